@@ -1,0 +1,108 @@
+"""The grammars of RFC 9110, 9112, 2046, 3986 and of OData: the ABNF above, its pattern below.
+
+Every pattern is linear in its input: no two alternatives of a repetition begin with the same
+character. Possessive quantifiers are avoided; early releases of Python 3.11 match them wrongly.
+"""
+
+import re
+
+# token = 1*tchar                                                   RFC 9110, 5.6.2
+TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+TOKEN_BYTES = re.compile(TOKEN.pattern.encode())
+
+# CTL = %x00-1F / %x7F, without HTAB, which field values may hold   RFC 9110, 5.5
+CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+
+# CTL, HTAB included: none has a place in a start line or a URL     RFC 9112, 3
+CONTROL_OR_TAB = re.compile(r"[\x00-\x1f\x7f]")
+
+# media-type = type "/" subtype parameters                          RFC 9110, 8.3.1
+MEDIA_TYPE = re.compile(rf"[ \t]*({TOKEN.pattern}/{TOKEN.pattern})[ \t]*")
+
+# parameters = *( OWS ";" OWS [ parameter ] )                       RFC 9110, 5.6.6
+# parameter  = parameter-name "=" ( token / quoted-string ), here with blanks around "=" and a
+#              value that is neither, which the caller judges
+PARAMETER = re.compile(
+    rf";[ \t]*(?:({TOKEN.pattern})([ \t]*)=([ \t]*)"
+    r'(?:"((?:[^"\\]|\\.)*)"|([^ \t;"]*))[ \t]*)?',
+    re.DOTALL,
+)
+
+# quoted-pair = "\" ( HTAB / SP / VCHAR / obs-text )                RFC 9110, 5.6.4
+QUOTED_PAIR = re.compile(r"\\(.)", re.DOTALL)
+
+# boundary = 0*69<bchars> bcharsnospace                             RFC 2046, 5.1.1
+BOUNDARY = re.compile(r"[0-9A-Za-z'()+_,\-./:=? ]*[0-9A-Za-z'()+_,\-./:=?]")
+
+# field-value octets as characters: everything that ISO-8859-1 has  RFC 9110, 5.5
+LATIN_1 = re.compile(r"[\x00-\xff]*")
+
+# status-code = 3DIGIT                                              RFC 9110, 15
+STATUS = re.compile(r"[1-5][0-9][0-9]")
+
+# preference = token [ BWS "=" BWS word ] *( OWS ";" ... )          RFC 7240, 2
+PREFERENCE = re.compile(
+    rf'({TOKEN.pattern})(?:[ \t]*=[ \t]*(?:"((?:[^"\\]|\\.)*)"|([^ \t,;"]*)))?'
+    r'(?:[^,"]|"(?:[^"\\]|\\.)*")*'
+)
+
+# request-id = 1*( ALPHA / DIGIT / "-" / "." / "_" / "~" )          OData Protocol, 11.7.3
+REQUEST_ID = re.compile(r"[0-9A-Za-z\-._~]+")
+
+# The empty line behind a header section whose lines may end in LF  RFC 9112, 2.2
+EMPTY_LINE = re.compile(rb"\r?\n")
+EMPTY_LINE_AFTER = re.compile(rb"\r?\n\r?\n")
+
+# status-line = HTTP-version SP status-code SP [ reason-phrase ]    RFC 9112, 4
+STATUS_LINE = re.compile(rb"([^ ]*) ([1-5][0-9][0-9])(?:( )(.*))?", re.DOTALL)
+
+# Content-Length = 1*DIGIT, no longer than 19 digits                RFC 9110, 8.6
+CONTENT_LENGTH = re.compile(r"[0-9]{1,19}")
+
+# OData-Version = 1*DIGIT "." 1*DIGIT                               OData ABNF, 8
+VERSION = re.compile(r"[0-9]+\.[0-9]+")
+
+# What is taken for a request line where none should stand: a known method and a URL, or three words
+# of which the last is a version, maybe with a remark behind them
+REQUEST_LINE_LIKE = re.compile(
+    rb"(?i:GET|HEAD|POST|PUT|PATCH|MERGE|DELETE|OPTIONS) +[^ :].*"
+    rb"|[A-Za-z]+ +[^ :][^ ]* +HTTP/[0-9.]+ *(?://.*)?"
+)
+
+# The characters of a URL: unreserved / gen-delims / sub-delims / "%"    RFC 3986, 2
+URL = re.compile(r"[!#$%&'()*+,\-./0-9:;=?@A-Z\[\]_a-z~]*")
+
+# What has no place in a URL; controls, blanks and backslashes have rules of their own
+URL_ODD_CHARACTER = re.compile(r"[^\x00-\x20\x7f\\!#$%&'()*+,\-./0-9:;=?@A-Z\[\]_a-z~]")
+
+# Most URLs: relative, with no colon, no fragment and no second slash at the start
+PLAIN_URL = re.compile(r"/?[!$%&'()*+,\-.0-9;=?@A-Z\[\]_a-z~][!$%&'()*+,\-./0-9;=?@A-Z\[\]_a-z~]*")
+
+# scheme = ALPHA *( ALPHA / DIGIT / "+" / "-" / "." )               RFC 3986, 3.1
+SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*):")
+
+# The last segment of a path, where it is the batch resource; %24 is a dollar sign in disguise
+BATCH_RESOURCE = re.compile(r"(?:[^?#]*/)?(?:\$|%24)batch/?(?:[?#].*)?", re.DOTALL)
+
+# The whole first segment of a relative URL, where it begins with "$"    OData Protocol, 11.7.4
+DOLLAR_SEGMENT = re.compile(r"\$([^/?#(]*)")
+
+# Anything that a reader might take for a reference to a request identifier
+DOLLAR_NUMBER = re.compile(r"\$([0-9]+)")
+DOLLAR_NUMBER_BYTES = re.compile(rb"\$([0-9]+)")
+
+# ws = *( %x20 / %x09 / %x0A / %x0D )                               RFC 8259, 2
+JSON_SPACE = re.compile(r"[ \t\n\r]*")
+
+# A string of a text from which all escaped quotes have been deleted
+QUOTED = re.compile(rb'"[^"]*"')
+
+# A JSON escape that stands for half of a surrogate pair            RFC 8259, 8.2
+SURROGATE_ESCAPE = re.compile(r"\\u[dD][89A-Fa-f]")
+
+# A status code that is not spelt as a number of three digits       OData JSON, 19.5
+STATUS_SPELLING = re.compile(r"([1-5][0-9][0-9])(?:\.0+)?")
+
+# base64 and base64url                                              RFC 4648, 4 and 5
+BASE64_STANDARD = re.compile(r"[A-Za-z0-9+/]*")
+BASE64_URL = re.compile(r"[A-Za-z0-9\-_]*")

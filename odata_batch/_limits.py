@@ -1,0 +1,69 @@
+"""How large a message may be: one value, on by default, each number with its precedent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+_DEEPEST = 32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Bounds on what is read and written; what exceeds one raises `LimitExceeded`.
+
+    A limit is the largest number that is still allowed. Encoding respects the same limits, so that
+    what is written can be read back. Change one with `dataclasses.replace` or by keyword:
+
+    >>> Limits(operations=20).operations
+    20
+    """
+
+    message: int = 64 * 1024 * 1024
+    """Bytes of the whole payload. Between Azure Tables' 4 MiB and Dataverse's 128 MiB requests."""
+    operations: int = 10_000
+    """Operations in a batch; change sets are not counted, but there may not be more of them either.
+    Dataverse allows 1000, Microsoft Graph 20."""
+    change_set_operations: int = 1000
+    """Operations in one change set, wrappers not counted; the default of Microsoft's library."""
+    change_set_depth: int = 1
+    """How deep change sets nest; 32 at most. OData allows no change set in a change set."""
+    boundary: int = 70
+    """Characters of a boundary: RFC 2046, 5.1.1."""
+    url: int = 64 * 1024
+    """Bytes of a URL: Dataverse documents 64 KiB for a URL within a batch."""
+    field_line: int = 64 * 1024
+    """Bytes of one field line, unfolded: Apache httpd takes 8 KiB, Node 16 KiB for a section."""
+    fields: int = 64
+    """Field lines in one header section: Python's own http.client allows 100."""
+    header_section: int = 128 * 1024
+    """Bytes of one header section, its start line not counted: twice the longest field line."""
+    headers_total: int = 4 * 1024 * 1024
+    """Bytes of all header sections of a message: 400 for each of 10 000 operations."""
+    body: int = 16 * 1024 * 1024
+    """Bytes of the body of one operation."""
+    preamble: int = 64 * 1024
+    """Bytes in front of the first delimiter line."""
+    epilogue: int = 64 * 1024
+    """Bytes behind the line of the close delimiter."""
+    transport_padding: int = 256
+    """Blanks and tabs behind the boundary on a delimiter line."""
+    json_depth: int = 100
+    """Arrays and objects within each other, the envelope counted: RFC 8259, 9 leaves it open."""
+    id: int = 256
+    """Characters of a request identifier or of a group's name."""
+    depends_on: int = 10_000
+    """Entries of all dependsOn arrays of a batch."""
+    diagnostics: int = 100
+    """Findings that are recorded one by one; more are counted, and nothing is raised. The first
+    error is recorded in any case, and so is the one at which reading stops."""
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if not isinstance(value, int) or isinstance(value, bool):
+                raise TypeError(f"limit {field.name} is an int, not {type(value).__name__}")
+            if value < 0:
+                raise ValueError(f"limit {field.name} is not negative: {value}")
+        if self.change_set_depth > _DEEPEST:
+            # Each level takes a few frames of the interpreter's stack.
+            raise ValueError(f"limit change_set_depth is at most {_DEEPEST}")

@@ -1,0 +1,88 @@
+"""Limits: one value, checked when it is made."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from dataclasses import FrozenInstanceError, fields, replace
+
+import pytest
+
+from odata_batch import Limits
+
+NAMES = [field.name for field in fields(Limits)]
+
+
+def test_the_defaults_are_those_that_are_documented() -> None:
+    assert Limits() == Limits(
+        message=67_108_864,
+        operations=10_000,
+        change_set_operations=1_000,
+        change_set_depth=1,
+        boundary=70,
+        url=65_536,
+        field_line=65_536,
+        fields=64,
+        header_section=131_072,
+        headers_total=4_194_304,
+        body=16_777_216,
+        preamble=65_536,
+        epilogue=65_536,
+        transport_padding=256,
+        json_depth=100,
+        id=256,
+        depends_on=10_000,
+        diagnostics=100,
+    )
+    assert len(NAMES) == 18
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "change_set_depth"])
+def test_a_limit_may_be_any_number_from_zero_on(name: str) -> None:
+    for value in (0, 1, 10**12):
+        assert getattr(replace(Limits(), **{name: value}), name) == value
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_negative_limit_is_refused(name: str) -> None:
+    with pytest.raises(ValueError) as caught:
+        replace(Limits(), **{name: -1})
+    assert str(caught.value) == f"limit {name} is not negative: -1"
+
+
+@pytest.mark.parametrize("value", [True, 1.0, "1", None])
+def test_a_limit_that_is_no_int_is_refused(value: object) -> None:
+    with pytest.raises(TypeError) as caught:
+        Limits(body=value)  # type: ignore[arg-type] # the wrong type is the point
+    assert str(caught.value) == f"limit body is an int, not {type(value).__name__}"
+
+
+def test_limits_are_given_by_name() -> None:
+    with pytest.raises(TypeError):
+        Limits(1)  # type: ignore[call-arg] # that it is refused is the point
+
+
+def test_limits_cannot_be_changed() -> None:
+    with pytest.raises(FrozenInstanceError):
+        Limits().body = 1  # type: ignore[misc] # that it is refused is the point
+
+
+def test_limits_are_compared_by_value() -> None:
+    assert Limits(body=1) == Limits(body=1) != Limits(body=2)
+    assert hash(Limits(body=1)) == hash(Limits(body=1))
+
+
+def test_copies_are_equal() -> None:
+    limits = Limits(body=1)
+    assert copy.copy(limits) == copy.deepcopy(limits) == limits
+    assert pickle.loads(pickle.dumps(limits)) == limits
+
+
+def test_a_representation_can_be_pasted_back() -> None:
+    assert eval(repr(Limits(body=1))) == Limits(body=1)
+
+
+def test_change_sets_nest_no_deeper_than_the_stack_allows() -> None:
+    Limits(change_set_depth=32)
+    with pytest.raises(ValueError, match="limit change_set_depth is at most 32"):
+        Limits(change_set_depth=33)
