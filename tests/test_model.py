@@ -1,0 +1,736 @@
+"""The values: what they take, what they refuse, what equals what."""
+
+from __future__ import annotations
+
+import copy
+import json
+import pickle
+from collections.abc import Callable
+from dataclasses import FrozenInstanceError, fields, replace
+from http import HTTPStatus
+
+import pytest
+
+from odata_batch import (
+    BatchRequest,
+    BatchResponse,
+    ChangeSet,
+    ChangeSetResponse,
+    DecodeError,
+    Headers,
+    Operation,
+    OperationResponse,
+    Payload,
+    Rule,
+)
+from odata_batch._model import keep_places, operation_of, place, response_of
+
+Value = (
+    Operation
+    | ChangeSet
+    | BatchRequest
+    | OperationResponse
+    | ChangeSetResponse
+    | BatchResponse
+    | Payload
+)
+
+OPERATION = Operation(
+    "PATCH",
+    "People('\udcff')",
+    [("A", "1"), ("a", "2")],
+    b"\0\xff'\"",
+    id="1",
+    depends_on=["2", "g1"],
+    condition="$1/Age gt 4",
+    annotations=[("@a.b", b"[1.10]")],
+)
+RESPONSE = OperationResponse(
+    404, {"A": "\xe9"}, b"gone", id="1", reason="Not here", annotations=[("x", b"1")]
+)
+VALUES: list[Value] = [
+    Operation.get("People"),
+    OPERATION,
+    ChangeSet([]),
+    ChangeSet([OPERATION, ChangeSet([OPERATION])], id="g1"),
+    BatchRequest([]),
+    BatchRequest(
+        [OPERATION, ChangeSet([OPERATION])], continue_on_error=False, annotations=[("x", b"{}")]
+    ),
+    OperationResponse(200),
+    RESPONSE,
+    ChangeSetResponse([]),
+    ChangeSetResponse([RESPONSE, ChangeSetResponse([RESPONSE])], id="g1"),
+    BatchResponse([]),
+    BatchResponse(
+        [RESPONSE, ChangeSetResponse([RESPONSE])],
+        next_link="next",
+        truncated=True,
+        annotations=[("x", b"{}")],
+    ),
+    Payload(b"{}", {"Content-Type": "application/json"}),
+]
+
+
+# -- construction --------------------------------------------------------------------------------
+
+
+def test_an_operation_takes_method_url_headers_and_body_by_position() -> None:
+    operation = Operation("POST", "People", {"A": "1"}, b"{}")
+    assert operation.method == "POST"
+    assert operation.url == "People"
+    assert operation.headers == Headers({"A": "1"})
+    assert operation.body == b"{}"
+
+
+def test_an_operation_needs_no_more_than_method_and_url() -> None:
+    operation = Operation("GET", "People")
+    assert operation.headers == Headers()
+    assert operation.body == b""
+    assert operation.id is None
+    assert operation.depends_on == ()
+    assert operation.condition is None
+    assert operation.annotations == ()
+
+
+def test_a_response_takes_status_headers_and_body_by_position() -> None:
+    response = OperationResponse(200, {"A": "1"}, b"{}")
+    assert response.status == 200
+    assert response.headers == Headers({"A": "1"})
+    assert response.body == b"{}"
+
+
+def test_a_response_needs_no_more_than_a_status() -> None:
+    response = OperationResponse(204)
+    assert response.headers == Headers()
+    assert response.body == b""
+    assert response.id is None
+    assert response.reason is None
+    assert response.annotations == ()
+
+
+def test_a_batch_needs_no_more_than_its_items() -> None:
+    request = BatchRequest([])
+    assert (request.continue_on_error, request.annotations) == (None, ())
+    response = BatchResponse([])
+    assert (response.next_link, response.truncated, response.annotations) == (None, False, ())
+    assert ChangeSet([]).id is ChangeSetResponse([]).id is None
+
+
+# The constructors as a caller sees them who has no type checker
+_Operation: Callable[..., object] = Operation
+_ChangeSet: Callable[..., object] = ChangeSet
+_BatchRequest: Callable[..., object] = BatchRequest
+_OperationResponse: Callable[..., object] = OperationResponse
+_ChangeSetResponse: Callable[..., object] = ChangeSetResponse
+_BatchResponse: Callable[..., object] = BatchResponse
+_Payload: Callable[..., object] = Payload
+_post: Callable[..., object] = Operation.post
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: _Operation("GET", "a", {}, b"", "1"),
+        lambda: _OperationResponse(200, {}, b"", "1"),
+        lambda: _ChangeSet([], "g1"),
+        lambda: _BatchRequest([], True),
+        lambda: _ChangeSetResponse([], "g1"),
+        lambda: _BatchResponse([], "next"),
+    ],
+)
+def test_the_rest_is_given_by_keyword(make: Callable[[], object]) -> None:
+    with pytest.raises(TypeError, match="positional argument"):
+        make()
+
+
+def test_what_the_caller_gives_becomes_tuples_and_headers() -> None:
+    operation = Operation(
+        "GET", "a", {"A": "1"}, depends_on=iter(["1", "2"]), annotations=[("x", b"1")]
+    )
+    assert type(operation.headers) is Headers
+    assert operation.depends_on == ("1", "2")
+    assert operation.annotations == (("x", b"1"),)
+    assert ChangeSet(iter([operation])).items == (operation,)
+    assert BatchRequest([operation], annotations=[("x", b"1")]).annotations == (("x", b"1"),)
+    response = OperationResponse(200, [("A", "1")], annotations=iter([("x", b"1")]))
+    assert type(response.headers) is Headers
+    assert response.annotations == (("x", b"1"),)
+    assert ChangeSetResponse([response]).items == (response,)
+    assert BatchResponse(iter([response]), annotations=[("x", b"1")]).items == (response,)
+    assert type(Payload(b"", [("A", "1")]).headers) is Headers
+
+
+def test_headers_are_taken_as_they_are() -> None:
+    headers = Headers({"A": "1"})
+    assert Operation.get("a", headers).headers is headers
+
+
+def test_an_annotation_may_be_a_list_of_two() -> None:
+    pair = ["x", b"1"]
+    operation = Operation("GET", "a", annotations=[pair])  # type: ignore[list-item] # as JSON has
+    assert operation.annotations == (("x", b"1"),)
+
+
+def test_later_changes_of_a_list_do_not_show() -> None:
+    names = ["1"]
+    operation = Operation.get("a", depends_on=names)
+    names.append("2")
+    assert operation.depends_on == ("1",)
+
+
+def test_a_status_of_the_standard_library_becomes_an_int() -> None:
+    response = OperationResponse(HTTPStatus.NOT_FOUND)
+    assert type(response.status) is int
+    assert response == OperationResponse(404)
+
+
+ITEM = Operation.get("a")
+ANSWER = OperationResponse(200)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: _Operation(b"GET", "a"), "method is str, not bytes: b'GET'"),
+        (lambda: _Operation("GET", b"a"), "url is str, not bytes: b'a'"),
+        (lambda: _Operation("GET", None), "url is str, not NoneType: None"),
+        (lambda: _Operation("PUT", "a", {}, "text"), "body is bytes, not str: 'text'"),
+        (lambda: _Operation("PUT", "a", {}, None), "body is bytes, not NoneType: None"),
+        (lambda: _Operation("PUT", "a", {}, {}), "body is bytes, not dict: {}"),
+        (
+            lambda: _Operation("PUT", "a", {}, bytearray(b"x")),
+            "body is bytes, not bytearray: bytearray(b'x')",
+        ),
+        (lambda: _Operation("PUT", "a", {}, "x" * 99), "body is bytes, not str: '" + "x" * 59),
+        (lambda: _post("a", body="text"), "body is bytes, not str: 'text'"),
+        (lambda: _Operation("GET", "a", "A: 1"), "a header field is a pair of str, not 'A'"),
+        (lambda: _Operation("GET", "a", None), "'NoneType' object is not iterable"),
+        (lambda: _Operation("GET", "a", id=1), "id is str, not int: 1"),
+        (
+            lambda: _Operation("GET", "a", depends_on="12"),
+            "depends_on is an iterable of str, not str: '12'",
+        ),
+        (
+            lambda: _Operation("GET", "a", depends_on=""),
+            "depends_on is an iterable of str, not str: ''",
+        ),
+        (lambda: _Operation("GET", "a", depends_on=[1]), "entry of depends_on is str, not int: 1"),
+        (lambda: _Operation("GET", "a", depends_on=None), "'NoneType' object is not iterable"),
+        (lambda: _Operation("GET", "a", condition=True), "condition is str, not bool: True"),
+        (
+            lambda: _Operation("GET", "a", annotations=[("x", 1)]),
+            "an annotation is a pair of str and bytes, not ('x', 1)",
+        ),
+        (
+            lambda: _Operation("GET", "a", annotations=[(b"x", b"1")]),
+            "an annotation is a pair of str and bytes, not (b'x', b'1')",
+        ),
+        (
+            lambda: _Operation("GET", "a", annotations=[("x",)]),
+            "an annotation is a pair of str and bytes, not ('x',)",
+        ),
+        (
+            lambda: _Operation("GET", "a", annotations={"x": b"1"}),
+            "an annotation is a pair of str and bytes, not 'x'",
+        ),
+        (lambda: _Operation("GET", "a", annotations=None), "'NoneType' object is not iterable"),
+        (lambda: _ChangeSet(ITEM), "items is an iterable of items, not a single Operation"),
+        (lambda: _ChangeSet(None), "'NoneType' object is not iterable"),
+        (
+            lambda: _ChangeSet([ANSWER]),
+            "an item is Operation or ChangeSet, not OperationResponse: "
+            "OperationResponse(status=200, headers=Headers(), body=b'', i",
+        ),
+        (lambda: _ChangeSet([], id=1), "id is str, not int: 1"),
+        (
+            lambda: _BatchRequest(ChangeSet([])),
+            "items is an iterable of items, not a single ChangeSet",
+        ),
+        (lambda: _BatchRequest("a"), "an item is Operation or ChangeSet, not str: 'a'"),
+        (lambda: _BatchRequest([None]), "an item is Operation or ChangeSet, not NoneType: None"),
+        (
+            lambda: _BatchRequest([], continue_on_error=1),
+            "continue_on_error is bool, not int: 1",
+        ),
+        (
+            lambda: _BatchRequest([], annotations=["x"]),
+            "an annotation is a pair of str and bytes, not 'x'",
+        ),
+        (lambda: _OperationResponse(True), "status is an int, not bool"),
+        (lambda: _OperationResponse("200"), "status is int, not str: '200'"),
+        (lambda: _OperationResponse(200.0), "status is int, not float: 200.0"),
+        (
+            lambda: _OperationResponse(200, {"A": 1}),
+            "a header field is a pair of str, not ('A', 1)",
+        ),
+        (lambda: _OperationResponse(200, {}, "text"), "body is bytes, not str: 'text'"),
+        (lambda: _OperationResponse(200, id=1), "id is str, not int: 1"),
+        (lambda: _OperationResponse(200, reason=b"OK"), "reason is str, not bytes: b'OK'"),
+        (
+            lambda: _OperationResponse(200, annotations=[1]),
+            "an annotation is a pair of str and bytes, not 1",
+        ),
+        (
+            lambda: _ChangeSetResponse(ANSWER),
+            "items is an iterable of items, not a single OperationResponse",
+        ),
+        (lambda: _ChangeSetResponse([], id=1), "id is str, not int: 1"),
+        (
+            lambda: _BatchResponse(ChangeSetResponse([])),
+            "items is an iterable of items, not a single ChangeSetResponse",
+        ),
+        (
+            lambda: _BatchResponse([1]),
+            "an item is OperationResponse or ChangeSetResponse, not int: 1",
+        ),
+        (lambda: _BatchResponse([], next_link=b"x"), "next_link is str, not bytes: b'x'"),
+        (lambda: _BatchResponse([], truncated=0), "truncated is bool, not int: 0"),
+        (
+            lambda: _BatchResponse([], annotations=["x"]),
+            "an annotation is a pair of str and bytes, not 'x'",
+        ),
+        (lambda: _Payload("text", {}), "body is bytes, not str: 'text'"),
+        (lambda: _Payload(b"", None), "'NoneType' object is not iterable"),
+    ],
+)
+def test_a_wrong_type_is_a_type_error(make: Callable[[], object], message: str) -> None:
+    with pytest.raises(TypeError) as caught:
+        make()
+    assert str(caught.value) == message
+
+
+# -- constructors that people type ---------------------------------------------------------------
+
+CONSTRUCTORS = [
+    (Operation.get, "GET"),
+    (Operation.post, "POST"),
+    (Operation.patch, "PATCH"),
+    (Operation.put, "PUT"),
+    (Operation.delete, "DELETE"),
+]
+
+
+@pytest.mark.parametrize(("constructor", "method"), CONSTRUCTORS)
+def test_a_constructor_names_the_method(constructor: Callable[..., Operation], method: str) -> None:
+    assert constructor("a") == Operation(method, "a")
+
+
+@pytest.mark.parametrize(("constructor", "method"), CONSTRUCTORS)
+def test_a_constructor_takes_headers_id_and_dependencies(
+    constructor: Callable[..., Operation], method: str
+) -> None:
+    operation = constructor("a", {"A": "1"}, id="1", depends_on=["2"])
+    assert operation == Operation(method, "a", {"A": "1"}, id="1", depends_on=["2"])
+    assert operation == constructor("a", headers=[("A", "1")], id="1", depends_on=("2",))
+
+
+@pytest.mark.parametrize(("constructor", "method"), CONSTRUCTORS)
+def test_a_body_is_taken_as_it_is(constructor: Callable[..., Operation], method: str) -> None:
+    assert constructor("a", body=b" {} \n") == Operation(method, "a", body=b" {} \n")
+
+
+@pytest.mark.parametrize(("constructor", "method"), CONSTRUCTORS)
+def test_json_is_written_without_blanks_and_named(
+    constructor: Callable[..., Operation], method: str
+) -> None:
+    operation = constructor("a", {"Prefer": "x"}, json={"Name": "\xc5sa", "Ages": [1, 2.5, None]})
+    assert operation.body == '{"Name":"\xc5sa","Ages":[1,2.5,null]}'.encode()
+    assert operation.headers.pairs == (("Prefer", "x"), ("Content-Type", "application/json"))
+    assert operation.method == method
+
+
+@pytest.mark.parametrize("value", [{}, [], 0, False, "", 1.5, "text"])
+def test_every_json_value_but_null_makes_a_body(value: object) -> None:
+    operation = Operation.post("a", json=value)
+    assert operation.body == json.dumps(value).encode()
+    assert operation.json() == value
+
+
+def test_no_json_and_no_body_make_no_content_type() -> None:
+    assert Operation.post("a", json=None).headers == Headers()
+
+
+def test_a_content_type_of_the_caller_is_kept() -> None:
+    headers = [("content-TYPE", "application/json; charset=utf-8")]
+    assert Operation.post("a", headers, json={}).headers.pairs == tuple(headers)
+
+
+def test_json_and_a_body_together_are_a_value_error() -> None:
+    with pytest.raises(ValueError) as caught:
+        Operation.post("a", json={}, body=b"{}")
+    assert str(caught.value) == "a request has either json or body, not both"
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), float("-inf")])
+def test_a_number_that_json_does_not_have_is_a_value_error(number: float) -> None:
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        Operation.post("a", json=[number])
+
+
+def test_half_a_surrogate_pair_in_json_is_a_value_error() -> None:
+    with pytest.raises(ValueError, match="surrogates not allowed"):
+        Operation.post("a", json="\ud800")
+
+
+@pytest.mark.parametrize("value", [b"x", {1, 2}, object(), {b"x": 1}])
+def test_what_json_does_not_know_is_a_type_error(value: object) -> None:
+    with pytest.raises(TypeError):
+        Operation.post("a", json=value)
+
+
+def test_a_single_change_set_holds_all_operations() -> None:
+    operations = [Operation.get("a"), Operation.get("b")]
+    batch = BatchRequest.single_change_set(iter(operations))
+    assert batch == BatchRequest([ChangeSet(operations)])
+    assert batch.continue_on_error is None
+
+
+def test_independent_operations_continue_on_error() -> None:
+    operations = [Operation.get("a"), Operation.get("b")]
+    batch = BatchRequest.independent(iter(operations))
+    assert batch == BatchRequest(operations, continue_on_error=True)
+
+
+# -- bodies, references, leaves ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("body", "value"),
+    [
+        (b"{}", {}),
+        (b' [1, "a\\u00e9", "\xc3\xa9"] \n', [1, "a\xe9", "\xe9"]),
+        (b"null", None),
+        (b"1e400", float("inf")),
+    ],
+)
+def test_a_body_is_parsed_as_json(body: bytes, value: object) -> None:
+    assert Operation.post("a", body=body).json() == value
+    assert OperationResponse(200, body=body).json() == value
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (b"", "the body '' cannot be read as JSON: Expecting value: line 1 column 1 (char 0)"),
+        (b"{", "the body '{' cannot be read as JSON: Expecting property name enclosed in"),
+        (b"{} x", "the body '{} x' cannot be read as JSON: Extra data: line 1 column 4 (char 3)"),
+        (b"NaN", "the body 'NaN' cannot be read as JSON: JSON has no NaN"),
+        (b"[-Infinity]", "the body '[-Infinity]' cannot be read as JSON: JSON has no -Infinity"),
+        (b'"\xff"', "the body '\"\xff\"' cannot be read as JSON: 'utf-8' codec can't decode byte"),
+        (b"\xef\xbb\xbf{}", "the body '\xef\xbb\xbf{}' cannot be read as JSON: Unexpected UTF-8"),
+        (b"[" * 200_000, f"the body '{'[' * 60}'... cannot be read as JSON: "),
+        (b"1" * 5000, f"the body '{'1' * 60}'... cannot be read as JSON: Exceeds the limit"),
+    ],
+)
+def test_a_body_that_is_not_json_is_a_decode_error(body: bytes, message: str) -> None:
+    for value in (Operation.post("a", body=body), OperationResponse(200, body=body)):
+        with pytest.raises(DecodeError) as caught:
+            value.json()
+        assert caught.value.rule is Rule.JSON_SYNTAX
+        assert caught.value.position is None
+        assert caught.value.diagnostic.message.startswith(message)
+
+
+def test_a_reference_begins_with_the_id() -> None:
+    operation = Operation.post("Customers", id="1")
+    assert operation.ref() == "$1"
+    assert operation.ref("Orders") == "$1/Orders"
+
+
+def test_an_operation_without_id_has_no_reference() -> None:
+    with pytest.raises(RuntimeError) as caught:
+        Operation.post("Customers").ref("Orders")
+    assert str(caught.value) == "an operation without id cannot be referred to; give it one"
+
+
+@pytest.mark.parametrize(
+    ("status", "ok"), [(199, False), (200, True), (299, True), (300, False), (0, False)]
+)
+def test_a_response_is_ok_from_200_to_299(status: int, ok: bool) -> None:
+    assert OperationResponse(status).ok is ok
+
+
+def test_operations_are_walked_in_order() -> None:
+    a, b, c, d = (Operation.get(name) for name in "abcd")
+    nested = ChangeSet([b, ChangeSet([ChangeSet([]), c])])
+    assert nested.operations() == (b, c)
+    assert BatchRequest([a, nested, d]).operations() == (a, b, c, d)
+    assert BatchRequest([]).operations() == ()
+
+
+def test_responses_are_walked_in_order() -> None:
+    a, b, c, d = (OperationResponse(status) for status in (201, 202, 203, 204))
+    nested = ChangeSetResponse([b, ChangeSetResponse([ChangeSetResponse([]), c])])
+    assert nested.responses() == (b, c)
+    assert BatchResponse([a, nested, d]).responses() == (a, b, c, d)
+    assert BatchResponse([]).responses() == ()
+
+
+def test_values_nested_deeper_than_the_stack_are_walked() -> None:
+    operation = Operation.get("a")
+    nested = ChangeSet([operation])
+    for _ in range(10_000):
+        nested = ChangeSet([nested])
+    assert BatchRequest([nested]).operations() == (operation,)
+
+
+def test_a_payload_names_its_content_type() -> None:
+    payload = Payload(b"", {"content-type": "multipart/mixed; boundary=b"})
+    assert payload.content_type == "multipart/mixed; boundary=b"
+
+
+# -- equality ------------------------------------------------------------------------------------
+
+
+def test_operations_are_equal_whatever_the_case_and_order_of_their_headers() -> None:
+    one = Operation.get("a", [("A", "1"), ("B", "2")])
+    two = Operation.get("a", [("b", "2"), ("a", "1")])
+    assert one == two
+    assert hash(one) == hash(two)
+
+
+def test_repeated_fields_equal_their_joined_value() -> None:
+    one = OperationResponse(200, [("A", "1"), ("a", "2")])
+    two = OperationResponse(200, {"a": "1, 2"})
+    assert one == two
+    assert hash(one) == hash(two)
+
+
+def test_cookies_are_compared_one_by_one() -> None:
+    one = OperationResponse(200, [("Set-Cookie", "1"), ("Set-Cookie", "2")])
+    assert one != OperationResponse(200, [("Set-Cookie", "1, 2")])
+    assert one == OperationResponse(200, [("set-cookie", "1"), ("set-cookie", "2")])
+
+
+def test_the_reason_phrase_takes_no_part() -> None:
+    one, two = OperationResponse(200, reason="OK"), OperationResponse(200, reason="Fine")
+    assert one == two == OperationResponse(200)
+    assert hash(one) == hash(two)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        replace(OPERATION, method="PUT"),
+        replace(OPERATION, url="Orders"),
+        replace(OPERATION, headers=Headers()),
+        replace(OPERATION, body=b""),
+        replace(OPERATION, id="3"),
+        replace(OPERATION, depends_on=("g1", "2")),
+        replace(OPERATION, condition=None),
+        replace(OPERATION, annotations=()),
+    ],
+)
+def test_every_other_field_of_an_operation_takes_part(other: Operation) -> None:
+    assert other != OPERATION
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        replace(RESPONSE, status=400),
+        replace(RESPONSE, headers=Headers()),
+        replace(RESPONSE, body=b""),
+        replace(RESPONSE, id=None),
+        replace(RESPONSE, annotations=()),
+    ],
+)
+def test_every_other_field_of_a_response_takes_part(other: OperationResponse) -> None:
+    assert other != RESPONSE
+
+
+def test_values_of_different_kinds_are_not_equal() -> None:
+    values: list[object] = [ChangeSet([]), ChangeSetResponse([]), BatchRequest([]), None]
+    for index, value in enumerate(values):
+        assert all((value == other) == (index == i) for i, other in enumerate(values))
+
+
+# -- frozen --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("value", VALUES)
+def test_no_field_can_be_set_or_deleted(value: Value) -> None:
+    for field in fields(value):
+        with pytest.raises(FrozenInstanceError):
+            setattr(value, field.name, None)
+        with pytest.raises(FrozenInstanceError):
+            delattr(value, field.name)
+
+
+@pytest.mark.parametrize("value", VALUES)
+def test_there_is_no_room_for_other_attributes(value: Value) -> None:
+    assert not hasattr(value, "__dict__")
+    with pytest.raises((FrozenInstanceError, TypeError)):
+        # On Python 3.11, a frozen class with slots answers an unknown name with TypeError.
+        setattr(value, "other", None)  # noqa: B010 # mypy refuses the assignment
+
+
+@pytest.mark.parametrize("value", VALUES)
+def test_a_value_is_hashable(value: Value) -> None:
+    assert hash(value) == hash(copy.deepcopy(value))
+
+
+# -- places, copies ------------------------------------------------------------------------------
+
+
+def placed() -> list[Operation | OperationResponse | ChangeSet | ChangeSetResponse]:
+    items: list[Operation | OperationResponse | ChangeSet | ChangeSetResponse] = [
+        replace(OPERATION),
+        replace(RESPONSE),
+        ChangeSet([]),
+        ChangeSetResponse([]),
+    ]
+    for item in items:
+        place(item, 17, True)
+    return items
+
+
+def places_of(item: object) -> tuple[object, object]:
+    return getattr(item, "position", None), getattr(item, "id_in_message", None)
+
+
+PLACES = [(17, True), (17, True), (17, None), (17, None)]
+
+
+def test_what_was_not_decoded_has_no_place() -> None:
+    assert places_of(Operation.get("a")) == (None, False)
+    assert places_of(OperationResponse(200)) == (None, False)
+    assert places_of(ChangeSet([])) == (None, None)
+    assert places_of(ChangeSetResponse([])) == (None, None)
+
+
+def test_an_item_can_be_told_where_it_was_found() -> None:
+    assert list(map(places_of, placed())) == PLACES
+
+
+def test_places_take_no_part_in_equality_and_representation() -> None:
+    for item, plain in zip(
+        placed(), [OPERATION, RESPONSE, ChangeSet([]), ChangeSetResponse([])], strict=True
+    ):
+        assert item == plain
+        assert hash(item) == hash(plain)
+        assert repr(item) == repr(plain)
+
+
+@pytest.mark.parametrize("protocol", range(2, pickle.HIGHEST_PROTOCOL + 1))
+def test_pickling_keeps_places(protocol: int) -> None:
+    items = pickle.loads(pickle.dumps(placed(), protocol))
+    assert items == placed()
+    assert list(map(places_of, items)) == PLACES
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy])
+def test_copying_keeps_places(copied: Callable[[object], object]) -> None:
+    assert [places_of(copied(item)) for item in placed()] == PLACES
+
+
+def test_replacing_a_field_forgets_the_place() -> None:
+    one, two, three, four = placed()
+    assert isinstance(one, Operation)
+    assert isinstance(two, OperationResponse)
+    assert isinstance(three, ChangeSet)
+    assert isinstance(four, ChangeSetResponse)
+    assert places_of(replace(one, url="b")) == (None, False)
+    assert places_of(replace(two, status=201)) == (None, False)
+    assert places_of(replace(three, id="g1")) == (None, None)
+    assert places_of(replace(four, id="g1")) == (None, None)
+
+
+def test_places_can_be_kept_on_purpose() -> None:
+    one, _, three, _ = placed()
+    assert isinstance(one, Operation)
+    assert isinstance(three, ChangeSet)
+    target = Operation.get("a")
+    assert keep_places(one, target) is target
+    assert places_of(target) == (17, True)
+    group = ChangeSet([])
+    assert keep_places(three, group) is group
+    assert places_of(group) == (17, None)
+
+
+@pytest.mark.parametrize("value", VALUES)
+@pytest.mark.parametrize("protocol", range(2, pickle.HIGHEST_PROTOCOL + 1))
+def test_pickling_keeps_a_value_whole(value: Value, protocol: int) -> None:
+    read = pickle.loads(pickle.dumps(value, protocol))
+    assert read == value
+    assert repr(read) == repr(value)
+
+
+@pytest.mark.parametrize("value", VALUES)
+def test_copies_are_equal(value: Value) -> None:
+    for copied in (copy.copy(value), copy.deepcopy(value), replace(value)):
+        assert copied == value
+        assert repr(copied) == repr(value)
+
+
+def test_what_a_decoder_makes_equals_what_the_constructor_makes() -> None:
+    read = operation_of(
+        OPERATION.method,
+        OPERATION.url,
+        OPERATION.headers,
+        OPERATION.body,
+        OPERATION.id,
+        OPERATION.depends_on,
+        OPERATION.condition,
+        OPERATION.annotations,
+    )
+    assert read == OPERATION
+    answer = response_of(
+        RESPONSE.status,
+        RESPONSE.headers,
+        RESPONSE.body,
+        RESPONSE.id,
+        RESPONSE.reason,
+        RESPONSE.annotations,
+    )
+    assert answer == RESPONSE
+    assert answer.reason == RESPONSE.reason
+
+
+# -- representation ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("value", VALUES)
+def test_a_representation_can_be_pasted_back(value: Value) -> None:
+    read = eval(repr(value))
+    assert read == value
+    assert repr(read) == repr(value)
+
+
+def test_a_representation_shows_every_octet() -> None:
+    operation = Operation.post("a", body=b"x" * 1000)
+    assert eval(repr(operation)) == operation
+    batch = BatchRequest([operation])
+    assert eval(repr(batch)) == batch
+
+
+LONG, SHOWN = b"x" * 61, f"b'{'x' * 60}'... (61 bytes)"
+
+
+@pytest.mark.parametrize("value", VALUES)
+def test_a_value_with_short_bodies_is_shown_whole(value: Value) -> None:
+    assert str(value) == repr(value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        Operation.post("a", body=LONG),
+        OperationResponse(200, body=LONG),
+        ChangeSet([Operation.post("a", body=LONG)]),
+        ChangeSet([ChangeSet([Operation.post("a", body=LONG)])]),
+        BatchRequest([ChangeSet([Operation.post("a", body=LONG)])]),
+        ChangeSetResponse([OperationResponse(200, body=LONG)]),
+        BatchResponse([OperationResponse(200, body=LONG)]),
+        Payload(LONG, {}),
+    ],
+)
+def test_long_bodies_are_cut_where_a_value_is_shown(value: Value) -> None:
+    assert str(value) == repr(value).replace(repr(LONG), SHOWN)
+    assert str(value) != repr(value)
+
+
+def test_what_looks_like_a_body_is_not_cut() -> None:
+    operation = Operation.post(f"body={LONG!r}", body=LONG)
+    assert str(operation) == repr(operation).replace(f", body={LONG!r}", f", body={SHOWN}")
