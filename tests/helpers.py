@@ -1,0 +1,74 @@
+"""What several test modules share: ways to feed bytes, and parts to build payloads from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from odata_batch import (
+    BatchError,
+    BatchRequest,
+    BatchResponse,
+    Diagnostic,
+    RequestDecoder,
+    ResponseDecoder,
+)
+
+CRLF = b"\r\n"
+MULTIPART = "multipart/mixed; boundary=b"
+JSON = "application/json"
+PART_HEAD = b"Content-Type: application/http\r\nContent-Transfer-Encoding: binary\r\n"
+GET = b"GET People HTTP/1.1\r\n\r\n"
+
+
+def part(message: bytes = GET, *, head: bytes = PART_HEAD, boundary: bytes = b"b") -> bytes:
+    """Return a delimiter, a part that holds the message, and the CRLF behind it."""
+    return b"--" + boundary + CRLF + head + CRLF + message + CRLF
+
+
+def batch(*parts: bytes, boundary: bytes = b"b") -> bytes:
+    """Return the parts and a close delimiter."""
+    return b"".join(parts) + b"--" + boundary + b"--" + CRLF
+
+
+def change_set(*parts: bytes, boundary: bytes = b"c", outer: bytes = b"b") -> bytes:
+    """Return a part of the outer multipart that holds a change set of these parts."""
+    head = b"Content-Type: multipart/mixed; boundary=" + boundary + CRLF
+    content = b"".join(parts) + b"--" + boundary + b"--"
+    return b"--" + outer + CRLF + head + CRLF + content + CRLF
+
+
+def member(message: bytes, id: bytes | None = b"1", *, boundary: bytes = b"c") -> bytes:
+    """Return a part of a change set, with a Content-ID unless it is `None`."""
+    head = PART_HEAD if id is None else PART_HEAD + b"Content-ID: " + id + CRLF
+    return part(message, head=head, boundary=boundary)
+
+
+def chunkings(data: bytes) -> Iterator[list[bytes]]:
+    """Yield the data whole, at every two-way split, and byte by byte."""
+    yield [data]
+    for index in range(1, len(data)):
+        yield [data[:index], data[index:]]
+    yield [data[index : index + 1] for index in range(len(data))]
+
+
+Decoder = RequestDecoder | ResponseDecoder
+Outcome = tuple[BatchRequest | BatchResponse | str, tuple[object, ...], tuple[Diagnostic, ...]]
+
+
+def fed(decoder: Decoder, chunks: list[bytes]) -> Outcome:
+    """Return the batch or the error's text, the items given out, and the diagnostics."""
+    items: list[object] = []
+    try:
+        for chunk in chunks:
+            items += decoder.receive_data(chunk)
+        items += decoder.receive_eof()
+        return decoder.result, tuple(items), decoder.diagnostics
+    except BatchError as error:
+        return str(error), tuple(items), decoder.diagnostics
+
+
+def outcomes(
+    decoder: type[Decoder], content_type: str, data: bytes, *, strict: bool = False
+) -> set[Outcome]:
+    """Return the different outcomes of all chunkings of the data; there should be one."""
+    return {fed(decoder(content_type, strict=strict), chunks) for chunks in chunkings(data)}
