@@ -1,0 +1,765 @@
+"""The front door: choosing the format, chunks, errors, limits, headers, encoders."""
+
+from __future__ import annotations
+
+import pytest
+
+from odata_batch import (
+    BatchRequest,
+    BatchResponse,
+    ChangeSet,
+    ChangeSetResponse,
+    DecodeError,
+    Diagnostic,
+    EncodeError,
+    Headers,
+    LimitExceeded,
+    Limits,
+    Operation,
+    OperationResponse,
+    Payload,
+    RequestDecoder,
+    RequestEncoder,
+    ResponseDecoder,
+    ResponseEncoder,
+    Rule,
+    Severity,
+    check_request,
+    check_response,
+    decode_request,
+    decode_response,
+    encode_request,
+    encode_response,
+    prepare,
+)
+from odata_batch._prepare import Format
+from odata_batch.dialects import ODATA_2, ODATA_4_0
+
+from .helpers import JSON, MULTIPART, batch, change_set, chunkings, fed, member, outcomes, part
+
+ONE = b'{"requests":[{"id":"1","method":"GET","url":"People"}]}'
+ANSWER = b'{"responses":[{"id":"1","status":204}]}'
+TWO_GETS = batch(part(b"GET a HTTP/1.1\r\n\r\n"), part(b"GET b HTTP/1.1\r\n\r\n"))
+NO_CONTENT = part(b"HTTP/1.1 204 No Content\r\n\r\n")
+
+
+# -- choosing the format --
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "multipart/mixed; boundary=b",
+        "multipart/mixed;boundary=b",
+        'Multipart/Mixed; Boundary="b"',
+        'MULTIPART/MIXED ; charset=utf-8 ;boundary=b ; x="y;boundary=z"',
+        'multipart/mixed; boundary="\\b"',
+        "multipart/mixed; boundary=b;",
+    ],
+)
+def test_a_multipart_batch_is_recognised_in_all_spellings(content_type: str) -> None:
+    assert decode_request(batch(part()), content_type, strict=True).items == (
+        Operation.get("People"),
+    )
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "application/json",
+        "Application/JSON;odata.metadata=minimal",
+        "application/json; charset=UTF-8",
+        'application/json;charset="utf-8"',
+    ],
+)
+def test_a_json_batch_is_recognised_in_all_spellings(content_type: str) -> None:
+    expected = (Operation.get("People", id="1"),)
+    assert decode_request(ONE, content_type, strict=True).items == expected
+
+
+@pytest.mark.parametrize(
+    ("content_type", "slug", "message", "http_status"),
+    [
+        (
+            "text/plain",
+            "batch-media-type",
+            "found 'text/plain', expected multipart/mixed or application/json",
+            415,
+        ),
+        (
+            "application/json+x",
+            "batch-media-type",
+            "found 'application/json+x', expected multipart/mixed or application/json",
+            415,
+        ),
+        ("", "content-type-syntax", "found '', expected type/subtype and parameters", 400),
+        (
+            'multipart/mixed; boundary="b',
+            "content-type-syntax",
+            "found 'multipart/mixed; boundary=\"b', expected type/subtype and parameters",
+            400,
+        ),
+        ("multipart/mixed", "boundary-missing", "multipart without boundary parameter", 400),
+        ('multipart/mixed; boundary=""', "boundary-missing", "boundary is empty", 400),
+        (
+            "multipart/mixed; boundary=b; BOUNDARY=c",
+            "boundary-conflict",
+            "found boundaries 'b' and 'c'",
+            400,
+        ),
+        (
+            'multipart/mixed; boundary="é"',
+            "boundary-syntax",
+            "boundary 'é' is not printable US-ASCII",
+            400,
+        ),
+        (
+            "application/json; charset=utf-16",
+            "json-charset",
+            "found charset 'utf-16', expected utf-8",
+            415,
+        ),
+    ],
+)
+def test_a_content_type_without_batch_is_an_error_at_once(
+    content_type: str, slug: str, message: str, http_status: int
+) -> None:
+    expected = Diagnostic(Rule(slug), message, 0, "headers")
+    for decoder in (RequestDecoder, ResponseDecoder):
+        with pytest.raises(DecodeError) as caught:
+            decoder(content_type)
+        assert caught.value.diagnostic == expected
+        assert caught.value.http_status == http_status
+    report = check_request(ONE, content_type)
+    assert (report.value, report.diagnostics, report.complete) == (None, (expected,), False)
+
+
+@pytest.mark.parametrize(
+    ("content_type", "slug", "message"),
+    [
+        (
+            "multipart/form-data; boundary=b",
+            "multipart-subtype",
+            "found 'multipart/form-data', expected multipart/mixed",
+        ),
+        (
+            "multipart/mixed; boundary = b",
+            "parameter-blanks",
+            "blanks around the = of parameter boundary",
+        ),
+        (
+            "multipart/mixed; boundary=b; boundary=b",
+            "boundary-repeated",
+            "boundary 'b' is given 2 times",
+        ),
+    ],
+)
+def test_an_odd_content_type_is_a_warning(content_type: str, slug: str, message: str) -> None:
+    report = check_request(batch(part()), content_type)
+    assert report.diagnostics == (Diagnostic(Rule(slug), message, 0, "headers"),)
+    with pytest.raises(DecodeError, match=slug):
+        decode_request(batch(part()), content_type, strict=True)
+
+
+def test_a_boundary_is_bounded() -> None:
+    longest = "x" * 70
+    data = batch(part(boundary=longest.encode()), boundary=longest.encode())
+    assert len(decode_request(data, f"multipart/mixed; boundary={longest}").items) == 1
+    with pytest.raises(LimitExceeded) as caught:
+        decode_request(b"", f"multipart/mixed; boundary={longest}x")
+    assert (caught.value.limit, caught.value.value, caught.value.path) == (
+        "boundary",
+        70,
+        "headers",
+    )
+    assert caught.value.http_status == 413
+
+
+def test_a_content_type_is_bounded() -> None:
+    with pytest.raises(LimitExceeded, match="limit field_line is 65536"):
+        decode_request(b"", 'multipart/mixed; boundary="' + '\\"' * 50_000)
+
+
+def test_the_response_decides_its_own_format() -> None:
+    assert decode_response(ANSWER, JSON) == decode_response(
+        batch(
+            part(
+                b"HTTP/1.1 204 No Content\r\n\r\n",
+                head=b"Content-Type: application/http\r\nContent-ID: 1\r\n",
+            )
+        ),
+        MULTIPART,
+    )
+
+
+# -- application/http --
+
+
+WRAPPED = {
+    "multipart": (
+        b"HTTP/1.1 200 OK\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n" + batch(NO_CONTENT),
+        BatchResponse([OperationResponse(204)]),
+    ),
+    "json": (
+        b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n" + ANSWER,
+        BatchResponse([OperationResponse(204, id="1")]),
+    ),
+}
+
+
+@pytest.mark.parametrize("format", list(WRAPPED))
+def test_an_http_message_around_a_batch_is_unwrapped(format: str) -> None:
+    data, expected = WRAPPED[format]
+    (outcome,) = outcomes(ResponseDecoder, "application/http", data)
+    assert (outcome[0], outcome[2]) == (expected, ())
+    decoder = ResponseDecoder("application/http")
+    assert decoder.format is None
+    decoder.receive_data(data)
+    assert decoder.format == format
+
+
+def test_positions_in_a_wrapped_batch_count_from_the_start_of_the_payload() -> None:
+    data, _ = WRAPPED["multipart"]
+    (response,) = decode_response(data, "application/http").items
+    assert isinstance(response, OperationResponse)
+    assert response.position == data.index(b"--b\r\n") + 5
+    broken = data.replace(b"--b\r\n", b"--x\r\n")
+    with pytest.raises(DecodeError) as caught:
+        decode_response(broken, "application/http")
+    assert caught.value.position == data.index(b"--b\r\n")
+    broken = WRAPPED["json"][0].replace(b"204", b"999")
+    with pytest.raises(DecodeError) as caught:
+        decode_response(broken, "application/http")
+    assert caught.value.position == broken.index(b"999")
+
+
+def test_a_wrapped_request_brings_its_preference() -> None:
+    data = (
+        b"POST /service/$batch HTTP/1.1\r\nContent-Type: multipart/mixed; boundary=b\r\n"
+        b"Prefer: odata.continue-on-error\r\n\r\n"
+    ) + batch(part())
+    assert decode_request(data, "application/http").continue_on_error is True
+    headers = {"Prefer": "continue-on-error=false"}
+    assert decode_request(data, "application/http", headers=headers).continue_on_error is False
+
+
+def test_a_batch_is_unwrapped_once() -> None:
+    data = b"HTTP/1.1 200 OK\r\nContent-Type: application/http\r\n\r\n" + WRAPPED["json"][0]
+    with pytest.raises(DecodeError) as caught:
+        decode_response(data, "application/http")
+    message = "found 'application/http', expected multipart/mixed or application/json"
+    assert (caught.value.rule, caught.value.diagnostic.message) == (Rule.BATCH_MEDIA_TYPE, message)
+
+
+@pytest.mark.parametrize(
+    ("data", "slug"),
+    [
+        (b"", "empty-message"),
+        (b"GET / HTTP/1.1\r\n\r\n", "message-kind"),
+        (b"HTTP/1.1 200 OK\r\n\r\n", "content-type-syntax"),
+        (b"HTTP/1.1 200 OK\r\nContent-Type: application/json", "json-syntax"),
+    ],
+)
+def test_a_wrapper_that_holds_no_batch_is_an_error(data: bytes, slug: str) -> None:
+    (outcome,) = outcomes(ResponseDecoder, "application/http", data)
+    assert outcome[2][-1].rule.slug == slug
+    report = check_response(data, "application/http")
+    assert (report.complete, report.diagnostics[-1].rule.slug) == (False, slug)
+    assert report.value == BatchResponse([])
+
+
+# -- the outer headers --
+
+
+@pytest.mark.parametrize("data", [(ONE, JSON), (batch(part()), MULTIPART)])
+def test_prefer_says_whether_to_continue_on_error(data: tuple[bytes, str]) -> None:
+    body, content_type = data
+    assert decode_request(body, content_type).continue_on_error is None
+    headers = {"prefer": "respond-async, odata.Continue-On-Error", "Content-Type": content_type}
+    assert decode_request(body, content_type, headers=headers).continue_on_error is True
+
+
+def test_a_content_type_header_that_differs_is_a_value_error() -> None:
+    with pytest.raises(ValueError, match="headers have Content-Type 'a/b', the argument is 'c/d'"):
+        decode_request(b"", "c/d", headers={"content-type": "a/b"})
+
+
+def test_wrong_types_are_type_errors() -> None:
+    with pytest.raises(TypeError, match="content_type is a str, not NoneType"):
+        decode_request(b"", None)  # type: ignore[arg-type]  # that is what is tested
+    with pytest.raises(TypeError, match="data is bytes, not str"):
+        decode_request("", JSON)  # type: ignore[arg-type]  # that is what is tested
+    with pytest.raises(TypeError, match="data is bytes, not str"):
+        check_request("", JSON)  # type: ignore[arg-type]  # that is what is tested
+    with pytest.raises(TypeError, match="batch is a BatchRequest, not BatchResponse"):
+        encode_request(BatchResponse([]))  # type: ignore[arg-type]  # that is what is tested
+    with pytest.raises(TypeError, match="batch is a BatchResponse, not BatchRequest"):
+        encode_response(BatchRequest([]))  # type: ignore[arg-type]  # that is what is tested
+    with pytest.raises(TypeError, match="an item is Operation or ChangeSet, not OperationResponse"):
+        RequestEncoder().send(OperationResponse(200))  # type: ignore[arg-type]  # tested
+    with pytest.raises(ValueError, match="format is 'multipart' or 'json', not 'xml'"):
+        encode_request(BatchRequest([]), format="xml")  # type: ignore[arg-type]  # tested
+
+
+@pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
+def test_any_kind_of_octets_is_taken(kind: type) -> None:
+    assert len(decode_request(kind(TWO_GETS), MULTIPART).items) == 2
+    assert check_request(kind(TWO_GETS), MULTIPART).ok
+
+
+# -- chunks --
+
+
+def test_items_come_as_soon_as_they_are_complete() -> None:
+    decoder = RequestDecoder(MULTIPART)
+    first, second = TWO_GETS.index(b"GET b"), TWO_GETS.index(b"--b--")
+    assert decoder.receive_data(TWO_GETS[:first]) == [Operation.get("a")]
+    assert decoder.receive_data(TWO_GETS[first:second]) == []
+    assert decoder.receive_data(TWO_GETS[second:]) == [Operation.get("b")]
+    assert decoder.receive_eof() == []
+    assert decoder.result == decode_request(TWO_GETS, MULTIPART)
+
+
+PAYLOADS = [
+    (RequestDecoder, MULTIPART, TWO_GETS),
+    (RequestDecoder, MULTIPART, b"text\r\n" + TWO_GETS + b"text"),
+    (RequestDecoder, MULTIPART, batch(change_set(member(b"DELETE a HTTP/1.1\r\n\r\n")), part())),
+    (RequestDecoder, MULTIPART, TWO_GETS.replace(b"GET b", b"HTTP/1.1")),
+    (RequestDecoder, MULTIPART, TWO_GETS.replace(b"b HTTP", b"\\ HTTP")),
+    (RequestDecoder, MULTIPART, TWO_GETS[:-6]),
+    (RequestDecoder, MULTIPART, TWO_GETS.replace(b"\r\n", b"\n")),
+    (RequestDecoder, JSON, ONE),
+    (RequestDecoder, JSON, ONE[:-1]),
+    (ResponseDecoder, MULTIPART, batch(NO_CONTENT, NO_CONTENT)),
+    (ResponseDecoder, MULTIPART, NO_CONTENT + NO_CONTENT),
+    (ResponseDecoder, JSON, ANSWER),
+]
+
+
+@pytest.mark.parametrize("strict", [False, True])
+@pytest.mark.parametrize(("decoder", "content_type", "data"), PAYLOADS)
+def test_chunking_does_not_matter(
+    decoder: type[RequestDecoder | ResponseDecoder], content_type: str, data: bytes, strict: bool
+) -> None:
+    (whole,) = outcomes(decoder, content_type, data, strict=strict)
+    assert fed(decoder(content_type, strict=strict), [data]) == whole
+
+
+def test_an_error_behind_complete_items_is_raised_by_the_next_call_and_every_later_one() -> None:
+    data = TWO_GETS.replace(b"GET b", b"nothing")
+    decoder = RequestDecoder(MULTIPART)
+    assert decoder.receive_data(data) == [Operation.get("a")]
+    with pytest.raises(DecodeError) as first:
+        decoder.receive_data(b"")
+    with pytest.raises(DecodeError) as second:
+        decoder.receive_eof()
+    with pytest.raises(DecodeError) as third:
+        _ = decoder.result
+    assert first.value is second.value is third.value
+    assert first.value.partial == (Operation.get("a"),)
+    assert (first.value.path, first.value.position) == ("items[1]", data.index(b"nothing"))
+
+
+@pytest.mark.parametrize("chunks", list(chunkings(TWO_GETS.replace(b"GET b", b"b"))))
+def test_an_error_carries_the_items_before_it(chunks: list[bytes]) -> None:
+    decoder = RequestDecoder(MULTIPART)
+    with pytest.raises(DecodeError) as caught:
+        for chunk in chunks:
+            decoder.receive_data(chunk)
+        decoder.receive_eof()
+    assert caught.value.partial == (Operation.get("a"),)
+
+
+def test_one_shot_errors_carry_the_items_before_them_too() -> None:
+    with pytest.raises(DecodeError) as caught:
+        decode_request(TWO_GETS[:-7], MULTIPART)
+    assert caught.value.rule is Rule.TRUNCATED
+    assert caught.value.partial == (Operation.get("a"),)
+
+
+def test_nothing_is_taken_behind_the_end() -> None:
+    decoder = RequestDecoder(JSON)
+    with pytest.raises(RuntimeError, match="the end of the payload has not been received"):
+        _ = decoder.result
+    decoder.receive_data(ONE)
+    decoder.receive_eof()
+    with pytest.raises(RuntimeError, match="the end of the payload has been received"):
+        decoder.receive_data(b"")
+    with pytest.raises(RuntimeError, match="the end of the payload has been received"):
+        decoder.receive_eof()
+    assert decoder.format == "json"
+
+
+@pytest.mark.parametrize("size", [1, 7, 1000])
+def test_a_message_is_bounded_whatever_the_chunks(size: int) -> None:
+    limits = Limits(message=len(TWO_GETS) - 5)
+    chunks = [TWO_GETS[index : index + size] for index in range(0, len(TWO_GETS), size)]
+    decoder = RequestDecoder(MULTIPART, limits=limits)
+    text, items, _ = fed(decoder, chunks)
+    assert text == (
+        f"error[limit-exceeded] at byte {limits.message}: "
+        f"limit message is {limits.message}, and the message exceeds it"
+    )
+    assert items == (Operation.get("a"),)
+    assert len(decode_request(TWO_GETS, MULTIPART, limits=Limits(message=len(TWO_GETS))).items) == 2
+
+
+# -- diagnostics --
+
+
+ODD = batch(part(b"GET  a HTTP/1.1\r\n\r\n"), part(b"GET b HTTP/1.1\r\n"))
+
+
+def test_what_does_not_raise_is_reported() -> None:
+    found: list[Diagnostic] = []
+    decode_request(ODD, MULTIPART, report=found.append)
+    assert [str(each) for each in found] == [
+        "note[request-line-blanks] at byte 74 in items[0]: "
+        "found superfluous blanks in 'GET  a HTTP/1.1'",
+        "warning[empty-line-missing] at byte 185 in items[1]: "
+        "the header section ends without an empty line",
+    ]
+
+
+def test_strict_raises_warnings_and_reports_notes() -> None:
+    found: list[Diagnostic] = []
+    with pytest.raises(DecodeError, match="empty-line-missing") as caught:
+        decode_request(ODD, MULTIPART, strict=True, report=found.append)
+    assert [each.rule for each in found] == [Rule.REQUEST_LINE_BLANKS]
+    assert caught.value.partial == (Operation.get("a"),)
+
+
+def test_a_dialect_changes_severities() -> None:
+    data = batch(part(head=b"Content-Type: application/http\r\n"))
+    decode_request(data, MULTIPART, strict=True)
+    with pytest.raises(DecodeError, match=r"warning\[content-transfer-encoding-missing\]"):
+        decode_request(data, MULTIPART, strict=True, dialect=ODATA_4_0)
+    (found,) = check_request(data, MULTIPART, dialect=ODATA_2).diagnostics
+    assert found.severity is Severity.WARNING
+
+
+def test_a_check_goes_on_behind_damage_in_one_part() -> None:
+    data = batch(part(b"nothing"), part(b"GET b HTTP/1.1\r\n\r\n"), part(b"\tGET"))
+    report = check_request(data, MULTIPART)
+    assert report.value == BatchRequest([Operation.get("b")])
+    assert [found.path for found in report.of(Severity.ERROR)] == ["items[0]", "items[2]"]
+    assert (report.ok, report.complete, report.worst) == (False, True, Severity.ERROR)
+
+
+def test_a_check_stops_where_nothing_can_be_read() -> None:
+    report = check_request(b"nothing", MULTIPART)
+    assert report.diagnostics[-1].rule is Rule.NO_DELIMITER
+    assert (report.value, report.complete) == (BatchRequest([]), False)
+
+
+def test_a_check_records_so_many_findings_and_counts_the_rest() -> None:
+    data = batch(*(part(b"GET  a HTTP/1.1\r\n\r\n") for _ in range(5)))
+    report = check_request(data, MULTIPART, limits=Limits(diagnostics=2))
+    assert (len(report.diagnostics), report.omitted) == (2, 3)
+
+
+def test_a_check_of_a_response_finds_what_is_missing() -> None:
+    report = check_response(NO_CONTENT, MULTIPART)
+    assert report.value == BatchResponse([], truncated=True)
+    assert report.diagnostics == (
+        Diagnostic(Rule.TRUNCATED_RESPONSE, "the response ends without '--b--'", len(NO_CONTENT)),
+    )
+
+
+def test_a_truncated_response_is_given_out_as_such() -> None:
+    data = batch(NO_CONTENT, NO_CONTENT)[:-9]
+    response = decode_response(data, MULTIPART)
+    assert response == BatchResponse([OperationResponse(204)], truncated=True)
+    with pytest.raises(DecodeError, match="truncated-response"):
+        decode_response(data, MULTIPART, strict=True)
+
+
+# -- encoding --
+
+
+REQUEST = BatchRequest(
+    [
+        Operation.get("People", {"Accept": "text/plain"}, id="1"),
+        ChangeSet([Operation.post("People", json={"Name": "Ann"}, id="2")]),
+    ],
+    continue_on_error=True,
+)
+RESPONSE = BatchResponse(
+    [
+        OperationResponse(200, {"Content-Type": "text/plain"}, b"hello", id="1"),
+        ChangeSetResponse([OperationResponse(201, {"Location": "People(1)"}, id="2")]),
+    ]
+)
+
+
+def test_a_request_in_multipart_is_written_like_this() -> None:
+    payload = encode_request(REQUEST, boundary="b")
+    assert payload.headers.pairs == (
+        ("Content-Type", "multipart/mixed; boundary=b"),
+        ("OData-Version", "4.0"),
+        ("Accept", "multipart/mixed"),
+        ("Prefer", "odata.continue-on-error"),
+    )
+    inner = payload.body.partition(b"boundary=")[2].partition(b"\r\n")[0]
+    assert inner.startswith(b"changeset_")
+    assert len(inner) == len(b"changeset_") + 32
+    assert payload.body == (
+        b"--b\r\nContent-Type: application/http\r\nContent-Transfer-Encoding: binary\r\n"
+        b"Content-ID: 1\r\n\r\n"
+        b"GET People HTTP/1.1\r\nAccept: text/plain\r\n\r\n\r\n"
+        b"--b\r\nContent-Type: multipart/mixed; boundary=" + inner + b"\r\n\r\n"
+        b"--" + inner + b"\r\nContent-Type: application/http\r\n"
+        b"Content-Transfer-Encoding: binary\r\nContent-ID: 2\r\n\r\n"
+        b"POST People HTTP/1.1\r\nContent-Type: application/json\r\n\r\n"
+        b'{"Name":"Ann"}\r\n'
+        b"--" + inner + b"--\r\n\r\n--b--\r\n"
+    )
+
+
+def test_a_response_in_multipart_is_written_like_this() -> None:
+    payload = encode_response(BatchResponse([RESPONSE.items[0]]), boundary="a b")
+    assert payload.headers.pairs == (
+        ("Content-Type", 'multipart/mixed; boundary="a b"'),
+        ("OData-Version", "4.0"),
+    )
+    assert payload.body == (
+        b"--a b\r\nContent-Type: application/http\r\nContent-Transfer-Encoding: binary\r\n"
+        b"Content-ID: 1\r\n\r\n"
+        b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\nhello\r\n--a b--\r\n"
+    )
+
+
+def test_a_request_in_json_is_written_like_this() -> None:
+    payload = encode_request(REQUEST, format="json")
+    assert payload.headers.pairs == (
+        ("Content-Type", "application/json"),
+        ("OData-Version", "4.01"),
+        ("Accept", "application/json"),
+        ("Prefer", "odata.continue-on-error"),
+    )
+    assert payload.body == (
+        b'{"requests":['
+        b'{"id":"1","method":"GET","url":"People","headers":{"accept":"text/plain"}},'
+        b'{"id":"2","atomicityGroup":"g1","method":"POST","url":"People",'
+        b'"headers":{"content-type":"application/json"},"body":{"Name":"Ann"}}]}'
+    )
+
+
+def test_a_response_in_json_is_written_like_this() -> None:
+    batch_response = BatchResponse(RESPONSE.items, next_link="more", annotations=[("@a", b"1")])
+    payload = encode_response(batch_response, format="json")
+    assert payload.headers.pairs == (("Content-Type", JSON), ("OData-Version", "4.01"))
+    assert payload.body == (
+        b'{"responses":[{"id":"1","status":200,"headers":{"content-type":"text/plain"},'
+        b'"body":"hello"},{"id":"2","atomicityGroup":"g1","status":201,'
+        b'"headers":{"location":"People(1)"}}],"@nextLink":"more","@a":1}'
+    )
+
+
+@pytest.mark.parametrize(
+    ("preference", "expected"),
+    [(None, None), (True, "odata.continue-on-error"), (False, "odata.continue-on-error=false")],
+)
+def test_the_preference_is_written(preference: bool | None, expected: str | None) -> None:
+    request = BatchRequest([Operation.get("a")], continue_on_error=preference)
+    payload = encode_request(request)
+    assert payload.headers.get("Prefer") == expected
+    decoded = decode_request(payload.body, payload.content_type, headers=payload.headers)
+    assert decoded.continue_on_error is preference
+
+
+def test_the_wanted_format_can_be_another() -> None:
+    payload = encode_request(REQUEST, accept="application/json")
+    assert payload.headers["Accept"] == "application/json"
+    with pytest.raises(EncodeError, match="control-character"):
+        encode_request(REQUEST, accept="a\r\nb: c")
+
+
+def test_the_version_header_is_the_dialects() -> None:
+    request = BatchRequest([Operation.get("a", id="1")])
+    assert encode_request(request, dialect=ODATA_2).headers["DataServiceVersion"] == "2.0"
+    json = encode_request(request, format="json", dialect=ODATA_4_0)
+    assert json.headers["OData-Version"] == "4.0"
+
+
+def test_a_random_boundary_is_another_each_time() -> None:
+    one, two = encode_request(REQUEST), encode_request(REQUEST)
+    assert one.body != two.body
+    assert one.content_type.startswith("multipart/mixed; boundary=batch_")
+    response = encode_response(RESPONSE)
+    assert response.content_type.startswith("multipart/mixed; boundary=batchresponse_")
+    assert b"boundary=changesetresponse_" in response.body
+
+
+def test_a_boundary_makes_the_output_reproducible() -> None:
+    assert encode_request(REQUEST, boundary="x") == encode_request(REQUEST, boundary="x")
+
+
+def test_json_has_no_boundary() -> None:
+    with pytest.raises(ValueError, match="a JSON batch has no boundary"):
+        encode_request(REQUEST, format="json", boundary="b")
+
+
+def test_an_empty_batch_is_refused_in_multipart_only() -> None:
+    with pytest.raises(EncodeError, match="a multipart batch has at least one item"):
+        encode_request(BatchRequest([]))
+    assert encode_request(BatchRequest([]), format="json").body == b'{"requests":[]}'
+    assert encode_response(BatchResponse([]), format="json").body == b'{"responses":[]}'
+
+
+def test_all_findings_are_in_one_error() -> None:
+    request = BatchRequest(
+        [
+            Operation("G T", "a b", {"x": "\n"}),
+            ChangeSet([]),
+            Operation.get("$9", depends_on=["1"]),
+        ],
+        annotations=[("@a", b"1")],
+    )
+    with pytest.raises(EncodeError) as caught:
+        encode_request(request)
+    assert [(found.rule.slug, found.path) for found in caught.value.diagnostics] == [
+        ("url-blanks", "items[0]"),
+        ("method-syntax", "items[0]"),
+        ("control-character", "items[0]"),
+        ("empty-change-set", "items[1]"),
+        ("not-expressible", "items[2]"),
+        ("depends-on-unknown", "items[2]"),
+        ("reference-unknown", "items[2]"),
+        ("not-expressible", ""),
+    ]
+    assert caught.value.http_status == 500
+
+
+@pytest.mark.parametrize("format", ["multipart", "json"])
+def test_the_chunks_of_the_encoders_joined_are_the_whole(format: Format) -> None:
+    boundary = "b" if format == "multipart" else None
+    requests = RequestEncoder(format=format, boundary=boundary, continue_on_error=True)
+    body = b"".join([*map(requests.send, REQUEST.items), requests.close()])
+    assert Payload(body, requests.headers) == encode_request(
+        REQUEST, format=format, boundary=boundary
+    )
+    responses = ResponseEncoder(format=format, boundary=boundary)
+    body = b"".join([*map(responses.send, RESPONSE.items), responses.close()])
+    assert Payload(body, responses.headers) == encode_response(
+        RESPONSE, format=format, boundary=boundary
+    )
+
+
+def test_the_encoders_write_annotations_and_the_next_link() -> None:
+    requests = RequestEncoder(format="json", annotations=[("@a", b"1")])
+    assert requests.close() == b'{"requests":[],"@a":1}'
+    responses = ResponseEncoder(format="json", annotations=[("@a", b"1")])
+    assert responses.close(next_link="x") == b'{"responses":[],"@nextLink":"x","@a":1}'
+
+
+def test_an_encoder_that_raised_raises_again() -> None:
+    encoder = RequestEncoder()
+    for _ in range(2):
+        with pytest.raises(EncodeError, match="url-blanks"):
+            encoder.send(Operation.get("a b"))
+    with pytest.raises(EncodeError, match="url-blanks"):
+        encoder.close()
+
+
+def test_an_encoder_refuses_a_batch_that_is_left_open() -> None:
+    encoder = RequestEncoder()
+    encoder.send(Operation.get("$9/a"))
+    with pytest.raises(EncodeError, match="no request has the id '9'"):
+        encoder.close()
+
+
+def test_an_encoder_refuses_an_id_that_it_has_generated_already() -> None:
+    encoder = RequestEncoder(format="json")
+    encoder.send(Operation.get("a"))
+    with pytest.raises(EncodeError, match="the id '1' is used twice"):
+        encoder.send(Operation.get("a", id="1"))
+
+
+def test_a_closed_encoder_is_closed() -> None:
+    encoder = ResponseEncoder(format="json")
+    encoder.close()
+    with pytest.raises(RuntimeError, match="the encoder is closed"):
+        encoder.close()
+    with pytest.raises(RuntimeError, match="the encoder is closed"):
+        encoder.send(OperationResponse(204))
+
+
+def test_an_encoder_refuses_a_boundary_that_occurs_in_an_item() -> None:
+    encoder = RequestEncoder(boundary="b")
+    with pytest.raises(EncodeError) as caught:
+        encoder.send(Operation.post("a", body=b"x--bx"))
+    assert caught.value.diagnostics == (
+        Diagnostic(Rule.BOUNDARY_IN_CONTENT, "'--b' occurs in the content"),
+    )
+
+
+@pytest.mark.parametrize("boundary", ["", "x" * 71, "a\r\nb", "é", "b "])
+def test_an_illegal_boundary_is_refused(boundary: str) -> None:
+    with pytest.raises(EncodeError, match="boundary-characters"):
+        encode_request(REQUEST, boundary=boundary)
+
+
+def test_items_are_prepared_before_they_are_written() -> None:
+    request = BatchRequest([ChangeSet([Operation.delete("a", id="a"), Operation.delete("$a")])])
+    for format in ("multipart", "json"):
+        payload = encode_request(request, format=format)
+        decoded = decode_request(payload.body, payload.content_type, strict=True)
+        assert decoded == prepare(request, format=format)
+
+
+def test_what_was_found_in_the_http_message_is_written_there_again() -> None:
+    data = batch(part(b"GET a HTTP/1.1\r\nContent-ID: 1\r\n\r\n"))
+    request = decode_request(data, MULTIPART)
+    assert request == BatchRequest([Operation.get("a", id="1")])
+    assert encode_request(request, boundary="b").body == data
+
+
+@pytest.mark.parametrize("depth", [2, 3])
+def test_nested_change_sets_round_trip_where_they_are_allowed(depth: int) -> None:
+    item = ChangeSet([Operation.delete("a", id="1"), Operation.delete("b", id="2")])
+    for _ in range(depth - 1):
+        item = ChangeSet([item])
+    request = BatchRequest([item, Operation.get("c")])
+    limits = Limits(change_set_depth=depth)
+    payload = encode_request(request, limits=limits, boundary="b")
+    for chunks in chunkings(payload.body):
+        decoder = RequestDecoder(payload.content_type, limits=limits, strict=True)
+        assert fed(decoder, chunks)[0] == request
+    with pytest.raises(EncodeError, match="nested-change-set"):
+        encode_request(request)
+    with pytest.raises(DecodeError) as caught:
+        decode_request(payload.body, payload.content_type)
+    assert caught.value.rule is Rule.NESTED_CHANGE_SET
+    with pytest.raises(EncodeError, match="JSON has no group in a group"):
+        encode_request(request, format="json", limits=limits)
+
+
+def test_headers_of_a_payload_are_what_decoding_takes() -> None:
+    payload = encode_request(REQUEST, format="json")
+    assert isinstance(payload.headers, Headers)
+    decoded = decode_request(
+        payload.body, payload.content_type, headers=payload.headers, strict=True
+    )
+    assert decoded == prepare(REQUEST, format="json")
+
+
+def test_a_preference_that_is_no_boolean_is_left_out_with_a_warning() -> None:
+    headers = {"Prefer": "continue-on-error=perhaps"}
+    report = check_request(ONE, JSON, headers=headers)
+    message = "continue-on-error is 'perhaps', expected true or false"
+    assert report.diagnostics == (Diagnostic(Rule.PREFERENCE_VALUE, message, 0, "headers"),)
+    assert report.value == BatchRequest([Operation.get("People", id="1")])
+
+
+@pytest.mark.parametrize("limit", ["message", "headers_total"])
+@pytest.mark.parametrize("format", ["multipart", "json"])
+def test_totals_are_bounded_in_writing_as_in_reading(format: Format, limit: str) -> None:
+    request = BatchRequest([Operation.get("a", {"x": "y"}, id=str(n)) for n in range(3)])
+    size = len(encode_request(request, format=format).body)
+    limits = Limits(message=size - 1) if limit == "message" else Limits(headers_total=20)
+    with pytest.raises(EncodeError, match=f"limit {limit} is"):
+        encode_request(request, format=format, limits=limits)
+    encoder = RequestEncoder(format=format, limits=limits)
+    with pytest.raises(EncodeError, match=f"limit {limit} is"):
+        _ = [*map(encoder.send, request.items), encoder.close()]
