@@ -1,0 +1,509 @@
+"""Hypothesis strategies for batches that can be encoded; needs the extra `hypothesis`.
+
+Each strategy gives what `encode_request` or `encode_response` accepts in the format that it is
+asked for, as widely as the format allows: odd spellings of JSON numbers, text in its charsets,
+octets that look like delimiters, any token as the name of a field, identifiers or none, `$id`
+references to earlier operations. With `format="both"` a batch can be written in either format, and
+what was read from multipart, prepared for JSON, equals what was read from JSON.
+
+A boundary of your own may occur in the content, which `encode_*` refuses; a random one does not.
+
+Why this long: each part of a message has its strategy, in the order of the journey, and what the
+formats do not share is told apart where it stands.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from functools import partial
+from typing import Literal, TypeAlias, TypeVar
+
+from hypothesis import strategies as st
+
+from odata_batch import (
+    BatchRequest,
+    BatchResponse,
+    ChangeSet,
+    ChangeSetResponse,
+    Headers,
+    Operation,
+    OperationResponse,
+)
+from odata_batch.dialects import ODATA_4_01
+
+Format: TypeAlias = Literal["multipart", "json", "both"]
+_Message = TypeVar("_Message", Operation, OperationResponse)
+
+_ALPHANUMERICS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_JSON_SPACES = st.sampled_from(("", " ", "\n", "\r\n\t "))
+
+# Octets that end lines, look like delimiters or begin messages
+_TRAPS = (
+    *(b"\r\n", b"\n", b"\r", b"\0", b"\r\n\r\n", b"\xff\xfe", b"\xef\xbb\xbf", b"$1", b"null"),
+    *(b"--", b"\r\n--b", b"\r\n--b--\r\n", b"\n--batch_", b"--changeset_0--", b"x--b\r\n"),
+    *(b"GET People HTTP/1.1\r\n", b"HTTP/1.1 200 OK\r\n\r\n", b"Content-Length: 3\r\n", b"{", b'"'),
+)
+
+
+# -- identifiers and URLs ------------------------------------------------------------------------
+
+
+def ids() -> st.SearchStrategy[str]:
+    """Give identifiers of operations and names of change sets.
+
+    >>> from hypothesis import find
+    >>> find(ids(), lambda id: "~" in id)
+    '~'
+    """
+    return _IDS
+
+
+_IDS = st.one_of(
+    st.sampled_from(("1", "2", "10", "01", "g1", "g2", "~", ".", "metadata", "batch", "i" * 256)),
+    st.text(alphabet=f"{_ALPHANUMERICS}-._~", min_size=1, max_size=8),
+)
+_MAYBE_IDS = st.none() | _IDS
+
+# What follows these cannot make the URL a scheme, an authority or a reference.
+_URL_STARTS = (
+    *("People/", "People(1)?", "/odata/People", "./", "?", "*", "%20", "'"),
+    *("http://host/odata/People", "HTTPS://host:8080/", "$metadata#", "$all/", "$crossjoin("),
+)
+_URL_REST = st.text(alphabet=f"{_ALPHANUMERICS}!#$%&'()*+,-./:;=?@[]_~", max_size=12)
+
+
+def _is_no_batch(url: str) -> bool:
+    return "batch" not in url
+
+
+_URLS = st.builds(str.__add__, st.sampled_from(_URL_STARTS), _URL_REST).filter(_is_no_batch)
+_JSON_URLS = st.just("") | _URLS
+
+
+# -- header fields -------------------------------------------------------------------------------
+
+
+def headers(format: Format = "multipart") -> st.SearchStrategy[Headers]:
+    """Give fields that any message may have; Content-Type and Content-Length depend on its body.
+
+    >>> from hypothesis import find
+    >>> find(headers(), lambda headers: len(headers) > 0 and not headers.pairs[0][1].isascii())
+    Headers({'Accept': '\\x80'})
+    """
+    return _HEADERS if format == "multipart" else _JOINED_HEADERS
+
+
+_SINGLE_FIELDS = frozenset(("host", "content-transfer-encoding"))
+_OTHER_FIELDS = ODATA_4_01.forbidden_headers | {
+    *("transfer-encoding", "content-type", "content-length", "content-id")
+}
+_TOKENS = st.text(alphabet=f"{_ALPHANUMERICS}!#$%&'*+-.^_`|~", min_size=1, max_size=8)
+_NAMES = st.one_of(
+    st.sampled_from(("Accept", "If-Match", "etag", "Prefer", "OData-VERSION", "Host", "Location")),
+    st.sampled_from(("Set-Cookie", "set-cookie", "Content-Transfer-Encoding", "Content-Language")),
+    _TOKENS.filter(lambda name: name.lower() not in _OTHER_FIELDS),
+)
+_VALUES = st.one_of(
+    st.sampled_from(
+        ("", "4.0", 'W/"1"', "$1", "return=minimal", "a, b", "a\tb", ":", "=?utf-8?q?")
+    ),
+    st.text(
+        alphabet=st.characters(
+            min_codepoint=0x20,
+            max_codepoint=0xFF,
+            exclude_characters="\x7f",
+            include_characters="\t",
+        ),
+        max_size=12,
+    ).map(lambda value: value.strip(" \t")),
+)
+_Field: TypeAlias = tuple[str, str]
+_FIELDS: st.SearchStrategy[_Field] = st.tuples(_NAMES, _VALUES)
+
+
+def _without_repetition(single: frozenset[str], fields: list[_Field]) -> Headers:
+    seen: set[str] = set()
+    kept = []
+    for name, value in fields:
+        folded = name.lower()
+        if folded not in seen or folded not in single:
+            kept.append((name, value))
+        seen.add(folded)
+    return Headers(kept)
+
+
+_LISTS = st.lists(_FIELDS, max_size=4)
+_HEADERS = _LISTS.map(partial(_without_repetition, _SINGLE_FIELDS))
+_JOINED_HEADERS = _LISTS.map(partial(_without_repetition, _SINGLE_FIELDS | {"set-cookie"}))
+
+
+# -- bodies --------------------------------------------------------------------------------------
+
+
+def json_texts() -> st.SearchStrategy[bytes]:
+    """Give JSON texts, their numbers spelt in many ways, without blanks around them.
+
+    >>> from hypothesis import find
+    >>> find(json_texts(), lambda text: text[:1].isdigit() and b"." in text)
+    b'1.10'
+    """
+    return _JSON_TEXTS.map(str.encode)
+
+
+_JSON_NUMBERS = st.one_of(
+    st.sampled_from(("1.10", "12345678901234567.89", "1e400", "-0", "-0.0E+00", "9" * 40)),
+    st.from_regex(r"-?(0|[1-9][0-9]{0,9})(\.[0-9]{1,5})?([eE][+-]?[0-9]{1,3})?", fullmatch=True),
+)
+_JSON_STRINGS = st.one_of(
+    st.sampled_from((r'"\/\b\f\u0041"', r'"\ud83d\ude00"', r'"\\\" [{"', '"\x7f\u2028\ufeff"')),
+    st.builds(
+        lambda text, ensure_ascii: json.dumps(text, ensure_ascii=ensure_ascii),
+        st.text(max_size=8),
+        st.booleans(),
+    ),
+)
+
+
+def _json_collections(values: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    members = st.builds("{}{}:{}".format, _JSON_STRINGS, _JSON_SPACES, values)
+    return st.one_of(
+        st.builds("[{}{}]".format, _JSON_SPACES, st.lists(values, max_size=3).map(",".join)),
+        st.builds("{{{}{}}}".format, _JSON_SPACES, st.lists(members, max_size=3).map(", ".join)),
+    )
+
+
+_JSON_TEXTS = st.recursive(
+    st.one_of(st.sampled_from(("null", "true", "false")), _JSON_NUMBERS, _JSON_STRINGS),
+    _json_collections,
+    max_leaves=6,
+)
+
+
+def _pieces(piece: st.SearchStrategy[bytes]) -> st.SearchStrategy[bytes]:
+    return st.lists(piece, min_size=1, max_size=5).map(b"".join)
+
+
+_OCTETS = _pieces(st.one_of(st.sampled_from(_TRAPS), st.binary(max_size=8)))
+_UTF_8 = _pieces(
+    st.one_of(
+        st.sampled_from([trap for trap in _TRAPS if b"\xff" not in trap]),
+        st.text(max_size=8).map(str.encode),
+    )
+)
+_ASCII = _pieces(
+    st.one_of(
+        st.sampled_from([trap for trap in _TRAPS if trap.isascii()]),
+        st.text(st.characters(max_codepoint=0x7F), max_size=8).map(str.encode),
+    )
+)
+
+_JSON_TYPES = (
+    *("application/json", "APPLICATION/json;odata.metadata=minimal; charset=UTF-8"),
+    *("application/vnd.example+json", "application/problem+json;a=b"),
+)
+_UTF_8_TYPES = ("text/plain", "text/html; charset=utf-8", 'TEXT/CSV;Charset="UTF8"')
+_ASCII_TYPES = ("text/plain; charset=us-ascii", "text/plain;charset=ASCII")
+_LATIN_1_TYPES = ("text/plain;charset=ISO-8859-1", "text/x-odd;a=b; charset=latin1")
+_BINARY_TYPES = ("application/octet-stream", "image/png", "multipart/mixed;boundary=b", "nonsense")
+
+_Content: TypeAlias = tuple[str | None, bytes]
+
+
+def _without_null(content: _Content) -> bool:
+    return content[1].strip(b" \t\r\n") != b"null"
+
+
+_TYPED_JSON = st.builds(
+    lambda before, text, after: f"{before}{text}{after}".encode(),
+    _JSON_SPACES,
+    _JSON_TEXTS,
+    _JSON_SPACES,
+)
+_ANY_TYPES = st.sampled_from(
+    (None, *_JSON_TYPES, *_UTF_8_TYPES, *_ASCII_TYPES, *_LATIN_1_TYPES, *_BINARY_TYPES)
+)
+_NO_CONTENT: st.SearchStrategy[_Content] = st.tuples(_ANY_TYPES, st.just(b""))
+_TYPED_CONTENT: st.SearchStrategy[_Content] = st.one_of(
+    st.tuples(st.sampled_from((None, *_JSON_TYPES)), _TYPED_JSON).filter(_without_null),
+    st.tuples(st.sampled_from(_UTF_8_TYPES), _UTF_8),
+    st.tuples(st.sampled_from(_ASCII_TYPES), _ASCII),
+    st.tuples(st.sampled_from(_LATIN_1_TYPES), _OCTETS),
+    st.tuples(st.sampled_from(_BINARY_TYPES), _OCTETS),
+)
+
+
+_CONTENT = st.one_of(_NO_CONTENT, _TYPED_CONTENT)
+_ANY_CONTENT = st.one_of(_NO_CONTENT, _TYPED_CONTENT, st.tuples(_ANY_TYPES, _OCTETS))
+
+
+def _contents(format: Format) -> st.SearchStrategy[_Content]:
+    """Give Content-Types, or none, with bodies that may be empty."""
+    return _ANY_CONTENT if format == "multipart" else _CONTENT
+
+
+def _fields_of_content(content: _Content, with_length: bool) -> list[tuple[str, str]]:
+    content_type, body = content
+    fields = [] if content_type is None else [("Content-Type", content_type)]
+    # A final CRLF that the length leaves out is read as part of the body.
+    shorter = 2 if body.endswith(b"\r\n") and len(body) % 2 else 0
+    return [*fields, ("content-length", str(len(body) - shorter))] if with_length else fields
+
+
+# -- requests ------------------------------------------------------------------------------------
+
+
+def operations(format: Format = "multipart") -> st.SearchStrategy[Operation]:
+    """Give operations that can stand in a batch alone.
+
+    >>> from hypothesis import find
+    >>> find(operations(), lambda operation: operation.method == "MERGE").url
+    'People/'
+    """
+    return _operations(format)
+
+
+@st.composite
+def _operations(draw: st.DrawFn, format: Format) -> Operation:
+    method = draw(_METHODS if format == "multipart" else _JSON_METHODS)
+    empty = method == "GET" or (format != "multipart" and method == "DELETE")
+    content = draw(_NO_CONTENT if empty else _contents(format))
+    fields = draw(headers(format)).pairs
+    operation = Operation(
+        method,
+        draw(_JSON_URLS if format == "json" else _URLS),
+        [*_fields_of_content(content, draw(st.booleans())), *fields],
+        content[1],
+        id=draw(_MAYBE_IDS),
+    )
+    if format != "json":
+        return operation
+    condition = draw(_MAYBE_TEXT)
+    return replace(operation, condition=condition, annotations=draw(_REQUEST_ANNOTATIONS))
+
+
+_COMMON_METHODS = ("GET", "POST", "PATCH", "PUT", "DELETE")
+_UPPER_METHODS = (*_COMMON_METHODS, "MERGE", "HEAD", "OPTIONS")
+
+
+def _as_read(method: str) -> str:
+    return method.upper() if method.upper() in _UPPER_METHODS else method
+
+
+_JSON_METHODS = st.sampled_from(_COMMON_METHODS)
+_METHODS = st.one_of(st.sampled_from(_UPPER_METHODS), _TOKENS.map(_as_read))
+_REQUEST_MEMBERS = frozenset(
+    "id atomicityGroup dependsOn if method url headers body requests responses".split()
+)
+_RESPONSE_MEMBERS = frozenset(
+    """
+    id atomicityGroup status headers body requests responses error @nextLink @odata.nextLink
+    """.split()
+)
+
+
+def _annotations(members: frozenset[str]) -> st.SearchStrategy[tuple[tuple[str, bytes], ...]]:
+    names = st.sampled_from(("@odata.context", "@example.note", "x", "")) | st.text(max_size=8)
+    annotation = st.tuples(names.filter(lambda name: name not in members), json_texts())
+    return st.lists(annotation, max_size=2, unique_by=lambda annotation: annotation[0]).map(tuple)
+
+
+_REQUEST_ANNOTATIONS = _annotations(_REQUEST_MEMBERS)
+_RESPONSE_ANNOTATIONS = _annotations(_RESPONSE_MEMBERS)
+_MAYBE_TEXT = st.none() | st.text(max_size=8)
+
+
+class _Names:
+    """The names that a batch has used so far; each is used once."""
+
+    def __init__(self, draw: st.DrawFn, format: Format) -> None:
+        self._draw = draw
+        self._format = format
+        self._used: set[str] = set()
+        self._ids: list[str] = []
+        self._groups: list[str] = []
+
+    def unused(self, name: str | None) -> str | None:
+        """Return the name, or another one if it has been used."""
+        if name in self._used:
+            name = self._draw(_IDS.filter(lambda name: name not in self._used))
+        if name is not None:
+            self._used.add(name)
+        return name
+
+    def identify(self, message: _Message) -> _Message:
+        """Return the message with an identifier that is its own, if it has one."""
+        return replace(message, id=self.unused(message.id))
+
+    def member(self, operation: Operation) -> Operation:
+        """Return the operation as a change set may hold it."""
+        if operation.method == "GET" and self._format != "json":
+            operation = replace(operation, method="DELETE")
+        if operation.id is None and self._format == "both":
+            # Both formats generate one, but not the same one.
+            operation = replace(operation, id=self._draw(_IDS))
+        return self.connect(operation)
+
+    def connect(self, operation: Operation) -> Operation:
+        """Return the operation, which may now refer to or depend on what came before it."""
+        operation = self.identify(operation)
+        if self._draw(st.booleans()) and self._ids:
+            operation = replace(operation, url=self._draw(_references(self._ids)))
+        before = [*self._ids, *self._groups]
+        if before and self._format == "json":
+            names = self._draw(st.lists(st.sampled_from(before), max_size=3))
+            operation = replace(operation, depends_on=tuple(names))
+        self._ids += [] if operation.id is None else [operation.id]
+        return operation
+
+    def group(self, name: str | None) -> str | None:
+        """Return a name for a change set that is complete, or none."""
+        name = self.unused(name)
+        self._groups += [] if name is None else [name]
+        return name
+
+
+def _references(ids: list[str]) -> st.SearchStrategy[str]:
+    rests = st.sampled_from(("", "/Orders", "(1)", "?$expand=Orders", "#fragment", "/$1", "/"))
+    return st.builds("${}{}".format, st.sampled_from(ids), rests).filter(_is_no_batch)
+
+
+def change_sets(format: Format = "multipart") -> st.SearchStrategy[ChangeSet]:
+    """Give change sets that can stand in a batch alone.
+
+    >>> from hypothesis import find
+    >>> len(find(change_sets(), lambda change_set: len(change_set.items) > 1).items)
+    2
+    """
+    return _change_sets(format)
+
+
+@st.composite
+def _change_sets(draw: st.DrawFn, format: Format) -> ChangeSet:
+    return _change_set(draw, format, _Names(draw, format))
+
+
+def _change_set(draw: st.DrawFn, format: Format, names: _Names) -> ChangeSet:
+    found = draw(st.lists(operations(format), min_size=1, max_size=3))
+    items = [names.member(operation) for operation in found]
+    name = None if format == "both" else draw(_MAYBE_IDS)
+    return ChangeSet(items, id=names.group(name))
+
+
+def batch_requests(
+    format: Format = "multipart", *, max_items: int = 4
+) -> st.SearchStrategy[BatchRequest]:
+    """Give batch requests whose operations refer to each other.
+
+    >>> from hypothesis import given
+    >>> from odata_batch import decode_request, encode_request, prepare
+    >>> @given(batch_requests("json"))
+    ... def test_what_is_written_is_read_back(batch):
+    ...     payload = encode_request(batch, format="json")
+    ...     read = decode_request(payload.body, payload.content_type, headers=payload.headers)
+    ...     assert read == prepare(batch, format="json")
+    >>> test_what_is_written_is_read_back()
+    """
+    return _batch_requests(format, max_items)
+
+
+@st.composite
+def _batch_requests(draw: st.DrawFn, format: Format, max_items: int) -> BatchRequest:
+    names = _Names(draw, format)
+    items: list[Operation | ChangeSet] = []
+    for _ in range(draw(st.integers(0 if format == "json" else 1, max_items))):
+        if draw(st.booleans()):
+            items.append(_change_set(draw, format, names))
+        else:
+            items.append(names.connect(draw(operations(format))))
+    return BatchRequest(
+        items,
+        continue_on_error=draw(st.sampled_from((None, True, False))),
+        annotations=draw(_REQUEST_ANNOTATIONS) if format == "json" else (),
+    )
+
+
+# -- responses -----------------------------------------------------------------------------------
+
+
+def operation_responses(format: Format = "multipart") -> st.SearchStrategy[OperationResponse]:
+    """Give responses that can stand in a batch alone.
+
+    >>> from hypothesis import find
+    >>> find(operation_responses(), lambda response: response.ok and response.body != b"").status
+    200
+    """
+    return _operation_responses(format)
+
+
+@st.composite
+def _operation_responses(draw: st.DrawFn, format: Format) -> OperationResponse:
+    status = draw(_STATUSES)
+    empty = status < 200 or status in (204, 304)
+    content = draw(_NO_CONTENT if empty else _contents(format))
+    return OperationResponse(
+        status,
+        [*_fields_of_content(content, draw(st.booleans())), *draw(headers(format)).pairs],
+        content[1],
+        id=draw(_MAYBE_IDS),
+        reason=draw(_REASONS),
+        annotations=draw(_RESPONSE_ANNOTATIONS) if format == "json" else (),
+    )
+
+
+_STATUSES = st.sampled_from((200, 201, 204, 304, 404)) | st.integers(100, 599)
+_REASONS = st.none() | st.text(
+    alphabet=st.characters(min_codepoint=0x20, max_codepoint=0xFF, exclude_characters="\x7f"),
+    max_size=8,
+)
+
+
+def change_set_responses(format: Format = "multipart") -> st.SearchStrategy[ChangeSetResponse]:
+    """Give responses to change sets that can stand in a batch alone.
+
+    >>> from hypothesis import find
+    >>> len(find(change_set_responses(), lambda change_set: len(change_set.items) > 1).items)
+    2
+    """
+    return _change_set_responses(format)
+
+
+@st.composite
+def _change_set_responses(draw: st.DrawFn, format: Format) -> ChangeSetResponse:
+    return _change_set_response(draw, format, _Names(draw, format))
+
+
+def _change_set_response(draw: st.DrawFn, format: Format, names: _Names) -> ChangeSetResponse:
+    found = draw(st.lists(operation_responses(format), min_size=1, max_size=3))
+    items = [names.identify(response) for response in found]
+    name = None if format == "both" else draw(_MAYBE_IDS)
+    return ChangeSetResponse(items, id=names.group(name))
+
+
+def batch_responses(
+    format: Format = "multipart", *, max_items: int = 4
+) -> st.SearchStrategy[BatchResponse]:
+    """Give complete batch responses.
+
+    >>> from hypothesis import find
+    >>> find(batch_responses("json"), lambda batch: batch.next_link is not None).next_link
+    ''
+    """
+    return _batch_responses(format, max_items)
+
+
+@st.composite
+def _batch_responses(draw: st.DrawFn, format: Format, max_items: int) -> BatchResponse:
+    names = _Names(draw, format)
+    items: list[OperationResponse | ChangeSetResponse] = []
+    for _ in range(draw(st.integers(0 if format == "json" else 1, max_items))):
+        if draw(st.booleans()):
+            items.append(_change_set_response(draw, format, names))
+        else:
+            items.append(names.identify(draw(operation_responses(format))))
+    json = format == "json"
+    return BatchResponse(
+        items,
+        next_link=draw(_MAYBE_TEXT) if json else None,
+        annotations=draw(_RESPONSE_ANNOTATIONS) if json else (),
+    )

@@ -1,0 +1,389 @@
+"""The strategies: what they give is accepted, in strict terms, and is as diverse as they say."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Literal, TypeVar
+
+import pytest
+from hypothesis import HealthCheck, Phase, find, given, settings
+from hypothesis import strategies as st
+from hypothesis.errors import NoSuchExample
+
+from odata_batch import (
+    BatchRequest,
+    BatchResponse,
+    ChangeSet,
+    ChangeSetResponse,
+    Headers,
+    Operation,
+    OperationResponse,
+    Payload,
+    decode_request,
+    decode_response,
+    encode_request,
+    encode_response,
+    prepare,
+    strategies,
+)
+
+WireFormat = Literal["multipart", "json"]
+T = TypeVar("T")
+
+BOTH_FORMATS: tuple[WireFormat, ...] = ("multipart", "json")
+FORMATS: tuple[strategies.Format, ...] = (*BOTH_FORMATS, "both")
+EACH_FORMAT = pytest.mark.parametrize("format", FORMATS)
+
+# Nothing is looked up, made simpler, or different the next time.
+SEARCH = settings(
+    max_examples=2_000,
+    phases=(Phase.generate,),
+    suppress_health_check=list(HealthCheck),
+    database=None,
+    derandomize=True,
+)
+
+
+def missing(
+    strategy: st.SearchStrategy[T], conditions: Mapping[str, Callable[[T], object]]
+) -> set[str]:
+    """Return the names of the conditions that no value of the strategy meets."""
+    left = dict(conditions)
+
+    def meets_the_last(value: T) -> bool:
+        for name in [name for name, condition in left.items() if condition(value)]:
+            del left[name]
+        return not left
+
+    with suppress(NoSuchExample):
+        find(strategy, meets_the_last, settings=SEARCH)
+    return set(left)
+
+
+def wire_formats(format: strategies.Format) -> tuple[WireFormat, ...]:
+    return BOTH_FORMATS if format == "both" else (format,)
+
+
+def read_request(payload: Payload) -> BatchRequest:
+    return decode_request(payload.body, payload.content_type, headers=payload.headers, strict=True)
+
+
+def read_response(payload: Payload) -> BatchResponse:
+    return decode_response(payload.body, payload.content_type, headers=payload.headers, strict=True)
+
+
+def assert_request_survives(batch: BatchRequest, format: strategies.Format) -> None:
+    for wire_format in wire_formats(format):
+        read = read_request(encode_request(batch, format=wire_format))
+        assert read == prepare(batch, format=wire_format)
+
+
+def assert_response_survives(batch: BatchResponse, format: strategies.Format) -> None:
+    for wire_format in wire_formats(format):
+        read = read_response(encode_response(batch, format=wire_format))
+        assert read == prepare(batch, format=wire_format)
+
+
+# -- what they give is accepted --
+
+
+@EACH_FORMAT
+@given(data=st.data())
+def test_headers_are_accepted_on_requests_and_responses(
+    format: strategies.Format, data: st.DataObject
+) -> None:
+    headers = data.draw(strategies.headers(format))
+    assert_request_survives(BatchRequest([Operation("GET", "People", headers)]), format)
+    assert_response_survives(BatchResponse([OperationResponse(200, headers)]), format)
+
+
+@given(data=st.data(), id=strategies.ids())
+def test_ids_are_accepted_for_operations_and_groups(data: st.DataObject, id: str) -> None:
+    other = data.draw(strategies.ids().filter(lambda name: name != id))
+    operation = Operation.delete("People(1)", id=id)
+    assert_request_survives(BatchRequest([ChangeSet([operation], id=other)]), "json")
+
+
+@given(text=strategies.json_texts())
+def test_json_texts_are_parsed_by_the_standard_library(text: bytes) -> None:
+    json.loads(text, parse_int=str)
+
+
+@EACH_FORMAT
+@given(data=st.data())
+def test_operations_are_accepted(format: strategies.Format, data: st.DataObject) -> None:
+    operation = data.draw(strategies.operations(format))
+    assert_request_survives(BatchRequest([operation]), format)
+
+
+@EACH_FORMAT
+@given(data=st.data())
+def test_change_sets_are_accepted(format: strategies.Format, data: st.DataObject) -> None:
+    assert_request_survives(BatchRequest([data.draw(strategies.change_sets(format))]), format)
+
+
+@EACH_FORMAT
+@given(data=st.data())
+def test_batch_requests_are_accepted(format: strategies.Format, data: st.DataObject) -> None:
+    assert_request_survives(data.draw(strategies.batch_requests(format)), format)
+
+
+@EACH_FORMAT
+@given(data=st.data())
+def test_operation_responses_are_accepted(format: strategies.Format, data: st.DataObject) -> None:
+    response = data.draw(strategies.operation_responses(format))
+    assert_response_survives(BatchResponse([response]), format)
+
+
+@EACH_FORMAT
+@given(data=st.data())
+def test_change_set_responses_are_accepted(format: strategies.Format, data: st.DataObject) -> None:
+    change_set = data.draw(strategies.change_set_responses(format))
+    assert_response_survives(BatchResponse([change_set]), format)
+
+
+@EACH_FORMAT
+@given(data=st.data())
+def test_batch_responses_are_accepted(format: strategies.Format, data: st.DataObject) -> None:
+    assert_response_survives(data.draw(strategies.batch_responses(format)), format)
+
+
+@given(batch=strategies.batch_requests("both"))
+def test_a_batch_request_for_both_formats_reads_the_same_from_both(batch: BatchRequest) -> None:
+    multipart = read_request(encode_request(batch))
+    assert prepare(multipart, format="json") == read_request(encode_request(batch, format="json"))
+
+
+@given(batch=strategies.batch_responses("both"))
+def test_a_batch_response_for_both_formats_reads_the_same_from_both(batch: BatchResponse) -> None:
+    multipart = read_response(encode_response(batch))
+    assert prepare(multipart, format="json") == read_response(encode_response(batch, format="json"))
+
+
+@pytest.mark.parametrize("max_items", [1, 2])
+@given(data=st.data())
+def test_no_batch_has_more_items_than_asked_for(max_items: int, data: st.DataObject) -> None:
+    request = data.draw(strategies.batch_requests(max_items=max_items))
+    response = data.draw(strategies.batch_responses(max_items=max_items))
+    assert len(request.items) <= max_items and len(response.items) <= max_items
+
+
+# -- what they give is diverse --
+
+
+HEADERS: Mapping[str, Callable[[Headers], object]] = {
+    "none": lambda headers: not headers.pairs,
+    "obs-text": lambda headers: any(not value.isascii() for value in headers.values()),
+    "tab": lambda headers: any("\t" in value for value in headers.values()),
+    "C1 control": lambda headers: any("\x85" in value for value in headers.values()),
+    "empty value": lambda headers: "" in headers.values(),
+    "odd token": lambda headers: any("|" in name for name in headers),
+    "repeated field": lambda headers: len(headers) < len(headers.pairs),
+    "Host": lambda headers: "host" in headers,
+    "Set-Cookie": lambda headers: "set-cookie" in headers,
+}
+
+
+@EACH_FORMAT
+def test_headers_are_diverse(format: strategies.Format) -> None:
+    assert missing(strategies.headers(format), HEADERS) == set()
+
+
+def test_multipart_headers_repeat_set_cookie() -> None:
+    repeated = {"Set-Cookie": lambda headers: len(headers.get_all("set-cookie")) > 1}
+    assert missing(strategies.headers(), repeated) == set()
+
+
+def holds(part: str) -> Callable[[str], bool]:
+    return lambda text: part in text
+
+
+IDS: Mapping[str, Callable[[str], object]] = {
+    **{character: holds(character) for character in "-._~aZ09"},
+    "longest": lambda id: len(id) == 256,
+}
+
+
+def test_ids_are_diverse() -> None:
+    assert missing(strategies.ids(), IDS) == set()
+
+
+JSON_TEXTS: Mapping[str, Callable[[bytes], object]] = {
+    "infinite": lambda text: b"1e400" in text,
+    "minus zero": lambda text: b"-0" in text,
+    "final zero": lambda text: b"1.10" in text,
+    "escape": lambda text: b"\\u" in text,
+    "UTF-8": lambda text: not text.isascii(),
+    "array": lambda text: text.startswith(b"["),
+    "object": lambda text: text.startswith(b"{"),
+    "blanks": lambda text: b"\n" in text,
+    "null": lambda text: text == b"null",
+}
+
+
+def test_json_texts_are_diverse() -> None:
+    assert missing(strategies.json_texts(), JSON_TEXTS) == set()
+
+
+Message = Operation | OperationResponse
+
+
+def has(message: Message, content_type: str) -> bool:
+    """Tell whether the message has a body of that media type."""
+    return message.body != b"" and content_type in message.headers.get("content-type", "none")
+
+
+def claims(message: Message, length: int) -> bool:
+    return message.headers.get("content-length") == str(length)
+
+
+MESSAGES: Mapping[str, Callable[[Message], object]] = {
+    "no body": lambda message: message.body == b"",
+    "no type": lambda message: has(message, "none"),
+    "JSON": lambda message: has(message, "json") and message.body[:1] in b"[{",
+    "JSON and blanks": lambda message: has(message, "json") and message.body.endswith(b"\n"),
+    "US-ASCII": lambda message: has(message, "us-ascii"),
+    "ISO-8859-1": lambda message: has(message, "ISO-8859-1") and not message.body.isascii(),
+    "UTF-8": lambda message: has(message, "utf-8") and not message.body.isascii(),
+    "binary": lambda message: has(message, "octet-stream") and not message.body.isascii(),
+    "broken type": lambda message: has(message, "nonsense"),
+    "NUL": lambda message: b"\0" in message.body,
+    "delimiter": lambda message: b"\n--b" in message.body,
+    "mid-line delimiter": lambda message: b"x--b" in message.body,
+    "final CRLF": lambda message: message.body.endswith(b"\r\n"),
+    "LF": lambda message: b"\n" in message.body.replace(b"\r\n", b""),
+    "length": lambda message: claims(message, len(message.body)),
+    "shorter length": lambda message: claims(message, len(message.body) - 2),
+    "no id": lambda message: message.id is None,
+    "id": lambda message: message.id is not None,
+}
+OPERATIONS: Mapping[str, Callable[[Operation], object]] = {
+    **MESSAGES,
+    "GET": lambda operation: operation.method == "GET",
+    "POST": lambda operation: operation.method == "POST",
+    "PUT": lambda operation: operation.method == "PUT",
+    "PATCH": lambda operation: operation.method == "PATCH",
+    "DELETE": lambda operation: operation.method == "DELETE",
+    "relative URL": lambda operation: operation.url.startswith("People"),
+    "absolute path": lambda operation: operation.url.startswith("/"),
+    "absolute URL": lambda operation: operation.url.startswith("HTTPS:"),
+    "system resource": lambda operation: operation.url.startswith("$metadata"),
+    "query alone": lambda operation: operation.url.startswith("?"),
+    "fragment": lambda operation: "#" in operation.url,
+    "colon in path": lambda operation: ":" in operation.url.replace("//", "").partition("?")[0],
+}
+MULTIPART_OPERATIONS: Mapping[str, Callable[[Operation], object]] = {
+    "MERGE": lambda operation: operation.method == "MERGE",
+    "lower-case method": lambda operation: operation.method.islower(),
+    "DELETE with a body": lambda operation: operation.method == "DELETE" and operation.body,
+}
+JSON_OPERATIONS: Mapping[str, Callable[[Operation], object]] = {
+    "condition": lambda operation: operation.condition,
+    "empty condition": lambda operation: operation.condition == "",
+    "annotations": lambda operation: len(operation.annotations) > 1,
+    "empty URL": lambda operation: operation.url == "",
+}
+
+
+@EACH_FORMAT
+def test_operations_are_diverse(format: strategies.Format) -> None:
+    assert missing(strategies.operations(format), OPERATIONS) == set()
+
+
+def test_multipart_operations_have_methods_that_json_has_not() -> None:
+    assert missing(strategies.operations(), MULTIPART_OPERATIONS) == set()
+
+
+def test_json_operations_have_members_that_multipart_has_not() -> None:
+    assert missing(strategies.operations("json"), JSON_OPERATIONS) == set()
+
+
+def change_sets_of(batch: BatchRequest) -> list[ChangeSet]:
+    return [item for item in batch.items if isinstance(item, ChangeSet)]
+
+
+def refers(batch: BatchRequest) -> bool:
+    ids = {operation.id for operation in batch.operations()}
+    return any(found.url.partition("/")[0][1:] in ids for found in batch.operations())
+
+
+def depends_on_a_group(batch: BatchRequest) -> bool:
+    names = {change_set.id for change_set in change_sets_of(batch)}
+    return any(names & set(operation.depends_on) for operation in batch.operations())
+
+
+def reads_in_a_change_set(batch: BatchRequest) -> bool:
+    change_sets = change_sets_of(batch)
+    return any(found.method == "GET" for each in change_sets for found in each.operations())
+
+
+BATCH_REQUESTS: Mapping[str, Callable[[BatchRequest], object]] = {
+    "reference": refers,
+    "change sets": lambda batch: len(change_sets_of(batch)) > 1,
+    "operations only": lambda batch: batch.items and not change_sets_of(batch),
+    "both": lambda batch: 0 < len(change_sets_of(batch)) < len(batch.items),
+    "no preference": lambda batch: batch.continue_on_error is None,
+    "continue": lambda batch: batch.continue_on_error is True,
+    "stop": lambda batch: batch.continue_on_error is False,
+}
+JSON_BATCH_REQUESTS: Mapping[str, Callable[[BatchRequest], object]] = {
+    "empty": lambda batch: not batch.items,
+    "annotations": lambda batch: batch.annotations,
+    "dependsOn a group": depends_on_a_group,
+    "group without a name": lambda batch: any(each.id is None for each in change_sets_of(batch)),
+    "GET in a change set": reads_in_a_change_set,
+}
+
+
+@EACH_FORMAT
+def test_batch_requests_are_diverse(format: strategies.Format) -> None:
+    assert missing(strategies.batch_requests(format), BATCH_REQUESTS) == set()
+
+
+def test_json_batch_requests_have_what_multipart_has_not() -> None:
+    assert missing(strategies.batch_requests("json"), JSON_BATCH_REQUESTS) == set()
+
+
+RESPONSES: Mapping[str, Callable[[OperationResponse], object]] = {
+    "body": lambda response: response.body,
+    "no body": lambda response: response.ok and not response.body,
+    "1xx": lambda response: response.status < 200,
+    "204": lambda response: response.status == 204,
+    "304": lambda response: response.status == 304,
+    "5xx": lambda response: response.status >= 500,
+    "usual reason": lambda response: response.reason is None,
+    "odd reason": lambda response: response.reason and not response.reason.isascii(),
+    "no reason": lambda response: response.reason == "",
+}
+
+
+@EACH_FORMAT
+def test_responses_are_diverse(format: strategies.Format) -> None:
+    assert missing(strategies.operation_responses(format), RESPONSES) == set()
+
+
+def change_sets_in(batch: BatchResponse) -> int:
+    return sum(isinstance(item, ChangeSetResponse) for item in batch.items)
+
+
+BATCH_RESPONSES: Mapping[str, Callable[[BatchResponse], object]] = {
+    "change sets": lambda batch: change_sets_in(batch) > 1,
+    "responses only": lambda batch: batch.items and not change_sets_in(batch),
+    "both": lambda batch: 0 < change_sets_in(batch) < len(batch.items),
+}
+JSON_BATCH_RESPONSES: Mapping[str, Callable[[BatchResponse], object]] = {
+    "next link": lambda batch: batch.next_link,
+    "annotations": lambda batch: batch.annotations,
+    "empty": lambda batch: not batch.items,
+}
+
+
+@EACH_FORMAT
+def test_batch_responses_are_diverse(format: strategies.Format) -> None:
+    assert missing(strategies.batch_responses(format), BATCH_RESPONSES) == set()
+
+
+def test_json_batch_responses_have_what_multipart_has_not() -> None:
+    assert missing(strategies.batch_responses("json"), JSON_BATCH_RESPONSES) == set()
