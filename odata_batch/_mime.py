@@ -238,7 +238,9 @@ class PartSplitter:
     @cached_property
     def _possible(self) -> re.Pattern[bytes]:
         """Finds the next line that is a delimiter, or may become one when more octets come."""
-        rest = rb"-{0,3}(?:[ \t]{%d}|[ \t]{0,%d}\r?(?:\n|\Z))" % (self._blanks, self._blanks)
+        # One hyphen makes no delimiter, unless another follows.
+        rest = rb"(?:(?:-{2,3})?(?:[ \t]{%d}|[ \t]{0,%d}\r?(?:\n|\Z))|-\Z)"
+        rest %= (self._blanks, self._blanks)
         return re.compile(re.escape(self._token) + rest)
 
     def _discard(self) -> None:

@@ -620,3 +620,17 @@ def test_the_standard_library_sees_the_same_parts(bodies: list[bytes]) -> None:
     message = email.message_from_bytes(head + body, policy=email.policy.HTTP)
     payloads = [part.get_payload(decode=True) for part in message.iter_parts()]
     assert [content.removeprefix(PART_HEAD) for content in feed([body]).contents] == payloads
+
+
+@pytest.mark.parametrize("half", [b"\r\n--b-", b"\r\n--b-\r", b"\r\n--b-x"])
+def test_a_close_delimiter_behind_many_near_ones_is_found_wherever_it_is_cut(half: bytes) -> None:
+    data = b"--b\r\n" + half * 20_000 + b"\r\n--b--\r\n"
+    for cut in range(len(data) - 12, len(data)):
+        found: list[Diagnostic] = []
+        splitter = PartSplitter(b"b", Limits(), found.append)
+        parts = [
+            part for chunk in (data[:cut], data[cut:]) for part in splitter.receive_data(chunk)
+        ]
+        parts += splitter.receive_eof()
+        assert [part.content for part in parts] == [half * 20_000]
+        assert (splitter.closed, found) == (True, [])
