@@ -47,20 +47,21 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
 
 
-# `scan_once` of a decoder is the C scanner; type stubs do not know it.
-scan_value: Scan = json.JSONDecoder(
-    object_pairs_hook=tuple,
-    parse_int=Number,
-    parse_float=Number,
-    parse_constant=_refuse_constant,
-).scan_once  # type: ignore[attr-defined]
+def _scanner(of_object: Callable[[Any], Any], of_number: Callable[[str], Any]) -> Scan:
+    """Return the C scanner of a decoder that makes this of objects and of numbers."""
+    decoder = json.JSONDecoder(
+        object_pairs_hook=of_object,
+        parse_int=of_number,
+        parse_float=of_number,
+        parse_constant=_refuse_constant,
+    )
+    scan: Scan = decoder.scan_once  # type: ignore[attr-defined]  # the type stubs do not know it
+    return scan
+
+
+scan_value: Scan = _scanner(tuple, Number)
 # Only strings are given as they were parsed; of the rest, nothing is kept but an idea of its size.
-scan_extent: Scan = json.JSONDecoder(
-    object_pairs_hook=len,
-    parse_int=len,
-    parse_float=len,
-    parse_constant=_refuse_constant,
-).scan_once  # type: ignore[attr-defined]
+scan_extent: Scan = _scanner(len, len)
 
 # How far apart the places are whose offsets in bytes are remembered. An offset is looked up in the
 # same time wherever it is, so that work is linear in whatever order findings are made.

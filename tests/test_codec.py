@@ -286,19 +286,19 @@ def test_a_content_type_header_that_differs_is_a_value_error() -> None:
 
 def test_wrong_types_are_type_errors() -> None:
     with pytest.raises(TypeError, match="content_type is a str, not NoneType"):
-        decode_request(b"", None)  # type: ignore[arg-type]  # that is what is tested
+        decode_request(b"", None)  # type: ignore[arg-type]  # a wrong type
     with pytest.raises(TypeError, match="data is bytes, not str"):
-        decode_request("", JSON)  # type: ignore[arg-type]  # that is what is tested
+        decode_request("", JSON)  # type: ignore[arg-type]  # a wrong type
     with pytest.raises(TypeError, match="data is bytes, not str"):
-        check_request("", JSON)  # type: ignore[arg-type]  # that is what is tested
+        check_request("", JSON)  # type: ignore[arg-type]  # a wrong type
     with pytest.raises(TypeError, match="batch is a BatchRequest, not BatchResponse"):
-        encode_request(BatchResponse([]))  # type: ignore[arg-type]  # that is what is tested
+        encode_request(BatchResponse([]))  # type: ignore[arg-type]  # a wrong type
     with pytest.raises(TypeError, match="batch is a BatchResponse, not BatchRequest"):
-        encode_response(BatchRequest([]))  # type: ignore[arg-type]  # that is what is tested
+        encode_response(BatchRequest([]))  # type: ignore[arg-type]  # a wrong type
     with pytest.raises(TypeError, match="an item is Operation or ChangeSet, not OperationResponse"):
-        RequestEncoder().send(OperationResponse(200))  # type: ignore[arg-type]  # tested
+        RequestEncoder().send(OperationResponse(200))  # type: ignore[arg-type]  # a wrong type
     with pytest.raises(ValueError, match="format is 'multipart' or 'json', not 'xml'"):
-        encode_request(BatchRequest([]), format="xml")  # type: ignore[arg-type]  # tested
+        encode_request(BatchRequest([]), format="xml")  # type: ignore[arg-type]  # a wrong type
 
 
 @pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
