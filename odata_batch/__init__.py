@@ -16,19 +16,16 @@ The library does no I/O: it turns values into the bytes of a message, and bytes 
 True
 """
 
-from odata_batch._codec import (
+from odata_batch._decoding import (
     RequestDecoder,
-    RequestEncoder,
     ResponseDecoder,
-    ResponseEncoder,
     check_request,
     check_response,
     decode_request,
     decode_response,
-    encode_request,
-    encode_response,
 )
 from odata_batch._diagnostics import Diagnostic, Report, Rule, Severity
+from odata_batch._encoding import RequestEncoder, ResponseEncoder, encode_request, encode_response
 from odata_batch._errors import (
     BatchError,
     DecodeError,

@@ -67,3 +67,6 @@ class Limits:
         if self.change_set_depth > _DEEPEST:
             # Each level takes a few frames of the interpreter's stack.
             raise ValueError(f"limit change_set_depth is at most {_DEEPEST}")
+
+
+DEFAULT_LIMITS = Limits()

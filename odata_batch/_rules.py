@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import Generic, TypeAlias, TypeVar
+from typing import Generic, Protocol, TypeAlias, TypeVar
 
 from odata_batch import _grammar as grammar
 from odata_batch._diagnostics import Diagnostic, Reporter, Rule, quote
@@ -336,6 +336,7 @@ def check_not_empty(item: AnyChangeSet, scope: Scope, say: Say) -> None:
 
 
 _Message = TypeVar("_Message", Operation, OperationResponse)
+_Contra = TypeVar("_Contra", contravariant=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -466,6 +467,16 @@ class _Pending:
     position: int | None
     unknown: Rule
     forward: Rule
+
+
+class Rules(Protocol[_Contra]):
+    """What decoding and encoding need of the rules, whatever the role."""
+
+    def check(self, item: _Contra, index: int) -> None:
+        """Check an item, whose index is given."""
+
+    def finish(self) -> None:
+        """Check what needs the whole batch."""
 
 
 class RequestRules(_Walk):

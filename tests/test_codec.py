@@ -763,3 +763,8 @@ def test_totals_are_bounded_in_writing_as_in_reading(format: Format, limit: str)
     encoder = RequestEncoder(format=format, limits=limits)
     with pytest.raises(EncodeError, match=f"limit {limit} is"):
         _ = [*map(encoder.send, request.items), encoder.close()]
+
+
+def test_outer_headers_are_bounded() -> None:
+    with pytest.raises(LimitExceeded, match="limit field_line is 65536"):
+        decode_request(batch(part()), MULTIPART, headers={"Prefer": "," * 65_537})

@@ -47,7 +47,7 @@ ORDER = (
     ("_matching",),
     ("_planning",),
     ("_execution",),
-    ("_codec",),
+    ("_decoding", "_encoding"),
     ("__init__",),
     ("capture", "strategies"),
     ("_show",),
