@@ -14,6 +14,7 @@ from functools import partial
 from typing import Generic, Protocol, TypeVar
 
 from odata_batch import _jsonbatch as jsonbatch
+from odata_batch import _message_rules as message_rules
 from odata_batch import _multipart as multipart
 from odata_batch import _rules as rules
 from odata_batch._diagnostics import Diagnostic, Report, Reporter, Rule, Severity, quote
@@ -72,18 +73,22 @@ class _Role(Generic[_Item]):
     multipart: Callable[[bytes, Limits, Reporter, int], _FormatDecoder[_Item]]
     json: Callable[[Limits, Reporter, int], _FormatDecoder[_Item]]
     parse: Callable[[bytes, int, bytes, SectionReader], Request | Response | None]
-    make_rules: Callable[[rules.Scope], rules.Rules[_Item]]
-    check_outer: Callable[[Headers, rules.Say], None]
+    make_rules: Callable[[message_rules.Scope], rules.Rules[_Item]]
+    check_outer: Callable[[Headers, message_rules.Say], None]
 
 
-def _request_rules(scope: rules.Scope) -> rules.RequestRules:
+def _request_rules(scope: message_rules.Scope) -> rules.RequestRules:
     json = scope.format == "json"
-    return rules.RequestRules(scope, rules.READ_JSON_OPERATION if json else rules.READ_OPERATION)
+    return rules.RequestRules(
+        scope, message_rules.READ_JSON_OPERATION if json else message_rules.READ_OPERATION
+    )
 
 
-def _response_rules(scope: rules.Scope) -> rules.ResponseRules:
+def _response_rules(scope: message_rules.Scope) -> rules.ResponseRules:
     json = scope.format == "json"
-    return rules.ResponseRules(scope, rules.READ_JSON_RESPONSE if json else rules.READ_RESPONSE)
+    return rules.ResponseRules(
+        scope, message_rules.READ_JSON_RESPONSE if json else message_rules.READ_RESPONSE
+    )
 
 
 _REQUEST: _Role[RequestItem] = _Role(
@@ -92,7 +97,7 @@ _REQUEST: _Role[RequestItem] = _Role(
     json=partial(jsonbatch.JsonDecoder, jsonbatch.REQUEST),
     parse=parse_request,
     make_rules=_request_rules,
-    check_outer=rules.check_outer_request,
+    check_outer=message_rules.check_outer_request,
 )
 _RESPONSE: _Role[ResponseItem] = _Role(
     name="response",
@@ -100,7 +105,7 @@ _RESPONSE: _Role[ResponseItem] = _Role(
     json=partial(jsonbatch.JsonDecoder, jsonbatch.RESPONSE),
     parse=parse_response,
     make_rules=_response_rules,
-    check_outer=rules.check_outer_response,
+    check_outer=message_rules.check_outer_response,
 )
 
 
@@ -212,7 +217,7 @@ class _Decoding(Generic[_Item]):
         for index, item in found:
             if self._rules is None:
                 format = self.decoder.format or "multipart"
-                scope = rules.Scope(format, self._dialect, self._limits, self._findings)
+                scope = message_rules.Scope(format, self._dialect, self._limits, self._findings)
                 self._rules = self._role.make_rules(scope)
             self._rules.check(item, index)
             self.items.append(item)
@@ -266,7 +271,7 @@ class _Decoding(Generic[_Item]):
         if longest > self._limits.field_line:
             exceed(self._in_headers, self._limits, "field_line", position)
         self._role.check_outer(headers, say)
-        preference = rules.continue_on_error(headers, say)
+        preference = message_rules.continue_on_error(headers, say)
         if self.continue_on_error is None:
             self.continue_on_error = preference
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Generic, Protocol, TypeVar
 
 from odata_batch import _jsonbatch as jsonbatch
+from odata_batch import _message_rules as message_rules
 from odata_batch import _multipart as multipart
 from odata_batch import _rules as rules
 from odata_batch._diagnostics import Diagnostic, Rule, Severity
@@ -82,7 +83,7 @@ class _Encoding(Generic[_Item]):
         self._items = 0
         self._length = 0
         self._checker = (jsonbatch if format == "json" else multipart).Checker(limits, self._report)
-        self._rules = role.make_rules(rules.Scope(format, dialect, limits, self._report))
+        self._rules = role.make_rules(message_rules.Scope(format, dialect, limits, self._report))
         self.encoder = self._format_encoder(role.name, boundary)
         self.raise_findings()
 
@@ -100,7 +101,7 @@ class _Encoding(Generic[_Item]):
         content_type = ("Content-Type", self.encoder.content_type)
         headers = Headers((content_type, (self._dialect.version_header, version), *fields))
         for name, value in headers.pairs:
-            for problem in rules.field_problems(name, value):
+            for problem in message_rules.field_problems(name, value):
                 self._report(Diagnostic(*problem))
         self.raise_findings()
         return headers
@@ -157,20 +158,20 @@ class _Writing(Generic[_Item]):
     """What encoding a request and encoding a response do differently."""
 
     name: str
-    make_rules: Callable[[rules.Scope], rules.Rules[_Item]]
+    make_rules: Callable[[message_rules.Scope], rules.Rules[_Item]]
     prepare: Callable[[Preparation, _Item], _Item]
     kinds: tuple[type, ...]
 
 
 _WRITE_REQUEST: _Writing[RequestItem] = _Writing(
     name="request",
-    make_rules=lambda scope: rules.RequestRules(scope, rules.WRITE_OPERATION),
+    make_rules=lambda scope: rules.RequestRules(scope, message_rules.WRITE_OPERATION),
     prepare=Preparation.request_item,
     kinds=(Operation, ChangeSet),
 )
 _WRITE_RESPONSE: _Writing[ResponseItem] = _Writing(
     name="response",
-    make_rules=lambda scope: rules.ResponseRules(scope, rules.WRITE_RESPONSE),
+    make_rules=lambda scope: rules.ResponseRules(scope, message_rules.WRITE_RESPONSE),
     prepare=Preparation.response_item,
     kinds=(OperationResponse, ChangeSetResponse),
 )

@@ -43,6 +43,8 @@ ORDER = (
     ("_prepare",),
     ("_multipart", "_jsontext"),
     ("_jsonbatch",),
+    ("_message_rules",),
+    ("_service_rules",),
     ("_rules",),
     ("_matching",),
     ("_planning",),

@@ -24,18 +24,16 @@ from odata_batch import (
     encode_response,
 )
 from odata_batch._diagnostics import Diagnostic
-from odata_batch._prepare import Format
-from odata_batch._rules import (
+from odata_batch._message_rules import (
     READ_JSON_OPERATION,
     READ_OPERATION,
     READ_RESPONSE,
-    RequestRules,
-    ResponseRules,
     Scope,
     continue_on_error,
-    depth_of,
     preferences,
 )
+from odata_batch._prepare import Format
+from odata_batch._rules import RequestRules, ResponseRules, depth_of
 from odata_batch.dialects import ODATA_2, ODATA_4_0, ODATA_4_01
 
 from .helpers import JSON, MULTIPART, batch, change_set, member, part
