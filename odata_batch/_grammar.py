@@ -81,11 +81,17 @@ PLAIN_URL = re.compile(r"/?[!$%&'()*+,\-.0-9;=?@A-Z\[\]_a-z~][!$%&'()*+,\-./0-9;
 # scheme = ALPHA *( ALPHA / DIGIT / "+" / "-" / "." )               RFC 3986, 3.1
 SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*):")
 
+# authority, behind a scheme of HTTP                                RFC 3986, 3.2
+AUTHORITY = re.compile(r"(?i:https?)://([^/?#]*)")
+
 # The last segment of a path, where it is the batch resource; %24 is a dollar sign in disguise
 BATCH_RESOURCE = re.compile(r"(?:[^?#]*/)?(?:\$|%24)batch/?(?:[?#].*)?", re.DOTALL)
 
 # The whole first segment of a relative URL, where it begins with "$"    OData Protocol, 11.7.4
 DOLLAR_SEGMENT = re.compile(r"\$([^/?#(]*)")
+
+# A segment of a path behind a slash, where it begins with "$"
+INNER_DOLLAR_SEGMENT = re.compile(r"(?<=/)\$([^/?#(]+)")
 
 # Anything that a reader might take for a reference to a request identifier
 DOLLAR_NUMBER = re.compile(r"\$([0-9]+)")

@@ -1,0 +1,151 @@
+"""References in texts: in expressions, in header fields, in JSON.
+
+OData Protocol, 11.7.5 and 11.7.6. The texts come from anywhere: every pattern is linear, none
+repeats a group, and nothing is parsed that holds no dollar sign.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+
+from odata_batch import _grammar as grammar
+from odata_batch._urls import SYSTEM_RESOURCES
+
+# OData Protocol, 11.7.6: the literals that expressions begin with in the same way
+EXPRESSION_LITERALS = frozenset(("it", "root", "this"))
+
+# OData Data Aggregation, 3: what else begins with a dollar sign where an expression may begin
+_AGGREGATION_LITERALS = frozenset(("all", "count", "these"))
+_LITERALS = EXPRESSION_LITERALS | _AGGREGATION_LITERALS
+
+# OData URL Conventions, 5.1: query options whose values are no expressions
+_OPAQUE_OPTIONS = frozenset(("deltatoken", "format", "schemaversion", "search", "skiptoken"))
+
+_QUOTED = re.compile(r'"[^"]*"?')
+
+# A string of OData, a string of JSON, or what stands between them and punctuation; it is preceded
+# by `_ESCAPED_QUOTE`, so that a quote ends a string.
+_TOKEN = re.compile(r"""'[^']*'?|"[^"]*"?|[^\s'"()\[\]{},;:=!+&|*<>]+""")
+_ESCAPED_QUOTE = re.compile(r'\\["\\]')
+
+# What an expression may spell as a percent-encoding; a dollar sign is none then. RFC 3986, 2.2
+_ENCODED_ASCII = re.compile("%(?!24)([0-7][0-9A-Fa-f])")
+
+# A string in a body that is a reference, or begins with one as a URL does
+_REFERENCE_TEXT = re.compile(rf"\$({grammar.REQUEST_ID.pattern})(?:[/?#(].*)?", re.DOTALL)
+
+
+def etag_references(value: str) -> Iterator[str]:
+    """Yield the identifiers in the value of If-Match or If-None-Match, where they have no quotes.
+
+    entity-tag = [ "W/" ] DQUOTE *etagc DQUOTE                           RFC 9110, 8.8.3
+
+    >>> list(etag_references('$1')), list(etag_references('"$1", W/"$2", $3'))
+    (['1'], ['3'])
+    """
+    if "$" not in value:
+        return
+    for member in _QUOTED.sub('"', value).split(","):
+        word = member.strip(" \t")
+        if len(word) > 1 and word[0] == "$" and '"' not in word and len(word.split()) == 1:
+            yield word[1:]
+
+
+def query_references(url: str) -> Iterator[tuple[str, str]]:
+    """Yield the identifiers in the query part of a URL, and the words that they begin.
+
+    >>> list(query_references("$1/Orders?$filter=Total%20gt%20$2/Total&$top=5"))
+    [('2', '$2/Total')]
+    """
+    query = url.partition("#")[0].partition("?")[2]
+    for option in query.split("&") if "$" in query else ():
+        name, equals, value = option.partition("=")
+        if not equals:
+            name, value = "", option
+        if "$" in value and _option(name) not in _OPAQUE_OPTIONS:
+            yield from expression_references(_decoded(value))
+
+
+def expression_references(text: str) -> Iterator[tuple[str, str]]:
+    """Yield the identifiers in an expression, such as the member `if`, and the words they begin.
+
+    >>> list(expression_references("$1/$succeeded and $it/Name ne '$2'"))
+    [('1', '$1/$succeeded')]
+    """
+    if "$" not in text:
+        return
+    if "\\" in text:
+        text = _ESCAPED_QUOTE.sub("", text)
+    for match in _TOKEN.finditer(text):
+        word = match[0].lstrip("-")
+        # A word before an equals sign names an option, as in `Orders($filter=Total gt 1)`.
+        if word[:1] == "$" and not text.startswith("=", match.end()):
+            id = word[1:].partition("/")[0]
+            if grammar.REQUEST_ID.fullmatch(id) and id not in _LITERALS:
+                yield id, word
+
+
+def json_references(body: bytes) -> Iterator[tuple[str, str]]:
+    """Yield the identifiers that strings of a JSON text begin with, and the strings.
+
+    Member names are left out. A text that cannot be read has none.
+
+    >>> list(json_references(b'{"Customer@odata.bind": "$1", "Price": "$ 2"}'))
+    [('1', '$1')]
+    """
+    # Most bodies have no string that begins with a dollar sign, in either spelling.
+    if b'"$' not in body and b'"\\u0024' not in body:
+        return
+    for text in _strings(body):
+        match = _REFERENCE_TEXT.fullmatch(text)
+        if match and match[1] not in SYSTEM_RESOURCES and match[1] not in EXPRESSION_LITERALS:
+            yield match[1], text
+
+
+def _option(name: str) -> str:
+    """Return the name of a query option without what may be left out of it or spelt otherwise."""
+    return _decoded(name).removeprefix("%24").removeprefix("$").lower()
+
+
+def _decoded(text: str) -> str:
+    if "%" not in text:
+        return text
+    return _ENCODED_ASCII.sub(lambda match: chr(int(match[1], 16)), text)
+
+
+def _strings(body: bytes) -> Iterator[str]:
+    """Yield the strings of a JSON text, less member names; none if it cannot be read."""
+    try:
+        value: object = json.loads(
+            body.decode("utf-8"),
+            object_pairs_hook=_values,
+            parse_int=_nothing,
+            parse_float=_nothing,
+            parse_constant=_refuse,
+        )
+    except (ValueError, RecursionError):
+        return
+    stack = [iter([value])]
+    while stack:
+        for each in stack[-1]:
+            if isinstance(each, list):
+                stack.append(iter(each))
+                break
+            if isinstance(each, str):
+                yield each
+        else:
+            stack.pop()
+
+
+def _values(pairs: list[tuple[str, object]]) -> list[object]:
+    return [value for _, value in pairs]
+
+
+def _nothing(number: str) -> None:
+    """Spend no time on numbers, which may be long."""
+
+
+def _refuse(name: str) -> None:
+    raise ValueError(f"JSON has no {name}")

@@ -1,0 +1,182 @@
+"""References in expressions, header fields and JSON."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from odata_batch._expressions import (
+    EXPRESSION_LITERALS,
+    etag_references,
+    expression_references,
+    json_references,
+    query_references,
+)
+
+LONG = 200_000
+
+
+def test_the_literals_are_those_of_the_standard() -> None:
+    assert EXPRESSION_LITERALS == {"it", "root", "this"}
+
+
+# The conformance corpus has more of each, with the operations around them: see test_references.
+@pytest.mark.parametrize(
+    ("value", "ids"),
+    [
+        ("$1", ["1"]),
+        (" $1\t", ["1"]),
+        ("$1,$2", ["1", "2"]),
+        ('"$1"', []),
+        ('W/"$1", $2', ["2"]),
+        ('"a, $1", $2', ["2"]),
+        ('"a, $1', []),
+        ('$1"a"', []),
+        ("$1 $2", []),
+        ("$", []),
+        ("*", []),
+        ("", []),
+        ("a$1", []),
+        ("${7}", ["{7}"]),
+    ],
+)
+def test_an_etag_reference_has_no_quotes(value: str, ids: list[str]) -> None:
+    assert list(etag_references(value)) == ids
+
+
+@pytest.mark.parametrize(
+    ("url", "found"),
+    [
+        ("Orders?$filter=Id eq $1/Id", [("1", "$1/Id")]),
+        ("Orders?$filter=Id%20eq%20$1%2FId%20", [("1", "$1/Id")]),
+        ("Orders?%24filter=Id eq $1", [("1", "$1")]),
+        ("Orders?a=1&b=$1&c=$2", [("1", "$1"), ("2", "$2")]),
+        ("Orders?a=$1=", []),
+        ("Orders?$1=a", []),
+        ("Orders?a=%2527$1%2527", []),
+        ("Orders?a=%2524&b=%241", []),
+        ("Orders?%73earch=$1", []),
+        ("Orders#?a=$1", []),
+        ("Orders/$1", []),
+        ("Orders?", []),
+        ("", []),
+    ],
+)
+def test_a_value_reference_is_a_word_of_a_query(url: str, found: list[tuple[str, str]]) -> None:
+    assert list(query_references(url)) == found
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("$1/$succeeded", [("1", "$1/$succeeded")]),
+        ("not $1/$succeeded", [("1", "$1/$succeeded")]),
+        ("($1/A add --$2)mul $1", [("1", "$1/A"), ("2", "$2"), ("1", "$1")]),
+        ("$a-b.c_d~e", [("a-b.c_d~e", "$a-b.c_d~e")]),
+        ("[$1,{$2}]", [("1", "$1"), ("2", "$2")]),
+        ("'$1'''$2", [("2", "$2")]),
+        ("'$1''$2'", []),
+        ("'a\\'$1'", [("1", "$1")]),
+        ('"a\\"$1\\\\"$2', [("2", "$2")]),
+        ('"$1', []),
+        ("$it $this $root/A $these $all $count", []),
+        ("$iterate/$it", [("iterate", "$iterate/$it")]),
+        ("$filter=$1", [("1", "$1")]),
+        ("$1\u00e9 $1@ $1% $1$2", []),
+        ("a $", []),
+        ("", []),
+    ],
+)
+def test_an_expression_reference_is_a_word_outside_of_strings(
+    text: str, found: list[tuple[str, str]]
+) -> None:
+    assert list(expression_references(text)) == found
+
+
+@pytest.mark.parametrize(
+    ("body", "found"),
+    [
+        (b'"$1"', [("1", "$1")]),
+        (b'{"a":"$1/B","c":["$2#d"]}', [("1", "$1/B"), ("2", "$2#d")]),
+        (b'{"a":"$1","a":"$2"}', [("1", "$1"), ("2", "$2")]),
+        (b'["$1\\n"]', []),
+        (b'["$1/\\ud800\\n"]', [("1", "$1/\ud800\n")]),
+        (b'["a\\"$1"]', []),
+        (b'["$metadata","$root/A","$it","$this/B","$ 1","$"]', []),
+        (b'["\\u00241"]', [("1", "$1")]),
+        (b'{"$1":1}', []),
+        (b'[1.5e400, -7, true, null, "$1"]', [("1", "$1")]),
+        (b'["$1"', []),
+        (b'["$1"] x', []),
+        (b'["$1", NaN]', []),
+        (b'["$1", -Infinity]', []),
+        (b'["$1", "\xff"]', []),
+        (b'\xef\xbb\xbf["$1"]', []),
+        (b'$1 "$1"', []),
+        (b"", []),
+    ],
+)
+def test_a_reference_in_json_begins_a_string(body: bytes, found: list[tuple[str, str]]) -> None:
+    assert list(json_references(body)) == found
+
+
+def test_a_number_of_many_digits_hides_no_reference() -> None:
+    assert list(json_references(b"[" + b"7" * 5000 + b', "$1"]')) == [("1", "$1")]
+
+
+@pytest.mark.parametrize("opening", [b"[", b'{"a":'])
+def test_json_that_is_too_deep_to_be_read_has_no_references(opening: bytes) -> None:
+    closing = b"]" if opening == b"[" else b"}"
+    assert list(json_references(opening * LONG + b'"$1"' + closing * LONG)) == []
+
+
+def test_json_as_deep_as_it_is_read_has_references() -> None:
+    assert list(json_references(b"[" * 100 + b'"$1"' + b"]" * 100)) == [("1", "$1")]
+
+
+def test_long_texts_are_read_in_linear_time() -> None:
+    assert list(expression_references("'$1'" * LONG)) == []
+    assert list(expression_references('\\"$1' * LONG)) == []
+    assert list(expression_references("$" * LONG)) == []
+    assert list(expression_references("$1-" * LONG + "$")) == []
+    assert len(list(expression_references("$1 " * (LONG // 10)))) == LONG // 10
+    assert list(query_references("?" + "a=$&" * LONG)) == []
+    assert list(query_references("?a=" + "%24%27" * LONG)) == []
+    assert list(etag_references('"$1,' * LONG)) == []
+    assert list(etag_references(",$ " * LONG)) == []
+    assert list(json_references(b'["' + b"\\\\" * LONG + b'", "$1"]')) == [("1", "$1")]
+
+
+def test_a_body_of_16_mib_without_a_dollar_sign_in_front_is_not_read() -> None:
+    # It is no JSON text: reading it would be an error, and is not tried.
+    assert list(json_references(b'"a$' * (16 * 1024 * 1024 // 3))) == []
+
+
+@given(st.text(alphabet="$1/'\" \\,()=&%274aé-"))
+def test_any_text_is_read(text: str) -> None:
+    for id, word in (*expression_references(text), *query_references(f"?{text}")):
+        assert word.startswith(f"${id}")
+    assert all(id for id in etag_references(text))
+
+
+JSON = st.recursive(
+    st.none() | st.integers() | st.sampled_from(["$1", "$2/a", "$metadata", "a$3", "$4 b", "\\"]),
+    lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from(["$5", "a", "b", "c"]), inner),
+)
+
+
+def strings(value: object) -> list[str]:
+    if isinstance(value, dict):
+        return [each for inner in value.values() for each in strings(inner)]
+    if isinstance(value, list):
+        return [each for inner in value for each in strings(inner)]
+    return [value] if isinstance(value, str) else []
+
+
+@given(JSON)
+def test_the_references_in_json_are_those_of_its_value(value: object) -> None:
+    found = [text for _, text in json_references(json.dumps(value).encode())]
+    assert found == [text for text in strings(value) if text in ("$1", "$2/a")]
