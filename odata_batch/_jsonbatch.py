@@ -3,7 +3,8 @@
 The text is first walked to its end, so that broken syntax is found before anything is made of it;
 then the objects are read in order, those of an atomicity group at the place of its first. A JSON
 body is the slice of the source text that spells it: it is never parsed into Python values and
-written again, so the spelling of its numbers and the order of its members survive.
+written again, so the spelling of its numbers and the order of its members survive. Where the
+dialect writes JSON bodies as base64, a string is read so if JSON comes out, and else as it stands.
 
 Why this long: both directions of the format stand side by side.
 """
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import binascii
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import Enum
 from json.encoder import encode_basestring as quoted
@@ -48,7 +50,7 @@ from odata_batch._model import (
     response_of,
 )
 from odata_batch._prepare import Format
-from odata_batch.dialects import Dialect
+from odata_batch.dialects import ODATA_4_01, Dialect
 
 _Item = TypeVar("_Item")
 
@@ -176,10 +178,13 @@ class Role(Generic[_Item]):
 class Reader:
     """Reads the members of one object after the other; what it reports is about the one at hand."""
 
-    def __init__(self, text: JsonText, limits: Limits, report: Reporter) -> None:
+    def __init__(
+        self, text: JsonText, limits: Limits, report: Reporter, dialect: Dialect = ODATA_4_01
+    ) -> None:
         self.text = text
         self.limits = limits
         self._report = report
+        self._json_as_base64 = dialect.json_bodies == "base64"
         self._said = 0
         self._contents = Contents()
         self._headers: dict[str, Headers] = {}
@@ -373,8 +378,10 @@ class Reader:
         span = source.spans.get("body")
         if span is None or self.text.text.startswith("null", span[0]):
             octets = b""
-        elif content.form is Form.JSON:
+        elif content.form is Form.JSON and not self._json_as_base64:
             octets = self.text.raw(span)
+        elif content.form is Form.JSON:
+            octets = self._json_body(source.members["body"], span)
         else:
             octets = self._other_body(source.members["body"], span, content)
         if len(octets) > self.limits.body:
@@ -382,6 +389,27 @@ class Reader:
         if content.form is not Form.JSON and "content-length" in headers:
             self._check_content_length(source, headers["content-length"], octets)
         return octets
+
+    def _json_body(self, parsed: Any, span: Span) -> bytes:
+        """Return the JSON that a string is the base64 of; anything else as it stands."""
+        raw = self.text.raw(span)
+        if type(parsed) is not str:
+            return raw
+        octets, standard = decode_base64(parsed)
+        if octets is None or not self._is_json_body(octets):
+            message = f"found {quote(raw)}, not the base64 of a JSON body; it is read as it stands"
+            self.say(Rule.JSON_BODY_NOT_BASE64, message, span[0])
+            return raw
+        if standard:
+            self._say_alphabet(parsed, span)
+        return octets
+
+    def _is_json_body(self, octets: bytes) -> bool:
+        """Tell whether a JSON batch could carry these octets as a JSON body, blanks around it."""
+        found: list[Diagnostic] = []
+        body = octets.strip(_BLANKS)
+        _check_json(body, self.limits, _ITEM_DEPTH, found.append)
+        return not found and body != b"null"
 
     def _other_body(self, parsed: Any, span: Span, content: Content) -> bytes:
         if not isinstance(parsed, str):
@@ -409,9 +437,12 @@ class Reader:
             self.say(rule, f"found {quote(parsed)}, expected base64url", span[0])
             return parsed.encode("utf-8")
         if standard:
-            message = f"found {quote(parsed)}, with + or /, expected - or _"
-            self.say(Rule.BASE64_ALPHABET, message, span[0])
+            self._say_alphabet(parsed, span)
         return octets
+
+    def _say_alphabet(self, parsed: str, span: Span) -> None:
+        message = f"found {quote(parsed)}, with + or /, expected - or _"
+        self.say(Rule.BASE64_ALPHABET, message, span[0])
 
     def _check_content_length(self, source: JsonObject, length: str, body: bytes) -> None:
         if length != str(len(body)):
@@ -419,7 +450,20 @@ class Reader:
             self.say(Rule.JSON_CONTENT_LENGTH, message, source.start)
 
 
+def _check_json(octets: bytes, limits: Limits, depth: int, report: Reporter) -> None:
+    """Report why the octets are no JSON text that can stand `depth` levels deep in a batch."""
+    with suppress(Stop):  # it has been reported
+        text = JsonText(octets, limits, report, depth=depth)
+        _, end = text.value(0, scan_extent)
+        if end != len(text.text):
+            text.refuse(end, "nothing behind it")
+
+
 _NO_HEADERS = Headers()
+_BLANKS = b" \t\r\n"
+# How many arrays and objects are around the members of a batch, and of an item
+_BATCH_DEPTH = 1
+_ITEM_DEPTH = 3
 _SHARED = frozenset(("id", "atomicityGroup", "headers", "body"))
 _REQUEST_MEMBERS = _SHARED | {"method", "url", "dependsOn", "if"}
 _RESPONSE_MEMBERS = _SHARED | {"status"}
@@ -514,9 +558,15 @@ class JsonDecoder(Generic[_Item]):
     truncated = False
 
     def __init__(
-        self, role: Role[_Item], limits: Limits, report: Reporter, position: int = 0
+        self,
+        role: Role[_Item],
+        limits: Limits,
+        report: Reporter,
+        position: int = 0,
+        dialect: Dialect = ODATA_4_01,
     ) -> None:
         self._position = position
+        self._dialect = dialect
         self.annotations: Annotations = ()
         self.next_link: str | None = None
         self._role = role
@@ -535,7 +585,7 @@ class JsonDecoder(Generic[_Item]):
         data = b"".join(self._chunks)
         self._chunks.clear()
         text = JsonText(data, self._limits, self._report, self._position)
-        reader = Reader(text, self._limits, self._report)
+        reader = Reader(text, self._limits, self._report, self._dialect)
         elements = self._walk_envelope(reader)
         yield from self._items(elements, reader)
 
@@ -707,10 +757,6 @@ def _grouped(elements: list[Element]) -> list[Element | _Group]:
 Message: TypeAlias = Operation | OperationResponse
 _SETS = (ChangeSet, ChangeSetResponse)
 
-# How many arrays and objects are around the members of a batch, and of an item
-_BATCH_DEPTH = 1
-_ITEM_DEPTH = 3
-
 
 class Checker:
     """Reports what a JSON batch cannot carry, item by item."""
@@ -768,8 +814,9 @@ class Checker:
     def _check_body(self, item: Message) -> None:
         content = self._contents.of(item.headers)
         if content.form is Form.JSON:
-            self._check_json(item.body, "the body", _ITEM_DEPTH, item.position)
-            if item.body == b"null":
+            body = item.body.strip(_BLANKS) or item.body
+            self._check_json(body, "the body", _ITEM_DEPTH, item.position)
+            if body == b"null":
                 self._refuse("the body null would be read as no body", item.position)
         elif content.form is Form.TEXT and content.decode(item.body) is None:
             charset = quote(content.charset)
@@ -791,13 +838,7 @@ class Checker:
     def _check_json(self, octets: bytes, what: str, depth: int, position: int | None) -> None:
         """Check a JSON text that is spliced `depth` levels deep into the batch."""
         found: list[Diagnostic] = []
-        try:
-            text = JsonText(octets, self._limits, found.append, depth=depth)
-            _, end = text.value(0, scan_extent)
-            if end != len(text.text):
-                text.refuse(end, "nothing behind it")
-        except Stop:
-            pass
+        _check_json(octets, self._limits, depth, found.append)
         for diagnostic in found:
             message = f"{what} cannot stand in a JSON batch: {diagnostic.message}"
             self._report(replace(diagnostic, message=message, position=position))
@@ -891,7 +932,7 @@ class JsonEncoder:
 
     def _body(self, item: Message) -> bytes:
         content = self._contents.of(item.headers)
-        if content.form is Form.JSON:
+        if content.form is Form.JSON and self._dialect.json_bodies != "base64":
             return item.body
         if content.form is Form.TEXT:
             return quoted(content.decode(item.body) or "").encode()

@@ -23,7 +23,7 @@ from odata_batch._model import (
     ResponseItem,
     keep_places,
 )
-from odata_batch._references import referenced_id
+from odata_batch._urls import referenced_id
 from odata_batch.dialects import ODATA_4_01, Dialect
 
 Format: TypeAlias = Literal["multipart", "json"]
@@ -77,7 +77,7 @@ class Preparation:
 
     def add(self, item: Item) -> None:
         """Take note of the identifiers in an item of a batch that is not known as a whole."""
-        self._used.update(_names_in((item,)))
+        self._use((item,))
 
     def request_item(self, item: RequestItem) -> RequestItem:
         """Return the operation or change set as it is written."""
@@ -115,7 +115,7 @@ class Preparation:
         id = self._generated("") if item.id is None and needs_id else item.id
         headers, body, depends_on = item.headers, item.body, item.depends_on
         if self._json:
-            headers, body = _json_content(headers, body)
+            headers, body = self._json_content(headers, body)
             depends_on = self._dependencies(item, group)
             if id is not None and group is not None:
                 self._group_of[id] = group
@@ -130,7 +130,7 @@ class Preparation:
         id, headers, body = item.id, item.headers, item.body
         if self._json:
             id = self._generated("") if id is None else id
-            headers, body = _json_content(headers, body)
+            headers, body = self._json_content(headers, body)
         else:
             headers = self._with_length(headers, body)
         if id == item.id and _same(item, headers, body):
@@ -149,7 +149,7 @@ class Preparation:
             group = self._group_of.get(name)
             if group is not None and group != own_group:
                 names[group] = None
-        added = [name for name in names if name not in item.depends_on]
+        added = tuple(names)[len(dict.fromkeys(item.depends_on)) :]
         return (*item.depends_on, *added)
 
     def _with_length(self, headers: Headers, body: bytes) -> Headers:
@@ -157,13 +157,24 @@ class Preparation:
             return headers
         return Headers((*headers.pairs, ("Content-Length", str(len(body)))))
 
+    def _json_content(self, headers: Headers, body: bytes) -> tuple[Headers, bytes]:
+        """Leave out what a JSON batch does not carry; in base64 the blanks around a body stay."""
+        if "content-length" in headers:
+            headers = without(headers, "content-length")
+        stripped = body if self._dialect.json_bodies == "base64" else body.strip(b" \t\r\n")
+        if 0 < len(stripped) < len(body):
+            content_type = headers.get("content-type")
+            if content_type is None or parse_media_type(content_type).is_json:
+                body = stripped
+        return headers, body
+
     def _group_id(self, id: str | None) -> str | None:
         if not self._json:
             return None
         return self._generated("g") if id is None else id
 
     def _generated(self, prefix: str) -> str:
-        self._used.update(_names_in(self._unread))
+        self._use(self._unread)
         self._unread.clear()
         number = self._next[prefix]
         while f"{prefix}{number}" in self._used:
@@ -171,21 +182,13 @@ class Preparation:
         self._next[prefix] = number + 1
         return f"{prefix}{number}"
 
+    def _use(self, items: Iterable[Item]) -> None:
+        names = _names_in(items)
+        self._used.update(map(str.lower, names) if self._dialect.ids_ignore_case else names)
+
 
 def _same(item: Operation | OperationResponse, headers: Headers, body: bytes) -> bool:
     return headers is item.headers and body is item.body
-
-
-def _json_content(headers: Headers, body: bytes) -> tuple[Headers, bytes]:
-    """Leave out what a JSON batch does not carry."""
-    if "content-length" in headers:
-        headers = without(headers, "content-length")
-    stripped = body.strip(b" \t\r\n")
-    if 0 < len(stripped) < len(body):
-        content_type = headers.get("content-type")
-        if content_type is None or parse_media_type(content_type).is_json:
-            body = stripped
-    return headers, body
 
 
 def _names_in(items: Iterable[Item]) -> Iterator[str]:

@@ -556,9 +556,9 @@ RESPONSE_FINDINGS: list[tuple[str, Rule, str]] = [
         (
             f'{{"id":"1","status":^{status}}}',
             Rule.JSON_STATUS_SPELLING,
-            f"status is {status!r}, expected 201",
+            f"status is {status!r}, expected 204",
         )
-        for status in ('"201"', "201.0", "201.000", '"201.0"')
+        for status in ('"204"', "204.0", "204.000", '"204.0"')
     ),
     (
         f'{{{OK},"@a":1,"@a":^2}}',

@@ -22,7 +22,7 @@ from odata_batch import (
 )
 from odata_batch._model import place
 from odata_batch._prepare import Format, Preparation
-from odata_batch.dialects import ODATA_4_01
+from odata_batch.dialects import GRAPH, ODATA_4_01
 from odata_batch.strategies import batch_requests, batch_responses
 
 Items = list[Operation | ChangeSet]
@@ -339,6 +339,22 @@ def test_without_a_body_there_is_no_content_length() -> None:
 def test_a_content_length_of_the_caller_is_kept() -> None:
     batch = BatchRequest([Operation.put("a", {"content-length": "4"}, body=b"abc")])
     assert prepare(batch, dialect=WITH_LENGTH) == batch
+
+
+def test_a_dialect_may_ignore_the_case_of_the_names_that_are_used() -> None:
+    known = ChangeSet([Operation.get("a", id="1")], id="G1")
+    unnamed = ChangeSet([Operation.get("b", id="2")])
+    batch = BatchRequest([known, unnamed])
+    names = [item.id for item in prepare(batch, format="json", dialect=GRAPH).items]
+    assert names == ["G1", "g2"]
+    assert [item.id for item in prepare(batch, format="json").items] == ["G1", "g1"]
+
+
+def test_in_base64_the_blanks_around_a_json_body_stay() -> None:
+    dialect = replace(GRAPH, json_bodies="base64")
+    operation = Operation("POST", "a", {"content-type": "application/json"}, b" {}\r\n", id="1")
+    (prepared,) = prepare(BatchRequest([operation]), format="json", dialect=dialect).operations()
+    assert prepared is operation
 
 
 def test_json_has_no_content_length_whatever_the_dialect() -> None:
