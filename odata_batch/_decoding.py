@@ -16,7 +16,9 @@ from typing import Generic, Protocol, TypeVar
 from odata_batch import _jsonbatch as jsonbatch
 from odata_batch import _message_rules as message_rules
 from odata_batch import _multipart as multipart
+from odata_batch import _pair_rules as pair_rules
 from odata_batch import _rules as rules
+from odata_batch import _service_rules as service_rules
 from odata_batch._diagnostics import Diagnostic, Report, Reporter, Rule, Severity, quote
 from odata_batch._errors import DecodeError, Findings, Stop, exceed, stop
 from odata_batch._headers import Headers, MediaType, SectionReader, parse_media_type
@@ -71,10 +73,11 @@ class _Role(Generic[_Item]):
 
     name: str
     multipart: Callable[[bytes, Limits, Reporter, int], _FormatDecoder[_Item]]
-    json: Callable[[Limits, Reporter, int], _FormatDecoder[_Item]]
+    json: Callable[[Limits, Reporter, int, Dialect], _FormatDecoder[_Item]]
     parse: Callable[[bytes, int, bytes, SectionReader], Request | Response | None]
     make_rules: Callable[[message_rules.Scope], rules.Rules[_Item]]
     check_outer: Callable[[Headers, message_rules.Say], None]
+    check_service: Callable[[int, Headers, message_rules.Scope, message_rules.Say], None]
 
 
 def _request_rules(scope: message_rules.Scope) -> rules.RequestRules:
@@ -91,6 +94,14 @@ def _response_rules(scope: message_rules.Scope) -> rules.ResponseRules:
     )
 
 
+def _check_request_service(
+    octets: int, headers: Headers, scope: message_rules.Scope, say: message_rules.Say
+) -> None:
+    service_rules.check_format_spoken(scope, say)
+    service_rules.check_preference_prefix(headers, scope.dialect, say)
+    service_rules.check_payload(octets, scope, say)
+
+
 _REQUEST: _Role[RequestItem] = _Role(
     name="request",
     multipart=partial(multipart.MultipartDecoder, multipart.REQUEST),
@@ -98,6 +109,7 @@ _REQUEST: _Role[RequestItem] = _Role(
     parse=parse_request,
     make_rules=_request_rules,
     check_outer=message_rules.check_outer_request,
+    check_service=_check_request_service,
 )
 _RESPONSE: _Role[ResponseItem] = _Role(
     name="response",
@@ -106,6 +118,7 @@ _RESPONSE: _Role[ResponseItem] = _Role(
     parse=parse_response,
     make_rules=_response_rules,
     check_outer=message_rules.check_outer_response,
+    check_service=lambda octets, headers, scope, say: None,
 )
 
 
@@ -183,6 +196,7 @@ class _Decoding(Generic[_Item]):
         findings: Findings,
     ) -> None:
         self.items: list[_Item] = []
+        self._outer = _outer_headers(headers, content_type)
         self.continue_on_error: bool | None = None
         self._findings = findings
         self._role = role
@@ -190,8 +204,7 @@ class _Decoding(Generic[_Item]):
         self._limits = limits
         self._received = 0
         self._rules: rules.Rules[_Item] | None = None
-        outer = _outer_headers(headers, content_type)
-        self._check_outer(outer, 0)
+        self._check_outer(self._outer, 0)
         media_type = self._media_type(content_type, 0)
         if media_type.name == "application/http":
             self.decoder: _FormatDecoder[_Item] = _Wrapped(role, limits, findings, self._open)
@@ -212,16 +225,24 @@ class _Decoding(Generic[_Item]):
         yield from self._checked(self.decoder.receive_eof())
         if self._rules is not None:
             self._rules.finish()
+        self._role.check_service(self._received, self._outer, self.scope, self._say_of_all)
+
+    def _say_of_all(self, rule: Rule, message: str) -> None:
+        self._findings(Diagnostic(rule, message, 0))
 
     def _checked(self, found: Iterator[tuple[int, _Item]]) -> Iterator[_Item]:
         for index, item in found:
             if self._rules is None:
-                format = self.decoder.format or "multipart"
-                scope = message_rules.Scope(format, self._dialect, self._limits, self._findings)
-                self._rules = self._role.make_rules(scope)
+                self._rules = self._role.make_rules(self.scope)
             self._rules.check(item, index)
             self.items.append(item)
             yield item
+
+    @property
+    def scope(self) -> message_rules.Scope:
+        """What the rules are applied under, once the format is known."""
+        format = self.decoder.format or "multipart"
+        return message_rules.Scope(format, self._dialect, self._limits, self._findings)
 
     # -- choosing the decoder --
 
@@ -247,7 +268,7 @@ class _Decoding(Generic[_Item]):
     ) -> _FormatDecoder[_Item]:
         if media_type.name == "application/json":
             self._check_charset(media_type, position)
-            return self._role.json(self._limits, self._findings, position)
+            return self._role.json(self._limits, self._findings, position, self._dialect)
         if not media_type.name.startswith("multipart/"):
             message = f"found {quote(content_type)}, expected multipart/mixed or application/json"
             stop(self._in_headers, Diagnostic(Rule.BATCH_MEDIA_TYPE, message, position))
@@ -540,14 +561,27 @@ def check_response(
     headers: HeadersLike = (),
     dialect: Dialect = ODATA_4_01,
     limits: Limits = DEFAULT_LIMITS,
+    request: BatchRequest | None = None,
+    request_format: Format | None = None,
 ) -> Report[BatchResponse]:
     """Return what is wrong with a batch response, and what could be read; never raises on bytes.
+
+    With the `request` that it answers, also what is wrong between the two: a request without a
+    response, a response without a request, ids and groups that differ. `request_format` is the
+    format in which the request was sent, by default that of the response.
 
     >>> report = check_response(b'{"error":{"code":"1"}}', "application/json")
     >>> report.diagnostics[-1].rule.slug, report.complete
     ('json-error-response', False)
     """
-    return _check(_RESPONSE, _response, body, content_type, headers, dialect, limits)
+    if request is not None and not isinstance(request, BatchRequest):
+        raise TypeError(f"request is a BatchRequest, not {type(request).__name__}")
+
+    def check_pair(response: BatchResponse, scope: message_rules.Scope) -> None:
+        if request is not None:
+            pair_rules.check_pair(request, response, request_format or scope.format, scope)
+
+    return _check(_RESPONSE, _response, body, content_type, headers, dialect, limits, check_pair)
 
 
 def _check(
@@ -558,6 +592,7 @@ def _check(
     headers: HeadersLike,
     dialect: Dialect,
     limits: Limits,
+    check_batch: Callable[[_Batch, message_rules.Scope], None] = lambda batch, scope: None,
 ) -> Report[_Batch]:
     octets = _octets(body)
     findings = Findings(limits, dict(dialect.severities), None)
@@ -568,6 +603,8 @@ def _check(
         for source in (decoding.receive_data(octets), decoding.receive_eof()):
             for _ in source:
                 pass
+        if findings.worst is not Severity.ERROR:  # an item may be missing, then, or be another's
+            check_batch(result(decoding), decoding.scope)
     except Stop:
         complete = False
     return Report(

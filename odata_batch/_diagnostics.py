@@ -997,6 +997,256 @@ class Rule(Enum):
         "A change set holds no GET request.",
         "OData Protocol, 11.7.2",
     )
+    DEPENDS_ON_CYCLE = (
+        "depends-on-cycle",
+        _ERROR,
+        "Requests do not depend on each other in a circle.",
+        "OData JSON, 19.1",
+    )
+    CONDITION_DEPENDENCY_MISSING = (
+        "condition-dependency-missing",
+        _NOTE,
+        "What the member if refers to is named in dependsOn.",
+        "OData JSON, 19.1",
+    )
+    REFERENCE_TARGET = (
+        "reference-target",
+        _NOTE,
+        "A reference names a request that returns an entity.",
+        "OData Protocol, 11.7.4",
+    )
+    REFERENCE_NOT_FIRST = (
+        "reference-not-first",
+        _NOTE,
+        "A reference is the first segment of a relative URL.",
+        "OData Protocol, 11.7.4",
+    )
+    ETAG_REFERENCE_UNKNOWN = (
+        "etag-reference-unknown",
+        _NOTE,
+        "A reference to an ETag names a preceding request.",
+        "OData Protocol, 11.7.5",
+    )
+    ID_CASE = (
+        "id-case",
+        _NOTE,
+        "Identifiers differ in more than the case of letters.",
+        "OData Protocol, 11.7.3",
+    )
+    HOST_CONFLICT = (
+        "host-conflict",
+        _NOTE,
+        "Host is the authority of an absolute URL.",
+        "RFC 9112, 3.2.2",
+    )
+    RESPOND_ASYNC_INSIDE = (
+        "respond-async-inside",
+        _NOTE,
+        "In a multipart batch, respond-async is a preference of the batch.",
+        "OData Protocol, 11.7.7.6",
+    )
+    ACCEPTED_IN_CHANGE_SET = (
+        "accepted-in-change-set",
+        _WARNING,
+        "No request of a change set is answered with 202.",
+        "OData Protocol, 11.7.7.6",
+    )
+    ACCEPTED_NOT_LAST = (
+        "accepted-not-last",
+        _WARNING,
+        "In a multipart response, 202 stands for all that is left.",
+        "OData Protocol, 11.7.7.6",
+    )
+    ACCEPTED_WITHOUT_LOCATION = (
+        "accepted-without-location",
+        _WARNING,
+        "A response with status 202 has a Location, that of its status monitor.",
+        "OData Protocol, 11.6",
+    )
+    CREATED_WITHOUT_LOCATION = (
+        "created-without-location",
+        _NOTE,
+        "A response with status 201 has a Location.",
+        "OData Protocol, 11.4.2",
+    )
+    REFERENCE_IN_RESPONSE = (
+        "reference-in-response",
+        _NOTE,
+        "URLs in responses hold no request identifiers.",
+        "OData Protocol, 11.7.7.5",
+    )
+    ASYNC_RESULT_INSIDE = (
+        "async-result-inside",
+        _NOTE,
+        "AsyncResult is a header of the batch response.",
+        "OData Protocol, 8.3.1",
+    )
+    CHANGE_SET_ERROR_NESTED = (
+        "change-set-error-nested",
+        _WARNING,
+        "A change set that failed is answered with one response in its place.",
+        "OData Protocol, 11.7.7.5",
+    )
+    GROUP_STATUS_MIXED = (
+        "group-status-mixed",
+        _NOTE,
+        "A failure fails all requests of its group, whatever their own status says.",
+        "OData JSON, 19.5",
+    )
+
+    # -- a response and its request --
+    RESPONSE_MISSING = (
+        "response-missing",
+        _WARNING,
+        "Every request that was processed has a response.",
+        "OData Protocol, 11.7.7.5",
+    )
+    RESPONSE_UNEXPECTED = (
+        "response-unexpected",
+        _WARNING,
+        "Every response belongs to a request.",
+        "OData Protocol, 11.7.7.5",
+    )
+    RESPONSE_STRUCTURE = (
+        "response-structure",
+        _WARNING,
+        "Operations and change sets of the response match those of the request.",
+        "OData Protocol, 11.7.7.5",
+    )
+    RESPONSE_ID = (
+        "response-id",
+        _WARNING,
+        "A response has the identifier of its request.",
+        "OData Protocol, 11.7.7.4",
+    )
+    RESPONSE_GROUP = (
+        "response-group",
+        _WARNING,
+        "A response has the atomicity group of its request.",
+        "OData JSON, 19.5",
+    )
+    RESPONSE_AFTER_ERROR = (
+        "response-after-error",
+        _WARNING,
+        "Without continue-on-error the first error ends a multipart response.",
+        "OData Protocol, 11.7.7.5",
+    )
+    CHANGE_SET_SUCCESS_SINGLE = (
+        "change-set-success-single",
+        _WARNING,
+        "One response in the place of a change set is an error.",
+        "OData Protocol, 11.7.7.5",
+    )
+    ACCEPTED_WITH_DEPENDENTS = (
+        "accepted-with-dependents",
+        _WARNING,
+        "A request that others depend on is not answered with 202.",
+        "OData JSON, 19.6",
+    )
+
+    # -- what one service refuses --
+    FORMAT_NOT_SPOKEN = (
+        "format-not-spoken",
+        _ERROR,
+        "The batch is in a format that the service speaks.",
+        "Microsoft Graph, JSON batching",
+    )
+    TOO_MANY_OPERATIONS = (
+        "too-many-operations",
+        _ERROR,
+        "A batch has no more operations than the service takes.",
+        "Microsoft Graph, JSON batching, Batch size limitations",
+    )
+    TOO_MANY_CHANGE_SETS = (
+        "too-many-change-sets",
+        _ERROR,
+        "A batch has no more change sets than the service takes.",
+        "Azure Tables, Performing entity group transactions",
+    )
+    CHANGE_SET_TOO_LARGE = (
+        "change-set-too-large",
+        _ERROR,
+        "A change set has no more operations than the service takes.",
+        "Azure Tables, Performing entity group transactions",
+    )
+    PAYLOAD_TOO_LARGE = (
+        "payload-too-large",
+        _ERROR,
+        "A batch has no more octets than the service takes.",
+        "Azure Tables, Performing entity group transactions",
+    )
+    URL_FORM = (
+        "url-form",
+        _ERROR,
+        "A URL has a form that the service understands.",
+        "Microsoft Graph, JSON batching, Creating a batch request",
+    )
+    URL_ROOT_SEGMENT = (
+        "url-root-segment",
+        _ERROR,
+        "A URL does not begin with a segment of the service root.",
+        "Microsoft Graph, JSON batching, Creating a batch request",
+    )
+    ID_CASE_IGNORED = (
+        "id-case-ignored",
+        _ERROR,
+        "Identifiers differ in more than case where the service ignores it.",
+        "Microsoft Graph, JSON batching, Creating a batch request",
+    )
+    ATOMICITY_IGNORED = (
+        "atomicity-ignored",
+        _WARNING,
+        "Operations that belong together are sent where change sets are executed as one.",
+        "SharePoint, Make batch requests with the REST APIs",
+    )
+    DEPENDENCIES_MIXED = (
+        "dependencies-mixed",
+        _WARNING,
+        "All requests run one after the other, or all at once.",
+        "Microsoft Graph, JSON batching, Sequencing requests with the dependsOn property",
+    )
+    REFERENCE_NOT_SUPPORTED = (
+        "reference-not-supported",
+        _ERROR,
+        "No URL refers to another request where the service resolves no references.",
+        "Microsoft Graph, JSON batching, Sequencing requests with the dependsOn property",
+    )
+    WRITE_OUTSIDE_CHANGE_SET = (
+        "write-outside-change-set",
+        _ERROR,
+        "What changes data stands in a change set, where the service wants it there.",
+        "OData v3 Batch Processing, 2.2",
+    )
+    QUERY_NOT_ALONE = (
+        "query-not-alone",
+        _ERROR,
+        "A query is the only operation of its batch, where the service wants it so.",
+        "Azure Tables, Performing entity group transactions",
+    )
+    ENTITY_TWICE = (
+        "entity-twice",
+        _ERROR,
+        "A change set changes no entity twice, where the service forbids it.",
+        "Azure Tables, Performing entity group transactions",
+    )
+    JSON_BODY_NOT_STRUCTURED = (
+        "json-body-not-structured",
+        _ERROR,
+        "A body is a JSON object or array, where the service reads nothing else.",
+        "SAP CAP, @sap/cds 9.9, OData adapter",
+    )
+    JSON_BODY_NOT_BASE64 = (
+        "json-body-not-base64",
+        _NOTE,
+        "A string is the base64 of a JSON body, where the service writes bodies so.",
+        "Microsoft Graph, JSON batching, Creating a batch request",
+    )
+    PREFERENCE_UNPREFIXED = (
+        "preference-unprefixed",
+        _WARNING,
+        "A service of 4.0 is told odata.continue-on-error, with the prefix.",
+        "OData Protocol, 8.2.8.3",
+    )
 
     # -- what only writing can get wrong --
     NOT_EXPRESSIBLE = (
@@ -1030,6 +1280,81 @@ class Rule(Enum):
         _NOTE,
         "A capture that begins with a URL has lost the rest of its request line.",
         "RFC 9112, 3",
+    )
+    CAPTURE_UNREADABLE = (
+        "capture-unreadable",
+        _ERROR,
+        "A HAR file is one JSON text with log.entries, a SAZ file a ZIP archive with raw messages.",
+        "RFC 8259, 2",
+        True,
+    )
+    CAPTURE_DUPLICATE_MEMBER = (
+        "capture-duplicate-member",
+        _ERROR,
+        "The members of a HAR file that hold a message stand once in their object.",
+        "RFC 8259, 4",
+    )
+    CAPTURE_MEMBER = (
+        "capture-member",
+        _WARNING,
+        "The members of a HAR file have the JSON types that the format gives them.",
+        "RFC 8259, 3",
+    )
+    CAPTURE_INCOMPLETE = (
+        "capture-incomplete",
+        _NOTE,
+        "An exchange is captured with its request and its response.",
+        "RFC 9110, 3.4",
+    )
+    CAPTURE_BODY_MISSING = (
+        "capture-body-missing",
+        _WARNING,
+        "A message is captured with its body, not with the length of its body only.",
+        "RFC 9110, 6.4",
+    )
+    CAPTURE_DECODED = (
+        "capture-decoded",
+        _NOTE,
+        "A captured body is read with its transfer coding and its content coding undone.",
+        "RFC 9110, 8.4",
+    )
+    CAPTURE_CODING = (
+        "capture-coding",
+        _ERROR,
+        "The codings of a captured body are chunked, gzip and deflate, and can be undone.",
+        "RFC 9110, 8.4.1",
+        True,
+    )
+    CAPTURE_TRUNCATED = (
+        "capture-truncated",
+        _WARNING,
+        "A captured body goes on to the end that its coding has.",
+        "RFC 9112, 8",
+    )
+    CAPTURE_LOSSY = (
+        "capture-lossy",
+        _NOTE,
+        "A capture keeps the octets of the message and replaces none of them by U+FFFD.",
+        "RFC 9112, 2.2",
+    )
+    CAPTURE_REPLACEMENT_CHARACTER = (
+        "capture-replacement-character",
+        _NOTE,
+        "U+FFFD in a captured text stands there because it was sent, not in place of lost octets.",
+        "RFC 9112, 2.2",
+    )
+    CAPTURE_NOT_A_BATCH = (
+        "capture-not-a-batch",
+        _ERROR,
+        "A batch is answered with a batch, not with an error page or a single error.",
+        "OData Protocol, 11.7.7.5",
+        True,
+    )
+    CAPTURE_ACCEPTED = (
+        "capture-accepted",
+        _NOTE,
+        "The response to a batch that is answered with 202 will be at the Location, not in here.",
+        "OData Protocol, 11.7.7.6",
     )
 
 

@@ -17,6 +17,7 @@ from odata_batch import _jsonbatch as jsonbatch
 from odata_batch import _message_rules as message_rules
 from odata_batch import _multipart as multipart
 from odata_batch import _rules as rules
+from odata_batch import _service_rules as service_rules
 from odata_batch._diagnostics import Diagnostic, Rule, Severity
 from odata_batch._errors import EncodeError, Stop, exceed
 from odata_batch._headers import Headers
@@ -79,12 +80,16 @@ class _Encoding(Generic[_Item]):
         self._dialect = dialect
         self._limits = limits
         self._severities = dict(dialect.severities)
+        self._is_request = role.name == "request"
         self._found: list[Diagnostic] = []
         self._items = 0
         self._length = 0
         self._checker = (jsonbatch if format == "json" else multipart).Checker(limits, self._report)
-        self._rules = role.make_rules(message_rules.Scope(format, dialect, limits, self._report))
+        self._scope = message_rules.Scope(format, dialect, limits, self._report)
+        self._rules = role.make_rules(self._scope)
         self.encoder = self._format_encoder(role.name, boundary)
+        if self._is_request:
+            service_rules.check_format_spoken(self._scope, self._say)
         self.raise_findings()
 
     def _format_encoder(self, role_name: str, boundary: str | None) -> _FormatEncoder:
@@ -134,6 +139,8 @@ class _Encoding(Generic[_Item]):
     def count(self, chunk: bytes) -> bytes:
         """Hold the totals against the limits; return the chunk."""
         self._length += len(chunk)
+        if self._is_request:
+            service_rules.check_payload(self._length, self._scope, self._say)
         with suppress(Stop):
             if self._length > self._limits.message:
                 exceed(self._report, self._limits, "message", None)
@@ -146,6 +153,9 @@ class _Encoding(Generic[_Item]):
         """Raise what has been collected, if anything has."""
         if self._found:
             raise EncodeError(tuple(self._found))
+
+    def _say(self, rule: Rule, message: str) -> None:
+        self._report(Diagnostic(rule, message))
 
     def _report(self, diagnostic: Diagnostic) -> None:
         severity = self._severities.get(diagnostic.rule, diagnostic.severity)

@@ -16,12 +16,13 @@ from typing import Generic, TypeAlias, TypeVar
 from odata_batch import _grammar as grammar
 from odata_batch._diagnostics import Reporter, Rule, quote
 from odata_batch._errors import exceed
+from odata_batch._expressions import EXPRESSION_LITERALS
 from odata_batch._headers import SINGLE_FIELDS, Headers, Pair, Problem, folded
 from odata_batch._http import KNOWN_METHODS
 from odata_batch._limits import Limits
 from odata_batch._model import ChangeSet, ChangeSetResponse, Operation, OperationResponse
 from odata_batch._prepare import Format
-from odata_batch._references import EXPRESSION_LITERALS, SYSTEM_RESOURCES, is_batch_resource
+from odata_batch._urls import SYSTEM_RESOURCES, is_batch_resource, referenced_id
 from odata_batch.dialects import Dialect
 
 Say: TypeAlias = Callable[[Rule, str], None]
@@ -41,6 +42,8 @@ class Scope:
     """Fields that gave no reason for a finding; most stand in many operations."""
 
 
+# The header fields that hold a URL of OData.
+_URL_FIELDS = ("content-location", "location", "odata-entityid")
 # How many fields are remembered, so that a unique ETag in each of many operations does no harm.
 _REMEMBERED = 1024
 
@@ -164,6 +167,47 @@ def check_body_forbidden(item: OperationResponse, scope: Scope, say: Say) -> Non
     if item.body and (item.status < 200 or item.status in (204, 304)):
         message = f"found a body of {len(item.body)} octets with status {item.status}"
         say(Rule.BODY_FORBIDDEN, message)
+
+
+def check_host(item: Operation, scope: Scope, say: Say) -> None:
+    """RFC 9112, 3.2.2: an absolute URL says more than Host does."""
+    fields = folded(item.headers)
+    authority = grammar.AUTHORITY.match(item.url) if "host" in fields else None
+    if authority is not None and authority[1].lower() != item.headers["host"].lower():
+        host = quote(item.headers["host"])
+        say(Rule.HOST_CONFLICT, f"URL {quote(item.url)} is absolute, and Host is {host}")
+
+
+def check_respond_async(item: Operation, scope: Scope, say: Say) -> None:
+    """OData Protocol, 11.7.7.6: not applied to individual requests of a multipart response."""
+    if scope.format == "multipart" and "prefer" in folded(item.headers):
+        for name, _ in preferences(item.headers):
+            if name.removeprefix("odata.") == "respond-async":
+                say(Rule.RESPOND_ASYNC_INSIDE, f"found the preference {name} in one request")
+
+
+def check_location(item: OperationResponse, scope: Scope, say: Say) -> None:
+    """OData Protocol, 11.4.2 and 11.6: where the new entity or the status monitor is."""
+    if item.status not in (201, 202) or "location" in folded(item.headers):
+        return
+    accepted = item.status == 202
+    rule = Rule.ACCEPTED_WITHOUT_LOCATION if accepted else Rule.CREATED_WITHOUT_LOCATION
+    say(rule, f"the response {item.status} has no Location")
+
+
+def check_response_urls(item: OperationResponse, scope: Scope, say: Say) -> None:
+    """OData Protocol, 11.7.7.5: identifiers of requests mean nothing to whoever follows a URL."""
+    fields = folded(item.headers)
+    for name in _URL_FIELDS:
+        if name in fields and referenced_id(item.headers[name]) is not None:
+            say(Rule.REFERENCE_IN_RESPONSE, f"{name} is {quote(item.headers[name])}")
+
+
+def check_async_result(item: OperationResponse, scope: Scope, say: Say) -> None:
+    """OData Protocol, 8.3.1: the status of the whole batch, once it is there."""
+    if "asyncresult" in folded(item.headers):
+        value = quote(item.headers["asyncresult"])
+        say(Rule.ASYNC_RESULT_INSIDE, f"found AsyncResult {value} in one response")
 
 
 def check_id(item: Operation | OperationResponse, scope: Scope, say: Say) -> None:
@@ -331,19 +375,32 @@ class MessageRules(Generic[_Message]):
     message: tuple[Callable[[_Message, Scope, Say], None], ...]
     headers: tuple[Callable[[_Message, Scope, Say], None], ...]
     change_set: tuple[Callable[[AnyChangeSet, Scope, Say], None], ...] = (check_group_name,)
+    placed: bool = True
+    """Whether the items stand in a payload at their positions."""
 
 
 _READ_OPERATION = (
     check_url,
+    check_host,
     check_nested_batch,
     check_method,
     check_body_expected,
     check_content_type_present,
     check_id,
 )
-_READ_RESPONSE = (check_content_type_present, check_body_forbidden, check_id)
-_OPERATION_HEADERS = (check_forbidden_headers, check_transfer_encoding, check_version_header)
-_RESPONSE_HEADERS = (check_transfer_encoding, check_version_header)
+_READ_RESPONSE = (check_content_type_present, check_body_forbidden, check_location, check_id)
+_OPERATION_HEADERS = (
+    check_forbidden_headers,
+    check_transfer_encoding,
+    check_version_header,
+    check_respond_async,
+)
+_RESPONSE_HEADERS = (
+    check_transfer_encoding,
+    check_version_header,
+    check_response_urls,
+    check_async_result,
+)
 _HEADER_SYNTAX = (check_header_syntax, check_repeated_headers)
 _WRITE = (check_content_length, check_content_id_header, check_sizes)
 
@@ -355,6 +412,7 @@ WRITE_OPERATION: MessageRules[Operation] = MessageRules(
     (*_READ_OPERATION, check_method_syntax, check_method_case, *_WRITE),
     (*_OPERATION_HEADERS, *_HEADER_SYNTAX),
     (check_group_name, check_not_empty),
+    placed=False,
 )
 READ_RESPONSE: MessageRules[OperationResponse] = MessageRules(_READ_RESPONSE, _RESPONSE_HEADERS)
 READ_JSON_RESPONSE: MessageRules[OperationResponse] = MessageRules(
@@ -364,6 +422,7 @@ WRITE_RESPONSE: MessageRules[OperationResponse] = MessageRules(
     (*_READ_RESPONSE, check_status, check_reason, *_WRITE),
     (*_RESPONSE_HEADERS, *_HEADER_SYNTAX),
     (check_group_name, check_not_empty),
+    placed=False,
 )
 
 

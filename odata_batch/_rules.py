@@ -4,18 +4,23 @@ Decoders hand every item to `RequestRules` or `ResponseRules` as it is completed
 after the last; encoders do the same before they write. What can be known of an item alone, or of
 it and those before it, is reported with it; what needs the rest of the batch is reported at the
 end. All work is linear in the number of operations and dependencies.
+
+Why this long: what a request refers to, and how, is one table of names that all rules look into.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
+from odata_batch import _grammar as grammar
 from odata_batch._diagnostics import Diagnostic, Rule, quote
 from odata_batch._errors import exceed
-from odata_batch._headers import Headers
+from odata_batch._headers import Headers, folded
 from odata_batch._message_rules import MessageRules, Scope
 from odata_batch._model import (
+    BatchRequest,
     ChangeSet,
     ChangeSetResponse,
     Item,
@@ -24,10 +29,14 @@ from odata_batch._model import (
     RequestItem,
     ResponseItem,
 )
-from odata_batch._references import referenced_id
+from odata_batch._references import dependencies_of, references_outside_body
+from odata_batch._service_rules import service_rules
+from odata_batch._urls import reference_in
 
 _Message = TypeVar("_Message", Operation, OperationResponse)
 _Contra = TypeVar("_Contra", contravariant=True)
+_ETAG_FIELDS = frozenset(("if-match", "if-none-match"))
+_SHOWN_OF_A_CIRCLE = 8
 # How many header sections are remembered, so that unique ones in many operations do no harm.
 _REMEMBERED = 1024
 
@@ -97,17 +106,19 @@ def path_of(indexes: list[int]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """An operation that has an id: where it stands, and in which change set."""
+    """An operation that has an id: where it stands, in which change set, and what it does."""
 
     position: int | None
     change_set: int | None
+    method: str
 
 
 @dataclass(frozen=True, slots=True)
 class _Pending:
-    """A name that was not known when it was used."""
+    """A name that was not known when it was used, and what used it, in words."""
 
     name: str
+    use: str
     change_set: int | None
     indexes: list[int]
     position: int | None
@@ -133,13 +144,17 @@ class RequestRules(_Walk):
         self._rules = rules
         self._known: dict[tuple[int | None, str], _Known] = {}
         self._anywhere: dict[str, _Known] = {}
+        self._folded: dict[str, str] = {}
         self._groups: dict[str, int] = {}
         self._group_names: dict[int, str] = {}
         self._dependencies = 0
         self._pending: list[_Pending] = []
+        self._items: list[RequestItem] = []
+        self._service = service_rules(scope, self.say)
 
     def check(self, item: RequestItem, index: int) -> None:
         """Check the item, whose index among the items of the batch is given."""
+        self._items.append(item)
         if isinstance(item, ChangeSet):
             self._enter([index], item.position)
             self._count(len(item.operations()), 1)
@@ -156,9 +171,24 @@ class RequestRules(_Walk):
             target = self._find(pending.name, pending.change_set)
             is_group = pending.unknown is Rule.DEPENDS_ON_UNKNOWN and pending.name in self._groups
             if target is None and not is_group:
-                self.say(pending.unknown, f"no request has the id {quote(pending.name)}")
-            elif target is None or not _comes_before(target.position, pending.position):
-                self.say(pending.forward, f"{quote(pending.name)} comes later in the batch")
+                self.say(pending.unknown, f"{pending.use}, which no request has as its id")
+            elif target is None or not self._comes_before(target.position, pending.position):
+                self.say(pending.forward, f"{pending.use}, which comes later in the batch")
+        if self._pending:
+            self._check_cycles()
+
+    def _check_cycles(self) -> None:
+        """Where everything refers backward there is no circle, so few batches come here."""
+        scope = self.scope
+        batch = BatchRequest(self._items)
+        dependencies = dependencies_of(batch, format=scope.format, dialect=scope.dialect)
+        places = list(_operations_in(self._items, []))
+        for cycle in dependencies.cycles():
+            operations = [places[node] for node in cycle if node < len(places)]
+            if len(operations) > 1:
+                indexes, first = operations[0]
+                self._enter(indexes, first.position)
+                self.say(Rule.DEPENDS_ON_CYCLE, _circle([each for _, each in operations]))
 
     def _check_change_set(self, item: ChangeSet, indexes: list[int], change_set: int) -> None:
         self._enter(indexes, item.position)
@@ -187,11 +217,14 @@ class RequestRules(_Walk):
             self._check_member(item)
         if item.depends_on:
             self._check_dependencies(item, change_set, group)
-        reference = referenced_id(item.url)
-        if reference is not None:
-            self._check_reference(reference, item, change_set)
+        if "$" in item.url:
+            self._check_url(item, change_set)
+        if item.condition is not None or not _ETAG_FIELDS.isdisjoint(folded(item.headers)):
+            self._check_other_references(item, change_set)
         if item.id is not None:
-            self._register(item.id, change_set)
+            self._register(item.id, item.method, change_set)
+        if self._service is not None:
+            self._service.operation(item, change_set)
 
     def _check_member(self, item: Operation) -> None:
         if item.method == "GET":
@@ -202,10 +235,13 @@ class RequestRules(_Walk):
 
     def _find(self, name: str, change_set: int | None) -> _Known | None:
         """Find an operation by its id, in the same change set first."""
-        return self._known.get((change_set, name)) or self._anywhere.get(name)
+        found = self._known.get((change_set, name)) or self._anywhere.get(name)
+        if found is None and self.scope.dialect.ids_ignore_case:
+            found = self._anywhere.get(self._folded.get(name.lower(), name))
+        return found
 
-    def _register(self, id: str, change_set: int | None) -> None:
-        first = self._find(id, change_set)
+    def _register(self, id: str, method: str, change_set: int | None) -> None:
+        first = self._known.get((change_set, id)) or self._anywhere.get(id)
         if first is not None:
             where = "" if first.position is None else f", first at byte {first.position}"
             apart = None not in (first.change_set, change_set) and first.change_set != change_set
@@ -214,7 +250,10 @@ class RequestRules(_Walk):
             self.say(rule, f"the id {quote(id)} is used twice{where}")
         elif id in self._groups:
             self.say(Rule.ID_EQUALS_GROUP, f"the id {quote(id)} is also the name of a group")
-        known = _Known(self._position, change_set)
+        other = self._folded.setdefault(id.lower(), id)
+        if other != id and not self.scope.dialect.ids_ignore_case:
+            self.say(Rule.ID_CASE, f"the ids {quote(other)} and {quote(id)} differ in case alone")
+        known = _Known(self._position, change_set, method)
         self._known.setdefault((change_set, id), known)
         self._anywhere.setdefault(id, known)
 
@@ -243,13 +282,25 @@ class RequestRules(_Walk):
     def _check_dependency(self, name: str, item: Operation, change_set: int | None) -> None:
         target = self._find(name, change_set)
         if target is None:
-            self._suspend(name, change_set, Rule.DEPENDS_ON_UNKNOWN, Rule.DEPENDS_ON_FORWARD)
+            use = f"{_name_of(item)} depends on {quote(name)}"
+            rules = (Rule.DEPENDS_ON_UNKNOWN, Rule.DEPENDS_ON_FORWARD)
+            self._suspend(name, use, change_set, *rules)
             return
         other = target.change_set
         needed = None if other is None or other == change_set else self._group_names.get(other)
         if needed is not None and needed not in item.depends_on:
             message = f"depends on {quote(name)}, but not on its group {quote(needed)}"
             self.say(Rule.DEPENDS_ON_GROUP_MISSING, message)
+
+    def _check_url(self, item: Operation, change_set: int | None) -> None:
+        reference = reference_in(item.url, self.scope.dialect)
+        if reference is not None:
+            self._check_reference(reference.id, item, change_set)
+            return
+        for name in grammar.INNER_DOLLAR_SEGMENT.findall(item.url.partition("?")[0]):
+            if name in self._anywhere:
+                message = f"URL {quote(item.url)} does not begin with ${name}; it refers to nothing"
+                self.say(Rule.REFERENCE_NOT_FIRST, message)
 
     def _check_reference(self, name: str, item: Operation, change_set: int | None) -> None:
         if name == item.id:
@@ -260,19 +311,64 @@ class RequestRules(_Walk):
             self.say(Rule.REFERENCE_DEPENDENCY_MISSING, message)
         target = self._find(name, change_set)
         if target is None:
-            self._suspend(name, change_set, Rule.REFERENCE_UNKNOWN, Rule.REFERENCE_FORWARD)
-        elif target.change_set not in (None, change_set) and self.scope.format == "multipart":
+            use = f"URL {quote(item.url)} refers to {quote(name)}"
+            rules = (Rule.REFERENCE_UNKNOWN, Rule.REFERENCE_FORWARD)
+            self._suspend(name, use, change_set, *rules)
+            return
+        if target.change_set not in (None, change_set) and self.scope.format == "multipart":
             message = f"URL {quote(item.url)} refers to a request in another change set"
             self.say(Rule.REFERENCE_ACROSS_CHANGE_SETS, message)
+        if target.method == "DELETE":
+            message = f"URL {quote(item.url)} refers to a DELETE, which returns no entity"
+            self.say(Rule.REFERENCE_TARGET, message)
 
-    def _suspend(self, name: str, change_set: int | None, unknown: Rule, forward: Rule) -> None:
+    def _check_other_references(self, item: Operation, change_set: int | None) -> None:
+        for reference in references_outside_body(item, self.scope.dialect):
+            name = reference.id
+            if reference.place in _ETAG_FIELDS and self._find(name, change_set) is None:
+                message = (
+                    f"{reference.place} refers to {quote(name)}, no request before has this id"
+                )
+                self.say(Rule.ETAG_REFERENCE_UNKNOWN, message)
+            elif reference.place == "condition" and name not in item.depends_on:
+                message = f"the condition refers to {quote(name)}, dependsOn does not name it"
+                self.say(Rule.CONDITION_DEPENDENCY_MISSING, message)
+
+    def _comes_before(self, first: int | None, second: int | None) -> bool:
+        """Tell whether the payload says so; a group that is split is collected at its first member.
+
+        What is written stands in the order of the items, wherever they were found.
+        """
+        if first is None or second is None:
+            return False
+        return self._rules.placed and first < second
+
+    def _suspend(
+        self, name: str, use: str, change_set: int | None, unknown: Rule, forward: Rule
+    ) -> None:
         place = (self._indexes, self._position)
-        self._pending.append(_Pending(name, change_set, *place, unknown, forward))
+        self._pending.append(_Pending(name, use, change_set, *place, unknown, forward))
 
 
-def _comes_before(first: int | None, second: int | None) -> bool:
-    """Tell whether the payload says so; a group that is split is collected at its first member."""
-    return first is not None and second is not None and first < second
+def _operations_in(
+    items: Sequence[RequestItem], outer: list[int]
+) -> Iterator[tuple[list[int], Operation]]:
+    for index, item in enumerate(items):
+        if isinstance(item, ChangeSet):
+            yield from _operations_in(item.items, [*outer, index])
+        else:
+            yield [*outer, index], item
+
+
+def _circle(operations: Sequence[Operation]) -> str:
+    first, *others = map(_name_of, operations)
+    if len(others) > _SHOWN_OF_A_CIRCLE:
+        others[_SHOWN_OF_A_CIRCLE:] = [f"{len(others) - _SHOWN_OF_A_CIRCLE} more"]
+    return f"{first} depends on {', which depends on '.join([*others, first])}"
+
+
+def _name_of(item: Operation) -> str:
+    return f"{item.method} {quote(item.url)}" if item.id is None else quote(item.id)
 
 
 class ResponseRules(_Walk):
@@ -283,16 +379,24 @@ class ResponseRules(_Walk):
         self._rules = rules
         self._ids: set[str] = set()
         self._groups: set[str] = set()
+        self._accepted: tuple[list[int], int | None] | None = None
 
     def check(self, item: ResponseItem, index: int) -> None:
         """Check the item, whose index among the items of the batch is given."""
+        if self._accepted is not None:
+            self._enter(*self._accepted)
+            self._accepted = None
+            self.say(Rule.ACCEPTED_NOT_LAST, "the response 202 is followed by others")
         self._enter([index], item.position)
         if isinstance(item, ChangeSetResponse):
             self._count(len(item.responses()), 1)
             self._check_change_set(item, [index])
+            self._check_statuses(item, index)
         else:
             self._count(1, 0)
             self._check_response(item, [index])
+            if item.status == 202 and self.scope.format == "multipart":
+                self._accepted = ([index], item.position)
 
     def finish(self) -> None:
         """Nothing in a response refers to what comes later."""
@@ -311,6 +415,21 @@ class ResponseRules(_Walk):
                 self._check_change_set(inner, path)
             else:
                 self._check_response(inner, path)
+                if inner.status == 202:
+                    self.say(Rule.ACCEPTED_IN_CHANGE_SET, "found the response 202 in a change set")
+
+    def _check_statuses(self, item: ChangeSetResponse, index: int) -> None:
+        statuses = [response.status for response in item.responses()]
+        failed = sum(status >= 400 for status in statuses)
+        self._enter([index], item.position)
+        if failed and self.scope.format == "multipart":
+            message = f"{failed} of the {len(statuses)} responses in a change set are errors"
+            self.say(Rule.CHANGE_SET_ERROR_NESTED, message)
+        elif 0 < failed < len(statuses):
+            message = (
+                f"{failed} of the {len(statuses)} responses of a group are errors, so all failed"
+            )
+            self.say(Rule.GROUP_STATUS_MIXED, message)
 
     def _check_response(self, item: OperationResponse, indexes: list[int]) -> None:
         self._enter(indexes, item.position)

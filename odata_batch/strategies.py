@@ -441,9 +441,11 @@ def _operation_responses(draw: st.DrawFn, format: Format) -> OperationResponse:
     status = draw(_STATUSES)
     empty = status < 200 or status in (204, 304)
     content = draw(_NO_CONTENT if empty else _contents(format))
+    location = [("Location", "/monitor/1")] if status == 202 else []
+    fields = [*_fields_of_content(content, draw(st.booleans())), *location]
     return OperationResponse(
         status,
-        [*_fields_of_content(content, draw(st.booleans())), *draw(headers(format)).pairs],
+        [*fields, *draw(headers(format)).pairs],
         content[1],
         id=draw(_MAYBE_IDS),
         reason=draw(_REASONS),
@@ -475,9 +477,15 @@ def _change_set_responses(draw: st.DrawFn, format: Format) -> ChangeSetResponse:
 
 def _change_set_response(draw: st.DrawFn, format: Format, names: _Names) -> ChangeSetResponse:
     found = draw(st.lists(operation_responses(format), min_size=1, max_size=3))
-    items = [names.identify(response) for response in found]
+    items = [names.identify(_as_member(response, format)) for response in found]
     name = None if format == "both" else draw(_MAYBE_IDS)
     return ChangeSetResponse(items, id=names.group(name))
+
+
+def _as_member(response: OperationResponse, format: Format) -> OperationResponse:
+    """Return the response as the responses to a change set may hold it."""
+    failed = response.status >= 400 and format != "json"
+    return replace(response, status=200) if failed or response.status == 202 else response
 
 
 def batch_responses(
@@ -502,8 +510,19 @@ def _batch_responses(draw: st.DrawFn, format: Format, max_items: int) -> BatchRe
         else:
             items.append(names.identify(draw(operation_responses(format))))
     json = format == "json"
+    if not json:
+        items[:-1] = [_not_accepted(item) for item in items[:-1]]
     return BatchResponse(
         items,
         next_link=draw(_MAYBE_TEXT) if json else None,
         annotations=draw(_RESPONSE_ANNOTATIONS) if json else (),
     )
+
+
+def _not_accepted(
+    item: OperationResponse | ChangeSetResponse,
+) -> OperationResponse | ChangeSetResponse:
+    """Return the item as it may stand in front of others in a multipart response."""
+    if isinstance(item, OperationResponse) and item.status == 202:
+        return replace(item, status=200)
+    return item

@@ -665,7 +665,7 @@ def test_an_encoder_that_raised_raises_again() -> None:
 def test_an_encoder_refuses_a_batch_that_is_left_open() -> None:
     encoder = RequestEncoder()
     encoder.send(Operation.get("$9/a"))
-    with pytest.raises(EncodeError, match="no request has the id '9'"):
+    with pytest.raises(EncodeError, match="refers to '9', which no request has as its id"):
         encoder.close()
 
 

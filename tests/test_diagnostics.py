@@ -70,7 +70,9 @@ def test_no_two_rules_say_the_same() -> None:
 @pytest.mark.parametrize("rule", Rule)
 def test_a_rule_cites_a_text_and_a_section(rule: Rule) -> None:
     assert re.fullmatch(
-        r"(RFC \d{4}|OData [A-Za-z0-9. ]+), [0-9A-Z.]+( and [0-9A-Z.]+)?", rule.citation
+        r"(RFC \d{4}|OData [A-Za-z0-9. ]+), [0-9A-Z.]+( and [0-9A-Z.]+)?"
+        r"|(Microsoft Graph|Azure Tables|SharePoint|SAP CAP), .+",
+        rule.citation,
     )
 
 

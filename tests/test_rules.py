@@ -163,7 +163,7 @@ def test_what_only_resembles_the_batch_resource_is_none(url: str) -> None:
 def test_unknown_methods_are_a_note_in_multipart_and_a_warning_in_json() -> None:
     merge = Operation("MERGE", "People(1)", id="1")
     assert read(merge) == [("method-unknown", "items[0]", "found the method 'MERGE'")]
-    assert read(merge, dialect=ODATA_2) == []
+    assert read(ChangeSet([merge]), dialect=ODATA_2) == []
     expected = [("json-method-unknown", "items[0]", "found the method 'MERGE'")]
     assert read(merge, format="json") == expected
     assert refused(merge, format="json") == expected
@@ -500,10 +500,10 @@ def test_the_name_of_a_group_is_an_identifier() -> None:
 @pytest.mark.parametrize(
     ("depends_on", "slug", "message"),
     [
-        ("9", "depends-on-unknown", "no request has the id '9'"),
+        ("9", "depends-on-unknown", "'2' depends on '9', which no request has as its id"),
         ("2", "depends-on-self", "'2' depends on itself"),
-        ("3", "depends-on-forward", "'3' comes later in the batch"),
-        ("h", "depends-on-forward", "'h' comes later in the batch"),
+        ("3", "depends-on-forward", "'2' depends on '3', which comes later in the batch"),
+        ("h", "depends-on-forward", "'2' depends on 'h', which comes later in the batch"),
     ],
 )
 def test_a_dependency_names_what_comes_before(depends_on: str, slug: str, message: str) -> None:
@@ -568,8 +568,16 @@ def test_dependencies_are_bounded() -> None:
 @pytest.mark.parametrize(
     ("url", "slug", "message"),
     [
-        ("$9/x", "reference-unknown", "no request has the id '9'"),
-        ("$2/x", "reference-forward", "'2' comes later in the batch"),
+        (
+            "$9/x",
+            "reference-unknown",
+            "URL '$9/x' refers to '9', which no request has as its id",
+        ),
+        (
+            "$2/x",
+            "reference-forward",
+            "URL '$2/x' refers to '2', which comes later in the batch",
+        ),
         ("$1", "reference-forward", "URL '$1' refers to the request itself"),
     ],
 )
@@ -579,7 +587,9 @@ def test_a_reference_refers_to_what_comes_before(url: str, slug: str, message: s
     assert refused(items) == [(slug, "items[0].items[0]", message)]
 
 
-@pytest.mark.parametrize("url", ["$metadata", "$crossjoin(A,B)", "$entity?$id=1", "$10/x", "a/$1"])
+@pytest.mark.parametrize(
+    "url", ["$metadata", "$crossjoin(A,B)", "$entity?$id=1", "$10/x", "a/$2?x=/$1"]
+)
 def test_what_is_no_reference_to_an_identifier_is_left_alone(url: str) -> None:
     found = read(Operation.post("a", id="1"), Operation.get("b", id="10"), Operation.get(url))
     assert found == []
@@ -595,6 +605,95 @@ def test_a_reference_into_another_change_set_is_a_note_and_in_older_versions_a_w
     assert read(*items) == expected
     encode_request(BatchRequest(items))
     assert refused(*items, dialect=ODATA_4_0) == expected
+
+
+def test_a_reference_that_is_not_the_first_segment_is_none() -> None:
+    items = (Operation.post("a", id="1"), Operation.post("/service/$1/b"))
+    message = "URL '/service/$1/b' does not begin with $1; it refers to nothing"
+    assert read(*items) == [("reference-not-first", "items[1]", message)]
+
+
+def test_a_reference_to_what_is_deleted_is_a_note() -> None:
+    items = (Operation.delete("a", id="1"), Operation.get("$1/b"))
+    message = "URL '$1/b' refers to a DELETE, which returns no entity"
+    assert read(*items) == [("reference-target", "items[1]", message)]
+
+
+@pytest.mark.parametrize("name", ["If-Match", "If-None-Match"])
+def test_a_reference_to_an_etag_names_a_request_before(name: str) -> None:
+    items = (
+        Operation.get("a", id="1"),
+        Operation.delete("a", {name: "$1"}),
+        Operation.delete("b", {name: "$2"}),
+        Operation.delete("c", {name: '"$3"'}),
+    )
+    message = f"{name.lower()} refers to '2', no request before has this id"
+    assert read(*items) == [("etag-reference-unknown", "items[2]", message)]
+
+
+def test_what_a_condition_refers_to_is_among_the_dependencies() -> None:
+    items = (
+        Operation.get("a", id="1"),
+        Operation("GET", "b", id="2", depends_on=["1"], condition="$1/$succeeded eq true"),
+        Operation("GET", "c", id="3", depends_on=["2"], condition="$1/Age gt 5"),
+    )
+    message = "the condition refers to '1', dependsOn does not name it"
+    assert read(*items, format="json") == [("condition-dependency-missing", "items[2]", message)]
+
+
+def test_ids_that_differ_in_case_alone_are_a_note() -> None:
+    items = (Operation.get("a", id="ab"), Operation.get("b", id="aB"))
+    message = "the ids 'ab' and 'aB' differ in case alone"
+    assert read(*items) == [("id-case", "items[1]", message)]
+
+
+@pytest.mark.parametrize(
+    ("url", "host", "is_fine"),
+    [
+        ("http://example.org/a", "example.org", True),
+        ("HTTPS://Example.org:444?a", "example.ORG:444", True),
+        ("http://example.org/a", "example.com", False),
+        ("/a", "example.com", True),
+    ],
+)
+def test_an_absolute_url_and_host_agree(url: str, host: str, is_fine: bool) -> None:
+    found = read(Operation.get(url, {"Host": host}))
+    message = f"URL {url!r} is absolute, and Host is {host!r}"
+    assert found == ([] if is_fine else [("host-conflict", "items[0]", message)])
+
+
+@pytest.mark.parametrize("name", ["respond-async", "odata.respond-async"])
+def test_respond_async_is_no_preference_of_one_request_in_multipart(name: str) -> None:
+    operation = Operation.get("a", {"Prefer": f"return=minimal, {name}"}, id="1")
+    message = f"found the preference {name} in one request"
+    assert read(operation) == [("respond-async-inside", "items[0]", message)]
+    assert read(operation, format="json") == []
+
+
+def test_dependencies_in_a_circle_are_named_from_end_to_end() -> None:
+    items = (
+        Operation.get("a", id="1", depends_on=["3"]),
+        Operation.get("b", id="2", depends_on=["1"]),
+        Operation.get("c", id="3", depends_on=["2"]),
+        Operation.get("d", id="4", depends_on=["5"]),
+        Operation.get("e", id="5"),
+    )
+    assert read(*items, format="json") == [
+        ("depends-on-forward", "items[0]", "'1' depends on '3', which comes later in the batch"),
+        ("depends-on-forward", "items[3]", "'4' depends on '5', which comes later in the batch"),
+        (
+            "depends-on-cycle",
+            "items[0]",
+            "'1' depends on '3', which depends on '2', which depends on '1'",
+        ),
+    ]
+
+
+def test_a_long_circle_is_not_listed_whole() -> None:
+    items = [Operation.get("a", id=f"{n}", depends_on=[f"{(n + 1) % 100}"]) for n in range(100)]
+    names = ", which depends on ".join(f"'{n}'" for n in range(1, 9))
+    message = f"'0' depends on {names}, which depends on 91 more, which depends on '0'"
+    assert read(*items, format="json")[-1] == ("depends-on-cycle", "items[0]", message)
 
 
 def test_a_reference_to_an_individual_request_is_allowed() -> None:
@@ -702,6 +801,66 @@ def test_change_sets_are_as_many_as_operations_at_most() -> None:
     with pytest.raises(LimitExceeded) as caught:
         decode_request(data, MULTIPART, limits=limits)
     assert (caught.value.limit, caught.value.value) == ("operations", 1)
+
+
+ACCEPTED = OperationResponse(202, [("Location", "monitor")])
+
+
+def test_a_202_in_a_multipart_response_is_the_last_one() -> None:
+    assert read_responses(OperationResponse(200), ACCEPTED) == []
+    assert read_responses(ACCEPTED, OperationResponse(200), ACCEPTED) == [
+        ("accepted-not-last", "items[0]", "the response 202 is followed by others")
+    ]
+    assert read_responses(ACCEPTED, OperationResponse(200), format="json") == []
+
+
+def test_a_202_in_a_change_set_is_a_warning() -> None:
+    item = ChangeSetResponse([OperationResponse(204), ACCEPTED])
+    message = "found the response 202 in a change set"
+    assert read_responses(item) == [("accepted-in-change-set", "items[0].items[1]", message)]
+
+
+@pytest.mark.parametrize(
+    ("status", "slug"), [(201, "created-without-location"), (202, "accepted-without-location")]
+)
+def test_what_was_created_or_accepted_has_a_location(status: int, slug: str) -> None:
+    message = f"the response {status} has no Location"
+    assert read_responses(OperationResponse(status)) == [(slug, "items[0]", message)]
+    assert read_responses(OperationResponse(status, {"location": "x"})) == []
+
+
+@pytest.mark.parametrize("name", ["location", "content-location", "odata-entityid"])
+def test_urls_in_responses_hold_no_references(name: str) -> None:
+    item = OperationResponse(200, {name: "$1/Orders(5)"})
+    message = f"{name} is '$1/Orders(5)'"
+    assert read_responses(item) == [("reference-in-response", "items[0]", message)]
+    assert read_responses(OperationResponse(200, {name: "Orders(5)"})) == []
+
+
+def test_an_async_result_on_one_response_is_a_note() -> None:
+    item = OperationResponse(200, {"AsyncResult": "200"})
+    message = "found AsyncResult '200' in one response"
+    assert read_responses(item) == [("async-result-inside", "items[0]", message)]
+
+
+def test_an_error_among_the_responses_to_a_change_set_fails_all_of_them() -> None:
+    item = ChangeSetResponse([OperationResponse(204, id="1"), OperationResponse(400, id="2")])
+    assert read_responses(item) == [
+        (
+            "change-set-error-nested",
+            "items[0]",
+            "1 of the 2 responses in a change set are errors",
+        )
+    ]
+    assert read_responses(item, format="json") == [
+        (
+            "group-status-mixed",
+            "items[0]",
+            "1 of the 2 responses of a group are errors, so all failed",
+        )
+    ]
+    failed = ChangeSetResponse([OperationResponse(424, id="1"), OperationResponse(400, id="2")])
+    assert read_responses(failed, format="json") == []
 
 
 def test_a_response_id_that_is_used_twice_is_a_warning() -> None:
