@@ -1,40 +1,77 @@
-r"""Captured payloads: what a proxy, a log or an editor has kept of an HTTP message (RFC 9112, 2.1).
+r"""Captured payloads: what a proxy, a log, a browser or an editor has kept of HTTP (RFC 9112, 2.1).
 
-A capture is read as it comes. Its lines may end in LF, its start line may be missing, or both the
-start line and the header section; what had to be guessed is a diagnostic. Nothing frames the body:
-it is everything behind the empty line.
+A capture is read as it comes. Of a raw message the lines may end in LF, the start line may be
+missing, or both the start line and the header section; what had to be guessed is a diagnostic.
+Nothing frames the body: it is everything behind the empty line, with its codings undone. HAR and
+SAZ files hold many messages, in pairs, most of which are no batches.
 
 >>> message = parse_message(b'POST /$batch HTTP/1.1\n\n{"requests":[]}')
 >>> message.kind, message.content_type, message.body_position
 ('request', 'application/json', 23)
+
+Why this long: what is promised about captures takes a third of it.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, TypeAlias
 
 from odata_batch import Diagnostic, Headers, Limits, Rule
+from odata_batch._codings import Problem, Room, Undone, undo_codings
+from odata_batch._har import Half, is_har, read_har
+from odata_batch._heads import (
+    FIELD_NAME,
+    REQUEST_LINE,
+    STATUS_LINE,
+    URL_LINE,
+    Field,
+    check_content_length,
+    first_line,
+    parse_fields,
+    quote,
+    split_head,
+    with_one_content_type,
+)
+from odata_batch._loss import REPLACEMENT, find_loss, length_of
+from odata_batch._pages import is_batch_url, is_json_batch, media_type, status_of, what_instead
+from odata_batch._saz import is_zip, read_saz
 
 Kind: TypeAlias = Literal["request", "response"]
 """Which of the two sides has sent a message."""
 
-_TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
-_FIELD_NAME = re.compile(_TOKEN)
-_FIELD_LINE = re.compile(_TOKEN + rb"[ \t]*:")
-_STATUS_LINE = re.compile(rb"HTTP/[0-9]")
-# A method in lower case is believed only where the version follows; prose begins like that, too.
-_REQUEST_LINE = re.compile(rb"[A-Z]+ +[^ :]|" + _TOKEN + rb" .*HTTP/[0-9]")
-_URL_LINE = re.compile(rb"[A-Za-z][A-Za-z0-9+.\-]*://|/[^/ ]")
-_EMPTY_LINE_AFTER = re.compile(rb"\r?\n\r?\n")
 _DELIMITER = re.compile(rb"^--", re.MULTILINE)
 # The first start line in a multipart body: nothing else in a head is a word and a blank.
 _START_LINE_IN_PART = re.compile(rb"^(?:(HTTP/[0-9])|[A-Za-z]+ +[^ :])", re.MULTILINE)
 _JSON_MEMBER = re.compile(rb'"(requests|responses|error)"[ \t\r\n]*:')
-_LIMIT = Limits().header_section
+_LIMITS = Limits()
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+LOSS_EXPLAINS: frozenset[Rule] = frozenset(
+    {
+        # U+FFFD takes three octets where one or two were.
+        Rule.CAPTURE_CONTENT_LENGTH,
+        Rule.CONTENT_LENGTH_MISMATCH,
+        Rule.CONTENT_LENGTH_TRAILING_CRLF,
+        Rule.PART_CONTENT_LENGTH,
+        Rule.JSON_CONTENT_LENGTH,
+        # Some decoders put one U+FFFD in the place of four octets and more.
+        Rule.CONTENT_LENGTH_CROSSES_DELIMITER,
+        # What cannot hold U+FFFD: ISO-8859-1, compressed bodies, binary bodies of a JSON batch; of
+        # the last, nobody knows any more who has put it there.
+        Rule.HEADER_CHARACTERS,
+        Rule.TEXT_CHARSET,
+        Rule.CAPTURE_CODING,
+        Rule.JSON_BODY_LOSSY,
+    }
+)
+"""Rules whose findings in a lossy message are the capture's fault, and say nothing about what was
+sent. The rule `base64` is not one of them: its digits are US-ASCII, which nothing replaces, and a
+string that holds U+FFFD is `json-body-lossy`."""
+
+_NOTHING_TO_READ = (Rule.CAPTURE_ACCEPTED, Rule.CAPTURE_BODY_MISSING)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,23 +81,79 @@ class Message:
     start_line: str
     """The request line, the status line, or a URL that stands in its place; empty if missing."""
     headers: Headers
-    """The header section; of several different Content-Types the first, so that it can be decoded
-    with `content_type`."""
+    """The header section as it was captured; of several different Content-Types the first, so that
+    it can be decoded with `content_type`. What Transfer-Encoding and Content-Encoding say has been
+    undone in `body`."""
     body: bytes
-    """Everything behind the empty line, whatever Content-Length says."""
+    """Everything behind the empty line, whatever Content-Length says, with its codings undone."""
     content_type: str
     """The Content-Type, or without a header section the one that the body looks like having; empty
     if there is none, which is an error among the diagnostics."""
     kind: Kind
     """What the start line says, or without one what the body looks like; a request if unclear."""
-    body_position: int
-    """Offset in bytes of the body in the capture. Decoders count from the start of the body: add
-    this to the position of their diagnostics."""
+    body_position: int | None
+    """Offset in bytes of the body in `source`, where it stands there octet by octet: decoders count
+    from the start of the body, so add this to the positions of their diagnostics. `None` if it was
+    chunked, compressed or a string of a HAR file: then positions count from the start of `body`."""
     diagnostics: tuple[Diagnostic, ...]
-    """What is wrong with the capture itself; positions are offsets in the capture."""
+    """What is wrong with the capture itself; positions are offsets in `source`. Of the header
+    section, no more than `Limits.diagnostics` findings are recorded."""
+    lossy: bool = False
+    """Whether octets of the body were replaced by U+FFFD, so that lengths and binary bodies cannot
+    be believed; what a decoder then finds by a rule of `LOSS_EXPLAINS` is the capture's fault.
+
+    It is so if the body is UTF-8 and one of these holds: U+FFFD stands in a body of a multipart
+    batch that is no text (it has a Content-Type, but not `text/*`, JSON, XML, JavaScript, a form);
+    a body with U+FFFD is longer than its Content-Length says, by no more than two octets for each;
+    the message is still compressed. A Content-Length that is right shows that nothing was lost.
+    Text that holds U+FFFD may have been sent so, if no length says otherwise: that is not lossy,
+    but a note, `capture-replacement-character`."""
+    not_a_batch: str | None = None
+    """What the message holds in place of a batch, as in `status 413 with an HTML page 'Request
+    Entity Too Large'`; `None` if it may hold a batch. It is said of messages whose Content-Type is
+    that of no batch; of a JSON error that is application/json, the decoders say it."""
+    source: bytes = field(default=b"", repr=False, compare=False)
+    """The octets that positions count in: the file, or of a SAZ file the file in the archive
+    (`raw/12_c.txt` of the request, `raw/12_s.txt` of the response); empty for a HAR file."""
+
+    @property
+    def is_readable(self) -> bool:
+        r"""Whether there is a body to decode; if not, a diagnostic says why.
+
+        >>> page = b"HTTP/1.1 413 Too Large\r\nContent-Type: text/html\r\n\r\n<title>Sorry</title>"
+        >>> parse_message(page).is_readable, parse_message(page).not_a_batch
+        (False, "status 413 with an HTML page 'Sorry'")
+        """
+        return _is_readable(self.diagnostics)
 
 
-def parse_message(data: bytes) -> Message:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exchange:
+    """A request and its response as a capture holds them; a plain message is one of the two.
+
+    A file that cannot be read makes one exchange without either, and a diagnostic says why.
+    """
+
+    name: str
+    """Where in the file it is: `entries[3]` in a HAR file, `raw/12` in a SAZ file; empty if the
+    file is one message, and for what concerns the file as a whole."""
+    request: Message | None
+    """`None` if it was not captured."""
+    response: Message | None
+    """`None` if it was not captured, or if the request was not answered."""
+    url: str
+    """The URL of the request as it was captured; empty if unknown, as for a response alone."""
+    diagnostics: tuple[Diagnostic, ...]
+    """What is wrong with the entry itself, without positions; the messages have their own."""
+    is_batch: bool
+    """Whether this is a batch, or should be; most of what a browser does is not.
+
+    It is one if a body is multipart/mixed or a JSON batch, or if it is a POST to a URL whose last
+    segment is `$batch`. A plain message always counts as one, for somebody has picked it, and so
+    does a request that cannot be read, so that nobody passes over it."""
+
+
+def parse_message(data: bytes, *, limits: Limits = _LIMITS) -> Message:
     r"""Return the message that a capture holds; any bytes are a message, maybe a poor one.
 
     >>> from odata_batch import check_response
@@ -78,163 +171,293 @@ def parse_message(data: bytes) -> Message:
     'multipart/mixed; boundary="batch_1"'
     >>> print(message.diagnostics[0].rule.slug)
     capture-bare-body
+
+    The transfer coding chunked and the content codings gzip and deflate are undone, up to
+    `limits.message`.
     """
-    found: list[Diagnostic] = []
-    head = _split_head(data, found)
-    fields = list(_parse_fields(head.lines, found))
-    body = data[head.end :]
-    if _URL_LINE.match(head.start_line):
-        message = f"found the URL {_quote(head.start_line)}, expected a request line"
-        found.append(Diagnostic(Rule.CAPTURE_URL_LINE, message, head.position))
-    fields = _with_one_content_type(fields, found)
-    _check_content_length(fields, body, found)
-    headers = Headers((field.name, field.value) for field in fields)
-    return Message(
-        start_line=head.start_line.decode("latin-1"),
-        headers=headers,
-        body=body,
-        content_type=_content_type(headers, body, head.end, found),
-        kind=_kind_of(head.start_line, body),
-        body_position=head.end,
-        diagnostics=tuple(found),
+    return _raw_message(data, Room(limits))
+
+
+def parse_capture(data: bytes, *, limits: Limits = _LIMITS) -> tuple[Exchange, ...]:
+    r"""Return what a file holds: a HAR file, a SAZ file, an HTTP message or the body of one.
+
+    Any bytes are a capture, maybe a poor one. Of a HAR or SAZ file every exchange is returned, the
+    batches among them are marked; all of its bodies together may have four times the octets of
+    `limits.message`.
+
+    >>> (exchange,) = parse_capture(b"POST /service/$batch HTTP/1.1\r\n\r\n--b--\r\n")
+    >>> exchange.url, exchange.response is None
+    ('/service/$batch', True)
+    """
+    if is_zip(data):
+        return parse_saz(data, limits=limits)
+    if is_har(data):
+        return parse_har(data, limits=limits)
+    message = parse_message(data, limits=limits)
+    is_request = message.kind == "request"
+    exchange = Exchange(
+        name="",
+        request=message if is_request else None,
+        response=None if is_request else message,
+        url=_target(message),
+        diagnostics=(),
+        is_batch=True,
+    )
+    return (exchange,)
+
+
+def parse_har(data: bytes, *, limits: Limits = _LIMITS) -> tuple[Exchange, ...]:
+    """Return the exchanges of a HAR file (HTTP Archive 1.2), in its order.
+
+    Bodies that stand there as text are UTF-8 again, or what the charset of their type says.
+
+    >>> entry = b'{"request":{"method":"POST","url":"https://example.org/$batch"}}'
+    >>> (exchange,) = parse_har(b'{"log":{"entries":[' + entry + b"]}}")
+    >>> exchange.name, exchange.is_batch, exchange.request.diagnostics[0].rule.slug
+    ('entries[0]', True, 'capture-body-missing')
+    """
+    room = Room(limits)
+    exchanges: list[Exchange] = []
+    for name, url, request, response, problems in read_har(data, room):
+        method = "" if request is None else request.start_line.partition(" ")[0]
+        halves = _har_message(request, "request", room), _har_message(response, "response", room)
+        exchanges.append(_exchange(name, method, url, halves, problems, limits))
+    return tuple(exchanges)
+
+
+def parse_saz(data: bytes, *, limits: Limits = _LIMITS) -> tuple[Exchange, ...]:
+    """Return the exchanges of a SAZ file (Fiddler), in the order of their numbers.
+
+    >>> parse_saz(b"PK")[0].diagnostics[0].message
+    'the ZIP archive is damaged, or is none'
+    """
+    room = Room(limits)
+    exchanges: list[Exchange] = []
+    for name, request, response, problems in read_saz(data, room):
+        sent = None if request is None else _raw_message(request, room, "request")
+        answered = None if response is None else _raw_message(response, room, "response")
+        method, url = "", ""
+        if sent is not None:
+            method, url = sent.start_line.partition(" ")[0], _target(sent)
+        exchanges.append(_exchange(name, method, url, (sent, answered), problems, limits))
+    return tuple(exchanges)
+
+
+# -- exchanges -----------------------------------------------------------------------------------
+
+
+def _exchange(
+    name: str,
+    method: str,
+    url: str,
+    messages: tuple[Message | None, Message | None],
+    problems: tuple[Problem, ...],
+    limits: Limits,
+) -> Exchange:
+    is_batch = (
+        (messages[0] is None and any(rule.fatal for rule, _ in problems))
+        or (method.upper() == "POST" and is_batch_url(url))
+        or any(_holds_batch(message) for message in messages if message is not None)
+    )
+    return Exchange(
+        name=name,
+        request=messages[0],
+        response=messages[1],
+        url=url,
+        diagnostics=tuple(_diagnostics(problems, None, limits)),
+        is_batch=is_batch,
     )
 
 
-# -- the head ------------------------------------------------------------------------------------
+def _holds_batch(message: Message) -> bool:
+    # An asynchronous result is wrapped once (OData Protocol, 11.7.7.6).
+    is_wrapped = media_type(message.content_type) == "application/http"
+    inner = parse_message(message.body) if is_wrapped else message
+    return media_type(inner.content_type) == "multipart/mixed" or is_json_batch(inner.body)
 
 
-class _Line(NamedTuple):
-    """A line of the head without its end."""
-
-    position: int
-    text: bytes
-
-
-class _Head(NamedTuple):
-    """Start line and field lines; all are empty for a bare body."""
-
-    start_line: bytes
-    position: int
-    lines: list[_Line]
-    end: int
+def _target(message: Message) -> str:
+    """Return the URL of a start line, blanks in it included."""
+    line = message.start_line
+    octets = line.encode("latin-1")
+    if STATUS_LINE.match(octets):
+        return ""
+    rest, _, version = line.rpartition(" ")
+    if version.startswith("HTTP/"):
+        line = rest.rstrip(" ")
+    return line if URL_LINE.match(octets) else line.partition(" ")[2].lstrip(" ")
 
 
-class _Field(NamedTuple):
-    """One field of the header section."""
-
-    position: int
-    name: str
-    value: str
-
-
-def _split_head(data: bytes, found: list[Diagnostic]) -> _Head:
-    start, first = _first_line(data)
-    is_start_line = _is_start_line(first)
-    if first.startswith(b"--") or not (is_start_line or _FIELD_LINE.match(first)):
-        return _Head(b"", 0, [], 0)
-    empty_line = _EMPTY_LINE_AFTER.search(data, start)
-    stop, end = (len(data), len(data)) if empty_line is None else empty_line.span()
-    if stop - start > _LIMIT:
-        message = f"limit header_section is {_LIMIT}, and the capture exceeds it"
-        limit = ("header_section", _LIMIT)
-        found.append(Diagnostic(Rule.LIMIT_EXCEEDED, message, start, limit=limit))
-        return _Head(b"", 0, [], 0)
-    lines = list(_lines(data[start:stop], start))
-    if is_start_line:
-        return _Head(first, start, lines[1:], end)
-    return _Head(b"", start, lines, end)
+def _diagnostics(
+    problems: Iterable[Problem], position: int | None, limits: Limits
+) -> Iterator[Diagnostic]:
+    for rule, message in problems:
+        limit = ("message", limits.message) if rule is Rule.LIMIT_EXCEEDED else None
+        yield Diagnostic(rule, message, position, limit=limit)
 
 
-def _first_line(data: bytes) -> _Line:
-    """Return the first line that is not empty (RFC 9112, 2.2: empty lines in front are ignored)."""
-    start = len(data) - len(data.lstrip(b"\r\n"))
-    stop = data.find(b"\n", start)
-    return _Line(start, (data[start:] if stop < 0 else data[start:stop]).removesuffix(b"\r"))
+def _is_readable(found: Iterable[Diagnostic]) -> bool:
+    return not any(each.rule.fatal or each.rule in _NOTHING_TO_READ for each in found)
 
 
-def _is_start_line(line: bytes) -> bool:
-    return any(form.match(line) for form in (_URL_LINE, _STATUS_LINE, _REQUEST_LINE))
+# -- messages ------------------------------------------------------------------------------------
 
 
-def _lines(section: bytes, position: int) -> Iterator[_Line]:
-    for line in section.removesuffix(b"\n").split(b"\n"):
-        yield _Line(position, line.removesuffix(b"\r"))
-        position += len(line) + 1
+class _Captured(NamedTuple):
+    """A message as it was captured: its parts, before anything is made of them."""
+
+    start_line: str
+    fields: list[Field]
+    body: bytes
+    position: int | None
+    """Where the body begins in the source."""
+    kind: Kind | None = None
+    media_type: str = ""
+    """What counts if there is no Content-Type."""
+    size: int | None = None
+    """How many octets the body had without its codings."""
+    source: bytes = b""
 
 
-def _parse_fields(lines: list[_Line], found: list[Diagnostic]) -> Iterator[_Field]:
-    """field-line = field-name ":" OWS field-value OWS      (RFC 9112, 5)"""
-    for position, line in _unfold(lines, found):
-        name, colon, value = line.partition(b":")
-        token = name.rstrip(b" \t")
-        if not colon or not _FIELD_NAME.fullmatch(token):
-            message = f"found {_quote(line)}, expected a name, a colon and a value"
-            found.append(Diagnostic(Rule.HEADER_SYNTAX, message, position))
-            continue
-        if token != name:
-            message = f"field line {_quote(line)} has a blank before its colon"
-            found.append(Diagnostic(Rule.HEADER_BLANK_BEFORE_COLON, message, position))
-        yield _Field(position, token.decode("ascii"), value.strip(b" \t").decode("latin-1"))
+def _raw_message(data: bytes, room: Room, kind: Kind | None = None) -> Message:
+    found: list[Diagnostic] = []
+    head = split_head(data, room.limits, found)
+    fields = list(parse_fields(head.lines, found))
+    if URL_LINE.match(head.start_line):
+        message = f"found the URL {quote(head.start_line)}, expected a request line"
+        found.append(Diagnostic(Rule.CAPTURE_URL_LINE, message, head.position))
+    start_line = head.start_line.decode("latin-1")
+    body = data[head.end :]
+    captured = _Captured(start_line, fields, body, head.end, kind, source=data)
+    return _message(captured, room, found)
 
 
-def _unfold(lines: list[_Line], found: list[Diagnostic]) -> Iterator[_Line]:
-    groups: list[tuple[int, list[bytes]]] = []
-    for position, line in lines:
-        if not groups or line[:1] not in (b" ", b"\t"):
-            groups.append((position, [line]))
-            continue
-        if len(groups[-1][1]) == 1:
-            message = "a field line is folded; it is read unfolded"
-            found.append(Diagnostic(Rule.HEADER_FOLDED, message, groups[-1][0]))
-        groups[-1][1].append(line.strip(b" \t"))
-    return (_Line(position, b" ".join(group)) for position, group in groups)
+def _har_message(half: Half | None, kind: Kind, room: Room) -> Message | None:
+    if half is None:
+        return None
+    found = list(_diagnostics(half.problems, None, room.limits))
+    fields: list[Field] = []
+    for name, value in half.fields:
+        if FIELD_NAME.fullmatch(name.encode("utf-8", "replace")):
+            fields.append(Field(None, name, value))
+        else:
+            message = f"found the field name {quote(name)}, expected a token"
+            found.append(Diagnostic(Rule.HEADER_SYNTAX, message))
+    media_type, size = half.media_type, half.size or None
+    captured = _Captured(half.start_line, fields, half.body, None, kind, media_type, size)
+    return _message(captured, room, found)
 
 
-def _with_one_content_type(fields: list[_Field], found: list[Diagnostic]) -> list[_Field]:
-    """Return the fields without the Content-Types that contradict the first one."""
-    types = [field for field in fields if field.name.lower() == "content-type"]
-    others = [field for field in types if field.value != types[0].value]
-    for field in others:
-        message = f"Content-Type is {_quote(types[0].value)}, and here {_quote(field.value)}"
-        found.append(Diagnostic(Rule.REPEATED_HEADER, message, field.position))
-    dropped = {field.position for field in others}
-    return [field for field in fields if field.position not in dropped]
+def _message(captured: _Captured, room: Room, found: list[Diagnostic]) -> Message:
+    fields = with_one_content_type(captured.fields, found)
+    headers = Headers((name, value) for _, name, value in fields)
+    undone = undo_codings(headers, captured.body, room)
+    body = undone.body
+    length = _check_length(captured, fields, headers, undone, found)
+    found = _without_excess(found, room.limits)
+    found += _diagnostics(undone.problems, captured.position, room.limits)
+    position = captured.position if body is captured.body else None
+    content_type, problem = _content_type(headers, captured.media_type, body)
+    kind = captured.kind or _kind_of(captured.start_line.encode("latin-1"), body)
+    instead = None
+    if _is_readable(found):
+        accepted = _accepted(captured.start_line, headers, body)
+        if accepted is None:
+            instead = what_instead(captured.start_line, headers, content_type, body)
+        if instead is not None:
+            problem = Rule.CAPTURE_NOT_A_BATCH, f"{instead}, not a batch {kind}"
+        problems = filter(None, [accepted or problem])
+        found += _diagnostics(problems, captured.position, room.limits)
+    # What is still compressed is no text, whatever it will be.
+    is_coded = any(each.rule is Rule.CAPTURE_CODING for each in found)
+    type_of_octets = "application/octet-stream" if is_coded else content_type
+    loss = find_loss(kind, type_of_octets, body, length)
+    if loss is not None:
+        first = None if position is None else position + body.index(REPLACEMENT)
+        found.append(Diagnostic(loss, _loss_message(loss, body.count(REPLACEMENT)), first))
+    return Message(
+        start_line=captured.start_line,
+        headers=headers,
+        body=body,
+        content_type=content_type,
+        kind=kind,
+        body_position=position,
+        diagnostics=tuple(found),
+        lossy=loss is Rule.CAPTURE_LOSSY,
+        not_a_batch=instead,
+        source=captured.source,
+    )
 
 
-def _check_content_length(fields: list[_Field], body: bytes, found: list[Diagnostic]) -> None:
-    for field in fields:
-        if field.name.lower() == "content-length" and field.value != str(len(body)):
-            message = f"Content-Length is {_quote(field.value)}, the body has {len(body)} octets"
-            found.append(Diagnostic(Rule.CAPTURE_CONTENT_LENGTH, message, field.position))
+def _without_excess(found: list[Diagnostic], limits: Limits) -> list[Diagnostic]:
+    """Return no more findings than are recorded, and those that keep the body from being read."""
+    rest = [each for each in found[limits.diagnostics :] if not _is_readable([each])]
+    return found[: limits.diagnostics] + rest
+
+
+def _accepted(start_line: str, headers: Headers, body: bytes) -> Problem | None:
+    """Return that the batch will be answered elsewhere (OData Protocol, 11.7.7.6)."""
+    if status_of(start_line) != 202 or body.strip():
+        return None
+    location = headers.get("location")
+    place = "no Location" if location is None else f"the Location {quote(location)}"
+    return Rule.CAPTURE_ACCEPTED, f"status 202 with an empty body and {place}"
+
+
+def _loss_message(rule: Rule, number: int) -> str:
+    are = "U+FFFD stands once" if number == 1 else f"U+FFFD stands {number} times"
+    if rule is Rule.CAPTURE_LOSSY:
+        return f"{are} where other octets were sent; lengths and binary bodies cannot be believed"
+    return f"{are} in the text; it may have been sent so, or stand for octets that are lost"
+
+
+def _check_length(
+    captured: _Captured,
+    fields: list[Field],
+    headers: Headers,
+    undone: Undone,
+    found: list[Diagnostic],
+) -> int | None:
+    """Compare the lengths, and return how many octets the body had when it was sent, if known."""
+    if not _is_readable(found):
+        return None
+    if not undone.was_plain:
+        check_content_length(fields, captured.body, found)
+        length = length_of(headers)
+        if length is not None and undone.body is captured.body:
+            return length
+    size = captured.size
+    if size is not None and size != len(undone.body):
+        message = f"content.size is {size}, the body has {len(undone.body)} octets"
+        found.append(Diagnostic(Rule.CAPTURE_CONTENT_LENGTH, message))
+    return size
 
 
 # -- what the body looks like --------------------------------------------------------------------
 
 
-def _content_type(headers: Headers, body: bytes, position: int, found: list[Diagnostic]) -> str:
+def _content_type(headers: Headers, media_type: str, body: bytes) -> tuple[str, Problem | None]:
     """Return the Content-Type; it is guessed only where all fields are missing."""
-    if "content-type" in headers:
-        return headers.get_all("content-type")[0]
+    if "content-type" in headers or media_type:
+        return (*headers.get_all("content-type"), media_type)[0], None
     looks = "" if headers else _content_type_of(body)
     if looks:
         message = f"there is no header section; the body is read as {looks:.100}"
-        found.append(Diagnostic(Rule.CAPTURE_BARE_BODY, message, position))
-    elif headers:
+        return looks, (Rule.CAPTURE_BARE_BODY, message)
+    if headers:
         message = "there is no Content-Type, expected multipart/mixed or application/json"
-        found.append(Diagnostic(Rule.BATCH_MEDIA_TYPE, message, position))
-    elif not any(diagnostic.rule.fatal for diagnostic in found):
-        start = _first_line(body).text
-        beginning = _quote(start) if start else "nothing"
+    else:
+        start = first_line(body).text
+        beginning = quote(start) if start else "nothing"
         message = f"found {beginning}, expected an HTTP message, a delimiter line or a JSON object"
-        found.append(Diagnostic(Rule.BATCH_MEDIA_TYPE, message, position))
-    return looks
+    return "", (Rule.BATCH_MEDIA_TYPE, message)
 
 
 def _content_type_of(body: bytes) -> str:
     """Return `application/json` or `multipart/mixed` with its boundary, or nothing."""
     if _is_json(body):
         return "application/json"
-    line = _first_line(body).text.rstrip(b" \t")
+    line = first_line(body).text.rstrip(b" \t")
     if not line.startswith(b"--") or line == b"--":
         return ""
     # A close delimiter that stands alone is an empty batch.
@@ -245,9 +468,9 @@ def _content_type_of(body: bytes) -> str:
 
 
 def _kind_of(start_line: bytes, body: bytes) -> Kind:
-    if _STATUS_LINE.match(start_line):
+    if STATUS_LINE.match(start_line):
         return "response"
-    if _REQUEST_LINE.match(start_line):
+    if REQUEST_LINE.match(start_line):
         return "request"
     if _is_json(body):
         member = _JSON_MEMBER.search(body)
@@ -259,9 +482,3 @@ def _kind_of(start_line: bytes, body: bytes) -> Kind:
 
 def _is_json(body: bytes) -> bool:
     return body.removeprefix(_BYTE_ORDER_MARK).lstrip(b" \t\r\n")[:1] == b"{"
-
-
-def _quote(found: bytes | str) -> str:
-    """Return `found` as `repr` shows it, cut at 60 characters."""
-    text = found.decode("latin-1") if isinstance(found, bytes) else found
-    return repr(text) if len(text) <= 60 else f"{text[:60]!r}..."

@@ -2,14 +2,34 @@
 
 from __future__ import annotations
 
+import gzip
+import json
+import re
+import zlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from odata_batch import Diagnostic, Headers, Rule, check_request, check_response
-from odata_batch.capture import Kind, Message, parse_message
+from odata_batch import (
+    Diagnostic,
+    Headers,
+    Limits,
+    Rule,
+    Severity,
+    check_request,
+    check_response,
+)
+from odata_batch.capture import (
+    LOSS_EXPLAINS,
+    Exchange,
+    Kind,
+    Message,
+    parse_capture,
+    parse_message,
+)
 
-from .helpers import batch, part
+from .helpers import JSON, MULTIPART, batch, part
 
 REQUEST = batch(part())
 RESPONSE = batch(part(b"HTTP/1.1 204 No Content\r\n\r\n"))
@@ -69,6 +89,32 @@ def test_empty_lines_before_the_start_line_are_skipped() -> None:
         b"--b--",
         (),
     )
+
+
+@pytest.mark.parametrize(
+    "interim",
+    [
+        b"HTTP/1.1 100 Continue\r\n\r\n",
+        b"\r\nHTTP/1.1 102 Processing\nServer: x\nA: b\n\n",
+        b"HTTP/2 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 100\r\n\r\n",
+    ],
+)
+def test_interim_responses_are_passed_over(interim: bytes) -> None:
+    # As `curl -i` prints them.
+    head = b"HTTP/1.1 200 OK\r\n" + MULTIPART_HEAD + b"\r\n"
+    message = parse_message(interim + head + RESPONSE)
+    assert (message.start_line, message.body, message.diagnostics) == (
+        "HTTP/1.1 200 OK",
+        RESPONSE,
+        (),
+    )
+    assert message.body_position == len(interim + head)
+
+
+@pytest.mark.parametrize("status", [b"101 Switching Protocols", b"100 Continue"])
+def test_an_interim_response_that_nothing_follows_is_a_response(status: bytes) -> None:
+    message = parse_message(b"HTTP/1.1 " + status + b"\r\n\r\nGET")
+    assert (message.start_line, message.body) == (f"HTTP/1.1 {status.decode()}", b"GET")
 
 
 def test_a_start_line_keeps_its_octets() -> None:
@@ -143,8 +189,9 @@ def test_a_long_url_is_cut_in_the_message() -> None:
 def test_a_field_line(
     line: bytes, pairs: list[tuple[str, str]], problems: list[tuple[str, str]]
 ) -> None:
-    message = parse_message(b"HTTP/1.1 200 OK\r\n" + line + b"\r\nContent-Type: a/b\r\n\r\n")
-    assert message.headers.pairs == (*pairs, ("Content-Type", "a/b"))
+    head = b"HTTP/1.1 200 OK\r\n" + line + b"\r\nContent-Type: application/json\r\n\r\n"
+    message = parse_message(head)
+    assert message.headers.pairs == (*pairs, ("Content-Type", "application/json"))
     assert found(message) == [(slug, 17, text) for slug, text in problems]
 
 
@@ -340,7 +387,7 @@ def test_the_position_of_the_body_leads_from_its_findings_to_the_capture() -> No
     data = b"POST /$batch HTTP/1.1\r\n" + MULTIPART_HEAD + b"\r\n--b--\r\n"
     message = parse_message(data)
     (finding,) = check_request(message.body, message.content_type).diagnostics
-    assert finding.position is not None
+    assert finding.position is not None and message.body_position is not None
     assert data[message.body_position + finding.position :] == b"--b--\r\n"
 
 
@@ -350,6 +397,316 @@ def test_a_batch_in_application_http_is_read() -> None:
     message = parse_message(data)
     report = check_response(message.body, message.content_type, headers=message.headers)
     assert (report.ok, message.kind, message.diagnostics) == (True, "response", ())
+
+
+# -- codings --
+
+HEAD = b"HTTP/1.1 200 OK\r\n" + MULTIPART_HEAD
+
+
+def test_a_body_that_is_chunked_and_compressed_is_read() -> None:
+    body = gzip.compress(RESPONSE)
+    fields = b"Content-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n"
+    chunks = b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body)
+    message = parse_message(HEAD + fields + chunks)
+    assert (message.body, message.body_position) == (RESPONSE, None)
+    position = len(HEAD + fields)
+    assert found(message) == [
+        (
+            "capture-decoded",
+            position,
+            f"the coding 'chunked' is undone: {len(chunks)} octets are {len(body)}",
+        ),
+        (
+            "capture-decoded",
+            position,
+            f"the coding 'gzip' is undone: {len(body)} octets are {len(RESPONSE)}",
+        ),
+    ]
+    assert message.headers["content-encoding"] == "gzip"
+
+
+def test_a_content_length_counts_the_octets_of_the_compressed_body() -> None:
+    body = zlib.compress(RESPONSE)
+    fields = b"Content-Encoding: deflate\r\nContent-Length: %d\r\n\r\n" % len(body)
+    message = parse_message(HEAD + fields + body)
+    assert (message.body, [each.rule for each in message.diagnostics]) == (
+        RESPONSE,
+        [Rule.CAPTURE_DECODED],
+    )
+
+
+def test_a_body_whose_coding_was_undone_stands_where_it_stood() -> None:
+    fields = b"Content-Encoding: br\r\nContent-Length: 20\r\n\r\n"
+    message = parse_message(HEAD + fields + RESPONSE)
+    assert (message.body, message.body_position) == (RESPONSE, len(HEAD + fields))
+    expected = "the coding 'br' was undone in the capture; the body is read as it is"
+    assert found(message) == [("capture-decoded", len(HEAD + fields), expected)]
+
+
+def test_a_body_whose_coding_cannot_be_undone_is_not_read() -> None:
+    message = parse_message(HEAD + b"Content-Encoding: br\r\n\r\n\x8b\x02\x80")
+    expected = "found the coding 'br', expected chunked, gzip or deflate"
+    assert found(message) == [("capture-coding", 84, expected)]
+    assert (message.is_readable, message.lossy, message.not_a_batch) == (False, False, None)
+
+
+def test_a_body_that_is_inflated_beyond_the_limit_is_not_read() -> None:
+    data = HEAD + b"Content-Encoding: gzip\r\n\r\n" + gzip.compress(bytes(101))
+    message = parse_message(data, limits=Limits(message=100))
+    assert message.diagnostics == (
+        Diagnostic(
+            Rule.LIMIT_EXCEEDED,
+            "limit message is 100, and what 'gzip' stands for exceeds it",
+            86,
+            limit=("message", 100),
+        ),
+    )
+    assert not message.is_readable
+    assert parse_message(data, limits=Limits(message=101)).body == bytes(101)
+
+
+def test_findings_about_a_head_are_recorded_up_to_the_limit() -> None:
+    data = b"HTTP/1.1 200 OK\r\n" + b"a\r\n" * 7 + MULTIPART_HEAD + b"\r\n" + RESPONSE
+    message = parse_message(data, limits=Limits(diagnostics=3))
+    assert [each.position for each in message.diagnostics] == [17, 20, 23]
+    data = data.replace(b"mixed", b"other").replace(b"multipart", b"image")
+    message = parse_message(data.replace(RESPONSE, b""), limits=Limits(diagnostics=3))
+    assert [each.rule for each in message.diagnostics][3:] == [Rule.CAPTURE_NOT_A_BATCH]
+
+
+# -- what is no batch --
+
+
+@pytest.mark.parametrize(
+    ("data", "what"),
+    [
+        (
+            b"HTTP/1.1 413 Request Entity Too Large\r\nContent-Type: text/html\r\n\r\n"
+            b"<html><head><title>413 Request Entity Too Large</title></head></html>",
+            "status 413 with an HTML page '413 Request Entity Too Large'",
+        ),
+        (
+            b"HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Bearer\r\n\r\n"
+            b'{"error":{"code":"InvalidAuthenticationToken","message":"Access token is empty."}}',
+            "status 401 with a JSON error 'Access token is empty.'",
+        ),
+        (
+            b"HTTP/1.1 302 Found\r\nLocation: https://login.example.org/?x\r\n\r\n",
+            "status 302 with a redirection to 'https://login.example.org/?x'",
+        ),
+        (b"HTTP/1.1 500 Error\r\nContent-Length: 0\r\n\r\n", "status 500 with an empty body"),
+        (b"HTTP/1.1 503 Busy\r\n\r\n", "status 503 with an empty body"),
+    ],
+)
+def test_an_answer_that_is_no_batch_is_an_error_and_described(data: bytes, what: str) -> None:
+    message = parse_message(data)
+    assert (message.not_a_batch, message.is_readable) == (what, False)
+    assert found(message) == [
+        ("capture-not-a-batch", message.body_position, f"{what}, not a batch response")
+    ]
+
+
+def test_a_page_alone_is_no_batch() -> None:
+    message = parse_message(b"<!DOCTYPE html>\r\n<title>Sign in</title>")
+    assert found(message) == [
+        ("capture-not-a-batch", 0, "an HTML page 'Sign in', not a batch request")
+    ]
+
+
+@pytest.mark.parametrize(
+    "body", [b'{"error":{"code":"1","message":"No."}}', b"<html></html>", b"", b"{}"]
+)
+def test_below_the_content_type_of_a_batch_the_decoders_say_what_is_wrong(body: bytes) -> None:
+    message = parse_message(b"HTTP/1.1 500 Error\r\nContent-Type: application/json\r\n\r\n" + body)
+    assert (message.not_a_batch, message.diagnostics, message.is_readable) == (None, (), True)
+
+
+@pytest.mark.parametrize(
+    ("field", "place"),
+    [
+        (b"", "no Location"),
+        (b"Location: https://h/monitor\r\n", "the Location 'https://h/monitor'"),
+    ],
+)
+def test_a_batch_that_was_accepted_is_answered_elsewhere(field: bytes, place: str) -> None:
+    message = parse_message(b"HTTP/1.1 202 Accepted\r\n" + field + b"\r\n")
+    assert (message.not_a_batch, message.is_readable) == (None, False)
+    expected = f"status 202 with an empty body and {place}"
+    assert found(message) == [("capture-accepted", message.body_position, expected)]
+
+
+# -- loss --
+
+U_FFFD = "\ufffd".encode()
+PICTURE = batch(part(b"PUT P HTTP/1.1\r\nContent-Type: image/png\r\n\r\n\x89PNG\xff\r\n"))
+
+
+def as_text(body: bytes, coding: str = "utf-8") -> bytes:
+    return body.decode(coding, "replace").encode("utf-8")
+
+
+def test_a_capture_that_went_through_a_text_decoder_is_lossy() -> None:
+    head = b"POST /$batch HTTP/1.1\r\n" + MULTIPART_HEAD + b"\r\n"
+    assert parse_message(head + PICTURE).diagnostics == ()
+    data = as_text(head + PICTURE)
+    message = parse_message(data)
+    assert (message.lossy, message.is_readable) == (True, True)
+    expected = "U+FFFD stands 2 times where other octets were sent; lengths and binary bodies"
+    place = data.index(U_FFFD)
+    assert found(message) == [("capture-lossy", place, f"{expected} cannot be believed")]
+
+
+def test_a_text_that_holds_u_fffd_may_have_been_sent_so() -> None:
+    message = parse_message('{"requests":[],"a":"\ufffd"}'.encode())
+    assert not message.lossy
+    expected = "U+FFFD stands once in the text; it may have been sent so, or stand for octets that"
+    assert found(message)[1:] == [("capture-replacement-character", 20, f"{expected} are lost")]
+
+
+def test_a_compressed_body_that_went_through_a_text_decoder_is_lossy() -> None:
+    body = as_text(gzip.compress(RESPONSE))
+    message = parse_message(HEAD + b"Content-Encoding: gzip\r\n\r\n" + body)
+    assert (message.lossy, message.is_readable) == (True, False)
+    assert [each.rule for each in message.diagnostics] == [Rule.CAPTURE_CODING, Rule.CAPTURE_LOSSY]
+
+
+def test_in_a_body_that_was_compressed_u_fffd_has_no_place_in_the_capture() -> None:
+    picture = b"HTTP/1.1 200 OK\r\nContent-Type: image/png\r\n\r\n\x89PNG"
+    body = gzip.compress(as_text(batch(part(picture))))
+    message = parse_message(HEAD + b"Content-Encoding: gzip\r\n\r\n" + body)
+    finding = message.diagnostics[-1]
+    assert (finding.rule, finding.position) == (Rule.CAPTURE_LOSSY, None)
+
+
+def test_a_loss_explains_that_a_length_reaches_across_a_delimiter() -> None:
+    # One U+FFFD for a run of octets, as some decoders do it.
+    sent = batch(part(put(b"\xff" * 40, b"Content-Type: a/b", b"Content-Length: 40")))
+    message = parse_message(MULTIPART_HEAD + b"\r\n" + sent)
+    assert check_request(message.body, message.content_type).ok
+    message = parse_message(MULTIPART_HEAD + b"\r\n" + re.sub(b"\xff+", U_FFFD, sent))
+    errors = check_request(message.body, message.content_type).of(Severity.ERROR)
+    assert message.lossy
+    assert [each.rule for each in errors] == [Rule.CONTENT_LENGTH_CROSSES_DELIMITER]
+    assert errors[0].rule in LOSS_EXPLAINS
+
+
+def put(content: bytes, *fields: bytes) -> bytes:
+    return b"PUT P HTTP/1.1\r\n" + b"".join(each + b"\r\n" for each in fields) + b"\r\n" + content
+
+
+def json_batch(headers: dict[str, str], body: str) -> bytes:
+    request = {"id": "1", "method": "PUT", "url": "P", "headers": headers, "body": body}
+    return json.dumps({"requests": [request]}, ensure_ascii=False).encode("utf-8")
+
+
+BINARY = b"Content-Type: a/b"
+LOSSES = {
+    Rule.CAPTURE_CONTENT_LENGTH: (MULTIPART, batch(part(put(b"\xff\xff", BINARY)))),
+    Rule.CONTENT_LENGTH_MISMATCH: (
+        MULTIPART,
+        batch(part(put(b"\xff\xff", BINARY, b"Content-Length: 2"))),
+    ),
+    Rule.CONTENT_LENGTH_TRAILING_CRLF: (
+        MULTIPART,
+        batch(part(put(b"\xff\r\n", BINARY, b"Content-Length: 3"))),
+    ),
+    Rule.PART_CONTENT_LENGTH: (
+        MULTIPART,
+        batch(
+            part(
+                put(b"\xff", BINARY),
+                head=b"Content-Type: application/http\r\nContent-Length: 38\r\n",
+            )
+        ),
+    ),
+    Rule.JSON_CONTENT_LENGTH: (
+        JSON,
+        json_batch({"content-type": "text/plain", "content-length": "2"}, "\u00e9"),
+    ),
+    Rule.HEADER_CHARACTERS: (
+        JSON,
+        json_batch(
+            {"content-type": "text/plain", "content-length": "2", "slug": "\u00e9"}, "\u00e9"
+        ),
+    ),
+    Rule.TEXT_CHARSET: (
+        JSON,
+        json_batch(
+            {"content-type": "text/plain;charset=iso-8859-1", "content-length": "1"}, "\u00e9"
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("rule", LOSSES, ids=lambda rule: rule.slug)
+def test_what_a_loss_explains_is_no_fault_of_what_was_sent(rule: Rule) -> None:
+    content_type, body = LOSSES[rule]
+    head = f"POST /$batch HTTP/1.1\r\nContent-Length: {len(body)}\r\nContent-Type: {content_type}"
+    data = head.encode() + b"\r\n\r\n" + body
+
+    def rules(message: Message) -> set[Rule]:
+        report = check_request(message.body, message.content_type)
+        return {each.rule for each in (*message.diagnostics, *report.diagnostics)}
+
+    assert not any(each in LOSS_EXPLAINS for each in rules(parse_message(data)))
+    lossy = parse_message(as_text(data, "ascii"))
+    assert lossy.lossy
+    assert rule in rules(lossy)
+    assert rule in LOSS_EXPLAINS
+
+
+# -- files --
+
+
+def test_a_plain_message_is_half_an_exchange() -> None:
+    data = b"POST /$batch HTTP/1.1\r\n" + MULTIPART_HEAD + b"\r\n" + REQUEST
+    assert parse_capture(data) == (
+        Exchange(
+            name="",
+            request=parse_message(data),
+            response=None,
+            url="/$batch",
+            diagnostics=(),
+            is_batch=True,
+        ),
+    )
+    (exchange,) = parse_capture(HEAD + b"\r\n" + RESPONSE)
+    assert (exchange.request, exchange.url) == (None, "")
+    assert exchange.response == parse_message(HEAD + b"\r\n" + RESPONSE)
+
+
+def test_the_source_of_a_plain_message_is_the_file() -> None:
+    data = HEAD + b"\r\n" + RESPONSE
+    (exchange,) = parse_capture(data)
+    assert exchange.response is not None and exchange.response.source is data
+
+
+@pytest.mark.parametrize(
+    ("line", "url"),
+    [
+        ("POST https://h/a/$batch?x=y HTTP/1.1", "https://h/a/$batch?x=y"),
+        ("POST  /$batch", "/$batch"),
+        ("POST /a b/$batch  HTTP/2", "/a b/$batch"),
+        ("https://h/$batch", "https://h/$batch"),
+        ("https://h/$batch HTTP/1.1", "https://h/$batch"),
+        ("", ""),
+    ],
+)
+def test_the_url_is_that_of_the_request_line(line: str, url: str) -> None:
+    (exchange,) = parse_capture(line.encode() + b"\r\n" + MULTIPART_HEAD + b"\r\n" + REQUEST)
+    assert exchange.url == url
+
+
+def test_a_json_batch_that_mentions_a_log_is_a_message() -> None:
+    data = b'{"requests":[{"id":"1","method":"PUT","url":"P","body":{"log":{"entries":[]}}}]}'
+    (exchange,) = parse_capture(data)
+    assert exchange.request is not None and exchange.request.content_type == "application/json"
+
+
+def test_what_a_loss_explains_is_never_fatal_to_a_batch() -> None:
+    assert {rule for rule in LOSS_EXPLAINS if rule.fatal} == {Rule.CAPTURE_CODING}
+    assert Rule.CAPTURE_LOSSY.severity is Severity.NOTE
 
 
 captures = st.binary() | st.lists(
@@ -378,6 +735,7 @@ captures = st.binary() | st.lists(
 @given(captures)
 def test_any_octets_are_a_message(data: bytes) -> None:
     message = parse_message(data)
+    assert message.body_position is not None
     assert data[message.body_position :] == message.body
     assert all(0 <= (each.position or 0) <= len(data) for each in message.diagnostics)
     no_batch = any(each.rule.fatal for each in message.diagnostics)
@@ -390,3 +748,18 @@ def test_what_a_capture_holds_can_be_checked(data: bytes) -> None:
     check = check_request if message.kind == "request" else check_response
     report = check(message.body, message.content_type, headers=message.headers)
     assert report.ok or report.diagnostics
+
+
+CODED = b"Content-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n"
+
+
+@given(
+    captures, st.sampled_from((b"", CODED, b"\xef\xbf\xbd", b"PK\x03\x04", b'{"log":{"entries":'))
+)
+def test_any_octets_are_a_capture(data: bytes, beginning: bytes) -> None:
+    exchanges = parse_capture(beginning + data)
+    assert exchanges or beginning.startswith(b'{"log"')
+    for message in (each for pair in exchanges for each in (pair.request, pair.response)):
+        if message is not None and message.is_readable:
+            check = check_request if message.kind == "request" else check_response
+            check(message.body, message.content_type, headers=message.headers)

@@ -1,0 +1,182 @@
+"""What is captured where a batch was expected: error pages, login pages, single errors, nothing.
+
+Proxies, gateways and identity providers answer in the place of a service, and services answer with
+one error if they refuse the batch as a whole (OData Protocol, 9.4). What is quoted of them is what
+a person would look for: the title of a page, the message of an error.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from odata_batch import Headers
+
+_STATUS = re.compile(r"HTTP/[0-9.]+ +([1-5][0-9][0-9])(?![0-9])")
+_BATCH_TYPES = ("multipart/", "application/json", "application/http")
+# Titles and messages stand near the beginning; this keeps the search short whatever the body.
+_REACH = 64 * 1024
+
+_HTML = re.compile(rb"\s*(?:<!--(?s:.{0,1000}?)-->\s*)?<(?:!doctype\s+html|html|head)\b", re.I)
+_HTML_TITLES = (
+    re.compile(rb"<title[^<>]*>([^<]*)", re.I),
+    re.compile(rb"<h[1-3][^<>]*>([^<]+)", re.I),
+)
+_XML = re.compile(rb"\s*<(?:\?xml\s|[A-Za-z][\w.:-]*[\s/>])")
+# OData up to 3.0 has error/message, SOAP has faultstring or Reason/Text.
+_XML_MESSAGES = (
+    re.compile(rb"<(?:[\w.-]+:)?message(?:\s[^<>]*)?>([^<]+)", re.I),
+    re.compile(rb"<(?:[\w.-]+:)?(?:faultstring|Text)(?:\s[^<>]*)?>([^<]+)"),
+)
+_JSON_START = re.compile(rb"\s*[\[{]")
+_JSON_BATCH = re.compile(rb'"(?:requests|responses)"\s*:\s*\[')
+_JSON_ITEMS: Final = (
+    ("requests", frozenset({"method", "url"})),
+    ("responses", frozenset({"id", "status"})),
+)
+_DELIMITER = re.compile(rb"\s*--[^\s>]")
+_JSON_MESSAGES: Final = ("message", "Message", "error_description", "detail", "title")
+_NAMES: Final[Mapping[str, str]] = {
+    "application/x-www-form-urlencoded": "form data",
+    "multipart/form-data": "form data",
+}
+
+
+def media_type(content_type: str) -> str:
+    """Return the media type without parameters, in lower case.
+
+    >>> media_type("Text/HTML; charset=utf-8")
+    'text/html'
+    """
+    return content_type.partition(";")[0].strip(" \t").lower()
+
+
+def status_of(start_line: str) -> int | None:
+    """Return the status code of a status line.
+
+    >>> status_of("HTTP/1.1 413 Request Entity Too Large")
+    413
+    """
+    match = _STATUS.match(start_line)
+    return None if match is None else int(match[1])
+
+
+def is_batch_url(url: str) -> bool:
+    """Tell whether the last segment of the path is `$batch`.
+
+    >>> is_batch_url("https://example.org/service/$batch?sap-client=100")
+    True
+    """
+    path = url.partition("#")[0].partition("?")[0].rstrip("/")
+    return path.rpartition("/")[2].lower() in ("$batch", "%24batch")
+
+
+def is_json_batch(body: bytes) -> bool:
+    """Tell whether a body is a JSON batch; arrays that are called so are common elsewhere, too.
+
+    >>> is_json_batch(b'{"requests":[{"method":"GET","url":"People"}]}')
+    True
+    >>> is_json_batch(b'{"requests":[{"indexName":"people","query":"Ann"}]}')
+    False
+    """
+    if not _JSON_BATCH.search(body):
+        return False
+    envelope = _parsed(body)
+    if not isinstance(envelope, dict):
+        return False
+    for name, expected in _JSON_ITEMS:
+        items = envelope.get(name)
+        first = items[0] if isinstance(items, list) and items else None
+        if isinstance(first, dict) and expected <= first.keys():
+            return True
+    return False
+
+
+def _parsed(text: bytes) -> object:
+    try:
+        return json.loads(text, parse_int=str, parse_float=str)
+    except (ValueError, RecursionError):
+        return None
+
+
+def what_instead(start_line: str, headers: Headers, content_type: str, body: bytes) -> str | None:
+    """Return what a message holds in place of a batch, or `None` if it may hold one.
+
+    Its Content-Type decides; below that of a batch, the decoders say what is wrong.
+
+    >>> page = b"<html><head><title>Request Entity Too Large</title></head></html>"
+    >>> what_instead("HTTP/1.1 413 Too Large", Headers(), "text/html", page)
+    "status 413 with an HTML page 'Request Entity Too Large'"
+    """
+    name = media_type(content_type)
+    if name != "multipart/form-data" and name.startswith(_BATCH_TYPES):
+        return None
+    if _DELIMITER.match(body) or is_json_batch(body):
+        return None
+    status = status_of(start_line)
+    page = _page(name, body)
+    if status is None:
+        return page
+    what = page or _NAMES.get(name) or _described(name, body)
+    location = headers.get("location")
+    if location is not None and 300 <= status < 400:
+        what = f"a redirection to {_quoted(location.encode('utf-8', 'replace'))}"
+    return f"status {status} with {what}"
+
+
+def _page(name: str, body: bytes) -> str | None:
+    """Return what a body is that a person can read and that is no batch."""
+    start = body[:_REACH].removeprefix(b"\xef\xbb\xbf")
+    if _HTML.match(start) or (name == "text/html" and start.strip()):
+        return _with_text("an HTML page", _first(_HTML_TITLES, start))
+    if _XML.match(start):
+        message = _first(_XML_MESSAGES, start)
+        return "an XML document" if message is None else _with_text("an XML error", message)
+    if _JSON_START.match(start):
+        message = _json_message(body)
+        return None if message is None else _with_text("a JSON error", message)
+    return None
+
+
+def _described(name: str, body: bytes) -> str:
+    if not body:
+        return "an empty body"
+    if name in ("", "text/plain"):
+        return _with_text("the text", body[:_REACH])
+    return f"a body of {name[:60]!r}"
+
+
+def _first(patterns: tuple[re.Pattern[bytes], ...], start: bytes) -> bytes | None:
+    matches = (pattern.search(start) for pattern in patterns)
+    return next((match[1] for match in matches if match is not None), None)
+
+
+def _json_message(body: bytes) -> bytes | None:
+    """Return the message of a JSON error in one of the usual shapes, empty if it has none."""
+    if len(body) > _REACH:
+        return None
+    found = _parsed(body)
+    if not isinstance(found, dict):
+        return None
+    error = found.get("error", found)
+    if not isinstance(error, dict):
+        error = found if "error_description" in found else {"message": error}
+    for name in _JSON_MESSAGES:
+        message = error.get(name)
+        # OData up to 3.0: {"message": {"lang": "en-US", "value": "..."}}
+        if isinstance(message, dict):
+            message = message.get("value")
+        if isinstance(message, str):
+            return message.encode("utf-8", "replace")
+    return b"" if "error" in found else None
+
+
+def _with_text(what: str, text: bytes | None) -> str:
+    return what if not (text or b"").strip() else f"{what} {_quoted(text or b'')}"
+
+
+def _quoted(text: bytes) -> str:
+    words = " ".join(text.decode("utf-8", "replace").split())
+    return repr(words) if len(words) <= 60 else f"{words[:60]!r}..."

@@ -1,0 +1,247 @@
+"""What is captured in place of a batch: pages, single errors, redirections and nothing."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from odata_batch import Headers
+from odata_batch._pages import is_batch_url, is_json_batch, media_type, status_of, what_instead
+
+# As nginx answers, and IIS, Azure AD and OData services do.
+NGINX = (
+    b"<html>\r\n<head><title>413 Request Entity Too Large</title></head>\r\n<body>\r\n<center>"
+    b"<h1>413 Request Entity Too Large</h1></center>\r\n<hr><center>nginx</center>\r\n"
+    b"</body>\r\n</html>\r\n"
+)
+IIS = (
+    b'<!DOCTYPE HTML PUBLIC "-//W3C//DTD HTML 4.01//EN">\r\n<HTML><HEAD><TITLE>Bad\r\n Request'
+    b"</TITLE>\r\n</HEAD></HTML>"
+)
+LOGIN = b"\xef\xbb\xbf<!-- Copyright -->\r\n<!DOCTYPE html>\r\n<html><title>Sign in</title></html>"
+ODATA_2_XML = (
+    b'<?xml version="1.0" encoding="utf-8"?><error xmlns="http://schemas.microsoft.com/ado/2007/08'
+    b'/dataservices/metadata"><code>005056A509B11EE1B9A8FEC11C21D78E</code><message xml:lang="en">'
+    b"Resource not found</message></error>"
+)
+SOAP = (
+    b'<s:Envelope xmlns:s="http://www.w3.org/2003/05/soap-envelope"><s:Body><s:Fault><s:Reason>'
+    b"<s:Text>Denied</s:Text></s:Reason></s:Fault></s:Body></s:Envelope>"
+)
+
+
+def instead(body: bytes, content_type: str, status: int | None = 500, **fields: str) -> str | None:
+    start_line = f"HTTP/1.1 {status} Reason" if status else "POST /$batch HTTP/1.1"
+    return what_instead(start_line, Headers(fields), content_type, body)
+
+
+# -- pages and errors --
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "what"),
+    [
+        (NGINX, "text/html", "an HTML page '413 Request Entity Too Large'"),
+        (IIS, "text/html; charset=us-ascii", "an HTML page 'Bad Request'"),
+        (LOGIN, "text/html", "an HTML page 'Sign in'"),
+        (NGINX, "", "an HTML page '413 Request Entity Too Large'"),
+        (b"<h1>Forbidden</h1>", "text/html", "an HTML page 'Forbidden'"),
+        (b"<html></html>", "text/html", "an HTML page"),
+        (b"<html><title> </title></html>", "text/html", "an HTML page"),
+        (
+            b"<html><title>" + b"a" * 61 + b"</title></html>",
+            "text/html",
+            f"an HTML page '{'a' * 60}'...",
+        ),
+        (b"gone", "text/html", "an HTML page"),
+        (ODATA_2_XML, "application/xml", "an XML error 'Resource not found'"),
+        (ODATA_2_XML, "", "an XML error 'Resource not found'"),
+        (SOAP, "application/soap+xml", "an XML error 'Denied'"),
+        (b"<service/>", "application/xml", "an XML document"),
+    ],
+)
+def test_a_page_is_quoted_by_its_title(body: bytes, content_type: str, what: str) -> None:
+    assert instead(body, content_type) == f"status 500 with {what}"
+
+
+@pytest.mark.parametrize(
+    ("error", "what"),
+    [
+        ({"error": {"code": "", "message": "No such service."}}, "a JSON error 'No such service.'"),
+        ({"error": {"message": {"lang": "en", "value": "Gone."}}}, "a JSON error 'Gone.'"),
+        ({"odata.error": 1, "error": {"code": "1"}}, "a JSON error"),
+        ({"error": "invalid_grant"}, "a JSON error 'invalid_grant'"),
+        (
+            {"error": "invalid_grant", "error_description": "The token has expired."},
+            "a JSON error 'The token has expired.'",
+        ),
+        ({"Message": "An error has occurred."}, "a JSON error 'An error has occurred.'"),
+        ({"title": "Forbidden", "detail": "Not you."}, "a JSON error 'Not you.'"),
+        ({"title": "Forbidden"}, "a JSON error 'Forbidden'"),
+        ({"value": []}, "a body of 'application/problem+json'"),
+        ([1], "a body of 'application/problem+json'"),
+    ],
+)
+def test_a_json_error_is_quoted_by_its_message(error: object, what: str) -> None:
+    body = json.dumps(error).encode()
+    assert instead(body, "application/problem+json") == f"status 500 with {what}"
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "what"),
+    [
+        (b"", "text/html", "an empty body"),
+        (b"", "", "an empty body"),
+        (b"Service Unavailable\r\n", "text/plain", "the text 'Service Unavailable'"),
+        (b"upstream timed out", "", "the text 'upstream timed out'"),
+        (b" ", "text/plain", "the text"),
+        (b"\x89PNG", "image/png", "a body of 'image/png'"),
+        (b"a=b", "application/x-www-form-urlencoded", "form data"),
+        (b"--c\r\n", "multipart/form-data; boundary=b", None),
+        (b"a", "multipart/form-data; boundary=b", "form data"),
+        (b'{"a":' + b"[" * 100_000, "text/json", "a body of 'text/json'"),
+        (b'{"message":"' + b"a" * 70_000 + b'"}', "text/json", "a body of 'text/json'"),
+    ],
+)
+def test_anything_else_is_described(body: bytes, content_type: str, what: str | None) -> None:
+    expected = None if what is None else f"status 500 with {what}"
+    assert instead(body, content_type) == expected
+
+
+@pytest.mark.parametrize("status", [301, 302, 307])
+def test_a_redirection_is_quoted_by_its_target(status: int) -> None:
+    expected = f"status {status} with a redirection to 'https://login.example.org/'"
+    location = "https://login.example.org/"
+    assert instead(b"<html></html>", "text/html", status, Location=location) == expected
+
+
+def test_a_location_of_another_status_is_none_of_a_redirection() -> None:
+    assert instead(b"", "", 201, Location="People(1)") == "status 201 with an empty body"
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "what"),
+    [
+        (NGINX, "", "an HTML page '413 Request Entity Too Large'"),
+        (b'{"error":{"message":"No."}}', "text/json", "a JSON error 'No.'"),
+        (b"", "text/plain", None),
+        (b"hello", "", None),
+        (b"{}", "text/json", None),
+    ],
+)
+def test_without_a_status_a_page_is_recognised_and_nothing_else(
+    body: bytes, content_type: str, what: str | None
+) -> None:
+    assert instead(body, content_type, None) == what
+
+
+# -- what may be a batch --
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    ["multipart/mixed; boundary=b", "Application/JSON", "application/http", "multipart/related"],
+)
+def test_below_the_content_type_of_a_batch_the_decoders_say_what_is_wrong(
+    content_type: str,
+) -> None:
+    assert instead(NGINX, content_type) is None
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"--b\r\n",
+        b"\r\n--batch_1\r\nContent-Type: application/http\r\n",
+        b'{"responses":[{"id":"1","status":200}]}',
+        b'{"requests":[{"id":"1","method":"GET","url":"People"}]}',
+    ],
+)
+def test_a_batch_of_another_content_type_is_a_batch(body: bytes) -> None:
+    assert instead(body, "text/plain") is None
+
+
+@pytest.mark.parametrize("body", [b"-->", b"-- a", b"a\r\n--b\r\n"])
+def test_two_hyphens_are_no_delimiter(body: bytes) -> None:
+    assert instead(body, "text/plain") is not None
+
+
+@pytest.mark.parametrize(
+    ("body", "is_batch"),
+    [
+        (b'{"requests":[{"id":"1","method":"GET","url":"People"}]}', True),
+        (b'{"@context":"x","responses":[{"id":"1","status":204}]}', True),
+        (b' { "requests" : [ {"url":"","method":""} ] }', True),
+        (b'{"requests":[{"indexName":"people"}]}', False),
+        (b'{"responses":[{"status":204}]}', False),
+        (b'{"requests":[]}', False),
+        (b'{"requests":[1]}', False),
+        (b'{"a":{"requests":[{"method":"GET","url":"People"}]}}', False),
+        (b'[{"requests":[{"method":"GET","url":"People"}]}]', False),
+        (b'{"requests":[{"method":"GET","url":"People"}', False),
+        (b'{"requests":[' + b"[" * 100_000, False),
+        (b'{"requests":{}}', False),
+        (b"", False),
+    ],
+)
+def test_a_json_batch_is_told_by_its_first_element(body: bytes, is_batch: bool) -> None:
+    assert is_json_batch(body) == is_batch
+
+
+@pytest.mark.parametrize(
+    ("url", "is_batch"),
+    [
+        ("https://example.org/service/$batch", True),
+        ("/service/$BATCH?sap-client=100#f", True),
+        ("$batch/", True),
+        ("/service/%24batch", True),
+        ("/service/$batch/People", False),
+        ("/service/batch", False),
+        ("/service?x=/$batch", False),
+        ("", False),
+    ],
+)
+def test_a_batch_is_told_by_the_last_segment_of_its_url(url: str, is_batch: bool) -> None:
+    assert is_batch_url(url) == is_batch
+
+
+# -- parts of a head --
+
+
+@pytest.mark.parametrize(
+    ("line", "status"),
+    [
+        ("HTTP/1.1 200 OK", 200),
+        ("HTTP/2 413", 413),
+        ("HTTP/1.1  500  x", 500),
+        ("HTTP/1.1 2000", None),
+        ("GET / HTTP/1.1", None),
+        ("", None),
+    ],
+)
+def test_the_status_is_that_of_the_status_line(line: str, status: int | None) -> None:
+    assert status_of(line) == status
+
+
+def test_the_media_type_is_without_parameters() -> None:
+    assert media_type(" Multipart/Mixed ;boundary=b") == "multipart/mixed"
+
+
+# -- properties --
+
+
+@given(
+    st.binary()
+    | st.lists(
+        st.sampled_from(
+            (b"<html", b"<title>", b"<!--", b"<a:message", b"{", b'"error":', b"[", b"a")
+        )
+    ).map(b"".join),
+    st.sampled_from(("", "text/html", "text/plain", "text/json", "image/png")),
+)
+def test_any_octets_are_something(body: bytes, content_type: str) -> None:
+    what = instead(body, content_type)
+    assert what is None or what.startswith("status 500 with ")
