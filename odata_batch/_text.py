@@ -1,0 +1,125 @@
+"""Text for a terminal: what files hold, made visible, and lines of prose that fit.
+
+Nothing that comes from a file may be obeyed by a terminal, so control characters, characters that
+reorder a line and octets that are not UTF-8 are all printed as escapes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Final, TypeAlias
+
+from odata_batch import Severity
+
+Paint: TypeAlias = Callable[[str, str], str]
+"""Returns a text in a colour, which is the parameter of an SGR sequence."""
+
+BOLD, RED, GREEN = "1", "31", "32"
+COLOURS: Final[Mapping[Severity, str]] = {
+    Severity.ERROR: "1;31",
+    Severity.WARNING: "1;33",
+    Severity.NOTE: "1;36",
+}
+
+
+def count(number: int, noun: str) -> str:
+    """Return a number and its noun, in the plural where there is not one.
+
+    >>> count(1, "error"), count(2, "error")
+    ('1 error', '2 errors')
+    """
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def indented(lines: Iterable[str]) -> Iterator[str]:
+    """Yield the lines behind two blanks."""
+    for line in lines:
+        yield f"  {line}"
+
+
+def filled(text: str, beginning: str = "", indent: str = "", width: int = 80) -> Iterator[str]:
+    """Yield the words of a text as lines of at most `width` characters, where a word is no longer.
+
+    The first line stands behind `beginning`, the others behind `indent`.
+
+    >>> list(filled("one two three", "= ", "  ", 10))
+    ['= one two', '  three']
+    """
+    line, is_empty = beginning, True
+    for word in text.split(" "):
+        if not is_empty and len(line) + 1 + len(word) > width:
+            yield line
+            line, is_empty = indent, True
+        line = f"{line}{word}" if is_empty else f"{line} {word}"
+        is_empty = False
+    yield line
+
+
+def visible(text: str) -> str:
+    r"""Return the text with escapes for what a terminal would obey or not show.
+
+    >>> visible("red: \x1b[31m")
+    'red: \\x1b[31m'
+    """
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() else _escape(each) for each in text)
+
+
+def _escape(character: str) -> str:
+    if "\udc80" <= character <= "\udcff":  # an octet, as `surrogateescape` hides it
+        return f"\\x{ord(character) - 0xDC00:02x}"
+    return character.encode("unicode_escape").decode("ascii")
+
+
+def visible_bytes(data: bytes) -> str:
+    """Return octets as `visible` text."""
+    return visible(data.decode("utf-8", "backslashreplace"))
+
+
+def quoted(data: bytes) -> str:
+    r"""Return the octets made visible, with `\\` for a backslash, so that `\n` is a line feed."""
+    return visible(data.decode("utf-8", "surrogateescape").replace("\\", "\\\\"))
+
+
+def pictured(data: bytes) -> str:
+    r"""Return the octets like `quoted`, but control characters as their pictures.
+
+    >>> pictured(b"\tGET\r\n")
+    '␉GET␍␊'
+    """
+    text = data.decode("utf-8", "surrogateescape").replace("\\", "\\\\")
+    return visible(text.translate(_PICTURES))
+
+
+# Unicode, Control Pictures.
+_PICTURES: Final[Mapping[int, str]] = {
+    **{code: chr(0x2400 + code) for code in range(0x20)},
+    0x7F: "\N{SYMBOL FOR DELETE}",
+}
+
+
+def excerpt(
+    before: bytes, after: bytes, width: int, show: Callable[[bytes], str] = quoted
+) -> tuple[str, str]:
+    """Return the line around a place, and a caret below the place.
+
+    `before` and `after` are the octets of the line on both sides of the place; of a line that is
+    wider than `width` the place stays in sight.
+    """
+    left = show(before)
+    if len(left) > width // 2:
+        left = f"...{left[-width // 2 :]}"
+    right = show(after) or "(end)"
+    room = width - len(left)
+    if len(right) > room:
+        right = f"{right[:room]}..."
+    return f"| {left}{right}", f"| {' ' * len(left)}^"
+
+
+def line_around(data: bytes, offset: int, reach: int) -> tuple[bytes, bytes]:
+    """Return what the line has before and after an offset, `reach` octets of each at most."""
+    nearest = max(0, offset - reach)
+    start = data.rfind(b"\n", nearest, offset) + 1 or nearest
+    stop = data.find(b"\n", offset, offset + reach) + 1 or offset + reach
+    return data[start:offset], data[offset:stop]
