@@ -11,8 +11,8 @@ import hashlib
 import json
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, TypeAlias, TypedDict
 
@@ -25,6 +25,7 @@ from odata_batch import (
     ChangeSet,
     ChangeSetResponse,
     DecodeError,
+    Dialect,
     EncodeError,
     Headers,
     Limits,
@@ -43,6 +44,8 @@ from odata_batch import (
     encode_response,
     prepare,
 )
+from odata_batch.capture import Exchange, parse_capture
+from odata_batch.dialects import PRESETS
 
 from .helpers import Outcome, fed
 
@@ -67,6 +70,10 @@ class Expectation(TypedDict, total=False):
     omitted: int
 
 
+class DialectFields(TypedDict, total=False):
+    json_bodies: Literal["raw", "structured", "base64"]
+
+
 class Row(TypedDict, total=False):
     slug: str
     kind: str
@@ -75,6 +82,9 @@ class Row(TypedDict, total=False):
     generator: list[dict[str, str | int]]
     limits: dict[str, int]
     content_type: str
+    dialect: str
+    dialect_fields: DialectFields
+    request: str
     expectation: Expectation
 
 
@@ -86,10 +96,54 @@ class RuleRow(TypedDict):
     citation: str
 
 
+class ItemRow(TypedDict, total=False):
+    id: str
+    method: str
+    url: str
+    status: int
+    headers: list[list[str]]
+    depends_on: list[str]
+    condition: str
+    body: dict[str, str]
+
+
+class Value(TypedDict):
+    items: list[ItemRow]
+
+
+class Refusal(TypedDict, total=False):
+    slug: str
+    kind: str
+    format: Literal["multipart", "json"]
+    boundary: str
+    value: Value
+    rules: list[str]
+
+
+class Captured(TypedDict):
+    rule: str
+    position: int | None
+
+
+class ExchangeRow(TypedDict):
+    name: str
+    is_batch: bool
+    lossy: bool
+    diagnostics: list[Captured]
+
+
+class CaptureRow(TypedDict):
+    slug: str
+    file: str
+    exchanges: list[ExchangeRow]
+
+
 class Manifest(TypedDict):
     version: int
     rules: dict[str, RuleRow]
     cases: list[Row]
+    captures: list[CaptureRow]
+    refusals: list[Refusal]
 
 
 MANIFEST: Manifest = json.loads((CORPUS / "manifest.json").read_bytes())
@@ -106,6 +160,7 @@ class Case:
     content_type: str
     headers: Headers
     limits: Limits
+    dialect: Dialect
 
     @property
     def expectation(self) -> Expectation:
@@ -114,16 +169,45 @@ class Case:
     def decode(self, *, strict: bool = False) -> BatchRequest | BatchResponse:
         decode = decode_request if self.is_request else decode_response
         return decode(
-            self.body, self.content_type, headers=self.headers, limits=self.limits, strict=strict
+            self.body,
+            self.content_type,
+            headers=self.headers,
+            limits=self.limits,
+            dialect=self.dialect,
+            strict=strict,
         )
 
     def check(self) -> Report[BatchRequest] | Report[BatchResponse]:
-        check = check_request if self.is_request else check_response
-        return check(self.body, self.content_type, headers=self.headers, limits=self.limits)
+        if self.is_request:
+            return check_request(
+                self.body,
+                self.content_type,
+                headers=self.headers,
+                limits=self.limits,
+                dialect=self.dialect,
+            )
+        asked = BY_SLUG.get(self.row.get("request", ""))
+        return check_response(
+            self.body,
+            self.content_type,
+            headers=self.headers,
+            limits=self.limits,
+            dialect=self.dialect,
+            request=None if asked is None else asked.asked(),
+            request_format=None if asked is None else asked.format,
+        )
+
+    def asked(self) -> BatchRequest:
+        batch = self.decode()
+        assert isinstance(batch, BatchRequest)
+        return batch
 
     def outcome(self, chunks: list[bytes]) -> Outcome:
         decoder = RequestDecoder if self.is_request else ResponseDecoder
-        return fed(decoder(self.content_type, headers=self.headers, limits=self.limits), chunks)
+        made = decoder(
+            self.content_type, headers=self.headers, limits=self.limits, dialect=self.dialect
+        )
+        return fed(made, chunks)
 
 
 def case_of(row: Row) -> Case:
@@ -142,6 +226,7 @@ def case_of(row: Row) -> Case:
         content_type=headers["Content-Type"] if given is None else given,
         headers=headers,
         limits=Limits(**row.get("limits", {})),
+        dialect=replace(PRESETS[row.get("dialect", "4.01")], **row.get("dialect_fields", {})),
     )
 
 
@@ -159,6 +244,7 @@ def repeated(piece: dict[str, str | int]) -> Iterator[str]:
 
 
 CASES = [case_of(row) for row in MANIFEST["cases"]]
+BY_SLUG = {case.row["slug"]: case for case in CASES}
 cases = pytest.mark.parametrize("case", CASES, ids=lambda case: case.row["slug"])
 
 
@@ -241,26 +327,29 @@ def test_the_manifest_fits_its_schema() -> None:
 
 
 def test_every_slug_stands_once() -> None:
-    slugs = Counter(row["slug"] for row in MANIFEST["cases"])
-    assert [slug for slug, count in slugs.items() if count > 1] == []
+    for rows in (MANIFEST["cases"], MANIFEST["captures"], MANIFEST["refusals"]):
+        slugs = Counter(row["slug"] for row in rows)
+        assert [slug for slug, count in slugs.items() if count > 1] == []
 
 
 def test_every_file_of_the_corpus_is_named_by_its_case() -> None:
     named = [row["file"] for row in MANIFEST["cases"] if "file" in row]
-    present = [path.relative_to(CORPUS).as_posix() for path in CORPUS.rglob("*.http")]
+    named += [row["file"] for row in MANIFEST["captures"]]
+    present = [path.relative_to(CORPUS).as_posix() for path in CORPUS.rglob("*/*")]
     assert sorted(named) == sorted(present)
 
 
 def test_every_file_is_named_like_its_case() -> None:
-    named = [row for row in MANIFEST["cases"] if "file" in row]
-    assert [row["slug"] for row in named if Path(row["file"]).stem != row["slug"]] == []
+    named = [(row["slug"], row["file"]) for row in MANIFEST["cases"] if "file" in row]
+    named += [(row["slug"], row["file"]) for row in MANIFEST["captures"]]
+    assert [slug for slug, file in named if Path(file).stem != slug] == []
 
 
 def test_the_directories_hold_nothing_else() -> None:
     suffixes = {
         path.suffix for each in CORPUS.iterdir() if each.is_dir() for path in each.iterdir()
     }
-    assert suffixes == {".http"}
+    assert suffixes == {".har", ".http", ".saz"}
 
 
 def test_the_rules_of_the_manifest_are_those_of_the_catalogue() -> None:
@@ -275,15 +364,41 @@ def test_the_rules_of_the_manifest_are_those_of_the_catalogue() -> None:
     assert rows == catalogue
 
 
-@pytest.mark.parametrize(
-    "slug",
-    [slug for slug, row in MANIFEST["rules"].items() if row["produced_by"] == "decoder"],
-)
+def produced_by(who: str) -> list[str]:
+    return [slug for slug, row in MANIFEST["rules"].items() if row["produced_by"] == who]
+
+
+def test_every_rule_is_produced_by_someone() -> None:
+    known = [slug for who in ("decoder", "capture reader", "encoder") for slug in produced_by(who)]
+    assert sorted(known) == sorted(rule.slug for rule in Rule)
+
+
+@pytest.mark.parametrize("slug", produced_by("capture reader"))
+def test_every_rule_of_captures_has_a_capture_of_its_name(slug: str) -> None:
+    assert [
+        capture["slug"]
+        for capture in MANIFEST["captures"]
+        if capture["slug"].startswith(slug)
+        and slug
+        in [found["rule"] for each in capture["exchanges"] for found in each["diagnostics"]]
+    ]
+
+
+@pytest.mark.parametrize("slug", produced_by("encoder"))
+def test_every_rule_of_writing_has_a_refusal_of_its_name(slug: str) -> None:
+    assert [
+        refusal["slug"]
+        for refusal in MANIFEST["refusals"]
+        if refusal["slug"].startswith(slug) and slug in refusal["rules"]
+    ]
+
+
+@pytest.mark.parametrize("slug", produced_by("decoder"))
 def test_every_rule_has_a_case_of_its_name(slug: str) -> None:
     breaking = [
         case.row["slug"]
         for case in CASES
-        if case.row.get("file", "").startswith(f"invalid/{slug}")
+        if case.row.get("file", f"invalid/{case.row['slug']}").startswith(f"invalid/{slug}")
         and slug in [found["rule"] for found in case.expectation["diagnostics"]]
     ]
     assert breaking
@@ -366,7 +481,12 @@ def test_what_is_read_without_warnings_can_be_written_and_read_again(case: Case)
     payload = written(batch, case)
     decode = decode_request if case.is_request else decode_response
     again = decode(
-        payload.body, payload.content_type, headers=payload.headers, limits=case.limits, strict=True
+        payload.body,
+        payload.content_type,
+        headers=payload.headers,
+        limits=case.limits,
+        dialect=case.dialect,
+        strict=True,
     )
     assert again == prepared(batch, case)
     assert written(again, case) == payload
@@ -374,31 +494,76 @@ def test_what_is_read_without_warnings_can_be_written_and_read_again(case: Case)
 
 def prepared(batch: BatchRequest | BatchResponse, case: Case) -> BatchRequest | BatchResponse:
     if isinstance(batch, BatchRequest):
-        return prepare(batch, format=case.format)
-    return prepare(batch, format=case.format)
+        return prepare(batch, format=case.format, dialect=case.dialect)
+    return prepare(batch, format=case.format, dialect=case.dialect)
 
 
 def written(batch: BatchRequest | BatchResponse, case: Case) -> Payload:
     boundary = None if case.format == "json" else "fixture_of_this_test"
     if isinstance(batch, BatchRequest):
-        return encode_request(batch, format=case.format, limits=case.limits, boundary=boundary)
-    return encode_response(batch, format=case.format, limits=case.limits, boundary=boundary)
+        return encode_request(
+            batch,
+            format=case.format,
+            limits=case.limits,
+            dialect=case.dialect,
+            boundary=boundary,
+        )
+    return encode_response(
+        batch, format=case.format, limits=case.limits, dialect=case.dialect, boundary=boundary
+    )
 
 
-# -- the rules that only writing can break ---------------------------------------------------------
+# -- what is not written, and what captures hold ---------------------------------------------------
 
 
-def rules_of(encode: Callable[[], object]) -> list[str]:
+def batch_of(refusal: Refusal) -> BatchRequest | BatchResponse:
+    """Return the value that `batch_as_json` spells so, as far as the refusals need it."""
+    if refusal["kind"] == "request":
+        return BatchRequest([operation_of(item) for item in refusal["value"]["items"]])
+    return BatchResponse([response_of(item) for item in refusal["value"]["items"]])
+
+
+def operation_of(item: ItemRow) -> Operation:
+    return Operation(
+        item["method"],
+        item["url"],
+        [(name, value) for name, value in item.get("headers", [])],
+        item.get("body", {"text": ""})["text"].encode(),
+        id=item.get("id"),
+        depends_on=item.get("depends_on", []),
+        condition=item.get("condition"),
+    )
+
+
+def response_of(item: ItemRow) -> OperationResponse:
+    headers = [(name, value) for name, value in item.get("headers", [])]
+    return OperationResponse(item["status"], headers, id=item.get("id"))
+
+
+@pytest.mark.parametrize("refusal", MANIFEST["refusals"], ids=lambda refusal: refusal["slug"])
+def test_what_the_manifest_refuses_is_not_written(refusal: Refusal) -> None:
+    batch = batch_of(refusal)
     with pytest.raises(EncodeError) as caught:
-        encode()
-    return [found.rule.slug for found in caught.value.diagnostics]
+        if isinstance(batch, BatchRequest):
+            boundary = refusal.get("boundary")
+            encode_request(batch, format=refusal["format"], boundary=boundary)
+        else:
+            encode_response(batch, format=refusal["format"])
+    assert [found.rule.slug for found in caught.value.diagnostics] == refusal["rules"]
 
 
-def test_what_a_format_cannot_express_is_not_written() -> None:
-    batch = BatchRequest([Operation.get("Books", depends_on=["0"])])
-    assert "not-expressible" in rules_of(lambda: encode_request(batch))
+@pytest.mark.parametrize("capture", MANIFEST["captures"], ids=lambda capture: capture["slug"])
+def test_a_capture_holds_what_the_manifest_says(capture: CaptureRow) -> None:
+    exchanges = parse_capture((CORPUS / capture["file"]).read_bytes())
+    assert [exchange_as_json(exchange) for exchange in exchanges] == capture["exchanges"]
 
 
-def test_a_boundary_that_occurs_in_the_content_is_not_written() -> None:
-    batch = BatchRequest([Operation.put("Books(1)", {"Content-Type": "text/plain"}, body=b"--b")])
-    assert rules_of(lambda: encode_request(batch, boundary="b")) == ["boundary-in-content"]
+def exchange_as_json(exchange: Exchange) -> ExchangeRow:
+    messages = [each for each in (exchange.request, exchange.response) if each is not None]
+    found = [*exchange.diagnostics, *(found for each in messages for found in each.diagnostics)]
+    return {
+        "name": exchange.name,
+        "is_batch": exchange.is_batch,
+        "lossy": any(message.lossy for message in messages),
+        "diagnostics": [{"rule": each.rule.slug, "position": each.position} for each in found],
+    }
