@@ -9,6 +9,11 @@ The library does no I/O: it turns values into the bytes of a message, and bytes 
 * What is wrong: `check_request` and `check_response` return a `Report` of `Diagnostic`s, each an
   instance of a `Rule` with a `Severity`; errors are `BatchError` and its descendants.
 * What is allowed: `Limits`, and `Dialect` with its presets in `odata_batch.dialects`.
+* What became of a request: `match` returns a `BatchResult` of `Outcome`s, each with a `State`.
+* What to send: `split`, `remaining` and `retry_after`; `convert_request` and `convert_response`.
+* What to run: `Execution` hands out a `Step` after the other, with the signals `Begin`, `Commit`
+  and `Rollback`, and takes the responses.
+* Where URLs lead: `find_references`, `resolve_url`, `location_of`, `rebase_url`, `is_within`.
 
 >>> batch = BatchRequest([Operation.get("People"), Operation.delete("People(1)")])
 >>> payload = encode_request(batch)
@@ -16,6 +21,7 @@ The library does no I/O: it turns values into the bytes of a message, and bytes 
 True
 """
 
+from odata_batch._conversion import convert_request, convert_response
 from odata_batch._decoding import (
     RequestDecoder,
     ResponseDecoder,
@@ -33,8 +39,10 @@ from odata_batch._errors import (
     LimitExceeded,
     UnresolvedReference,
 )
+from odata_batch._execution import Begin, Commit, Execution, Rollback, Step
 from odata_batch._headers import Headers
 from odata_batch._limits import Limits
+from odata_batch._matching import match
 from odata_batch._model import (
     BatchRequest,
     BatchResponse,
@@ -44,38 +52,64 @@ from odata_batch._model import (
     OperationResponse,
     Payload,
 )
+from odata_batch._outcomes import BatchFailed, BatchResult, Outcome, State
+from odata_batch._planning import is_throttled, remaining, retry_after, split
 from odata_batch._prepare import prepare
+from odata_batch._references import Reference, find_references
+from odata_batch._urls import is_within, location_of, rebase_url, resolve_url
 from odata_batch.dialects import Dialect
 
 __all__ = [
     "BatchError",
+    "BatchFailed",
     "BatchRequest",
     "BatchResponse",
+    "BatchResult",
+    "Begin",
     "ChangeSet",
     "ChangeSetResponse",
+    "Commit",
     "DecodeError",
     "Diagnostic",
     "Dialect",
     "EncodeError",
+    "Execution",
     "Headers",
     "LimitExceeded",
     "Limits",
     "Operation",
     "OperationResponse",
+    "Outcome",
     "Payload",
+    "Reference",
     "Report",
     "RequestDecoder",
     "RequestEncoder",
     "ResponseDecoder",
     "ResponseEncoder",
+    "Rollback",
     "Rule",
     "Severity",
+    "State",
+    "Step",
     "UnresolvedReference",
     "check_request",
     "check_response",
+    "convert_request",
+    "convert_response",
     "decode_request",
     "decode_response",
     "encode_request",
     "encode_response",
+    "find_references",
+    "is_throttled",
+    "is_within",
+    "location_of",
+    "match",
     "prepare",
+    "rebase_url",
+    "remaining",
+    "resolve_url",
+    "retry_after",
+    "split",
 ]
