@@ -15,7 +15,7 @@ endif
 
 .DEFAULT_GOAL = help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check thorough fuzz bench clean python
+.PHONY: help demo test check thorough fuzz bench docs clean python
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
@@ -42,10 +42,14 @@ fuzz: $(VENV)/atheris ## fuzz the decoders for FUZZ_SECONDS (60); what it finds 
 
 bench: $(VENV)/ready ## time decoding and encoding beside the floors
 	"$(VENV)/bin/python" benchmarks/bench.py
+	"$(VENV)/bin/python" benchmarks/graphs.py
+
+docs: $(VENV)/ready ## write the pages of docs/ that are made from the code
+	"$(VENV)/bin/python" docs/generate.py
 
 clean: ## remove everything that these targets made
 	rm -rf .venv .venv-* .coverage .fuzz .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
-	find odata_batch tests benchmarks fuzz examples -name __pycache__ -prune \
+	find odata_batch tests benchmarks docs fuzz examples -name __pycache__ -prune \
 		-exec rm -rf {} + 2>/dev/null || true
 
 python:

@@ -1,0 +1,286 @@
+"""The pages of docs/: their code runs, their links lead somewhere, what is generated is current."""
+
+import doctest
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import fields
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+import odata_batch
+from odata_batch import Dialect, Rule, capture, dialects, strategies
+from odata_batch.dialects import PRESETS
+
+from .test_house import Fence, fences
+
+ROOT = Path(__file__).resolve().parent.parent
+DOCS = ROOT / "docs"
+PAGES = sorted(path.name for path in DOCS.glob("*.md"))
+GENERATED = ["dialects.md", "reference.md", "rules.md"]
+WRITTEN = [name for name in PAGES if name not in GENERATED]
+
+
+def text_of(page: str) -> str:
+    return (DOCS / page).read_text("utf-8")
+
+
+def run(command: list[str]) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"PYTHONUTF8": "1", "COLUMNS": "80", "NO_COLOR": "1"}
+    return subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, encoding="utf-8", check=False
+    )
+
+
+def generate(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return run([sys.executable, "docs/generate.py", *arguments])
+
+
+# -- what runs -----------------------------------------------------------------------------------
+
+
+def failures(page: str, fence: Fence, names: dict[str, object]) -> int:
+    """Run one fence in the namespace of its page and return how many examples failed."""
+    if fence.language == "pycon":
+        example = doctest.DocTestParser().get_doctest(fence.text, {}, page, page, fence.line - 1)
+        example.globs = names
+        return doctest.DocTestRunner(verbose=False).run(example, clear_globs=False).failed
+    source = "\n" * (fence.line - 1) + fence.text  # a traceback shows the line of the page
+    exec(compile(source, str(DOCS / page), "exec", dont_inherit=True), names)
+    return 0
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_python_of_a_page_runs_from_top_to_bottom(page: str) -> None:
+    names: dict[str, object] = {"__name__": page}
+    for fence in fences(text_of(page)):
+        if fence.language in ("python", "pycon"):
+            assert failures(page, fence, names) == 0
+
+
+def sessions() -> Iterator[tuple[str, list[str], str]]:
+    """Yield the place, the command and the output of every command line of the pages."""
+    for page in PAGES:
+        for fence in fences(text_of(page)):
+            if fence.language == "console":
+                for session in re.split(r"^\$ ", fence.text, flags=re.MULTILINE)[1:]:
+                    command, _, output = session.partition("\n")
+                    yield f"{page}:{fence.line}", shlex.split(command), output
+
+
+@pytest.mark.parametrize(("place", "command", "output"), list(sessions()))
+def test_a_command_line_prints_what_its_page_shows(
+    place: str, command: list[str], output: str
+) -> None:
+    assert command[0] == "odata-batch", place
+    done = run([sys.executable, "-m", "odata_batch", *command[1:]])
+    assert done.stdout + done.stderr == output
+
+
+def scripts() -> Iterator[tuple[int, str]]:
+    for fence in fences(text_of("other-implementations.md")):
+        if fence.language == "py":
+            yield fence.line, fence.text
+
+
+MODULES = {
+    "azure-core": "azure.core",
+    "azure-data-tables": "azure.data.tables",
+    "pyodata": "pyodata",
+    "msgraph-core": "msgraph_core",
+    "microsoft-kiota-serialization-json": "kiota_serialization_json",
+    "deprecated": "deprecated",
+    "requests-toolbelt": "requests_toolbelt",
+}
+
+
+@pytest.mark.parametrize(("line", "script"), list(scripts()))
+def test_what_is_said_of_another_implementation_can_be_repeated(line: int, script: str) -> None:
+    needed = script.partition("\n")[0].removeprefix("# ")
+    for package in needed.split(", "):
+        pytest.importorskip(MODULES[package.split(" ")[0]])
+    exec(compile("\n" * (line - 1) + script, "other-implementations.md", "exec"), {})
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_no_code_hides_from_the_tests(page: str) -> None:
+    known = {"console", "http", "json", "pycon", "python", "sh", "text", "toml"}
+    # Signatures, and scripts that have a test of their own
+    known |= {"py"} if page in ("reference.md", "other-implementations.md") else set()
+    others = [each.line for each in fences(text_of(page)) if each.language not in known]
+    assert others == []
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_what_the_command_line_prints_is_shown_with_it(page: str) -> None:
+    silent = [
+        fence.line
+        for fence in fences(text_of(page))
+        if fence.language == "sh" and re.search(r"^odata-batch |-m odata_batch", fence.text, re.M)
+    ]
+    assert silent == []
+
+
+# -- what is linked ------------------------------------------------------------------------------
+
+
+def anchors(page: str) -> list[str]:
+    """The anchors that a forge makes of the headings of a page."""
+    text = re.sub(r"^```.*?^```$", "", text_of(page), flags=re.MULTILINE | re.DOTALL)
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return [re.sub(r"[^\w -]", "", each.lower()).replace(" ", "-") for each in headings]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_link_of_a_page_leads_somewhere(page: str) -> None:
+    lost = []
+    for link in re.findall(r"\]\(([^)\s]+)\)", text_of(page)):
+        target, _, anchor = link.partition("#")
+        path = (DOCS / (target or page)).resolve()
+        if re.match(r"https?:", target):
+            continue
+        if not path.exists() or (anchor and anchor not in anchors(path.name)):
+            lost.append(link)
+    assert lost == []
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_no_two_headings_of_a_page_have_the_same_anchor(page: str) -> None:
+    found = anchors(page)
+    assert [anchor for anchor in found if found.count(anchor) > 1] == []
+
+
+def test_the_index_names_every_page() -> None:
+    linked = set(re.findall(r"\]\((\w[\w-]*\.md)\)", text_of("README.md")))
+    assert linked | {"README.md"} == set(PAGES)
+
+
+def test_a_table_has_as_many_cells_in_every_row() -> None:
+    uneven = []
+    for page in PAGES:
+        for table in re.findall(r"(?:^\|.*\|\n)+", text_of(page), re.MULTILINE):
+            rows = [re.sub(r"`[^`]*`", "", row).count("|") for row in table.splitlines()]
+            uneven += [f"{page}: {table[:60]}"] if len(set(rows)) > 1 else []
+    assert uneven == []
+
+
+@pytest.mark.parametrize("page", WRITTEN)
+def test_every_test_that_a_page_names_exists(page: str) -> None:
+    modules = [path.read_text("utf-8") for path in (ROOT / "tests").glob("test_*.py")]
+    tests = set(re.findall(r"^def (test_\w+)", "\n".join(modules), re.MULTILINE))
+    assert set(re.findall(r"`(test_\w+)`", text_of(page))) - tests == set()
+
+
+# -- what is made from the code ------------------------------------------------------------------
+
+
+def test_the_generated_pages_are_current() -> None:
+    done = generate("--check")
+    assert (done.stdout, done.stderr, done.returncode) == ("", "", 0)
+
+
+def test_a_page_that_is_stale_or_missing_is_named(tmp_path: Path) -> None:
+    assert generate("--directory", str(tmp_path)).returncode == 0
+    (tmp_path / "rules.md").write_bytes(b"# The rules\n")
+    (tmp_path / "dialects.md").unlink()
+    done = generate("--check", "--directory", str(tmp_path))
+    lines = [f"{tmp_path / name} is stale" for name in ("rules.md", "dialects.md")]
+    assert (done.stdout.splitlines(), done.returncode) == (lines, 1)
+
+
+def test_pages_are_written_only_where_they_differ(tmp_path: Path) -> None:
+    generate("--directory", str(tmp_path))
+    assert sorted(path.name for path in tmp_path.iterdir()) == GENERATED
+    assert generate("--check", "--directory", str(tmp_path)).stdout == ""
+
+
+def headings(page: str) -> set[str]:
+    return set(re.findall(r"^### (.+)$", text_of(page), re.MULTILINE))
+
+
+def test_every_public_name_is_in_the_reference() -> None:
+    assert set(odata_batch.__all__) - headings("reference.md") == set()
+
+
+@pytest.mark.parametrize("module", [capture, dialects, strategies])
+def test_every_name_that_a_public_module_defines_is_in_the_reference(module: ModuleType) -> None:
+    name = module.__name__.removeprefix("odata_batch.")
+    own = [
+        f"{name}.{each}"
+        for each, value in vars(module).items()
+        if not each.startswith("_") and getattr(value, "__module__", "") == module.__name__
+    ]
+    shown = headings("reference.md") | {f"{name}.{each}" for each in odata_batch.__all__}
+    assert set(own) - shown == set()
+
+
+def test_no_default_in_the_reference_is_a_private_name() -> None:
+    assert re.findall(r"= _\w+", text_of("reference.md")) == []
+
+
+@pytest.mark.parametrize("rule", Rule)
+def test_every_rule_has_a_place_in_the_catalogue(rule: Rule) -> None:
+    entry = text_of("rules.md").partition(f"\n### {rule.slug}\n\n")[2].partition("\n##")[0]
+    fatal = ", fatal" if rule.fatal else ""
+    assert entry.startswith(f"**{rule.severity.name.capitalize()}{fatal}.** {rule.sentence}\n")
+    assert f"\n- Source: {rule.citation}\n" in entry
+
+
+def test_every_fixture_named_after_a_rule_is_shown_with_a_rule() -> None:
+    shown = set(re.findall(r"spec-fixtures/(invalid/[^)]+)", text_of("rules.md")))
+    slugs = tuple(rule.slug for rule in Rule)
+    named = {
+        f"invalid/{path.name}"
+        for path in (ROOT / "spec-fixtures" / "invalid").iterdir()
+        if any(f"{path.stem}-".startswith(f"{slug}-") for slug in slugs)
+    }
+    assert shown == named
+
+
+def rows(heading: str) -> list[list[str]]:
+    """The cells of the first table behind a line of dialects.md."""
+    text = text_of("dialects.md").partition(heading)[2]
+    table = re.search(r"(?:^\|.*\|\n)+", text, re.MULTILINE)
+    assert table is not None
+    return [[cell.strip() for cell in row.split("|")[1:-1]] for row in table[0].splitlines()]
+
+
+def test_the_table_of_dialects_has_a_column_for_every_preset() -> None:
+    assert rows("# The dialects")[0] == ["field", *(f"`{name}`" for name in PRESETS)]
+
+
+@pytest.mark.parametrize("field", [field.name for field in fields(Dialect)])
+def test_the_table_of_dialects_says_what_the_presets_are(field: str) -> None:
+    values = [getattr(preset, field) for preset in PRESETS.values()]
+    row = next((row for row in rows("# The dialects") if row[0] == f"`{field}`"), None)
+    if row is None:
+        assert field == "severities" or len(set(values)) == 1
+        return
+    for cell, value in zip(row[1:], values, strict=True):
+        written = set(re.findall(r"`([^`]*)`", cell)) if "`" in cell else cell
+        plain = {True: "yes", False: "no", None: ""}
+        if isinstance(value, frozenset):
+            assert written == (set(value) or "none")
+        elif isinstance(value, str):
+            assert written == {value}
+        else:
+            assert written == (str(value) if type(value) is int else plain[value])
+
+
+def test_the_table_of_severities_says_what_the_presets_are() -> None:
+    shown = {
+        (name.strip("`"), Rule(slug[1 : slug.index("]")]), cell)
+        for slug, _, *cells in rows("## Severities")[2:]
+        for name, cell in zip(PRESETS, cells, strict=True)
+        if cell
+    }
+    assert shown == {
+        (name, rule, severity.name.lower())
+        for name, preset in PRESETS.items()
+        for rule, severity in preset.severities
+    }
