@@ -209,7 +209,7 @@ def check_message(
     return CheckedMessage(
         batch=report.value,
         findings=tuple(_findings(spots, message, source)),
-        omitted=report.omitted,
+        omitted=report.omitted + message.omitted,
         explained=explained,
         worst=_worst(*severities, None if explained else report.worst),
     )

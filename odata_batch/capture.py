@@ -98,6 +98,8 @@ class Message:
     diagnostics: tuple[Diagnostic, ...]
     """What is wrong with the capture itself; positions are offsets in `source`. Of the header
     section, no more than `Limits.diagnostics` findings are recorded."""
+    omitted: int = 0
+    """How many more findings there are about the header section than `diagnostics` has."""
     lossy: bool = False
     """Whether octets of the body were replaced by U+FFFD, so that lengths and binary bodies cannot
     be believed; what a decoder then finds by a rule of `LOSS_EXPLAINS` is the capture's fault.
@@ -354,7 +356,8 @@ def _message(captured: _Captured, room: Room, found: list[Diagnostic]) -> Messag
     undone = undo_codings(headers, captured.body, room)
     body = undone.body
     length = _check_length(captured, fields, headers, undone, found)
-    found = _without_excess(found, room.limits)
+    kept = _without_excess(found, room.limits)
+    omitted, found = len(found) - len(kept), kept
     found += _diagnostics(undone.problems, captured.position, room.limits)
     position = captured.position if body is captured.body else None
     content_type, problem = _content_type(headers, captured.media_type, body)
@@ -383,6 +386,7 @@ def _message(captured: _Captured, room: Room, found: list[Diagnostic]) -> Messag
         kind=kind,
         body_position=position,
         diagnostics=tuple(found),
+        omitted=omitted,
         lossy=loss is Rule.CAPTURE_LOSSY,
         not_a_batch=instead,
         source=captured.source,

@@ -470,6 +470,7 @@ def test_findings_about_a_head_are_recorded_up_to_the_limit() -> None:
     data = b"HTTP/1.1 200 OK\r\n" + b"a\r\n" * 7 + MULTIPART_HEAD + b"\r\n" + RESPONSE
     message = parse_message(data, limits=Limits(diagnostics=3))
     assert [each.position for each in message.diagnostics] == [17, 20, 23]
+    assert message.omitted == 4
     data = data.replace(b"mixed", b"other").replace(b"multipart", b"image")
     message = parse_message(data.replace(RESPONSE, b""), limits=Limits(diagnostics=3))
     assert [each.rule for each in message.diagnostics][3:] == [Rule.CAPTURE_NOT_A_BATCH]

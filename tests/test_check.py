@@ -439,3 +439,9 @@ def test_any_octets_can_be_checked(chunks: list[bytes]) -> None:
     places = [each.place for each in check_file("a", data, ODATA_4_01).findings]
     offsets = [each.offset for each in places if each is not None]
     assert all(first <= second for first, second in pairwise(offsets))
+
+
+def test_findings_about_a_head_are_counted_beyond_the_limit_too() -> None:
+    head = b"POST /$batch HTTP/1.1\r\nContent-Type: application/json\r\n" + b"a\r\n" * 150
+    (found,) = [check_file("f", head + b'\r\n{"requests":[]}', ODATA_4_01)]
+    assert (len(found.findings), found.omitted) == (101, 50)
