@@ -453,7 +453,7 @@ def _operation_responses(draw: st.DrawFn, format: Format) -> OperationResponse:
     )
 
 
-_STATUSES = st.sampled_from((200, 201, 204, 304, 404)) | st.integers(100, 599)
+_STATUSES = st.sampled_from((200, 201, 202, 204, 304, 404)) | st.integers(100, 599)
 _REASONS = st.none() | st.text(
     alphabet=st.characters(min_codepoint=0x20, max_codepoint=0xFF, exclude_characters="\x7f"),
     max_size=8,

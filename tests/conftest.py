@@ -1,7 +1,8 @@
 """Hypothesis profiles, chosen by the environment variable HYPOTHESIS_PROFILE.
 
-`default` is for every run, `quick` for the second and third Python of a machine, `thorough` for
-an idle hour. No profile has a deadline: under coverage the first example is always slow.
+`default` is for every run, `ci` and `quick` are for the first and for the other Pythons of a machine
+that has many to try, `thorough` is for an idle hour. No profile has a deadline: under coverage the
+first example is always slow.
 """
 
 import os
@@ -17,6 +18,7 @@ BASE = settings(
 )
 
 settings.register_profile("default", BASE, max_examples=100)
+settings.register_profile("ci", BASE, max_examples=50)
 settings.register_profile("quick", BASE, max_examples=15)
-settings.register_profile("thorough", BASE, max_examples=5_000)
+settings.register_profile("thorough", BASE, max_examples=10_000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from odata_batch import (
@@ -687,6 +689,24 @@ def test_dependencies_in_a_circle_are_named_from_end_to_end() -> None:
             "'1' depends on '3', which depends on '2', which depends on '1'",
         ),
     ]
+
+
+def test_a_request_that_depends_on_itself_is_no_circle() -> None:
+    items = (
+        Operation.get("a", id="1", depends_on=["1", "2"]),
+        Operation.get("b", id="2"),
+    )
+    assert [slug for slug, _, _ in read(*items, format="json")] == [
+        "depends-on-self",
+        "depends-on-forward",
+    ]
+
+
+def test_a_dialect_may_find_requests_without_regard_to_case() -> None:
+    items = (Operation.get("a", id="ab"), Operation.get("b", id="c", depends_on=["AB"]))
+    dialect = replace(ODATA_4_01, ids_ignore_case=True)
+    assert read(*items, format="json", dialect=dialect) == []
+    assert [slug for slug, _, _ in read(*items, format="json")] == ["depends-on-unknown"]
 
 
 def test_a_long_circle_is_not_listed_whole() -> None:

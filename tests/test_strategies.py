@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from typing import Literal, TypeVar
 
 import pytest
@@ -387,3 +388,10 @@ def test_batch_responses_are_diverse(format: strategies.Format) -> None:
 
 def test_json_batch_responses_have_what_multipart_has_not() -> None:
     assert missing(strategies.batch_responses("json"), JSON_BATCH_RESPONSES) == set()
+
+
+def test_a_202_in_front_of_others_would_be_refused_and_is_not_given() -> None:
+    accepted = OperationResponse(202, {"Location": "a"}, id="1")
+    assert strategies._not_accepted(accepted) == replace(accepted, status=200)
+    group = ChangeSetResponse([OperationResponse(204)])
+    assert strategies._not_accepted(group) is group
