@@ -24,7 +24,7 @@ from typing import Final
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from docstrings import (
+from docs.docstrings import (
     PUBLIC_MODULES,
     SOURCES,
     Place,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from odata_batch import (
     BatchError,
@@ -72,3 +74,19 @@ def outcomes(
 ) -> set[Outcome]:
     """Return the different outcomes of all chunkings of the data; there should be one."""
     return {fed(decoder(content_type, strict=strict), chunks) for chunks in chunkings(data)}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Fence:
+    """One fenced block of a Markdown document."""
+
+    language: str
+    text: str
+    line: int
+
+
+def fences(markdown: str) -> Iterator[Fence]:
+    """Yield the fenced blocks with the lines at which their texts begin."""
+    for found in re.finditer(r"^```(.*)\n((?s:.*?))^```$", markdown, re.MULTILINE):
+        line = markdown.count("\n", 0, found.start(2)) + 1
+        yield Fence(language=found[1], text=found[2], line=line)

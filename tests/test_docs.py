@@ -17,7 +17,7 @@ import odata_batch
 from odata_batch import Dialect, Rule, capture, dialects, strategies
 from odata_batch.dialects import PRESETS
 
-from .test_house import Fence, fences
+from .helpers import Fence, fences
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"

@@ -369,47 +369,6 @@ def test_the_examples_in_docstrings_run(module: str) -> None:
     assert doctest.testmod(importlib.import_module(name)).failed == 0
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Fence:
-    """One fenced block of a Markdown document."""
-
-    language: str
-    text: str
-    line: int
-
-
-def fences(markdown: str) -> Iterator[Fence]:
-    for found in re.finditer(r"^```(.*)\n((?s:.*?))^```$", markdown, re.MULTILINE):
-        line = markdown.count("\n", 0, found.start(2)) + 1
-        yield Fence(language=found[1], text=found[2], line=line)
-
-
-def test_the_python_in_the_readme_runs() -> None:
-    snippets = [each for each in fences(README.read_text("utf-8")) if each.language == "python"]
-    assert snippets
-    names: dict[str, object] = {"__name__": "readme"}
-    for snippet in snippets:
-        source = "\n" * (snippet.line - 1) + snippet.text  # a traceback shows the README's line
-        exec(compile(source, str(README), "exec", dont_inherit=True), names)
-
-
-def test_no_code_in_the_readme_hides_from_the_tests() -> None:
-    known = {"console", "http", "json", "python", "sh", "text", "toml"}
-    others = [
-        f"README.md:{each.line}: {each.language!r}"
-        for each in fences(README.read_text("utf-8"))
-        if each.language not in known
-    ]
-    assert others == []
-
-
-def test_the_make_targets_in_the_readme_exist() -> None:
-    shell = r"^(?:\$ )?make ([a-z]+)|`make ([a-z]+)"
-    named = {one or other for one, other in re.findall(shell, README.read_text("utf-8"), re.M)}
-    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text("utf-8"), re.M))
-    assert named and named <= targets
-
-
 def text_files() -> Iterator[tuple[str, str]]:
     """The name and the text of every file of the project that is UTF-8."""
     hidden = {".ci", ".editorconfig", ".gitattributes", ".gitignore"}

@@ -1,0 +1,720 @@
+"""The server examples, run: real servers on loopback, asked by httpx.
+
+What the seed systems of this library did by hand stands in the names of the tests: a server handler
+that executes in order, has quotas, and continues on error or not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+import flask
+import httpx
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from examples import server_django, server_sqlite, server_wsgi
+from examples.server_asgi import BatchMiddleware
+from examples.server_run import Run
+from odata_batch import (
+    BatchRequest,
+    BatchResponse,
+    ChangeSet,
+    Execution,
+    Limits,
+    Operation,
+    OperationResponse,
+    Payload,
+    Step,
+    decode_response,
+    encode_request,
+)
+from tests.servers import WATCHDOG, asgi_server, wsgi_server
+
+Format: TypeAlias = Literal["multipart", "json"]
+FORMATS: tuple[Format, ...] = ("multipart", "json")
+App: TypeAlias = Callable[..., Any]
+GET, MISSING = Operation.get("People"), Operation.get("Missing")
+HOME = Path(__file__).resolve().parent.parent / "examples"
+
+
+@pytest.fixture
+def open_client() -> Iterator[Callable[[App], httpx.Client]]:
+    """What starts a server for an ASGI app and returns a client of it."""
+    with ExitStack() as stack:
+
+        def start(app: App) -> httpx.Client:
+            origin = stack.enter_context(asgi_server(app))
+            return stack.enter_context(httpx.Client(base_url=origin, timeout=WATCHDOG))
+
+        yield start
+
+
+OpenClient: TypeAlias = Callable[[App], httpx.Client]
+
+
+@dataclass
+class People:
+    """An app that notes what it is asked, and whether a request came before another had ended."""
+
+    asked: list[str] = field(default_factory=list)
+    running: int = 0
+    most: int = 0
+    last: Request | None = None
+
+    def app(self) -> Starlette:
+        return Starlette(routes=[Route("/{rest:path}", self.answer, methods=["GET", "POST"])])
+
+    async def answer(self, request: Request) -> Response:
+        self.asked.append(f"{request.method} {request.url.path}")
+        self.last = request
+        self.running += 1
+        self.most = max(self.most, self.running)
+        await asyncio.sleep(0)  # lets others run, if there are any
+        self.running -= 1
+        status = 404 if request.url.path.endswith("Missing") else 200
+        return PlainTextResponse(request.url.path, status)
+
+
+def post(
+    client: httpx.Client,
+    batch: BatchRequest,
+    format: Format = "multipart",
+    *,
+    path: str = "/service/$batch",
+    accept: str | None = None,
+) -> BatchResponse:
+    """Send the batch and return what came back."""
+    answer = send(client, encode_request(batch, format=format, accept=accept), path)
+    assert answer.status_code == 200, answer.text
+    return decode_response(answer.content, answer.headers["content-type"])
+
+
+def send(client: httpx.Client, payload: Payload, path: str = "/service/$batch") -> httpx.Response:
+    return client.post(path, content=payload.body, headers=list(payload.headers.pairs))
+
+
+def statuses(response: BatchResponse) -> list[int]:
+    return [each.status for each in response.responses()]
+
+
+def error_of(answer: httpx.Response) -> str:
+    message: str = answer.json()["error"]["message"]
+    return message
+
+
+def endpoint(people: People, **settings: Any) -> BatchMiddleware:
+    return BatchMiddleware(people.app(), path="/service/$batch", **settings)
+
+
+# -- what a server handler does -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_server_handler_executes_in_order(open_client: OpenClient, format: Format) -> None:
+    people = People()
+    client = open_client(endpoint(people, ordered=True))
+    names = [f"P{number}" for number in range(8)]
+    response = post(client, BatchRequest(map(Operation.get, names)), format)
+    assert people.asked == [f"GET /service/{name}" for name in names]
+    assert people.most == 1
+    assert [each.body.decode() for each in response.responses()] == [f"/service/{n}" for n in names]
+
+
+def test_a_server_handler_executes_in_parallel(open_client: OpenClient) -> None:
+    """Each of two operations waits for the other one to have come."""
+    barrier = asyncio.Barrier(2)
+
+    async def answer(request: Request) -> Response:
+        async with asyncio.timeout(WATCHDOG):
+            await barrier.wait()
+        return PlainTextResponse("met")
+
+    app = Starlette(routes=[Route("/{rest:path}", answer)])
+    client = open_client(BatchMiddleware(app, path="/service/$batch"))
+    assert statuses(post(client, BatchRequest([GET, GET]), "json")) == [200, 200]
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_server_handler_passes_eight_operations_of_a_quota_of_eight(
+    open_client: OpenClient, format: Format
+) -> None:
+    client = open_client(endpoint(People(), limits=Limits(operations=8)))
+    assert statuses(post(client, BatchRequest([GET] * 8), format)) == [200] * 8
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_server_handler_refuses_the_ninth_operation_of_a_quota_of_eight(
+    open_client: OpenClient, format: Format
+) -> None:
+    people = People()
+    client = open_client(endpoint(people, limits=Limits(operations=8)))
+    answer = send(client, encode_request(BatchRequest([GET] * 9), format=format))
+    assert answer.status_code == 413
+    assert "limit operations is 8" in error_of(answer)
+    assert people.asked == []
+
+
+@pytest.mark.parametrize(
+    ("format", "preference", "setting", "expected"),
+    [
+        ("multipart", None, None, [200, 404]),
+        ("multipart", True, None, [200, 404, 200]),
+        ("multipart", False, None, [200, 404]),
+        ("json", None, None, [200, 404, 200]),
+        ("json", True, None, [200, 404, 200]),
+        ("multipart", None, True, [200, 404, 200]),
+        ("multipart", False, True, [200, 404, 200]),
+        ("json", False, True, [200, 404, 200]),
+        ("multipart", True, False, [200, 404]),
+    ],
+)
+def test_continue_on_error_is_a_preference_unless_the_server_decides(
+    open_client: OpenClient,
+    format: Format,
+    preference: bool | None,
+    setting: bool | None,
+    expected: list[int],
+) -> None:
+    client = open_client(endpoint(People(), continue_on_error=setting))
+    batch = BatchRequest([GET, MISSING, GET], continue_on_error=preference)
+    assert statuses(post(client, batch, format)) == expected
+
+
+def test_continue_on_error_false_stops_an_ordered_json_batch(open_client: OpenClient) -> None:
+    people = People()
+    client = open_client(endpoint(people, ordered=True))
+    batch = BatchRequest([GET, MISSING, GET], continue_on_error=False)
+    assert statuses(post(client, batch, "json")) == [200, 404]
+    assert len(people.asked) == 2
+
+
+# -- formats ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("accept", ["multipart/mixed", "application/json"])
+@pytest.mark.parametrize("format", FORMATS)
+def test_accept_chooses_the_format_of_the_response(
+    open_client: OpenClient, format: Format, accept: str
+) -> None:
+    client = open_client(endpoint(People()))
+    payload = encode_request(BatchRequest([GET, GET]), format=format, accept=accept)
+    answer = send(client, payload)
+    assert answer.headers["content-type"].partition(";")[0] == accept
+    response = decode_response(answer.content, answer.headers["content-type"])
+    assert statuses(response) == [200, 200]
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_the_response_is_in_the_format_of_the_request_if_accept_names_none(
+    open_client: OpenClient, format: Format
+) -> None:
+    client = open_client(endpoint(People()))
+    sent = encode_request(BatchRequest([GET]), format=format, accept="text/html, */*")
+    answer = send(client, sent)
+    expected = sent.content_type.partition(";")[0]
+    assert answer.headers["content-type"].partition(";")[0] == expected
+
+
+LINES = "text/x-lines"
+
+
+def decode_lines(body: bytes, content_type: str, **_: object) -> BatchRequest:
+    """Read a toy format: each line is a method, a blank and a URL."""
+    lines = body.decode("ascii").splitlines()
+    pairs = [line.partition(" ") for line in lines]
+    return BatchRequest([Operation(method, url) for method, _, url in pairs])
+
+
+def encode_lines(response: BatchResponse, **_: object) -> Payload:
+    lines = "".join(f"{each.status}\n" for each in response.responses())
+    return Payload(lines.encode("ascii"), {"Content-Type": LINES})
+
+
+TOY = {LINES: (decode_lines, encode_lines)}
+
+
+def test_a_third_format_plugs_in(open_client: OpenClient) -> None:
+    client = open_client(endpoint(People(), formats=TOY, continue_on_error=True))
+    answer = client.post(
+        "/service/$batch",
+        content=b"GET People\nGET Missing\nGET http://elsewhere.example/\n",
+        headers={"Content-Type": LINES},
+    )
+    assert (answer.headers["content-type"], answer.text) == (LINES, "200\n404\n403\n")
+
+
+def test_a_third_format_answers_a_request_in_another_one(open_client: OpenClient) -> None:
+    client = open_client(endpoint(People(), formats=TOY))
+    payload = encode_request(BatchRequest([GET, MISSING]), format="json", accept=LINES)
+    assert send(client, payload).text == "200\n404\n"
+
+
+def test_what_a_third_format_cannot_read_is_a_bad_request(open_client: OpenClient) -> None:
+    client = open_client(endpoint(People(), formats=TOY))
+    answer = client.post("/service/$batch", content=b"\xff", headers={"Content-Type": LINES})
+    assert answer.status_code == 400
+    assert "codec can't decode" in error_of(answer)
+
+
+# -- what is refused -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body", "status", "message"),
+    [
+        (
+            "multipart/mixed; boundary=b",
+            b"--x\r\n",
+            400,
+            "error[no-delimiter] at byte 0: body starts with '--x', Content-Type says 'b'",
+        ),
+        (
+            "multipart/mixed",
+            b"--x\r\n",
+            400,
+            "error[boundary-missing] at byte 0 in headers: multipart without boundary parameter",
+        ),
+        (
+            "text/plain",
+            b"",
+            415,
+            "error[batch-media-type] at byte 0 in headers: "
+            "found 'text/plain', expected multipart/mixed or application/json",
+        ),
+    ],
+)
+def test_a_payload_that_cannot_be_read_is_refused_with_its_rule(
+    open_client: OpenClient, content_type: str, body: bytes, status: int, message: str
+) -> None:
+    people = People()
+    client = open_client(endpoint(people))
+    answer = client.post("/service/$batch", content=body, headers={"Content-Type": content_type})
+    assert (answer.status_code, error_of(answer)) == (status, message)
+    assert answer.headers["content-type"] == "application/json"
+    assert people.asked == []
+
+
+def test_malformed_json_is_refused_with_its_rule(open_client: OpenClient) -> None:
+    client = open_client(endpoint(People()))
+    answer = client.post(
+        "/service/$batch", content=b'{"requests":', headers={"Content-Type": "application/json"}
+    )
+    assert answer.status_code == 400
+    assert error_of(answer).startswith("error[json-syntax]")
+
+
+def test_a_payload_above_the_limit_is_refused(open_client: OpenClient) -> None:
+    client = open_client(endpoint(People(), limits=Limits(message=1000)))
+    payload = encode_request(BatchRequest([GET] * 50), format="json")
+    answer = send(client, payload)
+    assert answer.status_code == 413
+    assert "limit message is 1000" in error_of(answer)
+
+
+@pytest.mark.parametrize("host", ["a/b?c", "a/", "a?", "a#", "a b", "a:b", "u@a"])
+def test_a_host_that_is_none_is_a_bad_request(open_client: OpenClient, host: str) -> None:
+    """With a path in the Host, the service root would be another one."""
+    people = People()
+    client = open_client(endpoint(people))
+    payload = encode_request(BatchRequest([GET]))
+    headers = [*payload.headers.pairs, ("Host", host)]
+    answer = client.post("/service/$batch", content=payload.body, headers=headers)
+    assert answer.status_code == 400
+    assert people.asked == []
+
+
+@pytest.mark.parametrize("url", ["http://elsewhere.example/", "/other/People", "../other"])
+def test_a_url_outside_of_the_service_root_is_forbidden(open_client: OpenClient, url: str) -> None:
+    people = People()
+    client = open_client(endpoint(people))
+    assert statuses(post(client, BatchRequest([Operation.get(url)]))) == [403]
+    assert people.asked == []
+
+
+# -- how the app is called -------------------------------------------------------------------------
+
+
+def test_the_path_of_the_endpoint_is_configurable(open_client: OpenClient) -> None:
+    people = People()
+    client = open_client(BatchMiddleware(people.app(), path="/v1/bulk"))
+    assert statuses(post(client, BatchRequest([GET]), path="/v1/bulk")) == [200]
+    assert people.asked == ["GET /v1/People"]
+
+
+def test_everything_but_a_post_to_the_path_goes_to_the_app(open_client: OpenClient) -> None:
+    people = People()
+    client = open_client(endpoint(people))
+    client.get("/service/$batch")
+    client.post("/service/People")
+    assert people.asked == ["GET /service/$batch", "POST /service/People"]
+
+
+def test_the_middleware_can_be_added_to_starlette(open_client: OpenClient) -> None:
+    app = People().app()
+    app.add_middleware(BatchMiddleware, path="/service/$batch")
+    assert statuses(post(open_client(app), BatchRequest([GET, GET]))) == [200, 200]
+
+
+def test_an_operation_has_query_and_fields_of_its_own(open_client: OpenClient) -> None:
+    people = People()
+    client = open_client(endpoint(people))
+    operation = Operation.get("Caf%C3%A9?$top=1&a=%20", {"If-None-Match": '"1"'})
+    payload = encode_request(BatchRequest([operation]))
+    headers = [*payload.headers.pairs, ("Cookie", "a=1"), ("Authorization", "Basic x")]
+    client.post("/service/$batch", content=payload.body, headers=headers)
+    assert people.last is not None
+    assert people.last.scope["path"] == "/service/Caf\u00e9"
+    assert people.last.scope["query_string"] == b"$top=1&a=%20"
+    assert people.last.headers["if-none-match"] == '"1"'
+    assert people.last.headers["host"] == client.base_url.netloc.decode()
+    assert people.last.headers["cookie"] == "a=1"
+    assert people.last.headers["authorization"] == "Basic x"
+
+
+def test_a_streamed_response_of_the_app_is_taken_whole(open_client: OpenClient) -> None:
+    async def answer(request: Request) -> Response:
+        async def chunks() -> Any:
+            for chunk in (b"one ", b"two ", b"three"):
+                yield chunk
+
+        return StreamingResponse(chunks(), media_type="text/plain")
+
+    app = Starlette(routes=[Route("/{rest:path}", answer)])
+    client = open_client(BatchMiddleware(app, path="/service/$batch"))
+    [response] = post(client, BatchRequest([GET])).responses()
+    assert response.body == b"one two three"
+
+
+def test_an_operation_in_which_the_app_fails_is_answered_with_500(
+    open_client: OpenClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def answer(request: Request) -> Response:
+        raise RuntimeError("the app is broken")
+
+    app = Starlette(routes=[Route("/{rest:path}", answer)])
+    client = open_client(BatchMiddleware(app, path="/service/$batch"))
+    [response] = post(client, BatchRequest([GET])).responses()
+    assert response.status == 500
+    assert "the app is broken" in caplog.text
+    assert b"the app is broken" not in response.body
+
+
+def test_change_sets_without_transactions_are_not_implemented(open_client: OpenClient) -> None:
+    people = People()
+    client = open_client(endpoint(people))
+    change_set = ChangeSet([Operation.post("People", json={}, id="1")])
+    assert statuses(post(client, BatchRequest([change_set]))) == [501]
+    assert people.asked == []
+
+
+# -- transactions ----------------------------------------------------------------------------------
+
+
+def create(name: str, id: str, boss: int | None = None) -> Operation:
+    return Operation.post("People", json={"Name": name, "Boss": boss}, id=id)
+
+
+def names(database: Path) -> list[str]:
+    """What is in the file, read by a connection of its own."""
+    with closing(sqlite3.connect(database)) as connection:
+        return [name for (name,) in connection.execute("SELECT name FROM people ORDER BY id")]
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Path:
+    return tmp_path / "people.db"
+
+
+@pytest.fixture
+def sqlite_client(open_client: OpenClient, database: Path) -> httpx.Client:
+    return open_client(server_sqlite.make_app(str(database)))
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_change_set_is_committed(
+    sqlite_client: httpx.Client, database: Path, format: Format
+) -> None:
+    batch = BatchRequest([ChangeSet([create("Ann", "1"), create("Bob", "2")])])
+    assert statuses(post(sqlite_client, batch, format)) == [201, 201]
+    assert names(database) == ["Ann", "Bob"]
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_change_set_that_fails_leaves_nothing_behind(
+    sqlite_client: httpx.Client, database: Path, format: Format
+) -> None:
+    assert sqlite_client.post("/service/People", json={"Name": "Ann"}).status_code == 201
+    batch = BatchRequest([ChangeSet([create("Bob", "1"), create("Ann", "2"), create("Cy", "3")])])
+    response = post(sqlite_client, batch, format)
+    assert statuses(response) == ([409] if format == "multipart" else [424, 409, 424])
+    assert names(database) == ["Ann"]
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_commit_that_fails_rolls_the_change_set_back(
+    sqlite_client: httpx.Client, database: Path, format: Format
+) -> None:
+    """That nobody has the number 99 is found out by the commit."""
+    assert sqlite_client.post("/service/People", json={"Name": "Zoe"}).status_code == 201
+    batch = BatchRequest([ChangeSet([create("Ann", "1"), create("Bob", "2", boss=99)])])
+    response = post(sqlite_client, batch, format)
+    assert set(statuses(response)) == {500}
+    assert names(database) == ["Zoe"]
+
+
+def test_change_sets_of_a_json_batch_are_transactions_of_their_own(
+    sqlite_client: httpx.Client, database: Path
+) -> None:
+    good = [ChangeSet([create(f"P{n}", f"{n}")], id=f"g{n}") for n in range(4)]
+    bad = ChangeSet([create("Q", "8"), create("Q", "9")], id="bad")
+    response = post(sqlite_client, BatchRequest([*good, bad]), "json")
+    assert statuses(response) == [201, 201, 201, 201, 424, 409]
+    assert sorted(names(database)) == ["P0", "P1", "P2", "P3"]
+
+
+def test_operations_outside_of_change_sets_are_kept_when_one_fails(
+    sqlite_client: httpx.Client, database: Path
+) -> None:
+    batch = BatchRequest(
+        [
+            create("Ann", "1"),
+            ChangeSet([create("Bob", "2"), create("Ann", "3")]),
+            create("Cy", "4"),
+        ],
+        continue_on_error=True,
+    )
+    assert statuses(post(sqlite_client, batch)) == [201, 409, 201]
+    assert names(database) == ["Ann", "Cy"]
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_reference_leads_to_the_new_entity(
+    sqlite_client: httpx.Client, database: Path, format: Format
+) -> None:
+    ann = create("Ann", "1")
+    change_set = ChangeSet([ann, create("Bob", "2"), Operation.delete(ann.ref(), id="3")])
+    assert statuses(post(sqlite_client, BatchRequest([change_set]), format)) == [201, 201, 200]
+    assert names(database) == ["Bob"]
+
+
+def test_a_begin_that_fails_fails_the_change_set(open_client: OpenClient) -> None:
+    async def begin() -> None:
+        raise OSError("no database")
+
+    people = People()
+    client = open_client(endpoint(people, begin=begin))
+    change_set = ChangeSet([Operation.post("People", json={}, id="1")])
+    assert statuses(post(client, BatchRequest([change_set]))) == [500]
+    assert people.asked == []
+
+
+def test_a_batch_that_is_cancelled_rolls_back_what_has_begun() -> None:
+    events: list[str] = []
+
+    class Transaction:
+        async def rollback(self) -> None:
+            events.append("rollback")
+
+    async def begin() -> Transaction:
+        events.append("begin")
+        return Transaction()
+
+    async def main() -> None:
+        called = asyncio.Event()
+
+        async def call(step: Step, transaction: object) -> OperationResponse:
+            called.set()
+            await asyncio.Event().wait()
+            return OperationResponse(200)
+
+        batch = BatchRequest([ChangeSet([Operation.post("People", json={}, id="1")])])
+        execution = Execution(batch, batch_url="http://host/service/$batch")
+        task = asyncio.create_task(Run(execution, call, begin).in_parallel())
+        await asyncio.wait_for(called.wait(), WATCHDOG)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(main())
+    assert events == ["begin", "rollback"]
+
+
+# -- WSGI, with Flask ------------------------------------------------------------------------------
+
+
+def flask_app(connection: sqlite3.Connection) -> server_wsgi.BatchMiddleware:
+    """A service whose only connection is the transaction, since its operations run in turn."""
+    app = flask.Flask(__name__)
+
+    @app.get("/service/People")
+    def get() -> list[str]:
+        return [name for (name,) in connection.execute("SELECT name FROM people ORDER BY id")]
+
+    @app.post("/service/People")
+    def post() -> tuple[str, int, dict[str, str]]:
+        name = flask.request.get_json()["Name"]
+        try:
+            cursor = connection.execute("INSERT INTO people (name) VALUES (?)", [name])
+        except sqlite3.IntegrityError:
+            return "taken", 409, {}
+        return "", 201, {"Location": f"/service/People({cursor.lastrowid})"}
+
+    @app.delete("/service/People(<int:id>)")
+    def delete(id: int) -> tuple[str, int]:
+        connection.execute("DELETE FROM people WHERE id = ?", [id])
+        return "", 204
+
+    def begin() -> sqlite3.Connection:
+        connection.execute("BEGIN")
+        return connection
+
+    return server_wsgi.BatchMiddleware(
+        app.wsgi_app, path="/service/$batch", begin=begin, limits=Limits(operations=8)
+    )
+
+
+@pytest.fixture
+def flask_client(database: Path) -> Iterator[httpx.Client]:
+    with closing(
+        sqlite3.connect(database, isolation_level=None, check_same_thread=False)
+    ) as connection:
+        connection.execute("CREATE TABLE people (id INTEGER PRIMARY KEY, name TEXT UNIQUE)")
+        with (
+            wsgi_server(flask_app(connection)) as origin,
+            httpx.Client(base_url=origin, timeout=WATCHDOG) as client,
+        ):
+            yield client
+
+
+# -- Django ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def django_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("django") / "people.db"
+
+
+@pytest.fixture(scope="session")
+def django_app(django_database: Path) -> App:
+    app: App = server_django.make_app(str(django_database))  # Django is set up once in a process
+    return app
+
+
+@pytest.fixture
+def django_client(django_app: App, django_database: Path) -> Iterator[httpx.Client]:
+    django_database.unlink(missing_ok=True)
+    with (
+        wsgi_server(django_app) as origin,
+        httpx.Client(base_url=origin, timeout=WATCHDOG) as client,
+    ):
+        yield client
+
+
+# -- both ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(params=["flask", "django"])
+def wsgi_client(request: pytest.FixtureRequest) -> httpx.Client:
+    client: httpx.Client = request.getfixturevalue(f"{request.param}_client")
+    return client
+
+
+def people_of(client: httpx.Client) -> Sequence[str]:
+    found = client.get("/service/People").json()
+    people: Sequence[str] = found["value"] if isinstance(found, dict) else found
+    return people
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_wsgi_server_handler_executes_in_order(wsgi_client: httpx.Client, format: Format) -> None:
+    batch = BatchRequest([*(create(f"P{n}", f"{n}") for n in range(7)), GET])
+    assert statuses(post(wsgi_client, batch, format)) == [201] * 7 + [200]
+    assert people_of(wsgi_client) == [f"P{n}" for n in range(7)]
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_wsgi_change_set_is_committed(wsgi_client: httpx.Client, format: Format) -> None:
+    batch = BatchRequest([ChangeSet([create("Ann", "1"), create("Bob", "2")]), GET])
+    assert statuses(post(wsgi_client, batch, format)) == [201, 201, 200]
+    assert people_of(wsgi_client) == ["Ann", "Bob"]
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_wsgi_change_set_that_fails_leaves_nothing_behind(
+    wsgi_client: httpx.Client, format: Format
+) -> None:
+    batch = BatchRequest([ChangeSet([create("Ann", "1"), create("Ann", "2")])])
+    response = post(wsgi_client, batch, format)
+    assert statuses(response) == ([409] if format == "multipart" else [424, 409])
+    assert people_of(wsgi_client) == []
+
+
+@pytest.mark.parametrize("accept", ["multipart/mixed", "application/json"])
+def test_a_wsgi_server_answers_in_the_format_that_is_accepted(
+    wsgi_client: httpx.Client, accept: str
+) -> None:
+    answer = send(wsgi_client, encode_request(BatchRequest([GET]), accept=accept))
+    assert answer.headers["content-type"].partition(";")[0] == accept
+
+
+def test_a_wsgi_server_stops_at_the_first_error(wsgi_client: httpx.Client) -> None:
+    assert statuses(post(wsgi_client, BatchRequest([GET, MISSING, GET]))) == [200, 404]
+
+
+def test_a_wsgi_server_goes_on_after_errors_if_that_is_preferred(
+    wsgi_client: httpx.Client,
+) -> None:
+    batch = BatchRequest([GET, MISSING, GET], continue_on_error=True)
+    assert statuses(post(wsgi_client, batch)) == [200, 404, 200]
+
+
+def test_a_wsgi_server_refuses_a_url_outside_of_the_service_root(
+    wsgi_client: httpx.Client,
+) -> None:
+    assert statuses(post(wsgi_client, BatchRequest([Operation.get("/other")]))) == [403]
+
+
+def test_a_wsgi_server_refuses_what_it_cannot_read(wsgi_client: httpx.Client) -> None:
+    answer = wsgi_client.post(
+        "/service/$batch", content=b"--x", headers={"Content-Type": "multipart/mixed; boundary=b"}
+    )
+    assert answer.status_code == 400
+    assert error_of(answer).startswith("error[no-delimiter] at byte 0: ")
+
+
+def test_a_wsgi_server_refuses_a_media_type_that_is_no_batch(wsgi_client: httpx.Client) -> None:
+    answer = wsgi_client.post("/service/$batch", content=b"x", headers={"Content-Type": "text/x"})
+    assert answer.status_code == 415
+
+
+def test_a_wsgi_server_handler_refuses_the_ninth_operation_of_a_quota_of_eight(
+    flask_client: httpx.Client,
+) -> None:
+    batch = BatchRequest([create(f"P{n}", f"{n}") for n in range(9)])
+    assert send(flask_client, encode_request(batch)).status_code == 413
+    assert people_of(flask_client) == []
+
+
+def test_a_reference_leads_to_the_new_entity_of_a_wsgi_server(flask_client: httpx.Client) -> None:
+    ann = create("Ann", "1")
+    change_set = ChangeSet([ann, create("Bob", "2"), Operation.delete(ann.ref(), id="3")])
+    assert statuses(post(flask_client, BatchRequest([change_set]))) == [201, 201, 204]
+    assert people_of(flask_client) == ["Bob"]
+
+
+# -- the examples themselves -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", sorted(HOME.glob("server_*.py")), ids=lambda path: path.stem)
+def test_a_server_example_is_shorter_than_80_lines(path: Path) -> None:
+    assert len(path.read_text("utf-8").splitlines()) < 80
