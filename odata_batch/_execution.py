@@ -162,9 +162,9 @@ class Execution:
     they are not executed as one (`Dialect.atomicity_groups`); then their operations are run and
     answered like any others, and names of groups in `depends_on` mean nothing.
 
-    **URLs.** `batch_url` is the absolute URL of the batch request (`ValueError` if it is not). Whoever
-    makes it of a Host field first refuses one that holds `/`, `?` or `#`, which would move the service
-    root.
+    **URLs.** `batch_url` is the absolute URL of the batch request (`ValueError` if it is not).
+    Whoever makes it of a Host field first refuses one that holds `/`, `?` or `#`, which would move
+    the service root.
     `$id/...` stands for the Location of the response to that request. Where that has none, `locate`
     is asked for a URL; without an answer a GET, PUT or PATCH stands for its own URL, and a
     reference to anything else is answered with 424. A reference to nothing is answered with 400,

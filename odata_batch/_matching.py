@@ -309,7 +309,7 @@ def _find_by_position(sent: _Sent, response: BatchResponse, found: _Found) -> No
     broken = _contradiction(sent, pairs, tail, behind)
     if broken is None and len(items) + (tail is not None) != len(slots):
         if rest is None or len(items) > len(slots):
-            broken = f"found {len(response.items)} responses, expected {len(slots)}"
+            broken = f"the number of responses is {len(response.items)}, expected {len(slots)}"
     if broken is None:
         for slot, item in pairs:
             _assign(sent, slot, item, found)
@@ -763,9 +763,14 @@ def _failed_together(sent: _Sent, unit: _Unit, found: _Found) -> Iterator[Outcom
     """
     whole = found.whole.get(unit.number) or _nobodys(sent, unit, found)
     reason = _reason_of_failure(sent, unit, found, whole)
+    errors = [own.status for own in _causes(unit, found)]
+    # Beside an error of its own, 424 says that a member was taken down by that one.
+    is_culprit_known = any(status != 424 for status in errors)
     for index in unit.members:
         own = _clean(index, found)
-        if own is not None and _is_error(own):
+        if own is not None and own.status == 424 and is_culprit_known:
+            yield _outcome(sent, found, index, State.ROLLED_BACK, reason)
+        elif own is not None and _is_error(own):
             yield _by_status(sent, found, index)
         elif own is not None or whole is None:
             yield _outcome(sent, found, index, State.ROLLED_BACK, reason)

@@ -122,7 +122,7 @@ class _Pair:
                 self._say_of(Rule.RESPONSE_UNEXPECTED, message, found)
         failed = any(found.response.status >= 400 for found in answers)
         if len(answers) < len(item.operations()) and not failed and not self._response.truncated:
-            message = f"found {len(answers)} responses to {len(item.operations())} operations"
+            message = f"{len(answers)} of {len(item.operations())} operations have a response"
             self._say(Rule.RESPONSE_MISSING, message, path, answer.position)
 
     def _check_end(self) -> None:

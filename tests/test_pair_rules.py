@@ -177,7 +177,7 @@ def test_these_are_responses_to_a_multipart_request(
         (
             ONE_CHANGE_SET,
             BatchResponse([ChangeSetResponse(answers("1"))]),
-            [("response-missing", "items[0]", "found 1 responses to 2 operations")],
+            [("response-missing", "items[0]", "1 of 2 operations have a response")],
         ),
         (
             BatchRequest([GET, *ONE_CHANGE_SET.items]),
