@@ -309,7 +309,8 @@ def _find_by_position(sent: _Sent, response: BatchResponse, found: _Found) -> No
     broken = _contradiction(sent, pairs, tail, behind)
     if broken is None and len(items) + (tail is not None) != len(slots):
         if rest is None or len(items) > len(slots):
-            broken = f"the number of responses is {len(response.items)}, expected {len(slots)}"
+            noun = "response" if len(response.items) == 1 else "responses"
+            broken = f"found {len(response.items)} {noun}, expected {len(slots)}"
     if broken is None:
         for slot, item in pairs:
             _assign(sent, slot, item, found)

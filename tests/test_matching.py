@@ -412,9 +412,9 @@ def test_the_ids_of_each_change_set_may_start_anew() -> None:
     [
         ([answer(200, "2"), answer(200, "1")], "the id '2' was found in place of '1'"),
         ([answer(200), answer(200, "9")], "the id '9' was found in place of '2'"),
-        ([answer(200)], "the number of responses is 1, expected 2"),
-        ([], "the number of responses is 0, expected 2"),
-        ([answer(200)] * 3, "the number of responses is 3, expected 2"),
+        ([answer(200)], "found 1 response, expected 2"),
+        ([], "found 0 responses, expected 2"),
+        ([answer(200)] * 3, "found 3 responses, expected 2"),
         (
             [answer(200), group(answer(200))],
             "the response to a change set was found in place of that to items[1]",
@@ -464,7 +464,7 @@ def test_a_success_in_place_of_a_change_set_accounts_for_nothing() -> None:
 
 def test_a_gap_is_no_success_of_what_is_around_it() -> None:
     result = asked([get(), get(), get()], [answer(200), answer(404)], goes_on=True)
-    assert told(result) == [("UNKNOWN", "the number of responses is 2, expected 3", None)] * 3
+    assert told(result) == [("UNKNOWN", "found 2 responses, expected 3", None)] * 3
 
 
 # -- fewer responses, for a reason ----------------------------------------------------------------
@@ -665,7 +665,7 @@ def test_an_interim_answer_in_multipart_leaves_the_rest_of_a_json_batch_pending(
 def test_a_202_without_ids_explains_no_gap_in_a_json_batch() -> None:
     items, responses = [get("1"), get("2"), get("3")], [answer(200), answer(202, to="l")]
     result = asked(items, responses, format="json")
-    assert told(result) == [("UNKNOWN", "the number of responses is 2, expected 3", None)] * 3
+    assert told(result) == [("UNKNOWN", "found 2 responses, expected 3", None)] * 3
     assert states(asked(items[:2], responses, format="json")) == ["SUCCEEDED", "PENDING"]
 
 
