@@ -3,22 +3,14 @@
 OData Protocol, 11.7.7.4 to 11.7.7.6, and OData JSON, 19.4 to 19.6. `Execution` hands out steps and
 takes their responses; whoever runs them decides how, and may be a server, a mock or a gateway.
 
-An item of the batch is a unit: an operation alone, or a change set with what stands around it. A
-unit starts once all that its operations depend on is settled; within a change set the same holds
-for its operations. Both are a `_Schedule`, which counts down what each of its nodes waits for, so
-that all work is linear in the number of operations and dependencies, and nothing recurses.
-
 Why this long: the public types come first, each with what it means to whoever runs the steps.
 """
 
 from __future__ import annotations
 
 import json
-import re
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from typing import Final, TypeAlias
 
 from odata_batch import _grammar as grammar
@@ -32,7 +24,8 @@ from odata_batch._errors import (
     Stop,
     UnresolvedReference,
 )
-from odata_batch._headers import Headers, Pair
+from odata_batch._headers import Headers
+from odata_batch._inheritance import ETAG_FIELDS, Inheritance
 from odata_batch._limits import DEFAULT_LIMITS, Limits
 from odata_batch._model import (
     BatchRequest,
@@ -45,7 +38,8 @@ from odata_batch._model import (
     ResponseItem,
 )
 from odata_batch._prepare import Format, check_format, prepare
-from odata_batch._references import Dependencies, Edge, dependencies_of
+from odata_batch._references import Dependencies, dependencies_of
+from odata_batch._schedule import Plan, Unit
 from odata_batch._urls import is_batch_resource, is_within, location_of, resolve_url
 from odata_batch.dialects import ODATA_4_01, Dialect
 
@@ -225,7 +219,7 @@ class Execution:
         _refuse(request, format, dialect, limits)
         prepared = prepare(request, format=format, dialect=dialect)
         self._dialect = dialect
-        self._inheritance = _Inheritance(Headers(headers), dialect, format)
+        self._inheritance = Inheritance(Headers(headers), dialect, format)
         self._evaluate = evaluate
         self._locate = locate
         self._stops = _stops(request, format, continue_on_error, dialect)
@@ -239,15 +233,15 @@ class Execution:
         # Whoever names groups in other formats than JSON may depend on them, too.
         dependencies = dependencies_of(self._source, format="json", dialect=dialect)
         order = _order(dependencies)
-        self._plan = _Plan(request, dependencies, order, in_turn, ordered is not False)
+        self._plan = Plan(request, dependencies, order, in_turn, ordered is not False)
         self._schedule = self._plan.schedule
         self._units = self._plan.units
         self._answers: dict[int, OperationResponse] = {}
         self._steps: dict[int, Step] = {}
         self._locations: dict[int, str | None] = {}
-        self._out: list[tuple[_Unit, Step | Signal]] = []
-        self._in_flight: dict[object, _Unit] = {}
-        self._pending: dict[int, _Unit] = {}
+        self._out: list[tuple[Unit, Step | Signal]] = []
+        self._in_flight: dict[object, Unit] = {}
+        self._pending: dict[int, Unit] = {}
         self._open = 0
         self._stopped = False
         self._advance()
@@ -330,7 +324,7 @@ class Execution:
 
     # -- what runs --
 
-    def _take(self, work: object, kind: type[Step | _Signal], verb: str) -> _Unit:
+    def _take(self, work: object, kind: type[Step | _Signal], verb: str) -> Unit:
         unit = self._in_flight.pop(work, None) if isinstance(work, kind) else None
         if unit is None:
             name = type(work).__name__
@@ -351,7 +345,7 @@ class Execution:
                 self._pending[unit.index] = unit
                 raise
 
-    def _start(self, unit: _Unit) -> None:
+    def _start(self, unit: Unit) -> None:
         self._open += 1
         if unit.change_set is None:
             self._pending[unit.index] = unit
@@ -362,7 +356,7 @@ class Execution:
         else:
             self._out.append((unit, Begin(group=unit.index, change_set=unit.change_set)))
 
-    def _refuse_change_set(self, unit: _Unit) -> None:
+    def _refuse_change_set(self, unit: Unit) -> None:
         """Fail the change set if it can be known before it begins that one operation will."""
         if not unit.members:
             unit.failure = _error(400, "the change set holds no request")
@@ -374,7 +368,7 @@ class Execution:
                 self._answer(unit, index, refused.response)
                 return
 
-    def _go_on(self, unit: _Unit) -> None:
+    def _go_on(self, unit: Unit) -> None:
         startable = unit.schedule.startable
         while startable and not unit.failed:
             index = startable[0]
@@ -396,14 +390,14 @@ class Execution:
         elif not unit.left:
             self._out.append((unit, Commit(group=unit.index, change_set=unit.change_set)))
 
-    def _answer(self, unit: _Unit, index: int, response: OperationResponse) -> None:
+    def _answer(self, unit: Unit, index: int, response: OperationResponse) -> None:
         self._answers[index] = response
         unit.left -= 1
         unit.schedule.settle(index)
         if response.status >= 400 and not unit.failed:
             unit.culprit = index
 
-    def _settle(self, unit: _Unit) -> None:
+    def _settle(self, unit: Unit) -> None:
         unit.settled = True
         self._open -= 1
         self._schedule.settle(unit.index)
@@ -420,7 +414,7 @@ class Execution:
 
     # -- one step --
 
-    def _step(self, unit: _Unit, index: int) -> Step:
+    def _step(self, unit: Unit, index: int) -> Step:
         self._check_edges(unit, index, outside=False)
         self._check_condition(unit, index)
         operation = self._operations[index]
@@ -440,7 +434,7 @@ class Execution:
             group=None if unit.change_set is None else unit.index,
         )
 
-    def _check_edges(self, unit: _Unit, index: int, *, outside: bool) -> None:
+    def _check_edges(self, unit: Unit, index: int, *, outside: bool) -> None:
         """Refuse what depends on something that failed; `outside` looks beyond its unit only."""
         conditional = self._operations[index].condition is not None
         for edge in self._plan.edges_of(index):
@@ -453,7 +447,7 @@ class Execution:
             if not self._has_succeeded(edge.target, unit):
                 raise _Refused(424, f"{quote(edge.name)} has not succeeded")
 
-    def _has_succeeded(self, node: int, within: _Unit) -> bool:
+    def _has_succeeded(self, node: int, within: Unit) -> bool:
         """Tell whether all is well with a node, an operation or a change set, seen from a unit."""
         unit = self._plan.unit_of(node)
         if unit is not within and (unit.failed or not unit.settled):
@@ -465,7 +459,7 @@ class Execution:
         if self._evaluate is None and self._operations[index].condition is not None:
             raise _Refused(424, "conditions are not supported")
 
-    def _check_condition(self, unit: _Unit, index: int) -> None:
+    def _check_condition(self, unit: Unit, index: int) -> None:
         self._check_condition_supported(index)
         condition = self._operations[index].condition
         if condition is None or self._evaluate is None:
@@ -479,7 +473,7 @@ class Execution:
         if not self._evaluate(condition, known):
             raise _Refused(424, f"the condition {quote(condition)} is not met")
 
-    def _outcome(self, node: int, within: _Unit) -> OperationResponse | None:
+    def _outcome(self, node: int, within: Unit) -> OperationResponse | None:
         """Return the response to a node, an operation or a change set, as far as there is one."""
         unit = self._plan.unit_of(node)
         if unit is within:
@@ -538,7 +532,7 @@ class Execution:
         """Return the ETags that stand for references, by the text of the reference."""
         etags = {}
         for edge in self._plan.edges_of(index):
-            if edge.place in _ETAG_FIELDS and edge.target is not None:
+            if edge.place in ETAG_FIELDS and edge.target is not None:
                 answer = self._answers.get(edge.target)
                 etag = None if answer is None else answer.headers.get("etag")
                 if etag is None:
@@ -548,7 +542,7 @@ class Execution:
 
     # -- the response --
 
-    def _response_items(self, unit: _Unit) -> Iterator[ResponseItem]:
+    def _response_items(self, unit: Unit) -> Iterator[ResponseItem]:
         finals = [self._final(unit, index) for index in unit.members]
         source = self._source.items[unit.index]
         if not isinstance(source, ChangeSet) or self._flat:
@@ -558,7 +552,7 @@ class Execution:
         else:
             yield _mirrored(source, iter(finals))
 
-    def _final(self, unit: _Unit, index: int) -> OperationResponse:
+    def _final(self, unit: Unit, index: int) -> OperationResponse:
         """Return what the operation is answered with, now that its unit is settled."""
         response = self._answers.get(index) if unit.failure is None else unit.failure
         if response is None or (unit.failed and response.status < 400):
@@ -566,7 +560,7 @@ class Execution:
             response = _error(424, "another request of the change set has failed")
         return self._with_id(response, index)
 
-    def _failure(self, unit: _Unit) -> OperationResponse:
+    def _failure(self, unit: Unit) -> OperationResponse:
         """Return the response to a change set that failed."""
         if unit.failure is not None:
             return replace(unit.failure, id=None)
@@ -587,135 +581,8 @@ class _Refused(Exception):
         self.response = _error(status, message)
 
 
-# -- what waits for what ---------------------------------------------------------------------------
-
 # References that are not resolved here: what they refer to comes first, nothing more.
 _ORDER_ONLY = frozenset(("query", "condition", "body"))
-# entity-tag = [ "W/" ] DQUOTE *etagc DQUOTE, or a reference        RFC 9110, 8.8.3
-_WORD = re.compile(r'"[^"]*"?|[^\s,"]+')
-_ETAG_FIELDS = frozenset(("if-match", "if-none-match"))
-
-
-class _Schedule:
-    """Which nodes may start: those for which everything is settled that they wait for."""
-
-    def __init__(self, order: Iterable[int], pairs: Iterable[tuple[int, int]]) -> None:
-        self._waiting = dict.fromkeys(order, 0)
-        self._after: dict[int, list[int]] = {}
-        for first, second in pairs:
-            self._after.setdefault(first, []).append(second)
-            self._waiting[second] += 1
-        self.startable = deque(node for node, waiting in self._waiting.items() if not waiting)
-
-    def settle(self, node: int) -> None:
-        """Take note that nothing needs to wait for the node any more."""
-        for other in self._after.get(node, ()):
-            self._waiting[other] -= 1
-            if not self._waiting[other]:
-                self.startable.append(other)
-
-
-@dataclass(slots=True, eq=False)
-class _Unit:
-    """An item of the batch while it is executed."""
-
-    index: int
-    change_set: ChangeSet | None
-    members: range
-    """The indexes of its operations."""
-    schedule: _Schedule
-    left: int
-    """How many operations have not been answered."""
-    running: int = 0
-    """How many operations have been handed out and not completed."""
-    begun: bool = False
-    """Whether a step or signal of it has been handed out."""
-    settled: bool = False
-    """Whether it is over."""
-    culprit: int = -1
-    """The operation that failed first."""
-    failure: OperationResponse | None = None
-    """The response to all of it, where it failed as a whole."""
-
-    @property
-    def failed(self) -> bool:
-        return self.culprit >= 0 or self.failure is not None
-
-
-class _Plan:
-    """The units of a batch, and what their operations depend on."""
-
-    def __init__(
-        self,
-        request: BatchRequest,
-        dependencies: Dependencies,
-        order: Sequence[int],
-        in_turn: bool,
-        members_in_turn: bool,
-    ) -> None:
-        members = _members(request)
-        unit_order = _unit_order([dependencies.item_of[index] for index in order], members)
-        self._item_of = dependencies.item_of
-        self._edges: list[list[Edge]] = [[] for _ in order]
-        self._depended_on: set[int] = set()
-        between: list[tuple[int, int]] = []
-        within: list[list[tuple[int, int]]] = [[] for _ in members]
-        ranks = {index: rank for rank, index in enumerate(order)}
-        unit_ranks = {index: rank for rank, index in enumerate(unit_order)}
-        for source, target in self._take_edges(dependencies.edges):
-            unit, other = self._item_of[source], self._unit_index(target)
-            # Nothing waits for what comes later, so that nothing waits forever.
-            if unit != other and unit_ranks[other] < unit_ranks[unit]:
-                between.append((other, unit))
-            elif unit == other and ranks[target] < ranks[source]:
-                within[unit].append((target, source))
-        self.schedule = _Schedule(unit_order, pairwise(unit_order) if in_turn else between)
-        member_order: list[list[int]] = [[] for _ in members]
-        for index in order:
-            member_order[self._item_of[index]].append(index)
-        self.units = [
-            _Unit(
-                index=index,
-                change_set=item if isinstance(item, ChangeSet) else None,
-                members=members[index],
-                schedule=_Schedule(
-                    member_order[index],
-                    pairwise(member_order[index]) if members_in_turn else within[index],
-                ),
-                left=len(members[index]),
-            )
-            for index, item in enumerate(request.items)
-        ]
-
-    def edges_of(self, index: int) -> Sequence[Edge]:
-        """Return what an operation depends on, its own change set left out."""
-        return self._edges[index]
-
-    def is_depended_on(self, index: int) -> bool:
-        """Tell whether an operation depends on this one."""
-        return index in self._depended_on
-
-    def unit_of(self, node: int) -> _Unit:
-        """Return the unit of an operation, or of a change set."""
-        return self.units[self._unit_index(node)]
-
-    def _unit_index(self, node: int) -> int:
-        count = len(self._item_of)
-        return self._item_of[node] if node < count else node - count
-
-    def _take_edges(self, edges: Iterable[Edge]) -> Iterator[tuple[int, int]]:
-        """Keep the edges; yield the ends of those that have two."""
-        for edge in edges:
-            source, target = edge.source, edge.target
-            if target is not None:
-                if (
-                    target >= len(self._item_of)
-                    and self._unit_index(target) == self._item_of[source]
-                ):
-                    continue  # nothing waits for its own change set
-                self._depended_on.add(target)
-                yield source, target
-            self._edges[source].append(edge)
 
 
 def _dissolved(request: BatchRequest) -> BatchRequest:
@@ -728,28 +595,6 @@ def _dissolved(request: BatchRequest) -> BatchRequest:
     return replace(request, items=tuple(items))
 
 
-def _members(request: BatchRequest) -> list[range]:
-    """Return the indexes of the operations of each item."""
-    members = []
-    stop = 0
-    for item in request.items:
-        start = stop
-        stop += len(item.operations()) if isinstance(item, ChangeSet) else 1
-        members.append(range(start, stop))
-    return members
-
-
-def _unit_order(order: Iterable[int], members: Sequence[range]) -> list[int]:
-    """Return the units in the order of their operations; one without any stays where it is."""
-    found = []
-    for unit in (-1, *dict.fromkeys(order)):
-        found.append(unit)
-        while unit + 1 < len(members) and not members[unit + 1]:
-            unit += 1
-            found.append(unit)
-    return found[1:]
-
-
 def _mirrored(source: ChangeSet, responses: Iterator[OperationResponse]) -> ChangeSetResponse:
     """Return the responses in the shape of their change set, whose depth is known to be small."""
     items = [
@@ -757,90 +602,6 @@ def _mirrored(source: ChangeSet, responses: Iterator[OperationResponse]) -> Chan
         for item in source.items
     ]
     return ChangeSetResponse(items, id=source.id)
-
-
-# -- what is inherited -----------------------------------------------------------------------------
-
-# OData Protocol, 8.1 and 8.2; the versions of OData 2 are inherited like those of OData 4.
-_INHERITED = frozenset(
-    """
-    accept accept-charset accept-language content-language isolation odata-isolation odata-version
-    odata-maxversion dataserviceversion maxdataserviceversion
-    """.split()
-)
-_INHERITED_PREFERENCES = frozenset(("allow-entityreferences", "include-annotations"))
-_SUPERFLUOUS = frozenset(("host", "content-length", "transfer-encoding"))
-
-
-class _Inheritance:
-    """What the requests of a batch inherit from the batch request, and what they may not say."""
-
-    def __init__(self, outer: Headers, dialect: Dialect, format: Format) -> None:
-        self._json = format == "json"
-        self._left_out = dialect.forbidden_headers | _SUPERFLUOUS
-        self._fields = tuple(_inherited(outer))
-        self._preferences = {
-            name: text for name, text in _preferences(outer) if name in _INHERITED_PREFERENCES
-        }
-
-    def apply(self, operation: Operation, etags: Mapping[str, str], may_be_later: bool) -> Headers:
-        """Return the fields of the operation and those that it inherits."""
-        own = [
-            (name, _with_etags(value, etags) if name.lower() in _ETAG_FIELDS else value)
-            for name, value in operation.headers.pairs
-            if name.lower() not in self._left_out
-        ]
-        names = {_unprefixed(name) for name, _ in own}
-        own += [pair for pair in self._fields if _unprefixed(pair[0]) not in names]
-        if self._json and operation.body and "content-type" not in names:
-            # A body that does not say otherwise is JSON. OData JSON, 19.1
-            own.append(("Content-Type", "application/json"))
-        return self._with_preferences(Headers(own), may_be_later)
-
-    def _with_preferences(self, headers: Headers, may_be_later: bool) -> Headers:
-        own = list(_preferences(headers))
-        names = {name for name, _ in own}
-        kept = [text for name, text in own if name != "respond-async" or may_be_later]
-        added = [text for name, text in self._preferences.items() if name not in names]
-        if not added and len(kept) == len(own):
-            return headers
-        pairs = [pair for pair in headers.pairs if pair[0].lower() != "prefer"]
-        return Headers([*pairs, *([("Prefer", ", ".join(kept + added))] if kept + added else [])])
-
-
-def _with_etags(value: str, etags: Mapping[str, str]) -> str:
-    """Put the ETags in the place of the references, which stand outside of quotes."""
-    return _WORD.sub(lambda match: etags.get(match[0], match[0]), value)
-
-
-def _inherited(outer: Headers) -> Iterator[Pair]:
-    for name, value in outer.pairs:
-        if name.lower() == "accept":
-            value = _without_batches(value)
-        if name.lower() in _INHERITED and value:
-            yield name, value
-
-
-def _without_batches(accept: str) -> str:
-    """Leave out the media types of batches: the field speaks of the batch response, too."""
-    ranges = [each.strip(" \t") for each in accept.split(",")]
-    kept = [
-        each for each in ranges if not each.lower().startswith(("multipart/", "application/http"))
-    ]
-    return accept if len(kept) == len(ranges) else ", ".join(kept)
-
-
-def _unprefixed(name: str) -> str:
-    return (
-        name.lower().removeprefix("odata-") if name.lower() == "odata-isolation" else name.lower()
-    )
-
-
-def _preferences(headers: Headers) -> Iterator[tuple[str, str]]:
-    """Yield the preferences of a message, each with its name, in lower case and without prefix."""
-    for value in headers.get_all("prefer"):
-        for match in grammar.PREFERENCE.finditer(value):
-            yield match[1].lower().removeprefix("odata."), match[0].strip(" \t")
 
 
 # -- what is refused, and with what ----------------------------------------------------------------

@@ -51,6 +51,7 @@ ORDER = (
     ("_outcomes",),
     ("_matching",),
     ("_planning", "_conversion"),
+    ("_schedule", "_inheritance"),
     ("_execution",),
     ("_decoding", "_encoding"),
     ("__init__",),
