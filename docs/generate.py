@@ -35,7 +35,6 @@ from docs.docstrings import (
     prose,
     public_names,
 )
-
 from odata_batch import Dialect, Rule
 from odata_batch import dialects as presets
 from odata_batch.dialects import PRESETS

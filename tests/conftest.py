@@ -1,8 +1,8 @@
 """Hypothesis profiles, chosen by the environment variable HYPOTHESIS_PROFILE.
 
-`default` is for every run, `ci` and `quick` are for the first and for the other Pythons of a machine
-that has many to try, `thorough` is for an idle hour. No profile has a deadline: under coverage the
-first example is always slow.
+`default` is for every run, `ci` and `quick` are for the first and for the other Pythons of a
+machine that has many to try, `thorough` is for an idle hour. No profile has a deadline: under
+coverage the first example is always slow.
 """
 
 import os
