@@ -154,9 +154,11 @@ class _Pair:
         sent = {self._key(each.operation.id or ""): each for each in _sent(self._request)}
         depended_on = {self._key(name) for each in sent.values() for name in _names(each)}
         answered = set()
+        unnamed = 0
         for answer in _answers(self._response.items):
             id = answer.response.id
             if id is None:
+                unnamed += 1
                 message = "a response to a JSON request has no Content-ID"
                 self._say_of(Rule.RESPONSE_ID, message, answer)
                 continue
@@ -169,7 +171,8 @@ class _Pair:
                 self._check_group(each, answer)
                 self._check_accepted(answer, self._key(id) in depended_on)
         missing = [each for key, each in sent.items() if key not in answered]
-        if missing and self._request.continue_on_error is not False:
+        # Whom the responses without an identifier answer is not known: they may be these.
+        if len(missing) > unnamed and self._request.continue_on_error is not False:
             self._say_missing([_name_of(each.operation) for each in missing])
 
     def _check_group(self, each: _Sent, answer: _Answer) -> None:

@@ -336,6 +336,14 @@ def test_a_method_of_the_dialect_stays() -> None:
     assert (batch.operations()[0].method, losses) == ("MERGE", [])
 
 
+def test_what_depends_on_others_stays_when_a_request_is_left_out() -> None:
+    odd = Operation("BREW", "Pots(1)", id="1")
+    named = replace(BOB, id="2")
+    batch, losses = to_json(odd, named, Operation.patch("$2", json={}, id="3"))
+    assert [each.id for each in batch.operations()] == ["2", "3"]
+    assert [message for _, _, message in losses] == ["BREW 'Pots(1)' is left out: JSON has no BREW"]
+
+
 def test_a_request_that_json_cannot_express_is_left_out_with_what_depends_on_it() -> None:
     odd = Operation("BREW", "Pots(1)", id="1")
     batch, losses = to_json(odd, ChangeSet([Operation.patch("$1", json={}, id="2"), ANN]), BOB)
