@@ -13,9 +13,14 @@ PYTHON := $(shell for name in python3 python3.11 python3.12 python3.13 python3.1
 	done)
 endif
 
+# mitmproxy needs 3.12 or later.
+PYTHON_3_12 = $(shell for name in "$(PYTHON)" python3.12 python3.13 python3.14 python3.15; do \
+	"$$name" -c 'import sys; sys.exit(sys.version_info < (3, 12))' 2>/dev/null && echo "$$name" && break; \
+	done)
+
 .DEFAULT_GOAL = help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check thorough fuzz bench docs clean python
+.PHONY: help demo test check thorough fuzz bench docs interop mitmproxy clean python
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
@@ -23,9 +28,14 @@ help: ## list the targets
 demo: python ## show a captured batch, from the checkout as it stands
 	"$(PYTHON)" -m odata_batch show "$(DEMO_FILE)"
 
+# COVERAGE=no takes half the time.
 test: $(VENV)/ready ## run the tests; every branch of the package must be covered
+ifeq ($(COVERAGE),no)
+	"$(VENV)/bin/python" -m pytest
+else
 	COVERAGE_FILE="$(VENV)/coverage" "$(VENV)/bin/python" -m coverage run -m pytest
 	COVERAGE_FILE="$(VENV)/coverage" "$(VENV)/bin/python" -m coverage report
+endif
 
 check: $(VENV)/ready ## check format, lint and types
 	"$(VENV)/bin/python" -m ruff format --check .
@@ -47,8 +57,18 @@ bench: $(VENV)/ready ## time decoding and encoding beside the floors
 docs: $(VENV)/ready ## write the pages of docs/ that are made from the code
 	"$(VENV)/bin/python" docs/generate.py
 
+interop: .venv-interop/ready ## talk to other programs over loopback, and write docs/interop.md
+	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory .interop/peers/ready .interop/cap/ready; \
+	else echo "There is no npm, so what needs Node is left out." >&2; fi
+	INTEROP_TABLE=1 .venv-interop/bin/python -m pytest -m interop tests/interop
+	@if [ -n "$(PYTHON_3_12)" ]; then $(MAKE) --no-print-directory mitmproxy; \
+	else echo "There is no Python 3.12 or later, so mitmproxy is left out." >&2; fi
+
+mitmproxy: .venv-mitmproxy/ready
+	.venv-mitmproxy/bin/python -m pytest -m interop tests/test_interop_mitmproxy.py
+
 clean: ## remove everything that these targets made
-	rm -rf .venv .venv-* .coverage .fuzz .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
+	rm -rf .interop .venv .venv-* .coverage .fuzz .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
 	find odata_batch tests benchmarks docs fuzz examples -name __pycache__ -prune \
 		-exec rm -rf {} + 2>/dev/null || true
 
@@ -69,4 +89,34 @@ $(VENV)/atheris: $(VENV)/ready
 		'atheris>=3,<4' || { \
 		echo "No atheris for this Python. It is published for CPython 3.11 to 3.14 on Linux x86-64;"; \
 		echo "choose one of these: make fuzz VENV=.venv-fuzz PYTHON=/path/to/python3.12"; exit 1; } >&2
+	@touch "$@"
+
+.venv-interop/ready: pyproject.toml tests/interop/requirements.txt | python
+	"$(PYTHON)" -m venv --clear .venv-interop
+	.venv-interop/bin/python -m pip install --quiet --disable-pip-version-check \
+		--editable . --requirement tests/interop/requirements.txt
+	@touch "$@"
+
+.venv-mitmproxy/ready: pyproject.toml
+	"$(PYTHON_3_12)" -m venv --clear .venv-mitmproxy
+	.venv-mitmproxy/bin/python -m pip install --quiet --disable-pip-version-check \
+		--editable '.[hypothesis]' 'mitmproxy>=12,<13' 'pytest>=8.3,<10'
+	@touch "$@"
+
+.interop/peers/ready: tests/interop/node/package.json
+	rm -rf .interop/peers
+	mkdir -p .interop/peers
+	cp tests/interop/node/package.json .interop/peers
+	cd .interop/peers && npm install --no-audit --no-fund --no-package-lock --ignore-scripts \
+		--loglevel=error
+	@touch "$@"
+
+# A part of it is compiled, against the headers of this Node where they are installed.
+.interop/cap/ready: $(wildcard tests/interop/cap/*.json tests/interop/cap/srv/*)
+	rm -rf .interop/cap
+	mkdir -p .interop
+	cp -R tests/interop/cap .interop/cap
+	prefix="$$(dirname "$$(dirname "$$(command -v node)")")"; \
+	if [ -e "$$prefix/include/node/node.h" ]; then export npm_config_nodedir="$$prefix"; fi; \
+	cd .interop/cap && npm install --no-audit --no-fund --no-package-lock --loglevel=error
 	@touch "$@"

@@ -18,7 +18,7 @@ BASE = settings(
 )
 
 settings.register_profile("default", BASE, max_examples=100)
-settings.register_profile("ci", BASE, max_examples=50)
+settings.register_profile("ci", BASE, max_examples=30)
 settings.register_profile("quick", BASE, max_examples=15)
 settings.register_profile("thorough", BASE, max_examples=10_000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))

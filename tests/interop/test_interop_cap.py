@@ -1,0 +1,382 @@
+"""Our client against a CAP server; what `match` says is held against what the database holds."""
+
+from __future__ import annotations
+
+import http.client
+import importlib
+import json
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import pytest
+
+from odata_batch import (
+    BatchRequest,
+    BatchResult,
+    ChangeSet,
+    Operation,
+    Payload,
+    State,
+    check_response,
+    convert_request,
+    encode_request,
+    match,
+    split,
+)
+from odata_batch.dialects import SAP_CAP
+from tests.interop.conftest import Cap, Table, python_peer
+
+pytestmark = pytest.mark.interop
+
+Format = Literal["multipart", "json"]
+FORMATS: tuple[Format, ...] = ("multipart", "json")
+MEDIA_TYPES = {"multipart": "multipart/mixed", "json": "application/json"}
+BOTH = pytest.mark.parametrize("format", FORMATS)
+OTHER: dict[Format, Format] = {"multipart": "json", "json": "multipart"}
+SUCCEEDED, FAILED, ROLLED_BACK = State.SUCCEEDED, State.FAILED, State.ROLLED_BACK
+# In JSON the members of a change set keep the status that they had before it was rolled back.
+ROLLED_BACK_WITH_201: dict[Format, list[str]] = {"multipart": [], "json": ["group-status-mixed"]}
+
+
+@dataclass(frozen=True)
+class Shop:
+    """The service of `cap/srv/shop.cds`, which has no books when a test begins."""
+
+    cap: Cap
+    content_types: list[str] = field(default_factory=list)
+    """Those of the batch responses."""
+
+    @property
+    def peer(self) -> tuple[str, str, str]:
+        """Who is talked to, as the table names it."""
+        return "@sap/cds", self.cap.version, "server"
+
+    def call(
+        self, method: str, path: str, payload: Payload | None = None
+    ) -> tuple[int, list[tuple[str, str]], bytes]:
+        """Return the status, the header fields and the body of the answer."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.cap.port, timeout=30)
+        headers = dict(payload.headers.pairs) if payload else {}
+        connection.request(method, f"/shop/{path}", payload.body if payload else None, headers)
+        answer = connection.getresponse()
+        body = answer.read()
+        connection.close()
+        return answer.status, answer.getheaders(), body
+
+    def books(self) -> list[dict[str, Any]]:
+        """Return what the database holds, read without a batch."""
+        _, _, body = self.call("GET", "Books?$orderby=ID")
+        entities: list[dict[str, Any]] = json.loads(body)["value"]
+        return entities
+
+    def ids(self) -> list[int]:
+        return [book["ID"] for book in self.books()]
+
+    def send(
+        self, batch: BatchRequest, format: Format, answer: Format | None = None
+    ) -> tuple[BatchResult, list[str]]:
+        """Return what became of the operations, and the rules that the response breaks."""
+        accept = MEDIA_TYPES[answer or format]
+        payload = encode_request(batch, format=format, dialect=SAP_CAP, accept=accept)
+        status, headers, body = self.call("POST", "$batch", payload)
+        content_type = next(value for name, value in headers if name.lower() == "content-type")
+        self.content_types.append(content_type)
+        report = check_response(
+            body,
+            content_type,
+            headers=headers,
+            dialect=SAP_CAP,
+            request=batch,
+            request_format=format,
+        )
+        result = match(batch, report.value, format=format, dialect=SAP_CAP, status=status)
+        return result, list(dict.fromkeys(found.rule.slug for found in report.diagnostics))
+
+
+@pytest.fixture
+def shop(cap: Cap) -> Shop:
+    shop = Shop(cap)
+    for id in shop.ids():
+        shop.call("DELETE", f"Books({id})")
+    return shop
+
+
+def book(id: int, **fields: object) -> Operation:
+    """Return a request that creates a book, and bears its number."""
+    entity = {"ID": id, "title": f"Book {id}", "stock": 1, "isbn": f"isbn-{id}", **fields}
+    return Operation.post("Books", json=entity, id=f"b{id}")
+
+
+def states(result: BatchResult) -> list[State]:
+    return [outcome.state for outcome in result.outcomes]
+
+
+CROSSED = BatchRequest(
+    [
+        book(1),
+        ChangeSet([book(2), book(3, stock=5000)]),
+        book(4),
+        Operation.get("Books(99)", id="missing"),
+    ]
+)
+
+
+@BOTH
+def test_a_change_set_that_refers_to_itself_succeeds(
+    shop: Shop, table: Table, format: Format
+) -> None:
+    first = book(1)
+    change_set = ChangeSet(
+        [
+            first,
+            Operation.patch(first.ref(), json={"stock": 5}),
+            Operation.post(first.ref("pages"), json={"number": 1, "text": "Once"}),
+        ]
+    )
+    batch = BatchRequest([change_set, Operation.get("Books(1)?$expand=pages")])
+    result, findings = shop.send(batch, format)
+    assert result.ok
+    assert findings == []
+    assert [outcome.status for outcome in result.outcomes] == [201, 200, 201, 200]
+    assert [book["stock"] for book in shop.books()] == [5]
+    last = result.outcomes[-1].response
+    assert last is not None
+    assert [page["text"] for page in json.loads(last.body)["pages"]] == ["Once"]
+    exchanged = f"{format}: a change set whose requests refer to its first, then a query"
+    table.add(*shop.peer, exchanged, "all succeeded")
+
+
+@BOTH
+def test_a_change_set_that_fails_is_not_applied_and_the_rest_is(
+    shop: Shop, table: Table, format: Format
+) -> None:
+    batch = BatchRequest(
+        [book(1), ChangeSet([book(2), book(3, stock=5000), book(4)]), book(5)],
+        continue_on_error=True,
+    )
+    result, findings = shop.send(batch, format)
+    assert states(result) == [SUCCEEDED, ROLLED_BACK, FAILED, ROLLED_BACK, SUCCEEDED]
+    assert shop.ids() == [1, 5]
+    assert findings == ROLLED_BACK_WITH_201[format]
+    failed = result["b3"].response
+    assert failed is not None
+    assert json.loads(failed.body)["error"]["code"] == "ASSERT_RANGE"
+    exchanged = f"{format}: a change set of which one request is refused, between two others"
+    table.add(*shop.peer, exchanged, "match agrees with the database", *findings)
+
+
+@BOTH
+def test_a_change_set_that_fails_at_the_commit_is_not_applied(
+    shop: Shop, table: Table, format: Format
+) -> None:
+    batch = BatchRequest(
+        [book(1), ChangeSet([book(2), book(3, isbn="isbn-1")]), Operation.get("Books/$count")],
+        continue_on_error=True,
+    )
+    result, findings = shop.send(batch, format)
+    assert states(result) == [SUCCEEDED, ROLLED_BACK, FAILED, SUCCEEDED]
+    assert shop.ids() == [1]
+    assert findings == ROLLED_BACK_WITH_201[format]
+    exchanged = "a change set that breaks a unique key, between two others"
+    table.add(*shop.peer, f"{format}: {exchanged}", "match agrees with the database", *findings)
+
+
+@BOTH
+def test_what_comes_after_the_error_at_which_the_batch_stops_is_not_executed(
+    shop: Shop, table: Table, format: Format
+) -> None:
+    batch = BatchRequest([book(1), Operation.get("Books(7)"), book(2)], continue_on_error=False)
+    result, findings = shop.send(batch, format)
+    assert states(result) == [SUCCEEDED, FAILED, State.NOT_EXECUTED]
+    assert shop.ids() == [1]
+    assert findings == []
+    exchanged = f"{format}: a query that fails between two requests, stopping there"
+    table.add(*shop.peer, exchanged, "the third is known not to have been executed")
+
+
+def test_json_goes_on_behind_an_error_unless_told_otherwise(shop: Shop, table: Table) -> None:
+    batch = BatchRequest([book(1), Operation.get("Books(7)"), book(2)])
+    result, findings = shop.send(batch, "json")
+    assert states(result) == [SUCCEEDED, FAILED, SUCCEEDED]
+    assert shop.ids() == [1, 2]
+    assert findings == []
+    exchanged = "json: a query that fails between two requests"
+    table.add(*shop.peer, exchanged, "the third is executed, as the standard has it")
+
+
+def test_what_depends_on_a_failure_is_not_applied(shop: Shop, table: Table) -> None:
+    first = book(1, title=None)
+    broken = ChangeSet([book(2), book(3, stock=5000)], id="broken")
+    items: list[Operation | ChangeSet] = [
+        first,
+        Operation.patch(first.ref(), json={"stock": 2}, depends_on=["b1"]),
+        ChangeSet([book(4), Operation.post("Books", json={"ID": 5}, depends_on=["b1"], id="b5")]),
+        broken,
+        Operation.post("Books", json={"ID": 6}, depends_on=["broken"], id="b6"),
+        book(7),
+    ]
+    result, findings = shop.send(BatchRequest(items), "json")
+    assert states(result) == [
+        FAILED,
+        State.DEPENDENCY_FAILED,
+        ROLLED_BACK,
+        State.DEPENDENCY_FAILED,
+        ROLLED_BACK,
+        FAILED,
+        State.DEPENDENCY_FAILED,
+        SUCCEEDED,
+    ]
+    assert shop.ids() == [7]
+    assert findings == ["group-status-mixed"]
+    exchanged = "json: dependencies on a request and on a change set that fail"
+    table.add(*shop.peer, exchanged, "match agrees with the database", *findings)
+
+
+@BOTH
+def test_more_requests_than_the_server_takes_are_sent_in_pieces(
+    shop: Shop, table: Table, format: Format
+) -> None:
+    change_set = ChangeSet([book(number) for number in range(2, 8)])
+    batch = BatchRequest([book(1), change_set, book(8), book(9)])
+    refused, findings = shop.send(batch, format)
+    assert {outcome.reason for outcome in refused.outcomes} == {
+        "the batch as a whole was refused with 429"
+    }
+    assert findings == ["json-error-response"]
+    assert shop.ids() == []
+    pieces = split(batch, max_operations=8, format=format, dialect=SAP_CAP)
+    results = [shop.send(piece, format) for piece in pieces]
+    assert [len(result.outcomes) for result, _ in results] == [8, 1]
+    assert all(result.ok for result, _ in results)
+    assert shop.ids() == list(range(1, 10))
+    exchanged = f"{format}: nine requests where eight are allowed, then the same in two batches"
+    table.add(*shop.peer, exchanged, "refused with 429; then all succeeded")
+
+
+@BOTH
+def test_text_that_looks_like_a_batch_comes_back_as_it_went(
+    shop: Shop, table: Table, format: Format
+) -> None:
+    title = "Ünïcödé \U0001f600\r\n--batch\r\nContent-Type: x\r\n\r\n\0\u2028"
+    batch = BatchRequest(
+        [ChangeSet([book(1, title=title)]), Operation.get("Books(1)/title/$value")]
+    )
+    result, findings = shop.send(batch, format)
+    assert result.ok
+    assert findings == []
+    assert shop.books()[0]["title"] == title
+    raw = result.outcomes[-1].response
+    assert raw is not None
+    assert raw.body.decode() == title
+    exchanged = f"{format}: a title with line ends, delimiters and characters of all sizes"
+    table.add(*shop.peer, exchanged, "stored and read back octet by octet")
+
+
+def test_a_path_is_taken_to_begin_at_the_service_root(shop: Shop, table: Table) -> None:
+    urls = ["Books/$count", "/Books/$count", "/shop/Books/$count"]
+    batch = BatchRequest([Operation.get(url) for url in urls], continue_on_error=True)
+    result, _ = shop.send(batch, "multipart")
+    assert [outcome.status for outcome in result.outcomes] == [200, 200, 404]
+    finding = "`/shop/Books`, relative to the host (OData Protocol, 11.7.7.1), is answered with 404"
+    exchanged = "multipart: one URL in three forms"
+    table.add(*shop.peer, exchanged, "two of them are understood", finding)
+
+
+@BOTH
+def test_the_same_batch_in_the_other_format_has_the_same_outcome(
+    shop: Shop, table: Table, format: Format
+) -> None:
+    batch = BatchRequest(
+        [book(1), ChangeSet([book(2), book(3)]), Operation.get("Books(99)"), book(4)],
+        continue_on_error=False,
+    )
+    converted, losses = convert_request(batch, source=format, target=OTHER[format], dialect=SAP_CAP)
+    result, _ = shop.send(converted, OTHER[format])
+    assert losses == ()
+    assert [outcome.state.name for outcome in result.outcomes][:4] == [
+        "SUCCEEDED",
+        "SUCCEEDED",
+        "SUCCEEDED",
+        "FAILED",
+    ]
+    assert result.outcomes[4].state in (State.NOT_EXECUTED, State.DEPENDENCY_FAILED)
+    assert shop.ids() == [1, 2, 3]
+    exchanged = f"{format}: a batch that stops at an error, converted to {OTHER[format]}"
+    table.add(*shop.peer, exchanged, "the same requests were executed")
+
+
+def test_nothing_is_claimed_where_ids_are_not_those_of_the_request(
+    shop: Shop, table: Table
+) -> None:
+    result, findings = shop.send(CROSSED, "multipart", "json")
+    assert set(states(result)) == {State.UNKNOWN}
+    assert result.outcomes[0].reason == (
+        "no response to it was found, but one with the id 'r1', which was not sent"
+    )
+    assert shop.ids() == [1, 4]
+    assert findings == [
+        "group-status-mixed",
+        "response-id",
+        "response-unexpected",
+        "response-after-error",
+    ]
+    table.add(
+        *shop.peer,
+        "multipart, to be answered in JSON: a change set that fails, and others around it",
+        "all are unknown, and nothing is claimed",
+        *findings,
+        "the ids are `r1`, `r2` and so on, whatever the Content-IDs were",
+        "a multipart batch does not stop at the error, as it does when answered in multipart",
+    )
+
+
+def test_nothing_is_claimed_where_a_json_batch_stops_unasked(shop: Shop, table: Table) -> None:
+    result, findings = shop.send(CROSSED, "json", "multipart")
+    assert set(states(result)) == {State.UNKNOWN}
+    assert result.outcomes[0].reason == "found 2 responses, expected 4"
+    assert shop.ids() == [1]
+    assert findings == ["response-id", "response-missing"]
+    assert shop.content_types == ["multipart/mixed;boundary=undefined"]
+    table.add(
+        *shop.peer,
+        "json, to be answered in multipart: a change set that fails, and others around it",
+        "all are unknown, and nothing is claimed",
+        *findings,
+        "a JSON batch stops at the error, as it does not when answered in JSON",
+        "the boundary is `undefined`",
+    )
+
+
+def test_without_a_stop_a_json_batch_answered_in_multipart_is_matched_by_position(
+    shop: Shop, table: Table
+) -> None:
+    batch = BatchRequest(CROSSED.items, continue_on_error=True)
+    result, findings = shop.send(batch, "json", "multipart")
+    assert states(result) == [SUCCEEDED, ROLLED_BACK, ROLLED_BACK, SUCCEEDED, FAILED]
+    assert shop.ids() == [1, 4]
+    assert findings == ["response-id", "response-missing"]
+    assert shop.content_types == ["multipart/mixed;boundary=undefined"]
+    table.add(
+        *shop.peer,
+        "json, to be answered in multipart: the same, going on behind errors",
+        "match agrees with the database",
+        *findings,
+        "the boundary is `undefined`",
+    )
+
+
+@pytest.mark.parametrize("package", ["requests", "urllib3"])
+def test_a_client_of_the_examples_is_told_what_failed(
+    shop: Shop, table: Table, package: str
+) -> None:
+    _, [module] = python_peer(package, package)
+    example = importlib.import_module(f"examples.client_{package}")
+    connect = module.Session if package == "requests" else module.PoolManager
+    batch = BatchRequest([book(1), ChangeSet([book(2), book(3, stock=5000)]), book(4)])
+    with connect() as client:
+        url = f"http://127.0.0.1:{shop.cap.port}/shop/$batch"
+        result = example.send(client, url, batch)
+    assert states(result) == [SUCCEEDED, ROLLED_BACK, FAILED, State.NOT_EXECUTED]
+    assert shop.ids() == [1]
+    exchanged = f"multipart: `examples/client_{package}.py`, with a change set that fails"
+    table.add(*shop.peer, exchanged, "match agrees with the database")
