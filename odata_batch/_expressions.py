@@ -11,10 +11,12 @@ import re
 from collections.abc import Iterator
 
 from odata_batch import _grammar as grammar
-from odata_batch._urls import SYSTEM_RESOURCES
+from odata_batch._urls import SYSTEM_RESOURCES, system_resources
+from odata_batch.dialects import ODATA_4_01, Dialect
 
 # OData Protocol, 11.7.6: the literals that expressions begin with in the same way
 EXPRESSION_LITERALS = frozenset(("it", "root", "this"))
+_RESERVED_NAMES = SYSTEM_RESOURCES | EXPRESSION_LITERALS
 
 # OData Data Aggregation, 3: what else begins with a dollar sign where an expression may begin
 _AGGREGATION_LITERALS = frozenset(("all", "count", "these"))
@@ -37,8 +39,19 @@ _ENCODED_ASCII = re.compile("%(?!24)([0-7][0-9A-Fa-f])")
 _REFERENCE_TEXT = re.compile(rf"\$({grammar.REQUEST_ID.pattern})(?:[/?#(].*)?", re.DOTALL)
 
 
+def reserved_names(dialect: Dialect) -> frozenset[str]:
+    """Return the names that are no identifiers behind a dollar sign, in a URL or an expression.
+
+    OData 1 to 3 have no references in expressions, so that only system resources count there.
+    """
+    names = system_resources(dialect)
+    return _RESERVED_NAMES if names is SYSTEM_RESOURCES else names
+
+
 def etag_references(value: str) -> Iterator[str]:
     """Yield the identifiers in the value of If-Match or If-None-Match, where they have no quotes.
+
+    A reference is the whole of a member of the list.
 
     entity-tag = [ "W/" ] DQUOTE *etagc DQUOTE                           RFC 9110, 8.8.3
 
@@ -49,7 +62,7 @@ def etag_references(value: str) -> Iterator[str]:
         return
     for member in _QUOTED.sub('"', value).split(","):
         word = member.strip(" \t")
-        if len(word) > 1 and word[0] == "$" and '"' not in word and len(word.split()) == 1:
+        if word[:1] == "$" and grammar.REQUEST_ID.fullmatch(word, 1):
             yield word[1:]
 
 
@@ -87,7 +100,7 @@ def expression_references(text: str) -> Iterator[tuple[str, str]]:
                 yield id, word
 
 
-def json_references(body: bytes) -> Iterator[tuple[str, str]]:
+def json_references(body: bytes, dialect: Dialect = ODATA_4_01) -> Iterator[tuple[str, str]]:
     """Yield the identifiers that strings of a JSON text begin with, and the strings.
 
     Member names are left out. A text that cannot be read has none.
@@ -98,9 +111,10 @@ def json_references(body: bytes) -> Iterator[tuple[str, str]]:
     # Most bodies have no string that begins with a dollar sign, in either spelling.
     if b'"$' not in body and b'"\\u0024' not in body:
         return
+    reserved = reserved_names(dialect)
     for text in _strings(body):
         match = _REFERENCE_TEXT.fullmatch(text)
-        if match and match[1] not in SYSTEM_RESOURCES and match[1] not in EXPRESSION_LITERALS:
+        if match and match[1] not in reserved:
             yield match[1], text
 
 

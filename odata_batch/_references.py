@@ -61,7 +61,7 @@ def find_references(
     >>> [(found.id, found.place) for found in find_references(Operation.get(url))]
     [('1', 'url'), ('2', 'query')]
     """
-    return (*references_outside_body(operation, dialect), *_references_in_body(operation))
+    return (*references_outside_body(operation, dialect), *_references_in_body(operation, dialect))
 
 
 def references_outside_body(operation: Operation, dialect: Dialect) -> Iterator[Reference]:
@@ -83,10 +83,10 @@ def references_outside_body(operation: Operation, dialect: Dialect) -> Iterator[
             yield Reference(id=id, place="condition", text=text)
 
 
-def _references_in_body(operation: Operation) -> Iterator[Reference]:
+def _references_in_body(operation: Operation, dialect: Dialect) -> Iterator[Reference]:
     content_type = operation.headers.get("content-type")
     if operation.body and (content_type is None or parse_media_type(content_type).is_json):
-        for id, text in json_references(operation.body):
+        for id, text in json_references(operation.body, dialect):
             yield Reference(id=id, place="body", text=text)
 
 

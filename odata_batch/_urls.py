@@ -1,8 +1,9 @@
 """The URLs of a batch: what they refer to, and what they are as absolute URLs.
 
-OData Protocol, 11.7.4 and 11.7.7.1, and RFC 3986, section 5, which is followed to the letter: no
-percent-encoding is touched, no empty segment is lost, no character is judged. Only what two slashes
-follow is a scheme, so that the key in `Notes/a:b` stays a key.
+OData Protocol, 11.7.4 and 11.7.7.1, and RFC 3986, section 5, which is followed but for two
+things: only what two slashes follow is a scheme, so that the key in `Notes/a:b` stays a key, and an
+empty URL in a batch is the service root. No percent-encoding is touched, no empty segment is lost,
+no character is judged.
 
 A reference is a dollar sign and a request identifier, as the whole first segment of a relative URL.
 `$10` does not refer to `1`, and the names of system resources come before identifiers.
@@ -27,6 +28,9 @@ from odata_batch.dialects import ODATA_4_01, Dialect
 # OData Protocol, 11.7.4: resources directly under the service root, without their dollar sign
 SYSTEM_RESOURCES = frozenset(("all", "batch", "crossjoin", "entity", "id", "metadata", "root"))
 
+# OData v3 URL Conventions, 2 and 3: all that OData 1 to 3 have
+_OLD_SYSTEM_RESOURCES = frozenset(("batch", "metadata"))
+
 # OData URL Conventions, 4.3 to 4.13, and links of OData 2: segments that follow a resource
 _RESOURCE_SUFFIXES = frozenset(("count", "each", "filter", "links", "query", "ref", "value"))
 
@@ -36,18 +40,22 @@ _AUTHORITY_FOLLOWS = re.compile(rf"(?:{grammar.SCHEME.pattern})?//")
 # uri-host [ ":" port ]                                              RFC 9110, 7.2
 _HOST = re.compile(r"([0-9A-Za-z\-._~!$&'()*+,;=%]+|\[[0-9A-Fa-f:.]+\])(?::([0-9]*))?")
 
-# A percent sign that begins no percent-encoding                     RFC 3986, 2.1
-_LONE_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
-
 # The first segment that begins with "$", in an absolute URL or an absolute path
 _ROOTED_REFERENCE = re.compile(
     rf"((?:{grammar.SCHEME.pattern}//[^/?#]*)?/(?:[^$/?#][^/?#]*/)*){grammar.DOLLAR_SEGMENT.pattern}"
 )
 
-# Encodings that some readers decode before they look for dot segments
-_ENCODED_DOT = re.compile("%2e", re.IGNORECASE)
-_ENCODED_SLASH = re.compile("%(?:2f|5c)", re.IGNORECASE)
-_ENCODED_SEMICOLON = re.compile("%3b", re.IGNORECASE)
+# What some readers decode before they look at segments
+_ENCODED_ASCII = re.compile("%([0-7][0-9A-Fa-f])")
+
+_DOT_SEGMENTS = frozenset((".", ".."))
+
+# What some readers drop from a segment
+_PARAMETERS = re.compile(";[^/]*")
+
+# Controls, at which readers stop or which they drop, and octets that begin no character but may be
+# taken for the long spelling of a dot or slash                       RFC 3629, 3 and 10
+_UNCLEAR_ENCODING = re.compile("%(?:[01][0-9a-f]|7f|c[01]|e0%[89]|f0%8|f8%8|fc%8)", re.IGNORECASE)
 
 _DEFAULT_PORTS: Final[Mapping[str, str]] = MappingProxyType({"http": "80", "https": "443"})
 _NO_LOCATIONS: Final[Mapping[str, str]] = MappingProxyType({})
@@ -56,7 +64,14 @@ _NO_LOCATIONS: Final[Mapping[str, str]] = MappingProxyType({})
 # -- references ----------------------------------------------------------------------------------
 
 
-def referenced_id(url: str) -> str | None:
+def system_resources(dialect: Dialect) -> frozenset[str]:
+    """Return the names that come before identifiers in the versions of OData that are spoken."""
+    if dialect.version_header == "DataServiceVersion":
+        return _OLD_SYSTEM_RESOURCES
+    return SYSTEM_RESOURCES
+
+
+def referenced_id(url: str, dialect: Dialect = ODATA_4_01) -> str | None:
     """Return the identifier that the URL begins with, or `None` if it begins with none.
 
     >>> referenced_id("$1/Orders"), referenced_id("$10(1)"), referenced_id("$metadata")
@@ -66,16 +81,35 @@ def referenced_id(url: str) -> str | None:
         return None
     match = grammar.DOLLAR_SEGMENT.match(url)
     name = match[1] if match else ""
-    return None if not name or name in SYSTEM_RESOURCES else name
+    return None if not name or name in system_resources(dialect) else name
 
 
 def is_batch_resource(url: str) -> bool:
-    """Tell whether the last path segment of the URL is `$batch`.
+    """Tell whether the last path segment of the URL is `$batch`, for any reader.
+
+    Readers may decode percent-encodings or drop path parameters before they remove dot segments, or
+    behind it. Slashes at the end and empty parentheses make no difference, case does. That the
+    empty URL and a query alone are relative to the batch resource is not seen.
 
     >>> is_batch_resource("http://host/service/$batch?$format=json"), is_batch_resource("$batches")
     (True, False)
+    >>> is_batch_resource("%24%62atch/x/..")
+    True
     """
-    return "batch" in url and grammar.BATCH_RESOURCE.fullmatch(url) is not None
+    # Of its letters, one at least is spelt %61 to %74, or all are there as they are.
+    if "batch" not in url and "%6" not in url and "%7" not in url:
+        return False
+    if grammar.BATCH_NAME.search(url) is None:
+        return False
+    path = url.partition("#")[0].partition("?")[0]
+    readings = (path, _decoded(path))
+    bare = (_PARAMETERS.sub("", reading) for reading in readings)
+    return any(_ends_in_batch(reading) for reading in (*readings, *bare))
+
+
+def _ends_in_batch(path: str) -> bool:
+    segment = _without_dots(f"/{path}").rstrip("/").rpartition("/")[2]
+    return _decoded(segment).removesuffix("()") == "$batch"
 
 
 class UrlReference(NamedTuple):
@@ -103,12 +137,12 @@ def reference_in(url: str, dialect: Dialect = ODATA_4_01) -> UrlReference | None
     if "$" not in url or dialect.references == "none":
         return None
     before = "/" if dialect.paths_from_service_root and url.startswith("/$") else ""
-    id = referenced_id(url[len(before) :])
+    id = referenced_id(url[len(before) :], dialect)
     if id is not None:
         return UrlReference(before, id, url[len(before) + 1 + len(id) :])
     found = _ROOTED_REFERENCE.match(url) if dialect.references == "rooted" else None
     name = "" if found is None else found[3]
-    if found is None or not name or name in SYSTEM_RESOURCES or name in _RESOURCE_SUFFIXES:
+    if found is None or not name or name in _RESOURCE_SUFFIXES or name in system_resources(dialect):
         return None
     return UrlReference(found[1], name, url[found.end() :])
 
@@ -129,9 +163,14 @@ def resolve_url(
 
     `base` is the absolute URL of the batch request. `host` is the field Host of the operation; it
     goes with an absolute path, and with nothing else. For `$id/...`, `locations` has the absolute
-    URL that the identifier stands for, as `location_of` returns it; it loses a query, a fragment
-    and a slash at its end to what follows the identifier. `service_root` is for dialects in which
-    it matters; by default it is where the batch resource is.
+    URL that the identifier stands for, as `location_of` returns it. It loses its fragment; its
+    query, if a path, a key in parentheses or a query follows the identifier; and a slash at its
+    end, if a path or a key does. `service_root` is for dialects in which it matters; by default it
+    is where the batch resource is.
+
+    An empty `url` is where the batch resource is, if the path of `base` ends in `/$batch` (OData
+    JSON, 19.1): no request of a batch is itself a batch. By RFC 3986, 5.2.2, and for any other
+    `base`, it is `base`.
 
     An identifier without location and a `host` that names none are `UnresolvedReference`; `base`, a
     location or a `service_root` that is not absolute is `ValueError`. Dot segments are removed, so
@@ -148,6 +187,8 @@ def resolve_url(
     reference = reference_in(url, dialect)
     if reference is not None and _is_at_root(reference.before, start, service_root, dialect):
         return _follow(reference, url, locations)
+    if not url and start.path.endswith(("/$batch", "/%24batch")):
+        return _text(start._replace(path=f"{_directory(start.path)}/", query=None, fragment=None))
     parts = _split(url)
     if parts.authority is None and parts.path.startswith("/"):
         if dialect.paths_from_service_root:
@@ -191,7 +232,9 @@ def _follow(reference: UrlReference, url: str, locations: Mapping[str, str]) -> 
         raise UnresolvedReference(f"{message}; give its absolute URL in locations")
     location = _absolute(locations[id], f"the location of {quote(id)}")._replace(fragment=None)
     if after and not after.startswith("#"):
-        path = location.path.removesuffix("/") if after.startswith("/") else location.path
+        path = location.path
+        if not after.startswith("?"):
+            path = path.removesuffix("/")
         location = location._replace(path=path, query=None)
     whole = _split(_text(location) + after)
     return _text(whole._replace(path=_without_dots(whole.path)))
@@ -226,11 +269,13 @@ def is_within(url: str, service_root: str) -> bool:
 
     What readers might take differently is `False`: user information; a fragment; a character that
     has no place in a URL (RFC 3986, 2), such as a backslash, a blank or a control; a percent sign
-    that encodes nothing; and what becomes a dot segment if percent-encodings are decoded once, or
-    if path parameters are dropped, as in `..;/`. The case of scheme and host does not matter, nor
-    does a default port, and dot segments are removed first (RFC 3986, 5.2.4). An encoded slash in a
-    key is fine. What is encoded twice, as `%252e`, is left to those who decode twice. A
-    `service_root` that is itself unclear is `ValueError`.
+    that encodes nothing; in the path, an encoded control, an octet that is overlong in UTF-8, as in
+    `%c0%ae`, and what becomes a dot segment if percent-encodings are decoded once, or if path
+    parameters or blanks are dropped, as in `..;/` and `..%20/`. The case of scheme and host does
+    not matter, nor does a default port. Dot segments are removed first (RFC 3986, 5.2.4); beside
+    them, an empty segment and an encoded slash are `False`, because readers count them differently.
+    Elsewhere an encoded slash is fine, as in a key. What is encoded twice, as `%252e`, is left to
+    those who decode twice. A `service_root` that is itself unclear is `ValueError`.
 
     >>> is_within("http://HOST:80/service/People('a%2Fb')", "http://host/service/")
     True
@@ -298,14 +343,14 @@ def _root(url: str, name: str) -> _Parts:
 
 def _below(url: str, root: _Parts) -> str | None:
     """Return the path of a URL below the root; `None` if it is elsewhere, or may be."""
-    if grammar.URL.fullmatch(url) is None or _LONE_PERCENT.search(url):
+    if grammar.URL.fullmatch(url) is None or grammar.LONE_PERCENT.search(url):
         return None
     parts = _split(url)
     origin = _origin(parts)
     path = _without_dots(parts.path)
     if parts.fragment is not None or origin is None or origin != _origin(root):
         return None
-    if _hides_dot_segment(path) or not path.startswith(root.path):
+    if _is_unclear(parts.path) or not path.startswith(root.path):
         return None
     rest = path[len(root.path) :]
     return rest if rest[:1] in ("", "/") else None
@@ -320,11 +365,29 @@ def _origin(parts: _Parts) -> tuple[str, str, str] | None:
     return scheme, match[1].lower(), match[2] or _DEFAULT_PORTS[scheme]
 
 
-def _hides_dot_segment(path: str) -> bool:
+def _is_unclear(path: str) -> bool:
+    """Tell whether readers may take the path for another one, as `is_within` says."""
+    if "%" not in path and ";" not in path and "/." not in path:
+        return False
+    segments = path.split("/")[1:]
+    climbs = not _DOT_SEGMENTS.isdisjoint(segments)
+    for place, segment in enumerate(segments, 1):
+        if segment in _DOT_SEGMENTS:
+            continue
+        names = [_PARAMETERS.sub("", name) for name in _decoded(segment).split("/")]
+        # Two dots go back over a segment that is two for one reader, or none for another.
+        if climbs and (len(names) > 1 or not (names[0].strip() or place == len(segments))):
+            return True
+        if any(name.replace(" ", "") in _DOT_SEGMENTS for name in names):
+            return True
+    return _UNCLEAR_ENCODING.search(path) is not None
+
+
+def _decoded(path: str) -> str:
+    """Decode what is US-ASCII; some readers take a backslash for a slash."""
     if "%" in path:
-        path = _ENCODED_SLASH.sub("/", _ENCODED_DOT.sub(".", path))
-        path = _ENCODED_SEMICOLON.sub(";", path)
-    return any(segment.partition(";")[0] in (".", "..") for segment in path.split("/"))
+        path = _ENCODED_ASCII.sub(lambda match: chr(int(match[1], 16)), path)
+    return path.replace("\\", "/")
 
 
 # -- RFC 3986 ------------------------------------------------------------------------------------

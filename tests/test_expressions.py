@@ -14,13 +14,23 @@ from odata_batch._expressions import (
     expression_references,
     json_references,
     query_references,
+    reserved_names,
 )
+from odata_batch.dialects import ODATA_2, ODATA_4_0, ODATA_4_01
 
 LONG = 200_000
 
 
 def test_the_literals_are_those_of_the_standard() -> None:
     assert EXPRESSION_LITERALS == {"it", "root", "this"}
+
+
+def test_the_names_that_are_taken_depend_on_the_version() -> None:
+    assert reserved_names(ODATA_2) == {"batch", "metadata"}
+    assert reserved_names(ODATA_4_0) == reserved_names(ODATA_4_01)
+    assert reserved_names(ODATA_4_01) == {
+        *("all", "batch", "crossjoin", "entity", "id", "it", "metadata", "root", "this"),
+    }
 
 
 # The conformance corpus has more of each, with the operations around them: see test_references.
@@ -40,10 +50,16 @@ def test_the_literals_are_those_of_the_standard() -> None:
         ("*", []),
         ("", []),
         ("a$1", []),
-        ("${7}", ["{7}"]),
+        ("${7}", []),
+        ("$1/x", []),
+        ("$1;$2", []),
+        ("$1?x, $1(2), $$1, $1%20", []),
+        ("$\u00e9", []),
+        ("$1/x, $2", ["2"]),
+        ("$a-b.c_d~e", ["a-b.c_d~e"]),
     ],
 )
-def test_an_etag_reference_has_no_quotes(value: str, ids: list[str]) -> None:
+def test_an_etag_reference_is_a_whole_member_without_quotes(value: str, ids: list[str]) -> None:
     assert list(etag_references(value)) == ids
 
 
@@ -121,6 +137,12 @@ def test_an_expression_reference_is_a_word_outside_of_strings(
 )
 def test_a_reference_in_json_begins_a_string(body: bytes, found: list[tuple[str, str]]) -> None:
     assert list(json_references(body)) == found
+
+
+def test_a_name_that_a_version_does_not_have_may_be_an_identifier() -> None:
+    body = b'["$root/A", "$it", "$metadata#A"]'
+    assert list(json_references(body)) == []
+    assert list(json_references(body, ODATA_2)) == [("root", "$root/A"), ("it", "$it")]
 
 
 def test_a_number_of_many_digits_hides_no_reference() -> None:

@@ -20,7 +20,7 @@ from odata_batch._references import (
     dependencies_of,
     find_references,
 )
-from odata_batch.dialects import ODATA_4_01
+from odata_batch.dialects import ODATA_2, ODATA_4_01
 
 CORPUS = Path(__file__).resolve().parent.parent / "spec-fixtures"
 
@@ -82,6 +82,15 @@ def test_a_dialect_says_what_refers() -> None:
         Reference(id="1", place="url", text="$1"),
     )
     assert find_references(Operation.get("$1"), dialect=none) == ()
+
+
+def test_names_that_are_taken_depend_on_the_version() -> None:
+    operation = Operation.post("$entity/Orders", body=b'["$all"]')
+    assert find_references(operation) == ()
+    assert find_references(operation, dialect=ODATA_2) == (
+        Reference(id="entity", place="url", text="$entity"),
+        Reference(id="all", place="body", text="$all"),
+    )
 
 
 def test_a_media_type_that_cannot_be_read_is_not_json() -> None:

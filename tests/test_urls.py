@@ -15,7 +15,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from odata_batch import OperationResponse, UnresolvedReference
+from odata_batch import (
+    BatchRequest,
+    Diagnostic,
+    EncodeError,
+    Limits,
+    Operation,
+    OperationResponse,
+    UnresolvedReference,
+    encode_request,
+)
+from odata_batch._message_rules import READ_OPERATION, Scope
+from odata_batch._prepare import Format
+from odata_batch._rules import RequestRules
 from odata_batch._urls import (
     SYSTEM_RESOURCES,
     UrlReference,
@@ -26,8 +38,9 @@ from odata_batch._urls import (
     reference_in,
     referenced_id,
     resolve_url,
+    system_resources,
 )
-from odata_batch.dialects import ODATA_4_01
+from odata_batch.dialects import ODATA_2, ODATA_4_0, ODATA_4_01, Dialect
 
 CORPUS = Path(__file__).resolve().parent.parent / "spec-fixtures"
 BATCH = "http://host/service/$batch"
@@ -175,6 +188,20 @@ def test_the_system_resources_are_those_of_the_standard() -> None:
     assert SYSTEM_RESOURCES == {
         *("all", "batch", "crossjoin", "entity", "id", "metadata", "root"),
     }
+    assert system_resources(ODATA_4_01) == system_resources(ODATA_4_0) == SYSTEM_RESOURCES
+    assert system_resources(ODATA_2) == {"batch", "metadata"}
+
+
+def test_a_name_that_a_version_does_not_have_is_an_identifier() -> None:
+    assert referenced_id("$entity/Orders", ODATA_2) == "entity"
+    assert reference_in("$root", ODATA_2) == UrlReference("", "root", "")
+    assert reference_in("/service/$all", replace(ODATA_2, references="rooted")) == UrlReference(
+        "/service/", "all", ""
+    )
+    assert referenced_id("$metadata", ODATA_2) is None
+    location = f"{ROOT}/Customers(1)"
+    url = resolve_url("$id/Orders", BATCH, locations={"id": location}, dialect=ODATA_2)
+    assert url == f"{location}/Orders"
 
 
 @given(st.text())
@@ -229,6 +256,26 @@ def test_nothing_is_a_reference_to_a_service_that_has_none(url: str) -> None:
         "$batch#fragment",
         "%24batch",
         "/a/../$batch",
+        "%24%62atch",
+        "%24batc%68",
+        "%24%62%61%74%63%68",
+        "$batch()",
+        "$batch%28%29",
+        "$batch//",
+        "$batch()/?x",
+        "$batch%2F",
+        "a%5c$batch",
+        "$batch;x=1",
+        "$batch%3Bx",
+        "$batch/.",
+        "$batch/x/..",
+        "$batch//x/../..",
+        "$batch/x/%2e%2E",
+        "$batch/x/..;y",
+        "$batch/x/%2e%2e;y",
+        "$batch/%2e%2e/..",
+        "$batch/..;/..",
+        "$batch/x%2f..",
     ],
 )
 def test_a_batch_resource_is_the_last_segment_of_a_path(url: str) -> None:
@@ -244,6 +291,19 @@ def test_a_batch_resource_is_the_last_segment_of_a_path(url: str) -> None:
         "$batch(1)",
         "$batch/1",
         "my$batch",
+        "$Batch",
+        "%24BATCH",
+        "$batch/..",
+        "$batch/x/../y",
+        "$batch(%20)",
+        "$batch()1",
+        "%2524batch",
+        "%24%2562atch",
+        "People?x=%24%62atch",
+        "People('%62atch')",
+        "People(%24batch)",
+        "%6",
+        "%7x",
         "Orders?$expand=$batch",
         "Orders?a=/$batch",
         "Orders#/$batch",
@@ -257,6 +317,7 @@ def test_no_other_url_is_a_batch_resource(url: str) -> None:
 def test_long_urls_are_judged_in_linear_time() -> None:
     long = 200_000
     assert not is_batch_resource("/$batch" * (long // 10) + "(")
+    assert not is_batch_resource("%24%62" * (long // 10) + "$batch;/../" * (long // 10) + "x")
     assert referenced_id("$" + "1" * long + "(") == "1" * long
     assert reference_in("/" + "a/" * long, ROOTED) is None
     assert reference_in("a" * long + "$", ROOTED) is None
@@ -264,6 +325,64 @@ def test_long_urls_are_judged_in_linear_time() -> None:
     assert resolve_url("../" * long, BATCH) == "http://host/"
     assert not is_within(f"{ROOT}/" + "%2e" * long + "/%2e", ROOT)
     assert is_within(f"{ROOT}/" + "/;%25" * long, ROOT)
+
+
+# -- what is reported ------------------------------------------------------------------------------
+
+
+def reported(
+    operation: Operation, dialect: Dialect = ODATA_4_01, format: Format = "multipart"
+) -> list[tuple[str, str]]:
+    found: list[Diagnostic] = []
+    rules = RequestRules(Scope(format, dialect, Limits(), found.append), READ_OPERATION)
+    rules.check(operation, 0)
+    return [(each.rule.slug, each.message) for each in found]
+
+
+@pytest.mark.parametrize("format", ["multipart", "json"])
+@pytest.mark.parametrize("url", ["A%", "%zz", "A%4", "A%4g?x", "A?x=%%20", "$1/A%2"])
+def test_a_percent_sign_that_encodes_nothing_is_reported(url: str, format: Format) -> None:
+    message = f"URL {url!r} has '%', expected a percent-encoding"
+    found = reported(Operation.get(url), format=format)
+    assert [each for each in found if each[0].startswith("url-")] == [("url-characters", message)]
+
+
+def test_a_percent_sign_that_encodes_nothing_is_reported_in_an_absolute_url() -> None:
+    url = "http://host/A%"
+    message = f"URL {url!r} has '%', expected a percent-encoding"
+    assert reported(Operation.get(url)) == [("url-characters", message)]
+
+
+def test_the_first_of_several_odd_characters_is_reported() -> None:
+    message = "URL '{%' has '{', expected a percent-encoding"
+    assert reported(Operation.get("{%")) == [("url-characters", message)]
+
+
+@pytest.mark.parametrize("url", ["A%20b", "%C3%a9", "A?$filter=B%20eq%20%27%25%27", "http://h/%7e"])
+def test_a_percent_encoding_is_not_reported(url: str) -> None:
+    assert reported(Operation.get(url)) == []
+
+
+@pytest.mark.parametrize("url", ["%24%62atch", "%24batc%68", "$batch()", "$batch//", "$batch/x/.."])
+def test_a_batch_in_disguise_is_reported_and_not_written(url: str) -> None:
+    message = f"URL {url!r} names the batch resource"
+    assert reported(Operation.post(url)) == [("nested-batch", message)]
+    with pytest.raises(EncodeError) as raised:
+        encode_request(BatchRequest([Operation.post(url)]))
+    assert [each.rule.slug for each in raised.value.diagnostics] == ["nested-batch"]
+
+
+@pytest.mark.parametrize("id", ["entity", "root", "it", "all"])
+def test_a_name_that_a_version_does_not_have_can_be_referred_to(id: str) -> None:
+    message = f"${id} is not a reference to id {id!r}"
+    assert reported(Operation.get("A", id=id), ODATA_2) == []
+    assert reported(Operation.get("A", id=id)) == [("id-unreferencable", message)]
+
+
+@pytest.mark.parametrize("id", ["batch", "metadata"])
+def test_a_system_resource_of_every_version_cannot_be_referred_to(id: str) -> None:
+    message = f"${id} is not a reference to id {id!r}"
+    assert reported(Operation.get("A", id=id), ODATA_2) == [("id-unreferencable", message)]
 
 
 # -- RFC 3986 --------------------------------------------------------------------------------------
@@ -511,6 +630,10 @@ HOSTILE = st.lists(
                 "\\",
                 ";",
                 "%3B",
+                "%20",
+                "%0d",
+                "%00",
+                "//",
             ),
             *("?", "#", "@", ":", "%", "%252e", "host", "http:", "//", "a", "$1", " ", "\t", "\0"),
         ]
@@ -532,7 +655,10 @@ def test_no_reader_finds_a_url_outside_that_is_within(url: str) -> None:
     assert (parts.fragment, parts.username) == ("", None)
     # Readers that look for dot segments decode before it or not, and drop parameters or not.
     path = parts.path
+    # Some drop blanks and controls, or read no further than a NUL.
     readings = {path, unquote(path), unquote(path).replace("\\", "/")}
+    readings |= {"".join(reading.split()) for reading in readings}
+    readings |= {reading.partition("\0")[0] for reading in readings}
     readings |= {without_parameters(reading) for reading in readings}
     readings |= {unquote(without_parameters(path))}
     for found in map(posixpath.normpath, readings):
