@@ -43,7 +43,9 @@ _FIELDS: Final[Mapping[Rule, tuple[str, ...]]] = {
     Rule.METHOD_TUNNEL: ("x-http-method",),
     Rule.PREFERENCE_VALUE: ("prefer",),
     Rule.ASYNC_RESULT: ("asyncresult",),
-    Rule.VERSION_HEADER: ("odata-version", "odata-maxversion"),
+    Rule.VERSION_HEADER: (
+        *("odata-version", "odata-maxversion", "dataserviceversion", "maxdataserviceversion"),
+    ),
 }
 
 
@@ -101,7 +103,8 @@ class Checked:
     """A file that has been checked, or could not be read."""
 
     file: str
-    """Its name as given; `-` is standard input."""
+    """Its name, `-` for standard input; octets that are no characters are surrogates, as
+    `surrogateescape` makes them."""
     error: str = ""
     """Why it could not be read; empty if it could."""
     findings: tuple[Finding, ...] = ()

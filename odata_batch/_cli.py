@@ -12,6 +12,7 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final, TextIO, TypeAlias
 
@@ -23,7 +24,7 @@ from odata_batch._formats import (
     concise_lines,
     github_lines,
     json_lines,
-    summary_of,
+    summary_lines,
     text_lines,
 )
 from odata_batch._rewrite import rewritten, unwrapped
@@ -226,7 +227,7 @@ def _check(arguments: argparse.Namespace) -> int:
             lines = list(_lines(arguments.format, checked))
             if lines:
                 progress.clear()
-            if _print(lines):
+            if (_print_commands if arguments.format == "github" else _print)(lines):
                 return 2
     finally:
         progress.clear()
@@ -259,16 +260,29 @@ def _lines(format: str, checked: Checked) -> Iterable[str]:
         return text_lines(checked, Style(paint=_paint(), show=show))
     if format == "concise":
         return concise_lines(checked)
-    return github_lines(checked) if format == "github" else ()
+    return github_lines(_named(checked)) if format == "github" else ()
+
+
+def _named(checked: Checked) -> Checked:
+    """Return the same with the octets of the name read as UTF-8, whatever the locale says.
+
+    Octets that are not UTF-8 become surrogates, as `surrogateescape` does it.
+    """
+    try:
+        octets = os.fsencode(checked.file)
+    except UnicodeEncodeError:  # no file has this name
+        octets = checked.file.encode("utf-8", "surrogatepass")
+    return replace(checked, file=octets.decode("utf-8", "surrogateescape"))
 
 
 def _conclusion(format: str, results: Sequence[Checked], dialect: Dialect) -> Iterable[str]:
     """Return the lines about all files together."""
+    named = [_named(each) for each in results]
     if format == "json":
-        return json_lines(results, _version(), dialect)
+        return json_lines(named, _version(), dialect)
     if format == "sarif":
-        return sarif_lines(results, _version())
-    return [summary_of(results)] if format == "text" else ()
+        return sarif_lines(named, _version())
+    return summary_lines(results) if format == "text" else ()
 
 
 def _has_pictures() -> bool:
@@ -336,7 +350,8 @@ def _convert_message(outer: Message, arguments: argparse.Namespace) -> int:
     found = [each.diagnostic for each in checked.findings]
     errors = [str(each) for each in found if each.severity is Severity.ERROR]
     if errors or checked.batch is None:
-        return _refuse(file, errors or ["nothing could be read"])
+        # Without an error, what is found says why there is nothing to be read.
+        return _refuse(file, errors or map(str, found))
     try:
         octets, losses = rewritten(
             message, checked.batch, arguments.to, dialect, arguments.boundary
@@ -437,6 +452,14 @@ def _print(lines: Iterable[str]) -> int:
     # What the encoding does not have is escaped, too.
     printed = text.encode(encoding, "backslashreplace").decode(encoding)
     return _attempt(lambda: print(printed, end="", flush=True))
+
+
+def _print_commands(lines: Iterable[str]) -> int:
+    """Print workflow commands: in UTF-8, names of files octet by octet, but to a terminal."""
+    if sys.stdout is None or sys.stdout.isatty():
+        return _print(map(visible, lines))
+    octets = "".join(f"{line}\n" for line in lines).encode("utf-8", "surrogateescape")
+    return _attempt(lambda: _write_octets(octets))
 
 
 def _attempt(write: Callable[[], None]) -> int:

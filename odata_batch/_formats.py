@@ -1,7 +1,8 @@
 """What `odata-batch check` prints, but for SARIF: text, concise, json and github.
 
 Functions called `..._lines` yield what is printed, without line ends. What comes from a file goes
-through `visible` or `quoted` first, file names included.
+through `visible` or `quoted` first, file names included; json and github alone have them as they
+are, since programs look for the files, each in the escapes of its syntax.
 """
 
 from __future__ import annotations
@@ -90,8 +91,8 @@ def _explanation_lines(rule: Rule) -> Iterator[str]:
         yield "  = Nothing behind this place was read."
 
 
-def summary_of(results: Sequence[Checked]) -> str:
-    """Return what has been found in all files, in one line."""
+def summary_lines(results: Sequence[Checked]) -> Iterator[str]:
+    """Yield what has been found in all files, in one line if it is short."""
     numbers = totals_of(results)
     severities = ", ".join(
         count(numbers[f"{name_of(severity)}s"], name_of(severity))
@@ -106,7 +107,7 @@ def summary_of(results: Sequence[Checked]) -> str:
         parts.append(f"{count(others, 'message')} without a batch")
     if unreadable := numbers["unreadable"]:
         parts.append(f"{count(unreadable, 'file')} not read")
-    return "; ".join(parts)
+    yield from filled("; ".join(parts), "", "    ")
 
 
 def totals_of(results: Sequence[Checked]) -> dict[str, int]:
@@ -156,7 +157,11 @@ def _told(finding: Finding) -> str:
 
 
 def github_lines(checked: Checked) -> Iterator[str]:
-    """Yield each finding as a workflow command, which becomes an annotation of the file."""
+    """Yield each finding as a workflow command, which becomes an annotation of the file.
+
+    Names of files are what they are, for there are escapes of line ends only: no terminal may see
+    these lines before they are `visible`.
+    """
     if checked.error:
         yield _command("error", {"file": checked.file, "title": "unreadable"}, checked.error)
     for finding in checked.findings:
@@ -172,7 +177,7 @@ def github_lines(checked: Checked) -> Iterator[str]:
 
 def _command(name: str, properties: Mapping[str, str], text: str) -> str:
     pairs = ",".join(f"{key}={_property(value)}" for key, value in properties.items())
-    return f"::{name} {pairs}::{_data(text)}"
+    return f"::{name} {pairs}::{visible(_data(text))}"
 
 
 def _property(value: str) -> str:
@@ -180,8 +185,7 @@ def _property(value: str) -> str:
 
 
 def _data(value: str) -> str:
-    escaped = value.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-    return visible(escaped)
+    return value.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
 # -- json ----------------------------------------------------------------------------------------
@@ -210,7 +214,7 @@ def dumped(document: Mapping[str, Json]) -> Iterator[str]:
 
 def _file(checked: Checked) -> Json:
     return {
-        "file": visible(checked.file),
+        "file": checked.file,
         "error": checked.error or None,
         "batches": checked.batches,
         "others": checked.others,

@@ -5,6 +5,8 @@ base64, with their codings undone. What else browsers write, more than half of a
 while it is scanned. Text is made octets again in UTF-8, or in the charset that its type names.
 
 Bytes that are no HAR file make one entry without a name and without messages.
+
+Why this long: a format of two dozen members, all of which may be missing, wrong or contradictory.
 """
 
 from __future__ import annotations
@@ -114,6 +116,10 @@ class _Reader:
 
     def say(self, rule: Rule, message: str) -> None:
         self._problems.append((rule, message))
+
+    def states(self, name: str, value: object) -> bool:
+        """Return whether a member is there and has this value."""
+        return self._members.get(name) == value
 
     def path_of(self, name: str) -> str:
         return f"{self._path}.{name}".removeprefix(f"{_ENTRY}.")
@@ -228,7 +234,9 @@ def _har_request(entry: _Reader) -> tuple[str, str, Half | None]:
     content = source.inner("postData", problems)
     sent = _value(fields, "content-length")
     length = max(source.number("bodySize"), _octets_of(sent))
-    has_body = length > 0 or (not sent and method.upper() in _METHODS_WITH_BODY)
+    is_empty = content.states("text", "") and source.states("bodySize", 0)
+    may_have_body = not sent and not is_empty and method.upper() in _METHODS_WITH_BODY
+    has_body = length > 0 or may_have_body
     start_line = f"{method} {url} {_version(source)}"
     return url, method, _half(start_line, fields, content, length, has_body, problems)
 
@@ -247,7 +255,8 @@ def _har_response(entry: _Reader, method: str) -> Half | None:
     content = source.inner("content", problems)
     length = max(content.number("size"), _octets_of(_value(fields, "content-length")))
     is_multipart = _value(fields, "content-type").lower().startswith("multipart/")
-    has_body = length > 0 or is_multipart
+    is_empty = content.states("text", "") and content.states("size", 0)
+    has_body = length > 0 or (is_multipart and not is_empty)
     if method.upper() == "HEAD" or status < 200 or status in _STATUSES_WITHOUT_BODY:
         has_body = False
     start_line = f"{_version(source)} {status} {source.text('statusText')}"
@@ -269,7 +278,8 @@ def _half(
         octets = f"; it had {length} octets" if length else ""
         file = content.text("_file")
         place = f"; it is in the file {file[:60]!r}" if file else ""
-        message = f"{content.path_of('text')} is missing, which is the body{octets}{place}"
+        state = "empty" if content.states("text", "") else "missing"
+        message = f"{content.path_of('text')} is {state}, which is the body{octets}{place}"
         content.say(Rule.CAPTURE_BODY_MISSING, message)
     size = content.number("size")
     return Half(start_line, tuple(fields), media_type, size, body, tuple(problems))

@@ -36,6 +36,8 @@ _JSON_ITEMS: Final = (
     ("requests", frozenset({"method", "url"})),
     ("responses", frozenset({"id", "status"})),
 )
+_JSON_ARRAYS = frozenset(name for name, _ in _JSON_ITEMS)
+_JSON_ERRORS = frozenset(("error", "odata.error"))
 _DELIMITER = re.compile(rb"\s*--[^\s>]")
 _JSON_MESSAGES: Final = ("message", "Message", "error_description", "detail", "title")
 _NAMES: Final[Mapping[str, str]] = {
@@ -104,26 +106,43 @@ def _parsed(text: bytes) -> object:
 def what_instead(start_line: str, headers: Headers, content_type: str, body: bytes) -> str | None:
     """Return what a message holds in place of a batch, or `None` if it may hold one.
 
-    Its Content-Type decides; below that of a batch, the decoders say what is wrong.
+    Its Content-Type decides; below that of a batch, a response is an error if it is empty or is a
+    JSON error, and of anything else the decoders say what is wrong.
 
     >>> page = b"<html><head><title>Request Entity Too Large</title></head></html>"
     >>> what_instead("HTTP/1.1 413 Too Large", Headers(), "text/html", page)
     "status 413 with an HTML page 'Request Entity Too Large'"
     """
     name = media_type(content_type)
-    if name != "multipart/form-data" and name.startswith(_BATCH_TYPES):
-        return None
-    if _DELIMITER.match(body) or is_json_batch(body):
-        return None
     status = status_of(start_line)
-    page = _page(name, body)
-    if status is None:
-        return page
-    what = page or _NAMES.get(name) or _described(name, body)
+    if name != "multipart/form-data" and name.startswith(_BATCH_TYPES):
+        what = _refusal(start_line, name, body)
+    elif _DELIMITER.match(body) or is_json_batch(body):
+        return None
+    else:
+        what = _page(name, body)
+        if status is not None:
+            what = what or _NAMES.get(name) or _described(name, body)
+    if status is None or what is None:
+        return what
     location = headers.get("location")
     if location is not None and 300 <= status < 400:
         what = f"a redirection to {_quoted(location.encode('utf-8', 'replace'))}"
     return f"status {status} with {what}"
+
+
+def _refusal(start_line: str, name: str, body: bytes) -> str | None:
+    """Return what a response of a Content-Type of batches is if the batch was refused."""
+    status = status_of(start_line)
+    if start_line and status is None:
+        return None
+    is_error = status is not None and status >= 400
+    if is_error and not body.strip():
+        return "an empty body"
+    found = _object(body) if name == "application/json" else {}
+    if found.keys() & _JSON_ERRORS or (is_error and found.keys() & set(_JSON_MESSAGES)):
+        return _with_text("a JSON error", _json_message(found))
+    return None
 
 
 def _page(name: str, body: bytes) -> str | None:
@@ -135,7 +154,7 @@ def _page(name: str, body: bytes) -> str | None:
         message = _first(_XML_MESSAGES, start)
         return "an XML document" if message is None else _with_text("an XML error", message)
     if _JSON_START.match(start):
-        message = _json_message(body)
+        message = _json_message(_object(body))
         return None if message is None else _with_text("a JSON error", message)
     return None
 
@@ -153,14 +172,16 @@ def _first(patterns: tuple[re.Pattern[bytes], ...], start: bytes) -> bytes | Non
     return next((match[1] for match in matches if match is not None), None)
 
 
-def _json_message(body: bytes) -> bytes | None:
+def _object(body: bytes) -> Mapping[str, object]:
+    """Return the members of a JSON object that may be an error; of anything else, none."""
+    found = _parsed(body) if len(body) <= _REACH else None
+    return found if isinstance(found, dict) and not found.keys() & _JSON_ARRAYS else {}
+
+
+def _json_message(found: Mapping[str, object]) -> bytes | None:
     """Return the message of a JSON error in one of the usual shapes, empty if it has none."""
-    if len(body) > _REACH:
-        return None
-    found = _parsed(body)
-    if not isinstance(found, dict):
-        return None
-    error = found.get("error", found)
+    # Azure Tables and OData 3.0 JSON Light call it odata.error.
+    error = found.get("error", found.get("odata.error", found))
     if not isinstance(error, dict):
         error = found if "error_description" in found else {"message": error}
     for name in _JSON_MESSAGES:
@@ -170,7 +191,7 @@ def _json_message(body: bytes) -> bytes | None:
             message = message.get("value")
         if isinstance(message, str):
             return message.encode("utf-8", "replace")
-    return b"" if "error" in found else None
+    return b"" if found.keys() & _JSON_ERRORS else None
 
 
 def _with_text(what: str, text: bytes | None) -> str:

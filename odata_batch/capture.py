@@ -45,7 +45,7 @@ Kind: TypeAlias = Literal["request", "response"]
 _DELIMITER = re.compile(rb"^--", re.MULTILINE)
 # The first start line in a multipart body: nothing else in a head is a word and a blank.
 _START_LINE_IN_PART = re.compile(rb"^(?:(HTTP/[0-9])|[A-Za-z]+ +[^ :])", re.MULTILINE)
-_JSON_MEMBER = re.compile(rb'"(requests|responses|error)"[ \t\r\n]*:')
+_JSON_MEMBER = re.compile(rb'"(requests|responses|(?:odata\.)?error)"[ \t\r\n]*:')
 _LIMITS = Limits()
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
@@ -113,7 +113,7 @@ class Message:
     not_a_batch: str | None = None
     """What the message holds in place of a batch, as in `status 413 with an HTML page 'Request
     Entity Too Large'`; `None` if it may hold a batch. It is said of messages whose Content-Type is
-    that of no batch; of a JSON error that is application/json, the decoders say it."""
+    that of no batch, and of responses of the others that are empty or a JSON error."""
     source: bytes = field(default=b"", repr=False, compare=False)
     """The octets that positions count in: the file, or of a SAZ file the file in the archive
     (`raw/12_c.txt` of the request, `raw/12_s.txt` of the response); empty for a HAR file."""
@@ -368,7 +368,9 @@ def _message(captured: _Captured, room: Room, found: list[Diagnostic]) -> Messag
         if accepted is None:
             instead = what_instead(captured.start_line, headers, content_type, body)
         if instead is not None:
-            problem = Rule.CAPTURE_NOT_A_BATCH, f"{instead}, not a batch {kind}"
+            # What is guessed from a body that is no batch says nothing.
+            side = f" {kind}" if captured.kind or captured.start_line else ""
+            problem = Rule.CAPTURE_NOT_A_BATCH, f"{instead}, not a batch{side}"
         problems = filter(None, [accepted or problem])
         found += _diagnostics(problems, captured.position, room.limits)
     # What is still compressed is no text, whatever it will be.

@@ -498,6 +498,15 @@ def test_findings_about_a_head_are_recorded_up_to_the_limit() -> None:
         ),
         (b"HTTP/1.1 500 Error\r\nContent-Length: 0\r\n\r\n", "status 500 with an empty body"),
         (b"HTTP/1.1 503 Busy\r\n\r\n", "status 503 with an empty body"),
+        (
+            b"HTTP/1.1 500 Error\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n",
+            "status 500 with an empty body",
+        ),
+        (
+            b"HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\n\r\n"
+            b'{"odata.error":{"code":"InvalidInput","message":{"lang":"en-US","value":"No."}}}',
+            "status 400 with a JSON error 'No.'",
+        ),
     ],
 )
 def test_an_answer_that_is_no_batch_is_an_error_and_described(data: bytes, what: str) -> None:
@@ -510,14 +519,22 @@ def test_an_answer_that_is_no_batch_is_an_error_and_described(data: bytes, what:
 
 def test_a_page_alone_is_no_batch() -> None:
     message = parse_message(b"<!DOCTYPE html>\r\n<title>Sign in</title>")
-    assert found(message) == [
-        ("capture-not-a-batch", 0, "an HTML page 'Sign in', not a batch request")
-    ]
+    assert found(message) == [("capture-not-a-batch", 0, "an HTML page 'Sign in', not a batch")]
 
 
-@pytest.mark.parametrize(
-    "body", [b'{"error":{"code":"1","message":"No."}}', b"<html></html>", b"", b"{}"]
-)
+@pytest.mark.parametrize("name", ["error", "odata.error"])
+def test_a_json_error_alone_is_a_response_and_no_batch(name: str) -> None:
+    message = parse_message(json.dumps({name: {"message": "No."}}).encode())
+    assert message.kind == "response"
+    assert found(message) == [("capture-not-a-batch", 0, "a JSON error 'No.', not a batch")]
+
+
+def test_a_page_behind_a_url_is_no_batch_request() -> None:
+    message = parse_message(b"https://example.org/$batch\r\n\r\n<html></html>")
+    assert found(message)[-1][2] == "an HTML page, not a batch request"
+
+
+@pytest.mark.parametrize("body", [b"<html></html>", b"{}", b'{"responses":[],"error":{}}'])
 def test_below_the_content_type_of_a_batch_the_decoders_say_what_is_wrong(body: bytes) -> None:
     message = parse_message(b"HTTP/1.1 500 Error\r\nContent-Type: application/json\r\n\r\n" + body)
     assert (message.not_a_batch, message.diagnostics, message.is_readable) == (None, (), True)

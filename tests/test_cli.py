@@ -683,7 +683,8 @@ def test_what_is_accepted_is_no_batch(tmp_path: Path, capsys: Capsys) -> None:
     file = write(tmp_path / "a", b"HTTP/1.1 202 Accepted\r\nLocation: a\r\n\r\n")
     assert converted("--to", "json", file) == (1, b"")
     assert capsys.readouterr().err == (
-        f"odata-batch: cannot convert {file!r}: nothing could be read\n"
+        f"odata-batch: cannot convert {file!r}: note[capture-accepted] at byte 38: "
+        "status 202 with an empty body and the Location 'a'\n"
     )
 
 
@@ -787,6 +788,73 @@ def test_the_program_ends_quietly_when_nobody_reads(clean: str) -> None:
     done = subprocess.run(command, cwd=ROOT, stdout=writing, stderr=subprocess.PIPE)
     os.close(writing)
     assert (done.returncode, done.stderr) == (0, b"")
+
+
+# Escapes, a line end, what ends a property, and an octet that is not UTF-8.
+ODD_NAME = b"\x1b[2J%0A,a:\n\xc3\xbc\\n\xff.http"
+LOCALES = (
+    {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+    {"LC_ALL": "C", "PYTHONUTF8": "1"},
+)
+only_where_names_are_octets = pytest.mark.skipif(
+    sys.platform != "linux", reason="names are octets elsewhere only with exceptions"
+)
+
+
+def run_beside_odd_name(directory: Path, locale: dict[str, str], format: str) -> bytes:
+    with open(os.fsencode(directory) + b"/" + ODD_NAME, "wb") as file:
+        file.write(HEAD + batch(part(b"GET  People HTTP/1.1\r\n\r\n")))
+    command: list[str | bytes] = [sys.executable, "-m", "odata_batch", "check", "--format", format]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), **locale}
+    done = subprocess.run([*command, ODD_NAME], cwd=directory, env=environment, capture_output=True)
+    assert (done.returncode, done.stderr) == (0, b"")
+    return done.stdout
+
+
+@only_where_names_are_octets
+@pytest.mark.parametrize("locale", LOCALES)
+def test_json_has_the_name_of_the_file_in_any_locale(
+    locale: dict[str, str], tmp_path: Path
+) -> None:
+    output = run_beside_odd_name(tmp_path, locale, "json")
+    assert output.isascii() and b"\x1b" not in output
+    (file,) = json.loads(output)["files"]
+    assert file["file"].encode("utf-8", "surrogateescape") == ODD_NAME
+
+
+@only_where_names_are_octets
+@pytest.mark.parametrize("locale", LOCALES)
+def test_sarif_has_the_name_of_the_file_in_any_locale(
+    locale: dict[str, str], tmp_path: Path
+) -> None:
+    output = json.loads(run_beside_odd_name(tmp_path, locale, "sarif"))
+    (artifact,) = output["runs"][0]["artifacts"]
+    assert artifact["location"]["uri"] == "%1B%5B2J%250A%2Ca%3A%0A%C3%BC%5Cn%FF.http"
+
+
+@only_where_names_are_octets
+@pytest.mark.parametrize("locale", LOCALES)
+def test_a_workflow_command_has_the_name_of_the_file_in_any_locale(
+    locale: dict[str, str], tmp_path: Path
+) -> None:
+    output = run_beside_odd_name(tmp_path, locale, "github")
+    name = b"\x1b[2J%250A%2Ca%3A%0A\xc3\xbc\\n\xff.http"
+    assert output.startswith(b"::notice file=" + name + b",line=8,col=1,title=request-line-blanks")
+
+
+def test_a_terminal_obeys_no_name_in_a_workflow_command() -> None:
+    with redirect_stdout(Terminal()) as terminal:
+        assert main(["check", "--format", "github", "\x1b[2J\n"]) == 2
+    assert terminal.getvalue().startswith("::error file=\\x1b[2J%0A,title=unreadable::No such file")
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_name_that_cannot_be_octets_is_printed_all_the_same(format: str, capsys: Capsys) -> None:
+    with redirect_stdout(Octets()) as output:
+        assert main(["check", "--format", format, "\ud800"]) == 2
+    assert output.written() or format == "concise"
+    errors = capsys.readouterr().err
+    assert errors.startswith("odata-batch: cannot read '\\ud800': ")
 
 
 def test_a_real_terminal_is_given_colours(clean: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from textwrap import dedent
 
@@ -19,7 +20,7 @@ from odata_batch._formats import (
     dumped,
     github_lines,
     json_lines,
-    summary_of,
+    summary_lines,
     text_lines,
 )
 from odata_batch._text import pictured, quoted
@@ -168,34 +169,39 @@ def test_text_fits_into_80_columns() -> None:
 
 
 @pytest.mark.parametrize(
-    ("results", "line"),
+    ("results", "lines"),
     [
-        ([], "0 files, 0 errors, 0 warnings, 0 notes"),
-        ([Checked(file="a")], "1 file, 0 errors, 0 warnings, 0 notes"),
-        ([of(finding(), finding()), of(finding())], "2 files, 0 errors, 0 warnings, 3 notes"),
+        ([], ["0 files, 0 errors, 0 warnings, 0 notes"]),
+        ([Checked(file="a")], ["1 file, 0 errors, 0 warnings, 0 notes"]),
+        ([of(finding(), finding()), of(finding())], ["2 files, 0 errors, 0 warnings, 3 notes"]),
         (
             [Checked(file="a", omitted=2)],
-            "1 file, 0 errors, 0 warnings, 0 notes; 2 more not listed",
+            ["1 file, 0 errors, 0 warnings, 0 notes; 2 more not listed"],
         ),
         (
             [Checked(file="a", explained=1, others=1)],
-            "1 file, 0 errors, 0 warnings, 0 notes; 1 explained by octets that the capture has "
-            "lost; 1 message without a batch",
+            [
+                "1 file, 0 errors, 0 warnings, 0 notes; 1 explained by octets that the capture",
+                "    has lost; 1 message without a batch",
+            ],
         ),
         (
             [Checked(file="a", others=2), Checked(file="b", error="no such file")],
-            "2 files, 0 errors, 0 warnings, 0 notes; 2 messages without a batch; 1 file not read",
+            [
+                "2 files, 0 errors, 0 warnings, 0 notes; 2 messages without a batch; 1 file not",
+                "    read",
+            ],
         ),
     ],
 )
-def test_the_summary_counts(results: list[Checked], line: str) -> None:
-    assert summary_of(results) == line
+def test_the_summary_counts(results: list[Checked], lines: list[str]) -> None:
+    assert list(summary_lines(results)) == lines
 
 
 def test_the_summary_counts_by_severity() -> None:
     data = HEAD + batch(part(BLANK_BEFORE_COLON), part(TWO_BLANKS)) + b"--b\r\n"
     found = check_file("a", data, ODATA_4_01)
-    assert summary_of([found, found]) == "2 files, 2 errors, 2 warnings, 2 notes"
+    assert list(summary_lines([found, found])) == ["2 files, 2 errors, 2 warnings, 2 notes"]
 
 
 # -- concise --
@@ -250,9 +256,21 @@ def test_github_escapes_what_would_end_a_property_or_a_command() -> None:
     found = finding(message="100% \x1b[1m\r\na: b, c")
     (line,) = github_lines(of(found, file="50%, a:b\r\n\x1bc"))
     assert line.startswith(
-        "::notice file=50%25%2C a%3Ab%0D%0A\\x1bc,title=request-line-blanks::"
+        "::notice file=50%25%2C a%3Ab%0D%0A\x1bc,title=request-line-blanks::"
         "100%25 \\x1b[1m\\r\\na: b, c%0AOne blank"
     )
+
+
+@given(st.text())
+def test_a_workflow_command_names_the_file_in_one_line(file: str) -> None:
+    (line,) = github_lines(of(finding(), file=file))
+    assert "\r" not in line and "\n" not in line
+    beginning, found, _ = line.partition(",title=")
+    name = beginning.removeprefix("::notice file=")
+    assert found and ":" not in name and "," not in name
+    for escape, character in (("%0D", "\r"), ("%0A", "\n"), ("%3A", ":"), ("%2C", ",")):
+        name = name.replace(escape, character)
+    assert name.replace("%25", "%") == file
 
 
 def test_github_has_no_line_where_the_file_has_none() -> None:
@@ -355,7 +373,7 @@ def test_json_of_a_finding_without_place() -> None:
     ]
     assert files == [
         {
-            "file": r"\xff",
+            "file": "\udcff",
             "error": None,
             "batches": 1,
             "others": 0,
@@ -404,5 +422,6 @@ pieces = st.sampled_from(
 @given(st.lists(pieces).map(b"".join), st.text())
 def test_a_terminal_obeys_nothing_in_a_capture(data: bytes, file: str) -> None:
     checked = check_file(file, data, ODATA_4_01)
-    lines = [*text_lines(checked, STYLE), *concise_lines(checked), *github_lines(checked)]
+    commands = github_lines(replace(checked, file="a"))
+    lines = [*text_lines(checked, STYLE), *concise_lines(checked), *commands]
     assert all(line.isprintable() for line in (*lines, *json_lines([checked], "1", GRAPH)))

@@ -380,7 +380,6 @@ def test_a_body_that_went_through_a_text_decoder_is_lossy() -> None:
     ("members", "rest"),
     [
         ({"postData": None}, f"; it had {len(REQUEST)} octets"),
-        ({"postData": {"text": ""}}, f"; it had {len(REQUEST)} octets"),
         ({"postData": None, "bodySize": 0}, ""),
         ({"postData": None, "bodySize": -1}, ""),
         ({"postData": {"params": []}, "bodySize": None}, ""),
@@ -399,6 +398,47 @@ def test_a_request_whose_body_was_left_out_cannot_be_read(members: Json, rest: s
     assert (message.body, message.is_readable, message.not_a_batch) == (b"", False, None)
     expected = f"request.postData.text is missing, which is the body{rest}"
     assert found(message) == [("capture-body-missing", expected)]
+
+
+@pytest.mark.parametrize(
+    ("members", "rest"),
+    [
+        ({"postData": {"text": ""}}, f"; it had {len(REQUEST)} octets"),
+        ({"postData": {"text": ""}, "bodySize": -1}, ""),
+        ({"postData": {"text": ""}, "bodySize": None}, ""),
+    ],
+)
+def test_an_empty_text_in_place_of_the_body_of_a_request_is_said_to_be_empty(
+    members: Json, rest: str
+) -> None:
+    expected = f"request.postData.text is empty, which is the body{rest}"
+    assert found(sent(**members)) == [("capture-body-missing", expected)]
+
+
+@pytest.mark.parametrize(
+    ("content", "rest"),
+    [({"text": "", "size": 9}, "; it had 9 octets"), ({"text": "", "size": -1}, "")],
+)
+def test_an_empty_text_in_place_of_the_body_of_a_response_is_said_to_be_empty(
+    content: Json, rest: str
+) -> None:
+    message = answered(content=content, headers=fields(content_type=MULTIPART))
+    expected = f"response.content.text is empty, which is the body{rest}"
+    assert found(message) == [("capture-body-missing", expected)]
+
+
+def test_a_response_with_an_error_and_no_octets_is_no_batch() -> None:
+    headers = fields(content_type=MULTIPART, content_length="0")
+    message = answered(status=500, headers=headers, content={"text": "", "size": 0})
+    what = "status 500 with an empty body"
+    assert message.not_a_batch == what
+    assert found(message) == [("capture-not-a-batch", f"{what}, not a batch response")]
+
+
+def test_a_response_with_no_octets_misses_none() -> None:
+    headers = fields(content_type=MULTIPART)
+    message = answered(headers=headers, content={"text": "", "size": 0})
+    assert (found(message), message.is_readable) == ([], True)
 
 
 @pytest.mark.parametrize(
@@ -424,6 +464,7 @@ def test_a_response_whose_body_was_left_out_cannot_be_read(
     [
         {"method": "GET", "postData": None, "bodySize": 0},
         {"postData": None, "bodySize": 0, "headers": fields(Content_Length="0")},
+        {"postData": {"text": ""}, "bodySize": 0},
     ],
 )
 def test_a_request_may_have_no_body(members: Json) -> None:

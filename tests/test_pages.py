@@ -73,6 +73,8 @@ def test_a_page_is_quoted_by_its_title(body: bytes, content_type: str, what: str
         ({"error": {"code": "", "message": "No such service."}}, "a JSON error 'No such service.'"),
         ({"error": {"message": {"lang": "en", "value": "Gone."}}}, "a JSON error 'Gone.'"),
         ({"odata.error": 1, "error": {"code": "1"}}, "a JSON error"),
+        ({"odata.error": {"message": {"value": "Gone."}}}, "a JSON error 'Gone.'"),
+        ({"odata.error": {"code": "1"}}, "a JSON error"),
         ({"error": "invalid_grant"}, "a JSON error 'invalid_grant'"),
         (
             {"error": "invalid_grant", "error_description": "The token has expired."},
@@ -83,6 +85,7 @@ def test_a_page_is_quoted_by_its_title(body: bytes, content_type: str, what: str
         ({"title": "Forbidden"}, "a JSON error 'Forbidden'"),
         ({"value": []}, "a body of 'application/problem+json'"),
         ([1], "a body of 'application/problem+json'"),
+        ({"error": {}, "responses": []}, "a body of 'application/problem+json'"),
     ],
 )
 def test_a_json_error_is_quoted_by_its_message(error: object, what: str) -> None:
@@ -136,6 +139,86 @@ def test_without_a_status_a_page_is_recognised_and_nothing_else(
     body: bytes, content_type: str, what: str | None
 ) -> None:
     assert instead(body, content_type, None) == what
+
+
+# -- refused as a whole --
+
+JSON = "application/json; odata.metadata=minimal"
+
+
+@pytest.mark.parametrize(
+    ("error", "what"),
+    [
+        ({"error": {"code": "429", "message": "Wait."}}, "a JSON error 'Wait.'"),
+        # Azure Tables, OData 3.0.
+        (
+            {"odata.error": {"code": "InvalidInput", "message": {"lang": "en", "value": "99:"}}},
+            "a JSON error '99:'",
+        ),
+        ({"message": "nope"}, "a JSON error 'nope'"),
+        ({"message": "a" * 61}, f"a JSON error '{'a' * 60}'..."),
+        # ASP.NET Web API.
+        ({"Message": "An error has occurred."}, "a JSON error 'An error has occurred.'"),
+        ({"title": []}, "a JSON error"),
+        ({"error": None}, "a JSON error"),
+    ],
+)
+@pytest.mark.parametrize("status", [400, 429, 503])
+def test_a_json_error_in_place_of_a_batch_is_told_with_its_status(
+    status: int, error: object, what: str
+) -> None:
+    body = json.dumps(error).encode()
+    assert instead(body, JSON, status) == f"status {status} with {what}"
+
+
+@pytest.mark.parametrize("name", ["error", "odata.error"])
+def test_an_error_is_one_whatever_the_status(name: str) -> None:
+    body = json.dumps({name: {"message": "No."}}).encode()
+    assert instead(body, JSON, 200) == "status 200 with a JSON error 'No.'"
+    assert what_instead("", Headers(), JSON, body) == "a JSON error 'No.'"
+
+
+@pytest.mark.parametrize("status", [200, 202])
+def test_a_message_is_no_error_where_the_status_is_none(status: int) -> None:
+    assert instead(b'{"message":"Hello"}', JSON, status) is None
+
+
+def test_a_message_alone_is_no_error() -> None:
+    assert what_instead("", Headers(), JSON, b'{"message":"Hello"}') is None
+
+
+@pytest.mark.parametrize("start_line", ["POST /$batch HTTP/1.1", "https://example.org/$batch"])
+def test_a_request_is_no_error(start_line: str) -> None:
+    body = b'{"error":{"message":"No."}}'
+    assert what_instead(start_line, Headers(), JSON, body) is None
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"error":{"message":"No."},"responses":[]}',
+        b'{"message":"No.","responses":null}',
+        b'{"requests":[],"error":1}',
+        b'{"value":[]}',
+        b"{",
+        b'[{"error":1}]',
+        b'{"error":"' + b"a" * 70_000 + b'"}',
+    ],
+)
+def test_what_has_the_array_of_a_batch_or_no_error_is_for_the_decoders(body: bytes) -> None:
+    assert instead(body, JSON, 400) is None
+
+
+@pytest.mark.parametrize("content_type", [JSON, "multipart/mixed; boundary=b", "application/http"])
+def test_an_error_with_an_empty_body_is_no_batch(content_type: str) -> None:
+    assert instead(b"", content_type) == "status 500 with an empty body"
+    assert instead(b"\r\n", content_type, 404) == "status 404 with an empty body"
+    assert instead(b"", content_type, 200) is None
+    assert instead(b"", content_type, None) is None
+
+
+def test_a_json_error_below_the_type_of_multipart_is_for_the_decoders() -> None:
+    assert instead(b'{"error":{}}', "multipart/mixed; boundary=b", 400) is None
 
 
 # -- what may be a batch --
