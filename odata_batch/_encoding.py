@@ -35,7 +35,7 @@ from odata_batch._model import (
     RequestItem,
     ResponseItem,
 )
-from odata_batch._prepare import Format, Preparation, check_format, prepare
+from odata_batch._prepare import Format, Preparation, check_format, depth_of, prepare
 from odata_batch.dialects import ODATA_4_01, Dialect
 
 _Item = TypeVar("_Item", bound=Item)
@@ -72,6 +72,7 @@ class _Encoding(Generic[_Item]):
         dialect: Dialect,
         limits: Limits,
         boundary: str | None,
+        fields: Iterable[tuple[str, str]],
     ) -> None:
         check_format(format)
         if format == "json" and boundary is not None:
@@ -87,10 +88,10 @@ class _Encoding(Generic[_Item]):
         self._checker = (jsonbatch if format == "json" else multipart).Checker(limits, self._report)
         self._scope = message_rules.Scope(format, dialect, limits, self._report)
         self._rules = role.make_rules(self._scope)
-        self.encoder = self._format_encoder(role.name, boundary)
         if self._is_request:
             service_rules.check_format_spoken(self._scope, self._say)
-        self.raise_findings()
+        self.encoder = self._format_encoder(role.name, boundary)
+        self._fields = self._checked(fields)
 
     def _format_encoder(self, role_name: str, boundary: str | None) -> _FormatEncoder:
         if self.format == "json":
@@ -99,28 +100,33 @@ class _Encoding(Generic[_Item]):
             multipart.check_boundary(boundary, self._limits, self._report)
         return multipart.MultipartEncoder(role_name, boundary, self._report)
 
-    def outer_headers(self, *fields: tuple[str, str]) -> Headers:
-        """Return Content-Type, version and `fields`, checked."""
+    def _checked(self, fields: Iterable[tuple[str, str]]) -> Headers:
+        """Return the version and `fields`; collect what is wrong with them."""
         json = self.format == "json"
         version = self._dialect.json_version if json else self._dialect.multipart_version
-        content_type = ("Content-Type", self.encoder.content_type)
-        headers = Headers((content_type, (self._dialect.version_header, version), *fields))
+        headers = Headers(((self._dialect.version_header, version), *fields))
         for name, value in headers.pairs:
             for problem in message_rules.field_problems(name, value):
                 self._report(Diagnostic(*problem))
-        self.raise_findings()
         return headers
+
+    @property
+    def headers(self) -> Headers:
+        """The header fields to send with the body; those of one-shot encoding after its end."""
+        return Headers((("Content-Type", self.encoder.content_type), *self._fields.pairs))
 
     def check_depth(self, items: Iterable[_Item]) -> None:
         """Raise for a change set that nests deeper than allowed, before anything walks into it."""
+        deep = []
         for index, item in enumerate(items, self._items):
-            depth = rules.depth_of(item)
+            depth = depth_of(item)
             if depth > self._limits.change_set_depth:
                 message = f"found change sets nested {depth} deep"
                 path = rules.path_of([index])
-                found = Diagnostic(Rule.NESTED_CHANGE_SET, message, item.position, path)
-                self._report(found)
-        self.raise_findings()
+                deep.append(Diagnostic(Rule.NESTED_CHANGE_SET, message, item.position, path))
+        if deep:
+            self._found += deep
+            self.raise_findings()
 
     def check_items(self, items: Sequence[_Item]) -> None:
         """Collect what is wrong with prepared items, the next ones of the batch."""
@@ -197,17 +203,18 @@ class _Encoder(Generic[_Item]):
         dialect: Dialect,
         limits: Limits,
         boundary: str | None,
+        fields: Iterable[tuple[str, str]] = (),
     ) -> None:
         self._role = role
         self._preparation = Preparation(format, dialect)
-        self._encoding = _Encoding(role, format, dialect, limits, boundary)
-        self._headers = Headers()
+        self._encoding = _Encoding(role, format, dialect, limits, boundary, fields)
+        self._encoding.raise_findings()
         self._closed = False
 
     @property
     def headers(self) -> Headers:
         """The header fields to send with the body."""
-        return self._headers
+        return self._encoding.headers
 
     def send(self, item: _Item) -> bytes:
         """Return the octets of an item; `EncodeError` if it cannot be written."""
@@ -260,10 +267,9 @@ class RequestEncoder(_Encoder[RequestItem]):
         continue_on_error: bool | None = None,
         annotations: Iterable[tuple[str, bytes]] = (),
     ) -> None:
-        super().__init__(_WRITE_REQUEST, format, dialect, limits, boundary)
-        self._batch = BatchRequest((), continue_on_error=continue_on_error, annotations=annotations)
         fields = _request_fields(format, accept, continue_on_error)
-        self._headers = self._encoding.outer_headers(*fields)
+        super().__init__(_WRITE_REQUEST, format, dialect, limits, boundary, fields)
+        self._batch = BatchRequest((), continue_on_error=continue_on_error, annotations=annotations)
 
     def close(self) -> bytes:
         """Return what ends the body; `EncodeError` if the batch as a whole breaks a rule."""
@@ -291,7 +297,6 @@ class ResponseEncoder(_Encoder[ResponseItem]):
     ) -> None:
         super().__init__(_WRITE_RESPONSE, format, dialect, limits, boundary)
         self._annotations = BatchResponse((), annotations=annotations).annotations
-        self._headers = self._encoding.outer_headers()
 
     def close(self, *, next_link: str | None = None) -> bytes:
         """Return what ends the body, with the URL of the rest where there is one (JSON only)."""
@@ -320,12 +325,12 @@ def encode_request(
     """
     if not isinstance(batch, BatchRequest):
         raise TypeError(f"batch is a BatchRequest, not {type(batch).__name__}")
-    encoding = _Encoding(_WRITE_REQUEST, format, dialect, limits, boundary)
+    fields = _request_fields(format, accept, batch.continue_on_error)
+    encoding = _Encoding(_WRITE_REQUEST, format, dialect, limits, boundary, fields)
     encoding.check_depth(batch.items)
     prepared = prepare(batch, format=format, dialect=dialect)
     body = _whole(encoding, prepared, prepared.items, None)
-    fields = _request_fields(format, accept, batch.continue_on_error)
-    return Payload(body, encoding.outer_headers(*fields))
+    return Payload(body, encoding.headers)
 
 
 def encode_response(
@@ -346,11 +351,11 @@ def encode_response(
     """
     if not isinstance(batch, BatchResponse):
         raise TypeError(f"batch is a BatchResponse, not {type(batch).__name__}")
-    encoding = _Encoding(_WRITE_RESPONSE, format, dialect, limits, boundary)
+    encoding = _Encoding(_WRITE_RESPONSE, format, dialect, limits, boundary, ())
     encoding.check_depth(batch.items)
     prepared = prepare(batch, format=format, dialect=dialect)
     body = _whole(encoding, prepared, prepared.items, batch.next_link)
-    return Payload(body, encoding.outer_headers())
+    return Payload(body, encoding.headers)
 
 
 def _whole(

@@ -185,6 +185,7 @@ class Reader:
         self.limits = limits
         self._report = report
         self._json_as_base64 = dialect.json_bodies == "base64"
+        self._standard_alphabet = dialect.base64_standard_alphabet
         self._said = 0
         self._contents = Contents()
         self._headers: dict[str, Headers] = {}
@@ -400,8 +401,7 @@ class Reader:
             message = f"found {quote(raw)}, not the base64 of a JSON body; it is read as it stands"
             self.say(Rule.JSON_BODY_NOT_BASE64, message, span[0])
             return raw
-        if standard:
-            self._say_alphabet(parsed, span)
+        self._check_alphabet(standard, parsed, span)
         return octets
 
     def _is_json_body(self, octets: bytes) -> bool:
@@ -436,13 +436,13 @@ class Reader:
             rule = Rule.JSON_BODY_LOSSY if "\ufffd" in parsed else Rule.BASE64
             self.say(rule, f"found {quote(parsed)}, expected base64url", span[0])
             return parsed.encode("utf-8")
-        if standard:
-            self._say_alphabet(parsed, span)
+        self._check_alphabet(standard, parsed, span)
         return octets
 
-    def _say_alphabet(self, parsed: str, span: Span) -> None:
-        message = f"found {quote(parsed)}, with + or /, expected - or _"
-        self.say(Rule.BASE64_ALPHABET, message, span[0])
+    def _check_alphabet(self, standard: bool, parsed: str, span: Span) -> None:
+        if standard and not self._standard_alphabet:
+            message = f"found {quote(parsed)}, with + or /, expected - or _"
+            self.say(Rule.BASE64_ALPHABET, message, span[0])
 
     def _check_content_length(self, source: JsonObject, length: str, body: bytes) -> None:
         if length != str(len(body)):
@@ -769,8 +769,10 @@ class Checker:
         self._path: tuple[int, ...] = ()
 
     def check_batch(self, batch: BatchRequest | BatchResponse, items: int) -> None:
-        """Check the members beside the items; there may be no items."""
+        """Check the members beside the items, whose number is given."""
         self._path = ()
+        if not items and isinstance(batch, BatchRequest):
+            self._report(Diagnostic(Rule.JSON_NO_REQUESTS, "the array requests is empty"))
         known = frozenset(("requests", "responses"))
         if isinstance(batch, BatchResponse):
             known |= set(_NEXT_LINKS)

@@ -10,6 +10,8 @@ from dataclasses import replace
 from typing import Literal, TypeAlias, TypeVar
 
 from odata_batch import _grammar as grammar
+from odata_batch._diagnostics import Diagnostic, Rule
+from odata_batch._errors import EncodeError
 from odata_batch._headers import Headers, parse_media_type, without
 from odata_batch._model import (
     BatchRequest,
@@ -28,6 +30,10 @@ from odata_batch.dialects import ODATA_4_01, Dialect
 
 Format: TypeAlias = Literal["multipart", "json"]
 _Batch = TypeVar("_Batch", BatchRequest, BatchResponse)
+_SETS = (ChangeSet, ChangeSetResponse)
+# Change sets within change sets are for other protocols; each level takes a few frames of the
+# interpreter's stack.
+_DEEPEST = 32
 
 
 def prepare(
@@ -41,13 +47,15 @@ def prepare(
     lose theirs. Generated identifiers are the smallest decimal numbers that the batch does not use,
     neither as an identifier nor as a reference; those of change sets are `g1`, `g2` and so on.
 
-    It is pure, and preparing twice changes nothing more.
+    It is pure, and preparing twice changes nothing more. Change sets that nest more than 32 deep,
+    which no `Limits` allow, are an `EncodeError`.
 
     >>> batch = BatchRequest([Operation.get("People"), Operation.get("People(1)", id="1")])
     >>> [operation.id for operation in prepare(batch, format="json").operations()]
     ['2', '1']
     """
     check_format(format)
+    _check_depth(batch.items)
     preparation = Preparation(format, dialect, batch.items)
     if isinstance(batch, BatchRequest):
         return replace(batch, items=tuple(map(preparation.request_item, batch.items)))
@@ -58,6 +66,26 @@ def check_format(format: str) -> None:
     """Raise `ValueError` for what is no format."""
     if format not in ("multipart", "json"):
         raise ValueError(f"format is 'multipart' or 'json', not {format!r}")
+
+
+def depth_of(item: Item) -> int:
+    """Return how deep change sets nest; values may nest deeper than the interpreter's stack."""
+    depth = 0
+    level = [item]
+    while level := [inner for outer in level if isinstance(outer, _SETS) for inner in outer.items]:
+        depth += 1
+    return depth
+
+
+def _check_depth(items: Iterable[Item]) -> None:
+    found = []
+    for index, item in enumerate(items):
+        if isinstance(item, _SETS) and (depth := depth_of(item)) > _DEEPEST:
+            message = f"found change sets nested {depth} deep"
+            path = f"items[{index}]"
+            found.append(Diagnostic(Rule.NESTED_CHANGE_SET, message, item.position, path))
+    if found:
+        raise EncodeError(tuple(found))
 
 
 class Preparation:
@@ -139,7 +167,7 @@ class Preparation:
 
     def _dependencies(self, item: Operation, own_group: str | None) -> tuple[str, ...]:
         """Add what the URL refers to, and the groups of what is depended on (OData JSON, 19.1)."""
-        reference = referenced_id(item.url)
+        reference = referenced_id(item.url, self._dialect)
         if reference is None and not item.depends_on:
             return ()
         names = dict.fromkeys(item.depends_on)

@@ -9,6 +9,7 @@ has a place; work is linear in the number of operations and dependencies.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from operator import attrgetter
 
@@ -31,10 +32,11 @@ def check_url_form(item: Operation, scope: Scope, say: Say) -> None:
     form = _form_of(url)
     if form in dialect.url_forms or _is_reference(url, dialect):
         return
-    if form == "absolute":
-        mended = f"write {quote(_within_service(url, dialect))}"
-    else:
+    within = _within_service(url, dialect) if form == "absolute" else None
+    if within is None:
         mended = f"expected {' or '.join(sorted(dialect.url_forms))}"
+    else:  # whether the host is one of the service is not known here
+        mended = f"expected a relative one, as in {quote(within)}"
     what = "is a path" if form == "path" else f"is {form}"
     say(Rule.URL_FORM, f"URL {quote(url)} {what}, which {dialect.name} does not take; {mended}")
 
@@ -50,15 +52,19 @@ def _form_of(url: str) -> str:
     return "absolute" if grammar.AUTHORITY.match(url) else "relative"
 
 
-def _within_service(url: str, dialect: Dialect) -> str:
-    """Return an absolute URL without its authority and root segment."""
-    authority = grammar.AUTHORITY.match(url)
-    path = url[authority.end() :] if authority else url
-    path = path if path.startswith("/") else f"/{path}"
+def _within_service(url: str, dialect: Dialect) -> str | None:
+    """Return an absolute URL without authority and root segment; `None` if no segment is left."""
+    path = grammar.AUTHORITY.sub("", url, count=1)
     segment = _first_segment(path)
-    if segment in dialect.root_segments:
-        path = path[len(segment) + 1 :] or "/"
+    if _is_root_segment(segment, dialect):
+        path = path[len(segment) + 1 :]
+    if not _first_segment(path):
+        return None
     return path if "path" in dialect.url_forms else path.removeprefix("/")
+
+
+def _is_root_segment(segment: str, dialect: Dialect) -> bool:
+    return segment.lower() in {each.lower() for each in dialect.root_segments}
 
 
 def _first_segment(url: str) -> str:
@@ -69,12 +75,12 @@ def _first_segment(url: str) -> str:
 def check_root_segment(item: Operation, scope: Scope, say: Say) -> None:
     """First segments that belong to the URL of the batch, such as the version of a service."""
     segment = _first_segment(item.url)
-    if segment in scope.dialect.root_segments:
-        rest = item.url.removeprefix("/")[len(segment) :] or "/"
-        found = (
-            f"URL {quote(item.url)} begins with {segment}, which the URL of the batch has already"
-        )
-        say(Rule.URL_ROOT_SEGMENT, f"{found}; write {quote(rest)}")
+    if _is_root_segment(segment, scope.dialect):
+        rest = item.url.removeprefix("/")[len(segment) :]
+        mended = f"write {quote(rest)}" if _first_segment(rest) else "expected a URL below it"
+        found = f"URL {quote(item.url)} begins with {segment}"
+        belongs = f"which for {scope.dialect.name} belongs to the URL of the batch"
+        say(Rule.URL_ROOT_SEGMENT, f"{found}, {belongs}; {mended}")
 
 
 def check_reference_support(item: Operation, scope: Scope, say: Say) -> None:
@@ -90,11 +96,14 @@ def check_structured_body(item: Operation, scope: Scope, say: Say) -> None:
     if scope.dialect.json_bodies != "structured" or scope.format != "json" or not item.body:
         return
     content_type = item.headers.get("content-type")
-    is_json = content_type is None or parse_media_type(content_type).is_json
-    if not (is_json and item.body.lstrip(b" \t\r\n")[:1] in (b"{", b"[")):
+    if content_type is not None and not parse_media_type(content_type).is_json:
+        found = f"the body is {quote(content_type)}, not JSON"
+    elif item.body.lstrip(b" \t\r\n")[:1] in (b"{", b"["):
+        return
+    else:
         found = f"the body {quote(item.body)} is not a JSON object or array"
-        message = f"{found}; {scope.dialect.name} takes it outside of batches only"
-        say(Rule.JSON_BODY_NOT_STRUCTURED, message)
+    message = f"{found}; {scope.dialect.name} takes it outside of batches only"
+    say(Rule.JSON_BODY_NOT_STRUCTURED, message)
 
 
 SERVICE_OPERATION: tuple[Callable[[Operation, Scope, Say], None], ...] = (
@@ -206,7 +215,7 @@ class ServiceRules:
     def _check_entity(self, item: Operation, change_set: int | None) -> None:
         if change_set is None or item.method == "POST":  # the URL of a new entity is not known
             return
-        entity = item.url.partition("?")[0]
+        entity = _entity_of(item.url)
         if entity in self._entities:
             found = f"{item.method} {quote(item.url)} is the second operation on this entity"
             message = f"{found}; {self._scope.dialect.name} takes one"
@@ -218,11 +227,13 @@ class ServiceRules:
             return
         # A name that is no id so far is a group's, or wrong, which is found elsewhere.
         names = {self._fold(name) for name in item.depends_on} & self._spellings.keys()
+        if item.depends_on and not names:
+            return
         uniform = self._dependencies.uniform
         self._dependencies.add(names, None if item.id is None else self._fold(item.id))
         if uniform and not self._dependencies.uniform:
             found = f"{item.method} {quote(item.url)} depends on others in another way than before"
-            mended = "let each depend on the one before, or all on one and the same, or none on any"
+            mended = "let each depend on the one before, or all others on one, or none on any"
             name = self._scope.dialect.name
             self._say(Rule.DEPENDENCIES_MIXED, f"{found}; for {name}, {mended}")
 
@@ -236,6 +247,23 @@ class ServiceRules:
         return id.lower() if self._scope.dialect.ids_ignore_case else id
 
 
+# What stands between commas, those in quotes aside: keys of OData URL Conventions, 4.3.1. Each
+# repetition takes what it can, so that it is linear.
+_KEY = re.compile(r"(?:[^',]|'[^']*'?)+")
+
+
+def _entity_of(url: str) -> str:
+    """Return what the URLs of one entity share: no query, the host in lower case, sorted keys."""
+    path = url.partition("?")[0].partition("#")[0]
+    authority = grammar.AUTHORITY.match(path)
+    end = authority.end() if authority else 0
+    path = path[:end].lower() + path[end:]
+    resource, _, keys = path.partition("(")
+    if not keys.endswith(")"):
+        return path
+    return f"{resource}({','.join(sorted(_KEY.findall(keys[:-1])))})"
+
+
 def _number(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
@@ -247,19 +275,23 @@ class _Dependencies:
         self._parallel = True
         self._serial = True
         self._shared: set[str] = set()
+        self._independent: set[str | None] = set()
         self._previous: str | None = None
         self._started = False
 
     @property
     def uniform(self) -> bool:
-        """Whether each depends on none, or on the one before, or all that do on the same one."""
-        return self._parallel or self._serial or len(self._shared) == 1
+        """Whether none depends on any, each on the one before, or all others on the same one."""
+        same = len(self._shared) == 1 and self._independent <= self._shared
+        return self._parallel or self._serial or same
 
     def add(self, names: set[str], id: str | None) -> None:
         """Take the next request, which has this id and depends on `names`."""
         self._parallel = self._parallel and not names
         self._serial = self._serial and (self._previous in names or not self._started)
         self._shared |= names
+        if not names:
+            self._independent.add(id)
         self._previous = id
         self._started = True
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from odata_batch import (
@@ -33,7 +35,7 @@ from odata_batch import (
     prepare,
 )
 from odata_batch._prepare import Format
-from odata_batch.dialects import ODATA_2, ODATA_4_0
+from odata_batch.dialects import GRAPH, ODATA_2, ODATA_4_0, ODATA_4_01
 
 from .helpers import JSON, MULTIPART, batch, change_set, chunkings, fed, member, outcomes, part
 
@@ -768,3 +770,53 @@ def test_totals_are_bounded_in_writing_as_in_reading(format: Format, limit: str)
 def test_outer_headers_are_bounded() -> None:
     with pytest.raises(LimitExceeded, match="limit field_line is 65536"):
         decode_request(batch(part()), MULTIPART, headers={"Prefer": "," * 65_537})
+
+
+# -- one error for all that must not be written ----------------------------------------------------
+
+
+def slugs(error: EncodeError) -> list[str]:
+    return [each.rule.slug for each in error.diagnostics]
+
+
+def test_what_is_wrong_around_the_items_is_found_with_what_is_wrong_in_them() -> None:
+    request = BatchRequest([Operation("G ET", "a b")], annotations=[("a", b"1")])
+    with pytest.raises(EncodeError) as caught:
+        encode_request(request, dialect=GRAPH, boundary="b!", accept="a\nb")
+    assert slugs(caught.value) == [
+        "format-not-spoken",
+        "boundary-characters",
+        "control-character",
+        "url-blanks",
+        "method-syntax",
+        "not-expressible",
+    ]
+    response = BatchResponse([OperationResponse(99)])
+    with pytest.raises(EncodeError) as caught:
+        encode_response(response, boundary="b!")
+    assert slugs(caught.value) == ["boundary-characters", "status-line-syntax"]
+
+
+def test_depth_is_found_with_what_is_known_before() -> None:
+    deep = ChangeSet([ChangeSet([Operation.delete("a")])])
+    with pytest.raises(EncodeError) as caught:
+        encode_request(BatchRequest([deep]), dialect=GRAPH)
+    assert slugs(caught.value) == ["format-not-spoken", "nested-change-set"]
+
+
+@pytest.mark.parametrize("severity", list(Severity))
+def test_no_severity_lets_anything_walk_into_what_is_too_deep(severity: Severity) -> None:
+    deep = ChangeSet([Operation.delete("a")])
+    for _ in range(5000):
+        deep = ChangeSet([deep])
+    dialect = replace(ODATA_4_01, severities=((Rule.NESTED_CHANGE_SET, severity),))
+    encoder = RequestEncoder(dialect=dialect)
+    for _ in range(2):
+        with pytest.raises(EncodeError, match="found change sets nested 5001 deep"):
+            encoder.send(deep)
+
+
+def test_an_incremental_encoder_raises_at_construction_what_is_known_then() -> None:
+    with pytest.raises(EncodeError) as caught:
+        RequestEncoder(dialect=GRAPH, boundary="b!", accept="a\nb")
+    assert slugs(caught.value) == ["format-not-spoken", "boundary-characters", "control-character"]

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import ast
 import copy
+import json
 import pickle
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import FrozenInstanceError, fields, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import TypeVar
+from types import MappingProxyType
+from typing import Final, Literal, TypedDict, TypeVar
 
 import pytest
 from hypothesis import assume, given
@@ -26,6 +28,7 @@ from odata_batch import (
     Limits,
     Operation,
     OperationResponse,
+    RequestEncoder,
     Rule,
     Severity,
     check_request,
@@ -141,6 +144,7 @@ def having(holds: Callable[[Dialect], bool]) -> list[str]:
         (lambda it: it.transactions == "required", ["OData 2", "SharePoint", "SAP Gateway"]),
         (lambda it: it.transactions == "single", ["Azure Tables"]),
         (lambda it: not it.atomicity_groups, ["Microsoft Graph", "SharePoint"]),
+        (lambda it: it.flat_responses, ["SharePoint"]),
         (lambda it: not it.multipart_stops_on_error, [
             "OData 2", "Azure Tables", "SharePoint", "SAP Gateway",
         ]),
@@ -219,8 +223,10 @@ def test_a_preset_changes_a_severity_once_and_to_another(dialect: Dialect) -> No
     [
         (ODATA_4_02, Rule.DEPENDS_ON_GROUP_MISSING, Severity.NOTE),
         (GRAPH, Rule.JSON_CONTENT_TYPE_MISSING, Severity.ERROR),
-        (GRAPH, Rule.BASE64_ALPHABET, Severity.NOTE),
+        (GRAPH, Rule.RESPONSE_GROUP, Severity.NOTE),
         (DATAVERSE, Rule.OUTER_PRECONDITION, Severity.NOTE),
+        (DATAVERSE, Rule.CHANGE_SET_ERROR_NESTED, Severity.NOTE),
+        (AZURE_TABLES, Rule.CHANGE_SET_ERROR_NESTED, Severity.NOTE),
         (AZURE_TABLES, Rule.CONTENT_ID_MISSING, Severity.NOTE),
         (AZURE_TABLES, Rule.URL_FORM, Severity.WARNING),
         (SHAREPOINT, Rule.ATOMICITY_IGNORED, Severity.NOTE),
@@ -324,6 +330,42 @@ def test_graph_gets_binary_bodies_in_the_standard_alphabet() -> None:
     payload = encode_request(BatchRequest([photo]), format="json", dialect=GRAPH)
     assert b'"body":"+//+"' in payload.body
     assert payload.headers["OData-Version"] == "4.0"
+
+
+@pytest.mark.parametrize("json_bodies", ["raw", "base64"])
+@pytest.mark.parametrize("padding", [True, False])
+@pytest.mark.parametrize("standard", [True, False])
+def test_the_alphabet_that_is_written_is_read_without_a_finding(
+    standard: bool, padding: bool, json_bodies: Literal["raw", "base64"]
+) -> None:
+    dialect = replace(
+        ODATA_4_01,
+        json_bodies=json_bodies,
+        base64_padding=padding,
+        base64_standard_alphabet=standard,
+    )
+    octets = Operation.put("a", {"content-type": "image/png"}, body=b"\xfb\xff", id="1")
+    batch = BatchRequest([octets, Operation.put("b", json="\xfb\xff?", id="2")])
+    payload = encode_request(batch, format="json", dialect=dialect)
+    report = check_request(payload.body, payload.content_type, dialect=dialect)
+    assert (report.value, report.diagnostics) == (batch, ())
+
+
+def test_base64url_is_read_without_a_finding_where_the_standard_alphabet_is_written() -> None:
+    body = b'{"responses":[{"id":"1","status":200,"headers":{"content-type":"a/b"},"body":"-_8"}]}'
+    ((response,), found) = decoded(jsonbatch.RESPONSE, body, GRAPH)
+    assert isinstance(response, OperationResponse)
+    assert (response.body, found) == (b"\xfb\xff", [])
+
+
+def test_an_empty_batch_is_written_where_it_is_allowed() -> None:
+    empty = BatchRequest([])
+    for dialect in (ODATA_4_01, GRAPH):
+        assert encode_request(empty, format="json", dialect=dialect).body == b'{"requests":[]}'
+    answer = encode_response(BatchResponse([]), format="json", dialect=SAP_CAP)
+    assert answer.body == b'{"responses":[]}'
+    with pytest.raises(EncodeError, match=r"json-no-requests.*the array requests is empty"):
+        RequestEncoder(format="json", dialect=SAP_CAP).close()
 
 
 def test_graph_gets_json_bodies_as_they_are() -> None:
@@ -500,6 +542,12 @@ def refused(
         (GRAPH, "multipart", [Operation.get("/me")], [("format-not-spoken", "")]),
         (
             GRAPH,
+            "multipart",
+            [Operation.get("/me"), Operation.get("/v1.0/me")],
+            [("format-not-spoken", ""), ("url-root-segment", "items[1]")],
+        ),
+        (
+            GRAPH,
             "json",
             [
                 Operation.get("https://graph.example/v1.0/me", id="a"),
@@ -513,6 +561,7 @@ def refused(
                 ("id-case-ignored", "items[1]"),
                 ("json-content-type-missing", "items[2]"),
                 ("reference-not-supported", "items[3]"),
+                ("dependencies-mixed", "items[3]"),
             ],
         ),
         (GRAPH, "json", [QUERY] * 21, [("too-many-operations", "items[20]")]),
@@ -550,6 +599,7 @@ def refused(
             [Operation.put("/Books(1)/title", json="Emma")],
             [("json-body-not-structured", "items[0]")],
         ),
+        (SAP_CAP, "json", [], [("json-no-requests", "")]),
         (BUSINESS_CENTRAL, "json", [QUERY] * 101, [("too-many-operations", "items[100]")]),
     ],
     ids=named,
@@ -585,5 +635,167 @@ def test_checking_for_a_service_says_where_it_would_refuse_the_batch() -> None:
     assert (found.rule, found.severity) == (Rule.URL_ROOT_SEGMENT, Severity.ERROR)
     assert (found.position, found.path) == (13, "items[0]")
     assert found.message == (
-        "URL '/v1.0/me' begins with v1.0, which the URL of the batch has already; write '/me'"
+        "URL '/v1.0/me' begins with v1.0, "
+        "which for Microsoft Graph belongs to the URL of the batch; write '/me'"
     )
+
+
+# -- every quirk has a fixture ---------------------------------------------------------------------
+
+# The field or rule in which a preset differs from OData 4.01, and the case that shows it.
+FIXTURES: Final[Mapping[tuple[str, str], str]] = MappingProxyType(
+    {
+        ("2", "version_header"): "dialect-odata-2",
+        ("2", "multipart_version"): "dialect-odata-2-merge",
+        ("2", "json_version"): "format-not-spoken-2",
+        ("2", "formats"): "format-not-spoken-2",
+        ("2", "methods"): "dialect-odata-2-merge",
+        ("2", "transactions"): "dialect-odata-2-write",
+        ("2", "multipart_stops_on_error"): "dialect-odata-2-goes-on",
+        ("2", "content-transfer-encoding-missing"): "content-transfer-encoding-missing-2",
+        ("2", "reference-across-change-sets"): "reference-across-change-sets-2",
+        ("2", "method-tunnel"): "method-tunnel-2",
+        ("2", "write-outside-change-set"): "dialect-odata-2-write",
+        ("2", "content-id-missing"): "dialect-odata-2-no-content-id",
+        ("2", "duplicate-id-across-change-sets"): "dialect-odata-2-same-ids",
+        ("4.0", "json_version"): "dialect-odata-4.0-json",
+        ("4.0", "preference_prefix"): "preference-unprefixed-4.0",
+        ("4.0", "content-transfer-encoding-missing"): "content-transfer-encoding-missing-4.0",
+        ("4.0", "reference-across-change-sets"): "reference-across-change-sets-4.0",
+        ("4.02", "multipart_version"): "dialect-odata-4.02-multipart",
+        ("4.02", "json_version"): "dialect-odata-4.02",
+        ("4.02", "depends-on-group-missing"): "dialect-odata-4.02",
+        ("graph", "json_version"): "dialect-graph-response",
+        ("graph", "formats"): "format-not-spoken",
+        ("graph", "operations"): "too-many-operations",
+        ("graph", "url_forms"): "url-form",
+        ("graph", "paths_from_service_root"): "reference-not-supported-slash",
+        ("graph", "root_segments"): "url-root-segment",
+        ("graph", "references"): "reference-not-supported",
+        ("graph", "ids_ignore_case"): "id-case-ignored",
+        ("graph", "dependencies"): "dependencies-mixed",
+        ("graph", "atomicity_groups"): "atomicity-ignored",
+        ("graph", "base64_standard_alphabet"): "dialect-graph",
+        ("graph", "json-content-type-missing"): "json-content-type-missing-graph",
+        ("graph", "response-group"): "dialect-graph-response-group",
+        ("dataverse", "formats"): "format-not-spoken-dataverse",
+        ("dataverse", "content_length"): "dialect-dataverse-content-length",
+        ("dataverse", "operations"): "too-many-operations-dataverse",
+        ("dataverse", "change_set_operations"): "too-many-operations-dataverse-change-set",
+        ("dataverse", "preference_prefix"): "preference-unprefixed-dataverse",
+        ("dataverse", "outer-precondition"): "dialect-dataverse",
+        ("dataverse", "content-transfer-encoding-missing"): (
+            "content-transfer-encoding-missing-dataverse"
+        ),
+        ("dataverse", "reference-across-change-sets"): "reference-across-change-sets-dataverse",
+        ("dataverse", "change-set-error-nested"): "dialect-dataverse-failed",
+        ("azure-tables", "version_header"): "dialect-azure-tables",
+        ("azure-tables", "multipart_version"): "dialect-azure-tables",
+        ("azure-tables", "json_version"): "format-not-spoken-azure-tables",
+        ("azure-tables", "formats"): "format-not-spoken-azure-tables",
+        ("azure-tables", "methods"): "dialect-azure-tables",
+        ("azure-tables", "operations"): "too-many-operations-azure-tables",
+        ("azure-tables", "change_sets"): "too-many-change-sets",
+        ("azure-tables", "change_set_operations"): "too-many-operations-azure-tables",
+        ("azure-tables", "payload"): "payload-too-large",
+        ("azure-tables", "url_forms"): "url-form-azure-tables",
+        ("azure-tables", "references"): "reference-not-supported-azure-tables",
+        ("azure-tables", "transactions"): "query-not-alone",
+        ("azure-tables", "multipart_stops_on_error"): "response-unexpected-azure-tables",
+        ("azure-tables", "content-transfer-encoding-missing"): (
+            "content-transfer-encoding-missing-azure-tables"
+        ),
+        ("azure-tables", "method-tunnel"): "method-tunnel-azure-tables",
+        ("azure-tables", "url-form"): "url-form-azure-tables",
+        ("azure-tables", "content-id-missing"): "dialect-azure-tables-no-content-id",
+        ("azure-tables", "change-set-error-nested"): "dialect-azure-tables-failed",
+        ("sharepoint", "formats"): "format-not-spoken-sharepoint",
+        ("sharepoint", "operations"): "too-many-operations-sharepoint",
+        ("sharepoint", "references"): "reference-not-supported-sharepoint",
+        ("sharepoint", "transactions"): "write-outside-change-set-sharepoint",
+        ("sharepoint", "atomicity_groups"): "dialect-sharepoint-change-set",
+        ("sharepoint", "flat_responses"): "dialect-sharepoint-flat",
+        ("sharepoint", "multipart_stops_on_error"): "dialect-sharepoint-goes-on",
+        ("sharepoint", "write-outside-change-set"): "write-outside-change-set-sharepoint",
+        ("sharepoint", "atomicity-ignored"): "dialect-sharepoint-change-set",
+        ("sharepoint", "content-id-missing"): "dialect-sharepoint",
+        ("sap-gateway", "version_header"): "dialect-sap-gateway",
+        ("sap-gateway", "multipart_version"): "dialect-sap-gateway",
+        ("sap-gateway", "json_version"): "format-not-spoken-sap-gateway",
+        ("sap-gateway", "formats"): "format-not-spoken-sap-gateway",
+        ("sap-gateway", "methods"): "dialect-sap-gateway",
+        ("sap-gateway", "content_length"): "dialect-sap-gateway-content-length",
+        ("sap-gateway", "change_set_operations"): "change-set-too-large",
+        ("sap-gateway", "transactions"): "write-outside-change-set-sap-gateway",
+        ("sap-gateway", "multipart_stops_on_error"): "dialect-sap-gateway-goes-on",
+        ("sap-gateway", "content-transfer-encoding-missing"): (
+            "content-transfer-encoding-missing-sap-gateway"
+        ),
+        ("sap-gateway", "method-tunnel"): "method-tunnel-sap-gateway",
+        ("sap-gateway", "change-set-too-large"): "change-set-too-large",
+        ("sap-gateway", "content-id-missing"): "dialect-sap-gateway-no-content-id",
+        ("sap-gateway", "duplicate-id-across-change-sets"): "dialect-sap-gateway-same-ids",
+        ("sap-business-one", "formats"): "format-not-spoken-sap-business-one",
+        ("sap-business-one", "references"): "dialect-sap-business-one",
+        ("sap-business-one", "content-id-missing"): "content-id-missing-sap-business-one",
+        ("sap-business-one", "content-transfer-encoding-missing"): (
+            "content-transfer-encoding-missing-sap-business-one"
+        ),
+        ("sap-cap", "paths_from_service_root"): "dialect-sap-cap-slash",
+        ("sap-cap", "preference_prefix"): "preference-unprefixed",
+        ("sap-cap", "json_bodies"): "json-body-not-structured",
+        ("sap-cap", "json-no-requests"): "json-no-requests-sap-cap",
+        ("sap-cap", "group-split"): "group-split-sap-cap",
+        ("sap-cap", "depends-on-group-missing"): "dialect-sap-cap-group",
+        ("sap-cap", "reference-dependency-missing"): "dialect-sap-cap",
+        ("business-central", "operations"): "too-many-operations-business-central",
+        ("business-central", "json_stops_on_error"): "dialect-business-central-stops",
+    }
+)
+
+
+def quirks() -> Iterator[tuple[str, str]]:
+    """Yield what the presets have that OData 4.01 has not."""
+    for name, dialect in dialects.PRESETS.items():
+        for field in fields(Dialect):
+            if getattr(dialect, field.name) != getattr(ODATA_4_01, field.name):
+                if field.name not in ("name", "severities"):
+                    yield name, field.name
+        yield from ((name, rule.slug) for rule, _ in dialect.severities)
+
+
+class Shown(TypedDict):
+    diagnostics: list[dict[str, str | int]]
+
+
+class Case(TypedDict, total=False):
+    slug: str
+    dialect: str
+    expectation: Shown
+
+
+def cases() -> dict[str, Case]:
+    root = Path(__file__).resolve().parent.parent
+    manifest = json.loads((root / "spec-fixtures" / "manifest.json").read_bytes())
+    found: list[Case] = manifest["cases"]
+    return {case["slug"]: case for case in found}
+
+
+def test_every_quirk_has_a_fixture_and_no_other_has() -> None:
+    assert set(FIXTURES) == set(quirks())
+
+
+def test_the_fixture_of_a_quirk_is_one_of_the_preset() -> None:
+    known = cases()
+    assert [slug for slug in FIXTURES.values() if slug not in known] == []
+    assert [
+        (name, slug) for (name, _), slug in FIXTURES.items() if known[slug].get("dialect") != name
+    ] == []
+
+
+def test_the_fixture_of_a_severity_has_a_finding_of_the_rule() -> None:
+    known = cases()
+    slugs = {rule.slug for rule in Rule}
+    for (_, quirk), slug in FIXTURES.items():
+        found = [each["rule"] for each in known[slug]["expectation"]["diagnostics"]]
+        assert quirk not in slugs or quirk in found, slug

@@ -737,7 +737,7 @@ def test_a_graph_content_object_carries_an_image_in_base64_both_ways() -> None:
 
 
 def test_a_graph_content_object_retries_what_has_failed_and_its_dependents() -> None:
-    mail = Operation.get("/me/messages", id="mail")
+    mail = Operation.get("/me/messages", id="mail", depends_on=["me"])
     after = Operation.get("/me/events", id="after", depends_on=["mail"])
     batch = BatchRequest([Operation.get("/me", id="me"), mail, after])
     directory = Directory()

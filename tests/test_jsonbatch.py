@@ -31,6 +31,7 @@ from odata_batch import (
     ResponseDecoder,
     ResponseEncoder,
     Rule,
+    Severity,
     check_request,
     check_response,
     decode_request,
@@ -266,6 +267,18 @@ def test_a_request_without_operations_is_noted() -> None:
     assert (report.value, report.diagnostics) == (BatchRequest(()), (found,))
 
 
+def test_a_request_without_operations_is_written_unless_the_dialect_forbids_it() -> None:
+    empty = BatchRequest([])
+    assert encode_request(empty, format="json").body == b'{"requests":[]}'
+    dialect = replace(ODATA_4_01, severities=((Rule.JSON_NO_REQUESTS, Severity.WARNING),))
+    with pytest.raises(EncodeError) as caught:
+        encode_request(empty, format="json", dialect=dialect)
+    found = Diagnostic(
+        Rule.JSON_NO_REQUESTS, "the array requests is empty", severity=Severity.WARNING
+    )
+    assert caught.value.diagnostics == (found,)
+
+
 def test_a_response_without_operations_is_not() -> None:
     report = check_response(b'{"responses":[]}', JSON)
     assert (report.value, report.diagnostics) == (BatchResponse(()), ())
@@ -481,9 +494,9 @@ ITEM_FINDINGS: list[tuple[str, Rule, str]] = [
         "found the member 'dependsOn' once more",
     ),
     (
-        f'{{{PLAIN},"if":"a","\\u0069f":^"b"}}',
+        f'{{{PLAIN},"\\u0075rl":^"b"}}',
         Rule.JSON_DUPLICATE_MEMBER,
-        "found the member 'if' once more",
+        "found the member 'url' once more",
     ),
     (
         f'{{{PLAIN},"@a":1,"@a":^2}}',
@@ -928,6 +941,25 @@ def test_a_content_length_is_compared_unless_the_body_is_json(
         if text is not None
     ]
     assert [*check_request(data, JSON).diagnostics] == expected
+
+
+@pytest.mark.parametrize(
+    ("standard", "spelling", "findings"),
+    [
+        (False, b"+/8=", [Rule.BASE64_ALPHABET]),
+        (False, b"-_8=", []),
+        (True, b"+/8=", []),
+        (True, b"-_8=", []),
+        (True, b"+_8=", [Rule.BASE64]),
+    ],
+)
+def test_the_standard_alphabet_is_odd_where_it_is_not_written(
+    standard: bool, spelling: bytes, findings: list[Rule]
+) -> None:
+    dialect = replace(ODATA_4_01, base64_standard_alphabet=standard)
+    item = b'{"id":"1","status":200,"headers":{"content-type":"image/png"},"body":"%b"}' % spelling
+    report = check_response(b'{"responses":[%b]}' % item, JSON, dialect=dialect)
+    assert [each.rule for each in report.diagnostics] == findings
 
 
 # -- groups ---------------------------------------------------------------------------------------

@@ -13,15 +13,18 @@ from odata_batch import (
     BatchResponse,
     ChangeSet,
     ChangeSetResponse,
+    Diagnostic,
+    EncodeError,
     Headers,
     Operation,
     OperationResponse,
+    Rule,
     decode_request,
     encode_request,
     prepare,
 )
 from odata_batch._model import place
-from odata_batch._prepare import Format, Preparation
+from odata_batch._prepare import Format, Preparation, depth_of
 from odata_batch.dialects import GRAPH, ODATA_4_01
 from odata_batch.strategies import batch_requests, batch_responses
 
@@ -444,3 +447,43 @@ def test_what_is_read_back_is_what_was_prepared(format: Format) -> None:
     payload = encode_request(batch, format=format)
     read = decode_request(payload.body, payload.content_type, headers=payload.headers)
     assert read == prepare(batch, format=format)
+
+
+# -- change sets in change sets --------------------------------------------------------------------
+
+
+def nested(depth: int) -> ChangeSet:
+    item = ChangeSet([Operation.delete("a")])
+    for _ in range(depth - 1):
+        item = ChangeSet([item])
+    return item
+
+
+def nested_response(depth: int) -> ChangeSetResponse:
+    item = ChangeSetResponse([OperationResponse(204)])
+    for _ in range(depth - 1):
+        item = ChangeSetResponse([item])
+    return item
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_as_deep_as_limits_allow_is_prepared(format: Format) -> None:
+    (request,) = prepare(BatchRequest([nested(32)]), format=format).items
+    (response,) = prepare(BatchResponse([nested_response(32)]), format=format).items
+    assert depth_of(request) == depth_of(response) == 32
+
+
+@pytest.mark.parametrize("depth", [33, 5000])
+@pytest.mark.parametrize("format", FORMATS)
+def test_what_nests_deeper_is_refused(format: Format, depth: int) -> None:
+    request = BatchRequest([Operation.get("a"), nested(depth), nested(1), nested(40)])
+    response = BatchResponse([OperationResponse(204), nested_response(depth)])
+    message = f"found change sets nested {depth} deep"
+    found = Diagnostic(Rule.NESTED_CHANGE_SET, message, None, "items[1]")
+    other = Diagnostic(Rule.NESTED_CHANGE_SET, "found change sets nested 40 deep", None, "items[3]")
+    with pytest.raises(EncodeError) as caught:
+        prepare(request, format=format)
+    assert caught.value.diagnostics == (found, other)
+    with pytest.raises(EncodeError) as caught:
+        prepare(response, format=format)
+    assert caught.value.diagnostics == (found,)

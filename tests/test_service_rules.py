@@ -255,19 +255,36 @@ def test_urls_below_the_service_root_are_fine(url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "mended"),
+    ("url", "example"),
     [
         ("https://graph.microsoft.com/v1.0/me/messages", "/me/messages"),
         ("https://graph.microsoft.com/beta/me?$top=1", "/me?$top=1"),
-        ("HTTPS://graph.microsoft.com/me", "/me"),
-        ("https://graph.microsoft.com/v1.0", "/"),
-        ("https://graph.microsoft.com", "/"),
-        ("https://graph.microsoft.com?$top=1", "/?$top=1"),
+        ("https://graph.microsoft.com/V1.0/me", "/me"),
+        ("HTTPS://other.example/me", "/me"),
     ],
 )
-def test_an_absolute_url_is_found_with_the_relative_one(url: str, mended: str) -> None:
-    message = f"URL {url!r} is absolute, which Microsoft Graph does not take; write {mended!r}"
+def test_an_absolute_url_is_found_with_a_relative_one(url: str, example: str) -> None:
+    absolute = f"URL {url!r} is absolute, which Microsoft Graph does not take"
+    message = f"{absolute}; expected a relative one, as in {example!r}"
     assert found(get(url), dialect=GRAPH, format="json") == [(0, Rule.URL_FORM, message)]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://graph.microsoft.com/v1.0",
+        "https://graph.microsoft.com/v1.0/",
+        "https://graph.microsoft.com/v1.0?$top=1",
+        "https://graph.microsoft.com/beta//me",
+        "https://graph.microsoft.com",
+        "https://graph.microsoft.com?$top=1",
+    ],
+)
+def test_an_absolute_url_of_no_resource_gives_no_example(url: str) -> None:
+    absolute = f"URL {url!r} is absolute, which Microsoft Graph does not take"
+    assert found(get(url), dialect=GRAPH, format="json") == [
+        (0, Rule.URL_FORM, f"{absolute}; expected path or relative")
+    ]
 
 
 def test_an_absolute_url_is_mended_into_a_form_that_is_taken() -> None:
@@ -277,7 +294,7 @@ def test_an_absolute_url_is_mended_into_a_form_that_is_taken() -> None:
             0,
             Rule.URL_FORM,
             "URL 'https://host/v1.0/me' is absolute, which Microsoft Graph does not take; "
-            "write 'me'",
+            "expected a relative one, as in 'me'",
         )
     ]
 
@@ -305,16 +322,28 @@ def test_the_forms_of_url_can_be_overridden() -> None:
         ("/v1.0/me", "v1.0", "/me"),
         ("v1.0/me", "v1.0", "/me"),
         ("/beta/users?$top=1", "beta", "/users?$top=1"),
-        ("/beta?$top=1", "beta", "?$top=1"),
-        ("/v1.0", "v1.0", "/"),
-        ("/v1.0/", "v1.0", "/"),
+        ("/V1.0/me", "V1.0", "/me"),
     ],
 )
 def test_a_version_at_the_beginning_of_a_url_is_found(url: str, segment: str, mended: str) -> None:
-    begins = f"URL {url!r} begins with {segment}, which the URL of the batch has already"
+    begins = f"URL {url!r} begins with {segment}"
+    belongs = "which for Microsoft Graph belongs to the URL of the batch"
     assert found(get(url), dialect=GRAPH, format="json") == [
-        (0, Rule.URL_ROOT_SEGMENT, f"{begins}; write {mended!r}")
+        (0, Rule.URL_ROOT_SEGMENT, f"{begins}, {belongs}; write {mended!r}")
     ]
+
+
+@pytest.mark.parametrize("url", ["/beta?$top=1", "/beta", "beta", "/beta/", "/beta//me"])
+def test_a_version_that_is_the_whole_url_is_found(url: str) -> None:
+    belongs = "which for Microsoft Graph belongs to the URL of the batch"
+    message = f"URL {url!r} begins with beta, {belongs}; expected a URL below it"
+    assert found(get(url), dialect=GRAPH, format="json") == [(0, Rule.URL_ROOT_SEGMENT, message)]
+
+
+def test_root_segments_are_compared_without_regard_to_case() -> None:
+    dialect = replace(ODATA_4_01, root_segments=frozenset(("V2",)))
+    urls = map(get, ("/v2/People", "V2/People", "/v20/People"))
+    assert [number for number, _, _ in found(*urls, dialect=dialect)] == [0, 1]
 
 
 @pytest.mark.parametrize(
@@ -377,8 +406,9 @@ def chain_of(*dependencies: str) -> list[Operation]:
         ("", "1", "2", "3"),
         ("", "1", "1 2", "1 3"),
         ("", "1", "1", "1"),
-        ("", "", "1", "", "1"),
+        ("2", "", "2", "2"),
         ("", "unknown", ""),
+        ("", "1", "unknown", "1"),
         ("",),
         (),
     ],
@@ -390,16 +420,21 @@ def test_uniform_dependencies_are_fine(dependencies: tuple[str, ...]) -> None:
 @pytest.mark.parametrize(
     ("dependencies", "number"),
     [
-        (("", "1", "", "2"), 3),
+        (("", "1", "", "2"), 2),
         (("", "1", "2", ""), 3),
-        (("", "", "1", "2"), 3),
+        (("", "", "1", "2"), 2),
         (("", "", "1 2"), 2),
+        (("", "1", "", "1"), 2),
+        (("", "1", ""), 2),
+        (("", "", "1"), 2),
+        (("", "", "2"), 2),
+        (("", "1", "1", ""), 3),
         (("", "1", "2", "1", "2", "1"), 3),
     ],
 )
 def test_mixed_dependencies_are_found_once(dependencies: tuple[str, ...], number: int) -> None:
     other = "GET '/People' depends on others in another way than before"
-    mended = "let each depend on the one before, or all on one and the same, or none on any"
+    mended = "let each depend on the one before, or all others on one, or none on any"
     assert found(*chain_of(*dependencies), dialect=GRAPH, format="json") == [
         (number, Rule.DEPENDENCIES_MIXED, f"{other}; for Microsoft Graph, {mended}")
     ]
@@ -483,9 +518,38 @@ def test_a_second_operation_on_an_entity_is_found() -> None:
     ]
 
 
-def test_different_entities_are_fine() -> None:
-    group = writes(f"{ACCOUNT}/Blogs('1')", f"{ACCOUNT}/Blogs('2')", method="PUT")
-    assert found(group, dialect=AZURE_TABLES) == []
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("https://a/B(PartitionKey='a',RowKey='b')", "https://a/B(RowKey='b',PartitionKey='a')"),
+        ("https://a/B(P='a,(b''/c',R='d')", "https://a/B(R='d',P='a,(b''/c')#x?y"),
+        ("https://Host/B(1)", "HTTPS://hOST/B(1)"),
+        ("https://a/B(P='1", "https://a/B(P='1"),
+        ("https://a/B(P='1,)", "https://a/B(P='1,)"),
+        ("/B('1')", "/B('1')"),
+    ],
+)
+def test_one_entity_may_have_several_urls(first: str, second: str) -> None:
+    dialect = replace(AZURE_TABLES, url_forms=ODATA_4_01.url_forms)
+    again = f"PUT {second!r} is the second operation on this entity; Azure Tables takes one"
+    assert found(writes(first, second, method="PUT"), dialect=dialect) == [
+        (1, Rule.ENTITY_TWICE, again)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (f"{ACCOUNT}/Blogs('1')", f"{ACCOUNT}/Blogs('2')"),
+        (f"{ACCOUNT}/B(P='a',R='b')", f"{ACCOUNT}/B(P='b',R='a')"),
+        (f"{ACCOUNT}/B(P='a,R=b')", f"{ACCOUNT}/B(R='b,P=a')"),
+        (f"{ACCOUNT}/B(P='a')", f"{ACCOUNT}/B(P='A')"),
+        (f"{ACCOUNT}/B('1')", f"{ACCOUNT}/B('1"),
+        (f"{ACCOUNT}/B('1)", f"{ACCOUNT}/B(1)"),
+    ],
+)
+def test_different_entities_are_fine(first: str, second: str) -> None:
+    assert found(writes(first, second, method="PUT"), dialect=AZURE_TABLES) == []
 
 
 # -- JSON bodies ---------------------------------------------------------------------------------
@@ -510,7 +574,7 @@ def test_objects_and_arrays_are_fine(headers: dict[str, str], body: bytes) -> No
 
 @pytest.mark.parametrize(
     ("headers", "body"),
-    [(JSON, b'"text"'), (JSON, b"1"), ({}, b"true"), (TEXT, b"{}"), (TEXT, b"text")],
+    [(JSON, b'"text"'), (JSON, b"1"), ({}, b"true"), (JSON, b"  ")],
 )
 def test_another_body_is_found(headers: dict[str, str], body: bytes) -> None:
     operation = Operation("POST", "/Books", headers, body)
@@ -518,6 +582,17 @@ def test_another_body_is_found(headers: dict[str, str], body: bytes) -> None:
     message = (
         f"the body {quoted} is not a JSON object or array; SAP CAP takes it outside of batches only"
     )
+    assert found(operation, dialect=SAP_CAP, format="json") == [
+        (0, Rule.JSON_BODY_NOT_STRUCTURED, message)
+    ]
+    assert found(operation, dialect=SAP_CAP) == []
+    assert found(operation, dialect=replace(SAP_CAP, json_bodies="raw"), format="json") == []
+
+
+@pytest.mark.parametrize("body", [b"{}", b"text"])
+def test_a_body_of_another_media_type_is_found_by_that(body: bytes) -> None:
+    operation = Operation("POST", "/Books", TEXT, body)
+    message = "the body is 'text/plain', not JSON; SAP CAP takes it outside of batches only"
     assert found(operation, dialect=SAP_CAP, format="json") == [
         (0, Rule.JSON_BODY_NOT_STRUCTURED, message)
     ]
