@@ -62,7 +62,8 @@ of a rule that is **fatal**. "OData Protocol" and "OData JSON" are the OASIS doc
 """
 DIALECTS = """# The dialects
 
-A `Dialect` says what is written and how severe a rule is; it does not change how bytes are read.
+A `Dialect` says what is written, what a service takes and how severe a rule is; it never changes
+how bytes are framed.
 The columns are the presets of `odata_batch.dialects`, by the names that `--dialect` takes; what the
 fields mean is said in [the reference](reference.md#dialect). Where a cell is empty, nothing is
 known. Every preset is a value: `dataclasses.replace` makes another one of it.

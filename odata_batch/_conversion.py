@@ -522,18 +522,19 @@ class _Multipart:
 
     def __init__(self, units: list[_Unit[Operation]], losses: _Losses) -> None:
         self._strict = losses.refuses(Rule.REFERENCE_ACROSS_CHANGE_SETS)
+        self._dialect = losses.dialect
         self._units = units
         self._index_of = {
             item.id: index for index, unit in enumerate(units) for item in unit.messages
         }
 
     def reason(self, item: Operation, index: int) -> str | None:
-        name = referenced_id(item.url)
+        name = referenced_id(item.url, self._dialect)
         target = index if name is None else self._index_of.get(name, index)
         if target > index:
             return f"it refers to {quote(name or '')}, which comes later"
-        if target < index and self._units[target].is_change_set and self._strict:
-            return f"it refers to {quote(name or '')} in another change set"
+        if target < index and self._strict:
+            return f"it refers to {quote(name or '')}, which is not in its change set"
         return None
 
 
@@ -616,10 +617,29 @@ def _response_to_multipart(
         return replace(_multipart_message(item, place, losses), reason=None)
 
     _each(units, convert)
-    answers = [_one_failure(unit, losses) for unit in units]
+    answers = _with_one_tail([_one_failure(unit, losses) for unit in units], losses)
     for unit in answers:
         unit.name = None
     return BatchResponse(_response_items(answers))
+
+
+def _with_one_tail(
+    units: list[_Unit[OperationResponse]], losses: _Losses
+) -> list[_Unit[OperationResponse]]:
+    """Leave out each 202 in front of others: it would stand for them (OData Protocol, 11.7.7.6)."""
+    if not losses.refuses(Rule.ACCEPTED_NOT_LAST):
+        return units
+    kept = []
+    for unit in units:
+        answer = unit.messages[0]
+        if unit is units[-1] or unit.is_change_set or answer.status != 202:
+            kept.append(unit)
+        else:
+            message = (
+                f"the response 202 to {quote(answer.id or '')} is given up, it is not the last"
+            )
+            losses.add(Rule.ACCEPTED_NOT_LAST, message, unit.places[0])
+    return kept
 
 
 def _one_failure(unit: _Unit[OperationResponse], losses: _Losses) -> _Unit[OperationResponse]:

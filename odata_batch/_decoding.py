@@ -581,6 +581,11 @@ def check_response(
         if request is not None:
             pair_rules.check_pair(request, response, request_format or scope.format, scope)
 
+    if request_format == "multipart":
+        # Requests of a multipart batch need no identifiers, nor then do the responses, whatever
+        # their format; where one was sent, it is check_pair that asks for it.
+        severities = (*dialect.severities, (Rule.JSON_RESPONSE_ID_MISSING, Severity.NOTE))
+        dialect = replace(dialect, severities=severities)
     return _check(_RESPONSE, _response, body, content_type, headers, dialect, limits, check_pair)
 
 

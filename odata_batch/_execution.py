@@ -37,7 +37,7 @@ from odata_batch._model import (
     OperationResponse,
     ResponseItem,
 )
-from odata_batch._prepare import Format, check_format, prepare
+from odata_batch._prepare import Format, check_format, depth_of, prepare
 from odata_batch._references import Dependencies, dependencies_of
 from odata_batch._schedule import Plan, Unit
 from odata_batch._urls import is_batch_resource, is_within, location_of, resolve_url
@@ -661,7 +661,7 @@ def _refuse(request: BatchRequest, format: Format, dialect: Dialect, limits: Lim
     checks = rules.RequestRules(scope, message_rules.READ_JSON_OPERATION)
     try:
         for index, item in enumerate(request.items):
-            depth = rules.depth_of(item)
+            depth = depth_of(item)
             if depth > limits.change_set_depth:
                 message = f"found change sets nested {depth} deep"
                 path = rules.path_of([index])

@@ -31,8 +31,7 @@ from odata_batch._model import (
     ResponseItem,
 )
 from odata_batch._outcomes import BatchResult, MatchedBy, Outcome, State, positions_of
-from odata_batch._prepare import Format, prepare
-from odata_batch._rules import depth_of
+from odata_batch._prepare import Format, depth_of, prepare
 from odata_batch.dialects import ODATA_4_01, Dialect
 
 _Key = TypeVar("_Key")
@@ -646,8 +645,11 @@ def _stopped_by_id(sent: _Sent, found: _Found) -> _Rest | None:
     """
     answers = [(sent.unit_of[index], responses[0]) for index, responses in found.own.items()]
     answers += [(number, whole.response) for number, whole in found.whole.items()]
+    errors = {number for number, response in answers if _is_error(response)}
     executed = {number for number, response in answers if response.status != 424}
-    failed = {number for number, response in answers if _is_error(response)} & executed
+    # Beside another error, 424 is its consequence; alone it is what the batch stopped at.
+    failed = errors & executed or errors
+    executed |= failed
     if not (sent.stops and failed and (sent.json or failed == {max(executed)})):
         return None
     last = sent.units[max(executed)]

@@ -16,13 +16,13 @@ from typing import Generic, TypeAlias, TypeVar
 from odata_batch import _grammar as grammar
 from odata_batch._diagnostics import Reporter, Rule, quote
 from odata_batch._errors import exceed
-from odata_batch._expressions import EXPRESSION_LITERALS
+from odata_batch._expressions import reserved_names
 from odata_batch._headers import SINGLE_FIELDS, Headers, Pair, Problem, folded
 from odata_batch._http import KNOWN_METHODS
 from odata_batch._limits import Limits
 from odata_batch._model import ChangeSet, ChangeSetResponse, Operation, OperationResponse
 from odata_batch._prepare import Format
-from odata_batch._urls import SYSTEM_RESOURCES, is_batch_resource, referenced_id
+from odata_batch._urls import is_batch_resource, referenced_id
 from odata_batch.dialects import Dialect
 
 Say: TypeAlias = Callable[[Rule, str], None]
@@ -42,6 +42,14 @@ class Scope:
     """Fields that gave no reason for a finding; most stand in many operations."""
 
 
+# The header fields that hold a version: OData Protocol, 8.1.5 and 8.2.7; until OData 3 with other
+# names, where something may follow behind a semicolon ([MS-ODATA], 2.2.5.3 and 2.2.5.7).
+_VERSION_FIELDS = (
+    "odata-version",
+    "odata-maxversion",
+    "dataserviceversion",
+    "maxdataserviceversion",
+)
 # The header fields that hold a URL of OData.
 _URL_FIELDS = ("content-location", "location", "odata-entityid")
 # How many fields are remembered, so that a unique ETag in each of many operations does no harm.
@@ -54,7 +62,7 @@ _REMEMBERED = 1024
 def check_url(item: Operation, scope: Scope, say: Say) -> None:
     """RFC 3986, 2 and the URL forms of OData Protocol, 11.7.7.1 and OData JSON, 19.1."""
     url = item.url
-    if grammar.PLAIN_URL.fullmatch(url):
+    if grammar.PLAIN_URL.fullmatch(url) and ("%" not in url or _encodes(url)):
         return
     if not url:
         rule = Rule.JSON_URL_EMPTY if scope.format == "json" else Rule.REQUEST_LINE_SYNTAX
@@ -71,7 +79,7 @@ def check_url(item: Operation, scope: Scope, say: Say) -> None:
 
 
 def _check_url_characters(url: str, say: Say) -> None:
-    if grammar.URL.fullmatch(url):
+    if grammar.URL.fullmatch(url) and _encodes(url):
         return
     if grammar.CONTROL_OR_TAB.search(url):
         say(Rule.CONTROL_CHARACTER, f"URL {quote(url)} has a control character")
@@ -82,6 +90,11 @@ def _check_url_characters(url: str, say: Say) -> None:
     odd = grammar.URL_ODD_CHARACTER.search(url)
     if odd:
         say(Rule.URL_CHARACTERS, f"URL {quote(url)} has {odd[0]!r}, expected a percent-encoding")
+
+
+def _encodes(url: str) -> bool:
+    """Tell whether every percent sign begins a percent-encoding."""
+    return grammar.LONE_PERCENT.search(url) is None
 
 
 def _check_url_colon(url: str, scope: Scope, say: Say) -> None:
@@ -142,11 +155,16 @@ def check_version_header(item: Operation | OperationResponse, scope: Scope, say:
 
 
 def check_version(headers: Headers, say: Say) -> None:
-    """OData Protocol, 8.1.5, for the header section of any message."""
+    """OData Protocol, 8.1.5, for the header section of any message; until OData 3, too."""
     fields = folded(headers)
-    for name in ("odata-version", "odata-maxversion"):
-        if name in fields and not grammar.VERSION.fullmatch(headers[name]):
-            say(Rule.VERSION_HEADER, f"found {name} {quote(headers[name])}, as in '4.0' expected")
+    for name in _VERSION_FIELDS:
+        if name not in fields:
+            continue
+        value = headers[name]
+        version = value.partition(";")[0] if "dataservice" in name else value
+        if not grammar.VERSION.fullmatch(version):
+            message = f"found {name} {quote(value)}, expected a version such as 4.0"
+            say(Rule.VERSION_HEADER, message)
 
 
 def check_content_type_present(item: Operation | OperationResponse, scope: Scope, say: Say) -> None:
@@ -173,9 +191,12 @@ def check_host(item: Operation, scope: Scope, say: Say) -> None:
     """RFC 9112, 3.2.2: an absolute URL says more than Host does."""
     fields = folded(item.headers)
     authority = grammar.AUTHORITY.match(item.url) if "host" in fields else None
-    if authority is not None and authority[1].lower() != item.headers["host"].lower():
-        host = quote(item.headers["host"])
-        say(Rule.HOST_CONFLICT, f"URL {quote(item.url)} is absolute, and Host is {host}")
+    if authority is None:
+        return
+    port = ":443" if item.url[:5].lower() == "https" else ":80"
+    host = item.headers["host"]
+    if authority[1].lower().removesuffix(port) != host.lower().removesuffix(port):
+        say(Rule.HOST_CONFLICT, f"URL {quote(item.url)} is absolute, and Host is {quote(host)}")
 
 
 def check_respond_async(item: Operation, scope: Scope, say: Say) -> None:
@@ -215,7 +236,7 @@ def check_id(item: Operation | OperationResponse, scope: Scope, say: Say) -> Non
     if item.id is None:
         return
     check_identifier(item.id, scope, item.position, say)
-    if item.id in SYSTEM_RESOURCES or item.id in EXPRESSION_LITERALS:
+    if item.id in reserved_names(scope.dialect):
         say(Rule.ID_UNREFERENCABLE, f"${item.id} is not a reference to id {quote(item.id)}")
 
 

@@ -1,14 +1,14 @@
 """What the standards ask of a response, seen beside its request (OData Protocol, 11.7.7.5).
 
-`check_pair` runs after the rules for the response alone. It compares what was sent, that is the
-prepared request, with what came back, and says where the two do not fit; which outcome each
-operation had is for `match` to say. All work is linear in the size of both.
+`check_pair` runs after the rules for the response alone. It compares what was sent with what came
+back, and says where the two do not fit; which outcome each operation had is for `match` to say. An
+identifier is asked for only where one was sent. All work is linear in the size of both.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from odata_batch._diagnostics import Diagnostic, Rule, quote
 from odata_batch._message_rules import Scope
@@ -34,11 +34,14 @@ def check_pair(
     multipart response, which is flat then. A multipart request is answered item by item, also in a
     JSON response.
     """
-    pair = _Pair(prepare(request, format=request_format, dialect=scope.dialect), response, scope)
     if request_format == "json":
-        pair.check_by_id()
+        prepared = prepare(request, format="json", dialect=scope.dialect)
+        _Pair(prepared, response, scope).check_by_id()
+    elif scope.dialect.flat_responses:
+        asked = replace(request, items=request.operations())
+        _Pair(asked, replace(response, items=response.responses()), scope).check_by_position()
     else:
-        pair.check_by_position()
+        _Pair(request, response, scope).check_by_position()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +62,7 @@ class _Answer:
 
 
 class _Pair:
-    """A prepared request and a response to it."""
+    """A request and a response to it."""
 
     def __init__(self, request: BatchRequest, response: BatchResponse, scope: Scope) -> None:
         self._request = request
@@ -111,8 +114,22 @@ class _Pair:
 
     def _check_change_set(self, item: ChangeSet, answer: ChangeSetResponse, path: str) -> None:
         """Members are answered in any order, so it is their ids that tell them apart."""
-        asked = {self._key(operation.id or ""): operation for operation in item.operations()}
+        operations = item.operations()
+        asked = {self._key(each.id) for each in operations if each.id is not None}
         answers = list(_answers((answer,), path))
+        failed = any(found.response.status >= 400 for found in answers)
+        if len(asked) == len(operations) and not (failed and len(answers) == 1):
+            self._check_members(asked, answers)
+            ids = [found.response.id for found in answers]
+            answered = {self._key(id) for id in ids if id is not None} & asked
+            count = min(len(operations), len(answered) + ids.count(None))
+        else:
+            count = len(answers)
+        if count < len(operations) and not failed and not self._response.truncated:
+            message = f"{count} of {len(operations)} operations have a response"
+            self._say(Rule.RESPONSE_MISSING, message, path, answer.position)
+
+    def _check_members(self, asked: set[str], answers: list[_Answer]) -> None:
         for found in answers:
             id = found.response.id
             if id is None:
@@ -120,10 +137,6 @@ class _Pair:
             elif self._key(id) not in asked:
                 message = f"the id {quote(id)} is none of this change set"
                 self._say_of(Rule.RESPONSE_UNEXPECTED, message, found)
-        failed = any(found.response.status >= 400 for found in answers)
-        if len(answers) < len(item.operations()) and not failed and not self._response.truncated:
-            message = f"{len(answers)} of {len(item.operations())} operations have a response"
-            self._say(Rule.RESPONSE_MISSING, message, path, answer.position)
 
     def _check_end(self) -> None:
         asked, answers = self._request.items, self._response.items
@@ -155,7 +168,8 @@ class _Pair:
         depended_on = {self._key(name) for each in sent.values() for name in _names(each)}
         answered = set()
         unnamed = 0
-        for answer in _answers(self._response.items):
+        tail = self._tail()
+        for answer in _answers(self._response.items[: len(self._response.items) - tail]):
             id = answer.response.id
             if id is None:
                 unnamed += 1
@@ -172,8 +186,18 @@ class _Pair:
                 self._check_accepted(answer, self._key(id) in depended_on)
         missing = [each for key, each in sent.items() if key not in answered]
         # Whom the responses without an identifier answer is not known: they may be these.
-        if len(missing) > unnamed and self._request.continue_on_error is not False:
+        if len(missing) > unnamed and not (tail or self._may_stop()):
             self._say_missing([_name_of(each.operation) for each in missing])
+
+    def _tail(self) -> int:
+        """Return 1 if the last response, a 202, stands for all that is left."""
+        last = self._response.items[-1] if self._response.items else None
+        is_tail = isinstance(last, OperationResponse) and last.status == 202
+        return int(is_tail and self._scope.format == "multipart")
+
+    def _may_stop(self) -> bool:
+        wanted = self._request.continue_on_error
+        return self._scope.dialect.json_stops_on_error if wanted is None else not wanted
 
     def _check_group(self, each: _Sent, answer: _Answer) -> None:
         if self._scope.format == "multipart":
@@ -223,5 +247,6 @@ def _has_failed(answer: ResponseItem) -> bool:
 
 def _name_of(item: RequestItem) -> str:
     if isinstance(item, ChangeSet):
-        return f"a change set of {len(item.operations())} operations"
+        count = len(item.operations())
+        return f"a change set of {count} operation{'' if count == 1 else 's'}"
     return f"{item.method} {quote(item.url)}"

@@ -26,7 +26,7 @@ from odata_batch._model import BatchRequest, ChangeSet, Operation, OperationResp
 from odata_batch._outcomes import BatchResult, Outcome, State
 from odata_batch._prepare import Format, prepare
 from odata_batch._references import Dependencies, Reference, dependencies_of, find_references
-from odata_batch._rules import depth_of, path_of
+from odata_batch._rules import path_of
 from odata_batch.dialects import ODATA_4_01, Dialect
 
 # RFC 6585, 4 and RFC 9110, 15.6.4: later, the same request may succeed.
@@ -278,18 +278,11 @@ def _item_edges(dependencies: Dependencies, dialect: Dialect) -> Iterator[tuple[
 
 
 # Change sets within change sets are for other protocols, 32 deep at most.
-_DEEPEST = 32
 
 
 def _prepared(batch: BatchRequest, format: Format, dialect: Dialect) -> BatchRequest:
     if not isinstance(batch, BatchRequest):
         raise TypeError(f"batch is a BatchRequest, not {type(batch).__name__}")
-    for index, item in enumerate(batch.items):
-        # What prepares an item may not be able to follow change sets that nest deeper.
-        if (depth := depth_of(item)) > _DEEPEST:
-            message = f"found change sets nested {depth} deep"
-            found = Diagnostic(Rule.NESTED_CHANGE_SET, message, item.position, path_of([index]))
-            raise EncodeError((found,))
     return prepare(batch, format=format, dialect=dialect)
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from odata_batch import _grammar as grammar
-from odata_batch._diagnostics import Diagnostic, Rule, quote
+from odata_batch._diagnostics import Diagnostic, Rule, Severity, quote
 from odata_batch._errors import exceed
 from odata_batch._headers import Headers, folded
 from odata_batch._message_rules import MessageRules, Scope
@@ -23,7 +23,6 @@ from odata_batch._model import (
     BatchRequest,
     ChangeSet,
     ChangeSetResponse,
-    Item,
     Operation,
     OperationResponse,
     RequestItem,
@@ -87,18 +86,6 @@ class _Walk:
             exceed(self.scope.report, limits, "operations", self._position)
 
 
-def depth_of(item: Item) -> int:
-    """Return how deep change sets nest; values may nest deeper than the interpreter's stack."""
-    depth = 0
-    level = [item]
-    while level := [inner for outer in level if isinstance(outer, _SETS) for inner in outer.items]:
-        depth += 1
-    return depth
-
-
-_SETS = (ChangeSet, ChangeSetResponse)
-
-
 def path_of(indexes: list[int]) -> str:
     """Return the path of the item with these indexes, as in `items[2].items[0]`."""
     return ".".join(f"items[{index}]" for index in indexes)
@@ -108,6 +95,7 @@ def path_of(indexes: list[int]) -> str:
 class _Known:
     """An operation that has an id: where it stands, in which change set, and what it does."""
 
+    id: str
     position: int | None
     change_set: int | None
     method: str
@@ -144,12 +132,16 @@ class RequestRules(_Walk):
         self._rules = rules
         self._known: dict[tuple[int | None, str], _Known] = {}
         self._anywhere: dict[str, _Known] = {}
-        self._folded: dict[str, str] = {}
+        self._spellings: dict[str, str] = {}
         self._groups: dict[str, int] = {}
         self._group_names: dict[int, str] = {}
         self._dependencies = 0
         self._pending: list[_Pending] = []
         self._items: list[RequestItem] = []
+        self._fold = str.lower if scope.dialect.ids_ignore_case else str
+        severity = dict(scope.dialect.severities).get(Rule.REFERENCE_ACROSS_CHANGE_SETS)
+        # Where it is more than a note, a reference stays in its change set and leads to a member.
+        self._within_change_sets = severity is not None and severity > Severity.NOTE
         self._service = service_rules(scope, self.say)
 
     def check(self, item: RequestItem, index: int) -> None:
@@ -169,7 +161,8 @@ class RequestRules(_Walk):
         for pending in self._pending:
             self._enter(pending.indexes, pending.position)
             target = self._find(pending.name, pending.change_set)
-            is_group = pending.unknown is Rule.DEPENDS_ON_UNKNOWN and pending.name in self._groups
+            is_group = self._fold(pending.name) in self._groups
+            is_group = is_group and pending.unknown is Rule.DEPENDS_ON_UNKNOWN
             if target is None and not is_group:
                 self.say(pending.unknown, f"{pending.use}, which no request has as its id")
             elif target is None or not self._comes_before(target.position, pending.position):
@@ -235,34 +228,34 @@ class RequestRules(_Walk):
 
     def _find(self, name: str, change_set: int | None) -> _Known | None:
         """Find an operation by its id, in the same change set first."""
-        found = self._known.get((change_set, name)) or self._anywhere.get(name)
-        if found is None and self.scope.dialect.ids_ignore_case:
-            found = self._anywhere.get(self._folded.get(name.lower(), name))
-        return found
+        key = self._fold(name)
+        return self._known.get((change_set, key)) or self._anywhere.get(key)
 
     def _register(self, id: str, method: str, change_set: int | None) -> None:
-        first = self._known.get((change_set, id)) or self._anywhere.get(id)
-        if first is not None:
+        first = self._find(id, change_set)
+        key = self._fold(id)
+        if first is not None and first.id == id:
             where = "" if first.position is None else f", first at byte {first.position}"
             apart = None not in (first.change_set, change_set) and first.change_set != change_set
             apart = apart and self.scope.format == "multipart"
             rule = Rule.DUPLICATE_ID_ACROSS_CHANGE_SETS if apart else Rule.DUPLICATE_ID
             self.say(rule, f"the id {quote(id)} is used twice{where}")
-        elif id in self._groups:
+        elif key in self._groups:
             self.say(Rule.ID_EQUALS_GROUP, f"the id {quote(id)} is also the name of a group")
-        other = self._folded.setdefault(id.lower(), id)
+        other = self._spellings.setdefault(id.lower(), id)
         if other != id and not self.scope.dialect.ids_ignore_case:
             self.say(Rule.ID_CASE, f"the ids {quote(other)} and {quote(id)} differ in case alone")
-        known = _Known(self._position, change_set, method)
-        self._known.setdefault((change_set, id), known)
-        self._anywhere.setdefault(id, known)
+        known = _Known(id, self._position, change_set, method)
+        self._known.setdefault((change_set, key), known)
+        self._anywhere.setdefault(key, known)
 
     def _register_group(self, name: str, change_set: int) -> None:
-        if name in self._groups:
+        key = self._fold(name)
+        if key in self._groups:
             self.say(Rule.DUPLICATE_ID, f"the group name {quote(name)} is used twice")
-        elif name in self._anywhere:
+        elif key in self._anywhere:
             self.say(Rule.ID_EQUALS_GROUP, f"the group name {quote(name)} is also an id")
-        self._groups[name] = change_set
+        self._groups[key] = change_set
         self._group_names[change_set] = name
 
     def _check_dependencies(
@@ -271,12 +264,15 @@ class RequestRules(_Walk):
         self._dependencies += len(item.depends_on)
         if self._dependencies > self.scope.limits.depends_on:
             exceed(self.scope.report, self.scope.limits, "depends_on", self._position)
+        own_id = None if item.id is None else self._fold(item.id)
+        own_group = None if group is None else self._fold(group)
         for name in dict.fromkeys(item.depends_on):
-            if name == item.id:
+            key = self._fold(name)
+            if key == own_id:
                 self.say(Rule.DEPENDS_ON_SELF, f"{quote(name)} depends on itself")
-            elif name == group:
+            elif key == own_group:
                 self.say(Rule.DEPENDS_ON_OWN_GROUP, f"depends on its own group {quote(name)}")
-            elif name not in self._groups:
+            elif key not in self._groups:
                 self._check_dependency(name, item, change_set)
 
     def _check_dependency(self, name: str, item: Operation, change_set: int | None) -> None:
@@ -288,7 +284,7 @@ class RequestRules(_Walk):
             return
         other = target.change_set
         needed = None if other is None or other == change_set else self._group_names.get(other)
-        if needed is not None and needed not in item.depends_on:
+        if needed is not None and self._fold(needed) not in map(self._fold, item.depends_on):
             message = f"depends on {quote(name)}, but not on its group {quote(needed)}"
             self.say(Rule.DEPENDS_ON_GROUP_MISSING, message)
 
@@ -297,16 +293,18 @@ class RequestRules(_Walk):
         if reference is not None:
             self._check_reference(reference.id, item, change_set)
             return
+        if self.scope.dialect.references == "none":
+            return  # none is resolved, wherever it stands
         for name in grammar.INNER_DOLLAR_SEGMENT.findall(item.url.partition("?")[0]):
-            if name in self._anywhere:
+            if self._fold(name) in self._anywhere:
                 message = f"URL {quote(item.url)} does not begin with ${name}; it refers to nothing"
                 self.say(Rule.REFERENCE_NOT_FIRST, message)
 
     def _check_reference(self, name: str, item: Operation, change_set: int | None) -> None:
-        if name == item.id:
+        if item.id is not None and self._fold(name) == self._fold(item.id):
             self.say(Rule.REFERENCE_FORWARD, f"URL {quote(item.url)} refers to the request itself")
             return
-        if self.scope.format == "json" and name not in item.depends_on:
+        if self.scope.format == "json" and not self._is_named(name, item):
             message = f"URL {quote(item.url)} refers to {quote(name)}, dependsOn does not name it"
             self.say(Rule.REFERENCE_DEPENDENCY_MISSING, message)
         target = self._find(name, change_set)
@@ -315,14 +313,27 @@ class RequestRules(_Walk):
             rules = (Rule.REFERENCE_UNKNOWN, Rule.REFERENCE_FORWARD)
             self._suspend(name, use, change_set, *rules)
             return
-        if target.change_set not in (None, change_set) and self.scope.format == "multipart":
-            message = f"URL {quote(item.url)} refers to a request in another change set"
-            self.say(Rule.REFERENCE_ACROSS_CHANGE_SETS, message)
+        if self.scope.format == "multipart":
+            self._check_change_sets(target, item, change_set)
         if target.method == "DELETE":
             message = f"URL {quote(item.url)} refers to a DELETE, which returns no entity"
             self.say(Rule.REFERENCE_TARGET, message)
 
+    def _check_change_sets(self, target: _Known, item: Operation, change_set: int | None) -> None:
+        if target.change_set is not None and target.change_set != change_set:
+            message = f"URL {quote(item.url)} refers to a request in another change set"
+            self.say(Rule.REFERENCE_ACROSS_CHANGE_SETS, message)
+        elif target.change_set is None and self._within_change_sets:
+            message = f"URL {quote(item.url)} refers to a request outside of change sets"
+            self.say(Rule.REFERENCE_ACROSS_CHANGE_SETS, message)
+
+    def _is_named(self, name: str, item: Operation) -> bool:
+        return name in item.depends_on or self._fold(name) in map(self._fold, item.depends_on)
+
     def _check_other_references(self, item: Operation, change_set: int | None) -> None:
+        if item.condition is not None and not item.depends_on:
+            message = "there is a condition, and no dependency that it could be about"
+            self.say(Rule.CONDITION_DEPENDENCY_MISSING, message)
         for reference in references_outside_body(item, self.scope.dialect):
             name = reference.id
             if reference.place in _ETAG_FIELDS and self._find(name, change_set) is None:
@@ -330,7 +341,11 @@ class RequestRules(_Walk):
                     f"{reference.place} refers to {quote(name)}, no request before has this id"
                 )
                 self.say(Rule.ETAG_REFERENCE_UNKNOWN, message)
-            elif reference.place == "condition" and name not in item.depends_on:
+            elif (
+                reference.place == "condition"
+                and item.depends_on
+                and not self._is_named(name, item)
+            ):
                 message = f"the condition refers to {quote(name)}, dependsOn does not name it"
                 self.say(Rule.CONDITION_DEPENDENCY_MISSING, message)
 
@@ -377,7 +392,7 @@ class ResponseRules(_Walk):
     def __init__(self, scope: Scope, rules: MessageRules[OperationResponse]) -> None:
         super().__init__(scope)
         self._rules = rules
-        self._ids: set[str] = set()
+        self._ids: dict[str, int | None] = {}
         self._groups: set[str] = set()
         self._accepted: tuple[list[int], int | None] | None = None
 
@@ -390,18 +405,20 @@ class ResponseRules(_Walk):
         self._enter([index], item.position)
         if isinstance(item, ChangeSetResponse):
             self._count(len(item.responses()), 1)
-            self._check_change_set(item, [index])
+            self._check_change_set(item, [index], index)
             self._check_statuses(item, index)
         else:
             self._count(1, 0)
-            self._check_response(item, [index])
+            self._check_response(item, [index], None)
             if item.status == 202 and self.scope.format == "multipart":
                 self._accepted = ([index], item.position)
 
     def finish(self) -> None:
         """Nothing in a response refers to what comes later."""
 
-    def _check_change_set(self, item: ChangeSetResponse, indexes: list[int]) -> None:
+    def _check_change_set(
+        self, item: ChangeSetResponse, indexes: list[int], change_set: int
+    ) -> None:
         self._enter(indexes, item.position)
         for rule in self._rules.change_set:
             rule(item, self.scope, self.say)
@@ -412,9 +429,9 @@ class ResponseRules(_Walk):
         for index, inner in enumerate(item.items):
             path = [*indexes, index]
             if isinstance(inner, ChangeSetResponse):
-                self._check_change_set(inner, path)
+                self._check_change_set(inner, path, change_set)
             else:
-                self._check_response(inner, path)
+                self._check_response(inner, path, change_set)
                 if inner.status == 202:
                     self.say(Rule.ACCEPTED_IN_CHANGE_SET, "found the response 202 in a change set")
 
@@ -431,11 +448,20 @@ class ResponseRules(_Walk):
             )
             self.say(Rule.GROUP_STATUS_MIXED, message)
 
-    def _check_response(self, item: OperationResponse, indexes: list[int]) -> None:
+    def _check_response(
+        self, item: OperationResponse, indexes: list[int], change_set: int | None
+    ) -> None:
         self._enter(indexes, item.position)
         self._check_message(item, self._rules)
-        if item.id is not None:
-            if item.id in self._ids:
-                message = f"the id {quote(item.id)} is answered twice"
-                self.say(Rule.DUPLICATE_RESPONSE_ID, message)
-            self._ids.add(item.id)
+        if item.id is None:
+            return
+        if item.id not in self._ids:
+            self._ids[item.id] = change_set
+        elif not self._are_apart(self._ids[item.id], change_set):
+            message = f"the id {quote(item.id)} is answered twice"
+            self.say(Rule.DUPLICATE_RESPONSE_ID, message)
+
+    def _are_apart(self, first: int | None, second: int | None) -> bool:
+        """In multipart, identifiers may start anew in each change set; the request tells of it."""
+        is_multipart = self.scope.format == "multipart"
+        return is_multipart and None not in (first, second) and first != second

@@ -274,7 +274,7 @@ def test_a_reference_across_change_sets_is_left_out_where_the_dialect_forbids_it
     other = ChangeSet([Operation.patch("$a", json={}, id="2")], id="h")
     batch, losses = to_multipart(ChangeSet([ANN], id="g"), other, dialect=ODATA_4_0)
     assert batch.items == (ChangeSet([ANN]),)
-    message = "PATCH '$a' is left out: it refers to 'a' in another change set"
+    message = "PATCH '$a' is left out: it refers to 'a', which is not in its change set"
     assert losses == [(Rule.NOT_EXPRESSIBLE, "items[1].items[0]", message)]
 
 
@@ -600,6 +600,24 @@ def test_a_reason_phrase_is_not_invented() -> None:
     answer = OperationResponse(200, id="1", reason="a\nb")
     converted, _ = convert_response(BatchResponse([answer]), source="json", target="multipart")
     assert converted.responses()[0].reason is None
+
+
+def test_a_202_in_front_of_others_is_given_up_in_multipart() -> None:
+    accepted = OperationResponse(202, {"Location": "monitor"}, id="1")
+    done, last = OperationResponse(204, id="2"), replace(accepted, id="3")
+    batch = BatchResponse([accepted, done, last])
+    converted, losses = convert_response(batch, source="json", target="multipart")
+    assert [each.id for each in converted.responses()] == ["2", "3"]
+    assert [(each.rule, each.path, each.message) for each in losses] == [
+        (
+            Rule.ACCEPTED_NOT_LAST,
+            "items[0]",
+            "the response 202 to '1' is given up, it is not the last",
+        )
+    ]
+    dialect = replace(ODATA_4_01, severities=((Rule.ACCEPTED_NOT_LAST, Severity.NOTE),))
+    converted, losses = convert_response(batch, source="json", target="multipart", dialect=dialect)
+    assert (len(converted.items), losses) == (3, ())
 
 
 def test_what_stands_beside_the_responses_is_given_up() -> None:

@@ -200,6 +200,35 @@ def test_versions_before_4_go_on_and_answer_every_request() -> None:
     ]
 
 
+def test_an_identifier_is_asked_for_only_where_one_was_sent() -> None:
+    change_set = ChangeSet([POST, POST])
+    group = ChangeSetResponse([CREATED, CREATED])
+    assert found(BatchRequest([change_set]), BatchResponse([group])) == []
+    assert found(BatchRequest([change_set]), BatchResponse([GROUP])) == []
+    mixed = BatchRequest([ChangeSet([POST, replace(POST, id="2")])])
+    assert found(mixed, BatchResponse([group])) == []
+
+
+def test_a_single_error_in_a_change_set_needs_no_identifier() -> None:
+    response = BatchResponse([ChangeSetResponse([NOT_FOUND])])
+    assert found(ONE_CHANGE_SET, response) == []
+
+
+def test_members_are_counted_by_their_identifiers() -> None:
+    response = BatchResponse([ChangeSetResponse(answers("1", "1"))])
+    message = "1 of 2 operations have a response"
+    assert found(ONE_CHANGE_SET, response) == [("response-missing", "items[0]", message)]
+
+
+def test_a_service_may_answer_change_sets_without_their_structure() -> None:
+    dialect = replace(ODATA_4_01, flat_responses=True)
+    request = BatchRequest([*ONE_CHANGE_SET.items, GET])
+    assert found(request, BatchResponse([*GROUP.items, OK]), dialect=dialect) == []
+    assert found(request, BatchResponse([GROUP, OK]), dialect=dialect) == []
+    slugs = [slug for slug, _, _ in found(request, BatchResponse(GROUP.items), dialect=dialect)]
+    assert slugs == ["response-missing"]
+
+
 NAMED = BatchRequest(
     [
         replace(GET, id="a"),
@@ -292,6 +321,35 @@ def test_a_multipart_response_to_a_json_request_is_flat_and_has_all_ids() -> Non
         ("response-structure", "items[3].items[0]", structure),
         ("response-structure", "items[3].items[1]", structure),
     ]
+
+
+def test_a_202_stands_for_what_is_left_of_a_json_request_too() -> None:
+    tail = OperationResponse(202, {"Location": "monitor"})
+    assert found(NAMED, BatchResponse([*answers("a"), tail]), "json", "multipart") == []
+
+
+def test_a_service_may_stop_at_an_error_in_json() -> None:
+    response = BatchResponse(answers("a", status=404))
+    dialect = replace(ODATA_4_01, json_stops_on_error=True)
+    assert found(NAMED, response, "json", dialect=dialect) == []
+    assert found(replace(NAMED, continue_on_error=True), response, "json", dialect=dialect) != []
+
+
+def test_responses_without_an_id_may_be_those_that_seem_to_be_missing() -> None:
+    response = BatchResponse(answers("a", None, None, None))
+    slugs = [slug for slug, _, _ in found(NAMED, response, "json", "multipart")]
+    assert slugs == ["response-id"] * 3
+
+
+def test_a_json_answer_to_a_multipart_request_needs_no_ids() -> None:
+    body = b'{"responses":[{"status":200},{"status":200}]}'
+    report = check_response(
+        body, JSON, request=BatchRequest([GET, GET]), request_format="multipart"
+    )
+    assert [str(each.severity.name) for each in report.diagnostics] == ["NOTE", "NOTE"]
+    named = BatchRequest([replace(GET, id="1"), GET])
+    report = check_response(body, JSON, request=named, request_format="multipart")
+    assert "response-id" in [each.rule.slug for each in report.diagnostics]
 
 
 def test_a_dialect_may_ignore_the_case_of_ids() -> None:

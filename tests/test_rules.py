@@ -34,8 +34,8 @@ from odata_batch._message_rules import (
     continue_on_error,
     preferences,
 )
-from odata_batch._prepare import Format
-from odata_batch._rules import RequestRules, ResponseRules, depth_of
+from odata_batch._prepare import Format, depth_of
+from odata_batch._rules import RequestRules, ResponseRules
 from odata_batch.dialects import ODATA_2, ODATA_4_0, ODATA_4_01
 
 from .helpers import JSON, MULTIPART, batch, change_set, member, part
@@ -229,7 +229,7 @@ def test_transfer_encoding_is_an_error_in_both_roles() -> None:
 def test_an_odd_version_is_a_note() -> None:
     headers = {"OData-Version": "4.0;", "OData-MaxVersion": "4.01"}
     assert read(Operation.get("People", headers)) == [
-        ("version-header", "items[0]", "found odata-version '4.0;', as in '4.0' expected")
+        ("version-header", "items[0]", "found odata-version '4.0;', expected a version such as 4.0")
     ]
 
 
@@ -672,6 +672,58 @@ def test_respond_async_is_no_preference_of_one_request_in_multipart(name: str) -
     assert read(operation, format="json") == []
 
 
+@pytest.mark.parametrize(
+    ("url", "host"),
+    [("http://h:80/a", "h"), ("https://H/a", "h:443"), ("HTTPS://h:443/a", "H:443")],
+)
+def test_a_default_port_is_the_same_as_none(url: str, host: str) -> None:
+    assert read(Operation.get(url, {"Host": host})) == []
+    assert read(Operation.get(url, {"Host": f"{host}:81"})) != []
+
+
+def test_a_condition_without_dependencies_is_a_note() -> None:
+    operation = Operation("GET", "b", id="1", condition="$9/$succeeded")
+    message = "there is a condition, and no dependency that it could be about"
+    assert read(operation, format="json") == [("condition-dependency-missing", "items[0]", message)]
+
+
+def test_until_version_4_0_a_reference_leads_to_its_own_change_set() -> None:
+    outside = Operation.get("a", id="1")
+    member = ChangeSet([Operation.post("$1/b", id="2")])
+    message = "URL '$1/b' refers to a request outside of change sets"
+    expected = [("reference-across-change-sets", "items[1].items[0]", message)]
+    assert read(outside, member, dialect=ODATA_4_0) == expected
+    assert read(outside, member) == []
+
+
+def test_where_no_reference_is_resolved_none_is_misplaced() -> None:
+    dialect = replace(ODATA_4_01, references="none")
+    items = (Operation.get("a", id="1"), Operation.get("/$1/b", id="2"))
+    found = read(*items, dialect=dialect, format="json")
+    assert [slug for slug, _, _ in found if slug.startswith("reference-not-first")] == []
+
+
+@pytest.mark.parametrize(
+    ("depends_on", "group", "slug"),
+    [("AB", "g", "depends-on-self"), ("G", "g", "depends-on-own-group")],
+)
+def test_case_may_not_matter_to_dependencies(depends_on: str, group: str, slug: str) -> None:
+    dialect = replace(ODATA_4_01, ids_ignore_case=True)
+    item = ChangeSet([Operation.delete("a", id="ab", depends_on=[depends_on])], id=group)
+    found = [slug for slug, _, _ in read(item, format="json", dialect=dialect)]
+    assert slug in found
+
+
+def test_case_may_not_matter_to_groups() -> None:
+    dialect = replace(ODATA_4_01, ids_ignore_case=True)
+    group = ChangeSet([Operation.delete("a", id="1")], id="G")
+    dependent = Operation.get("b", id="g", depends_on=["1", "g"])
+    slugs = [slug for slug, _, _ in read(group, dependent, format="json", dialect=dialect)]
+    assert slugs == ["depends-on-self", "id-equals-group"]
+    fine = Operation.get("b", id="2", depends_on=["1", "g"])
+    assert read(group, fine, format="json", dialect=dialect) == []
+
+
 def test_dependencies_in_a_circle_are_named_from_end_to_end() -> None:
     items = (
         Operation.get("a", id="1", depends_on=["3"]),
@@ -823,6 +875,14 @@ def test_change_sets_are_as_many_as_operations_at_most() -> None:
     assert (caught.value.limit, caught.value.value) == ("operations", 1)
 
 
+def test_ids_may_start_anew_in_the_responses_to_each_change_set() -> None:
+    first, second = (ChangeSetResponse([OperationResponse(204, id="1")]) for _ in "ab")
+    assert read_responses(first, second) == []
+    alone = OperationResponse(204, id="1")
+    message = "the id '1' is answered twice"
+    assert read_responses(first, alone) == [("duplicate-response-id", "items[1]", message)]
+
+
 ACCEPTED = OperationResponse(202, [("Location", "monitor")])
 
 
@@ -921,7 +981,7 @@ def test_a_response_id_that_is_used_twice_is_a_warning() -> None:
         (
             {"OData-Version": "four"},
             "version-header",
-            "found odata-version 'four', as in '4.0' expected",
+            "found odata-version 'four', expected a version such as 4.0",
         ),
     ],
 )
