@@ -13,6 +13,8 @@ PYTHON := $(shell for name in python3 python3.11 python3.12 python3.13 python3.1
 	done)
 endif
 
+NPM = $(shell command -v npm)
+
 # mitmproxy needs 3.12 or later.
 PYTHON_3_12 = $(shell for name in "$(PYTHON)" python3.12 python3.13 python3.14 python3.15; do \
 	"$$name" -c 'import sys; sys.exit(sys.version_info < (3, 12))' 2>/dev/null && echo "$$name" && break; \
@@ -20,7 +22,7 @@ PYTHON_3_12 = $(shell for name in "$(PYTHON)" python3.12 python3.13 python3.14 p
 
 .DEFAULT_GOAL = help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check thorough fuzz bench docs interop mitmproxy clean python
+.PHONY: help demo test check thorough fuzz bench docs interop peers mitmproxy clean python
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
@@ -57,12 +59,14 @@ bench: $(VENV)/ready ## time decoding and encoding beside the floors
 docs: $(VENV)/ready ## write the pages of docs/ that are made from the code
 	"$(VENV)/bin/python" docs/generate.py
 
-interop: .venv-interop/ready ## talk to other programs over loopback, and write docs/interop.md
-	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory .interop/peers/ready .interop/cap/ready; \
-	else echo "There is no npm, so what needs Node is left out." >&2; fi
-	INTEROP_TABLE=1 .venv-interop/bin/python -m pytest -m interop tests/interop
+interop: $(if $(NPM),.interop/cap/ready) peers ## talk to other programs over loopback, and write docs/interop.md
 	@if [ -n "$(PYTHON_3_12)" ]; then $(MAKE) --no-print-directory mitmproxy; \
 	else echo "There is no Python 3.12 or later, so mitmproxy is left out." >&2; fi
+
+# What is installed within a minute: everything but CAP, unless that is there already.
+peers: .venv-interop/ready $(if $(NPM),.interop/peers/ready)
+	@[ -n "$(NPM)" ] || echo "There is no npm, so what needs Node is left out." >&2
+	INTEROP_TABLE=1 .venv-interop/bin/python -m pytest -m interop tests/interop
 
 mitmproxy: .venv-mitmproxy/ready
 	.venv-mitmproxy/bin/python -m pytest -m interop tests/test_interop_mitmproxy.py
