@@ -201,7 +201,8 @@ def check_host(item: Operation, scope: Scope, say: Say) -> None:
 
 def check_respond_async(item: Operation, scope: Scope, say: Say) -> None:
     """OData Protocol, 11.7.7.6: not applied to individual requests of a multipart response."""
-    if scope.format == "multipart" and "prefer" in folded(item.headers):
+    values = folded(item.headers).get("prefer", ()) if scope.format == "multipart" else ()
+    if any("async" in value.lower() for value in values):
         for name, _ in preferences(item.headers):
             if name.removeprefix("odata.") == "respond-async":
                 say(Rule.RESPOND_ASYNC_INSIDE, f"found the preference {name} in one request")

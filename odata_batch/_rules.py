@@ -212,7 +212,7 @@ class RequestRules(_Walk):
             self._check_dependencies(item, change_set, group)
         if "$" in item.url:
             self._check_url(item, change_set)
-        if item.condition is not None or not _ETAG_FIELDS.isdisjoint(folded(item.headers)):
+        if item.condition is not None or _may_refer_to_etag(item):
             self._check_other_references(item, change_set)
         if item.id is not None:
             self._register(item.id, item.method, change_set)
@@ -380,6 +380,13 @@ def _circle(operations: Sequence[Operation]) -> str:
     if len(others) > _SHOWN_OF_A_CIRCLE:
         others[_SHOWN_OF_A_CIRCLE:] = [f"{len(others) - _SHOWN_OF_A_CIRCLE} more"]
     return f"{first} depends on {', which depends on '.join([*others, first])}"
+
+
+def _may_refer_to_etag(item: Operation) -> bool:
+    fields = folded(item.headers)
+    return not _ETAG_FIELDS.isdisjoint(fields) and any(
+        "$" in value for name in _ETAG_FIELDS for value in fields.get(name, ())
+    )
 
 
 def _name_of(item: Operation) -> str:
