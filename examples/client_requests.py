@@ -24,6 +24,9 @@ from odata_batch import (
     retry_after,
 )
 
+# What an error page breaks: then the batch was refused, or nobody knows.
+NO_BATCH = {"batch-media-type", "content-type-syntax", "json-envelope", "json-error-response"}
+
 
 def send(
     client: requests.Session,
@@ -31,7 +34,7 @@ def send(
     batch: BatchRequest,
     format: Literal["multipart", "json"] = "multipart",
 ) -> BatchResult:
-    """Return what became of each operation; `DecodeError` if a success cannot be read."""
+    """Return what became of each operation; `DecodeError` if a batch cannot be read."""
     payload = encode_request(batch, format=format)
     # A redirect that is followed becomes a GET.
     answer = client.post(url, payload.body, headers=payload.headers, allow_redirects=False)
@@ -39,9 +42,8 @@ def send(
     try:
         response = decode_response(answer.content, headers.get("Content-Type", ""), headers=headers)
     except DecodeError as error:
-        if answer.status_code < 300 or error.partial:
+        if answer.status_code < 300 or error.rule.slug not in NO_BATCH:
             raise
-        # An error page: the batch was refused, or nobody knows.
         return match(batch, None, format=format, status=answer.status_code)
     return match(batch, response, format=format, status=answer.status_code)
 

@@ -24,6 +24,9 @@ from odata_batch import (
     retry_after,
 )
 
+# What an error page breaks: then the batch was refused, or nobody knows.
+NO_BATCH = {"batch-media-type", "content-type-syntax", "json-envelope", "json-error-response"}
+
 
 def send(
     client: urllib3.PoolManager,
@@ -31,16 +34,15 @@ def send(
     batch: BatchRequest,
     format: Literal["multipart", "json"] = "multipart",
 ) -> BatchResult:
-    """Return what became of each operation; `DecodeError` if a success cannot be read."""
+    """Return what became of each operation; `DecodeError` if a batch cannot be read."""
     payload = encode_request(batch, format=format)
     answer = client.request("POST", url, payload.body, headers=payload.headers, redirect=False)
     headers = Headers(dict(answer.headers))
     try:
         response = decode_response(answer.data, headers.get("Content-Type", ""), headers=headers)
     except DecodeError as error:
-        if answer.status < 300 or error.partial:
+        if answer.status < 300 or error.rule.slug not in NO_BATCH:
             raise
-        # An error page: the batch was refused, or nobody knows.
         return match(batch, None, format=format, status=answer.status)
     return match(batch, response, format=format, status=answer.status)
 

@@ -612,8 +612,11 @@ def _check(
             check_batch(result(decoding), decoding.scope)
     except Stop:
         complete = False
+    value = None if decoding is None else result(decoding)
+    if isinstance(value, BatchResponse) and findings.worst is Severity.ERROR:
+        value = replace(value, truncated=True)  # something may be missing, or be another's
     return Report(
-        None if decoding is None else result(decoding),
+        value,
         tuple(findings.diagnostics),
         complete,
         findings.omitted,

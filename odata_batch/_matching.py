@@ -17,6 +17,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import TypeAlias, TypeVar
 
 from odata_batch._diagnostics import quote
@@ -69,7 +70,7 @@ def match(
     sent = _sent(request, format, dialect)
     refused = status is not None and 400 <= status < 500 and status != 408
     if response is None or (refused and _is_void(response)):
-        return _without_response(sent, status if refused else None)
+        return _without_response(sent, status, refused)
     found = _Found(sent.json or _is_json(response))
     if _has_ids(sent, response):
         _find_by_id(sent, response, found)
@@ -83,10 +84,13 @@ def _is_void(response: BatchResponse) -> bool:
     return not (response.items or response.truncated or response.next_link is not None)
 
 
-def _without_response(sent: _Sent, refusal: int | None) -> BatchResult:
+def _without_response(sent: _Sent, status: int | None, refused: bool) -> BatchResult:
     state, reason = State.UNKNOWN, "there is no response"
-    if refusal is not None:
-        state, reason = State.FAILED, f"the batch as a whole was refused with {refusal}"
+    refusal = status if refused else None
+    if refused:
+        state, reason = State.FAILED, f"the batch as a whole was refused with {status}"
+    elif status is not None:
+        reason = f"there is no response but the status {status}"
     return BatchResult(
         tuple(
             Outcome(operation=operation, state=state, reason=reason, id=id, refusal=refusal)
@@ -305,7 +309,10 @@ def _find_by_position(sent: _Sent, response: BatchResponse, found: _Found) -> No
     pairs = list(zip(slots, items, strict=False))
     behind = pairs[-1][0].members.stop - 1 if pairs else -1
     rest = _rest_of(response, tail) or _stopped(sent, pairs)
+    counts = Counter(sent.key(leaf.id) for leaf in response.responses() if leaf.id is not None)
     broken = _contradiction(sent, pairs, tail, behind)
+    if broken is None and (sent.stops or response.truncated):
+        broken = _taken_apart(sent, pairs, counts)
     if broken is None and len(items) + (tail is not None) != len(slots):
         if rest is None or len(items) > len(slots):
             noun = "response" if len(response.items) == 1 else "responses"
@@ -316,7 +323,6 @@ def _find_by_position(sent: _Sent, response: BatchResponse, found: _Found) -> No
         found.rest = found.rest if rest is None else replace(rest, behind=behind)
         _doubt_last(response, pairs, found)
         return
-    counts = Counter(sent.key(leaf.id) for leaf in response.responses() if leaf.id is not None)
     for slot, item in pairs:
         if _is_confirmed(sent, slot, item, counts):
             _assign(sent, slot, item, found)
@@ -383,6 +389,19 @@ def _contradiction(
             return misfit
     if tail is not None and sent.elsewhere(tail.id, range(behind + 1, len(sent.ids))):
         return f"the 202 at the end has the id {quote(tail.id or '')} of an earlier operation"
+    return None
+
+
+def _taken_apart(sent: _Sent, pairs: _Pairs, counts: Counter[str]) -> str | None:
+    """Return that responses may be those to the members of a change set, one after the other.
+
+    It is so if something follows an error where nothing should, or where the end is missing, so
+    that the number of responses proves nothing; an identifier of the next item does.
+    """
+    for (slot, item), (after, next_item) in pairwise(pairs):
+        is_single = isinstance(item, OperationResponse) and len(slot.members) > 1
+        if is_single and not _is_confirmed(sent, after, next_item, counts):
+            return f"the response in place of items[{slot.number}] may be to one of its operations"
     return None
 
 

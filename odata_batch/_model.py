@@ -385,7 +385,8 @@ class BatchResponse:
     next_link: str | None = None
     """The URL of the rest, where the service answers in pages; JSON only."""
     truncated: bool = False
-    """Whether the close delimiter was missing: then the service failed while it was writing."""
+    """Whether something is missing: the close delimiter, because the service failed while it was
+    writing, or what `check_response` could not read."""
     annotations: Annotations = ()
     """Members of the JSON object beside `responses`, as `(name, raw JSON)`; JSON only."""
 

@@ -267,7 +267,14 @@ def test_a_wrapper_that_holds_no_batch_is_an_error(data: bytes, slug: str) -> No
     assert outcome[2][-1].rule.slug == slug
     report = check_response(data, "application/http")
     assert (report.complete, report.diagnostics[-1].rule.slug) == (False, slug)
-    assert report.value == BatchResponse([])
+    assert report.value == BatchResponse([], truncated=True)
+
+
+def test_what_could_not_be_read_leaves_a_response_truncated() -> None:
+    data = batch(part(b"HTTP/1.1 2x0 OK\r\n\r\n"), part(b"HTTP/1.1 204 No Content\r\n\r\n"))
+    assert check_response(data, MULTIPART).value == BatchResponse(
+        [OperationResponse(204)], truncated=True
+    )
 
 
 # -- the outer headers --

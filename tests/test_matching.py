@@ -916,13 +916,29 @@ def test_a_member_that_is_answered_twice_is_unknown_alone() -> None:
     ]
 
 
+@pytest.mark.parametrize("goes_on", [None, True])
+def test_responses_may_be_those_of_a_change_set_that_was_taken_apart(goes_on: bool | None) -> None:
+    items: Items = [ChangeSet([Operation.delete("a"), Operation.delete("b")]), get()]
+    response = BatchResponse([answer(400), answer(204)], truncated=goes_on is True)
+    result = match(BatchRequest(items, continue_on_error=goes_on), response)
+    reason = "the response in place of items[0] may be to one of its operations"
+    assert told(result) == [("UNKNOWN", reason, None)] * 3
+
+
+def test_an_identifier_behind_a_change_set_tells_that_it_was_not_taken_apart() -> None:
+    items: Items = [members("1", "2"), get("3")]
+    response = BatchResponse([answer(400), answer(204, "3")])
+    assert states(match(BatchRequest(items), response))[2] == "SUCCEEDED"
+
+
 # -- no response ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("status", [None, 200, 202, 302, 408, 500, 503])
 def test_without_a_response_everything_is_unknown(status: int | None) -> None:
     result = match(BatchRequest([get(), members("1")]), None, status=status)
-    assert told(result) == [("UNKNOWN", "there is no response", None)] * 2
+    reason = "there is no response" + (f" but the status {status}" if status else "")
+    assert told(result) == [("UNKNOWN", reason, None)] * 2
     assert result.statuses == {}
 
 
