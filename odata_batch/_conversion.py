@@ -42,7 +42,7 @@ from odata_batch._model import (
     ResponseItem,
 )
 from odata_batch._prepare import Format, check_format, prepare
-from odata_batch._references import dependencies_of, find_references
+from odata_batch._references import bindings_in, dependencies_of, find_references
 from odata_batch._urls import referenced_id
 from odata_batch.dialects import ODATA_4_01, Dialect
 
@@ -308,8 +308,18 @@ def _depend_on_references(units: Iterable[_Unit[Operation]], dialect: Dialect) -
 
 def _references(item: Operation, dialect: Dialect) -> dict[str, None]:
     """Return the identifiers without which the operation cannot be executed, in order."""
+    found = [each for each in find_references(item, dialect=dialect) if each.place != "body"]
+    names = [each.id for each in found if each.place != "condition"]
+    return dict.fromkeys([*names, *bindings_in(item, dialect)])
+
+
+def _resolved_references(item: Operation, dialect: Dialect) -> set[str]:
+    """Return the identifiers that a service resolves, so that the request fails with theirs."""
     found = find_references(item, dialect=dialect)
-    return dict.fromkeys(reference.id for reference in found if reference.place != "condition")
+    return {each.id for each in found if each.place in _RESOLVED} | {*bindings_in(item, dialect)}
+
+
+_RESOLVED = ("url", "if-match", "if-none-match")
 
 
 def _chain(units: list[_Unit[Operation]]) -> None:
@@ -424,7 +434,7 @@ def _left(
     item: Operation, group_of: Mapping[str | None, str | None], dialect: Dialect
 ) -> list[str]:
     """Return what the operation depends on, but for what it refers to, and groups of either."""
-    implied = set(_references(item, dialect))
+    implied = _resolved_references(item, dialect)
     implied |= {group_of.get(name) or name for name in implied}
     left = [name for name in item.depends_on if name not in implied]
     groups = {group_of.get(name) for name in left}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from itertools import repeat
 
 from odata_batch import _grammar as grammar
 from odata_batch._urls import SYSTEM_RESOURCES, system_resources
@@ -108,14 +109,35 @@ def json_references(body: bytes, dialect: Dialect = ODATA_4_01) -> Iterator[tupl
     >>> list(json_references(b'{"Customer@odata.bind": "$1", "Price": "$ 2"}'))
     [('1', '$1')]
     """
+    for _, id, text in _references_in_members(body, dialect):
+        yield id, text
+
+
+def json_bindings(body: bytes, dialect: Dialect = ODATA_4_01) -> Iterator[str]:
+    """Yield the identifiers that members whose names say so refer to (OData JSON, 8.5).
+
+    A string elsewhere may look like a reference and be a price.
+
+    >>> list(json_bindings(b'{"Orders@odata.bind": ["$1", "$2/Orders"], "Price": "$3"}'))
+    ['1', '2']
+    """
+    for name, id, _ in _references_in_members(body, dialect):
+        if name.endswith(_BINDING_NAMES):
+            yield id
+
+
+_BINDING_NAMES = ("@odata.bind", "@bind", "@odata.id", "@id")
+
+
+def _references_in_members(body: bytes, dialect: Dialect) -> Iterator[tuple[str, str, str]]:
     # Most bodies have no string that begins with a dollar sign, in either spelling.
     if b'"$' not in body and b'"\\u0024' not in body:
         return
     reserved = reserved_names(dialect)
-    for text in _strings(body):
+    for name, text in _strings(body):
         match = _REFERENCE_TEXT.fullmatch(text)
         if match and match[1] not in reserved:
-            yield match[1], text
+            yield name, match[1], text
 
 
 def _option(name: str) -> str:
@@ -129,32 +151,41 @@ def _decoded(text: str) -> str:
     return _ENCODED_ASCII.sub(lambda match: chr(int(match[1], 16)), text)
 
 
-def _strings(body: bytes) -> Iterator[str]:
-    """Yield the strings of a JSON text, less member names; none if it cannot be read."""
+def _strings(body: bytes) -> Iterator[tuple[str, str]]:
+    """Yield the strings of a JSON text, each behind the name of the member that it is in.
+
+    Nothing is yielded of a text that cannot be read.
+    """
     try:
         value: object = json.loads(
             body.decode("utf-8"),
-            object_pairs_hook=_values,
+            object_pairs_hook=_Members,
             parse_int=_nothing,
             parse_float=_nothing,
             parse_constant=_refuse,
         )
     except (ValueError, RecursionError):
         return
-    stack = [iter([value])]
+    stack: list[Iterator[tuple[str, object]]] = [iter([("", value)])]
     while stack:
-        for each in stack[-1]:
+        for name, each in stack[-1]:
+            if isinstance(each, _Members):
+                stack.append(iter(each.pairs))
+                break
             if isinstance(each, list):
-                stack.append(iter(each))
+                stack.append(zip(repeat(name), each, strict=False))
                 break
             if isinstance(each, str):
-                yield each
+                yield name, each
         else:
             stack.pop()
 
 
-def _values(pairs: list[tuple[str, object]]) -> list[object]:
-    return [value for _, value in pairs]
+class _Members:
+    """A JSON object, whose names may repeat."""
+
+    def __init__(self, pairs: list[tuple[str, object]]) -> None:
+        self.pairs = pairs
 
 
 def _nothing(number: str) -> None:

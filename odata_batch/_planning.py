@@ -25,7 +25,13 @@ from odata_batch._headers import Headers
 from odata_batch._model import BatchRequest, ChangeSet, Operation, OperationResponse, RequestItem
 from odata_batch._outcomes import BatchResult, Outcome, State
 from odata_batch._prepare import Format, prepare
-from odata_batch._references import Dependencies, Reference, dependencies_of, find_references
+from odata_batch._references import (
+    Dependencies,
+    Reference,
+    bindings_in,
+    dependencies_of,
+    find_references,
+)
 from odata_batch._rules import path_of
 from odata_batch.dialects import ODATA_4_01, Dialect
 
@@ -252,18 +258,18 @@ def _needs(dependencies: Dependencies, dialect: Dialect) -> Iterator[_Need]:
 
 
 def _needs_of_bodies(dependencies: Dependencies) -> Iterator[_Need]:
-    """Yield what bodies seem to refer to; what is no reference does no harm by it."""
+    """Yield what members of bodies refer to whose names say so; other strings may be prices."""
     index_of: dict[tuple[int | None, str], int] = {}
     for index, item in enumerate(dependencies.operations):
         if item.id is not None:
             index_of.setdefault((dependencies.item_of[index], item.id), index)
             index_of.setdefault((None, item.id), index)
     for index, item in enumerate(dependencies.operations):
-        for reference in find_references(item) if item.body else ():
-            within = index_of.get((dependencies.item_of[index], reference.id))
-            target = index_of.get((None, reference.id)) if within is None else within
-            if target not in (None, index) and reference.place == "body":
-                yield _Need(index, reference.id, "body", target)
+        for name in dict.fromkeys(bindings_in(item)):
+            within = index_of.get((dependencies.item_of[index], name))
+            target = index_of.get((None, name)) if within is None else within
+            if target is not None and target != index:
+                yield _Need(index, name, "body", target)
 
 
 def _item_edges(dependencies: Dependencies, dialect: Dialect) -> Iterator[tuple[int, int]]:
@@ -307,7 +313,8 @@ def remaining(
     been applied, so `when` has to ask for it. The batch may come out empty.
 
     What has succeeded is left out. `depends_on` does not name it any more; a URL that refers to it
-    begins with the Location of its response instead, and an If-Match or If-None-Match has its ETag.
+    begins with the Location of its response instead, or with the URL of a GET, PUT or PATCH request
+    that has none, and an If-Match or If-None-Match has its ETag.
     `UnresolvedReference` is raised if the response has no ETag or no Location that is absolute, and
     if a query, a condition or a body refers to it.
 
@@ -502,6 +509,9 @@ class _Choice:
         response = self._outcomes[need.target].response
         headers = Headers() if response is None else response.headers
         if need.place == "url" and item.url.startswith(f"${need.name}"):
+            own = _own_url(self._outcomes[need.target].operation)
+            if "location" not in headers and own is not None:
+                return replace(item, url=own + item.url[len(need.name) + 1 :])
             return replace(item, url=_located(item, need.name, headers.get("location")))
         if need.place in _TAG_FIELDS:
             item = replace(item, headers=_tagged(item, need, headers.get("etag")))
@@ -521,6 +531,12 @@ _TAG_FIELDS = frozenset(("if-match", "if-none-match"))
 def _unresolved(item: Operation, name: str) -> str:
     called = quote(f"{item.method} {item.url}")
     return f"{called} refers to {quote(name)}, which is not sent again"
+
+
+def _own_url(target: Operation) -> str | None:
+    """Return what a reference to the request stands for where its response has no Location."""
+    is_entity = target.method in ("GET", "PUT", "PATCH", "MERGE")
+    return target.url if is_entity and not re.search(r"^\$|[?#]|/$", target.url) else None
 
 
 def _located(item: Operation, name: str, location: str | None) -> str:

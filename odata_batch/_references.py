@@ -3,6 +3,8 @@
 OData Protocol, 11.7.4 to 11.7.6, and OData JSON, 19.1. What a URL refers to is in `_urls`, what
 other texts refer to is in `_expressions`; here are the operation and the batch as a whole. All work
 is linear in the size of the batch and keeps its own stack.
+
+Why this long: the graph stands beside what it is made of.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from typing import Literal, TypeAlias
 from odata_batch._expressions import (
     etag_references,
     expression_references,
+    json_bindings,
     json_references,
     query_references,
 )
@@ -84,10 +87,20 @@ def references_outside_body(operation: Operation, dialect: Dialect) -> Iterator[
 
 
 def _references_in_body(operation: Operation, dialect: Dialect) -> Iterator[Reference]:
-    content_type = operation.headers.get("content-type")
-    if operation.body and (content_type is None or parse_media_type(content_type).is_json):
+    if _has_json(operation):
         for id, text in json_references(operation.body, dialect):
             yield Reference(id=id, place="body", text=text)
+
+
+def bindings_in(operation: Operation, dialect: Dialect = ODATA_4_01) -> Iterator[str]:
+    """Yield the identifiers that members of the body such as `Customer@odata.bind` refer to."""
+    if _has_json(operation):
+        yield from json_bindings(operation.body, dialect)
+
+
+def _has_json(operation: Operation) -> bool:
+    content_type = operation.headers.get("content-type")
+    return bool(operation.body) and (content_type is None or parse_media_type(content_type).is_json)
 
 
 Node: TypeAlias = int

@@ -336,6 +336,22 @@ def test_a_method_of_the_dialect_stays() -> None:
     assert (batch.operations()[0].method, losses) == ("MERGE", [])
 
 
+def test_a_dependency_is_not_expressed_by_a_price() -> None:
+    first = Operation.post("X", json={}, id="5")
+    second = Operation.post("Y", json={"Price": "$5"}, id="6", depends_on=["5"])
+    _, losses = to_multipart(first, second, Operation.get("Z", id="7"))
+    message = "dependsOn '5' is given up; the request is executed even if that one fails"
+    assert losses == [(Rule.NOT_EXPRESSIBLE, "items[1]", message)]
+
+
+def test_a_price_is_no_dependency() -> None:
+    first = Operation.post("X", json={}, id="5")
+    second = Operation.post("Y", json={"Price": "$5"}, id="6")
+    batch = BatchRequest([first, second], continue_on_error=True)
+    converted, _ = convert_request(batch, source="multipart", target="json")
+    assert [each.depends_on for each in converted.operations()] == [(), ()]
+
+
 def test_what_depends_on_others_stays_when_a_request_is_left_out() -> None:
     odd = Operation("BREW", "Pots(1)", id="1")
     named = replace(BOB, id="2")

@@ -12,6 +12,7 @@ from odata_batch._expressions import (
     EXPRESSION_LITERALS,
     etag_references,
     expression_references,
+    json_bindings,
     json_references,
     query_references,
     reserved_names,
@@ -202,3 +203,17 @@ def strings(value: object) -> list[str]:
 def test_the_references_in_json_are_those_of_its_value(value: object) -> None:
     found = [text for _, text in json_references(json.dumps(value).encode())]
     assert found == [text for text in strings(value) if text in ("$1", "$2/a")]
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (b'{"Customer@odata.bind":"$1"}', ["1"]),
+        (b'{"Orders@odata.bind":["$1","$2/Orders(3)"]}', ["1", "2"]),
+        (b'{"Orders":[{"@id":"$1"},{"@odata.id":"$2"}],"Boss@bind":"$3"}', ["1", "2", "3"]),
+        (b'{"Price":"$1","Customer@odata.bind":"Customers(1)"}', []),
+        (b'["$1"]', []),
+    ],
+)
+def test_members_whose_names_say_so_bind(body: bytes, expected: list[str]) -> None:
+    assert list(json_bindings(body)) == expected

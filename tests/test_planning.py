@@ -92,7 +92,11 @@ def test_generated_identifiers_are_those_of_the_whole() -> None:
         pytest.param(Operation.get("$b/Orders", id="c"), "multipart", id="url"),
         pytest.param(Operation.get("People", {"If-Match": "$b"}, id="c"), "multipart", id="tag"),
         pytest.param(Operation.get("People?$filter=$b/ID", id="c"), "multipart", id="value"),
-        pytest.param(Operation.post("People", json=["$b"], id="c"), "multipart", id="body"),
+        pytest.param(
+            Operation.post("People", json={"Boss@odata.bind": ["$b"]}, id="c"),
+            "multipart",
+            id="body",
+        ),
         pytest.param(delete("c", "b"), "json", id="dependsOn"),
         pytest.param(replace(delete("c"), condition="$b/$succeeded"), "json", id="condition"),
     ],
@@ -433,6 +437,29 @@ def test_a_location_that_is_not_absolute_is_refused(location: str) -> None:
         rest(NEW, Operation.get("$1/Orders", id="2"), location=location)
     message = "'GET $1/Orders' refers to '1', which is not sent again and has the Location "
     assert str(caught.value) == f"{message}{location!r}, expected an absolute one"
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "PATCH"])
+def test_a_request_without_location_stands_for_its_own_url(method: str) -> None:
+    first = Operation(method, "People(1)", id="1")
+    batch = BatchRequest([first, Operation.post("$1/Orders", json={}, id="2")])
+    (again,) = remaining(batch, {"1": 200, "2": 503}).operations()
+    assert again.url == "People(1)/Orders"
+
+
+@pytest.mark.parametrize("url", ["People?$top=1", "$0", "People/"])
+def test_not_every_url_can_be_continued(url: str) -> None:
+    batch = BatchRequest([Operation.get(url, id="1"), Operation.get("$1/Orders", id="2")])
+    with pytest.raises(UnresolvedReference, match="no Location"):
+        remaining(batch, {"1": 200, "2": 503})
+
+
+def test_a_string_that_looks_like_a_reference_may_be_a_price() -> None:
+    posts = [Operation.post("Items", json={"Price": "$5"}, id=str(n)) for n in range(1, 8)]
+    statuses = {str(n): 201 for n in range(1, 8)} | {"2": 429, "3": 503}
+    again = remaining(BatchRequest(posts), statuses)
+    assert [each.id for each in again.operations()] == ["2", "3"]
+    assert len(split(BatchRequest(posts), max_operations=1)) == 7
 
 
 def test_a_url_without_location_is_refused() -> None:

@@ -17,6 +17,7 @@ from odata_batch._references import (
     Dependencies,
     Edge,
     Reference,
+    bindings_in,
     dependencies_of,
     find_references,
 )
@@ -472,3 +473,10 @@ def test_change_sets_may_nest_deeper_than_the_stack() -> None:
         item = ChangeSet([item])
     found = dependencies_of(BatchRequest([get(id="1"), item]))
     assert found.order() == (0, 1)
+
+
+def test_bindings_are_looked_for_in_json_alone() -> None:
+    body = b'{"Customer@odata.bind":"$1"}'
+    assert list(bindings_in(Operation.post("a", body=body))) == ["1"]
+    assert list(bindings_in(Operation.post("a", {"Content-Type": "text/plain"}, body=body))) == []
+    assert list(bindings_in(Operation.get("a"))) == []
