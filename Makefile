@@ -59,6 +59,7 @@ bench: $(VENV)/ready ## time decoding and encoding beside the floors
 docs: $(VENV)/ready ## write the pages of docs/ that are made from the code
 	"$(VENV)/bin/python" docs/generate.py
 
+interop: TABLE = 1
 interop: $(if $(NPM),.interop/cap/ready) peers ## talk to other programs over loopback, and write docs/interop.md
 	@if [ -n "$(PYTHON_3_12)" ]; then $(MAKE) --no-print-directory mitmproxy; \
 	else echo "There is no Python 3.12 or later, so mitmproxy is left out." >&2; fi
@@ -66,13 +67,13 @@ interop: $(if $(NPM),.interop/cap/ready) peers ## talk to other programs over lo
 # What is installed within a minute: everything but CAP, unless that is there already.
 peers: .venv-interop/ready $(if $(NPM),.interop/peers/ready)
 	@[ -n "$(NPM)" ] || echo "There is no npm, so what needs Node is left out." >&2
-	INTEROP_TABLE=1 .venv-interop/bin/python -m pytest -m interop tests/interop
+	INTEROP_TABLE=$(TABLE) .venv-interop/bin/python -m pytest -m interop tests/interop
 
 mitmproxy: .venv-mitmproxy/ready
 	.venv-mitmproxy/bin/python -m pytest -m interop tests/test_interop_mitmproxy.py
 
 clean: ## remove everything that these targets made
-	rm -rf .interop .venv .venv-* .coverage .fuzz .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
+	rm -rf people.db .interop .venv .venv-* .coverage .fuzz .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
 	find odata_batch tests benchmarks docs fuzz examples -name __pycache__ -prune \
 		-exec rm -rf {} + 2>/dev/null || true
 

@@ -52,9 +52,8 @@ class QueueingTransport(httpx.AsyncBaseTransport):
         await request.aread()
         if self._open is None or self._open[1].done():
             raise RuntimeError("the call is awaited outside of a batch; use collect()")
-        batch, done = self._open
-        batch.append(operation := from_httpx(request))
-        outcome = (await asyncio.shield(done))[operation]
+        self._open[0].append(operation := from_httpx(request))
+        outcome = (await asyncio.shield(self._open[1]))[operation]
         if outcome.status is None:
             raise httpx.RemoteProtocolError(f"{outcome.state.value}: {outcome.reason}")
         answer = outcome.response or OperationResponse(outcome.status)
@@ -70,7 +69,8 @@ class QueueingTransport(httpx.AsyncBaseTransport):
                 calls, self._calls = self._calls, []
                 for call in calls:
                     call.task = asyncio.create_task(call.coroutine)
-                await asyncio.sleep(0)  # each of them comes as far as the transport
+                for _ in range(100):
+                    await asyncio.sleep(0)  # each comes as far as the transport, some in many turns
                 self._open = None
             if batch:
                 done.set_result(await send(self._outer, self._url, BatchRequest.independent(batch)))

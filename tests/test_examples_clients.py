@@ -442,6 +442,21 @@ def test_a_queueing_handler_gives_500_concurrent_calls_their_own_responses() -> 
     queueing(Service(people), test)
 
 
+def test_a_queueing_handler_waits_for_calls_that_take_their_turns() -> None:
+    async def test(queue: Queue) -> None:
+        async def hook(request: httpx.Request) -> None:
+            for _ in range(5):
+                await asyncio.sleep(0)
+
+        queue.client.event_hooks = {"request": [hook]}
+        calls = [queue.batch.collect(queue.client.get(f"People({number})")) for number in range(3)]
+        await queue.batch.send()
+        assert [(await call).text for call in calls] == ["People(0)", "People(1)", "People(2)"]
+        assert len(queue.service.batches) == 1
+
+    queueing(Service(people), test)
+
+
 def test_a_queueing_handler_gives_a_call_its_own_error_response() -> None:
     async def test(queue: Queue) -> None:
         calls = [queue.batch.collect(queue.client.get(f"People({n})")) for n in (1, 404, 2)]
