@@ -67,6 +67,10 @@ def match(
     FAILED: answered with 404
     NOT_EXECUTED: the batch stopped at items[0], which failed
     """
+    if not isinstance(request, BatchRequest):
+        raise TypeError(f"request is a BatchRequest, not {type(request).__name__}")
+    if not isinstance(response, BatchResponse | None):
+        raise TypeError(f"response is a BatchResponse or None, not {type(response).__name__}")
     sent = _sent(request, format, dialect)
     refused = status is not None and 400 <= status < 500 and status != 408
     if response is None or (refused and _is_void(response)):

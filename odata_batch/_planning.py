@@ -121,6 +121,8 @@ class _Bounds:
 
 def _bounds_of(max_operations: int | None, dialect: Dialect) -> _Bounds:
     operations = dialect.operations if max_operations is None else max_operations
+    if not isinstance(operations, int | None) or isinstance(operations, bool):
+        raise TypeError(f"max_operations is an int, not {type(operations).__name__}")
     if operations is None:
         raise ValueError(f"max_operations is missing, and {dialect.name} does not say how many")
     if operations < 1:
@@ -329,6 +331,8 @@ def remaining(
     dependencies = dependencies_of(prepared, format=format, dialect=dialect)
     if isinstance(results, BatchResult):
         outcomes = _checked(results.outcomes, batch)
+    elif not isinstance(results, Mapping):
+        raise TypeError(f"results is a BatchResult or a mapping, not {type(results).__name__}")
     else:
         outcomes = _outcomes(results, prepared, dialect)
     choice = _Choice(dependencies, outcomes, when, dialect)

@@ -1127,3 +1127,10 @@ def test_many_operations_take_linear_time() -> None:
     answers = [answer(200, str(number)) for number in reversed(range(2 * count))]
     result = asked(operations, answers, format="json")
     assert all(result[operation].state is State.SUCCEEDED for operation in operations)
+
+
+def test_a_request_and_a_response_are_matched_and_nothing_else() -> None:
+    with pytest.raises(TypeError, match="request is a BatchRequest, not list"):
+        match([], None)  # type: ignore[arg-type]  # wrong on purpose
+    with pytest.raises(TypeError, match="response is a BatchResponse or None, not list"):
+        match(BatchRequest([]), [])  # type: ignore[arg-type]  # wrong on purpose

@@ -786,3 +786,14 @@ def test_a_date_needs_another_one(headers: dict[str, str]) -> None:
 def test_now_has_a_time_zone() -> None:
     with pytest.raises(ValueError, match=r"^now has no time zone$"):
         retry_after(results(), now=datetime(1994, 11, 6))
+
+
+@pytest.mark.parametrize("most", [1.5, True, "2"])
+def test_a_number_of_operations_is_an_int(most: object) -> None:
+    with pytest.raises(TypeError, match=f"max_operations is an int, not {type(most).__name__}"):
+        split(BatchRequest([]), max_operations=most)  # type: ignore[arg-type]  # wrong on purpose
+
+
+def test_results_are_a_result_or_a_mapping() -> None:
+    with pytest.raises(TypeError, match="results is a BatchResult or a mapping, not list"):
+        remaining(BatchRequest([]), [])  # type: ignore[arg-type]  # wrong on purpose
