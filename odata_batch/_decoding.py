@@ -613,8 +613,8 @@ def _check(
     except Stop:
         complete = False
     value = None if decoding is None else result(decoding)
-    if isinstance(value, BatchResponse) and findings.worst is Severity.ERROR:
-        value = replace(value, truncated=True)  # something may be missing, or be another's
+    if isinstance(value, BatchResponse) and _may_lack_something(findings):
+        value = replace(value, truncated=True)
     return Report(
         value,
         tuple(findings.diagnostics),
@@ -622,3 +622,12 @@ def _check(
         findings.omitted,
         findings.worst,
     )
+
+
+def _may_lack_something(findings: Findings) -> bool:
+    """Tell whether items may be missing, or be another's; of what is no batch, none is."""
+    is_batch = all(found.rule not in _NO_BATCH for found in findings.diagnostics)
+    return is_batch and findings.worst is Severity.ERROR
+
+
+_NO_BATCH = (Rule.JSON_ERROR_RESPONSE, Rule.JSON_ENVELOPE)

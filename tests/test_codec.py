@@ -270,6 +270,13 @@ def test_a_wrapper_that_holds_no_batch_is_an_error(data: bytes, slug: str) -> No
     assert report.value == BatchResponse([], truncated=True)
 
 
+def test_of_what_is_no_batch_nothing_is_missing() -> None:
+    report = check_response(b'{"error":{"code":"1","message":"no"}}', JSON)
+    assert report.value == BatchResponse([])
+    broken = check_response(b'{"responses":[{"id":"1","status":204}', JSON)
+    assert broken.value == BatchResponse([], truncated=True)
+
+
 def test_what_could_not_be_read_leaves_a_response_truncated() -> None:
     data = batch(part(b"HTTP/1.1 2x0 OK\r\n\r\n"), part(b"HTTP/1.1 204 No Content\r\n\r\n"))
     assert check_response(data, MULTIPART).value == BatchResponse(
