@@ -797,3 +797,11 @@ def test_a_number_of_operations_is_an_int(most: object) -> None:
 def test_results_are_a_result_or_a_mapping() -> None:
     with pytest.raises(TypeError, match="results is a BatchResult or a mapping, not list"):
         remaining(BatchRequest([]), [])  # type: ignore[arg-type]  # wrong on purpose
+
+
+def test_what_binds_to_nothing_or_to_itself_keeps_nothing_together() -> None:
+    posts = [
+        Operation.post("A", json={"X@odata.bind": "$9"}, id="1"),
+        Operation.post("B", json={"X@odata.bind": "$2"}, id="2"),
+    ]
+    assert len(split(BatchRequest(posts), max_operations=1)) == 2
