@@ -16,6 +16,10 @@ CREDENTIALS: Final = ("Authorization", "Cookie")
 LEFT_OUT: Final = frozenset(("connection", "content-length", "set-cookie", "transfer-encoding"))
 
 
+class NoChangeSets(Exception):
+    """The service has no transactions, which is answered with 501."""
+
+
 def target_of(step: Step) -> tuple[bytes, bytes]:
     """Return the path, still percent-encoded, and the query."""
     url = urlsplit(step.url)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+from examples.server_calls import NoChangeSets
 from examples.server_endpoint import failure
 from odata_batch import Begin, Commit, Execution, Rollback, Step
 
@@ -16,7 +17,7 @@ Work: TypeAlias = Step | Begin | Commit | Rollback
 
 
 def no_change_sets() -> Any:
-    raise NotImplementedError("change sets are not supported")
+    raise NoChangeSets
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ class Run:
 
     def _fail(self, work: Work, error: Exception) -> None:
         logging.getLogger(__name__).error("a batch cannot go on", exc_info=error)
-        answer = failure(501 if isinstance(error, NotImplementedError) else 500, "not possible")
+        answer = failure(501 if isinstance(error, NoChangeSets) else 500, "not possible")
         if isinstance(work, Step):
             return self.execution.complete(work, answer)
         self.execution.fail(work, answer)

@@ -9,7 +9,7 @@ Why this long: the public types come first, each with what it means to whoever r
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
@@ -230,12 +230,10 @@ class Execution:
         if not dialect.atomicity_groups:
             request, self._source = _dissolved(request), _dissolved(self._source)
         in_turn = ordered is True or (format == "multipart" and (self._stops or ordered is None))
-        # Whoever names groups in other formats than JSON may depend on them, too.
-        dependencies = dependencies_of(self._source, format="json", dialect=dialect)
+        dependencies = _dependencies_in(self._source, dialect)
         order = _order(dependencies)
         self._plan = Plan(request, dependencies, order, in_turn, ordered is not False)
         self._schedule = self._plan.schedule
-        self._units = self._plan.units
         self._answers: dict[int, OperationResponse] = {}
         self._steps: dict[int, Step] = {}
         self._locations: dict[int, str | None] = {}
@@ -245,6 +243,10 @@ class Execution:
         self._open = 0
         self._stopped = False
         self._advance()
+
+    @property
+    def _units(self) -> Sequence[Unit]:
+        return self._plan.units
 
     @property
     def finished(self) -> bool:
@@ -670,6 +672,11 @@ def _refuse(request: BatchRequest, format: Format, dialect: Dialect, limits: Lim
         checks.finish()
     except Stop:  # a dialect makes light of limits
         raise LimitExceeded(findings.diagnostics[-1]) from None
+
+
+def _dependencies_in(request: BatchRequest, dialect: Dialect) -> Dependencies:
+    """Return what depends on what: also in multipart, on groups that somebody has named."""
+    return dependencies_of(request, format="json", dialect=dialect)
 
 
 def _order(dependencies: Dependencies) -> tuple[int, ...]:

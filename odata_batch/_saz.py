@@ -26,7 +26,8 @@ _MOST_FILES = 65_535
 _CENTRAL_HEADER = b"PK\x01\x02"
 _ENCRYPTED = 1
 _READ_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-# What `zipfile` lets through when an archive lies about itself.
+# What `zipfile` raises when an archive lies about itself; NotImplementedError is what it says of a
+# compression or an encryption that it does not know.
 _ZIP_ERRORS = (
     zipfile.BadZipFile,
     zlib.error,

@@ -797,7 +797,7 @@ LOCALES = (
     {"LC_ALL": "C", "PYTHONUTF8": "1"},
 )
 only_where_names_are_octets = pytest.mark.skipif(
-    sys.platform != "linux", reason="names are octets elsewhere only with exceptions"
+    sys.platform != "linux", reason="only on Linux may any octets be the name of a file"
 )
 
 

@@ -32,7 +32,7 @@ TREES = {
 
 # A module imports only from the rows above its own.
 ORDER = (
-    ("_grammar",),
+    ("_grammar", "_dates"),
     ("_limits",),
     ("_diagnostics",),
     ("dialects",),
@@ -95,6 +95,7 @@ IMPORTS_OF = {
     "_cli": frozenset({"argparse", "importlib.metadata", "os", "pathlib", "sys"}),
     "_codings": frozenset({"zlib"}),
     "_explain": frozenset({"difflib"}),
+    "_dates": frozenset({"datetime"}),
     "_planning": frozenset({"datetime"}),
     "_saz": frozenset({"io", "zipfile", "zlib"}),
     "strategies": frozenset({"hypothesis"}),
