@@ -16,19 +16,24 @@ Why this long: both directions and both roles stand side by side.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Final, Generic, TypeAlias, TypeVar
 
-from odata_batch import _grammar as grammar
-from odata_batch._diagnostics import Diagnostic, Rule, Severity, quote
-from odata_batch._errors import EncodeError, Stop
-from odata_batch._headers import SINGLE_FIELDS, Headers, Pair, without
-from odata_batch._jsonbatch import Checker
-from odata_batch._limits import DEFAULT_LIMITS
+from odata_batch._diagnostics import Diagnostic, Rule, quote
+from odata_batch._errors import EncodeError
+from odata_batch._fitting import (
+    WHOLE,
+    JsonContent,
+    Losses,
+    Place,
+    json_headers,
+    lose_annotations,
+    multipart_message,
+    plain_url,
+    without_body,
+)
 from odata_batch._message_rules import preferences
 from odata_batch._model import (
     BatchRequest,
@@ -47,8 +52,6 @@ from odata_batch._urls import referenced_id
 from odata_batch.dialects import ODATA_4_01, Dialect
 
 _Message = TypeVar("_Message", Operation, OperationResponse)
-_BLANKS = " \t\r\n"
-_OCTETS = "application/octet-stream"
 
 
 def convert_request(
@@ -80,7 +83,7 @@ def convert_request(
         raise TypeError(f"batch is a BatchRequest, not {type(batch).__name__}")
     if _is_same(source, target):
         return batch, ()
-    losses = _Losses(dialect)
+    losses = Losses(dialect)
     units = _units(batch.items, _operations_of, losses)
     flat = BatchRequest(_request_items(units), continue_on_error=batch.continue_on_error)
     _put_back(units, prepare(flat, format=source, dialect=dialect).items, _operations_of)
@@ -111,7 +114,7 @@ def convert_response(
         raise TypeError(f"batch is a BatchResponse, not {type(batch).__name__}")
     if _is_same(source, target):
         return batch, ()
-    losses = _Losses(dialect)
+    losses = Losses(dialect)
     units = _units(batch.items, _responses_of, losses)
     if target == "json":
         converted = _response_to_json(batch, units, losses)
@@ -130,17 +133,6 @@ def _is_same(source: Format, target: Format) -> bool:
 # -- what is worked on -----------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """Where an item stands in the batch that is converted."""
-
-    path: str
-    position: int | None
-
-
-_WHOLE = _Place("", None)
-
-
 @dataclass(slots=True)
 class _Unit(Generic[_Message]):
     """An item of the batch: one message, or those of a change set that is not empty."""
@@ -148,39 +140,22 @@ class _Unit(Generic[_Message]):
     is_change_set: bool
     name: str | None
     messages: list[_Message]
-    places: list[_Place]
-
-
-class _Losses:
-    """The list of what is lost, and what the dialect says about its rules."""
-
-    def __init__(self, dialect: Dialect) -> None:
-        self.dialect = dialect
-        self.found: list[Diagnostic] = []
-        self._severities = dict(dialect.severities)
-
-    def add(self, rule: Rule, message: str, place: _Place) -> None:
-        severity = self._severities.get(rule, rule.severity)
-        self.found.append(Diagnostic(rule, message, place.position, place.path, severity))
-
-    def refuses(self, rule: Rule) -> bool:
-        """Tell whether encoding refuses what breaks the rule."""
-        return self._severities.get(rule, rule.severity) > Severity.NOTE
+    places: list[Place]
 
 
 def _units(
-    items: Iterable[Item], messages_of: Callable[[Item], tuple[_Message, ...]], losses: _Losses
+    items: Iterable[Item], messages_of: Callable[[Item], tuple[_Message, ...]], losses: Losses
 ) -> list[_Unit[_Message]]:
     """Return the items, change sets flattened and without the empty ones."""
     units: list[_Unit[_Message]] = []
     for index, item in enumerate(items):
-        place = _Place(f"items[{index}]", item.position)
+        place = Place(f"items[{index}]", item.position)
         if not isinstance(item, ChangeSet | ChangeSetResponse):
             units.append(_Unit(False, None, list(messages_of(item)), [place]))
             continue
         unit: _Unit[_Message] = _Unit(True, item.id, [], [])
         for number, inner in enumerate(item.items):
-            inner_place = _Place(f"{place.path}.items[{number}]", inner.position)
+            inner_place = Place(f"{place.path}.items[{number}]", inner.position)
             if isinstance(inner, ChangeSet | ChangeSetResponse):
                 message = "the change set is dissolved in the one that it stands in"
                 losses.add(Rule.NESTED_CHANGE_SET, message, inner_place)
@@ -233,9 +208,7 @@ def _put_back(
         unit.messages = [replace(message) for message in messages_of(item)]
 
 
-def _each(
-    units: Iterable[_Unit[_Message]], convert: Callable[[_Message, _Place], _Message]
-) -> None:
+def _each(units: Iterable[_Unit[_Message]], convert: Callable[[_Message, Place], _Message]) -> None:
     for unit in units:
         unit.messages = list(map(convert, unit.messages, unit.places))
 
@@ -247,14 +220,14 @@ _JSON_METHODS: Final[Mapping[str, str]] = {"MERGE": "PATCH", "HEAD": "GET"}
 
 
 def _request_to_json(
-    batch: BatchRequest, units: list[_Unit[Operation]], losses: _Losses
+    batch: BatchRequest, units: list[_Unit[Operation]], losses: Losses
 ) -> BatchRequest:
-    content = _JsonContent(losses)
+    content = JsonContent(losses)
 
-    def convert(item: Operation, place: _Place) -> Operation:
-        item = _plain_url(_json_method(item, place, losses), place, losses)
-        item = _without_body(item, ("GET", "DELETE"), Rule.JSON_BODY_UNEXPECTED, place, losses)
-        return content.convert(_json_headers(item, place, losses), place)
+    def convert(item: Operation, place: Place) -> Operation:
+        item = plain_url(_json_method(item, place, losses), place, losses)
+        item = without_body(item, ("GET", "DELETE"), Rule.JSON_BODY_UNEXPECTED, place, losses)
+        return content.convert(json_headers(item, place, losses), place)
 
     _each(units, convert)
     units = _without_inexpressible(units, _Json(losses), losses)
@@ -266,7 +239,7 @@ def _request_to_json(
 
 
 def _json_preference(
-    continue_on_error: bool | None, units: list[_Unit[Operation]], losses: _Losses
+    continue_on_error: bool | None, units: list[_Unit[Operation]], losses: Losses
 ) -> bool | None:
     """Return the preference of the JSON batch, whose units become a chain or lose their order."""
     dialect = losses.dialect
@@ -279,11 +252,11 @@ def _json_preference(
     has_effect = any(item.method != "GET" for unit in units for item in unit.messages)
     if has_effect and not _is_chain(units):
         message = "the order is given up: a JSON batch that goes on after errors has none"
-        losses.add(Rule.NOT_EXPRESSIBLE, message, _WHOLE)
+        losses.add(Rule.NOT_EXPRESSIBLE, message, WHOLE)
     return True if dialect.json_stops_on_error else continue_on_error
 
 
-def _json_method(item: Operation, place: _Place, losses: _Losses) -> Operation:
+def _json_method(item: Operation, place: Place, losses: Losses) -> Operation:
     method = _JSON_METHODS.get(item.method)
     if method is None or item.method in losses.dialect.methods:
         return item
@@ -350,15 +323,15 @@ def _name_of(unit: _Unit[Operation]) -> str:
 
 
 def _request_to_multipart(
-    batch: BatchRequest, units: list[_Unit[Operation]], losses: _Losses
+    batch: BatchRequest, units: list[_Unit[Operation]], losses: Losses
 ) -> BatchRequest:
-    _lose_annotations(batch.annotations, _WHOLE, losses)
+    lose_annotations(batch.annotations, WHOLE, losses)
     units = _in_order(units, losses.dialect)
 
-    def convert(item: Operation, place: _Place) -> Operation:
-        item = _plain_url(_with_url(item, place, losses), place, losses)
-        item = _without_body(item, ("GET",), Rule.BODY_UNEXPECTED, place, losses)
-        item = _multipart_message(item, place, losses)
+    def convert(item: Operation, place: Place) -> Operation:
+        item = plain_url(_with_url(item, place, losses), place, losses)
+        item = without_body(item, ("GET",), Rule.BODY_UNEXPECTED, place, losses)
+        item = multipart_message(item, place, losses)
         _lose_respond_async(item, place, losses)
         if item.condition is not None:
             message = f"the condition {quote(item.condition)} is given up; "
@@ -395,7 +368,7 @@ def _in_order(units: list[_Unit[Operation]], dialect: Dialect) -> list[_Unit[Ope
     return [units[index] for index in dict.fromkeys(item_of[each] for each in dependencies.order())]
 
 
-def _lose_respond_async(item: Operation, place: _Place, losses: _Losses) -> None:
+def _lose_respond_async(item: Operation, place: Place, losses: Losses) -> None:
     """OData Protocol, 11.7.7.6: it is not applied to one request of a multipart batch."""
     if any(name.removeprefix("odata.") == "respond-async" for name, _ in preferences(item.headers)):
         message = "the preference respond-async has no effect in one request of a multipart batch"
@@ -408,7 +381,7 @@ def _refuse_nothing(units: list[_Unit[_Message]]) -> None:
         raise EncodeError((Diagnostic(Rule.NO_PARTS, message),))
 
 
-def _with_url(item: Operation, place: _Place, losses: _Losses) -> Operation:
+def _with_url(item: Operation, place: Place, losses: Losses) -> Operation:
     if item.url:
         return item
     message = "the empty URL becomes './', a request line has no place for it"
@@ -457,7 +430,7 @@ def _stops(
     return is_chain and (not continue_on_error or any(left.values()))
 
 
-def _lose_dependencies(unit: _Unit[Operation], left: _Left, stops: bool, losses: _Losses) -> None:
+def _lose_dependencies(unit: _Unit[Operation], left: _Left, stops: bool, losses: Losses) -> None:
     """List the dependencies that neither a reference nor the order of the batch expresses."""
     members = {item.id for item in unit.messages} if unit.is_change_set else set()
     for item, place in zip(unit.messages, unit.places, strict=True):
@@ -471,7 +444,7 @@ def _lose_dependencies(unit: _Unit[Operation], left: _Left, stops: bool, losses:
                 losses.add(Rule.NOT_EXPRESSIBLE, message, place)
 
 
-def _without_gets(unit: _Unit[Operation], losses: _Losses) -> Iterator[_Unit[Operation]]:
+def _without_gets(unit: _Unit[Operation], losses: Losses) -> Iterator[_Unit[Operation]]:
     """Yield a group less its GET requests, and these in front of it or behind it.
 
     OData Protocol, 11.7.2: a change set holds no GET request. One that refers to a member is sent
@@ -502,7 +475,7 @@ def _without_gets(unit: _Unit[Operation], losses: _Losses) -> Iterator[_Unit[Ope
     yield from after
 
 
-def _taken_out(item: Operation, place: _Place, side: str, losses: _Losses) -> _Unit[Operation]:
+def _taken_out(item: Operation, place: Place, side: str, losses: Losses) -> _Unit[Operation]:
     message = f"GET {quote(item.url)} is taken out of its change set and put {side} it; "
     losses.add(Rule.GET_IN_CHANGE_SET, message + "neither fails with the other", place)
     return _Unit(False, None, [item], [place])
@@ -514,7 +487,7 @@ def _taken_out(item: Operation, place: _Place, side: str, losses: _Losses) -> _U
 class _Json:
     """Says why an operation cannot stand in a JSON batch."""
 
-    def __init__(self, losses: _Losses) -> None:
+    def __init__(self, losses: Losses) -> None:
         self._losses = losses
 
     def reason(self, item: Operation, index: int) -> str | None:
@@ -530,7 +503,7 @@ _JSON_BATCH_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 class _Multipart:
     """Says why an operation cannot stand in a multipart batch."""
 
-    def __init__(self, units: list[_Unit[Operation]], losses: _Losses) -> None:
+    def __init__(self, units: list[_Unit[Operation]], losses: Losses) -> None:
         self._strict = losses.refuses(Rule.REFERENCE_ACROSS_CHANGE_SETS)
         self._dialect = losses.dialect
         self._units = units
@@ -549,7 +522,7 @@ class _Multipart:
 
 
 def _without_inexpressible(
-    units: list[_Unit[Operation]], target: _Json | _Multipart, losses: _Losses
+    units: list[_Unit[Operation]], target: _Json | _Multipart, losses: Losses
 ) -> list[_Unit[Operation]]:
     """Return the units that can be written; change sets are kept whole or not at all."""
     kept = []
@@ -583,13 +556,13 @@ def _missing(item: Operation, missing: set[str], dialect: Dialect) -> str | None
 
 
 def _response_to_json(
-    batch: BatchResponse, units: list[_Unit[OperationResponse]], losses: _Losses
+    batch: BatchResponse, units: list[_Unit[OperationResponse]], losses: Losses
 ) -> BatchResponse:
-    content = _JsonContent(losses)
+    content = JsonContent(losses)
     anonymous = [message.id is None for unit in units for message in unit.messages]
     for unit in units:
         unit.name = None
-    _each(units, lambda item, place: content.convert(_json_headers(item, place, losses), place))
+    _each(units, lambda item, place: content.convert(json_headers(item, place, losses), place))
     prepared = prepare(BatchResponse(_response_items(units)), format="json", dialect=losses.dialect)
     _put_back(units, prepared.items, _responses_of)
     answers = [answer for unit in units for answer in zip(unit.messages, unit.places, strict=True)]
@@ -600,7 +573,7 @@ def _response_to_json(
             losses.add(Rule.JSON_RESPONSE_ID_MISSING, message, place)
     if batch.truncated:
         message = "that the response is truncated is not said any more"
-        losses.add(Rule.NOT_EXPRESSIBLE, message, _WHOLE)
+        losses.add(Rule.NOT_EXPRESSIBLE, message, WHOLE)
     return replace(batch, items=_response_items(units), truncated=False)
 
 
@@ -614,17 +587,17 @@ def _prepare_responses(units: list[_Unit[OperationResponse]], dialect: Dialect) 
 
 
 def _response_to_multipart(
-    batch: BatchResponse, units: list[_Unit[OperationResponse]], losses: _Losses
+    batch: BatchResponse, units: list[_Unit[OperationResponse]], losses: Losses
 ) -> BatchResponse:
-    _lose_annotations(batch.annotations, _WHOLE, losses)
+    lose_annotations(batch.annotations, WHOLE, losses)
     if batch.next_link is not None:
         message = f"the next link {quote(batch.next_link)} is given up"
-        losses.add(Rule.NOT_EXPRESSIBLE, message, _WHOLE)
+        losses.add(Rule.NOT_EXPRESSIBLE, message, WHOLE)
     _refuse_nothing(units)
 
-    def convert(item: OperationResponse, place: _Place) -> OperationResponse:
+    def convert(item: OperationResponse, place: Place) -> OperationResponse:
         # JSON does not carry the reason phrase, so that there is none to be kept.
-        return replace(_multipart_message(item, place, losses), reason=None)
+        return replace(multipart_message(item, place, losses), reason=None)
 
     _each(units, convert)
     answers = _with_one_tail([_one_failure(unit, losses) for unit in units], losses)
@@ -634,7 +607,7 @@ def _response_to_multipart(
 
 
 def _with_one_tail(
-    units: list[_Unit[OperationResponse]], losses: _Losses
+    units: list[_Unit[OperationResponse]], losses: Losses
 ) -> list[_Unit[OperationResponse]]:
     """Leave out each 202 in front of others: it would stand for them (OData Protocol, 11.7.7.6)."""
     if not losses.refuses(Rule.ACCEPTED_NOT_LAST):
@@ -652,7 +625,7 @@ def _with_one_tail(
     return kept
 
 
-def _one_failure(unit: _Unit[OperationResponse], losses: _Losses) -> _Unit[OperationResponse]:
+def _one_failure(unit: _Unit[OperationResponse], losses: Losses) -> _Unit[OperationResponse]:
     """Return the one response to a change set that failed (OData Protocol, 11.7.7.5)."""
     failed = [index for index, item in enumerate(unit.messages) if item.status >= 400]
     if not unit.is_change_set or not failed:
@@ -667,124 +640,3 @@ def _one_failure(unit: _Unit[OperationResponse], losses: _Losses) -> _Unit[Opera
             message += f"answered with one response, that to {quote(answer.id or '')}"
             losses.add(Rule.CHANGE_SET_ERROR_NESTED, message, place)
     return _Unit(False, None, [answer], [unit.places[chosen]])
-
-
-# -- one message -----------------------------------------------------------------------------------
-
-
-def _plain_url(item: Operation, place: _Place, losses: _Losses) -> Operation:
-    """Encode blanks and characters that have no place in a URL (RFC 3986, 2.1)."""
-    url = item.url
-    if " " not in url and not grammar.URL_ODD_CHARACTER.search(url):
-        return item
-    rule = Rule.URL_BLANKS if " " in url else Rule.URL_CHARACTERS
-    plain = grammar.URL_ODD_CHARACTER.sub(_percent_encoded, url.replace(" ", "%20"))
-    losses.add(rule, f"URL {quote(url)} is percent-encoded", place)
-    return replace(item, url=plain)
-
-
-def _percent_encoded(match: re.Match[str]) -> str:
-    octets = match[0].encode("utf-8", "surrogateescape")
-    return "".join(f"%{octet:02X}" for octet in octets)
-
-
-def _without_body(
-    item: Operation, methods: tuple[str, ...], rule: Rule, place: _Place, losses: _Losses
-) -> Operation:
-    """Leave out a body that the method must not have in the target."""
-    if not item.body or item.method not in methods or not losses.refuses(rule):
-        return item
-    message = f"the body of {len(item.body)} octets is given up, {item.method} has none"
-    losses.add(rule, message, place)
-    return replace(item, body=b"")
-
-
-def _json_headers(item: _Message, place: _Place, losses: _Losses) -> _Message:
-    """Leave out what would be spoiled when the values of repeated fields are joined."""
-    headers = item.headers
-    if len(headers) == len(headers.pairs):
-        return item
-    seen: set[str] = set()
-    kept = []
-    for name, value in headers.pairs:
-        folded = name.lower()
-        if folded in seen and folded == "set-cookie":
-            message = f"Set-Cookie {quote(value)} is given up, JSON carries one"
-            losses.add(Rule.NOT_EXPRESSIBLE, message, place)
-        elif folded in seen and folded in SINGLE_FIELDS and value == headers.get_all(name)[0]:
-            message = f"one of the equal fields {quote(name)} is given up"
-            losses.add(Rule.REPEATED_HEADER_EQUAL, message, place)
-        else:
-            kept.append((name, value))
-        seen.add(folded)
-    return replace(item, headers=Headers(kept))
-
-
-class _JsonContent:
-    """Makes bodies fit for JSON by the test that encoding puts them to."""
-
-    def __init__(self, losses: _Losses) -> None:
-        self._losses = losses
-        self._found: list[Diagnostic] = []
-        self._checker = Checker(DEFAULT_LIMITS, self._found.append)
-
-    def convert(self, item: _Message, place: _Place) -> _Message:
-        if not item.body:
-            return item
-        content_type = item.headers.get_all("content-type")
-        fields = [("Content-Type", value) for value in content_type]
-        self._found.clear()
-        with suppress(Stop):  # a limit, which is reported, too
-            octets = item.body.strip(_BLANKS.encode()) or item.body
-            self._checker.check(OperationResponse(200, fields, octets))
-        if not self._found:
-            return item
-        if self._found[0].rule is Rule.NOT_EXPRESSIBLE:
-            message = "the body null is given up, it would be read as no body"
-            self._losses.add(Rule.NOT_EXPRESSIBLE, message, place)
-            return replace(item, body=b"")
-        return self._as_octets(item, ", ".join(content_type), place)
-
-    def _as_octets(self, item: _Message, content_type: str, place: _Place) -> _Message:
-        """Keep the octets, which JSON can only carry under another type."""
-        found = self._found[0]
-        given_up = f"Content-Type {quote(content_type)} becomes" if content_type else "it gets"
-        message = f"{given_up} {_OCTETS}, so that the octets are kept: {found.message}"
-        self._losses.add(found.rule, message, place)
-        return replace(item, headers=_with_type(item.headers, _OCTETS))
-
-
-def _with_type(headers: Headers, content_type: str) -> Headers:
-    return Headers((*without(headers, "content-type").pairs, ("Content-Type", content_type)))
-
-
-def _multipart_message(item: _Message, place: _Place, losses: _Losses) -> _Message:
-    _lose_annotations(item.annotations, place, losses)
-    fields: list[Pair] = list(_multipart_fields(item.headers, item.id, place, losses))
-    if item.body and "content-type" not in item.headers:
-        message = "the body gets application/json, which is what JSON takes it for"
-        losses.add(Rule.CONTENT_TYPE_MISSING, message, place)
-        fields.append(("Content-Type", "application/json"))
-    return replace(item, headers=Headers(fields), annotations=())
-
-
-def _multipart_fields(
-    headers: Headers, id: str | None, place: _Place, losses: _Losses
-) -> Iterator[tuple[str, str]]:
-    for name, value in headers.pairs:
-        plain = value.strip(" \t")
-        if plain != value:
-            message = f"header {quote(name)} loses the blanks around {quote(value)}"
-            losses.add(Rule.HEADER_BLANKS, message, place)
-        if name.lower() == "content-id" and plain != id:
-            message = f"header {quote(name)} is given up, {quote(value)} is not the id"
-            losses.add(Rule.CONTENT_ID_CONFLICT, message, place)
-        else:
-            yield name, plain
-
-
-def _lose_annotations(
-    annotations: tuple[tuple[str, bytes], ...], place: _Place, losses: _Losses
-) -> None:
-    for name, _ in annotations:
-        losses.add(Rule.NOT_EXPRESSIBLE, f"the annotation {quote(name)} is given up", place)

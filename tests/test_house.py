@@ -48,6 +48,7 @@ ORDER = (
     ("_message_rules",),
     ("_service_rules",),
     ("_rules", "_pair_rules"),
+    ("_fitting",),
     ("_outcomes",),
     ("_matching",),
     ("_planning", "_conversion"),
