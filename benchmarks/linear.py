@@ -172,7 +172,8 @@ def heads() -> Iterator[Case]:
 
 def outer() -> Iterator[Case]:
     """What readers of Content-Type and Prefer could stumble over."""
-    texts = ('a="', "a=", "a;", "a,", ",", ";", '"', '"\\', 'a="\\"', "a = ", 'a="b" ', " ", "=")
+    quoted = ('a="', '"', '"\\', 'a="\\"', 'b\\"', '\\"', 'a="b" ')
+    texts = (*quoted, "a=", "a;", "a,", ",", ";", "a = ", " ", "=")
     for text in texts:
         yield Case(name=f"Content-Type of {text!r}", size=64 * KIB, make=content_type(text))
         yield Case(name=f"Prefer of {text!r}", size=16 * KIB, make=prefer(text))

@@ -41,9 +41,12 @@ LATIN_1 = re.compile(r"[\x00-\xff]*")
 STATUS = re.compile(r"[1-5][0-9][0-9]")
 
 # preference = token [ BWS "=" BWS word ] *( OWS ";" ... )          RFC 7240, 2
+# A quoted string that is not closed reaches to the end: otherwise each quote in it would be tried
+# as the beginning of another one, which is quadratic.
 PREFERENCE = re.compile(
     rf'({TOKEN.pattern})(?:[ \t]*=[ \t]*(?:"((?:[^"\\]|\\.)*)"|([^ \t,;"]*)))?'
-    r'(?:[^,"]|"(?:[^"\\]|\\.)*")*'
+    r'(?:[^,"]|"(?:[^"\\]|\\.)*(?:"|\\?\Z))*',
+    re.DOTALL,
 )
 
 # request-id = 1*( ALPHA / DIGIT / "-" / "." / "_" / "~" )          OData Protocol, 11.7.3

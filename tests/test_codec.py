@@ -14,6 +14,7 @@ from odata_batch import (
     DecodeError,
     Diagnostic,
     EncodeError,
+    Execution,
     Headers,
     LimitExceeded,
     Limits,
@@ -26,8 +27,10 @@ from odata_batch import (
     ResponseEncoder,
     Rule,
     Severity,
+    Step,
     check_request,
     check_response,
+    convert_request,
     decode_request,
     decode_response,
     encode_request,
@@ -758,6 +761,26 @@ def test_headers_of_a_payload_are_what_decoding_takes() -> None:
         payload.body, payload.content_type, headers=payload.headers, strict=True
     )
     assert decoded == prepare(REQUEST, format="json")
+
+
+@pytest.mark.parametrize("escapes", [0, 1, 20_000])
+def test_a_quoted_string_that_is_not_closed_hides_the_preferences_in_it(escapes: int) -> None:
+    # With 20 000 of them, reading takes minutes where each quote is tried as the first of a string.
+    hidden = 'a="' + 'b\\"' * escapes + ", continue-on-error=false"
+    for prefer, expected in ((hidden, None), (f"continue-on-error, {hidden}", True)):
+        headers = {"Prefer": prefer}
+        assert (
+            decode_request(batch(part()), MULTIPART, headers=headers).continue_on_error is expected
+        )
+    wrapped = f"POST $batch HTTP/1.1\r\nPrefer: {hidden}\r\nContent-Type: {MULTIPART}\r\n\r\n"
+    message = wrapped.encode() + batch(part())
+    assert check_request(message, "application/http").value is not None
+    operation = Operation.get("A", {"Prefer": hidden}, id="1")
+    step = Execution(BatchRequest([operation]), batch_url="http://host/$batch").ready()[0]
+    assert isinstance(step, Step)
+    assert step.headers == operation.headers
+    converted, _ = convert_request(BatchRequest([operation]), source="json", target="multipart")
+    assert converted.operations()[0].headers == operation.headers
 
 
 def test_a_preference_that_is_no_boolean_is_left_out_with_a_warning() -> None:
