@@ -9,9 +9,9 @@ Why this long: the public types come first, each with what it means to whoever r
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final, TypeAlias
+from typing import ClassVar, Final, TypeAlias
 
 from odata_batch import _grammar as grammar
 from odata_batch import _message_rules as message_rules
@@ -25,7 +25,7 @@ from odata_batch._errors import (
     UnresolvedReference,
 )
 from odata_batch._headers import Headers
-from odata_batch._inheritance import ETAG_FIELDS, Inheritance
+from odata_batch._inheritance import DROPPED_HEADERS, ETAG_FIELDS, Inheritance
 from odata_batch._limits import DEFAULT_LIMITS, Limits
 from odata_batch._model import (
     BatchRequest,
@@ -63,6 +63,8 @@ class Step:
     """The absolute URL, references resolved; it lies within the service root."""
     headers: Headers
     """Its own header fields and those inherited from the batch request; see `Execution`."""
+    dropped: Headers
+    """Its own header fields that are not among `headers`, to be noted in a log; see `Execution`."""
     body: bytes
     """The octets of the body; empty if there is none."""
     group: int | None
@@ -169,10 +171,15 @@ class Execution:
     request, `headers`, that OData lets it inherit (OData Protocol, 8.1 and 8.2): Accept, batch
     media types left out, Accept-Charset, Accept-Language, Content-Language, Isolation, the
     versions, and the preferences allow-entityreferences and include-annotations. A Content-Encoding
-    is not inherited, as it was undone when the batch was read. Left out are Host, Content-Length
-    and Transfer-Encoding, which URL and body make superfluous, what `Dialect.forbidden_headers`
-    lists, and the preference respond-async where 202 is no possible answer. If-Match and
-    If-None-Match that hold `$id` get the ETag of that response.
+    is not inherited, as it was undone when the batch was read. If-Match and If-None-Match that hold
+    `$id` get the ETag of that response. Left out is the preference respond-async where 202 is no
+    possible answer. Dropped, and listed in `Step.dropped`, are an operation's own Content-Length
+    and Transfer-Encoding, which the body makes superfluous, what `Dialect.forbidden_headers` lists,
+    and what `dropped_headers` lists: by default `Execution.DROPPED_HEADERS`, the fields with which
+    a proxy tells the application who asks and for what, such as X-Forwarded-User, Remote-User and
+    X-HTTP-Method-Override. Whoever sends a batch could otherwise log in as anybody. Names are
+    compared without regard to case, and `_` is `-`, as it is in CGI and WSGI; a name ending in `*`
+    stands for all that begin so. Add to the default with `|`, take from it with `-`.
 
     **202** is an ordinary answer in JSON. In a change set it fails the change set with a 500, since
     nobody could say whether the rest may be committed. In a multipart response it stands for all
@@ -193,6 +200,9 @@ class Execution:
     them again.
     """
 
+    DROPPED_HEADERS: ClassVar[frozenset[str]] = DROPPED_HEADERS
+    """The names of the header fields that no operation may say for itself, in lower case."""
+
     def __init__(
         self,
         request: BatchRequest,
@@ -201,6 +211,7 @@ class Execution:
         format: Format = "multipart",
         response_format: Format | None = None,
         headers: HeadersLike = (),
+        dropped_headers: Iterable[str] = DROPPED_HEADERS,
         ordered: bool | None = None,
         continue_on_error: bool | None = None,
         service_root: str | None = None,
@@ -219,7 +230,7 @@ class Execution:
         _refuse(request, format, dialect, limits)
         prepared = prepare(request, format=format, dialect=dialect)
         self._dialect = dialect
-        self._inheritance = Inheritance(Headers(headers), dialect, format)
+        self._inheritance = Inheritance(Headers(headers), dialect, format, dropped_headers)
         self._evaluate = evaluate
         self._locate = locate
         self._stops = _stops(request, format, continue_on_error, dialect)
@@ -432,6 +443,7 @@ class Execution:
             method=operation.method,
             url=self._url(index),
             headers=self._inheritance.apply(operation, self._etags(index), answered_later),
+            dropped=Headers(self._inheritance.dropped(operation)),
             body=operation.body,
             group=None if unit.change_set is None else unit.index,
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from odata_batch import _grammar as grammar
 from odata_batch._headers import Headers, Pair
@@ -23,26 +23,50 @@ _INHERITED = frozenset(
     """.split()
 )
 _INHERITED_PREFERENCES = frozenset(("allow-entityreferences", "include-annotations"))
-_SUPERFLUOUS = frozenset(("host", "content-length", "transfer-encoding"))
+_SUPERFLUOUS = frozenset(("content-length", "transfer-encoding"))
+
+# Fields by which a proxy or a gateway tells the application who asks, and for what: the operation's
+# own would be believed. A name that ends in "*" stands for all that begin so. With the hop-by-hop
+# fields of RFC 9110, 7.6.1.
+DROPPED_HEADERS = frozenset(
+    """
+    host forwarded x-forwarded-* x-original-* x-rewrite-url x-real-ip x-client-ip true-client-ip
+    cf-connecting-ip remote-user x-remote-user x-auth-request-* x-arr-* x-ms-client-principal*
+    x-ssl-* proxy x-http-method* connection keep-alive upgrade te trailer
+    """.split()
+)
 
 
 class Inheritance:
     """What the requests of a batch inherit from the batch request, and what they may not say."""
 
-    def __init__(self, outer: Headers, dialect: Dialect, format: Format) -> None:
+    def __init__(
+        self, outer: Headers, dialect: Dialect, format: Format, dropped: Iterable[str]
+    ) -> None:
         self._json = format == "json"
-        self._left_out = dialect.forbidden_headers | _SUPERFLUOUS
+        left_out = {_gateway_name(name) for name in (*dropped, *dialect.forbidden_headers)}
+        left_out |= _SUPERFLUOUS
+        self._prefixes = tuple(name[:-1] for name in left_out if name.endswith("*"))
+        self._left_out = left_out
         self._fields = tuple(_inherited(outer))
         self._preferences = {
             name: text for name, text in _preferences(outer) if name in _INHERITED_PREFERENCES
         }
+
+    def dropped(self, operation: Operation) -> tuple[Pair, ...]:
+        """Return the operation's own fields that it may not say."""
+        return tuple(pair for pair in operation.headers.pairs if self._is_dropped(pair[0]))
+
+    def _is_dropped(self, name: str) -> bool:
+        name = _gateway_name(name)
+        return name in self._left_out or name.startswith(self._prefixes)
 
     def apply(self, operation: Operation, etags: Mapping[str, str], may_be_later: bool) -> Headers:
         """Return the fields of the operation and those that it inherits."""
         own = [
             (name, _with_etags(value, etags) if name.lower() in ETAG_FIELDS else value)
             for name, value in operation.headers.pairs
-            if name.lower() not in self._left_out
+            if not self._is_dropped(name)
         ]
         names = {_unprefixed(name) for name, _ in own}
         own += [pair for pair in self._fields if _unprefixed(pair[0]) not in names]
@@ -60,6 +84,11 @@ class Inheritance:
             return headers
         pairs = [pair for pair in headers.pairs if pair[0].lower() != "prefer"]
         return Headers([*pairs, *([("Prefer", ", ".join(kept + added))] if kept + added else [])])
+
+
+def _gateway_name(name: str) -> str:
+    """Return the name as CGI and WSGI see it, to which `X_Forwarded_For` is no other field."""
+    return name.lower().replace("_", "-")
 
 
 def _with_etags(value: str, etags: Mapping[str, str]) -> str:

@@ -1038,6 +1038,38 @@ def test_what_a_request_in_a_batch_may_not_say_is_left_out() -> None:
     assert headers_of(post("A", headers=own, body=b"1")).pairs == (("X-Own", "1"),)
 
 
+SPOKEN_FOR = """
+    Host Forwarded X-Forwarded-User X-Forwarded-For X-Original-URL X-Rewrite-URL X-Real-IP
+    X-Client-IP True-Client-IP CF-Connecting-IP Remote-User X-Remote-User
+    X-Auth-Request-Email X-ARR-LOG-ID
+    X-MS-Client-Principal X-MS-Client-Principal-Id X-SSL-Client-DN Proxy X-HTTP-Method
+    X-HTTP-Method-Override Connection Keep-Alive Upgrade TE Trailer
+""".split()
+KEPT = {"MSCRMCallerID": "x", "sap-client": "100", "Company": "x", "X-Forwarded": "x", "Via": "x"}
+
+
+@pytest.mark.parametrize("name", SPOKEN_FOR)
+@pytest.mark.parametrize("spell", [str, str.lower, lambda name: name.replace("-", "_").upper()])
+def test_what_a_proxy_says_is_not_believed_of_an_operation(
+    name: str, spell: Callable[[str], str]
+) -> None:
+    own = {spell(name): "admin", **KEPT}
+    for operation in (get("A", headers=own), post("A", headers=own, body=b"1")):
+        (step,) = start([operation]).ready()
+        assert isinstance(step, Step)
+        assert step.headers == Headers(KEPT)
+        assert step.dropped.pairs == ((spell(name), "admin"),)
+
+
+def test_fields_are_added_to_those_that_are_dropped_and_taken_from_them() -> None:
+    dropped = Execution.DROPPED_HEADERS - {"x-http-method*"} | {"X_Tenant", "x-my-*"}
+    own = {"X-HTTP-Method": "PATCH", "X-Tenant": "a", "X-My-Own": "b", "Remote-User": "c"}
+    (step,) = start([get("A", headers=own)], dropped_headers=dropped).ready()
+    assert isinstance(step, Step)
+    assert step.headers == Headers({"X-HTTP-Method": "PATCH"})
+    assert set(step.dropped) == {"x-tenant", "x-my-own", "remote-user"}
+
+
 def test_a_dialect_may_allow_what_others_forbid() -> None:
     dialect = replace(ODATA_4_01, forbidden_headers=frozenset())
     own = {"Authorization": "Bearer x"}
