@@ -21,8 +21,11 @@ The library does no I/O: it turns values into the bytes of a message, and bytes 
 True
 """
 
-from odata_batch._conversion import convert_request, convert_response
-from odata_batch._decoding import (
+from odata_batch._client.convert import convert_request, convert_response
+from odata_batch._client.match import match
+from odata_batch._client.outcomes import BatchFailed, BatchResult, Outcome, State
+from odata_batch._client.plan import is_throttled, remaining, retry_after, split
+from odata_batch._coding.decoding import (
     RequestDecoder,
     ResponseDecoder,
     check_request,
@@ -30,20 +33,29 @@ from odata_batch._decoding import (
     decode_request,
     decode_response,
 )
-from odata_batch._diagnostics import Diagnostic, Report, Rule, Severity
-from odata_batch._encoding import RequestEncoder, ResponseEncoder, encode_request, encode_response
-from odata_batch._errors import (
+from odata_batch._coding.encoding import (
+    RequestEncoder,
+    ResponseEncoder,
+    encode_request,
+    encode_response,
+)
+from odata_batch._graph.prepare import prepare
+from odata_batch._graph.references import Reference, find_references
+from odata_batch._graph.urls import is_within, location_of, rebase_url, resolve_url
+from odata_batch._model.dialect import Dialect
+from odata_batch._model.findings import (
     BatchError,
     DecodeError,
+    Diagnostic,
     EncodeError,
     LimitExceeded,
+    Report,
     UnresolvedReference,
 )
-from odata_batch._execution import Begin, Commit, Execution, Rollback, Step
-from odata_batch._headers import Headers
-from odata_batch._limits import Limits
-from odata_batch._matching import match
-from odata_batch._model import (
+from odata_batch._model.headers import Headers
+from odata_batch._model.limits import Limits
+from odata_batch._model.rules import Rule, Severity
+from odata_batch._model.values import (
     BatchRequest,
     BatchResponse,
     ChangeSet,
@@ -52,12 +64,7 @@ from odata_batch._model import (
     OperationResponse,
     Payload,
 )
-from odata_batch._outcomes import BatchFailed, BatchResult, Outcome, State
-from odata_batch._planning import is_throttled, remaining, retry_after, split
-from odata_batch._prepare import prepare
-from odata_batch._references import Reference, find_references
-from odata_batch._urls import is_within, location_of, rebase_url, resolve_url
-from odata_batch.dialects import Dialect
+from odata_batch._server.execution import Begin, Commit, Execution, Rollback, Step
 
 __all__ = [
     "BatchError",

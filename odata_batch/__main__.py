@@ -2,6 +2,7 @@
 
 import sys
 
-from odata_batch._cli import main
+from odata_batch._cli.main import main
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(main())

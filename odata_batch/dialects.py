@@ -17,89 +17,15 @@ Why this long: it is data, and each preset argues for its own.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import MappingProxyType
-from typing import Final, Literal
+from typing import Final
 
-from odata_batch._diagnostics import Rule, Severity
+from odata_batch._model.dialect import METHODS
+from odata_batch._model.dialect import Dialect as Dialect
+from odata_batch._model.rules import Rule, Severity
 
-_HTTP_ONLY_OUTSIDE = frozenset(
-    ("authorization", "proxy-authorization", "expect", "from", "max-forwards", "range", "te")
-)
-_METHODS = frozenset(("GET", "POST", "PUT", "PATCH", "DELETE"))
 _NOTE, _WARNING, _ERROR = Severity.NOTE, Severity.WARNING, Severity.ERROR
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Dialect:
-    """What a version of OData, or a service, writes and takes; frozen data, compared by value."""
-
-    name: str
-    """The name for people, as reports print it."""
-    version_header: str = "OData-Version"
-    """The field in which the outer message says its version."""
-    multipart_version: str = "4.0"
-    """Its value on multipart batches, which are defined since 4.0."""
-    json_version: str = "4.01"
-    """Its value on JSON batches, which are defined since 4.01."""
-    formats: frozenset[Literal["multipart", "json"]] = frozenset(("multipart", "json"))
-    """The formats that are spoken."""
-    methods: frozenset[str] = _METHODS
-    """The methods that raise no diagnostic."""
-    forbidden_headers: frozenset[str] = _HTTP_ONLY_OUTSIDE
-    """Names, in lower case, that an operation may not have."""
-    content_length: bool = False
-    """Whether encoding writes a Content-Length into every message that has a body."""
-    operations: int | None = None
-    """How many operations one batch may have, those in change sets included; `None` if unknown."""
-    change_sets: int | None = None
-    """How many change sets one batch may have; `None` if unknown."""
-    change_set_operations: int | None = None
-    """How many operations one change set may have; `None` if unknown."""
-    payload: int | None = None
-    """How many octets the body of a batch may have; `None` if unknown."""
-    url_forms: frozenset[Literal["absolute", "path", "relative"]] = frozenset(
-        ("absolute", "path", "relative")
-    )
-    """The forms of URL that are understood: `http://host/service/People`, `/service/People` and
-    `People`."""
-    paths_from_service_root: bool = False
-    """Whether `/People` means the same as `People`, as it does not by RFC 3986."""
-    root_segments: frozenset[str] = frozenset()
-    """First segments, in any case, that belong to the service root: no URL begins with them."""
-    references: Literal["relative", "rooted", "none"] = "relative"
-    """How a URL refers to another request: `$1/Orders`; or `/service/$1/Orders`, too; or never."""
-    ids_ignore_case: bool = False
-    """Whether identifiers that differ in case alone are the same."""
-    dependencies: Literal["any", "uniform"] = "any"
-    """Whether requests depend on any others; or, throughout the batch, none on any, each on the one
-    before, or all others on one and the same."""
-    transactions: Literal["optional", "required", "single"] = "optional"
-    """Where writes stand: anywhere; in change sets only; or in one change set that is the whole
-    batch and changes no entity twice, while a query is a batch of its own."""
-    atomicity_groups: bool = True
-    """Whether change sets, or atomicity groups, are executed as one."""
-    flat_responses: bool = False
-    """Whether the responses to a change set come one after the other, not as a change set."""
-    multipart_stops_on_error: bool = True
-    """Whether, without the preference, a multipart batch ends at the first error."""
-    json_stops_on_error: bool = False
-    """Whether, without the preference, a JSON batch ends at the first error."""
-    preference_prefix: bool = False
-    """Whether the preference is known as `odata.continue-on-error` only."""
-    json_bodies: Literal["raw", "structured", "base64"] = "raw"
-    """What bodies are in JSON batches: JSON as it is, the rest as text or base64url; JSON objects
-    and arrays only; or JSON as base64, too."""
-    base64_standard_alphabet: bool = False
-    """Whether binary bodies are written with + and / in place of - and _, and read so without a
-    finding; both alphabets are always read."""
-    base64_padding: bool = True
-    """Whether binary bodies are written with = at the end."""
-    severities: tuple[tuple[Rule, Severity], ...] = ()
-    """Rules whose severity differs from the catalogue's."""
-
-
-# -- versions of OData ---------------------------------------------------------------------------
 
 ODATA_4_01 = Dialect(name="OData 4.01")
 """OData 4.01, OASIS Standard of April 2020 (JSON Format: May 2020), Part 1, 11.7 and JSON Format,
@@ -134,7 +60,7 @@ ODATA_2 = Dialect(
     multipart_version="2.0",
     json_version="2.0",
     formats=frozenset(("multipart",)),
-    methods=_METHODS | {"MERGE"},
+    methods=METHODS | {"MERGE"},
     transactions="required",
     multipart_stops_on_error=False,
     severities=(

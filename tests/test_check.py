@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from odata_batch import Diagnostic, Headers, Rule, Severity
-from odata_batch._check import (
+from odata_batch._cli.check import (
     Checked,
     CheckedMessage,
     Finding,

@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from odata_batch import Rule
-from odata_batch._cli import main
+from odata_batch._cli.main import main
 
 from .helpers import GET, batch, part
 

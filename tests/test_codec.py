@@ -37,7 +37,7 @@ from odata_batch import (
     encode_response,
     prepare,
 )
-from odata_batch._prepare import Format
+from odata_batch._model.dialect import Format
 from odata_batch.dialects import GRAPH, ODATA_2, ODATA_4_0, ODATA_4_01
 
 from .helpers import JSON, MULTIPART, batch, change_set, chunkings, fed, member, outcomes, part

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from odata_batch import Headers, Limits, Rule
-from odata_batch._codings import Room, Undone, looks_like_text, too_large, undo_codings
+from odata_batch.capture._codings import Room, Undone, looks_like_text, too_large, undo_codings
 
 TEXT = b"--b\r\nContent-Type: application/http\r\n\r\nGET People HTTP/1.1\r\n\r\n\r\n--b--\r\n"
 BINARY = b"\x8b\x02\x80octets of brotli, say\x03"

@@ -25,8 +25,8 @@ from odata_batch import (
     encode_response,
     prepare,
 )
-from odata_batch._conversion import convert_request, convert_response
-from odata_batch._prepare import Format
+from odata_batch._client.convert import convert_request, convert_response
+from odata_batch._model.dialect import Format
 from odata_batch.dialects import ODATA_2, ODATA_4_0, ODATA_4_01, Dialect
 from odata_batch.strategies import batch_requests, batch_responses
 

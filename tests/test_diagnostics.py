@@ -11,7 +11,7 @@ from dataclasses import FrozenInstanceError, replace
 import pytest
 
 from odata_batch import Diagnostic, Report, Rule, Severity
-from odata_batch._diagnostics import quote
+from odata_batch._model.findings import quote
 
 NOTE = Diagnostic(Rule.REASON_MISSING, "a note")
 WARNING = Diagnostic(Rule.NO_PARTS, "a warning")

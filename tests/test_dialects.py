@@ -38,8 +38,8 @@ from odata_batch import (
     encode_response,
     prepare,
 )
-from odata_batch import _jsonbatch as jsonbatch
-from odata_batch._prepare import Format
+from odata_batch._model.dialect import Format
+from odata_batch._wire import json as jsonbatch
 from odata_batch.dialects import (
     AZURE_TABLES,
     BUSINESS_CENTRAL,

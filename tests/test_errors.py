@@ -19,7 +19,7 @@ from odata_batch import (
     Severity,
     UnresolvedReference,
 )
-from odata_batch._errors import Findings, Stop, exceed, stop
+from odata_batch._model.findings import Findings, Stop, exceed, stop
 
 NOTE = Diagnostic(Rule.REASON_MISSING, "a note", 1)
 WARNING = Diagnostic(Rule.NO_PARTS, "a warning", 2)

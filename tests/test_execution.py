@@ -34,7 +34,7 @@ from odata_batch import (
     encode_response,
     prepare,
 )
-from odata_batch._execution import Begin, Commit, Execution, Rollback, Step
+from odata_batch._server.execution import Begin, Commit, Execution, Rollback, Step
 from odata_batch.dialects import ODATA_2, ODATA_4_01
 from odata_batch.strategies import batch_requests
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from odata_batch import Rule
-from odata_batch._explain import catalogue_lines, rule_lines, similar_slugs
-from odata_batch._remedies import REMEDIES
+from odata_batch._cli.explain import catalogue_lines, rule_lines, similar_slugs
+from odata_batch._cli.remedies import REMEDIES
 
 
 def plain(colour: str, text: str) -> str:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from odata_batch._expressions import (
+from odata_batch._graph.expressions import (
     EXPRESSION_LITERALS,
     etag_references,
     expression_references,

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from odata_batch import Diagnostic, Rule, Severity
-from odata_batch._check import Checked, Finding, Place, check_file
-from odata_batch._formats import (
+from odata_batch._cli.check import Checked, Finding, Place, check_file
+from odata_batch._cli.report import (
     Style,
     concise_lines,
     dumped,
@@ -23,7 +23,7 @@ from odata_batch._formats import (
     summary_lines,
     text_lines,
 )
-from odata_batch._text import pictured, quoted
+from odata_batch._cli.terminal import pictured, quoted
 from odata_batch.dialects import GRAPH, ODATA_4_01
 
 from .helpers import batch, change_set, member, part

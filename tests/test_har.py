@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from odata_batch import Headers, Limits, Rule, check_request, check_response
-from odata_batch._har import is_har
 from odata_batch.capture import Exchange, Message, parse_capture, parse_har
+from odata_batch.capture._har import is_har
 
 from .helpers import MULTIPART, batch, part
 

@@ -11,21 +11,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from odata_batch import Diagnostic, Headers, Limits, Rule
-from odata_batch._errors import Stop
-from odata_batch._headers import (
+from odata_batch._model.findings import Stop
+from odata_batch._model.headers import folded, headers_of, without
+from odata_batch._wire.sections import (
     MediaType,
     Problem,
     SectionReader,
     first_fold,
-    folded,
     folds,
-    headers_of,
     parse_field_line,
     parse_media_type,
     serialize_fields,
     starts_of,
     unfold,
-    without,
 )
 
 CRLF = b"\r\n"

@@ -6,10 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from odata_batch._diagnostics import Diagnostic, Rule
-from odata_batch._errors import Stop
-from odata_batch._headers import Headers, SectionReader
-from odata_batch._http import (
+from odata_batch._model.findings import Diagnostic, Stop
+from odata_batch._model.headers import Headers
+from odata_batch._model.limits import Limits
+from odata_batch._model.rules import Rule
+from odata_batch._wire.http import (
     Request,
     Response,
     check_content_length,
@@ -20,7 +21,7 @@ from odata_batch._http import (
     serialize_response,
     split_head,
 )
-from odata_batch._limits import Limits
+from odata_batch._wire.sections import SectionReader
 
 Found = list[tuple[str, int | None, str]]
 CRLF = b"\r\n"

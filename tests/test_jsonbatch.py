@@ -40,7 +40,7 @@ from odata_batch import (
     encode_response,
     prepare,
 )
-from odata_batch._jsonbatch import decode_base64, encode_base64
+from odata_batch._wire.json import decode_base64, encode_base64
 from odata_batch.dialects import ODATA_4_0, ODATA_4_01
 
 from .helpers import JSON, chunkings, outcomes

@@ -12,9 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from odata_batch import Diagnostic, Limits, Rule
-from odata_batch._diagnostics import Reporter
-from odata_batch._errors import Stop
-from odata_batch._jsontext import (
+from odata_batch._model.findings import Reporter, Stop
+from odata_batch._wire.jsontext import (
     JsonObject,
     JsonText,
     Number,

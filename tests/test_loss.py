@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from odata_batch import Headers, Rule
-from odata_batch._loss import find_loss, length_of
+from odata_batch.capture._loss import find_loss, length_of
 
 from .helpers import JSON, MULTIPART, batch, change_set, member, part
 

@@ -24,8 +24,8 @@ from odata_batch import (
     decode_response,
     encode_response,
 )
-from odata_batch._matching import match
-from odata_batch._outcomes import BatchFailed, BatchResult, Outcome, State
+from odata_batch._client.match import match
+from odata_batch._client.outcomes import BatchFailed, BatchResult, Outcome, State
 from odata_batch.dialects import ODATA_2, ODATA_4_01
 
 Format = Literal["multipart", "json"]

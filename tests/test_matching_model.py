@@ -26,8 +26,8 @@ from odata_batch import (
     OperationResponse,
     prepare,
 )
-from odata_batch._matching import match
-from odata_batch._outcomes import BatchResult, State
+from odata_batch._client.match import match
+from odata_batch._client.outcomes import BatchResult, State
 from odata_batch.dialects import ODATA_2, ODATA_4_01, Dialect
 from odata_batch.strategies import batch_requests, batch_responses
 

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from odata_batch._diagnostics import Diagnostic, Rule
-from odata_batch._errors import Stop
-from odata_batch._limits import Limits
-from odata_batch._mime import Part, PartSplitter, close_delimiter, delimiter, join_parts
+from odata_batch._model.findings import Diagnostic, Stop
+from odata_batch._model.limits import Limits
+from odata_batch._model.rules import Rule
+from odata_batch._wire.mime import Part, PartSplitter, close_delimiter, delimiter, join_parts
 
 from .helpers import chunkings
 

@@ -23,7 +23,7 @@ from odata_batch import (
     Payload,
     Rule,
 )
-from odata_batch._model import keep_places, operation_of, place, response_of
+from odata_batch._model.values import keep_places, operation_of, place, response_of
 
 Value = (
     Operation

@@ -31,9 +31,9 @@ from odata_batch import (
     encode_request,
     encode_response,
 )
-from odata_batch._diagnostics import Diagnostic
-from odata_batch._headers import parse_media_type
-from odata_batch._multipart import boundary_of, check_boundary
+from odata_batch._model.findings import Diagnostic
+from odata_batch._wire.multipart import boundary_of, check_boundary
+from odata_batch._wire.sections import parse_media_type
 
 from .helpers import (
     CRLF,

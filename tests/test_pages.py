@@ -9,7 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from odata_batch import Headers
-from odata_batch._pages import is_batch_url, is_json_batch, media_type, status_of, what_instead
+from odata_batch.capture._refusals import (
+    is_batch_url,
+    is_json_batch,
+    media_type,
+    status_of,
+    what_instead,
+)
 
 # As nginx answers, and IIS, Azure AD and OData services do.
 NGINX = (

@@ -17,10 +17,10 @@ from odata_batch import (
     OperationResponse,
     check_response,
 )
-from odata_batch._diagnostics import Diagnostic
-from odata_batch._message_rules import Scope
-from odata_batch._pair_rules import check_pair
-from odata_batch._prepare import Format
+from odata_batch._checks.messages import Scope
+from odata_batch._checks.pairs import check_pair
+from odata_batch._model.dialect import Format
+from odata_batch._model.findings import Diagnostic
 from odata_batch.dialects import ODATA_2, ODATA_4_01
 
 from .helpers import JSON, MULTIPART, batch, part

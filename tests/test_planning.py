@@ -22,11 +22,11 @@ from odata_batch import (
     encode_request,
     prepare,
 )
-from odata_batch._matching import match
-from odata_batch._outcomes import BatchResult, Outcome, State
-from odata_batch._planning import is_throttled, remaining, retry_after, split
-from odata_batch._prepare import Format
-from odata_batch._references import Dependencies, dependencies_of
+from odata_batch._client.match import match
+from odata_batch._client.outcomes import BatchResult, Outcome, State
+from odata_batch._client.plan import is_throttled, remaining, retry_after, split
+from odata_batch._graph.references import Dependencies, dependencies_of
+from odata_batch._model.dialect import Format
 from odata_batch.dialects import ODATA_4_01, Dialect
 from odata_batch.strategies import batch_requests
 

@@ -23,8 +23,9 @@ from odata_batch import (
     encode_request,
     prepare,
 )
-from odata_batch._model import place
-from odata_batch._prepare import Format, Preparation, depth_of
+from odata_batch._graph.prepare import Preparation, depth_of
+from odata_batch._model.dialect import Format
+from odata_batch._model.values import place
 from odata_batch.dialects import GRAPH, ODATA_4_01
 from odata_batch.strategies import batch_requests, batch_responses
 

@@ -36,7 +36,7 @@ from odata_batch import (
     encode_response,
     prepare,
 )
-from odata_batch._prepare import Format
+from odata_batch._model.dialect import Format
 from odata_batch.strategies import batch_requests, batch_responses
 
 from .helpers import JSON, MULTIPART, Decoder, fed

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from odata_batch import BatchRequest, ChangeSet, Operation
-from odata_batch._references import (
+from odata_batch._graph.references import (
     Dependencies,
     Edge,
     Reference,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from odata_batch import Rule
-from odata_batch._remedies import REMEDIES
+from odata_batch._cli.remedies import REMEDIES
 
 
 def test_every_rule_has_a_remedy() -> None:

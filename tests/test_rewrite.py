@@ -17,8 +17,8 @@ from odata_batch import (
     encode_request,
     strategies,
 )
-from odata_batch._check import check_message
-from odata_batch._rewrite import rewritten, unwrapped
+from odata_batch._cli.check import check_message
+from odata_batch._cli.convert import rewritten, unwrapped
 from odata_batch.capture import Message, parse_message
 from odata_batch.dialects import ODATA_2, ODATA_4_01, Dialect
 

@@ -25,8 +25,8 @@ from odata_batch import (
     encode_request,
     encode_response,
 )
-from odata_batch._diagnostics import Diagnostic
-from odata_batch._message_rules import (
+from odata_batch._checks.batch import RequestRules, ResponseRules
+from odata_batch._checks.messages import (
     READ_JSON_OPERATION,
     READ_OPERATION,
     READ_RESPONSE,
@@ -34,8 +34,9 @@ from odata_batch._message_rules import (
     continue_on_error,
     preferences,
 )
-from odata_batch._prepare import Format, depth_of
-from odata_batch._rules import RequestRules, ResponseRules
+from odata_batch._graph.prepare import depth_of
+from odata_batch._model.dialect import Format
+from odata_batch._model.findings import Diagnostic
 from odata_batch.dialects import ODATA_2, ODATA_4_0, ODATA_4_01
 
 from .helpers import JSON, MULTIPART, batch, change_set, member, part

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from odata_batch import Diagnostic, Rule
-from odata_batch._check import Checked, Finding, Place, check_file
-from odata_batch._sarif import sarif_lines, uri_of
+from odata_batch._cli.check import Checked, Finding, Place, check_file
+from odata_batch._cli.sarif import sarif_lines, uri_of
 from odata_batch.dialects import ODATA_4_0, ODATA_4_01
 
 from .helpers import batch, part

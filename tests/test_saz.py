@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from odata_batch import Limits, Rule, check_request, check_response
-from odata_batch._saz import is_zip
 from odata_batch.capture import Exchange, Message, parse_capture, parse_saz
+from odata_batch.capture._saz import is_zip
 
 from .helpers import MULTIPART, batch, part
 

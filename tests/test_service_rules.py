@@ -9,15 +9,15 @@ from itertools import chain
 import pytest
 
 from odata_batch import ChangeSet, Dialect, Headers, Limits, Operation, Rule
-from odata_batch._message_rules import Scope
-from odata_batch._prepare import Format
-from odata_batch._service_rules import (
+from odata_batch._checks.messages import Scope
+from odata_batch._checks.services import (
     ServiceRules,
     check_format_spoken,
     check_payload,
     check_preference_prefix,
     service_rules,
 )
+from odata_batch._model.dialect import Format
 from odata_batch.dialects import (
     AZURE_TABLES,
     BUSINESS_CENTRAL,

@@ -16,8 +16,8 @@ from odata_batch import (
     Severity,
     encode_request,
 )
-from odata_batch._check import check_message
-from odata_batch._show import Options, message_lines
+from odata_batch._cli.check import check_message
+from odata_batch._cli.show import Options, message_lines
 from odata_batch.capture import parse_message
 from odata_batch.dialects import ODATA_4_0, ODATA_4_01, Dialect
 

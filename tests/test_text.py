@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from odata_batch._text import (
+from odata_batch._cli.terminal import (
     count,
     excerpt,
     filled,

@@ -25,10 +25,9 @@ from odata_batch import (
     UnresolvedReference,
     encode_request,
 )
-from odata_batch._message_rules import READ_OPERATION, Scope
-from odata_batch._prepare import Format
-from odata_batch._rules import RequestRules
-from odata_batch._urls import (
+from odata_batch._checks.batch import RequestRules
+from odata_batch._checks.messages import READ_OPERATION, Scope
+from odata_batch._graph.urls import (
     SYSTEM_RESOURCES,
     UrlReference,
     is_batch_resource,
@@ -40,6 +39,7 @@ from odata_batch._urls import (
     resolve_url,
     system_resources,
 )
+from odata_batch._model.dialect import Format
 from odata_batch.dialects import ODATA_2, ODATA_4_0, ODATA_4_01, Dialect
 
 CORPUS = Path(__file__).resolve().parent.parent / "spec-fixtures"

@@ -1,0 +1,505 @@
+"""What the standards ask of one message and of the outer header section, one function per rule.
+
+A rule is a function of an item, the scope and `say`, which reports a finding about that item. The
+tables at the end say which rules hold for what is read and for what is written.
+
+Why this long: it is one catalogue, and each function is short.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import Generic, TypeAlias, TypeVar
+
+from odata_batch._graph.expressions import reserved_names
+from odata_batch._graph.urls import is_batch_resource, referenced_id
+from odata_batch._model.dialect import Dialect, Format
+from odata_batch._model.findings import Reporter, exceed, quote
+from odata_batch._model.headers import Headers, Pair, folded
+from odata_batch._model.limits import Limits
+from odata_batch._model.rules import Rule
+from odata_batch._model.values import ChangeSet, ChangeSetResponse, Operation, OperationResponse
+from odata_batch._wire import grammar
+from odata_batch._wire.http import KNOWN_METHODS
+from odata_batch._wire.sections import SINGLE_FIELDS, Problem
+
+Say: TypeAlias = Callable[[Rule, str], None]
+"""Reports a rule and a message about the item at hand."""
+AnyChangeSet: TypeAlias = ChangeSet | ChangeSetResponse
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What the rules are applied under."""
+
+    format: Format
+    dialect: Dialect
+    limits: Limits
+    report: Reporter
+    sound_fields: set[Pair] = field(default_factory=set)
+    """Fields that gave no reason for a finding; most stand in many operations."""
+
+
+# The header fields that hold a version: OData Protocol, 8.1.5 and 8.2.7; until OData 3 with other
+# names, where something may follow behind a semicolon ([MS-ODATA], 2.2.5.3 and 2.2.5.7).
+_VERSION_FIELDS = (
+    "odata-version",
+    "odata-maxversion",
+    "dataserviceversion",
+    "maxdataserviceversion",
+)
+# The header fields that hold a URL of OData.
+_URL_FIELDS = ("content-location", "location", "odata-entityid")
+# How many fields are remembered, so that a unique ETag in each of many operations does no harm.
+_REMEMBERED = 1024
+
+
+# -- one message, read or to be written -----------------------------------------------------------
+
+
+def check_url(item: Operation, scope: Scope, say: Say) -> None:
+    """RFC 3986, 2 and the URL forms of OData Protocol, 11.7.7.1 and OData JSON, 19.1."""
+    url = item.url
+    if grammar.PLAIN_URL.fullmatch(url) and ("%" not in url or _encodes(url)):
+        return
+    if not url:
+        rule = Rule.JSON_URL_EMPTY if scope.format == "json" else Rule.REQUEST_LINE_SYNTAX
+        say(rule, "the URL is empty")
+    _check_url_characters(url, say)
+    if url.startswith("//"):
+        json = scope.format == "json"
+        rule = Rule.JSON_URL_AUTHORITY if json else Rule.URL_AUTHORITY
+        say(rule, f"URL {quote(url)} begins with two slashes")
+    if "#" in url:
+        say(Rule.URL_FRAGMENT, f"URL {quote(url)} has a fragment")
+    if ":" in url:
+        _check_url_colon(url, scope, say)
+
+
+def _check_url_characters(url: str, say: Say) -> None:
+    if grammar.URL.fullmatch(url) and _encodes(url):
+        return
+    if grammar.CONTROL_OR_TAB.search(url):
+        say(Rule.CONTROL_CHARACTER, f"URL {quote(url)} has a control character")
+    if "\\" in url:
+        say(Rule.URL_BACKSLASH, f"URL {quote(url)} has a backslash")
+    if " " in url:
+        say(Rule.URL_BLANKS, f"URL {quote(url)} has blanks, expected %20")
+    odd = grammar.URL_ODD_CHARACTER.search(url)
+    if odd:
+        say(Rule.URL_CHARACTERS, f"URL {quote(url)} has {odd[0]!r}, expected a percent-encoding")
+
+
+def _encodes(url: str) -> bool:
+    """Tell whether every percent sign begins a percent-encoding."""
+    return grammar.LONE_PERCENT.search(url) is None
+
+
+def _check_url_colon(url: str, scope: Scope, say: Say) -> None:
+    scheme = grammar.SCHEME.match(url)
+    if scheme is not None:
+        if scheme[1].lower() not in ("http", "https") or not url.startswith("//", scheme.end()):
+            say(Rule.URL_SCHEME, f"URL {quote(url)} begins with {quote(scheme[0])}")
+        elif scope.format == "json":
+            say(Rule.JSON_URL_ABSOLUTE, f"URL {quote(url)} is absolute")
+    elif ":" in url.partition("?")[0]:
+        say(Rule.URL_COLON, f"URL {quote(url)} has a colon in its path, expected %3A")
+
+
+def check_nested_batch(item: Operation, scope: Scope, say: Say) -> None:
+    """OData Protocol, 11.7: an individual request is not a batch request."""
+    if is_batch_resource(item.url):
+        say(Rule.NESTED_BATCH, f"URL {quote(item.url)} names the batch resource")
+
+
+def check_method(item: Operation, scope: Scope, say: Say) -> None:
+    """OData Protocol, 11.7 and OData JSON, 19.1: the methods of a batch."""
+    if item.method in scope.dialect.methods or not grammar.TOKEN.fullmatch(item.method):
+        return
+    rule = Rule.JSON_METHOD_UNKNOWN if scope.format == "json" else Rule.METHOD_UNKNOWN
+    say(rule, f"found the method {quote(item.method)}")
+
+
+def check_body_expected(item: Operation, scope: Scope, say: Say) -> None:
+    """RFC 9110, 9.3.1, and OData JSON, 19.1 for DELETE, too."""
+    if not item.body or item.method not in ("GET", "DELETE"):
+        return
+    message = f"found a body of {len(item.body)} octets with {quote(item.method)}"
+    if scope.format == "json" and item.method in ("GET", "DELETE"):
+        say(Rule.JSON_BODY_UNEXPECTED, message)
+    elif item.method == "GET":
+        say(Rule.BODY_UNEXPECTED, message)
+
+
+def check_forbidden_headers(item: Operation, scope: Scope, say: Say) -> None:
+    """OData Protocol, 11.7.7.1: what individual requests must not carry."""
+    fields = folded(item.headers)
+    if not scope.dialect.forbidden_headers.isdisjoint(fields):
+        for name in fields:
+            if name in scope.dialect.forbidden_headers:
+                say(Rule.FORBIDDEN_HEADER, f"found the header {name}")
+
+
+def check_transfer_encoding(item: Operation | OperationResponse, scope: Scope, say: Say) -> None:
+    """OData Protocol, 11.7.7.1: a processor may refuse transfer codings, and this one does."""
+    if "transfer-encoding" in folded(item.headers):
+        value = quote(item.headers["transfer-encoding"])
+        say(Rule.TRANSFER_ENCODING, f"found Transfer-Encoding {value}")
+
+
+def check_version_header(item: Operation | OperationResponse, scope: Scope, say: Say) -> None:
+    """OData Protocol, 8.1.5."""
+    check_version(item.headers, say)
+
+
+def check_version(headers: Headers, say: Say) -> None:
+    """OData Protocol, 8.1.5, for the header section of any message; until OData 3, too."""
+    fields = folded(headers)
+    for name in _VERSION_FIELDS:
+        if name not in fields:
+            continue
+        value = headers[name]
+        version = value.partition(";")[0] if "dataservice" in name else value
+        if not grammar.VERSION.fullmatch(version):
+            message = f"found {name} {quote(value)}, expected a version such as 4.0"
+            say(Rule.VERSION_HEADER, message)
+
+
+def check_content_type_present(item: Operation | OperationResponse, scope: Scope, say: Say) -> None:
+    """OData Protocol, 8.1.1; OData JSON, 19.1 makes JSON the default."""
+    if not item.body or "content-type" in folded(item.headers):
+        return
+    if scope.format == "multipart":
+        message = f"a body of {len(item.body)} octets has no Content-Type"
+        say(Rule.CONTENT_TYPE_MISSING, message)
+    elif isinstance(item, Operation):
+        say(Rule.JSON_CONTENT_TYPE_MISSING, "a body has no content-type; read as application/json")
+    elif item.body.startswith(b'"'):
+        say(Rule.JSON_STRING_BODY, f"the body {quote(item.body)} is read as a JSON string")
+
+
+def check_body_forbidden(item: OperationResponse, scope: Scope, say: Say) -> None:
+    """RFC 9110, 6.4.1."""
+    if item.body and (item.status < 200 or item.status in (204, 304)):
+        message = f"found a body of {len(item.body)} octets with status {item.status}"
+        say(Rule.BODY_FORBIDDEN, message)
+
+
+def check_host(item: Operation, scope: Scope, say: Say) -> None:
+    """RFC 9112, 3.2.2: an absolute URL says more than Host does."""
+    fields = folded(item.headers)
+    authority = grammar.AUTHORITY.match(item.url) if "host" in fields else None
+    if authority is None:
+        return
+    port = ":443" if item.url[:5].lower() == "https" else ":80"
+    host = item.headers["host"]
+    if authority[1].lower().removesuffix(port) != host.lower().removesuffix(port):
+        say(Rule.HOST_CONFLICT, f"URL {quote(item.url)} is absolute, and Host is {quote(host)}")
+
+
+def check_respond_async(item: Operation, scope: Scope, say: Say) -> None:
+    """OData Protocol, 11.7.7.6: not applied to individual requests of a multipart response."""
+    values = folded(item.headers).get("prefer", ()) if scope.format == "multipart" else ()
+    if any("async" in value.lower() for value in values):
+        for name, _ in preferences(item.headers):
+            if name.removeprefix("odata.") == "respond-async":
+                say(Rule.RESPOND_ASYNC_INSIDE, f"found the preference {name} in one request")
+
+
+def check_location(item: OperationResponse, scope: Scope, say: Say) -> None:
+    """OData Protocol, 11.4.2 and 11.6: where the new entity or the status monitor is."""
+    if item.status not in (201, 202) or "location" in folded(item.headers):
+        return
+    accepted = item.status == 202
+    rule = Rule.ACCEPTED_WITHOUT_LOCATION if accepted else Rule.CREATED_WITHOUT_LOCATION
+    say(rule, f"the response {item.status} has no Location")
+
+
+def check_response_urls(item: OperationResponse, scope: Scope, say: Say) -> None:
+    """OData Protocol, 11.7.7.5: identifiers of requests mean nothing to whoever follows a URL."""
+    fields = folded(item.headers)
+    for name in _URL_FIELDS:
+        if name in fields and referenced_id(item.headers[name]) is not None:
+            say(Rule.REFERENCE_IN_RESPONSE, f"{name} is {quote(item.headers[name])}")
+
+
+def check_async_result(item: OperationResponse, scope: Scope, say: Say) -> None:
+    """OData Protocol, 8.3.1: the status of the whole batch, once it is there."""
+    if "asyncresult" in folded(item.headers):
+        value = quote(item.headers["asyncresult"])
+        say(Rule.ASYNC_RESULT_INSIDE, f"found AsyncResult {value} in one response")
+
+
+def check_id(item: Operation | OperationResponse, scope: Scope, say: Say) -> None:
+    """OData Protocol, 11.7.3: the characters of an identifier, and names that are taken."""
+    if item.id is None:
+        return
+    check_identifier(item.id, scope, item.position, say)
+    if item.id in reserved_names(scope.dialect):
+        say(Rule.ID_UNREFERENCABLE, f"${item.id} is not a reference to id {quote(item.id)}")
+
+
+def check_identifier(id: str, scope: Scope, position: int | None, say: Say) -> None:
+    """OData Protocol, 11.7.3: request-id = 1*( unreserved )."""
+    if len(id) > scope.limits.id:
+        exceed(scope.report, scope.limits, "id", position)
+    if not grammar.REQUEST_ID.fullmatch(id):
+        say(Rule.ID_SYNTAX, f"found the id {quote(id)}, expected letters, digits and - . _ ~")
+
+
+def check_group_name(item: AnyChangeSet, scope: Scope, say: Say) -> None:
+    """OData JSON, 19.1: the name of an atomicity group is an identifier, too."""
+    if item.id is not None:
+        check_identifier(item.id, scope, item.position, say)
+
+
+# -- one message that did not come off the wire as octets ------------------------------------------
+
+
+def check_header_syntax(item: Operation | OperationResponse, scope: Scope, say: Say) -> None:
+    """RFC 9110, 5: what a field line can carry."""
+    pairs = item.headers.pairs
+    if len(pairs) > scope.limits.fields:
+        exceed(scope.report, scope.limits, "fields", item.position)
+    octets = sum(map(len, chain.from_iterable(pairs))) + 4 * len(pairs) - 2
+    if octets > scope.limits.header_section:
+        exceed(scope.report, scope.limits, "header_section", item.position)
+    for pair in pairs:
+        if pair not in scope.sound_fields:
+            _check_field(pair, item.position, scope, say)
+
+
+def _check_field(pair: Pair, position: int | None, scope: Scope, say: Say) -> None:
+    name, value = pair
+    if len(name) + len(value) + 2 > scope.limits.field_line:
+        exceed(scope.report, scope.limits, "field_line", position)
+    problems = [*field_problems(name, value)]
+    if value != value.strip(" \t"):
+        # JSON carries the blanks; on a field line they would be lost.
+        rule = Rule.HEADER_BLANKS if scope.format == "json" else Rule.NOT_EXPRESSIBLE
+        message = f"header {quote(name)} has the value {quote(value)}, with a blank at an end"
+        problems.append((rule, message))
+    for rule, message in problems:
+        say(rule, message)
+    if not problems and len(scope.sound_fields) < _REMEMBERED:
+        scope.sound_fields.add(pair)
+
+
+def field_problems(name: str, value: str) -> Iterator[Problem]:
+    """RFC 9110, 5: names are tokens, values are ISO-8859-1 and have no controls."""
+    if not grammar.TOKEN.fullmatch(name):
+        yield Rule.HEADER_SYNTAX, f"found the header name {quote(name)}, expected a token"
+    if value.isascii() and value.isprintable():
+        return
+    found = f"header {quote(name)} has the value {quote(value)}"
+    if grammar.CONTROL.search(value):
+        yield Rule.CONTROL_CHARACTER, f"{found}, with a control character"
+    if not grammar.LATIN_1.fullmatch(value):
+        yield Rule.HEADER_CHARACTERS, f"{found}, not in ISO-8859-1"
+
+
+def check_repeated_headers(item: Operation | OperationResponse, scope: Scope, say: Say) -> None:
+    """RFC 9110, 5.3: fields that have one value."""
+    fields = folded(item.headers)
+    if len(fields) == len(item.headers.pairs):
+        return
+    longest = max(len(name) + len(", ".join(values)) + 2 for name, values in fields.items())
+    if scope.format == "json" and longest > scope.limits.field_line:
+        exceed(scope.report, scope.limits, "field_line", item.position)
+    for name in sorted(SINGLE_FIELDS & item.headers.keys()):
+        values = item.headers.get_all(name)
+        if len(set(values)) > 1:
+            message = f"{name} has the values {quote(values[0])} and {quote(values[1])}"
+            say(Rule.REPEATED_HEADER, message)
+
+
+def check_method_syntax(item: Operation, scope: Scope, say: Say) -> None:
+    """RFC 9110, 9.1."""
+    if not grammar.TOKEN.fullmatch(item.method):
+        say(Rule.METHOD_SYNTAX, f"found the method {quote(item.method)}, expected a token")
+
+
+# -- one message that is to be written -------------------------------------------------------------
+
+
+def check_method_case(item: Operation, scope: Scope, say: Say) -> None:
+    """Decoding reads known methods as upper case, so that is how they are written."""
+    upper = item.method.upper()
+    if item.method != upper and upper in KNOWN_METHODS:
+        say(Rule.METHOD_SYNTAX, f"found the method {quote(item.method)}, expected {quote(upper)}")
+
+
+def check_status(item: OperationResponse, scope: Scope, say: Say) -> None:
+    """RFC 9110, 15."""
+    if not 100 <= item.status <= 599:
+        rule = Rule.JSON_STATUS if scope.format == "json" else Rule.STATUS_LINE_SYNTAX
+        say(rule, f"found the status {item.status}, expected 100 to 599")
+
+
+def check_reason(item: OperationResponse, scope: Scope, say: Say) -> None:
+    """RFC 9112, 4: a reason phrase fits on its line."""
+    if item.reason is None or scope.format == "json":
+        return
+    if grammar.CONTROL_OR_TAB.search(item.reason):
+        message = f"the reason phrase {quote(item.reason)} has a control character"
+        say(Rule.CONTROL_CHARACTER, message)
+    if not grammar.LATIN_1.fullmatch(item.reason):
+        say(Rule.HEADER_CHARACTERS, f"the reason phrase {quote(item.reason)} is not ISO-8859-1")
+
+
+def check_content_length(item: Operation | OperationResponse, scope: Scope, say: Say) -> None:
+    """RFC 9112, 6.3; JSON does not carry the field."""
+    if scope.format == "json":
+        return
+    for value in folded(item.headers).get("content-length", ()):
+        # What decoding leaves in the body behind the claimed length is written again as it was.
+        rest = item.body.endswith(b"\r\n") and value == str(len(item.body) - 2)
+        if value != str(len(item.body)) and not rest:
+            message = f"Content-Length is {quote(value)}, the body has {len(item.body)} octets"
+            say(Rule.CONTENT_LENGTH_MISMATCH, message)
+
+
+def check_content_id_header(item: Operation | OperationResponse, scope: Scope, say: Say) -> None:
+    """The identifier is written as Content-ID; a header that says otherwise would be read back."""
+    if scope.format == "json":
+        return
+    for value in folded(item.headers).get("content-id", ()):
+        if value != item.id:
+            message = f"header Content-ID is {quote(value)}, the id is {item.id!r:.60}"
+            say(Rule.CONTENT_ID_CONFLICT, message)
+
+
+def check_sizes(item: Operation | OperationResponse, scope: Scope, say: Say) -> None:
+    """What is written can be read back under the same limits."""
+    limits = scope.limits
+    if len(item.body) > limits.body:
+        exceed(scope.report, limits, "body", item.position)
+    if isinstance(item, Operation) and len(item.url) > limits.url:
+        exceed(scope.report, limits, "url", item.position)
+
+
+def check_not_empty(item: AnyChangeSet, scope: Scope, say: Say) -> None:
+    """OData v3 Batch Processing, 2.2: one or more operations."""
+    if not item.items:
+        say(Rule.EMPTY_CHANGE_SET, "found a change set without operations")
+
+
+_Message = TypeVar("_Message", Operation, OperationResponse)
+
+
+@dataclass(frozen=True, slots=True)
+class MessageRules(Generic[_Message]):
+    """The rules for one message: those that look at the whole of it, and at its headers alone;
+    and the rules for a change set."""
+
+    message: tuple[Callable[[_Message, Scope, Say], None], ...]
+    headers: tuple[Callable[[_Message, Scope, Say], None], ...]
+    change_set: tuple[Callable[[AnyChangeSet, Scope, Say], None], ...] = (check_group_name,)
+    placed: bool = True
+    """Whether the items stand in a payload at their positions."""
+
+
+_READ_OPERATION = (
+    check_url,
+    check_host,
+    check_nested_batch,
+    check_method,
+    check_body_expected,
+    check_content_type_present,
+    check_id,
+)
+_READ_RESPONSE = (check_content_type_present, check_body_forbidden, check_location, check_id)
+_OPERATION_HEADERS = (
+    check_forbidden_headers,
+    check_transfer_encoding,
+    check_version_header,
+    check_respond_async,
+)
+_RESPONSE_HEADERS = (
+    check_transfer_encoding,
+    check_version_header,
+    check_response_urls,
+    check_async_result,
+)
+_HEADER_SYNTAX = (check_header_syntax, check_repeated_headers)
+_WRITE = (check_content_length, check_content_id_header, check_sizes)
+
+READ_OPERATION: MessageRules[Operation] = MessageRules(_READ_OPERATION, _OPERATION_HEADERS)
+READ_JSON_OPERATION: MessageRules[Operation] = MessageRules(
+    (*_READ_OPERATION, check_method_syntax), (*_OPERATION_HEADERS, *_HEADER_SYNTAX)
+)
+WRITE_OPERATION: MessageRules[Operation] = MessageRules(
+    (*_READ_OPERATION, check_method_syntax, check_method_case, *_WRITE),
+    (*_OPERATION_HEADERS, *_HEADER_SYNTAX),
+    (check_group_name, check_not_empty),
+    placed=False,
+)
+READ_RESPONSE: MessageRules[OperationResponse] = MessageRules(_READ_RESPONSE, _RESPONSE_HEADERS)
+READ_JSON_RESPONSE: MessageRules[OperationResponse] = MessageRules(
+    _READ_RESPONSE, (*_RESPONSE_HEADERS, *_HEADER_SYNTAX)
+)
+WRITE_RESPONSE: MessageRules[OperationResponse] = MessageRules(
+    (*_READ_RESPONSE, check_status, check_reason, *_WRITE),
+    (*_RESPONSE_HEADERS, *_HEADER_SYNTAX),
+    (check_group_name, check_not_empty),
+    placed=False,
+)
+
+
+# -- the outer message -----------------------------------------------------------------------------
+
+
+def check_outer_request(headers: Headers, say: Say) -> None:
+    """OData Protocol, 8.2: what the header section of a batch request may hold."""
+    check_version(headers, say)
+    for name in ("if-match", "if-none-match"):
+        if name in headers:
+            message = f"the batch request has {name} {quote(headers[name])}"
+            say(Rule.OUTER_PRECONDITION, message)
+    if "x-http-method" in headers:
+        value = quote(headers["x-http-method"])
+        say(Rule.METHOD_TUNNEL, f"the batch request has X-HTTP-Method {value}")
+    for name, _ in preferences(headers):
+        if name.removeprefix("odata.") in ("maxpagesize", "track-changes", "return"):
+            say(Rule.OUTER_PREFERENCE, f"the batch request has the preference {quote(name)}")
+
+
+def check_outer_response(headers: Headers, say: Say) -> None:
+    """OData Protocol, 8.3: what the header section of a batch response may hold."""
+    check_version(headers, say)
+    for name in ("etag", "location", "odata-entityid"):
+        if name in headers:
+            say(Rule.OUTER_RESPONSE_HEADER, f"the batch response has the header {name}")
+    result = headers.get("asyncresult")
+    if result is not None and not grammar.STATUS.fullmatch(result):
+        message = f"AsyncResult is {quote(result)}, expected a status code of three digits"
+        say(Rule.ASYNC_RESULT, message)
+
+
+def preferences(headers: Headers) -> list[tuple[str, str]]:
+    """Return the preferences of all Prefer fields, names in lower case (RFC 7240, 2)."""
+    found = []
+    for value in headers.get_all("prefer"):
+        for match in grammar.PREFERENCE.finditer(value):
+            text = match[3] if match[2] is None else grammar.QUOTED_PAIR.sub(r"\1", match[2])
+            found.append((match[1].lower(), text or ""))
+    return found
+
+
+def continue_on_error(headers: Headers, say: Say) -> bool | None:
+    """Return the preference of that name, the first where it is repeated (OData Protocol, 8.2.8.3).
+
+    Without a prefix it wins over `odata.continue-on-error`; without a value it is true.
+    """
+    found = preferences(headers)
+    for wanted in ("continue-on-error", "odata.continue-on-error"):
+        for name, value in found:
+            if name != wanted:
+                continue
+            if value.lower() in ("", "true", "false"):
+                return value.lower() != "false"
+            say(Rule.PREFERENCE_VALUE, f"{name} is {quote(value)}, expected true or false")
+            return None
+    return None

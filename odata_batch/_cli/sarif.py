@@ -1,0 +1,171 @@
+"""What `odata-batch check --format sarif` prints: SARIF 2.1.0 (OASIS Standard), one run.
+
+A finding in a file that is one message has a region in octets and, the same, in lines; columns
+count characters of UTF-8. Elsewhere, in archives and in bodies that had to be decoded, no octets of
+the file are the place: then the finding has the file, a logical location as in
+`entries[3].request.items[0]`, and properties: `origin`, which is `body` or the `member` of the
+archive, and `byteOffset` and `byteLength` in it. Files that could not be read and findings that are
+not listed are notifications of the invocation.
+"""
+
+from __future__ import annotations
+
+import binascii
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+from odata_batch import Rule, Severity
+from odata_batch._cli.check import Checked, Finding, Place
+from odata_batch._cli.remedies import REMEDIES
+from odata_batch._cli.report import Json, dumped, name_of
+from odata_batch._cli.terminal import visible
+
+_SCHEMA = (
+    "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
+)
+_UNRESERVED: Final[frozenset[int]] = frozenset(
+    b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~/"
+)
+
+
+def sarif_lines(results: Sequence[Checked], tool: str | None) -> Iterator[str]:
+    """Yield the lines of a SARIF log; `tool` is the version of this package, if known."""
+    found = {finding.diagnostic.rule for each in results for finding in each.findings}
+    indices = {rule: index for index, rule in enumerate(rule for rule in Rule if rule in found)}
+    # An artifact is listed once, even if it is checked twice.
+    files = {file: index for index, file in enumerate(dict.fromkeys(each.file for each in results))}
+    driver: dict[str, Json] = {"name": "odata-batch"}
+    if tool is not None:
+        driver["version"] = tool
+    driver["rules"] = [_descriptor(rule) for rule in indices]
+    run: dict[str, Json] = {
+        "tool": {"driver": driver},
+        "invocations": [_invocation(results, files)],
+        "artifacts": [
+            {"location": {"uri": uri_of(file)}, "roles": ["analysisTarget"]} for file in files
+        ],
+        "columnKind": "unicodeCodePoints",
+        "defaultEncoding": "UTF-8",
+        "results": [
+            _result(finding, _artifact(each.file, files), indices)
+            for each in results
+            for finding in each.findings
+        ],
+    }
+    yield from dumped({"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]})
+
+
+def uri_of(file: str) -> str:
+    """Return the file name as a URI, or relative to the current directory as it was given.
+
+    >>> uri_of("a b/c.http"), uri_of("/tmp/#1.har")
+    ('a%20b/c.http', 'file:///tmp/%231.har')
+    """
+    path = "".join(chr(each) if each in _UNRESERVED else f"%{each:02X}" for each in _octets(file))
+    return f"file://{path}" if path.startswith("/") else path
+
+
+def _octets(file: str) -> bytes:
+    try:
+        return file.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:  # half a character, which names may hold on Windows
+        return file.encode("utf-8", "surrogatepass")
+
+
+def _descriptor(rule: Rule) -> Json:
+    return {
+        "id": rule.slug,
+        "shortDescription": {"text": rule.sentence},
+        "fullDescription": {"text": f"{rule.sentence} ({rule.citation})"},
+        "help": {"text": f"{REMEDIES[rule]} See {rule.citation}."},
+        "defaultConfiguration": {"level": name_of(rule.severity)},
+        "properties": {"citation": rule.citation, "fatal": rule.fatal},
+    }
+
+
+def _artifact(file: str, files: Mapping[str, int]) -> Json:
+    return {"uri": uri_of(file), "index": files[file]}
+
+
+def _result(finding: Finding, artifact: Json, indices: Mapping[Rule, int]) -> Json:
+    found = finding.diagnostic
+    result: dict[str, Json] = {
+        "ruleId": found.rule.slug,
+        "ruleIndex": indices[found.rule],
+        "level": name_of(found.severity),
+        "message": {"text": visible(found.message)},
+        "locations": [_location(finding, artifact)],
+        "partialFingerprints": {"odataBatch/v1": _fingerprint(finding)},
+    }
+    if finding.place is not None and finding.place.origin != "file":
+        place = finding.place
+        result["properties"] = {
+            "origin": place.origin,
+            "byteOffset": place.offset,
+            "byteLength": place.length,
+        }
+    return result
+
+
+def _location(finding: Finding, artifact: Json) -> Json:
+    physical: dict[str, Json] = {"artifactLocation": artifact}
+    if finding.place is not None and finding.place.origin == "file":
+        physical["region"] = _region(finding.place)
+    location: dict[str, Json] = {"physicalLocation": physical}
+    name = ".".join(filter(None, (finding.source, visible(finding.diagnostic.path))))
+    if name:
+        location["logicalLocations"] = [{"fullyQualifiedName": name}]
+    return location
+
+
+def _region(place: Place) -> Json:
+    return {
+        "byteOffset": place.offset,
+        "byteLength": place.length,
+        "startLine": place.line,
+        "startColumn": place.column,
+        "endLine": place.line,
+        "endColumn": place.end_column,
+        "snippet": _content(place.after[: place.length]),
+    }
+
+
+def _content(octets: bytes) -> Json:
+    try:
+        return {"text": octets.decode("utf-8")}
+    except UnicodeDecodeError:
+        return {"binary": binascii.b2a_base64(octets, newline=False).decode("ascii")}
+
+
+def _fingerprint(finding: Finding) -> str:
+    """Return what stays the same when lines are added above the finding."""
+    found = finding.diagnostic
+    parts = (found.rule.slug, finding.source, found.path, found.message)
+    return hashlib.sha256("\n".join(parts).encode("utf-8", "backslashreplace")).hexdigest()
+
+
+def _invocation(results: Sequence[Checked], files: Mapping[str, int]) -> Json:
+    notifications: list[Json] = []
+    for each in results:
+        artifact = _artifact(each.file, files)
+        if each.error:
+            notifications.append(_notification(artifact, Severity.ERROR, each.error))
+        if each.omitted:
+            text = f"{each.omitted} more findings are not listed"
+            notifications.append(_notification(artifact, Severity.WARNING, text))
+        if each.explained:
+            text = f"{each.explained} findings are explained by octets that the capture has lost"
+            notifications.append(_notification(artifact, Severity.NOTE, text))
+    return {
+        "executionSuccessful": not any(each.error for each in results),
+        "toolExecutionNotifications": notifications,
+    }
+
+
+def _notification(artifact: Json, severity: Severity, text: str) -> Json:
+    return {
+        "level": name_of(severity),
+        "message": {"text": text},
+        "locations": [{"physicalLocation": {"artifactLocation": artifact}}],
+    }

@@ -1,0 +1,229 @@
+"""What `odata-batch show` prints: the tree of a captured batch and what is wrong with it, as lines.
+
+Functions called `..._lines` yield what is printed, without line ends. Nothing is read or printed
+here. Whatever comes from the capture goes through `visible` on its way to a terminal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from odata_batch import (
+    BatchRequest,
+    BatchResponse,
+    ChangeSet,
+    ChangeSetResponse,
+    Headers,
+    Operation,
+    OperationResponse,
+    Rule,
+    Severity,
+)
+from odata_batch._cli.check import CheckedMessage, Place, media_type_of
+from odata_batch._cli.terminal import (
+    BOLD,
+    COLOURS,
+    GREEN,
+    RED,
+    Paint,
+    count,
+    excerpt,
+    indented,
+    visible,
+    visible_bytes,
+)
+from odata_batch.capture import Message, parse_message
+
+_Batch: TypeAlias = BatchRequest | BatchResponse
+_Item: TypeAlias = Operation | ChangeSet | OperationResponse | ChangeSetResponse
+
+# A quoted line and its indentation fit into 100 columns.
+_WIDTH = 92
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What is to be shown, and how."""
+
+    headers: bool
+    bodies: bool
+    paint: Paint
+
+
+# -- the batch -----------------------------------------------------------------------------------
+
+
+def message_lines(message: Message, checked: CheckedMessage, options: Options) -> Iterator[str]:
+    """Yield everything that is to be shown of a message that has been checked."""
+    batch = checked.batch
+    yield from _head_lines(message, options)
+    if batch is not None:
+        yield from indented(_batch_lines(batch, options.paint))
+    if batch is not None and batch.items:
+        yield ""
+        for index, item in enumerate(batch.items):
+            yield from _item_lines(item, f"items[{index}]", options)
+    elif message.body:
+        yield ""
+        yield from _body_lines("", message.body, options)
+    yield from _finding_lines(checked, options.paint)
+    yield ""
+    yield _summary(checked)
+
+
+def _head_lines(message: Message, options: Options) -> Iterator[str]:
+    yield options.paint(BOLD, _heading(message))
+    if message.start_line:
+        yield f"  {visible(message.start_line)}"
+    if options.headers:
+        yield from indented(_header_lines(message.headers))
+    elif "content-type" in message.headers:
+        yield f"  Content-Type: {visible(message.content_type)}"
+
+
+def _heading(message: Message) -> str:
+    media_type = media_type_of(message)
+    if not media_type:
+        return "unknown format"
+    if media_type == "application/http":
+        inner = media_type_of(parse_message(message.body))
+        return f"batch {message.kind}, {_format_of(inner)} in application/http"
+    return f"batch {message.kind}, {_format_of(media_type)}"
+
+
+def _format_of(media_type: str) -> str:
+    if media_type.startswith("multipart/"):
+        return "multipart"
+    return "JSON" if media_type == "application/json" else "unknown format"
+
+
+def _batch_lines(batch: _Batch, paint: Paint) -> Iterator[str]:
+    """Yield what a batch has beside its items."""
+    if isinstance(batch, BatchRequest):
+        if batch.continue_on_error is not None:
+            yield f"continue-on-error: {str(batch.continue_on_error).lower()}"
+    else:
+        if batch.truncated:
+            yield paint(RED, "truncated: the close delimiter is missing")
+        if batch.next_link is not None:
+            yield f"next link: {visible(batch.next_link)}"
+    yield from _annotation_lines(batch.annotations)
+
+
+def _item_lines(item: _Item, path: str, options: Options) -> Iterator[str]:
+    yield f"{options.paint(BOLD, path)}  {_title(item, options.paint)}"
+    if isinstance(item, ChangeSet | ChangeSetResponse):
+        for index, member in enumerate(item.items):
+            yield from indented(_item_lines(member, f"{path}.items[{index}]", options))
+    else:
+        yield from indented(_detail_lines(item, options))
+
+
+def _title(item: _Item, paint: Paint) -> str:
+    if isinstance(item, Operation):
+        return f"{visible(item.method)} {visible(item.url)}"
+    if isinstance(item, OperationResponse):
+        status = f"{item.status} {visible(item.reason or '')}".rstrip(" ")
+        return paint(GREEN if item.status < 400 else RED, status)
+    group = "" if item.id is None else f" {visible(item.id)}"
+    noun = "operation" if isinstance(item, ChangeSet) else "response"
+    return f"change set{group} of {count(len(item.items), noun)}"
+
+
+def _detail_lines(item: Operation | OperationResponse, options: Options) -> Iterator[str]:
+    if item.id is not None:
+        yield f"id: {visible(item.id)}"
+    if isinstance(item, Operation):
+        if item.depends_on:
+            yield f"dependsOn: {visible(', '.join(item.depends_on))}"
+        if item.condition is not None:
+            yield f"if: {visible(item.condition)}"
+    if options.headers:
+        yield from _header_lines(item.headers)
+    yield from _annotation_lines(item.annotations)
+    yield from _body_lines(item.headers.get("content-type", ""), item.body, options)
+
+
+def _header_lines(headers: Headers) -> Iterator[str]:
+    for name, value in headers.pairs:
+        yield f"{visible(name)}: {visible(value)}"
+
+
+def _annotation_lines(annotations: Iterable[tuple[str, bytes]]) -> Iterator[str]:
+    for name, value in annotations:
+        yield f"{visible(name)}: {_beginning(value)} (not defined by the standard)"
+
+
+def _body_lines(content_type: str, body: bytes, options: Options) -> Iterator[str]:
+    if not body:
+        return
+    kind = f" of {visible(content_type)}" if content_type else ""
+    yield f"body: {count(len(body), 'byte')}{kind}"
+    if options.bodies:
+        for line in body.removesuffix(b"\n").split(b"\n"):
+            text = visible_bytes(line.removesuffix(b"\r"))
+            yield f"  | {text}"
+    else:
+        yield f"  | {_beginning(body)}"
+
+
+def _beginning(body: bytes) -> str:
+    """Return the first line, cut, with dots if there is more."""
+    line = body[: 4 * _WIDTH].partition(b"\n")[0]
+    text = visible_bytes(line.removesuffix(b"\r"))
+    is_whole = len(text) <= _WIDTH and len(body) <= len(line) + 1
+    return text if is_whole else f"{text[:_WIDTH]} ..."
+
+
+# -- the findings --------------------------------------------------------------------------------
+
+
+def _finding_lines(checked: CheckedMessage, paint: Paint) -> Iterator[str]:
+    explained: set[Rule] = set()
+    for finding in checked.findings:
+        found = finding.diagnostic
+        name = paint(COLOURS[found.severity], f"{found.severity.name.lower()}[{found.rule.slug}]")
+        path = f"{', ' if finding.place else ' in '}{visible(found.path)}" if found.path else ""
+        yield ""
+        yield f"{name}{_where(finding.place)}{path}: {visible(found.message)}"
+        if finding.place is not None:
+            yield from indented(excerpt(finding.place.before, finding.place.after, _WIDTH))
+        if found.rule not in explained:
+            explained.add(found.rule)
+            yield f"  = {found.rule.sentence} ({found.rule.citation})"
+        if found.rule.fatal:
+            yield "  = Nothing behind this place was read."
+
+
+def _where(place: Place | None) -> str:
+    if place is None:
+        return ""
+    body = " of the body" if place.origin == "body" else ""
+    return f" at byte {place.offset}, line {place.line}{body}"
+
+
+def _summary(checked: CheckedMessage) -> str:
+    severities = [finding.diagnostic.severity for finding in checked.findings]
+    counts = [
+        count(severities.count(severity), severity.name.lower())
+        for severity in (Severity.ERROR, Severity.WARNING, Severity.NOTE)
+    ]
+    parts = [_contents(checked.batch), ", ".join(counts)]
+    if checked.omitted:
+        parts.append(f"{checked.omitted} more not listed")
+    if checked.explained:
+        parts.append(f"{checked.explained} explained by octets that the capture has lost")
+    return "; ".join(parts)
+
+
+def _contents(batch: _Batch | None) -> str:
+    if batch is None:
+        return "no batch"
+    if isinstance(batch, BatchRequest):
+        leaves = count(len(batch.operations()), "operation")
+    else:
+        leaves = count(len(batch.responses()), "response")
+    change_sets = [item for item in batch.items if isinstance(item, ChangeSet | ChangeSetResponse)]
+    return f"{leaves}, {count(len(change_sets), 'change set')}"

@@ -1,0 +1,208 @@
+"""What became of the operations of a batch: a `BatchResult` of `Outcome`s, each with a `State`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Literal, TypeAlias, TypeVar
+
+from odata_batch._model.findings import BatchError, quote
+from odata_batch._model.values import Operation, OperationResponse
+
+MatchedBy: TypeAlias = Literal["id", "position"]
+_Key = TypeVar("_Key")
+_put = object.__setattr__
+
+
+class State(Enum):
+    """What became of an operation.
+
+    >>> State.ROLLED_BACK.value
+    'rolled-back'
+    """
+
+    SUCCEEDED = "succeeded"
+    """Its own status is 2xx or 3xx, and if it is in a change set, so is that of every member."""
+    FAILED = "failed"
+    """Its own status is an error, or it is named as the reason why its change set failed."""
+    ROLLED_BACK = "rolled-back"
+    """Its change set failed for another member's or an unnamed reason; it was not applied."""
+    DEPENDENCY_FAILED = "dependency-failed"
+    """424: what it depends on failed, and it was not applied."""
+    NOT_EXECUTED = "not-executed"
+    """The batch stopped at an earlier error; it was not applied."""
+    PENDING = "pending"
+    """It was accepted, or is still to be answered; `Outcome.location` says where."""
+    UNKNOWN = "unknown"
+    """The response does not tell. It may have been applied, so it is not sent again unasked."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What became of one operation, and how that is known."""
+
+    operation: Operation
+    """The operation as it was given to `match`, the same object."""
+    response: OperationResponse | None = None
+    """The response to it; for all operations behind a response that stands for several of them, a
+    failed change set or a 202, that response; `None` if there is none."""
+    state: State
+    """What became of it."""
+    reason: str
+    """How that is known, for people: what was found, and where."""
+    matched_by: MatchedBy | None = None
+    """How the response was found; `None` if there is none."""
+    id: str | None = None
+    """The identifier that was sent, generated ones included; see `prepare`."""
+    location: str | None = None
+    """If it is pending, where its result will be: the Location of a 202, or the next link, as it
+    stands in the response."""
+    refusal: int | None = None
+    """The status of the whole response, if that decided."""
+
+    @property
+    def status(self) -> int | None:
+        """The status by which other tools take the operation for what it is.
+
+        Its own where it tells the state; that of the error if its change set failed, and 424 if it
+        was rolled back while its own response claims success; 202 while it is pending; `None` if
+        it was not executed, or if nothing is known.
+        """
+        if self.state in (State.NOT_EXECUTED, State.UNKNOWN):
+            return None
+        if self.state is State.PENDING:
+            return 202
+        if self.response is None:
+            return 424 if self.refusal is None else self.refusal
+        if self.state is State.ROLLED_BACK and self.response.status < 400:
+            return 424
+        return self.response.status
+
+
+@dataclass(frozen=True, slots=True)
+class BatchResult:
+    """What became of the operations of a batch, in the order in which they were submitted.
+
+    `result[operation]` finds an outcome by the object itself, or else by equality; `result["id"]`
+    by the identifier that was sent. What several operations answer to is `LookupError`, and what
+    none answers to is `KeyError`, which is one as well.
+    """
+
+    outcomes: tuple[Outcome, ...]
+    """One for each operation, as `BatchRequest.operations` counts them."""
+    _by_object: dict[int, list[int]] | None = field(
+        default=None, init=False, compare=False, repr=False
+    )
+    _by_value: dict[Operation | str, list[int]] | None = field(
+        default=None, init=False, compare=False, repr=False
+    )
+
+    @property
+    def ok(self) -> bool:
+        """Whether every operation has succeeded."""
+        return all(outcome.state is State.SUCCEEDED for outcome in self.outcomes)
+
+    @property
+    def failures(self) -> tuple[Outcome, ...]:
+        """The outcomes of all operations that have not succeeded, pending and unknown included."""
+        return tuple(each for each in self.outcomes if each.state is not State.SUCCEEDED)
+
+    @property
+    def statuses(self) -> dict[str, int]:
+        """The status of each operation by its identifier, as `Outcome.status` explains it.
+
+        Left out are operations without status or identifier, and identifiers that several
+        operations share. No status of success stands for what was rolled back.
+        """
+        counts = Counter(outcome.id for outcome in self.outcomes)
+        return {
+            outcome.id: outcome.status
+            for outcome in self.outcomes
+            if outcome.id is not None and outcome.status is not None and counts[outcome.id] == 1
+        }
+
+    def raise_for_failures(self) -> None:
+        """Raise `BatchFailed` unless every operation has succeeded."""
+        if not self.ok:
+            raise BatchFailed(self)
+
+    def __getitem__(self, key: Operation | str) -> Outcome:
+        if self._by_object is None or self._by_value is None:
+            # Two threads may both get here; what they make is equal.
+            _put(self, "_by_object", positions_of(id(each.operation) for each in self.outcomes))
+            _put(self, "_by_value", self._values())
+        found = [] if isinstance(key, str) else (self._by_object or {}).get(id(key), [])
+        found = found or (self._by_value or {}).get(key, [])
+        if not found:
+            raise KeyError(key)
+        if len(found) > 1:
+            raise LookupError(f"{len(found)} operations answer to {key!s:.60}; use outcomes")
+        return self.outcomes[found[0]]
+
+    def _values(self) -> dict[Operation | str, list[int]]:
+        values: dict[Operation | str, list[int]] = {}
+        for index, outcome in enumerate(self.outcomes):
+            values.setdefault(outcome.operation, []).append(index)
+            if outcome.id is not None:
+                values.setdefault(outcome.id, []).append(index)
+        return values
+
+    def __iter__(self) -> Iterator[Outcome]:
+        return iter(self.outcomes)
+
+    def __len__(self) -> int:
+        return len(self.outcomes)
+
+    def __reduce__(self) -> tuple[type[BatchResult], tuple[tuple[Outcome, ...]]]:
+        # The index of objects is of this process alone.
+        return BatchResult, (self.outcomes,)
+
+
+class BatchFailed(BatchError):
+    """Not every operation of a batch has succeeded; `result` tells which.
+
+    >>> from odata_batch import BatchRequest, BatchResponse, match
+    >>> result = match(BatchRequest([Operation.get("People")]), BatchResponse([]))
+    >>> print(BatchFailed(result))
+    1 of 1 operations did not succeed: GET 'People' is unknown: found 0 responses, expected 1
+    """
+
+    def __init__(self, result: BatchResult) -> None:
+        super().__init__(result)
+        self.result = result
+        """The outcomes of all operations, those that succeeded included."""
+
+    @property
+    def http_status(self) -> int:
+        """502: it was not the client of a gateway who made the batch fail."""
+        return 502
+
+    def __str__(self) -> str:
+        failures = self.result.failures
+        lines = [_line(outcome) for outcome in failures[:_SHOWN]]
+        if len(failures) > _SHOWN:
+            lines.append(f"and {len(failures) - _SHOWN} more")
+        counts = f"{len(failures)} of {len(self.result)} operations did not succeed"
+        return f"{counts}: {'; '.join(lines)}"
+
+
+# A message of more is read by nobody.
+_SHOWN = 3
+
+
+def _line(outcome: Outcome) -> str:
+    operation = outcome.operation
+    id = "" if outcome.id is None else f" (id {quote(outcome.id)})"
+    state = outcome.state.value.replace("-", " ")
+    return f"{operation.method} {quote(operation.url)}{id} is {state}: {outcome.reason}"
+
+
+def positions_of(keys: Iterable[_Key | None]) -> dict[_Key, list[int]]:
+    """Return the places of each key, in ascending order."""
+    positions: dict[_Key, list[int]] = {}
+    for index, key in enumerate(keys):
+        if key is not None:
+            positions.setdefault(key, []).append(index)
+    return positions

@@ -1,0 +1,1 @@
+"""The engine of reading and writing: settings, calls, incremental classes."""

@@ -1,0 +1,462 @@
+"""The URLs of a batch: what they refer to, and what they are as absolute URLs.
+
+OData Protocol, 11.7.4 and 11.7.7.1, and RFC 3986, section 5, which is followed but for two
+things: only what two slashes follow is a scheme, so that the key in `Notes/a:b` stays a key, and an
+empty URL in a batch is the service root. No percent-encoding is touched, no empty segment is lost,
+no character is judged.
+
+A reference is a dollar sign and a request identifier, as the whole first segment of a relative URL.
+`$10` does not refer to `1`, and the names of system resources come before identifiers.
+
+Why this long: resolving, containing and rebasing have to agree about every character of a URL, so
+that they share one reading of it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final, Literal, NamedTuple
+
+from odata_batch._model.dialect import Dialect
+from odata_batch._model.findings import UnresolvedReference, quote
+from odata_batch._model.values import OperationResponse
+from odata_batch._wire import grammar
+from odata_batch.dialects import ODATA_4_01
+
+# OData Protocol, 11.7.4: resources directly under the service root, without their dollar sign
+SYSTEM_RESOURCES = frozenset(("all", "batch", "crossjoin", "entity", "id", "metadata", "root"))
+
+# OData v3 URL Conventions, 2 and 3: all that OData 1 to 3 have
+_OLD_SYSTEM_RESOURCES = frozenset(("batch", "metadata"))
+
+# OData URL Conventions, 4.3 to 4.13, and links of OData 2: segments that follow a resource
+_RESOURCE_SUFFIXES = frozenset(("count", "each", "filter", "links", "query", "ref", "value"))
+
+# [ scheme ":" ] "//"                                                RFC 3986, 3 and 4.2
+_AUTHORITY_FOLLOWS = re.compile(rf"(?:{grammar.SCHEME.pattern})?//")
+
+# uri-host [ ":" port ]                                              RFC 9110, 7.2
+_HOST = re.compile(r"([0-9A-Za-z\-._~!$&'()*+,;=%]+|\[[0-9A-Fa-f:.]+\])(?::([0-9]*))?")
+
+# The first segment that begins with "$", in an absolute URL or an absolute path
+_ROOTED_REFERENCE = re.compile(
+    rf"((?:{grammar.SCHEME.pattern}//[^/?#]*)?/(?:[^$/?#][^/?#]*/)*){grammar.DOLLAR_SEGMENT.pattern}"
+)
+
+# What some readers decode before they look at segments
+_ENCODED_ASCII = re.compile("%([0-7][0-9A-Fa-f])")
+
+_DOT_SEGMENTS = frozenset((".", ".."))
+
+# What some readers drop from a segment
+_PARAMETERS = re.compile(";[^/]*")
+
+# Controls, at which readers stop or which they drop, and octets that begin no character but may be
+# taken for the long spelling of a dot or slash                       RFC 3629, 3 and 10
+_UNCLEAR_ENCODING = re.compile("%(?:[01][0-9a-f]|7f|c[01]|e0%[89]|f0%8|f8%8|fc%8)", re.IGNORECASE)
+
+_DEFAULT_PORTS: Final[Mapping[str, str]] = MappingProxyType({"http": "80", "https": "443"})
+_NO_LOCATIONS: Final[Mapping[str, str]] = MappingProxyType({})
+
+
+# -- references ----------------------------------------------------------------------------------
+
+
+def system_resources(dialect: Dialect) -> frozenset[str]:
+    """Return the names that come before identifiers in the versions of OData that are spoken."""
+    if dialect.version_header == "DataServiceVersion":
+        return _OLD_SYSTEM_RESOURCES
+    return SYSTEM_RESOURCES
+
+
+def referenced_id(url: str, dialect: Dialect = ODATA_4_01) -> str | None:
+    """Return the identifier that the URL begins with, or `None` if it begins with none.
+
+    >>> referenced_id("$1/Orders"), referenced_id("$10(1)"), referenced_id("$metadata")
+    ('1', '10', None)
+    """
+    if not url.startswith("$"):
+        return None
+    match = grammar.DOLLAR_SEGMENT.match(url)
+    name = match[1] if match else ""
+    return None if not name or name in system_resources(dialect) else name
+
+
+def is_batch_resource(url: str) -> bool:
+    """Tell whether the last path segment of the URL is `$batch`, for any reader.
+
+    Readers may decode percent-encodings or drop path parameters before they remove dot segments, or
+    behind it. Slashes at the end and empty parentheses make no difference, case does. That the
+    empty URL and a query alone are relative to the batch resource is not seen.
+
+    >>> is_batch_resource("http://host/service/$batch?$format=json"), is_batch_resource("$batches")
+    (True, False)
+    >>> is_batch_resource("%24%62atch/x/..")
+    True
+    """
+    # Of its letters, one at least is spelt %61 to %74, or all are there as they are.
+    if "batch" not in url and "%6" not in url and "%7" not in url:
+        return False
+    if grammar.BATCH_NAME.search(url) is None:
+        return False
+    path = url.partition("#")[0].partition("?")[0]
+    readings = (path, _decoded(path))
+    bare = (_PARAMETERS.sub("", reading) for reading in readings)
+    return any(_ends_in_batch(reading) for reading in (*readings, *bare))
+
+
+def _ends_in_batch(path: str) -> bool:
+    segment = _without_dots(f"/{path}").rstrip("/").rpartition("/")[2]
+    return _decoded(segment).removesuffix("()") == "$batch"
+
+
+class UrlReference(NamedTuple):
+    """A URL that begins with a reference, in three pieces; only the dollar sign is lost."""
+
+    before: str
+    """What may stand in front of it: empty, or a service root in a dialect that allows it."""
+    id: str
+    """The request identifier."""
+    after: str
+    """The rest of the URL."""
+
+
+def reference_in(url: str, dialect: Dialect = ODATA_4_01) -> UrlReference | None:
+    """Return the reference that the URL is in this dialect, or `None` if it is none.
+
+    Which URL the service root has is not known here. Where a reference may stand behind it, the
+    first segment that begins with a dollar sign is one, unless OData gives its name a meaning.
+
+    >>> from odata_batch.dialects import SAP_BUSINESS_ONE
+    >>> reference_in("/b1s/v1/$1/Lines", SAP_BUSINESS_ONE)
+    UrlReference(before='/b1s/v1/', id='1', after='/Lines')
+    >>> reference_in("/b1s/v1/$1/Lines")
+    """
+    if "$" not in url or dialect.references == "none":
+        return None
+    before = "/" if dialect.paths_from_service_root and url.startswith("/$") else ""
+    id = referenced_id(url[len(before) :], dialect)
+    if id is not None:
+        return UrlReference(before, id, url[len(before) + 1 + len(id) :])
+    found = _ROOTED_REFERENCE.match(url) if dialect.references == "rooted" else None
+    name = "" if found is None else found[3]
+    if found is None or not name or name in _RESOURCE_SUFFIXES or name in system_resources(dialect):
+        return None
+    return UrlReference(found[1], name, url[found.end() :])
+
+
+# -- resolution ----------------------------------------------------------------------------------
+
+
+def resolve_url(
+    url: str,
+    base: str,
+    *,
+    host: str | None = None,
+    locations: Mapping[str, str] = _NO_LOCATIONS,
+    dialect: Dialect = ODATA_4_01,
+    service_root: str | None = None,
+) -> str:
+    """Return the effective, absolute URL of an operation (OData Protocol, 11.7.4 and 11.7.7.1).
+
+    `base` is the absolute URL of the batch request. `host` is the field Host of the operation; it
+    goes with an absolute path, and with nothing else. For `$id/...`, `locations` has the absolute
+    URL that the identifier stands for, as `location_of` returns it. It loses its fragment; its
+    query, if a path, a key in parentheses or a query follows the identifier; and a slash at its
+    end, if a path or a key does. `service_root` is for dialects in which it matters; by default it
+    is where the batch resource is.
+
+    An empty `url` is where the batch resource is, if the path of `base` ends in `/$batch` (OData
+    JSON, 19.1): no request of a batch is itself a batch. By RFC 3986, 5.2.2, and for any other
+    `base`, it is `base`.
+
+    An identifier without location and a `host` that names none are `UnresolvedReference`; `base`, a
+    location or a `service_root` that is not absolute is `ValueError`. Dot segments are removed, so
+    that the result may lie outside of the service, also of a URL that begins with `$1/`, and no
+    character is judged: ask `is_within` before you follow it.
+
+    >>> batch = "http://host/service/$batch"
+    >>> resolve_url("Customers", batch), resolve_url("/Customers", batch, host="other")
+    ('http://host/service/Customers', 'http://other/Customers')
+    >>> resolve_url("$1/Orders", batch, locations={"1": "http://host/service/Customers('A')"})
+    "http://host/service/Customers('A')/Orders"
+    """
+    start = _absolute(base, "base")
+    reference = reference_in(url, dialect)
+    if reference is not None and _is_at_root(reference.before, start, service_root, dialect):
+        return _follow(reference, url, locations)
+    if not url and start.path.endswith(("/$batch", "/%24batch")):
+        return _text(start._replace(path=f"{_directory(start.path)}/", query=None, fragment=None))
+    parts = _split(url)
+    if parts.authority is None and parts.path.startswith("/"):
+        if dialect.paths_from_service_root:
+            root = _service_root(service_root, start)
+            parts = root._replace(
+                path=root.path + parts.path, query=parts.query, fragment=parts.fragment
+            )
+        elif host is not None:
+            parts = parts._replace(authority=_checked_host(host))
+    return _text(_merged(start, parts))
+
+
+def location_of(effective_url: str, response: OperationResponse) -> str | None:
+    """Return the absolute URL that references to a completed operation stand for, if it says so.
+
+    This is the Location of the response, resolved against the effective URL of its request (OData
+    Protocol, 11.7.4). It is `None` where there is no Location, where there are several, where it is
+    empty or itself a reference, and where it means something else, as in 202 and outside of 2xx.
+    Then the caller has to know: the URL may be in the body, and an entity that was read or updated
+    has `effective_url`. If that is not absolute, `ValueError`.
+
+    >>> response = OperationResponse(201, {"Location": "Customers('A')"})
+    >>> location_of("http://host/service/Customers", response)
+    "http://host/service/Customers('A')"
+    """
+    base = _absolute(effective_url, "effective_url")
+    found = frozenset(response.headers.get_all("location"))
+    if not response.ok or response.status == 202 or len(found) != 1:
+        return None
+    (location,) = found
+    if not location or referenced_id(location) is not None:
+        return None
+    return _text(_merged(base, _split(location)))
+
+
+def _follow(reference: UrlReference, url: str, locations: Mapping[str, str]) -> str:
+    """The URL in Location takes the place of the reference. OData Protocol, 11.7.4"""
+    _, id, after = reference
+    if id not in locations:
+        message = f"URL {quote(url)} refers to {quote(id)}, which has no location"
+        raise UnresolvedReference(f"{message}; give its absolute URL in locations")
+    location = _absolute(locations[id], f"the location of {quote(id)}")._replace(fragment=None)
+    if after and not after.startswith("#"):
+        path = location.path
+        if not after.startswith("?"):
+            path = path.removesuffix("/")
+        location = location._replace(path=path, query=None)
+    whole = _split(_text(location) + after)
+    return _text(whole._replace(path=_without_dots(whole.path)))
+
+
+def _is_at_root(before: str, start: _Parts, service_root: str | None, dialect: Dialect) -> bool:
+    if not before or (before == "/" and dialect.paths_from_service_root):
+        return True
+    root = _service_root(service_root, start)
+    found = _merged(start, _split(before))
+    return _origin(found) == _origin(root) and found.path == f"{_without_dots(root.path)}/"
+
+
+def _service_root(service_root: str | None, start: _Parts) -> _Parts:
+    if service_root is None:
+        return start._replace(path=_directory(start.path))
+    root = _absolute(service_root, "service_root")
+    return root._replace(path=root.path.removesuffix("/"))
+
+
+def _checked_host(host: str) -> str:
+    if _HOST.fullmatch(host) is None:
+        raise UnresolvedReference(f"the field Host is {quote(host)}, which names no host")
+    return host
+
+
+# -- the service root ----------------------------------------------------------------------------
+
+
+def is_within(url: str, service_root: str) -> bool:
+    """Tell whether an absolute URL is that of the service root or below it, for every reader.
+
+    What readers might take differently is `False`: user information; a fragment; a character that
+    has no place in a URL (RFC 3986, 2), such as a backslash, a blank or a control; a percent sign
+    that encodes nothing; in the path, an encoded control, an octet that is overlong in UTF-8, as in
+    `%c0%ae`, and what becomes a dot segment if percent-encodings are decoded once, or if path
+    parameters or blanks are dropped, as in `..;/` and `..%20/`. The case of scheme and host does
+    not matter, nor does a default port. Dot segments are removed first (RFC 3986, 5.2.4); beside
+    them, an empty segment and an encoded slash are `False`, because readers count them differently.
+    Elsewhere an encoded slash is fine, as in a key. What is encoded twice, as `%252e`, is left to
+    those who decode twice. A `service_root` that is itself unclear is `ValueError`.
+
+    >>> is_within("http://HOST:80/service/People('a%2Fb')", "http://host/service/")
+    True
+    >>> is_within("http://host/service/%2e%2e/admin", "http://host/service/")
+    False
+    """
+    return _below(url, _root(service_root, "service_root")) is not None
+
+
+def rebase_url(
+    url: str,
+    *,
+    source: str,
+    target: str,
+    form: Literal["absolute", "path", "relative"] = "absolute",
+) -> str:
+    """Return the URL of the same resource below another service root.
+
+    A gateway or load balancer has another root than the service behind it: `source` is the one that
+    `url` is meant for, as an absolute URL, an absolute path or relative to it. The form "path" goes
+    with the Host of `target`, "relative" with a batch resource directly below it. `$id/...` is the
+    same everywhere. For a `url` that is not within `source`, as `is_within` tells, or roots that
+    are not clear, `ValueError`.
+
+    >>> rebase_url("/odata/People(1)", source="https://a/odata", target="https://b/v1/odata/")
+    'https://b/v1/odata/People(1)'
+    >>> rebase_url("https://a/odata/People", source="https://a/odata", target="https://b/v1",
+    ...     form="path")
+    '/v1/People'
+    """
+    if form not in ("absolute", "path", "relative"):
+        raise ValueError(f"form is 'absolute', 'path' or 'relative', not {form!r}")
+    old, new = _root(source, "source"), _root(target, "target")
+    if referenced_id(url) is not None:
+        return url
+    absolute = _merged(old._replace(path=f"{old.path}/"), _split(url))
+    rest = _below(_text(absolute), old)
+    if rest is None:
+        raise ValueError(f"URL {quote(url)} is not within {quote(source)}")
+    if form == "relative":
+        return _text(_Parts(None, None, _relative_path(rest), absolute.query, None))
+    path = new.path + rest
+    if form == "absolute":
+        return _text(_Parts(new.scheme, new.authority, path, absolute.query, None))
+    # Two slashes at its beginning would make a host of what follows. RFC 3986, 4.2
+    path = f"/.{path}" if path.startswith("//") else path or "/"
+    return _text(_Parts(None, None, path, absolute.query, None))
+
+
+def _relative_path(rest: str) -> str:
+    """Return a path below a root as a relative one, which is no host, scheme or reference."""
+    path = rest.removeprefix("/")
+    plain = path and not path.startswith("/") and grammar.SCHEME.match(path) is None
+    return path if plain and referenced_id(path) is None else f"./{path}"
+
+
+def _root(url: str, name: str) -> _Parts:
+    parts = _absolute(url, name)
+    root = parts._replace(path=_without_dots(parts.path).removesuffix("/"))
+    if root.query is not None or _below(url, root) is None:
+        message = "is an absolute URL of HTTP that every reader understands, without a query"
+        raise ValueError(f"{name} {message}, not {quote(url)}")
+    return root
+
+
+def _below(url: str, root: _Parts) -> str | None:
+    """Return the path of a URL below the root; `None` if it is elsewhere, or may be."""
+    if grammar.URL.fullmatch(url) is None or grammar.LONE_PERCENT.search(url):
+        return None
+    parts = _split(url)
+    origin = _origin(parts)
+    path = _without_dots(parts.path)
+    if parts.fragment is not None or origin is None or origin != _origin(root):
+        return None
+    if _is_unclear(parts.path) or not path.startswith(root.path):
+        return None
+    rest = path[len(root.path) :]
+    return rest if rest[:1] in ("", "/") else None
+
+
+def _origin(parts: _Parts) -> tuple[str, str, str] | None:
+    """Return scheme, host and port in one spelling (RFC 3986, 6.2.2 and 6.2.3)."""
+    scheme = (parts.scheme or "").lower()
+    match = _HOST.fullmatch(parts.authority or "")
+    if match is None or scheme not in _DEFAULT_PORTS:
+        return None
+    return scheme, match[1].lower(), match[2] or _DEFAULT_PORTS[scheme]
+
+
+def _is_unclear(path: str) -> bool:
+    """Tell whether readers may take the path for another one, as `is_within` says."""
+    if "%" not in path and ";" not in path and "/." not in path:
+        return False
+    segments = path.split("/")[1:]
+    climbs = not _DOT_SEGMENTS.isdisjoint(segments)
+    for place, segment in enumerate(segments, 1):
+        if segment in _DOT_SEGMENTS:
+            continue
+        names = [_PARAMETERS.sub("", name) for name in _decoded(segment).split("/")]
+        # Two dots go back over a segment that is two for one reader, or none for another.
+        if climbs and (len(names) > 1 or not (names[0].strip() or place == len(segments))):
+            return True
+        if any(name.replace(" ", "") in _DOT_SEGMENTS for name in names):
+            return True
+    return _UNCLEAR_ENCODING.search(path) is not None
+
+
+def _decoded(path: str) -> str:
+    """Decode what is US-ASCII; some readers take a backslash for a slash."""
+    if "%" in path:
+        path = _ENCODED_ASCII.sub(lambda match: chr(int(match[1], 16)), path)
+    return path.replace("\\", "/")
+
+
+# -- RFC 3986 ------------------------------------------------------------------------------------
+
+
+class _Parts(NamedTuple):
+    """The components of a URL; `None` is undefined, which is not the same as empty."""
+
+    scheme: str | None
+    authority: str | None
+    path: str
+    query: str | None
+    fragment: str | None
+
+
+def _split(url: str) -> _Parts:
+    """RFC 3986, 3: [ scheme ":" ] [ "//" authority ] path [ "?" query ] [ "#" fragment ]."""
+    front, hash, fragment = url.partition("#")
+    front, mark, query = front.partition("?")
+    ends = (query if mark else None, fragment if hash else None)
+    match = _AUTHORITY_FOLLOWS.match(front)
+    if match is None:
+        return _Parts(None, None, front, *ends)
+    authority, slash, path = front[match.end() :].partition("/")
+    return _Parts(match[1], authority, slash + path, *ends)
+
+
+def _text(parts: _Parts) -> str:
+    """RFC 3986, 5.3."""
+    scheme, authority, path, query, fragment = parts
+    url = path if authority is None else f"//{authority}{path}"
+    url = url if scheme is None else f"{scheme}:{url}"
+    url = url if query is None else f"{url}?{query}"
+    return url if fragment is None else f"{url}#{fragment}"
+
+
+def _merged(base: _Parts, url: _Parts) -> _Parts:
+    """RFC 3986, 5.2.2."""
+    if url.authority is not None:
+        return url._replace(scheme=url.scheme or base.scheme, path=_without_dots(url.path))
+    if not url.path:
+        query = base.query if url.query is None else url.query
+        return base._replace(query=query, fragment=url.fragment)
+    path = url.path if url.path.startswith("/") else f"{_directory(base.path)}/{url.path}"
+    return url._replace(scheme=base.scheme, authority=base.authority, path=_without_dots(path))
+
+
+def _directory(path: str) -> str:
+    return path.rpartition("/")[0]
+
+
+def _without_dots(path: str) -> str:
+    """RFC 3986, 5.2.4, for a path that is empty or begins with a slash."""
+    if "/." not in path:
+        return path
+    kept: list[str] = []
+    segments = path.split("/")[1:]
+    for segment in segments:
+        if segment == "..":
+            del kept[-1:]
+        elif segment != ".":
+            kept.append(segment)
+    if segments[-1] in (".", ".."):
+        kept.append("")
+    return "/" + "/".join(kept)
+
+
+def _absolute(url: str, name: str) -> _Parts:
+    parts = _split(url)
+    if parts.scheme is None or not parts.authority:
+        raise ValueError(f"{name} is an absolute URL, not {quote(url)}")
+    return parts

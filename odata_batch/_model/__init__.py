@@ -1,0 +1,1 @@
+"""What a batch is: values, limits, dialects, rules and findings."""

@@ -1,0 +1,252 @@
+"""What was found and what can be raised: diagnostics, reports, errors, and the reporter.
+
+Parsers report and go on. `Findings` is the reporter that they are handed: it records a finding, and
+raises it if it is severe enough. Where a rule has no documented reading, the parser calls `stop` or
+`exceed`, which report and never return.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Final, Generic, NoReturn, TypeVar
+
+from odata_batch._model.limits import Limits
+from odata_batch._model.rules import Rule, Severity
+
+T_co = TypeVar("T_co", covariant=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """One finding: which rule, what exactly was found, and where.
+
+    >>> print(Diagnostic(Rule.NO_PARTS, "found a close delimiter and no part", position=0))
+    warning[no-parts] at byte 0: found a close delimiter and no part
+    """
+
+    rule: Rule
+    """The rule that the finding is an instance of."""
+    message: str
+    """What was found and what was expected; input is quoted with `repr` and cut at 60 bytes."""
+    position: int | None = None
+    """Offset in bytes from the start of the payload; `None` where a value is checked, not bytes."""
+    path: str = ""
+    """The item, as in `items[2].items[0].headers`; empty for the message as a whole."""
+    severity: Severity = Severity.NOTE
+    """The rule's severity, or the one that the dialect in force gives it."""
+    limit: tuple[str, int] | None = None
+    """Name and value of the limit that was exceeded; `None` for every rule but `limit-exceeded`."""
+
+    def __init__(
+        self,
+        rule: Rule,
+        message: str,
+        position: int | None = None,
+        path: str = "",
+        severity: Severity | None = None,
+        limit: tuple[str, int] | None = None,
+    ) -> None:
+        put = object.__setattr__
+        put(self, "rule", rule)
+        put(self, "message", message)
+        put(self, "position", position)
+        put(self, "path", path)
+        put(self, "severity", rule.severity if severity is None else severity)
+        put(self, "limit", limit)
+
+    def __str__(self) -> str:
+        place = "" if self.position is None else f" at byte {self.position}"
+        path = f" in {self.path}" if self.path else ""
+        return f"{self.severity.name.lower()}[{self.rule.slug}]{place}{path}: {self.message}"
+
+
+Reporter = Callable[[Diagnostic], None]
+"""What a parser is handed: it reports, and whoever called it decides whether to raise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report(Generic[T_co]):
+    """What `check_request` and `check_response` return: the value, and what is wrong with it."""
+
+    value: T_co | None
+    """What could be read; `None` only if nothing could."""
+    diagnostics: tuple[Diagnostic, ...]
+    """The findings in the order in which they were made, up to `Limits.diagnostics` of them."""
+    complete: bool = True
+    """False if reading stopped at the last diagnostic, whose rule has no documented reading."""
+    omitted: int = 0
+    """How many findings were made beyond `Limits.diagnostics`."""
+    worst: Severity | None = None
+    """The highest severity among all findings, omitted ones included; `None` without findings."""
+
+    @property
+    def ok(self) -> bool:
+        """True if there is no error, whether or not there are warnings and notes."""
+        return self.worst is None or self.worst < Severity.ERROR
+
+    def of(self, severity: Severity) -> tuple[Diagnostic, ...]:
+        """Return the recorded diagnostics of exactly this severity."""
+        return tuple(found for found in self.diagnostics if found.severity is severity)
+
+
+def quote(found: str | bytes, length: int = 60) -> str:
+    """Return `found` as `repr` shows it, cut at `length` characters or bytes."""
+    text = found.decode("latin-1") if isinstance(found, bytes) else found
+    return repr(text) if len(text) <= length else f"{text[:length]!r}..."
+
+
+class BatchError(Exception):
+    """Base of all errors that this library raises about the content of a batch."""
+
+    @property
+    def http_status(self) -> int:
+        """The status with which a server can answer: 400."""
+        return 400
+
+
+class DecodeError(BatchError):
+    """The payload is at fault: it breaks the rule that `diagnostic` names.
+
+    `http_status` is 400, or 415 if the fault is in the media type.
+
+    >>> DecodeError(Diagnostic(Rule.NO_PARTS, "no part found", 0)).rule.slug
+    'no-parts'
+    """
+
+    def __init__(self, diagnostic: Diagnostic, partial: tuple[object, ...] = ()) -> None:
+        super().__init__(diagnostic, partial)
+        self.diagnostic = diagnostic
+        """The finding that was raised."""
+        self.partial = partial
+        """The complete items read before it; one-shot decoding fills it in, too."""
+
+    @property
+    def rule(self) -> Rule:
+        """The rule that was broken."""
+        return self.diagnostic.rule
+
+    @property
+    def position(self) -> int | None:
+        """Offset in bytes from the start of the payload."""
+        return self.diagnostic.position
+
+    @property
+    def path(self) -> str:
+        """The item at fault, as in `items[2].items[0]`; empty for the message as a whole."""
+        return self.diagnostic.path
+
+    @property
+    def http_status(self) -> int:
+        """413 for a limit, 415 for a media type, otherwise 400."""
+        return _HTTP_STATUS.get(self.rule, 400)
+
+    def __str__(self) -> str:
+        return str(self.diagnostic)
+
+
+class LimitExceeded(DecodeError):
+    """The payload is larger than a limit allows; nothing is read after it."""
+
+    @property
+    def limit(self) -> str:
+        """The name of the field of `Limits`."""
+        return (self.diagnostic.limit or ("", 0))[0]
+
+    @property
+    def value(self) -> int:
+        """The value of the limit, in the unit of its field."""
+        return (self.diagnostic.limit or ("", 0))[1]
+
+
+class EncodeError(BatchError):
+    """The value is at fault: it cannot be written without breaking the rules that are listed.
+
+    >>> error = EncodeError((Diagnostic(Rule.NO_PARTS, "the batch is empty"),))
+    >>> print(error)
+    warning[no-parts]: the batch is empty
+    """
+
+    def __init__(self, diagnostics: tuple[Diagnostic, ...]) -> None:
+        super().__init__(diagnostics)
+        self.diagnostics = diagnostics
+        """All findings, in the order of the items."""
+
+    @property
+    def http_status(self) -> int:
+        """500: it was not the peer who made the value."""
+        return 500
+
+    def __str__(self) -> str:
+        return "; ".join(map(str, self.diagnostics))
+
+
+class UnresolvedReference(BatchError):
+    """A `$id` reference cannot be resolved into a URL."""
+
+
+_HTTP_STATUS: Final[Mapping[Rule, int]] = {
+    Rule.LIMIT_EXCEEDED: 413,
+    Rule.BATCH_MEDIA_TYPE: 415,
+    Rule.JSON_CHARSET: 415,
+}
+
+
+class Stop(Exception):
+    """Unwinds a parser after a finding that has no documented reading; never leaves the library."""
+
+    def __init__(self, rule: Rule) -> None:
+        super().__init__(rule)
+        self.rule = rule
+
+
+def stop(report: Reporter, diagnostic: Diagnostic) -> NoReturn:
+    """Report a finding after which nothing can be read."""
+    report(diagnostic)
+    raise Stop(diagnostic.rule)
+
+
+def exceed(report: Reporter, limits: Limits, limit: str, position: int | None) -> NoReturn:
+    """Report that `limit`, a field of `Limits`, is exceeded at `position`."""
+    value: int = getattr(limits, limit)
+    message = f"limit {limit} is {value}, and the message exceeds it"
+    stop(report, Diagnostic(Rule.LIMIT_EXCEEDED, message, position, limit=(limit, value)))
+
+
+class Findings:
+    """A reporter that records, raises from one severity on, and forwards what it does not raise."""
+
+    def __init__(
+        self,
+        limits: Limits,
+        severities: Mapping[Rule, Severity],
+        raise_from: Severity | None,
+        forward: Reporter | None = None,
+    ) -> None:
+        self._room = limits.diagnostics
+        self._severities = severities
+        self._raise_from = raise_from
+        self._forward = forward
+        self.diagnostics: list[Diagnostic] = []
+        self.omitted = 0
+        self.worst: Severity | None = None
+
+    def __call__(self, diagnostic: Diagnostic) -> None:
+        severity = self._severities.get(diagnostic.rule, diagnostic.severity)
+        if severity is not diagnostic.severity:
+            diagnostic = replace(diagnostic, severity=severity)
+        self._record(diagnostic)
+        if self._raise_from is not None and severity >= self._raise_from:
+            raise (LimitExceeded if diagnostic.limit else DecodeError)(diagnostic)
+        if self._forward is not None:
+            self._forward(diagnostic)
+
+    def _record(self, diagnostic: Diagnostic) -> None:
+        first_error = diagnostic.severity is Severity.ERROR and self.worst is not Severity.ERROR
+        if self.worst is None or diagnostic.severity > self.worst:
+            self.worst = diagnostic.severity
+        # What decides the outcome is recorded, however many findings came before it.
+        if len(self.diagnostics) < self._room or first_error or diagnostic.rule.fatal:
+            self.diagnostics.append(diagnostic)
+        else:
+            self.omitted += 1

@@ -1,0 +1,596 @@
+"""What a batch is: its operations, change sets, responses, as values.
+
+The values are the objects of the OData JSON batch format (OData JSON, 19) in snake case; multipart
+batches map onto them. They are frozen and hold only immutable things, so they can be hashed,
+pickled, copied and shared between threads. `==` compares meaning: places and reason phrases take no
+part in it.
+
+Why this long: the constructors are written out, so that a type checker sees what they take and
+attributes show what they became.
+"""
+
+from __future__ import annotations
+
+import json as _json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeAlias, TypeVar
+
+from odata_batch._model.findings import DecodeError, Diagnostic, quote
+from odata_batch._model.headers import Headers
+from odata_batch._model.rules import Rule
+
+HeadersLike: TypeAlias = Headers | Mapping[str, str] | Iterable[tuple[str, str]]
+Annotations: TypeAlias = tuple[tuple[str, bytes], ...]
+
+_NO_HEADERS = Headers()
+_put = object.__setattr__
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class Operation:
+    """One individual request of a batch (OData Protocol, 11.7.2).
+
+    A wrong type raises `TypeError` here; what the standard forbids is found by `encode_request`.
+
+    >>> Operation.post("People", json={"Name": "Ann"}, id="1").body
+    b'{"Name":"Ann"}'
+    """
+
+    method: str
+    """The method, in upper case."""
+    url: str
+    """The URL as it stands in the batch: absolute, an absolute path, relative, or `$id/...`; octets
+    that are not UTF-8 are surrogates, as `surrogateescape` makes them."""
+    headers: Headers = _NO_HEADERS
+    """The header fields of the request; values are ISO-8859-1."""
+    body: bytes = b""
+    """The octets of the body, never changed; empty if there is none."""
+    id: str | None = None
+    """The request identifier: Content-ID in multipart, `id` in JSON."""
+    depends_on: tuple[str, ...] = ()
+    """Identifiers of requests and groups that come first; JSON only."""
+    condition: str | None = None
+    """The member `if`, an expression that is not looked into; JSON only."""
+    annotations: Annotations = ()
+    """Members that the standard does not define, as `(name, raw JSON)`; JSON only."""
+    position: int | None = field(init=False, compare=False, repr=False)
+    """Offset in bytes at which the item was found; `None` if it was not decoded."""
+    id_in_message: bool = field(init=False, compare=False, repr=False)
+    """Whether the Content-ID was found in the HTTP message and is written there again."""
+
+    def __init__(
+        self,
+        method: str,
+        url: str,
+        headers: HeadersLike = _NO_HEADERS,
+        body: bytes = b"",
+        *,
+        id: str | None = None,
+        depends_on: Iterable[str] = (),
+        condition: str | None = None,
+        annotations: Iterable[tuple[str, bytes]] = (),
+    ) -> None:
+        _put(self, "method", _checked(method, str, "method"))
+        _put(self, "url", _checked(url, str, "url"))
+        _put(self, "headers", _headers(headers))
+        _put(self, "body", _checked(body, bytes, "body"))
+        _put(self, "id", _optional(id, "id"))
+        _put(self, "depends_on", _strings(depends_on) if depends_on != () else ())
+        _put(self, "condition", _optional(condition, "condition"))
+        _put(self, "annotations", _annotations(annotations) if annotations != () else ())
+        _put(self, "position", None)
+        _put(self, "id_in_message", False)
+
+    @classmethod
+    def get(
+        cls,
+        url: str,
+        headers: HeadersLike = _NO_HEADERS,
+        *,
+        json: Any = None,
+        body: bytes = b"",
+        id: str | None = None,
+        depends_on: Iterable[str] = (),
+    ) -> Operation:
+        """Return a GET request; see `patch` for `json` and `body`, which few services take here.
+
+        >>> Operation.get("People").method
+        'GET'
+        """
+        headers, body = _content(headers, json, body)
+        return cls("GET", url, headers, body, id=id, depends_on=depends_on)
+
+    @classmethod
+    def post(
+        cls,
+        url: str,
+        headers: HeadersLike = _NO_HEADERS,
+        *,
+        json: Any = None,
+        body: bytes = b"",
+        id: str | None = None,
+        depends_on: Iterable[str] = (),
+    ) -> Operation:
+        """Return a POST request; see `patch` for `json` and `body`."""
+        headers, body = _content(headers, json, body)
+        return cls("POST", url, headers, body, id=id, depends_on=depends_on)
+
+    @classmethod
+    def patch(
+        cls,
+        url: str,
+        headers: HeadersLike = _NO_HEADERS,
+        *,
+        json: Any = None,
+        body: bytes = b"",
+        id: str | None = None,
+        depends_on: Iterable[str] = (),
+    ) -> Operation:
+        """Return a PATCH request.
+
+        A `json` other than `None` is serialised without blanks and given the Content-Type
+        `application/json`, unless `headers` has one. `ValueError` if `body` is given as well, or if
+        JSON cannot express the value, as it cannot NaN and infinity.
+
+        >>> Operation.patch("People(1)", json={"Name": "Ann"}).headers["content-type"]
+        'application/json'
+        """
+        headers, body = _content(headers, json, body)
+        return cls("PATCH", url, headers, body, id=id, depends_on=depends_on)
+
+    @classmethod
+    def put(
+        cls,
+        url: str,
+        headers: HeadersLike = _NO_HEADERS,
+        *,
+        json: Any = None,
+        body: bytes = b"",
+        id: str | None = None,
+        depends_on: Iterable[str] = (),
+    ) -> Operation:
+        """Return a PUT request; see `patch` for `json` and `body`."""
+        headers, body = _content(headers, json, body)
+        return cls("PUT", url, headers, body, id=id, depends_on=depends_on)
+
+    @classmethod
+    def delete(
+        cls,
+        url: str,
+        headers: HeadersLike = _NO_HEADERS,
+        *,
+        json: Any = None,
+        body: bytes = b"",
+        id: str | None = None,
+        depends_on: Iterable[str] = (),
+    ) -> Operation:
+        """Return a DELETE request; see `patch` for `json` and `body`, which few services take here.
+
+        >>> Operation.delete("People(1)").method
+        'DELETE'
+        """
+        headers, body = _content(headers, json, body)
+        return cls("DELETE", url, headers, body, id=id, depends_on=depends_on)
+
+    def json(self) -> Any:
+        """Return the body, parsed as JSON; `DecodeError` if it is not a JSON text in UTF-8.
+
+        >>> Operation.post("People", body=b'{"Name": "Ann"}').json()
+        {'Name': 'Ann'}
+        """
+        return _parsed(self.body)
+
+    def ref(self, path: str = "") -> str:
+        """Return a URL that refers to what this operation creates or returns, and `path` below it.
+
+        Without an `id` there is nothing to refer to: `RuntimeError`.
+
+        >>> Operation.post("Customers", id="1").ref("Orders")
+        '$1/Orders'
+        """
+        if self.id is None:
+            raise RuntimeError("an operation without id cannot be referred to; give it one")
+        return f"${self.id}/{path}" if path else f"${self.id}"
+
+    def __str__(self) -> str:
+        return repr(_cut(self))
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class ChangeSet:
+    """Operations that succeed or fail together: a change set or, in JSON, an atomicity group.
+
+    >>> ChangeSet([Operation.delete("People(1)", id="1")]).operations()[0].url
+    'People(1)'
+    """
+
+    items: tuple[Operation | ChangeSet, ...]
+    """The operations in order. Change sets within are for other protocols: OData forbids them."""
+    id: str | None = None
+    """The name of the atomicity group; multipart does not carry it."""
+    position: int | None = field(init=False, compare=False, repr=False)
+    """Offset in bytes at which the item was found; `None` if it was not decoded."""
+
+    def __init__(self, items: Iterable[Operation | ChangeSet], *, id: str | None = None) -> None:
+        _put(self, "items", _items(items, (Operation, ChangeSet)))
+        _put(self, "id", _optional(id, "id"))
+        _put(self, "position", None)
+
+    def operations(self) -> tuple[Operation, ...]:
+        """Return all operations in order, those of nested change sets included."""
+        return tuple(_leaves(self.items))
+
+    def __str__(self) -> str:
+        return repr(_cut(self))
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class BatchRequest:
+    """A batch request: operations and change sets in order (OData Protocol, 11.7).
+
+    >>> batch = BatchRequest([Operation.get("People"), ChangeSet([Operation.delete("People(1)")])])
+    >>> [operation.method for operation in batch.operations()]
+    ['GET', 'DELETE']
+    """
+
+    items: tuple[Operation | ChangeSet, ...]
+    """The operations and change sets in order."""
+    continue_on_error: bool | None = None
+    """The preference of that name. `None` leaves it out: then multipart batches stop at the first
+    error, and JSON batches go on."""
+    annotations: Annotations = ()
+    """Members of the JSON object beside `requests`, as `(name, raw JSON)`; JSON only."""
+
+    def __init__(
+        self,
+        items: Iterable[Operation | ChangeSet],
+        *,
+        continue_on_error: bool | None = None,
+        annotations: Iterable[tuple[str, bytes]] = (),
+    ) -> None:
+        _put(self, "items", _items(items, (Operation, ChangeSet)))
+        if continue_on_error is not None:
+            _checked(continue_on_error, bool, "continue_on_error")
+        _put(self, "continue_on_error", continue_on_error)
+        _put(self, "annotations", _annotations(annotations))
+
+    @classmethod
+    def single_change_set(cls, operations: Iterable[Operation]) -> BatchRequest:
+        """Return a batch in which all operations succeed or fail together.
+
+        >>> len(BatchRequest.single_change_set([Operation.delete("People(1)")]).items)
+        1
+        """
+        return cls([ChangeSet(operations)])
+
+    @classmethod
+    def independent(cls, operations: Iterable[Operation]) -> BatchRequest:
+        """Return a batch in which each operation succeeds or fails alone, with continue-on-error.
+
+        >>> BatchRequest.independent([Operation.delete("People(1)")]).continue_on_error
+        True
+        """
+        return cls(operations, continue_on_error=True)
+
+    def operations(self) -> tuple[Operation, ...]:
+        """Return all operations in order, those of change sets included."""
+        return tuple(_leaves(self.items))
+
+    def __str__(self) -> str:
+        return repr(_cut(self))
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class OperationResponse:
+    """The response to one individual request (OData Protocol, 11.7.7.5).
+
+    >>> OperationResponse(404, {"Content-Type": "text/plain"}, b"gone", id="1").ok
+    False
+    """
+
+    status: int
+    """The status code."""
+    headers: Headers = _NO_HEADERS
+    """The header fields of the response; values are ISO-8859-1."""
+    body: bytes = b""
+    """The octets of the body, never changed; empty if there is none."""
+    id: str | None = None
+    """The identifier of the request that it answers, where there is one."""
+    reason: str | None = field(default=None, compare=False)
+    """The reason phrase, ISO-8859-1; `None` writes the usual one. JSON does not carry it."""
+    annotations: Annotations = ()
+    """Members that the standard does not define, as `(name, raw JSON)`; JSON only."""
+    position: int | None = field(init=False, compare=False, repr=False)
+    """Offset in bytes at which the item was found; `None` if it was not decoded."""
+    id_in_message: bool = field(init=False, compare=False, repr=False)
+    """Whether the Content-ID was found in the HTTP message and is written there again."""
+
+    def __init__(
+        self,
+        status: int,
+        headers: HeadersLike = _NO_HEADERS,
+        body: bytes = b"",
+        *,
+        id: str | None = None,
+        reason: str | None = None,
+        annotations: Iterable[tuple[str, bytes]] = (),
+    ) -> None:
+        if isinstance(status, bool):
+            raise TypeError("status is an int, not bool")
+        _put(self, "status", int(_checked(status, int, "status")))
+        _put(self, "headers", _headers(headers))
+        _put(self, "body", _checked(body, bytes, "body"))
+        _put(self, "id", _optional(id, "id"))
+        _put(self, "reason", _optional(reason, "reason"))
+        _put(self, "annotations", _annotations(annotations) if annotations != () else ())
+        _put(self, "position", None)
+        _put(self, "id_in_message", False)
+
+    @property
+    def ok(self) -> bool:
+        """Whether the status is 2xx."""
+        return 200 <= self.status < 300
+
+    def json(self) -> Any:
+        """Return the body, parsed as JSON; `DecodeError` if it is not a JSON text in UTF-8."""
+        return _parsed(self.body)
+
+    def __str__(self) -> str:
+        return repr(_cut(self))
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class ChangeSetResponse:
+    """The responses to the operations of a change set that succeeded, in any order.
+
+    A change set that failed is answered by a single `OperationResponse` in its place.
+
+    >>> ChangeSetResponse([OperationResponse(204, id="1")]).responses()[0].status
+    204
+    """
+
+    items: tuple[OperationResponse | ChangeSetResponse, ...]
+    """The responses in the order in which they stand."""
+    id: str | None = None
+    """The name of the atomicity group; multipart does not carry it."""
+    position: int | None = field(init=False, compare=False, repr=False)
+    """Offset in bytes at which the item was found; `None` if it was not decoded."""
+
+    def __init__(
+        self, items: Iterable[OperationResponse | ChangeSetResponse], *, id: str | None = None
+    ) -> None:
+        _put(self, "items", _items(items, (OperationResponse, ChangeSetResponse)))
+        _put(self, "id", _optional(id, "id"))
+        _put(self, "position", None)
+
+    def responses(self) -> tuple[OperationResponse, ...]:
+        """Return all responses in order, those of nested change sets included."""
+        return tuple(_leaves(self.items))
+
+    def __str__(self) -> str:
+        return repr(_cut(self))
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class BatchResponse:
+    """A batch response: responses to operations and change sets (OData Protocol, 11.7.7.5).
+
+    >>> BatchResponse([OperationResponse(200)]).responses()[0].ok
+    True
+    """
+
+    items: tuple[OperationResponse | ChangeSetResponse, ...]
+    """The responses in the order in which they stand."""
+    next_link: str | None = None
+    """The URL of the rest, where the service answers in pages; JSON only."""
+    truncated: bool = False
+    """Whether something is missing: the close delimiter, because the service failed while it was
+    writing, or what `check_response` could not read."""
+    annotations: Annotations = ()
+    """Members of the JSON object beside `responses`, as `(name, raw JSON)`; JSON only."""
+
+    def __init__(
+        self,
+        items: Iterable[OperationResponse | ChangeSetResponse],
+        *,
+        next_link: str | None = None,
+        truncated: bool = False,
+        annotations: Iterable[tuple[str, bytes]] = (),
+    ) -> None:
+        _put(self, "items", _items(items, (OperationResponse, ChangeSetResponse)))
+        _put(self, "next_link", _optional(next_link, "next_link"))
+        _put(self, "truncated", _checked(truncated, bool, "truncated"))
+        _put(self, "annotations", _annotations(annotations))
+
+    def responses(self) -> tuple[OperationResponse, ...]:
+        """Return all responses in order, those of change sets included."""
+        return tuple(_leaves(self.items))
+
+    def __str__(self) -> str:
+        return repr(_cut(self))
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class Payload:
+    """What an encoder made: the body of an HTTP message, and the header fields to send with it.
+
+    >>> Payload(b"{}", Headers({"Content-Type": "application/json"})).content_type
+    'application/json'
+    """
+
+    body: bytes
+    """The octets of the body."""
+    headers: Headers
+    """Content-Type and the version, on requests also Accept and, where it is set, Prefer."""
+
+    def __init__(self, body: bytes, headers: HeadersLike) -> None:
+        _put(self, "body", _checked(body, bytes, "body"))
+        _put(self, "headers", _headers(headers))
+
+    @property
+    def content_type(self) -> str:
+        """The Content-Type, which names the boundary of a multipart body."""
+        return self.headers["Content-Type"]
+
+    def __str__(self) -> str:
+        return repr(_cut(self))
+
+
+RequestItem: TypeAlias = Operation | ChangeSet
+ResponseItem: TypeAlias = OperationResponse | ChangeSetResponse
+Item: TypeAlias = RequestItem | ResponseItem
+
+_Placed = TypeVar("_Placed", Operation, OperationResponse, ChangeSet, ChangeSetResponse)
+_Kind = TypeVar("_Kind")
+
+
+def operation_of(
+    method: str,
+    url: str,
+    headers: Headers,
+    body: bytes,
+    id: str | None,
+    depends_on: tuple[str, ...] = (),
+    condition: str | None = None,
+    annotations: Annotations = (),
+) -> Operation:
+    """Return the operation that a decoder has read, whose types are known to be right."""
+    item = Operation.__new__(Operation)
+    _put(item, "method", method)
+    _put(item, "url", url)
+    _put(item, "headers", headers)
+    _put(item, "body", body)
+    _put(item, "id", id)
+    _put(item, "depends_on", depends_on)
+    _put(item, "condition", condition)
+    _put(item, "annotations", annotations)
+    return item
+
+
+def response_of(
+    status: int,
+    headers: Headers,
+    body: bytes,
+    id: str | None,
+    reason: str | None = None,
+    annotations: Annotations = (),
+) -> OperationResponse:
+    """Return the response that a decoder has read, whose types are known to be right."""
+    item = OperationResponse.__new__(OperationResponse)
+    _put(item, "status", status)
+    _put(item, "headers", headers)
+    _put(item, "body", body)
+    _put(item, "id", id)
+    _put(item, "reason", reason)
+    _put(item, "annotations", annotations)
+    return item
+
+
+def place(item: object, position: int, id_in_message: bool) -> None:
+    """Say where an item was found."""
+    _put(item, "position", position)
+    if isinstance(item, Operation | OperationResponse):
+        _put(item, "id_in_message", id_in_message)
+
+
+def keep_places(source: _Placed, target: _Placed) -> _Placed:
+    """Give `target` the places of `source`, which is what it was made from; return `target`."""
+    _put(target, "position", source.position)
+    if isinstance(source, Operation | OperationResponse):
+        _put(target, "id_in_message", source.id_in_message)
+    return target
+
+
+def _checked(value: object, kind: type[_Kind], name: str) -> _Kind:
+    if not isinstance(value, kind):
+        raise TypeError(f"{name} is {kind.__name__}, not {type(value).__name__}: {value!r:.60}")
+    return value
+
+
+def _optional(value: str | None, name: str) -> str | None:
+    return None if value is None else _checked(value, str, name)
+
+
+def _headers(value: HeadersLike) -> Headers:
+    return value if isinstance(value, Headers) else Headers(value)
+
+
+def _strings(values: Iterable[str]) -> tuple[str, ...]:
+    if isinstance(values, str):
+        raise TypeError(f"depends_on is an iterable of str, not str: {values!r:.60}")
+    return tuple(_checked(value, str, "entry of depends_on") for value in values)
+
+
+def _annotations(values: Iterable[tuple[str, bytes]]) -> Annotations:
+    return tuple(map(_annotation, values))
+
+
+def _annotation(entry: object) -> tuple[str, bytes]:
+    if isinstance(entry, tuple | list) and len(entry) == 2:
+        name, value = entry
+        if isinstance(name, str) and isinstance(value, bytes):
+            return name, value
+    raise TypeError(f"an annotation is a pair of str and bytes, not {entry!r:.60}")
+
+
+def _items(values: Iterable[object], kinds: tuple[type, type]) -> tuple[object, ...]:
+    if isinstance(values, kinds):
+        raise TypeError(f"items is an iterable of items, not a single {type(values).__name__}")
+    items = tuple(values)
+    for item in items:
+        if not isinstance(item, kinds):
+            names = " or ".join(kind.__name__ for kind in kinds)
+            raise TypeError(f"an item is {names}, not {type(item).__name__}: {item!r:.60}")
+    return items
+
+
+def _leaves(items: tuple[Any, ...]) -> Iterator[Any]:
+    """Walk without recursion: values may nest deeper than the interpreter's stack."""
+    stack = [iter(items)]
+    while stack:
+        for item in stack[-1]:
+            if isinstance(item, ChangeSet | ChangeSetResponse):
+                stack.append(iter(item.items))
+                break
+            yield item
+        else:
+            stack.pop()
+
+
+def _content(headers: HeadersLike, json: Any, body: bytes) -> tuple[Headers, bytes]:
+    fields = _headers(headers)
+    if json is None:
+        return fields, body
+    if body:
+        raise ValueError("a request has either json or body, not both")
+    if "content-type" not in fields:
+        fields = Headers((*fields.pairs, ("Content-Type", "application/json")))
+    text = _json.dumps(json, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return fields, text.encode("utf-8")
+
+
+def _parsed(body: bytes) -> Any:
+    try:
+        return _json.loads(body.decode("utf-8"), parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        message = f"the body {quote(body)} cannot be read as JSON: {error}"
+        raise DecodeError(Diagnostic(Rule.JSON_SYNTAX, message)) from None
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"JSON has no {name}")
+
+
+class _CutBody(bytes):
+    """A body whose `repr` shows its beginning."""
+
+    def __repr__(self) -> str:
+        return f"{self[:60]!r}... ({len(self)} bytes)"
+
+
+def _cut(value: Any) -> Any:
+    """Return the value with its long bodies cut where `repr` shows them."""
+    if isinstance(value, Operation | OperationResponse | Payload):
+        return value if len(value.body) <= 60 else replace(value, body=_CutBody(value.body))
+    return replace(value, items=tuple(map(_cut, value.items)))

@@ -1,0 +1,729 @@
+"""The engine of a service: what of a batch may run now, and what the batch is answered with.
+
+OData Protocol, 11.7.7.4 to 11.7.7.6, and OData JSON, 19.4 to 19.6. `Execution` hands out steps and
+takes their responses; whoever runs them decides how, and may be a server, a mock or a gateway.
+
+Why this long: the public types come first, each with what it means to whoever runs the steps.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar, Final, TypeAlias
+
+from odata_batch._checks import batch as rules
+from odata_batch._checks import messages as message_rules
+from odata_batch._graph.prepare import depth_of, prepare
+from odata_batch._graph.references import Dependencies, dependencies_of
+from odata_batch._graph.urls import is_batch_resource, is_within, location_of, resolve_url
+from odata_batch._model.dialect import Dialect, Format, check_format
+from odata_batch._model.findings import (
+    DecodeError,
+    Diagnostic,
+    Findings,
+    LimitExceeded,
+    Stop,
+    UnresolvedReference,
+    quote,
+)
+from odata_batch._model.headers import Headers
+from odata_batch._model.limits import DEFAULT_LIMITS, Limits
+from odata_batch._model.rules import Rule, Severity
+from odata_batch._model.values import (
+    BatchRequest,
+    BatchResponse,
+    ChangeSet,
+    ChangeSetResponse,
+    HeadersLike,
+    Operation,
+    OperationResponse,
+    ResponseItem,
+)
+from odata_batch._server.inheritance import DROPPED_HEADERS, ETAG_FIELDS, Inheritance
+from odata_batch._server.schedule import Plan, Unit
+from odata_batch._wire import grammar
+from odata_batch.dialects import ODATA_4_01
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Step:
+    """An operation that is to be run now, ready to be handed to whoever serves single requests.
+
+    Steps are told apart by identity: two operations may be equal, and both are run.
+    """
+
+    operation: Operation
+    """The operation as it stands in the batch, the caller's own object."""
+    index: int
+    """Its index among `BatchRequest.operations()`."""
+    id: str | None
+    """The identifier that its response will carry."""
+    method: str
+    """The method."""
+    url: str
+    """The absolute URL, references resolved; it lies within the service root."""
+    headers: Headers
+    """Its own header fields and those inherited from the batch request; see `Execution`."""
+    dropped: Headers
+    """Its own header fields that are not among `headers`, to be noted in a log; see `Execution`."""
+    body: bytes
+    """The octets of the body; empty if there is none."""
+    group: int | None
+    """The index of its change set among the items of the batch; `None` outside of change sets."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Signal:
+    """Something that is to be done for a change set as a whole."""
+
+    group: int
+    """The index of the change set among the items of the batch, as in `Step.group`."""
+    change_set: ChangeSet
+    """The change set as it stands in the batch, the caller's own object."""
+
+
+class Begin(_Signal):
+    """Begin a transaction: the operations of the change set follow.
+
+    To `fail` it ends the change set; no `Rollback` follows, since nothing has begun.
+    """
+
+    __slots__ = ()
+
+
+class Commit(_Signal):
+    """Commit the transaction: all operations of the change set have succeeded.
+
+    To `fail` it fails the change set, and a `Rollback` follows.
+    """
+
+    __slots__ = ()
+
+
+class Rollback(_Signal):
+    """Roll the transaction back: an operation has failed, or the commit has.
+
+    Every change set whose `Begin` was done ends in exactly one `Commit` that was done, or in one
+    `Rollback`. To `fail` it answers all operations of the change set with that response.
+    """
+
+    __slots__ = ()
+
+
+Signal: TypeAlias = Begin | Commit | Rollback
+Evaluate: TypeAlias = Callable[[str, Mapping[str, OperationResponse]], bool]
+Locate: TypeAlias = Callable[[Step, OperationResponse], str | None]
+
+
+class Execution:
+    """One batch that is being executed: steps out, responses in, a batch response at the end.
+
+    It does nothing by itself: it has no clock, no threads and no I/O, and the same calls give the
+    same steps.
+
+    >>> from odata_batch import BatchRequest, Operation, OperationResponse
+    >>> batch = BatchRequest([Operation.get("People"), Operation.delete("Cities(1)")])
+    >>> execution = Execution(batch, batch_url="http://host/service/$batch")
+    >>> while not execution.finished:
+    ...     for step in execution.ready():
+    ...         if isinstance(step, Step):
+    ...             print(step.method, step.url)
+    ...             execution.complete(step, OperationResponse(204))
+    ...         else:  # Begin, Commit or Rollback of a change set
+    ...             execution.done(step)
+    GET http://host/service/People
+    DELETE http://host/service/Cities(1)
+    >>> [response.status for response in execution.response().responses()]
+    [204, 204]
+
+    **Order.** Multipart items run one after the other, JSON items at the same time as far as they
+    do not depend on each other; the operations of a change set run one after the other.
+    `ordered=True` runs everything one after the other, `ordered=False` as much as possible at the
+    same time. A multipart batch that stops at the first error always runs item by item, because its
+    response cannot say that an item after the error was run. A change set begins when all that its
+    operations depend on outside of it is settled.
+
+    **Errors.** An error is a status of 400 or more. `continue_on_error` is `True` to go on in any
+    case, `False` to stop in any case, and `None` to obey the preference, without which multipart
+    batches stop (`Dialect.multipart_stops_on_error`) and JSON batches go on. After a stop no
+    further item starts; those that have started are finished, change sets included. What was not
+    started has no response.
+
+    **Dependencies.** What depends on something that did not end with 2xx is answered with 424 and
+    not handed out, nor is its change set begun; a change set depended on has to be committed. With
+    a condition (`if`) it is the condition that decides: `evaluate` is called with it and with the
+    responses to what it depends on, by id, in which a group stands for 200 or for the response that
+    failed it. Without `evaluate` the operation and its whole change set are answered with 424.
+
+    **Change sets** come with the signals `Begin`, `Commit` and `Rollback`. A dialect may say that
+    they are not executed as one (`Dialect.atomicity_groups`); then their operations are run and
+    answered like any others, and names of groups in `depends_on` mean nothing.
+
+    **URLs.** `batch_url` is the absolute URL of the batch request (`ValueError` if it is not).
+    Whoever makes it of a Host field first refuses one that holds `/`, `?` or `#`, which would move
+    the service root.
+    `$id/...` stands for the Location of the response to that request. Where that has none, `locate`
+    is asked for a URL; without an answer a GET, PUT or PATCH stands for its own URL, and a
+    reference to anything else is answered with 424. A reference to nothing is answered with 400,
+    and so is a batch within the batch; a URL outside `service_root`, by default the directory of
+    `batch_url`, with 403.
+
+    **Header fields.** A step has its own fields and, unless it has them itself, those of the batch
+    request, `headers`, that OData lets it inherit (OData Protocol, 8.1 and 8.2): Accept, batch
+    media types left out, Accept-Charset, Accept-Language, Content-Language, Isolation, the
+    versions, and the preferences allow-entityreferences and include-annotations. A Content-Encoding
+    is not inherited, as it was undone when the batch was read. If-Match and If-None-Match that hold
+    `$id` get the ETag of that response. Left out is the preference respond-async where 202 is no
+    possible answer. Dropped, and listed in `Step.dropped`, are an operation's own Content-Length
+    and Transfer-Encoding, which the body makes superfluous, what `Dialect.forbidden_headers` lists,
+    and what `dropped_headers` lists: by default `Execution.DROPPED_HEADERS`, the fields with which
+    a proxy tells the application who asks and for what, such as X-Forwarded-User, Remote-User and
+    X-HTTP-Method-Override. Whoever sends a batch could otherwise log in as anybody. Names are
+    compared without regard to case, and `_` is `-`, as it is in CGI and WSGI; a name ending in `*`
+    stands for all that begin so. Add to the default with `|`, take from it with `-`.
+
+    **202** is an ordinary answer in JSON. In a change set it fails the change set with a 500, since
+    nobody could say whether the rest may be committed. In a multipart response it stands for all
+    that is left, so services do not answer single requests with it, and `encode_response` refuses
+    it where others follow.
+
+    **What is refused at once.** More operations than `limits` or `dialect` allow raise
+    `LimitExceeded`, whose `http_status` is 413, before anything runs. What counts is the single
+    request: change sets themselves do not. Anything else for which `decode_request` would raise an
+    error raises `DecodeError`.
+
+    **Response.** `response_format` is that of the response, by default `format`. Identifiers are
+    those of the request, whatever the responses say, and stand where they stood there.
+
+    `RuntimeError` is wrong use: a step completed twice, one that was not handed out, a signal
+    completed, a step done, a response before the end. `evaluate` and `locate` are called from the
+    constructor, `complete`, `done` and `fail`; what they raise passes through, and `ready` asks
+    them again.
+    """
+
+    DROPPED_HEADERS: ClassVar[frozenset[str]] = DROPPED_HEADERS
+    """The names of the header fields that no operation may say for itself, in lower case."""
+
+    def __init__(
+        self,
+        request: BatchRequest,
+        *,
+        batch_url: str,
+        format: Format = "multipart",
+        response_format: Format | None = None,
+        headers: HeadersLike = (),
+        dropped_headers: Iterable[str] = DROPPED_HEADERS,
+        ordered: bool | None = None,
+        continue_on_error: bool | None = None,
+        service_root: str | None = None,
+        dialect: Dialect = ODATA_4_01,
+        limits: Limits = DEFAULT_LIMITS,
+        evaluate: Evaluate | None = None,
+        locate: Locate | None = None,
+    ) -> None:
+        check_format(format)
+        self._response_format = format if response_format is None else response_format
+        check_format(self._response_format)
+        self._flat = format == "json" and response_format == "multipart"
+        self._batch_url = _absolute(batch_url, "batch_url")
+        root = _directory(batch_url) if service_root is None else service_root
+        self._service_root = _absolute(root, "service_root")
+        _refuse(request, format, dialect, limits)
+        prepared = prepare(request, format=format, dialect=dialect)
+        self._dialect = dialect
+        self._inheritance = Inheritance(Headers(headers), dialect, format, dropped_headers)
+        self._evaluate = evaluate
+        self._locate = locate
+        self._stops = _stops(request, format, continue_on_error, dialect)
+        self._operations = request.operations()
+        # A JSON request names all of its operations; what else is generated was never sent.
+        self._source = prepared if format == "json" else request
+        self._ids = [operation.id for operation in self._source.operations()]
+        if not dialect.atomicity_groups:
+            request, self._source = _dissolved(request), _dissolved(self._source)
+        in_turn = ordered is True or (format == "multipart" and (self._stops or ordered is None))
+        dependencies = _dependencies_in(self._source, dialect)
+        order = _order(dependencies)
+        self._plan = Plan(request, dependencies, order, in_turn, ordered is not False)
+        self._schedule = self._plan.schedule
+        self._answers: dict[int, OperationResponse] = {}
+        self._steps: dict[int, Step] = {}
+        self._locations: dict[int, str | None] = {}
+        self._out: list[tuple[Unit, Step | Signal]] = []
+        self._in_flight: dict[object, Unit] = {}
+        self._pending: dict[int, Unit] = {}
+        self._open = 0
+        self._stopped = False
+        self._advance()
+
+    @property
+    def _units(self) -> Sequence[Unit]:
+        return self._plan.units
+
+    @property
+    def finished(self) -> bool:
+        """Whether there is nothing left to run; until then something is ready or handed out."""
+        return self._open == 0
+
+    def ready(self) -> tuple[Step | Signal, ...]:
+        """Return what may be run now, all of it at the same time; each is returned once.
+
+        Nothing is returned as long as everything waits for what has been handed out.
+        """
+        self._advance()
+        handed_out = []
+        for unit, work in self._out:
+            if isinstance(work, Step):
+                if unit.failed:
+                    continue  # another operation of the change set has failed since it was made
+                unit.running += 1
+            unit.begun = True
+            self._in_flight[work] = unit
+            handed_out.append(work)
+        self._out.clear()
+        return tuple(handed_out)
+
+    def complete(self, step: Step, response: OperationResponse) -> None:
+        """Take the response to a step.
+
+        `ValueError` for a status that no final response has, below 200 or above 599.
+        """
+        _check_response(response, 200)
+        unit = self._take(step, Step, "completed")
+        unit.running -= 1
+        if unit.change_set is not None and response.status == 202:
+            # No request of a change set is answered with 202. OData Protocol, 11.7.7.6
+            response = _error(500, f"{step.method} {quote(step.url)} was answered with 202")
+        self._answer(unit, step.index, response)
+        self._pending[unit.index] = unit
+        self._advance()
+
+    def done(self, signal: Signal) -> None:
+        """Take note that a signal was obeyed."""
+        unit = self._take(signal, _Signal, "done")
+        if isinstance(signal, Begin):
+            self._pending[unit.index] = unit
+        else:
+            self._settle(unit)
+        self._advance()
+
+    def fail(self, signal: Signal, response: OperationResponse) -> None:
+        """Take note that a signal could not be obeyed; the change set fails with this response.
+
+        In JSON all its operations are answered with it. `ValueError` for a status below 400.
+        """
+        _check_response(response, 400)
+        unit = self._take(signal, _Signal, "failed")
+        unit.failure = response
+        if isinstance(signal, Commit):
+            rollback = Rollback(group=unit.index, change_set=signal.change_set)
+            self._out.append((unit, rollback))
+        else:
+            self._settle(unit)
+        self._advance()
+
+    def response(self) -> BatchResponse:
+        """Return the batch response; `RuntimeError` if the execution is not `finished`.
+
+        A change set that failed is one response in multipart, that of the operation that failed
+        first. In JSON each of its operations has a response: its own if it failed, otherwise 424,
+        whatever it was answered with before. To a JSON request a multipart response is flat.
+        """
+        if not self.finished:
+            raise RuntimeError(f"the batch is not finished, {self._open} of its items are open")
+        items = [
+            item for unit in self._units if unit.settled for item in self._response_items(unit)
+        ]
+        return BatchResponse(items)
+
+    # -- what runs --
+
+    def _take(self, work: object, kind: type[Step | _Signal], verb: str) -> Unit:
+        unit = self._in_flight.pop(work, None) if isinstance(work, kind) else None
+        if unit is None:
+            name = type(work).__name__
+            raise RuntimeError(f"{name} cannot be {verb}: it was not handed out, or it is over")
+        return unit
+
+    def _advance(self) -> None:
+        """Do what can be done without anybody's answer."""
+        startable = self._schedule.startable
+        while self._pending or (startable and not self._stopped):
+            if not self._pending:
+                self._start(self._units[startable.popleft()])
+                continue
+            unit = self._pending.pop(next(iter(self._pending)))
+            try:
+                self._go_on(unit)
+            except BaseException:  # of the caller's own functions: they are asked again
+                self._pending[unit.index] = unit
+                raise
+
+    def _start(self, unit: Unit) -> None:
+        self._open += 1
+        if unit.change_set is None:
+            self._pending[unit.index] = unit
+            return
+        self._refuse_change_set(unit)
+        if unit.failed:
+            self._settle(unit)
+        else:
+            self._out.append((unit, Begin(group=unit.index, change_set=unit.change_set)))
+
+    def _refuse_change_set(self, unit: Unit) -> None:
+        """Fail the change set if it can be known before it begins that one operation will."""
+        if not unit.members:
+            unit.failure = _error(400, "the change set holds no request")
+        for index in unit.members:
+            try:
+                self._check_condition_supported(index)
+                self._check_edges(unit, index, outside=True)
+            except _Refused as refused:
+                self._answer(unit, index, refused.response)
+                return
+
+    def _go_on(self, unit: Unit) -> None:
+        startable = unit.schedule.startable
+        while startable and not unit.failed:
+            index = startable[0]
+            try:
+                step = self._step(unit, index)
+            except _Refused as refused:
+                self._answer(unit, index, refused.response)
+            else:
+                self._steps[index] = step
+                self._out.append((unit, step))
+            startable.popleft()
+        if unit.change_set is None:
+            if not unit.left:
+                self._settle(unit)
+        elif unit.failed:
+            if not unit.running:
+                rollback = Rollback(group=unit.index, change_set=unit.change_set)
+                self._out.append((unit, rollback))
+        elif not unit.left:
+            self._out.append((unit, Commit(group=unit.index, change_set=unit.change_set)))
+
+    def _answer(self, unit: Unit, index: int, response: OperationResponse) -> None:
+        self._answers[index] = response
+        unit.left -= 1
+        unit.schedule.settle(index)
+        if response.status >= 400 and not unit.failed:
+            unit.culprit = index
+
+    def _settle(self, unit: Unit) -> None:
+        unit.settled = True
+        self._open -= 1
+        self._schedule.settle(unit.index)
+        if unit.failed and self._stops and not self._stopped:
+            self._stop()
+
+    def _stop(self) -> None:
+        """Take back what has not been handed out, unless it belongs to a change set that began."""
+        self._stopped = True
+        units = [unit for unit, _ in self._out] + list(self._pending.values())
+        self._open -= sum(not unit.begun for unit in units)
+        self._out = [entry for entry in self._out if entry[0].begun]
+        self._pending = {index: unit for index, unit in self._pending.items() if unit.begun}
+
+    # -- one step --
+
+    def _step(self, unit: Unit, index: int) -> Step:
+        self._check_edges(unit, index, outside=False)
+        self._check_condition(unit, index)
+        operation = self._operations[index]
+        answered_later = (
+            self._response_format == "json"
+            and unit.change_set is None
+            and not self._plan.is_depended_on(index)
+        )
+        return Step(
+            operation=operation,
+            index=index,
+            id=self._ids[index],
+            method=operation.method,
+            url=self._url(index),
+            headers=self._inheritance.apply(operation, self._etags(index), answered_later),
+            dropped=Headers(self._inheritance.dropped(operation)),
+            body=operation.body,
+            group=None if unit.change_set is None else unit.index,
+        )
+
+    def _check_edges(self, unit: Unit, index: int, *, outside: bool) -> None:
+        """Refuse what depends on something that failed; `outside` looks beyond its unit only."""
+        conditional = self._operations[index].condition is not None
+        for edge in self._plan.edges_of(index):
+            if edge.place in _ORDER_ONLY or (conditional and edge.place == "depends_on"):
+                continue
+            if edge.target is None:
+                raise _Refused(400, f"{quote(edge.name)} is no request of the batch")
+            if outside and self._plan.unit_of(edge.target) is unit:
+                continue
+            if not self._has_succeeded(edge.target, unit):
+                raise _Refused(424, f"{quote(edge.name)} has not succeeded")
+
+    def _has_succeeded(self, node: int, within: Unit) -> bool:
+        """Tell whether all is well with a node, an operation or a change set, seen from a unit."""
+        unit = self._plan.unit_of(node)
+        if unit is not within and (unit.failed or not unit.settled):
+            return False
+        answer = self._answers.get(node)
+        return node >= len(self._operations) if answer is None else answer.ok
+
+    def _check_condition_supported(self, index: int) -> None:
+        if self._evaluate is None and self._operations[index].condition is not None:
+            raise _Refused(424, "conditions are not supported")
+
+    def _check_condition(self, unit: Unit, index: int) -> None:
+        self._check_condition_supported(index)
+        condition = self._operations[index].condition
+        if condition is None or self._evaluate is None:
+            return
+        results = {
+            edge.name: self._outcome(edge.target, unit)
+            for edge in self._plan.edges_of(index)
+            if edge.target is not None
+        }
+        known = {name: response for name, response in results.items() if response is not None}
+        if not self._evaluate(condition, known):
+            raise _Refused(424, f"the condition {quote(condition)} is not met")
+
+    def _outcome(self, node: int, within: Unit) -> OperationResponse | None:
+        """Return the response to a node, an operation or a change set, as far as there is one."""
+        unit = self._plan.unit_of(node)
+        if unit is within:
+            return self._answers.get(node)
+        if not unit.settled:
+            return None
+        if node < len(self._operations):
+            return self._final(unit, node)
+        return self._failure(unit) if unit.failed else OperationResponse(200)
+
+    def _url(self, index: int) -> str:
+        operation = self._operations[index]
+        try:
+            locations = {
+                edge.name: self._location(edge.name, edge.target)
+                for edge in self._plan.edges_of(index)
+                if edge.place == "url" and edge.target is not None
+            }
+            url = resolve_url(
+                operation.url,
+                self._batch_url,
+                host=operation.headers.get("host"),
+                locations=locations,
+                dialect=self._dialect,
+                service_root=self._service_root,
+            )
+        except UnresolvedReference as error:
+            raise _Refused(400, str(error)) from None
+        if not is_within(url, self._service_root):
+            # A server that fetched it would act for a stranger, with its own rights.
+            raise _Refused(403, f"URL {quote(url)} is outside the service")
+        if is_batch_resource(url):
+            raise _Refused(400, f"URL {quote(url)} names the batch resource")
+        return url
+
+    def _location(self, name: str, target: int) -> str:
+        """Return the absolute URL that a reference to a successful operation stands for."""
+        if target not in self._locations:
+            self._locations[target] = self._find_location(target)
+        location = self._locations[target]
+        if location is None or not is_within(location, self._service_root):
+            raise _Refused(424, f"the response to {quote(name)} has no Location in this service")
+        return location
+
+    def _find_location(self, target: int) -> str | None:
+        step, answer = self._steps[target], self._answers[target]
+        location = location_of(step.url, answer)
+        if location is not None:
+            return location
+        location = None if self._locate is None else self._locate(step, answer)
+        if location is not None:
+            return resolve_url(location, step.url)
+        return step.url if step.method in ("GET", "PUT", "PATCH", "MERGE") else None
+
+    def _etags(self, index: int) -> dict[str, str]:
+        """Return the ETags that stand for references, by the text of the reference."""
+        etags = {}
+        for edge in self._plan.edges_of(index):
+            if edge.place in ETAG_FIELDS and edge.target is not None:
+                answer = self._answers.get(edge.target)
+                etag = None if answer is None else answer.headers.get("etag")
+                if etag is None:
+                    raise _Refused(424, f"the response to {quote(edge.name)} has no ETag")
+                etags[f"${edge.name}"] = etag
+        return etags
+
+    # -- the response --
+
+    def _response_items(self, unit: Unit) -> Iterator[ResponseItem]:
+        finals = [self._final(unit, index) for index in unit.members]
+        source = self._source.items[unit.index]
+        if not isinstance(source, ChangeSet) or self._flat:
+            yield from finals
+        elif unit.failed and (self._response_format == "multipart" or not finals):
+            yield self._failure(unit)
+        else:
+            yield _mirrored(source, iter(finals))
+
+    def _final(self, unit: Unit, index: int) -> OperationResponse:
+        """Return what the operation is answered with, now that its unit is settled."""
+        response = self._answers.get(index) if unit.failure is None else unit.failure
+        if response is None or (unit.failed and response.status < 400):
+            # If one request of a group failed, all have. OData JSON, 19.5
+            response = _error(424, "another request of the change set has failed")
+        return self._with_id(response, index)
+
+    def _failure(self, unit: Unit) -> OperationResponse:
+        """Return the response to a change set that failed."""
+        if unit.failure is not None:
+            return replace(unit.failure, id=None)
+        return self._final(unit, unit.culprit)
+
+    def _with_id(self, response: OperationResponse, index: int) -> OperationResponse:
+        answer = replace(response, id=self._ids[index])
+        # In version 2, an identifier is echoed where it was read. [MS-ODATA], 2.2.7.6.6
+        object.__setattr__(answer, "id_in_message", self._operations[index].id_in_message)
+        return answer
+
+
+class _Refused(Exception):
+    """An operation is answered without being run; never leaves this module."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.response = _error(status, message)
+
+
+# References that are not resolved here: what they refer to comes first, nothing more.
+_ORDER_ONLY = frozenset(("query", "condition", "body"))
+
+
+def _dissolved(request: BatchRequest) -> BatchRequest:
+    """Return the operations without the change sets, and nothing that depends on one."""
+    groups = {item.id for item in request.items if isinstance(item, ChangeSet)}
+    items = [
+        replace(each, depends_on=tuple(name for name in each.depends_on if name not in groups))
+        for each in request.operations()
+    ]
+    return replace(request, items=tuple(items))
+
+
+def _mirrored(source: ChangeSet, responses: Iterator[OperationResponse]) -> ChangeSetResponse:
+    """Return the responses in the shape of their change set, whose depth is known to be small."""
+    items = [
+        _mirrored(item, responses) if isinstance(item, ChangeSet) else next(responses)
+        for item in source.items
+    ]
+    return ChangeSetResponse(items, id=source.id)
+
+
+# -- what is refused, and with what ----------------------------------------------------------------
+
+_CODES: Final[Mapping[int, str]] = {
+    400: "BadRequest",
+    403: "Forbidden",
+    424: "FailedDependency",
+    500: "InternalServerError",
+}
+
+
+def _error(status: int, message: str) -> OperationResponse:
+    """Return an error response of our own (OData JSON, 21.1)."""
+    error = {"error": {"code": _CODES[status], "message": message}}
+    body = json.dumps(error, separators=(",", ":")).encode("ascii")
+    return OperationResponse(status, {"Content-Type": "application/json"}, body)
+
+
+def _check_response(response: OperationResponse, lowest: int) -> None:
+    if not isinstance(response, OperationResponse):
+        raise TypeError(f"response is an OperationResponse, not {type(response).__name__}")
+    if not lowest <= response.status <= 599:
+        raise ValueError(f"the status is from {lowest} to 599 here, not {response.status}")
+
+
+def _stops(
+    request: BatchRequest, format: Format, continue_on_error: bool | None, dialect: Dialect
+) -> bool:
+    """Tell whether nothing starts after the first error (OData Protocol, 8.2.8.3)."""
+    wanted = request.continue_on_error if continue_on_error is None else continue_on_error
+    if wanted is None:
+        return format == "multipart" and dialect.multipart_stops_on_error
+    return not wanted
+
+
+def _absolute(url: str, name: str) -> str:
+    authority = grammar.AUTHORITY.match(url)
+    if authority is None or not authority[1]:
+        raise ValueError(f"{name} is an absolute URL, not {quote(url)}")
+    return url
+
+
+def _directory(url: str) -> str:
+    path = url.partition("#")[0].partition("?")[0]
+    return path[: path.rfind("/") + 1]
+
+
+def _refuse(request: BatchRequest, format: Format, dialect: Dialect, limits: Limits) -> None:
+    """Raise for what decoding would have raised for, and for what is too much."""
+    if not isinstance(request, BatchRequest):
+        raise TypeError(f"request is a BatchRequest, not {type(request).__name__}")
+    _refuse_quotas(request, dialect, limits)
+    findings = Findings(limits, dict(dialect.severities), Severity.ERROR)
+    # Values may come from a format of somebody else: they are checked as if nobody had.
+    scope = message_rules.Scope(format, dialect, limits, findings)
+    checks = rules.RequestRules(scope, message_rules.READ_JSON_OPERATION)
+    try:
+        for index, item in enumerate(request.items):
+            depth = depth_of(item)
+            if depth > limits.change_set_depth:
+                message = f"found change sets nested {depth} deep"
+                path = rules.path_of([index])
+                raise DecodeError(Diagnostic(Rule.NESTED_CHANGE_SET, message, item.position, path))
+            checks.check(item, index)
+        checks.finish()
+    except Stop:  # a dialect makes light of limits
+        raise LimitExceeded(findings.diagnostics[-1]) from None
+
+
+def _dependencies_in(request: BatchRequest, dialect: Dialect) -> Dependencies:
+    """Return what depends on what: also in multipart, on groups that somebody has named."""
+    return dependencies_of(request, format="json", dialect=dialect)
+
+
+def _order(dependencies: Dependencies) -> tuple[int, ...]:
+    """Return the order in which the operations run one after the other: that of the batch.
+
+    Only a group that was split on the wire may depend on what now comes later, and nothing waits
+    for its own group. Other references than these two do not change the order.
+    """
+    item_of = dependencies.item_of
+    edges = [
+        edge
+        for edge in dependencies.edges
+        if edge.place in ("depends_on", "url")
+        and (edge.target is None or edge.target != len(item_of) + item_of[edge.source])
+    ]
+    return replace(dependencies, edges=tuple(edges)).order()
+
+
+def _refuse_quotas(request: BatchRequest, dialect: Dialect, limits: Limits) -> None:
+    sizes = [len(item.operations()) for item in request.items if isinstance(item, ChangeSet)]
+    found = (
+        (len(request.operations()), "operations", limits.operations, dialect.operations),
+        (len(sizes), "change_sets", limits.operations, dialect.change_sets),
+        (
+            max(sizes, default=0),
+            "change_set_operations",
+            limits.change_set_operations,
+            dialect.change_set_operations,
+        ),
+    )
+    for count, limit, ours, theirs in found:
+        allowed = ours if theirs is None else min(ours, theirs)
+        if count > allowed:
+            message = f"limit {limit} is {allowed}, and the batch has {count}"
+            raise LimitExceeded(Diagnostic(Rule.LIMIT_EXCEEDED, message, limit=(limit, allowed)))

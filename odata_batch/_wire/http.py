@@ -1,0 +1,343 @@
+"""RFC 9112: HTTP messages of the media type application/http, read and written, both roles.
+
+Each message stands alone in its part, so its body is whatever follows the header section: neither
+Content-Length nor Transfer-Encoding frames it. Request targets are the three forms of OData, two of
+which an HTTP server would refuse.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+from odata_batch._model.findings import Diagnostic, exceed, quote
+from odata_batch._model.headers import Headers
+from odata_batch._model.rules import Rule
+from odata_batch._wire import grammar
+from odata_batch._wire.sections import SectionReader, serialize_fields
+
+# Methods that are read as upper case. RFC 9110, 9.3 and RFC 5789; MERGE is OData's own
+KNOWN_METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "MERGE", "DELETE", "OPTIONS"))
+
+# The reason phrases of RFC 9110, 15 that a batch is likely to hold
+REASONS: Final[Mapping[int, str]] = {
+    200: "OK",
+    201: "Created",
+    202: "Accepted",
+    204: "No Content",
+    302: "Found",
+    304: "Not Modified",
+    400: "Bad Request",
+    401: "Unauthorized",
+    403: "Forbidden",
+    404: "Not Found",
+    405: "Method Not Allowed",
+    406: "Not Acceptable",
+    409: "Conflict",
+    410: "Gone",
+    412: "Precondition Failed",
+    413: "Content Too Large",
+    415: "Unsupported Media Type",
+    424: "Failed Dependency",
+    428: "Precondition Required",
+    429: "Too Many Requests",
+    500: "Internal Server Error",
+    501: "Not Implemented",
+    502: "Bad Gateway",
+    503: "Service Unavailable",
+    504: "Gateway Timeout",
+}
+
+
+class Request(NamedTuple):
+    """A request as it stands in a part."""
+
+    method: str
+    url: str
+    headers: Headers
+    body: bytes
+    body_position: int
+
+
+class Response(NamedTuple):
+    """A response as it stands in a part."""
+
+    status: int
+    reason: str
+    headers: Headers
+    body: bytes
+    body_position: int
+
+
+class _Message(NamedTuple):
+    """A message whose start line is not yet read."""
+
+    start_line: bytes
+    position: int
+    headers: Headers
+    body: bytes
+    body_position: int
+
+
+def parse_request(
+    data: bytes, position: int, line_end: bytes, reader: SectionReader
+) -> Request | None:
+    """Return the request that `data` is, or `None` if its request line cannot be read.
+
+    `position` is the offset of `data` in the payload, `line_end` what ends the lines of its head.
+    """
+    message = _split_message(data, position, line_end, reader)
+    if message is None:
+        return None
+    line = _parse_request_line(message.start_line, message.position, reader)
+    if line is None:
+        return None
+    return Request(*line, message.headers, message.body, message.body_position)
+
+
+def parse_response(
+    data: bytes, position: int, line_end: bytes, reader: SectionReader
+) -> Response | None:
+    """Return the response that `data` is, or `None` if its status line cannot be read."""
+    message = _split_message(data, position, line_end, reader)
+    if message is None:
+        return None
+    line = _parse_status_line(message.start_line, message.position, reader)
+    if line is None:
+        return None
+    return Response(*line, message.headers, message.body, message.body_position)
+
+
+def serialize_request(method: str, url: str, headers: Headers, body: bytes) -> bytes:
+    """Return the request as octets; the caller has checked every string."""
+    head = f"{method} {url} HTTP/1.1\r\n{serialize_fields(headers)}\r\n"
+    return head.encode("latin-1") + body
+
+
+def serialize_response(status: int, reason: str | None, headers: Headers, body: bytes) -> bytes:
+    """Return the response as octets; a `reason` of `None` becomes the usual phrase."""
+    phrase = REASONS.get(status, "") if reason is None else reason
+    head = f"HTTP/1.1 {status} {phrase}\r\n{serialize_fields(headers)}\r\n"
+    return head.encode("latin-1") + body
+
+
+# -- a message and its parts ---------------------------------------------------------------------
+
+
+def split_head(data: bytes, start: int, line_end: bytes) -> tuple[bytes, int] | None:
+    """Return the header section that begins at `start` and the offset behind its empty line.
+
+    The offset must be at the beginning of a line. `None` means that there is no empty line.
+    """
+    if line_end == b"\n":
+        return _split_line_feed_head(data, start)
+    if data.startswith(b"\r\n", start):
+        return b"", start + 2
+    end = data.find(b"\r\n\r\n", start)
+    return None if end < 0 else (data[start:end], end + 4)
+
+
+def _split_line_feed_head(data: bytes, start: int) -> tuple[bytes, int] | None:
+    """The same where LF ends a line; an inner CRLF does so, too (RFC 9112, 2.2)."""
+    first = grammar.EMPTY_LINE.match(data, start)
+    if first is not None:
+        return b"", first.end()
+    match = grammar.EMPTY_LINE_AFTER.search(data, start)
+    return None if match is None else (data[start : match.start()], match.end())
+
+
+def _split_message(
+    data: bytes, position: int, line_end: bytes, reader: SectionReader
+) -> _Message | None:
+    start = _skip_empty_line(data, position, line_end, reader)
+    found = split_head(data, start, line_end)
+    head, body_start = found or (data[start:].removesuffix(line_end), len(data))
+    line, _, section = head.partition(line_end)
+    if line_end == b"\n":
+        line = line.removesuffix(b"\r")
+    if not line:
+        message = f"found {quote(data)}, expected an HTTP message"
+        reader.report(Diagnostic(Rule.EMPTY_MESSAGE, message, position))
+        return None
+    if found is None:
+        message = "the header section ends without an empty line"
+        reader.report(Diagnostic(Rule.EMPTY_LINE_MISSING, message, position + len(data)))
+    section_position = position + start + len(head) - len(section)
+    headers = reader.read(section, section_position, line_end, Rule.HEADER_FOLDED)
+    if len(data) - body_start > reader.limits.body:
+        exceed(reader.report, reader.limits, "body", position + body_start)
+    return _Message(line, position + start, headers, data[body_start:], position + body_start)
+
+
+def _skip_empty_line(data: bytes, position: int, line_end: bytes, reader: SectionReader) -> int:
+    """Return the offset behind one empty line at the start (RFC 9112, 2.2)."""
+    if not data.startswith((b"\r\n", line_end)):
+        return 0
+    length = 2 if data.startswith(b"\r\n") else 1
+    if length == len(data):
+        return 0
+    message = "an empty line stands before the start line"
+    reader.report(Diagnostic(Rule.LEADING_EMPTY_LINE, message, position))
+    return length
+
+
+def _parse_request_line(
+    line: bytes, position: int, reader: SectionReader
+) -> tuple[str, str] | None:
+    """Return method and URL.
+
+    request-line = method SP request-target SP HTTP-version   (RFC 9112, 3)
+
+    The URL is what stands between the first blank and the version, so that one with raw blanks,
+    which the standard itself prints, is read whole.
+    """
+    if not _is_line_of(line, b"request", position, reader):
+        return None
+    method, _, rest = line.partition(b" ")
+    target, version = _split_version(rest)
+    url = target.strip(b" ")
+    if not url:
+        _refuse(Rule.REQUEST_LINE_SYNTAX, "a method and a URL", line, position, reader)
+        return None
+    if not grammar.TOKEN_BYTES.fullmatch(method):
+        _refuse(Rule.METHOD_SYNTAX, "a token as the method", line, position, reader)
+        return None
+    if len(url) > reader.limits.url:
+        exceed(reader.report, reader.limits, "url", position)
+    _check_version(version, line, position, reader)
+    if line != b" ".join(filter(None, (method, url, version))):
+        message = f"found superfluous blanks in {quote(line)}"
+        reader.report(Diagnostic(Rule.REQUEST_LINE_BLANKS, message, position))
+    return _method(method.decode("ascii"), position, reader), decode_url(url)
+
+
+def _split_version(rest: bytes) -> tuple[bytes, bytes]:
+    """Return what stands before the HTTP version, and the version; empty if there is none."""
+    stripped = rest.rstrip(b" ")
+    target, _, last = stripped.rpartition(b" ")
+    if last[:5].upper() == b"HTTP/":
+        return target, last
+    return stripped, b""
+
+
+def _check_version(version: bytes, line: bytes, position: int, reader: SectionReader) -> None:
+    if version == b"HTTP/1.1":
+        return
+    if not version:
+        message = f"request line {quote(line)} has no HTTP version; read as HTTP/1.1"
+        reader.report(Diagnostic(Rule.HTTP_VERSION_MISSING, message, position))
+    elif version == b"HTTP/1.0":
+        message = f"found HTTP/1.0 in {quote(line)}; read as HTTP/1.1"
+        reader.report(Diagnostic(Rule.HTTP_VERSION_OLD, message, position))
+    else:
+        message = f"found the version {quote(version)}, expected 'HTTP/1.1'"
+        reader.report(Diagnostic(Rule.HTTP_VERSION, message, position))
+
+
+def _method(method: str, position: int, reader: SectionReader) -> str:
+    upper = method.upper()
+    if method == upper or upper not in KNOWN_METHODS:
+        return method
+    message = f"found the method {quote(method)}; read as {upper}"
+    reader.report(Diagnostic(Rule.METHOD_LOWER_CASE, message, position))
+    return upper
+
+
+def decode_url(url: bytes) -> str:
+    """Return the URL as text; what is not UTF-8 becomes surrogates, so that nothing is lost."""
+    return url.decode("utf-8", "surrogateescape")
+
+
+def _parse_status_line(line: bytes, position: int, reader: SectionReader) -> tuple[int, str] | None:
+    """Return status code and reason phrase.
+
+    status-line = HTTP-version SP status-code SP [ reason-phrase ]   (RFC 9112, 4)
+    """
+    if not _is_line_of(line, b"response", position, reader):
+        return None
+    match = grammar.STATUS_LINE.fullmatch(line)
+    if match is None:
+        expected = "HTTP/1.1, a status code of three digits and a reason phrase"
+        _refuse(Rule.STATUS_LINE_SYNTAX, expected, line, position, reader)
+        return None
+    version, status, blank, reason = match.groups()
+    _check_version(version, line, position, reader)
+    if blank is None:
+        message = f"no blank follows the status code in {quote(line)}"
+        reader.report(Diagnostic(Rule.REASON_MISSING, message, position))
+    return int(status), (reason or b"").decode("latin-1")
+
+
+def _is_line_of(line: bytes, kind: bytes, position: int, reader: SectionReader) -> bool:
+    """Report what neither a request line nor a status line may be."""
+    text = line.decode("latin-1")
+    if not text.isprintable() and grammar.CONTROL_OR_TAB.search(text):
+        message = f"start line {quote(line)} has a control character"
+        reader.report(Diagnostic(Rule.CONTROL_CHARACTER, message, position))
+        return False
+    if line.startswith(b"HTTP/") is (kind == b"response"):
+        return True
+    if kind == b"response" and not _looks_like_request(line):
+        _refuse(Rule.STATUS_LINE_SYNTAX, "a status line", line, position, reader)
+    else:
+        message = f"found {quote(line)}, expected a {kind.decode()}"
+        reader.report(Diagnostic(Rule.MESSAGE_KIND, message, position))
+    return False
+
+
+def _looks_like_request(line: bytes) -> bool:
+    return line.partition(b" ")[0].decode("latin-1").upper() in KNOWN_METHODS
+
+
+def _refuse(rule: Rule, expected: str, line: bytes, position: int, reader: SectionReader) -> None:
+    reader.report(Diagnostic(rule, f"found {quote(line)}, expected {expected}", position))
+
+
+# -- Content-Length ------------------------------------------------------------------------------
+
+
+def check_content_length(
+    headers: Headers,
+    body: bytes,
+    position: int,
+    delimiter_length: int | None,
+    reader: SectionReader,
+) -> None:
+    """Compare Content-Length with the body (RFC 9112, 6.3); it never frames it.
+
+    `position` is the offset of the body, `delimiter_length` the length of the line behind it: a
+    claim that reaches across that line would let a length-framed reader see other parts.
+    """
+    claims = headers.get_all("content-length")
+    if not claims or claims[0] == str(len(body)):
+        return
+    rule = judge_length(claims[0], body, delimiter_length)
+    if rule is not None:
+        message = f"Content-Length is {quote(claims[0])}, the body has {len(body)} octets"
+        reader.report(Diagnostic(rule, message, position))
+
+
+def judge_length(claim: str, content: bytes, delimiter_length: int | None) -> Rule | None:
+    """Return the rule that a Content-Length breaks, given what it claims to measure."""
+    if len({value.strip(" \t") for value in claim.split(",")}) > 1:
+        return Rule.REPEATED_HEADER
+    # RFC 9110, 8.6: some readers take "9, 9", "+9" or "9 octets" for 9.
+    numbers = [int(digits[:_ENOUGH_DIGITS]) for digits in _DIGITS.findall(claim)]
+    if delimiter_length is not None and numbers:
+        if max(numbers) >= len(content) + delimiter_length:
+            return Rule.CONTENT_LENGTH_CROSSES_DELIMITER
+    if not grammar.CONTENT_LENGTH.fullmatch(claim):
+        return Rule.CONTENT_LENGTH_SYNTAX
+    length = int(claim)
+    if length == len(content):
+        return None
+    if length == len(content) - 2 and content.endswith(b"\r\n"):
+        return Rule.CONTENT_LENGTH_TRAILING_CRLF
+    return Rule.CONTENT_LENGTH_MISMATCH
+
+
+_DIGITS = re.compile(r"[0-9]+")
+
+# No content is 10**20 octets long, and `int` refuses 5000 digits.
+_ENOUGH_DIGITS = 21

@@ -1,0 +1,347 @@
+"""RFC 2046, 5.1: split a multipart body into its parts, join parts into a body.
+
+A delimiter is a whole line: a line end, two hyphens, the boundary, blanks, a line end. The search
+looks for the last octet of a line end, the hyphens and the boundary, and judges the rest of the
+line; a line that only begins like a delimiter is content. `PartSplitter` keeps what it has not yet
+given out in one buffer and never searches an octet twice, so its work is linear in the input,
+whatever the chunks.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from enum import Enum
+from functools import cached_property
+from typing import NamedTuple
+
+from odata_batch._model.findings import Diagnostic, Reporter, exceed, quote, stop
+from odata_batch._model.limits import Limits
+from odata_batch._model.rules import Rule
+
+
+class Part(NamedTuple):
+    """What stands between two delimiter lines: a header section, an empty line and a body."""
+
+    content: bytes
+    position: int
+    """Offset of the content in the payload."""
+    lookalike: int | None
+    """Offset of what another reader may take for a delimiter: hyphens and boundary at the beginning
+    of a line that goes on otherwise, or behind a bare CR."""
+    delimiter_length: int | None
+    """Octets of the delimiter that ends the part, its line ends included; `None` if none does."""
+
+
+class _Stage(Enum):
+    PREAMBLE = "before the first delimiter"
+    PART = "between delimiters"
+    EPILOGUE = "behind the close delimiter"
+
+
+class _Line(NamedTuple):
+    """A line that begins with two hyphens and the boundary, and what follows them."""
+
+    whole: bool
+    hyphens: int
+    padding: int
+    line_end: bytes
+    end: int
+
+    @property
+    def is_delimiter(self) -> bool:
+        return self.whole and self.hyphens != 1
+
+    @property
+    def is_close(self) -> bool:
+        return self.hyphens >= 2
+
+
+# Patterns cannot count further than 2**32 - 2; a limit may be any number.
+_MOST_REPETITIONS = 2**31
+
+# A pattern of its own for a boundary, which takes as long to make as a hundred lines to judge, pays
+# where the content may be made of nothing but such lines.
+_WORTH_A_PATTERN = 64 * 1024
+
+
+class PartSplitter:
+    """Splits a multipart body that arrives in chunks; each iterator must be used up.
+
+    `position` is the offset of the body in the payload. `line_end` is what ends a delimiter line,
+    known after the first one; an enclosing multipart, where there is one, has decided it.
+    """
+
+    def __init__(
+        self,
+        boundary: bytes,
+        limits: Limits,
+        report: Reporter,
+        *,
+        position: int = 0,
+        line_end: bytes | None = None,
+    ) -> None:
+        self.line_end = line_end
+        self._boundary = boundary
+        self._limits = limits
+        self._report = report
+        self._stage = _Stage.PREAMBLE
+        # A line end in front of the first octet lets a delimiter be the very first line.
+        self._buffer = bytearray(b"\n")
+        self._offset = position - 1
+        self._content = 1
+        self._searched = 0
+        self._lookalike: int | None = None
+        self._token = b"\n--" + boundary
+        # Both repetitions are bounded, so a line is judged in constant time, however often.
+        self._blanks = min(limits.transport_padding + 1, _MOST_REPETITIONS)
+        self._rest = re.compile(rb"(-{0,3})([ \t]{0,%d})" % self._blanks)
+
+    @property
+    def closed(self) -> bool:
+        """Whether the close delimiter has been read."""
+        return self._stage is _Stage.EPILOGUE
+
+    def receive_data(self, data: bytes) -> Iterator[Part]:
+        """Take the next octets and yield the parts that they complete.
+
+        Parts are found while they are asked for, so that what is reported of a part comes before
+        what is reported of the delimiter behind the next one, whatever the chunks.
+        """
+        self._buffer += data
+        yield from self._split(at_end=False)
+
+    def receive_eof(self) -> Iterator[Part]:
+        """Yield what is left: a last part without `delimiter_length` if no delimiter ends it."""
+        yield from self._split(at_end=True)
+        if self._stage is _Stage.PREAMBLE:
+            self._stop_without_delimiter()
+        elif self._stage is _Stage.PART:
+            yield self._cut(len(self._buffer), None)
+        else:
+            self._check_epilogue()
+
+    def _split(self, at_end: bool) -> Iterator[Part]:
+        while self._stage is not _Stage.EPILOGUE:
+            start = self._buffer.find(self._token, self._searched)
+            if start < 0:
+                self._searched = max(self._searched, len(self._buffer) - len(self._token) + 1)
+                break
+            self._searched = start
+            line = self._judge(start, at_end)
+            if line is None:
+                break
+            if not line.is_delimiter:
+                self._pass_over(start)
+                continue
+            part = self._advance(start, line)
+            if part is not None:
+                yield part
+        self._discard()
+
+    def _judge(self, start: int, at_end: bool) -> _Line | None:
+        """Say what the line at `start` is, or `None` if more octets are needed to tell."""
+        buffer = self._buffer
+        rest = self._rest.match(buffer, start + len(self._token))
+        assert rest is not None  # both of its groups may be empty
+        end = rest.end()
+        hyphens, padding = len(rest[1]), len(rest[2])
+        for line_end in (b"\r\n", b"\n"):
+            if buffer.startswith(line_end, end):
+                return _Line(True, hyphens, padding, line_end, end + len(line_end))
+        if padding > self._limits.transport_padding:
+            return _Line(True, hyphens, padding, b"", end)
+        if bytes(buffer[end : end + 2]) not in (b"", b"\r"):
+            return _Line(False, hyphens, padding, b"", end)
+        # The last line may lack its line end only where nothing but a close delimiter can be meant.
+        closes = hyphens >= 2 and end == len(buffer)
+        return _Line(closes, hyphens, padding, b"", end) if at_end else None
+
+    def _advance(self, start: int, line: _Line) -> Part | None:
+        """Go behind a delimiter line and return the part that it ends, if it ends one."""
+        if self._stage is _Stage.PREAMBLE:
+            self._check_preamble_length(start)
+            self._check_line(start, line)
+            self._end_preamble(start, line)
+            part = None
+        else:
+            self._check_line(start, line)
+            part = self._cut(start, line)
+        self._stage = _Stage.EPILOGUE if line.is_close else _Stage.PART
+        self._lookalike = None
+        self._content = line.end
+        # The end of this delimiter line may be the line end in front of the next one.
+        self._searched = line.end - 1
+        return part
+
+    def _check_line(self, start: int, line: _Line) -> None:
+        position = self._offset + start + 1
+        if line.padding > self._limits.transport_padding:
+            exceed(self._report, self._limits, "transport_padding", position)
+        if line.hyphens == 3:
+            message = "the close delimiter ends in three hyphens, expected two"
+            self._report(Diagnostic(Rule.CLOSE_DELIMITER_HYPHENS, message, position))
+        if line.padding:
+            message = f"found padding of {line.padding} octets behind the boundary, expected none"
+            self._report(Diagnostic(Rule.TRANSPORT_PADDING, message, position))
+        if line.is_close and line.line_end == b"\n" and self.line_end == b"\r\n":
+            message = "the close delimiter ends in LF alone, the delimiters end in CRLF"
+            self._report(Diagnostic(Rule.LINE_FEED, message, position))
+
+    def _cut(self, start: int, line: _Line | None) -> Part:
+        """Return the part whose content ends in front of the delimiter line at `start`."""
+        begin, end = self._content, start
+        delimiter_length = None
+        if line is not None:
+            self._check_line_ends(start, line)
+            if end > begin and self.line_end == b"\r\n" and self._buffer[end - 1] == ord("\r"):
+                end -= 1
+            end = max(begin, end)
+            delimiter_length = line.end - end
+        with memoryview(self._buffer) as view, view[begin:end] as content_view:
+            content = content_view.tobytes()
+        return Part(content, self._offset + begin, self._find_lookalike(content), delimiter_length)
+
+    def _find_lookalike(self, content: bytes) -> int | None:
+        """Return the first of the lines passed over and of those that a bare CR would begin."""
+        index = content.find(b"\r" + self._token[1:])
+        if index < 0:
+            return self._lookalike
+        behind_cr = self._offset + self._content + index + 1
+        return behind_cr if self._lookalike is None else min(behind_cr, self._lookalike)
+
+    def _check_line_ends(self, start: int, line: _Line) -> None:
+        before = self._line_end_before(start)
+        after = self.line_end if line.is_close else line.line_end
+        if before != self.line_end or after != self.line_end:
+            message = (
+                f"found {_name(before)} before a delimiter line and {_name(after)} at its end, "
+            )
+            message += f"expected {_name(self.line_end)}"
+            self._report(Diagnostic(Rule.MIXED_LINE_ENDINGS, message, self._offset + start + 1))
+
+    def _line_end_before(self, start: int) -> bytes | None:
+        """Return what ends the line in front of the delimiter line at `start`."""
+        if start < self._content:
+            return self.line_end
+        return b"\r\n" if self._buffer[start - 1] == ord("\r") else b"\n"
+
+    def _pass_over(self, start: int) -> None:
+        if self._lookalike is None:
+            self._lookalike = self._offset + start + 1
+        self._searched = start + 1
+        if len(self._buffer) > _WORTH_A_PATTERN:
+            possible = self._possible.search(self._buffer, self._searched)
+            last = len(self._buffer) - len(self._token) + 1
+            self._searched = max(self._searched, last) if possible is None else possible.start()
+
+    @cached_property
+    def _possible(self) -> re.Pattern[bytes]:
+        """Finds the next line that is a delimiter, or may become one when more octets come."""
+        # One hyphen makes no delimiter, unless another follows.
+        rest = rb"(?:(?:-{2,3})?(?:[ \t]{%d}|[ \t]{0,%d}\r?(?:\n|\Z))|-\Z)"
+        rest %= (self._blanks, self._blanks)
+        return re.compile(re.escape(self._token) + rest)
+
+    def _discard(self) -> None:
+        if self._stage is _Stage.PREAMBLE:
+            self._check_preamble_length(self._searched)
+            return
+        if len(self._buffer) - self._content > self._limits.epilogue and self.closed:
+            exceed(self._report, self._limits, "epilogue", self._offset + self._content)
+        used = self._content - 1
+        del self._buffer[:used]
+        self._offset += used
+        self._searched -= used
+        self._content = 1
+
+    # -- preamble and epilogue --
+
+    def _check_preamble_length(self, length: int) -> None:
+        if length > self._limits.preamble:
+            if self._first_line().startswith(b"--"):
+                self._stop_without_delimiter()
+            exceed(self._report, self._limits, "preamble", self._offset + 1)
+
+    def _end_preamble(self, start: int, line: _Line) -> None:
+        text = self._buffer[1:start].strip(b" \t\r\n")
+        position = self._offset + start + 1
+        if line.is_close:
+            if text:
+                self._stop_without_delimiter()
+            message = "found a close delimiter and no part"
+            self._report(Diagnostic(Rule.NO_PARTS, message, position))
+        if text:
+            message = f"found {quote(bytes(text))} before the first delimiter"
+            self._report(Diagnostic(Rule.PREAMBLE, message, self._offset + 1))
+            self._check_spoiled(start)
+        self._decide_line_end(start, line)
+
+    def _check_spoiled(self, start: int) -> None:
+        """Report what may have been the first delimiter, before something was put around it."""
+        spoiled = self._buffer.find(self._token[1:], 1, start)
+        if spoiled >= 0:
+            message = f"found {quote(self._token[1:])} before the first delimiter line"
+            self._report(Diagnostic(Rule.DELIMITER_LOOKALIKE, message, self._offset + spoiled))
+
+    def _decide_line_end(self, start: int, line: _Line) -> None:
+        if self.line_end is None:
+            self.line_end = line.line_end
+            if line.line_end == b"\n":
+                message = "the first delimiter line ends in LF alone, and so does every line"
+                self._report(Diagnostic(Rule.LINE_FEED, message, self._offset + start + 1))
+        if not line.is_close:
+            self._check_line_ends(start, line)
+
+    def _stop_without_delimiter(self) -> None:
+        first = self._first_line()
+        boundary = quote(self._boundary)
+        if not first:
+            message = f"the body is empty, the boundary is {boundary}"
+        elif first.startswith(b"--"):
+            message = f"body starts with {quote(first)}, Content-Type says {boundary}"
+        else:
+            message = f"body starts with {quote(first)}, and no line is '--' and {boundary}"
+        stop(self._report, Diagnostic(Rule.NO_DELIMITER, message, self._offset + 1))
+
+    def _first_line(self) -> bytes:
+        return bytes(self._buffer[: self._limits.preamble]).strip().partition(b"\n")[0].rstrip()
+
+    def _check_epilogue(self) -> None:
+        start = self._content - 1
+        while (start := self._buffer.find(self._token, start)) >= 0:
+            line = self._judge(start, at_end=True)
+            if line is not None and line.is_delimiter:
+                message = "a delimiter line follows the close delimiter; it is not read"
+                position = self._offset + start + 1
+                self._report(Diagnostic(Rule.EPILOGUE_DELIMITER, message, position))
+                return
+            start += 1
+        text = bytes(self._buffer[self._content :]).strip(b" \t\r\n")
+        if text:
+            message = f"found {quote(text)} behind the close delimiter"
+            self._report(Diagnostic(Rule.EPILOGUE, message, self._offset + self._content))
+
+
+def _name(line_end: bytes | None) -> str:
+    return "LF" if line_end == b"\n" else "CRLF"
+
+
+def delimiter(boundary: bytes) -> bytes:
+    """Return the line that stands in front of every part."""
+    return b"--" + boundary + b"\r\n"
+
+
+def close_delimiter(boundary: bytes) -> bytes:
+    """Return the line behind the last part, with a CRLF that some parsers want."""
+    return b"--" + boundary + b"--\r\n"
+
+
+def join_parts(parts: Iterable[bytes], boundary: bytes) -> bytes:
+    """Return the body whose parts these are; each is a header section, an empty line, a body."""
+    first = delimiter(boundary)
+    chunks: list[bytes] = []
+    for part in parts:
+        chunks += (first, part, b"\r\n")
+    chunks.append(close_delimiter(boundary))
+    return b"".join(chunks)

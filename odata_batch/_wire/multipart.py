@@ -1,0 +1,660 @@
+"""The OData multipart batch format (OData Protocol, 11.7.7): decoder and encoder.
+
+The outer multipart is split as it arrives; a part that is complete is read at once, a change set
+with a splitter of its own over the octets of that part. Damage within a part is reported for that
+part, and the next part is read.
+
+Why this long: both directions of the format stand side by side.
+"""
+
+from __future__ import annotations
+
+import binascii
+import hashlib
+import secrets
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Generic, TypeVar
+
+from odata_batch._model.dialect import Format
+from odata_batch._model.findings import Diagnostic, Reporter, Stop, exceed, quote, stop
+from odata_batch._model.headers import Headers, without
+from odata_batch._model.limits import Limits
+from odata_batch._model.rules import Rule, Severity
+from odata_batch._model.values import (
+    Annotations,
+    BatchRequest,
+    BatchResponse,
+    ChangeSet,
+    ChangeSetResponse,
+    Item,
+    Operation,
+    RequestItem,
+    ResponseItem,
+    operation_of,
+    place,
+    response_of,
+)
+from odata_batch._wire import grammar
+from odata_batch._wire.http import (
+    Request,
+    Response,
+    check_content_length,
+    judge_length,
+    parse_request,
+    parse_response,
+    serialize_request,
+    serialize_response,
+    split_head,
+)
+from odata_batch._wire.mime import Part, PartSplitter, close_delimiter, delimiter, join_parts
+from odata_batch._wire.sections import MediaType, SectionReader, parse_field_line, parse_media_type
+
+_Message = TypeVar("_Message", Request, Response)
+_Item = TypeVar("_Item")
+
+
+@dataclass(frozen=True, slots=True)
+class Role(Generic[_Message, _Item]):
+    """What decoding a request and decoding a response do differently."""
+
+    name: str
+    parse: Callable[[bytes, int, bytes, SectionReader], _Message | None]
+    build: Callable[[_Message, Headers, str | None], _Item]
+    change_set: Callable[[list[_Item]], _Item]
+    truncated: Rule
+    unclosed: Rule
+
+
+def _operation(message: Request, headers: Headers, id: str | None) -> RequestItem:
+    return operation_of(message.method, message.url, headers, message.body, id)
+
+
+def _operation_response(message: Response, headers: Headers, id: str | None) -> ResponseItem:
+    return response_of(message.status, headers, message.body, id, message.reason)
+
+
+REQUEST: Role[Request, RequestItem] = Role(
+    name="request",
+    parse=parse_request,
+    build=_operation,
+    change_set=ChangeSet,
+    truncated=Rule.TRUNCATED,
+    unclosed=Rule.TRUNCATED,
+)
+RESPONSE: Role[Response, ResponseItem] = Role(
+    name="response",
+    parse=parse_response,
+    build=_operation_response,
+    change_set=ChangeSetResponse,
+    truncated=Rule.TRUNCATED_RESPONSE,
+    unclosed=Rule.CHANGE_SET_UNCLOSED,
+)
+
+# The fields of a part's header section that have a meaning or a rule of their own. RFC 2046, 5.1
+_PART_FIELDS = frozenset(
+    (
+        "content-type",
+        "content-transfer-encoding",
+        "content-id",
+        "content-length",
+        "content-encoding",
+        "transfer-encoding",
+    )
+)
+_IDENTITY_ENCODINGS = frozenset(("7bit", "8bit", "binary"))
+
+
+class MultipartDecoder(Generic[_Message, _Item]):
+    """Decodes a multipart batch that arrives in chunks; each iterator must be used up."""
+
+    format: Format = "multipart"
+    annotations: Annotations = ()
+    next_link: str | None = None
+
+    def __init__(
+        self,
+        role: Role[_Message, _Item],
+        boundary: bytes,
+        limits: Limits,
+        report: Reporter,
+        position: int = 0,
+    ) -> None:
+        self.truncated = False
+        self._role: Role[_Message, _Item] = role
+        self._limits = limits
+        self._report_outer = report
+        self._path: list[int] = []
+        self._parts = 0
+        self._end = position
+        self._boundary = boundary
+        self._reader = SectionReader(limits, self._report)
+        self._splitter = PartSplitter(boundary, limits, self._report, position=position)
+
+    def receive_data(self, data: bytes) -> Iterator[tuple[int, _Item]]:
+        """Take the next octets and yield the items that they complete, with their indexes."""
+        self._end += len(data)
+        yield from self._read_all(self._splitter.receive_data(data))
+
+    def receive_eof(self) -> Iterator[tuple[int, _Item]]:
+        """Yield what is left; without a close delimiter, the last part is not an item."""
+        yield from self._read_all(self._splitter.receive_eof())
+        if not self._splitter.closed:
+            self.truncated = True
+            expected = quote(b"--" + self._boundary + b"--")
+            message = f"the {self._role.name} ends without {expected}"
+            self._report(Diagnostic(self._role.truncated, message, self._end))
+
+    def _read_all(self, parts: Iterator[Part]) -> Iterator[tuple[int, _Item]]:
+        for part in parts:
+            if part.delimiter_length is None:
+                return
+            index = self._parts
+            self._parts += 1
+            self._path = [index]
+            if self._parts > self._limits.operations:
+                exceed(self._report, self._limits, "operations", part.position)
+            item = self._read_part(part, 1, self._splitter.line_end or b"\r\n", self._boundary)
+            self._path = []
+            if item is not None:
+                yield index, item
+
+    def _report(self, diagnostic: Diagnostic) -> None:
+        path = ".".join(f"items[{index}]" for index in self._path)
+        self._report_outer(replace(diagnostic, path=path))
+
+    def _report_inner(self, diagnostic: Diagnostic) -> None:
+        """Report what is found in splitting a change set."""
+        if diagnostic.rule is Rule.NO_PARTS:
+            message = "found a change set without operations"
+            diagnostic = Diagnostic(Rule.EMPTY_CHANGE_SET, message, diagnostic.position)
+        self._report(diagnostic)
+
+    def _say(self, rule: Rule, message: str, position: int) -> None:
+        self._report(Diagnostic(rule, message, position))
+
+    # -- one part --
+
+    def _read_part(self, part: Part, depth: int, line_end: bytes, boundary: bytes) -> _Item | None:
+        head = self._part_head(part, line_end, boundary)
+        if head is None:
+            return None
+        headers, offset = head
+        content = part.content[offset:]
+        position = part.position + offset
+        self._check_part_headers(headers, part, content)
+        media_type = self._media_type(headers, content, part.position)
+        if media_type is None:
+            return None
+        if media_type.name.startswith("multipart/"):
+            inner = part._replace(content=content, position=position)
+            return self._read_change_set(inner, headers, media_type, depth, line_end, boundary)
+        if part.lookalike is not None:
+            message = f"a line of content begins with {quote(b'--' + boundary)}"
+            self._say(Rule.DELIMITER_LOOKALIKE, message, part.lookalike)
+        decoded = self._decode_transfer(headers, content, position)
+        if decoded is None:
+            return None
+        return self._read_message(decoded, position, part, headers, line_end)
+
+    def _part_head(
+        self, part: Part, line_end: bytes, boundary: bytes
+    ) -> tuple[Headers, int] | None:
+        head = split_head(part.content, 0, line_end)
+        first = _first_line(part.content)
+        if _is_start_line(first):
+            message = f"found {quote(first)} where the header section of the part begins; "
+            message += "the part's own headers and an empty line belong above it"
+            self._say(Rule.REQUEST_LINE_IN_PART_HEADERS, message, part.position)
+            return None
+        if head is None:
+            rule = Rule.PART_WITHOUT_BODY
+            message = "no empty line ends the header section of the part"
+            if _declares(part.content, boundary, line_end):
+                rule = Rule.BOUNDARY_REUSED
+                message = f"the boundary {quote(boundary)} is that of the enclosing multipart"
+            self._say(rule, message, part.position)
+            return None
+        section, offset = head
+        if not section:
+            message = "the part has no header section, expected Content-Type at least"
+            self._say(Rule.PART_WITHOUT_HEADERS, message, part.position)
+            return None
+        headers = self._reader.read(section, part.position, line_end, Rule.PART_HEADER_FOLDED)
+        return headers, offset
+
+    def _check_part_headers(self, headers: Headers, part: Part, content: bytes) -> None:
+        for name in headers:
+            if name not in _PART_FIELDS:
+                message = f"found the part header {quote(name)}; it is not kept"
+                self._say(Rule.PART_HEADER_IGNORED, message, part.position)
+        if "transfer-encoding" in headers:
+            message = f"the part has Transfer-Encoding {quote(headers['transfer-encoding'])}"
+            self._say(Rule.TRANSFER_ENCODING, message, part.position)
+        if "content-encoding" in headers:
+            message = f"the part has Content-Encoding {quote(headers['content-encoding'])}"
+            self._say(Rule.PART_CONTENT_ENCODING, message, part.position)
+        length = _first(headers, "content-length")
+        if length is not None and length != str(len(content)):
+            rule = judge_length(length, content, part.delimiter_length)
+            if rule is None or rule.severity is not Severity.ERROR:
+                rule = Rule.PART_CONTENT_LENGTH
+            message = f"Content-Length of the part is {quote(length)}, "
+            message += f"its content has {len(content)} octets"
+            self._say(rule, message, part.position)
+
+    def _media_type(self, headers: Headers, content: bytes, position: int) -> MediaType | None:
+        """Return the media type of the part, or `None` if it is none that a batch holds."""
+        text = _first(headers, "content-type")
+        if text == "application/http":
+            return _APPLICATION_HTTP
+        if text is None:
+            return self._assumed_type("the part has no Content-Type", content, position)
+        media_type = parse_media_type(text)
+        if media_type.name == "message/http":
+            return self._assumed_type(f"found {quote(text)}", content, position)
+        multipart = media_type.name.startswith("multipart/")
+        if media_type.broken or not (multipart or media_type.name == "application/http"):
+            message = f"found {quote(text)}, expected application/http or multipart/mixed"
+            self._say(Rule.PART_CONTENT_TYPE, message, position)
+            return None
+        for rule, message in media_type.problems:
+            self._say(rule, message, position)
+        kind = media_type.parameter("msgtype")
+        if kind is not None and kind.lower() != self._role.name and not multipart:
+            message = f"found msgtype {quote(kind)}, expected {self._role.name}"
+            self._say(Rule.MESSAGE_TYPE, message, position)
+        return media_type
+
+    def _assumed_type(self, found: str, content: bytes, position: int) -> MediaType | None:
+        if not _is_start_line(_first_line(content.lstrip(b"\r\n"))):
+            message = f"{found}, expected application/http or multipart/mixed"
+            self._say(Rule.PART_CONTENT_TYPE, message, position)
+            return None
+        message = f"{found}, expected application/http; the content looks like it"
+        self._say(Rule.PART_CONTENT_TYPE_ASSUMED, message, position)
+        return _APPLICATION_HTTP
+
+    def _decode_transfer(self, headers: Headers, content: bytes, position: int) -> bytes | None:
+        """Undo the content transfer encoding (RFC 2045, 6)."""
+        coding = _first(headers, "content-transfer-encoding")
+        if coding == "binary":
+            return content
+        if coding is None:
+            message = "the part has no Content-Transfer-Encoding, expected binary"
+            self._say(Rule.CONTENT_TRANSFER_ENCODING_MISSING, message, position)
+            return content
+        if coding.lower() in _IDENTITY_ENCODINGS:
+            return content
+        decoded = _from_base64(content) if coding.lower() == "base64" else None
+        if decoded is None:
+            message = f"found {quote(coding)}, expected binary"
+            self._say(Rule.CONTENT_TRANSFER_ENCODING, message, position)
+            return None
+        message = f"a part of {len(content)} octets was decoded from base64"
+        self._say(Rule.CONTENT_TRANSFER_ENCODING_DECODED, message, position)
+        return decoded
+
+    # -- an operation or a response --
+
+    def _read_message(
+        self, content: bytes, position: int, part: Part, headers: Headers, line_end: bytes
+    ) -> _Item | None:
+        message = self._role.parse(content, position, line_end, self._reader)
+        if message is None:
+            return None
+        check_content_length(
+            message.headers,
+            message.body,
+            message.body_position,
+            part.delimiter_length,
+            self._reader,
+        )
+        id, in_message = self._identify(headers, message.headers, part.position)
+        fields = without(message.headers, "content-id") if in_message else message.headers
+        item = self._role.build(message, fields, id)
+        place(item, part.position, in_message)
+        return item
+
+    def _identify(self, part: Headers, message: Headers, position: int) -> tuple[str | None, bool]:
+        """Return the request identifier, and whether it stands in the HTTP message only.
+
+        [MS-ODATA] 2.2.7.6.6: either place is recognised; the answer goes to the same place.
+        """
+        outer = _first(part, "content-id")
+        inner = _first(message, "content-id")
+        if outer == "" or (outer is None and inner == ""):
+            self._say(Rule.CONTENT_ID_EMPTY, "found an empty Content-ID", position)
+            outer = None
+        if inner is None:
+            return outer, False
+        if outer is None:
+            if inner:
+                found = f"Content-ID {quote(inner)} stands in the HTTP message"
+                self._say(Rule.CONTENT_ID_IN_MESSAGE, found, position)
+            return inner or None, True
+        if inner != outer:
+            found = f"Content-ID is {quote(outer)} in the part and {quote(inner)} in the message"
+            self._say(Rule.CONTENT_ID_CONFLICT, found, position)
+        return outer, False
+
+    # -- a change set --
+
+    def _read_change_set(
+        self,
+        part: Part,
+        headers: Headers,
+        media_type: MediaType,
+        depth: int,
+        line_end: bytes,
+        outer: bytes,
+    ) -> _Item | None:
+        if depth > self._limits.change_set_depth:
+            message = f"found a change set at depth {depth}"
+            self._say(Rule.NESTED_CHANGE_SET, message, part.position)
+            return None
+        self._check_change_set_headers(headers, media_type, part.position)
+        try:
+            boundary = boundary_of(media_type, self._limits, self._report, part.position)
+            self._check_boundary(boundary, outer, part)
+            items = self._split_change_set(part, boundary, depth, line_end)
+        except Stop as stopped:
+            # What a change set lacks concerns that part alone; a limit concerns the whole message.
+            if stopped.rule is Rule.LIMIT_EXCEEDED:
+                raise
+            return None
+        item = self._role.change_set(items)
+        place(item, part.position, False)
+        return item
+
+    def _check_change_set_headers(
+        self, headers: Headers, media_type: MediaType, position: int
+    ) -> None:
+        if media_type.name != "multipart/mixed":
+            message = f"found {quote(media_type.name)}, expected multipart/mixed"
+            self._say(Rule.MULTIPART_SUBTYPE, message, position)
+        coding = _first(headers, "content-transfer-encoding")
+        if coding is not None and coding.lower() not in _IDENTITY_ENCODINGS:
+            message = f"found {quote(coding)} on a multipart, expected binary"
+            self._say(Rule.CONTENT_TRANSFER_ENCODING, message, position)
+        if "content-id" in headers:
+            message = f"the change set has Content-ID {quote(headers['content-id'])}; not kept"
+            self._say(Rule.CONTENT_ID_ON_CHANGE_SET, message, position)
+
+    def _check_boundary(self, boundary: bytes, outer: bytes, part: Part) -> None:
+        if boundary == outer:
+            message = f"the boundary {quote(boundary)} is that of the enclosing multipart"
+            self._say(Rule.BOUNDARY_REUSED, message, part.position)
+        elif boundary.startswith(outer):
+            message = f"the boundary {quote(boundary)} begins with {quote(outer)}, the outer one"
+            self._say(Rule.BOUNDARY_PREFIX, message, part.position)
+        elif part.lookalike is not None:
+            message = f"a line of content begins with {quote(b'--' + outer)}"
+            self._say(Rule.DELIMITER_LOOKALIKE, message, part.lookalike)
+
+    def _split_change_set(
+        self, part: Part, boundary: bytes, depth: int, line_end: bytes
+    ) -> list[_Item]:
+        splitter = PartSplitter(
+            boundary, self._limits, self._report_inner, position=part.position, line_end=line_end
+        )
+        items = []
+        for index, inner in enumerate(_feed(splitter, part.content)):
+            if index >= self._limits.change_set_operations:
+                exceed(self._report, self._limits, "change_set_operations", inner.position)
+            if inner.delimiter_length is None:
+                # What ends this part is the delimiter line of the enclosing multipart.
+                inner = inner._replace(delimiter_length=part.delimiter_length)
+            self._path.append(index)
+            item = self._read_part(inner, depth + 1, line_end, boundary)
+            self._path.pop()
+            if item is not None:
+                items.append(item)
+        if not splitter.closed:
+            expected = quote(b"--" + boundary + b"--")
+            message = f"the change set ends without {expected}"
+            self._say(self._role.unclosed, message, part.position + len(part.content))
+        return items
+
+
+def _first_line(content: bytes) -> bytes:
+    end = content.find(b"\n")
+    return (content if end < 0 else content[:end]).rstrip(b"\r")
+
+
+def _declares(head: bytes, boundary: bytes, line_end: bytes) -> bool:
+    """Tell whether one of the field lines declares this boundary."""
+    for line in head[:_LONGEST_LOOK].split(line_end):
+        field, _ = parse_field_line(line)
+        if field is not None and field[0].lower() == "content-type":
+            return parse_media_type(field[1]).parameter("boundary") == boundary.decode("ascii")
+    return False
+
+
+# How far a part without an empty line is searched for the reason. Header sections are shorter.
+_LONGEST_LOOK = 8192
+
+
+def _is_start_line(line: bytes) -> bool:
+    """Tell whether a line begins a message; a field line, which has a colon first, does not."""
+    return line.startswith(b"HTTP/") or grammar.REQUEST_LINE_LIKE.fullmatch(line) is not None
+
+
+def _first(headers: Headers, name: str) -> str | None:
+    """Return the first value of a field; if there are others, that has been reported."""
+    values = headers.get_all(name)
+    return values[0] if values else None
+
+
+def _feed(splitter: PartSplitter, content: bytes) -> Iterator[Part]:
+    yield from splitter.receive_data(content)
+    yield from splitter.receive_eof()
+
+
+_APPLICATION_HTTP = parse_media_type("application/http")
+
+
+def _from_base64(content: bytes) -> bytes | None:
+    """Undo the content transfer encoding base64, whose lines are broken (RFC 2045, 6.8)."""
+    try:
+        return binascii.a2b_base64(b"".join(content.split()), strict_mode=True)
+    except binascii.Error:
+        return None
+
+
+def boundary_of(media_type: MediaType, limits: Limits, report: Reporter, position: int) -> bytes:
+    """Return the boundary parameter (RFC 2046, 5.1.1), or stop if there is none to be used."""
+    values = [value for name, value in media_type.parameters if name == "boundary"]
+    if not values or not values[0]:
+        message = "multipart without boundary parameter" if not values else "boundary is empty"
+        stop(report, Diagnostic(Rule.BOUNDARY_MISSING, message, position))
+    boundary = values[0]
+    if any(value != boundary for value in values):
+        message = f"found boundaries {quote(values[0])} and {quote(values[-1])}"
+        stop(report, Diagnostic(Rule.BOUNDARY_CONFLICT, message, position))
+    for name, value in media_type.parameters:
+        # RFC 2231, 3 and 4: to some readers these spell a boundary, too.
+        if name.startswith("boundary*"):
+            message = (
+                f"found the parameters boundary and {name}, {quote(boundary)} and {quote(value)}"
+            )
+            stop(report, Diagnostic(Rule.BOUNDARY_CONFLICT, message, position))
+    if len(values) > 1:
+        message = f"boundary {quote(boundary)} is given {len(values)} times"
+        report(Diagnostic(Rule.BOUNDARY_REPEATED, message, position))
+    if not boundary.isascii() or not boundary.isprintable():
+        message = f"boundary {quote(boundary)} is not printable US-ASCII"
+        stop(report, Diagnostic(Rule.BOUNDARY_SYNTAX, message, position))
+    if len(boundary) > limits.boundary:
+        exceed(report, limits, "boundary", position)
+    if not grammar.BOUNDARY.fullmatch(boundary):
+        message = f"boundary {quote(boundary)} has characters that RFC 2046 does not allow"
+        report(Diagnostic(Rule.BOUNDARY_CHARACTERS, message, position))
+    return boundary.encode("ascii")
+
+
+# -- writing -------------------------------------------------------------------------------------
+
+
+class Checker:
+    """Reports what a multipart batch cannot carry."""
+
+    def __init__(self, limits: Limits, report: Reporter) -> None:
+        self._report = report
+        self._items = 0
+
+    def check_batch(self, batch: BatchRequest | BatchResponse, items: int) -> None:
+        """Check the members beside the items, whose number is given."""
+        if not items:
+            message = "a multipart batch has at least one item"
+            self._report(Diagnostic(Rule.NO_PARTS, message))
+        lost = [f"the annotation {quote(name)}" for name, _ in batch.annotations]
+        if isinstance(batch, BatchResponse):
+            lost += ["next_link"] if batch.next_link is not None else []
+            lost += ["truncated"] if batch.truncated else []
+        self._refuse(lost, None, "")
+
+    def check(self, item: Item) -> None:
+        """Check the next item."""
+        self._check(item, f"items[{self._items}]")
+        self._items += 1
+
+    def _check(self, item: Item, path: str) -> None:
+        if isinstance(item, ChangeSet | ChangeSetResponse):
+            for index, inner in enumerate(item.items):
+                self._check(inner, f"{path}.items[{index}]")
+            return
+        lost = [f"the annotation {quote(name)}" for name, _ in item.annotations]
+        if isinstance(item, Operation):
+            lost += ["depends_on"] if item.depends_on else []
+            lost += ["condition"] if item.condition is not None else []
+        self._refuse(lost, item.position, path)
+
+    def _refuse(self, lost: list[str], position: int | None, path: str) -> None:
+        for name in lost:
+            message = f"a multipart batch cannot carry {name}"
+            self._report(Diagnostic(Rule.NOT_EXPRESSIBLE, message, position, path))
+
+
+def check_boundary(boundary: str, limits: Limits, report: Reporter) -> None:
+    """Report what a caller's boundary must not be (RFC 2046, 5.1.1)."""
+    if not isinstance(boundary, str):
+        raise TypeError(f"boundary is a str, not {type(boundary).__name__}")
+    if not grammar.BOUNDARY.fullmatch(boundary):
+        message = f"found the boundary {quote(boundary)}, expected digits, letters, '()+_,-./:=? "
+        report(Diagnostic(Rule.BOUNDARY_CHARACTERS, message + "and blanks"))
+    longest = min(limits.boundary, 70)
+    if len(boundary) > longest:
+        message = f"the boundary has {len(boundary)} characters, at most {longest} are allowed"
+        report(Diagnostic(Rule.BOUNDARY_CHARACTERS, message))
+
+
+# How many boundaries are tried until one does not occur in the content. With 128 bits the first
+# will do, unless the content was made to hold it.
+_ATTEMPTS = 8
+
+
+class MultipartEncoder:
+    """Encodes the items of a multipart batch, prepared and checked ones.
+
+    Without a `boundary` one is made of 128 random bits; with one, everything is reproducible.
+    """
+
+    def __init__(self, role_name: str, boundary: str | None, report: Reporter) -> None:
+        self.headers_total = 0
+        self._given = boundary
+        self._report = report
+        self._suffix = "" if role_name == "request" else "response"
+        self._change_sets = 0
+        self._boundary = boundary or next(self._random("batch"))
+
+    @property
+    def content_type(self) -> str:
+        """The Content-Type of the batch, its boundary quoted where it is not a token."""
+        boundary = self._boundary
+        quoted = boundary if grammar.TOKEN.fullmatch(boundary) else f'"{boundary}"'
+        return f"multipart/mixed; boundary={quoted}"
+
+    def send(self, item: Item) -> bytes:
+        """Return the octets of the item, its delimiter in front."""
+        part = self._part(item)
+        self._refuse_if_in([part])
+        return b"".join((delimiter(self._boundary.encode("ascii")), part, b"\r\n"))
+
+    def close(self, annotations: Annotations, next_link: str | None) -> bytes:
+        """Return the close delimiter; multipart has no place for what is given."""
+        return close_delimiter(self._boundary.encode("ascii"))
+
+    def whole(
+        self, items: Iterable[Item], annotations: Annotations, next_link: str | None
+    ) -> bytes:
+        """Return the octets of the batch; a random boundary is chosen to suit the content."""
+        parts = [self._part(item) for item in items]
+        if self._given is None:
+            self._boundary = self._absent(self._random("batch"), parts)
+        self._refuse_if_in(parts)
+        return join_parts(parts, self._boundary.encode("ascii"))
+
+    def _part(self, item: Item) -> bytes:
+        if isinstance(item, ChangeSet | ChangeSetResponse):
+            return self._change_set([self._part(inner) for inner in item.items])
+        headers = item.headers
+        part_id = item.id
+        if item.id_in_message and item.id is not None:
+            headers = Headers((*headers.pairs, ("Content-ID", item.id)))
+            part_id = None
+        if isinstance(item, Operation):
+            message = serialize_request(item.method, item.url, headers, item.body)
+        else:
+            message = serialize_response(item.status, item.reason, headers, item.body)
+        head = _part_head(part_id)
+        self.headers_total += len(head) + len(message) - len(item.body)
+        return head + message
+
+    def _change_set(self, parts: list[bytes]) -> bytes:
+        boundary = self._absent(self._inner_boundaries(), parts)
+        self._change_sets += 1
+        head = f"Content-Type: multipart/mixed; boundary={boundary}\r\n\r\n".encode("ascii")
+        self.headers_total += len(head)
+        return head + join_parts(parts, boundary.encode("ascii"))
+
+    def _inner_boundaries(self) -> Iterator[str]:
+        if self._given is None:
+            return self._random("changeset")
+        return self._derived(self._given)
+
+    def _random(self, prefix: str) -> Iterator[str]:
+        return (f"{prefix}{self._suffix}_{secrets.token_hex(16)}" for _ in range(_ATTEMPTS))
+
+    def _derived(self, boundary: str) -> Iterator[str]:
+        for attempt in range(_ATTEMPTS):
+            seed = f"{boundary}/{self._change_sets}/{attempt}".encode("ascii")
+            digits = hashlib.sha256(seed).hexdigest()[:32]
+            yield f"changeset{self._suffix}_{digits}"
+
+    def _absent(self, boundaries: Iterator[str], parts: list[bytes]) -> str:
+        """Return the first of the boundaries that does not occur in the parts."""
+        for boundary in boundaries:
+            if not _occurs(boundary, parts):
+                return boundary
+        self._report_occurrence(boundary)
+        return boundary
+
+    def _refuse_if_in(self, parts: list[bytes]) -> None:
+        if _occurs(self._boundary, parts):
+            self._report_occurrence(self._boundary)
+
+    def _report_occurrence(self, boundary: str) -> None:
+        message = f"{quote('--' + boundary)} occurs in the content"
+        self._report(Diagnostic(Rule.BOUNDARY_IN_CONTENT, message))
+
+
+def _occurs(boundary: str, parts: list[bytes]) -> bool:
+    token = b"--" + boundary.encode("ascii")
+    return any(token in part for part in parts)
+
+
+def _part_head(id: str | None) -> bytes:
+    content_id = "" if id is None else f"Content-ID: {id}\r\n"
+    head = "Content-Type: application/http\r\nContent-Transfer-Encoding: binary\r\n"
+    return f"{head}{content_id}\r\n".encode("ascii")

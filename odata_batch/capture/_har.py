@@ -1,0 +1,360 @@
+"""HAR files (HTTP Archive 1.2): the messages of `log.entries`, as browsers and proxies write them.
+
+A HAR file is one JSON text that holds start lines, fields and bodies apart, bodies as text or in
+base64, with their codings undone. What else browsers write, more than half of a file, is dropped
+while it is scanned. Text is made octets again in UTF-8, or in the charset that its type names.
+
+Bytes that are no HAR file make one entry without a name and without messages.
+
+Why this long: a format of two dozen members, all of which may be missing, wrong or contradictory.
+"""
+
+from __future__ import annotations
+
+import binascii
+import json
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import NamedTuple, TypeVar
+
+from odata_batch import Rule
+from odata_batch.capture._codings import Problem, Room, too_large
+
+_Member = TypeVar("_Member")
+
+_HAR_START = re.compile(rb'\s*\{\s*"log"\s*:\s*\{')
+_LOG = re.compile(rb'"log"\s*:\s*\{')
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+# Members that hold a message or say why there is none.
+_KNOWN = frozenset(
+    """
+    log entries request response method url httpVersion headers postData params content bodySize
+    name value text mimeType encoding size status statusText comment _base64 _error _file
+    """.split()
+)
+# What stands for an octet is left out, from U+DC80 to U+DCFF.
+_SURROGATES = re.compile("[\ud800-\udc7f\udd00-\udfff]")
+_CHARSET = re.compile(r";\s*charset\s*=\s*\"?([\w.:-]+)", re.I)
+# Browsers read all of them as the last one (WHATWG Encoding, 4.2).
+_WESTERN = ("us-ascii", "ascii", "iso-8859-1", "latin1", "windows-1252")
+_BASE64 = str.maketrans("-_", "+/", " \t\r\n")
+_LENGTH = re.compile(r"[0-9]{1,15}")
+_HTTP_VERSION = re.compile(r"(?:HTTP/|H)([0-9](?:\.[0-9])?)", re.I)
+# Requests that have a body, and responses that have none (RFC 9110, 6.4.1).
+_METHODS_WITH_BODY = ("POST", "PUT", "PATCH", "MERGE")
+_STATUSES_WITHOUT_BODY = (204, 205, 304)
+# How the entry itself is called in messages.
+_ENTRY = "the entry"
+# An entry takes more memory than octets in the file; nobody records so many.
+_MOST_ENTRIES = 65_535
+
+
+class Half(NamedTuple):
+    """A request or a response of a HAR file."""
+
+    start_line: str
+    fields: tuple[tuple[str, str], ...]
+    media_type: str
+    """What stands beside the body; it counts if there is no Content-Type."""
+    size: int
+    """The octets that the body had without its codings, or 0 if unknown."""
+    body: bytes
+    problems: tuple[Problem, ...]
+
+
+class HarEntry(NamedTuple):
+    """An element of `log.entries`."""
+
+    name: str
+    url: str = ""
+    request: Half | None = None
+    response: Half | None = None
+    problems: tuple[Problem, ...] = ()
+
+
+def is_har(data: bytes) -> bool:
+    """Tell whether a file is a HAR file, maybe a damaged one.
+
+    >>> is_har(b'{"log":{"version":"1.2","entries":[]}}'), is_har(b'{"requests":[]}')
+    (True, False)
+    """
+    text = _as_utf8(data)
+    if _HAR_START.match(text):
+        return True
+    if not _LOG.search(text):
+        return False
+    try:
+        return _entries_of(_parsed(text)) is not None
+    except (json.JSONDecodeError, RecursionError):
+        return False
+
+
+class _Members(dict[str, object]):
+    """The members of a JSON object that are of interest."""
+
+    def __init__(self, pairs: list[tuple[str, object]]) -> None:
+        known = [pair for pair in pairs if pair[0] in _KNOWN]
+        super().__init__(known)
+        self.repeated: str | None = None
+        if len(known) > len(self):
+            names = [name for name, _ in known]
+            # The first ones of few names, so that this is linear.
+            self.repeated = next(name for name in names if names.count(name) > 1)
+
+
+class _Reader:
+    """Reads the members of one object and says what is wrong with them."""
+
+    def __init__(self, members: _Members, path: str, problems: list[Problem]) -> None:
+        self._members = members
+        self._path = path
+        self._problems = problems
+        if members.repeated is not None:
+            message = f"has the member {members.repeated!r} more than once, and the last counts"
+            self.say(Rule.CAPTURE_DUPLICATE_MEMBER, f"{path} {message}")
+
+    def say(self, rule: Rule, message: str) -> None:
+        self._problems.append((rule, message))
+
+    def states(self, name: str, value: object) -> bool:
+        """Return whether a member is there and has this value."""
+        return self._members.get(name) == value
+
+    def path_of(self, name: str) -> str:
+        return f"{self._path}.{name}".removeprefix(f"{_ENTRY}.")
+
+    def get(self, name: str, kind: type[_Member], expected: str) -> _Member | None:
+        """Return a member, or `None` if it is missing, null or of another type."""
+        value = self._members.get(name)
+        if isinstance(value, kind):
+            return value
+        if value is not None:
+            message = f"{self.path_of(name)} is {_kind(value)}, expected {expected}"
+            self.say(Rule.CAPTURE_MEMBER, message)
+        return None
+
+    def text(self, name: str) -> str:
+        return self.get(name, str, "a string") or ""
+
+    def number(self, name: str) -> int:
+        """Return a number that is not negative; with -1 a HAR file says that it is unknown."""
+        return max(0, self.get(name, int, "a number") or 0)
+
+    def inner(self, name: str, problems: list[Problem]) -> _Reader:
+        """Return the reader of a member; one that is missing is as good as an empty one."""
+        members = self.get(name, _Members, "an object")
+        return _Reader(_Members([]) if members is None else members, self.path_of(name), problems)
+
+
+def read_har(data: bytes, room: Room) -> Iterator[HarEntry]:
+    """Yield the entries of a HAR file."""
+    found = _entries(data, room)
+    if isinstance(found, tuple):
+        yield HarEntry("", problems=(found,))
+        return
+    for index, entry in enumerate(found[:_MOST_ENTRIES]):
+        yield _har_entry(f"entries[{index}]", entry)
+    if len(found) > _MOST_ENTRIES:
+        message = f"log.entries has {len(found)} elements, and {_MOST_ENTRIES} of them are read"
+        yield HarEntry("", problems=((Rule.CAPTURE_UNREADABLE, message),))
+
+
+def _entries(data: bytes, room: Room) -> list[object] | Problem:
+    if len(data) > room.left:
+        return too_large(room, "the HAR file")
+    try:
+        entries = _entries_of(_parsed(_as_utf8(data)))
+    except RecursionError:
+        return Rule.CAPTURE_UNREADABLE, "the JSON text of the HAR file nests too deeply"
+    except json.JSONDecodeError as error:
+        rest = error.doc[error.pos : error.pos + 30]
+        found = repr(rest) if rest else "the end"
+        return Rule.CAPTURE_UNREADABLE, f"found {found} at character {error.pos}, expected JSON"
+    if isinstance(entries, list):
+        return entries
+    return Rule.CAPTURE_UNREADABLE, "found no array log.entries, expected a HAR file"
+
+
+def _entries_of(root: object) -> object:
+    log = root.get("log") if isinstance(root, _Members) else None
+    return log.get("entries") if isinstance(log, _Members) else None
+
+
+def _as_utf8(data: bytes) -> bytes:
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return data.decode("utf-16", "replace").encode("utf-8", "replace")
+    return data.removeprefix(_BYTE_ORDER_MARK)
+
+
+def _parsed(data: bytes) -> object:
+    # An octet that is not UTF-8 becomes an octet of the body again.
+    text = data.decode("utf-8", "surrogateescape")
+    return json.loads(
+        text,
+        object_pairs_hook=_Members,
+        parse_int=_number,
+        parse_float=_number,
+        parse_constant=_number,
+    )
+
+
+def _number(text: str) -> int:
+    number = float(text)
+    return int(number) if abs(number) < 1e15 else -1
+
+
+def _kind(value: object) -> str:
+    kinds = ((bool, "a boolean"), (str, "a string"), (int, "a number"), (list, "an array"))
+    rest = "null" if value is None else "an object"
+    return next((name for kind, name in kinds if isinstance(value, kind)), rest)
+
+
+def _har_entry(name: str, entry: object) -> HarEntry:
+    if not isinstance(entry, _Members):
+        message = f"the entry is {_kind(entry)}, expected an object"
+        return HarEntry(name, problems=((Rule.CAPTURE_UNREADABLE, message),))
+    problems: list[Problem] = []
+    reader = _Reader(entry, _ENTRY, problems)
+    url, method, request = _har_request(reader)
+    response = _har_response(reader, method)
+    return HarEntry(name, url, request, response, tuple(problems))
+
+
+def _har_request(entry: _Reader) -> tuple[str, str, Half | None]:
+    """Return the URL, the method and the request, if there is one."""
+    problems: list[Problem] = []
+    source = entry.inner("request", problems)
+    fields, pseudo = _fields(source)
+    method = source.text("method") or pseudo.get(":method", "")
+    url = source.text("url") or _url_of(pseudo)
+    if not method:
+        entry.say(Rule.CAPTURE_INCOMPLETE, "the entry has no request")
+        return url, "", None
+    content = source.inner("postData", problems)
+    sent = _value(fields, "content-length")
+    length = max(source.number("bodySize"), _octets_of(sent))
+    is_empty = content.states("text", "") and source.states("bodySize", 0)
+    may_have_body = not sent and not is_empty and method.upper() in _METHODS_WITH_BODY
+    has_body = length > 0 or may_have_body
+    start_line = f"{method} {url} {_version(source)}"
+    return url, method, _half(start_line, fields, content, length, has_body, problems)
+
+
+def _har_response(entry: _Reader, method: str) -> Half | None:
+    problems: list[Problem] = []
+    source = entry.inner("response", problems)
+    fields, pseudo = _fields(source)
+    status = source.number("status") or _octets_of(pseudo.get(":status", ""))
+    if not 100 <= status <= 599:
+        # A browser that got no answer writes the status 0.
+        error = source.text("_error")
+        reason = f": {error[:60]!r}" if error else ""
+        entry.say(Rule.CAPTURE_INCOMPLETE, f"the entry has no response{reason}")
+        return None
+    content = source.inner("content", problems)
+    length = max(content.number("size"), _octets_of(_value(fields, "content-length")))
+    is_multipart = _value(fields, "content-type").lower().startswith("multipart/")
+    is_empty = content.states("text", "") and content.states("size", 0)
+    has_body = length > 0 or (is_multipart and not is_empty)
+    if method.upper() == "HEAD" or status < 200 or status in _STATUSES_WITHOUT_BODY:
+        has_body = False
+    start_line = f"{_version(source)} {status} {source.text('statusText')}"
+    return _half(start_line, fields, content, length, has_body, problems)
+
+
+def _half(
+    start_line: str,
+    fields: list[tuple[str, str]],
+    content: _Reader,
+    length: int,
+    has_body: bool,
+    problems: list[Problem],
+) -> Half:
+    # Chrome writes x-unknown.
+    media_type = content.text("mimeType").removeprefix("x-unknown")
+    body = _har_body(content, _value(fields, "content-type") or media_type)
+    if not body and has_body:
+        octets = f"; it had {length} octets" if length else ""
+        file = content.text("_file")
+        place = f"; it is in the file {file[:60]!r}" if file else ""
+        state = "empty" if content.states("text", "") else "missing"
+        message = f"{content.path_of('text')} is {state}, which is the body{octets}{place}"
+        content.say(Rule.CAPTURE_BODY_MISSING, message)
+    size = content.number("size")
+    return Half(start_line, tuple(fields), media_type, size, body, tuple(problems))
+
+
+def _fields(source: _Reader) -> tuple[list[tuple[str, str]], dict[str, str]]:
+    """Return the fields of a header section, and the pseudo fields of HTTP/2 (RFC 9113, 8.3)."""
+    elements: list[object] = source.get("headers", list, "an array") or []
+    fields: list[tuple[str, str]] = []
+    pseudo: dict[str, str] = {}
+    strangers = 0
+    for element in elements:
+        name = element.get("name") if isinstance(element, _Members) else None
+        value = element.get("value") if isinstance(element, _Members) else None
+        if not isinstance(name, str) or not isinstance(value, str):
+            strangers += 1
+        elif name.startswith(":"):
+            pseudo[name] = value
+        else:
+            # Browsers join repeated fields by line feeds.
+            fields += [(name, line.strip(" \t\r")) for line in value.split("\n")]
+    if strangers:
+        what = f"{source.path_of('headers')} has {strangers} elements"
+        message = f"{what} that are no objects with the strings name and value"
+        source.say(Rule.CAPTURE_MEMBER, message)
+    return fields, pseudo
+
+
+def _value(fields: list[tuple[str, str]], name: str) -> str:
+    return next((value for key, value in fields if key.lower() == name), "")
+
+
+def _url_of(pseudo: dict[str, str]) -> str:
+    authority = pseudo.get(":authority", "")
+    scheme = pseudo.get(":scheme", "https")
+    return (f"{scheme}://{authority}" if authority else "") + pseudo.get(":path", "")
+
+
+def _octets_of(length: str) -> int:
+    return int(length) if _LENGTH.fullmatch(length) else 0
+
+
+def _version(source: _Reader) -> str:
+    match = _HTTP_VERSION.match(source.text("httpVersion"))
+    return f"HTTP/{match[1]}" if match else "HTTP/1.1"
+
+
+def _har_body(content: _Reader, content_type: str) -> bytes:
+    text = content.text("text")
+    encoding = content.text("encoding")
+    if encoding.lower() == "base64" or content.get("_base64", bool, "a boolean"):
+        octets = _from_base64(text)
+        if octets is not None:
+            return octets
+        content.say(Rule.CAPTURE_CODING, f"{content.path_of('text')} is not base64")
+    elif encoding:
+        found = f"{content.path_of('encoding')} is {encoding[:60]!r}"
+        content.say(Rule.CAPTURE_MEMBER, f"{found}, expected 'base64'; the text is read as it is")
+    return _encoded(text, content_type)
+
+
+def _from_base64(text: str) -> bytes | None:
+    digits = text.translate(_BASE64).rstrip("=")
+    try:
+        return binascii.a2b_base64(digits + "=" * (-len(digits) % 4), strict_mode=True)
+    except ValueError:
+        return None
+
+
+def _encoded(text: str, content_type: str) -> bytes:
+    """Return the octets of which a HAR file holds the text, in UTF-8 unless a charset is named."""
+    text = _SURROGATES.sub("\ufffd", text)
+    charset = _CHARSET.search(content_type)
+    if charset is not None and charset[1].lower() in _WESTERN:
+        for coding in ("cp1252", "latin-1"):
+            with suppress(UnicodeEncodeError):
+                return text.encode(coding, "surrogateescape")
+    return text.encode("utf-8", "surrogateescape")

@@ -1,0 +1,484 @@
+"""One message of a capture, or all exchanges of a file; see `odata_batch.capture`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple, TypeAlias
+
+from odata_batch import Diagnostic, Headers, Limits, Rule
+from odata_batch.capture._codings import Problem, Room, Undone, undo_codings
+from odata_batch.capture._har import Half, is_har, read_har
+from odata_batch.capture._heads import (
+    FIELD_NAME,
+    REQUEST_LINE,
+    STATUS_LINE,
+    URL_LINE,
+    Field,
+    check_content_length,
+    first_line,
+    parse_fields,
+    quote,
+    split_head,
+    with_one_content_type,
+)
+from odata_batch.capture._loss import REPLACEMENT, find_loss, length_of
+from odata_batch.capture._refusals import (
+    is_batch_url,
+    is_json_batch,
+    media_type,
+    status_of,
+    what_instead,
+)
+from odata_batch.capture._saz import is_zip, read_saz
+
+Kind: TypeAlias = Literal["request", "response"]
+"""Which of the two sides has sent a message."""
+
+_DELIMITER = re.compile(rb"^--", re.MULTILINE)
+# The first start line in a multipart body: nothing else in a head is a word and a blank.
+_START_LINE_IN_PART = re.compile(rb"^(?:(HTTP/[0-9])|[A-Za-z]+ +[^ :])", re.MULTILINE)
+_JSON_MEMBER = re.compile(rb'"(requests|responses|(?:odata\.)?error)"[ \t\r\n]*:')
+_LIMITS = Limits()
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+LOSS_EXPLAINS: frozenset[Rule] = frozenset(
+    {
+        # U+FFFD takes three octets where one or two were.
+        Rule.CAPTURE_CONTENT_LENGTH,
+        Rule.CONTENT_LENGTH_MISMATCH,
+        Rule.CONTENT_LENGTH_TRAILING_CRLF,
+        Rule.PART_CONTENT_LENGTH,
+        Rule.JSON_CONTENT_LENGTH,
+        # Some decoders put one U+FFFD in the place of four octets and more.
+        Rule.CONTENT_LENGTH_CROSSES_DELIMITER,
+        # What cannot hold U+FFFD: ISO-8859-1, compressed bodies, binary bodies of a JSON batch; of
+        # the last, nobody knows any more who has put it there.
+        Rule.HEADER_CHARACTERS,
+        Rule.TEXT_CHARSET,
+        Rule.CAPTURE_CODING,
+        Rule.JSON_BODY_LOSSY,
+    }
+)
+"""Rules whose findings in a lossy message are the capture's fault, and say nothing about what was
+sent. The rule `base64` is not one of them: its digits are US-ASCII, which nothing replaces, and a
+string that holds U+FFFD is `json-body-lossy`."""
+
+_NOTHING_TO_READ = (Rule.CAPTURE_ACCEPTED, Rule.CAPTURE_BODY_MISSING)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """A captured HTTP message; its body and Content-Type are what `odata_batch` decodes."""
+
+    start_line: str
+    """The request line, the status line, or a URL that stands in its place; empty if missing."""
+    headers: Headers
+    """The header section as it was captured; of several different Content-Types the first, so that
+    it can be decoded with `content_type`. What Transfer-Encoding and Content-Encoding say has been
+    undone in `body`."""
+    body: bytes
+    """Everything behind the empty line, whatever Content-Length says, with its codings undone."""
+    content_type: str
+    """The Content-Type, or without a header section the one that the body looks like having; empty
+    if there is none, which is an error among the diagnostics."""
+    kind: Kind
+    """What the start line says, or without one what the body looks like; a request if unclear."""
+    body_position: int | None
+    """Offset in bytes of the body in `source`, where it stands there octet by octet: decoders count
+    from the start of the body, so add this to the positions of their diagnostics. `None` if it was
+    chunked, compressed or a string of a HAR file: then positions count from the start of `body`."""
+    diagnostics: tuple[Diagnostic, ...]
+    """What is wrong with the capture itself; positions are offsets in `source`. Of the header
+    section, no more than `Limits.diagnostics` findings are recorded."""
+    omitted: int = 0
+    """How many more findings there are about the header section than `diagnostics` has."""
+    lossy: bool = False
+    """Whether octets of the body were replaced by U+FFFD, so that lengths and binary bodies cannot
+    be believed; what a decoder then finds by a rule of `LOSS_EXPLAINS` is the capture's fault.
+
+    It is so if the body is UTF-8 and one of these holds: U+FFFD stands in a body of a multipart
+    batch that is no text (it has a Content-Type, but not `text/*`, JSON, XML, JavaScript, a form);
+    a body with U+FFFD is longer than its Content-Length says, by no more than two octets for each;
+    the message is still compressed. A Content-Length that is right shows that nothing was lost.
+    Text that holds U+FFFD may have been sent so, if no length says otherwise: that is not lossy,
+    but a note, `capture-replacement-character`."""
+    not_a_batch: str | None = None
+    """What the message holds in place of a batch, as in `status 413 with an HTML page 'Request
+    Entity Too Large'`; `None` if it may hold a batch. It is said of messages whose Content-Type is
+    that of no batch, and of responses of the others that are empty or a JSON error."""
+    source: bytes = field(default=b"", repr=False, compare=False)
+    """The octets that positions count in: the file, or of a SAZ file the file in the archive
+    (`raw/12_c.txt` of the request, `raw/12_s.txt` of the response); empty for a HAR file."""
+
+    @property
+    def is_readable(self) -> bool:
+        r"""Whether there is a body to decode; if not, a diagnostic says why.
+
+        >>> page = b"HTTP/1.1 413 Too Large\r\nContent-Type: text/html\r\n\r\n<title>Sorry</title>"
+        >>> parse_message(page).is_readable, parse_message(page).not_a_batch
+        (False, "status 413 with an HTML page 'Sorry'")
+        """
+        return _is_readable(self.diagnostics)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exchange:
+    """A request and its response as a capture holds them; a plain message is one of the two.
+
+    A file that cannot be read makes one exchange without either, and a diagnostic says why.
+    """
+
+    name: str
+    """Where in the file it is: `entries[3]` in a HAR file, `raw/12` in a SAZ file; empty if the
+    file is one message, and for what concerns the file as a whole."""
+    request: Message | None
+    """`None` if it was not captured."""
+    response: Message | None
+    """`None` if it was not captured, or if the request was not answered."""
+    url: str
+    """The URL of the request as it was captured; empty if unknown, as for a response alone."""
+    diagnostics: tuple[Diagnostic, ...]
+    """What is wrong with the entry itself, without positions; the messages have their own."""
+    is_batch: bool
+    """Whether this is a batch, or should be; most of what a browser does is not.
+
+    It is one if a body is multipart/mixed or a JSON batch, or if it is a POST to a URL whose last
+    segment is `$batch`. A plain message always counts as one, for somebody has picked it, and so
+    does a request that cannot be read, so that nobody passes over it."""
+
+
+def parse_message(data: bytes, *, limits: Limits = _LIMITS) -> Message:
+    r"""Return the message that a capture holds; any bytes are a message, maybe a poor one.
+
+    >>> from odata_batch import check_response
+    >>> message = parse_message(
+    ...     b"HTTP/1.1 200 OK\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b--\r\n"
+    ... )
+    >>> report = check_response(message.body, message.content_type, headers=message.headers)
+    >>> [message.body_position + found.position for found in report.diagnostics]
+    [62]
+
+    Of a bare body, the boundary or the JSON is recognised:
+
+    >>> message = parse_message(b"--batch_1\r\nContent-Type: application/http\r\n\r\nGET People")
+    >>> message.content_type
+    'multipart/mixed; boundary="batch_1"'
+    >>> print(message.diagnostics[0].rule.slug)
+    capture-bare-body
+
+    The transfer coding chunked and the content codings gzip and deflate are undone, up to
+    `limits.message`.
+    """
+    return _raw_message(data, Room(limits))
+
+
+def parse_capture(data: bytes, *, limits: Limits = _LIMITS) -> tuple[Exchange, ...]:
+    r"""Return what a file holds: a HAR file, a SAZ file, an HTTP message or the body of one.
+
+    Any bytes are a capture, maybe a poor one. Of a HAR or SAZ file every exchange is returned, the
+    batches among them are marked; all of its bodies together may have four times the octets of
+    `limits.message`.
+
+    >>> (exchange,) = parse_capture(b"POST /service/$batch HTTP/1.1\r\n\r\n--b--\r\n")
+    >>> exchange.url, exchange.response is None
+    ('/service/$batch', True)
+    """
+    if is_zip(data):
+        return parse_saz(data, limits=limits)
+    if is_har(data):
+        return parse_har(data, limits=limits)
+    message = parse_message(data, limits=limits)
+    is_request = message.kind == "request"
+    exchange = Exchange(
+        name="",
+        request=message if is_request else None,
+        response=None if is_request else message,
+        url=_target(message),
+        diagnostics=(),
+        is_batch=True,
+    )
+    return (exchange,)
+
+
+def parse_har(data: bytes, *, limits: Limits = _LIMITS) -> tuple[Exchange, ...]:
+    """Return the exchanges of a HAR file (HTTP Archive 1.2), in its order.
+
+    Bodies that stand there as text are UTF-8 again, or what the charset of their type says.
+
+    >>> entry = b'{"request":{"method":"POST","url":"https://example.org/$batch"}}'
+    >>> (exchange,) = parse_har(b'{"log":{"entries":[' + entry + b"]}}")
+    >>> exchange.name, exchange.is_batch, exchange.request.diagnostics[0].rule.slug
+    ('entries[0]', True, 'capture-body-missing')
+    """
+    room = Room(limits)
+    exchanges: list[Exchange] = []
+    for name, url, request, response, problems in read_har(data, room):
+        method = "" if request is None else request.start_line.partition(" ")[0]
+        halves = _har_message(request, "request", room), _har_message(response, "response", room)
+        exchanges.append(_exchange(name, method, url, halves, problems, limits))
+    return tuple(exchanges)
+
+
+def parse_saz(data: bytes, *, limits: Limits = _LIMITS) -> tuple[Exchange, ...]:
+    """Return the exchanges of a SAZ file (Fiddler), in the order of their numbers.
+
+    >>> parse_saz(b"PK")[0].diagnostics[0].message
+    'the ZIP archive is damaged, or is none'
+    """
+    room = Room(limits)
+    exchanges: list[Exchange] = []
+    for name, request, response, problems in read_saz(data, room):
+        sent = None if request is None else _raw_message(request, room, "request")
+        answered = None if response is None else _raw_message(response, room, "response")
+        method, url = "", ""
+        if sent is not None:
+            method, url = sent.start_line.partition(" ")[0], _target(sent)
+        exchanges.append(_exchange(name, method, url, (sent, answered), problems, limits))
+    return tuple(exchanges)
+
+
+# -- exchanges -----------------------------------------------------------------------------------
+
+
+def _exchange(
+    name: str,
+    method: str,
+    url: str,
+    messages: tuple[Message | None, Message | None],
+    problems: tuple[Problem, ...],
+    limits: Limits,
+) -> Exchange:
+    is_batch = (
+        (messages[0] is None and any(rule.fatal for rule, _ in problems))
+        or (method.upper() == "POST" and is_batch_url(url))
+        or any(_holds_batch(message) for message in messages if message is not None)
+    )
+    return Exchange(
+        name=name,
+        request=messages[0],
+        response=messages[1],
+        url=url,
+        diagnostics=tuple(_diagnostics(problems, None, limits)),
+        is_batch=is_batch,
+    )
+
+
+def _holds_batch(message: Message) -> bool:
+    # An asynchronous result is wrapped once (OData Protocol, 11.7.7.6).
+    is_wrapped = media_type(message.content_type) == "application/http"
+    inner = parse_message(message.body) if is_wrapped else message
+    return media_type(inner.content_type) == "multipart/mixed" or is_json_batch(inner.body)
+
+
+def _target(message: Message) -> str:
+    """Return the URL of a start line, blanks in it included."""
+    line = message.start_line
+    octets = line.encode("latin-1")
+    if STATUS_LINE.match(octets):
+        return ""
+    rest, _, version = line.rpartition(" ")
+    if version.startswith("HTTP/"):
+        line = rest.rstrip(" ")
+    return line if URL_LINE.match(octets) else line.partition(" ")[2].lstrip(" ")
+
+
+def _diagnostics(
+    problems: Iterable[Problem], position: int | None, limits: Limits
+) -> Iterator[Diagnostic]:
+    for rule, message in problems:
+        limit = ("message", limits.message) if rule is Rule.LIMIT_EXCEEDED else None
+        yield Diagnostic(rule, message, position, limit=limit)
+
+
+def _is_readable(found: Iterable[Diagnostic]) -> bool:
+    return not any(each.rule.fatal or each.rule in _NOTHING_TO_READ for each in found)
+
+
+# -- messages ------------------------------------------------------------------------------------
+
+
+class _Captured(NamedTuple):
+    """A message as it was captured: its parts, before anything is made of them."""
+
+    start_line: str
+    fields: list[Field]
+    body: bytes
+    position: int | None
+    """Where the body begins in the source."""
+    kind: Kind | None = None
+    media_type: str = ""
+    """What counts if there is no Content-Type."""
+    size: int | None = None
+    """How many octets the body had without its codings."""
+    source: bytes = b""
+
+
+def _raw_message(data: bytes, room: Room, kind: Kind | None = None) -> Message:
+    found: list[Diagnostic] = []
+    head = split_head(data, room.limits, found)
+    fields = list(parse_fields(head.lines, found))
+    if URL_LINE.match(head.start_line):
+        message = f"found the URL {quote(head.start_line)}, expected a request line"
+        found.append(Diagnostic(Rule.CAPTURE_URL_LINE, message, head.position))
+    start_line = head.start_line.decode("latin-1")
+    body = data[head.end :]
+    captured = _Captured(start_line, fields, body, head.end, kind, source=data)
+    return _message(captured, room, found)
+
+
+def _har_message(half: Half | None, kind: Kind, room: Room) -> Message | None:
+    if half is None:
+        return None
+    found = list(_diagnostics(half.problems, None, room.limits))
+    fields: list[Field] = []
+    for name, value in half.fields:
+        if FIELD_NAME.fullmatch(name.encode("utf-8", "replace")):
+            fields.append(Field(None, name, value))
+        else:
+            message = f"found the field name {quote(name)}, expected a token"
+            found.append(Diagnostic(Rule.HEADER_SYNTAX, message))
+    media_type, size = half.media_type, half.size or None
+    captured = _Captured(half.start_line, fields, half.body, None, kind, media_type, size)
+    return _message(captured, room, found)
+
+
+def _message(captured: _Captured, room: Room, found: list[Diagnostic]) -> Message:
+    fields = with_one_content_type(captured.fields, found)
+    headers = Headers((name, value) for _, name, value in fields)
+    undone = undo_codings(headers, captured.body, room)
+    body = undone.body
+    length = _check_length(captured, fields, headers, undone, found)
+    kept = _without_excess(found, room.limits)
+    omitted, found = len(found) - len(kept), kept
+    found += _diagnostics(undone.problems, captured.position, room.limits)
+    position = captured.position if body is captured.body else None
+    content_type, problem = _content_type(headers, captured.media_type, body)
+    kind = captured.kind or _kind_of(captured.start_line.encode("latin-1"), body)
+    instead = None
+    if _is_readable(found):
+        accepted = _accepted(captured.start_line, headers, body)
+        if accepted is None:
+            instead = what_instead(captured.start_line, headers, content_type, body)
+        if instead is not None:
+            # What is guessed from a body that is no batch says nothing.
+            side = f" {kind}" if captured.kind or captured.start_line else ""
+            problem = Rule.CAPTURE_NOT_A_BATCH, f"{instead}, not a batch{side}"
+        problems = filter(None, [accepted or problem])
+        found += _diagnostics(problems, captured.position, room.limits)
+    # What is still compressed is no text, whatever it will be.
+    is_coded = any(each.rule is Rule.CAPTURE_CODING for each in found)
+    type_of_octets = "application/octet-stream" if is_coded else content_type
+    loss = find_loss(kind, type_of_octets, body, length)
+    if loss is not None:
+        first = None if position is None else position + body.index(REPLACEMENT)
+        found.append(Diagnostic(loss, _loss_message(loss, body.count(REPLACEMENT)), first))
+    return Message(
+        start_line=captured.start_line,
+        headers=headers,
+        body=body,
+        content_type=content_type,
+        kind=kind,
+        body_position=position,
+        diagnostics=tuple(found),
+        omitted=omitted,
+        lossy=loss is Rule.CAPTURE_LOSSY,
+        not_a_batch=instead,
+        source=captured.source,
+    )
+
+
+def _without_excess(found: list[Diagnostic], limits: Limits) -> list[Diagnostic]:
+    """Return no more findings than are recorded, and those that keep the body from being read."""
+    rest = [each for each in found[limits.diagnostics :] if not _is_readable([each])]
+    return found[: limits.diagnostics] + rest
+
+
+def _accepted(start_line: str, headers: Headers, body: bytes) -> Problem | None:
+    """Return that the batch will be answered elsewhere (OData Protocol, 11.7.7.6)."""
+    if status_of(start_line) != 202 or body.strip():
+        return None
+    location = headers.get("location")
+    place = "no Location" if location is None else f"the Location {quote(location)}"
+    return Rule.CAPTURE_ACCEPTED, f"status 202 with an empty body and {place}"
+
+
+def _loss_message(rule: Rule, number: int) -> str:
+    are = "U+FFFD stands once" if number == 1 else f"U+FFFD stands {number} times"
+    if rule is Rule.CAPTURE_LOSSY:
+        return f"{are} where other octets were sent; lengths and binary bodies cannot be believed"
+    return f"{are} in the text; it may have been sent so, or stand for octets that are lost"
+
+
+def _check_length(
+    captured: _Captured,
+    fields: list[Field],
+    headers: Headers,
+    undone: Undone,
+    found: list[Diagnostic],
+) -> int | None:
+    """Compare the lengths, and return how many octets the body had when it was sent, if known."""
+    if not _is_readable(found):
+        return None
+    if not undone.was_plain:
+        check_content_length(fields, captured.body, found)
+        length = length_of(headers)
+        if length is not None and undone.body is captured.body:
+            return length
+    size = captured.size
+    if size is not None and size != len(undone.body):
+        message = f"content.size is {size}, the body has {len(undone.body)} octets"
+        found.append(Diagnostic(Rule.CAPTURE_CONTENT_LENGTH, message))
+    return size
+
+
+# -- what the body looks like --------------------------------------------------------------------
+
+
+def _content_type(headers: Headers, media_type: str, body: bytes) -> tuple[str, Problem | None]:
+    """Return the Content-Type; it is guessed only where all fields are missing."""
+    if "content-type" in headers or media_type:
+        return (*headers.get_all("content-type"), media_type)[0], None
+    looks = "" if headers else _content_type_of(body)
+    if looks:
+        message = f"there is no header section; the body is read as {looks:.100}"
+        return looks, (Rule.CAPTURE_BARE_BODY, message)
+    if headers:
+        message = "there is no Content-Type, expected multipart/mixed or application/json"
+    else:
+        start = first_line(body).text
+        beginning = quote(start) if start else "nothing"
+        message = f"found {beginning}, expected an HTTP message, a delimiter line or a JSON object"
+    return "", (Rule.BATCH_MEDIA_TYPE, message)
+
+
+def _content_type_of(body: bytes) -> str:
+    """Return `application/json` or `multipart/mixed` with its boundary, or nothing."""
+    if _is_json(body):
+        return "application/json"
+    line = first_line(body).text.rstrip(b" \t")
+    if not line.startswith(b"--") or line == b"--":
+        return ""
+    # A close delimiter that stands alone is an empty batch.
+    is_closed = line.endswith(b"--") and body.count(line) == 1
+    boundary = (line[2:-2] if is_closed else line[2:]).decode("latin-1")
+    quoted = boundary.replace("\\", "\\\\").replace('"', '\\"')
+    return f'multipart/mixed; boundary="{quoted}"'
+
+
+def _kind_of(start_line: bytes, body: bytes) -> Kind:
+    if STATUS_LINE.match(start_line):
+        return "response"
+    if REQUEST_LINE.match(start_line):
+        return "request"
+    if _is_json(body):
+        member = _JSON_MEMBER.search(body)
+        return "response" if member is not None and member[1] != b"requests" else "request"
+    delimiter = _DELIMITER.search(body)
+    line = _START_LINE_IN_PART.search(body, 0 if delimiter is None else delimiter.start())
+    return "response" if line is not None and line[1] else "request"
+
+
+def _is_json(body: bytes) -> bool:
+    return body.removeprefix(_BYTE_ORDER_MARK).lstrip(b" \t\r\n")[:1] == b"{"
