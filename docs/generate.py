@@ -11,8 +11,6 @@ from __future__ import annotations
 
 import argparse
 import ast
-import importlib
-import importlib.util
 import inspect
 import json
 import re
@@ -162,16 +160,13 @@ def rule_text(rule: Rule, files: Sequence[str], remedy: str) -> str:
 
 def rules() -> str:
     files = shown_by(json.loads(MANIFEST.read_text("utf-8")))
-    remedies: Mapping[Rule, str] = {}
-    if importlib.util.find_spec("odata_batch._remedies") is not None:
-        remedies = importlib.import_module("odata_batch._remedies").REMEDIES
     lines = [RULES]
     for heading, name in re.findall(
         r"^    (?:# -- (.+) --|([A-Z][A-Z0-9_]*) = \()$", inspect.getsource(Rule), re.MULTILINE
     ):
         rule = Rule.__members__.get(name)
         lines += [f"## {heading[:1].upper()}{heading[1:]}\n"] if heading else []
-        lines += [rule_text(rule, files.get(rule.slug, ()), remedies.get(rule, ""))] if rule else []
+        lines += [rule_text(rule, files.get(rule.slug, ()), rule.remedy)] if rule else []
     return "\n".join(lines)
 
 

@@ -6,7 +6,6 @@ import difflib
 from collections.abc import Iterator
 
 from odata_batch import Rule, Severity
-from odata_batch._cli.remedies import REMEDIES
 from odata_batch._cli.terminal import BOLD, COLOURS, Paint, filled
 from odata_batch.dialects import PRESETS
 
@@ -31,7 +30,7 @@ def rule_lines(rule: Rule, paint: Paint) -> Iterator[str]:
     yield from filled(_severities(rule), "  Severity:  ", _INDENT)
     if rule.fatal:
         yield "  Reading:   nothing behind such a place is read"
-    yield from filled(REMEDIES[rule], "  To fix:    ", _INDENT)
+    yield from filled(rule.remedy, "  To fix:    ", _INDENT)
 
 
 def _severities(rule: Rule) -> str:

@@ -14,7 +14,6 @@ from typing import Final, TypeAlias
 
 from odata_batch import Dialect, Rule, Severity
 from odata_batch._cli.check import Checked, Finding, Place
-from odata_batch._cli.remedies import REMEDIES
 from odata_batch._cli.terminal import COLOURS, Paint, count, excerpt, filled, quoted, visible
 
 Json: TypeAlias = "int | str | bool | list[Json] | dict[str, Json] | None"
@@ -86,7 +85,7 @@ def _octet(place: Place) -> str:
 
 def _explanation_lines(rule: Rule) -> Iterator[str]:
     yield from filled(f"{rule.sentence} ({rule.citation})", "  = ", "    ")
-    yield from filled(REMEDIES[rule], "  = To fix: ", "    ")
+    yield from filled(rule.remedy, "  = To fix: ", "    ")
     if rule.fatal:
         yield "  = Nothing behind this place was read."
 
@@ -172,7 +171,7 @@ def github_lines(checked: Checked) -> Iterator[str]:
             properties["col"] = str(place.column)
         properties["title"] = found.rule.slug
         text = f"{_told(finding)}\n{found.rule.sentence} ({found.rule.citation})"
-        yield _command(_COMMANDS[found.severity], properties, f"{text}\n{REMEDIES[found.rule]}")
+        yield _command(_COMMANDS[found.severity], properties, f"{text}\n{found.rule.remedy}")
 
 
 def _command(name: str, properties: Mapping[str, str], text: str) -> str:
@@ -255,5 +254,5 @@ def _rule(rule: Rule) -> Json:
         "fatal": rule.fatal,
         "sentence": rule.sentence,
         "citation": rule.citation,
-        "remedy": REMEDIES[rule],
+        "remedy": rule.remedy,
     }

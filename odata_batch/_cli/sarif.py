@@ -17,7 +17,6 @@ from typing import Final
 
 from odata_batch import Rule, Severity
 from odata_batch._cli.check import Checked, Finding, Place
-from odata_batch._cli.remedies import REMEDIES
 from odata_batch._cli.report import Json, dumped, name_of
 from odata_batch._cli.terminal import visible
 
@@ -78,7 +77,7 @@ def _descriptor(rule: Rule) -> Json:
         "id": rule.slug,
         "shortDescription": {"text": rule.sentence},
         "fullDescription": {"text": f"{rule.sentence} ({rule.citation})"},
-        "help": {"text": f"{REMEDIES[rule]} See {rule.citation}."},
+        "help": {"text": f"{rule.remedy} See {rule.citation}."},
         "defaultConfiguration": {"level": name_of(rule.severity)},
         "properties": {"citation": rule.citation, "fatal": rule.fatal},
     }
