@@ -4,6 +4,8 @@ The library does no I/O: it turns values into the bytes of a message, and bytes 
 
 * Values: `BatchRequest` holds `Operation` and `ChangeSet`; `BatchResponse` holds
   `OperationResponse` and `ChangeSetResponse`; `Headers`; `Payload` is a body with its headers.
+* What is said once: `Codec` holds dialect, format, limits and strictness; it has a method for each
+  of the functions below.
 * Whole messages: `encode_request`, `encode_response`, `decode_request`, `decode_response`.
 * Messages in chunks: `RequestEncoder`, `ResponseEncoder`, `RequestDecoder`, `ResponseDecoder`.
 * What is wrong: `check_request` and `check_response` return a `Report` of `Diagnostic`s, each an
@@ -21,25 +23,25 @@ The library does no I/O: it turns values into the bytes of a message, and bytes 
 True
 """
 
-from odata_batch._client.convert import convert_request, convert_response
-from odata_batch._client.match import match
 from odata_batch._client.outcomes import BatchFailed, BatchResult, Outcome, State
-from odata_batch._client.plan import is_throttled, remaining, retry_after, split
-from odata_batch._coding.decoding import (
-    RequestDecoder,
-    ResponseDecoder,
+from odata_batch._client.plan import is_throttled, retry_after
+from odata_batch._codec import (
+    Codec,
     check_request,
     check_response,
+    convert_request,
+    convert_response,
     decode_request,
     decode_response,
-)
-from odata_batch._coding.encoding import (
-    RequestEncoder,
-    ResponseEncoder,
     encode_request,
     encode_response,
+    match,
+    prepare,
+    remaining,
+    split,
 )
-from odata_batch._graph.prepare import prepare
+from odata_batch._coding.decoding import RequestDecoder, ResponseDecoder
+from odata_batch._coding.encoding import RequestEncoder, ResponseEncoder
 from odata_batch._graph.references import Reference, find_references
 from odata_batch._graph.urls import is_within, location_of, rebase_url, resolve_url
 from odata_batch._model.dialect import Dialect
@@ -66,6 +68,8 @@ from odata_batch._model.values import (
 )
 from odata_batch._server.execution import Begin, Commit, Execution, Rollback, Step
 
+__version__ = "0.1.0"
+
 __all__ = [
     "BatchError",
     "BatchFailed",
@@ -75,6 +79,7 @@ __all__ = [
     "Begin",
     "ChangeSet",
     "ChangeSetResponse",
+    "Codec",
     "Commit",
     "DecodeError",
     "Diagnostic",

@@ -312,3 +312,23 @@ PRESETS: Final[Mapping[str, Dialect]] = MappingProxyType(
     }
 )
 """The presets by the names that the command line takes."""
+
+for _name, _value in tuple(globals().items()):
+    if isinstance(_value, Dialect):
+        object.__setattr__(_value, "preset", _name)
+
+
+def check_dialect(dialect: object) -> None:
+    """Raise `TypeError` for what is no `Dialect`; for the name of a preset, it says what to import.
+
+    >>> check_dialect("graph")
+    Traceback (most recent call last):
+    TypeError: dialect is a Dialect, not 'graph': from odata_batch.dialects import GRAPH
+    """
+    if isinstance(dialect, Dialect):
+        return
+    name = str(dialect).lower().replace("_", "-")
+    names = {key: value.preset for key, value in PRESETS.items()}
+    names |= {str(value).lower().replace("_", "-"): value for value in names.values()}
+    mend = f"from odata_batch.dialects import {names.get(name, 'ODATA_4_01')}"
+    raise TypeError(f"dialect is a Dialect, not {dialect!r:.60}: {mend}")

@@ -498,7 +498,7 @@ def test_a_truncated_response_is_given_out_as_such() -> None:
 
 REQUEST = BatchRequest(
     [
-        Operation.get("People", {"Accept": "text/plain"}, id="1"),
+        Operation.get("People", headers={"Accept": "text/plain"}, id="1"),
         ChangeSet([Operation.post("People", json={"Name": "Ann"}, id="2")]),
     ],
     continue_on_error=True,
@@ -775,7 +775,7 @@ def test_a_quoted_string_that_is_not_closed_hides_the_preferences_in_it(escapes:
     wrapped = f"POST $batch HTTP/1.1\r\nPrefer: {hidden}\r\nContent-Type: {MULTIPART}\r\n\r\n"
     message = wrapped.encode() + batch(part())
     assert check_request(message, "application/http").value is not None
-    operation = Operation.get("A", {"Prefer": hidden}, id="1")
+    operation = Operation.get("A", headers={"Prefer": hidden}, id="1")
     step = Execution(BatchRequest([operation]), batch_url="http://host/$batch").ready()[0]
     assert isinstance(step, Step)
     assert step.headers == operation.headers
@@ -794,7 +794,7 @@ def test_a_preference_that_is_no_boolean_is_left_out_with_a_warning() -> None:
 @pytest.mark.parametrize("limit", ["message", "headers_total"])
 @pytest.mark.parametrize("format", ["multipart", "json"])
 def test_totals_are_bounded_in_writing_as_in_reading(format: Format, limit: str) -> None:
-    request = BatchRequest([Operation.get("a", {"x": "y"}, id=str(n)) for n in range(3)])
+    request = BatchRequest([Operation.get("a", headers={"x": "y"}, id=str(n)) for n in range(3)])
     size = len(encode_request(request, format=format).body)
     limits = Limits(message=size - 1) if limit == "message" else Limits(headers_total=20)
     with pytest.raises(EncodeError, match=f"limit {limit} is"):
@@ -819,7 +819,7 @@ def slugs(error: EncodeError) -> list[str]:
 def test_what_is_wrong_around_the_items_is_found_with_what_is_wrong_in_them() -> None:
     request = BatchRequest([Operation("G ET", "a b")], annotations=[("a", b"1")])
     with pytest.raises(EncodeError) as caught:
-        encode_request(request, dialect=GRAPH, boundary="b!", accept="a\nb")
+        encode_request(request, format="multipart", dialect=GRAPH, boundary="b!", accept="a\nb")
     assert slugs(caught.value) == [
         "format-not-spoken",
         "boundary-characters",

@@ -113,7 +113,7 @@ def test_order_is_not_lost_where_there_is_none_to_lose(items: list[Operation]) -
 
 
 def test_what_headers_and_queries_refer_to_is_depended_on() -> None:
-    tagged = Operation.patch("People(1)", {"If-Match": "$p"}, json={}, id="1")
+    tagged = Operation.patch("People(1)", headers={"If-Match": "$p"}, json={}, id="1")
     filtered = Operation.get("Orders?$filter=ID eq $p/ID", id="2")
     with_blanks = replace(filtered, url="Orders?$filter=ID%20eq%20$p/ID")
     batch, _ = to_json(PEOPLE, tagged, with_blanks, continue_on_error=True)
@@ -440,21 +440,23 @@ def test_a_body_that_json_cannot_carry(
     rule: Rule,
     message: str,
 ) -> None:
-    batch, losses = to_json(Operation.post("People", fields, body=body))
+    batch, losses = to_json(Operation.post("People", headers=fields, body=body))
     assert batch.operations()[0].headers == Headers(expected_fields)
     assert batch.operations()[0].body == expected_body
     assert losses == [(rule, "items[0]", message)]
 
 
 def test_a_body_deeper_than_the_limit_is_kept_as_octets() -> None:
-    batch, losses = to_json(Operation.post("People", JSON_TYPE, body=b"[" * 200 + b"]" * 200))
+    batch, losses = to_json(
+        Operation.post("People", headers=JSON_TYPE, body=b"[" * 200 + b"]" * 200)
+    )
     assert batch.operations()[0].headers == OCTETS
     assert [rule for rule, _, _ in losses] == [Rule.LIMIT_EXCEEDED]
 
 
 def test_a_body_of_delete_is_given_up_in_json() -> None:
-    batch, losses = to_json(Operation.delete("People(1)", JSON_TYPE, body=b"{}", id="1"))
-    assert batch.items == (Operation.delete("People(1)", JSON_TYPE, id="1"),)
+    batch, losses = to_json(Operation.delete("People(1)", headers=JSON_TYPE, body=b"{}", id="1"))
+    assert batch.items == (Operation.delete("People(1)", headers=JSON_TYPE, id="1"),)
     message = "the body of 2 octets is given up, DELETE has none"
     assert losses == [(Rule.JSON_BODY_UNEXPECTED, "items[0]", message)]
 
@@ -492,7 +494,7 @@ def test_multipart_carries_no_blanks_around_values_and_no_other_identifier() -> 
 
 
 def test_a_content_length_that_json_does_not_carry_is_not_a_loss() -> None:
-    post = Operation.post("People", {"Content-Length": "99"}, json={}, id="1")
+    post = Operation.post("People", headers={"Content-Length": "99"}, json={}, id="1")
     batch, losses = to_multipart(post)
     assert (batch.items, losses) == ((Operation.post("People", json={}, id="1"),), [])
 

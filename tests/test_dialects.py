@@ -305,7 +305,7 @@ def test_every_field_can_be_overridden() -> None:
 
 def test_another_dialect_is_derived_with_replace() -> None:
     graph = replace(ODATA_4_01, name="Graph", base64_standard_alphabet=True)
-    body = Operation.put("a", {"content-type": "image/png"}, body=b"\xfb\xff", id="1")
+    body = Operation.put("a", headers={"content-type": "image/png"}, body=b"\xfb\xff", id="1")
     payload = encode_request(BatchRequest([body]), format="json", dialect=graph)
     assert b'"body":"+/8="' in payload.body
 
@@ -326,7 +326,7 @@ def test_a_severity_of_a_dialect_is_in_force() -> None:
 
 def test_graph_gets_binary_bodies_in_the_standard_alphabet() -> None:
     image = {"content-type": "image/png"}
-    photo = Operation.put("/me/photo", image, body=b"\xfb\xff\xfe", id="1")
+    photo = Operation.put("/me/photo", headers=image, body=b"\xfb\xff\xfe", id="1")
     payload = encode_request(BatchRequest([photo]), format="json", dialect=GRAPH)
     assert b'"body":"+//+"' in payload.body
     assert payload.headers["OData-Version"] == "4.0"
@@ -344,7 +344,7 @@ def test_the_alphabet_that_is_written_is_read_without_a_finding(
         base64_padding=padding,
         base64_standard_alphabet=standard,
     )
-    octets = Operation.put("a", {"content-type": "image/png"}, body=b"\xfb\xff", id="1")
+    octets = Operation.put("a", headers={"content-type": "image/png"}, body=b"\xfb\xff", id="1")
     batch = BatchRequest([octets, Operation.put("b", json="\xfb\xff?", id="2")])
     payload = encode_request(batch, format="json", dialect=dialect)
     report = check_request(payload.body, payload.content_type, dialect=dialect)

@@ -740,7 +740,7 @@ def test_a_graph_content_object_does_not_run_what_depends_on_a_failure() -> None
 
 def test_a_graph_content_object_carries_an_image_in_base64_both_ways() -> None:
     image = {"Content-Type": "image/jpeg"}
-    put = Operation.put("/me/photo/$value", image, body=JPEG, id="1")
+    put = Operation.put("/me/photo/$value", headers=image, body=JPEG, id="1")
     get = Operation.get("/me/photo/$value", id="2", depends_on=["1"])
     batch = BatchRequest([put, get])
     payload = encode_request(batch, format="json", dialect=GRAPH)
@@ -844,7 +844,7 @@ BINARY = {"Content-Type": "image/jpeg"}
     ],
 )
 def test_a_request_with_octets_becomes_an_operation(operation: Operation) -> None:
-    assert operation == Operation.put(URL, BINARY, body=JPEG)
+    assert operation == Operation.put(URL, headers=BINARY, body=JPEG)
 
 
 @pytest.mark.parametrize(

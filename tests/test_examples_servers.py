@@ -368,7 +368,7 @@ def test_the_middleware_can_be_added_to_starlette(open_client: OpenClient) -> No
 def test_an_operation_has_query_and_fields_of_its_own(open_client: OpenClient) -> None:
     people = People()
     client = open_client(endpoint(people))
-    operation = Operation.get("Caf%C3%A9?$top=1&a=%20", {"If-None-Match": '"1"'})
+    operation = Operation.get("Caf%C3%A9?$top=1&a=%20", headers={"If-None-Match": '"1"'})
     payload = encode_request(BatchRequest([operation]))
     headers = [*payload.headers.pairs, ("Cookie", "a=1"), ("Authorization", "Basic x")]
     client.post("/service/$batch", content=payload.body, headers=headers)

@@ -829,7 +829,9 @@ def test_a_condition_does_not_make_a_reference_to_a_failed_request_resolvable() 
 def test_in_an_etag_field_a_reference_stands_for_the_etag_of_the_response() -> None:
     items: Items = [
         get("A(1)", id="1"),
-        Operation.patch("A(1)", {"If-Match": "$1", "If-None-Match": 'W/"$1,$1",$1 , $9'}, id="2"),
+        Operation.patch(
+            "A(1)", headers={"If-Match": "$1", "If-None-Match": 'W/"$1,$1",$1 , $9'}, id="2"
+        ),
     ]
     execution = start(items)
     obey(execution, execution.ready()[0], {"A(1)": OperationResponse(200, {"ETag": 'W/"x"'})})
@@ -839,7 +841,10 @@ def test_in_an_etag_field_a_reference_stands_for_the_etag_of_the_response() -> N
 
 
 def test_without_an_etag_a_reference_to_it_is_answered_with_424() -> None:
-    items: Items = [get("A(1)", id="1"), Operation.patch("A(1)", {"If-Match": "$1"}, id="2")]
+    items: Items = [
+        get("A(1)", id="1"),
+        Operation.patch("A(1)", headers={"If-Match": "$1"}, id="2"),
+    ]
     execution = start(items)
     run(execution)
     assert statuses(execution.response()) == [200, 424]
@@ -849,7 +854,7 @@ def test_without_an_etag_a_reference_to_it_is_answered_with_424() -> None:
 def test_an_etag_of_a_change_set_that_is_not_committed_is_not_given_away() -> None:
     items: Items = [
         get("X", id="x"),
-        Operation.patch("A", {"If-Match": "$b"}, id="a", depends_on=["x"]),
+        Operation.patch("A", headers={"If-Match": "$b"}, id="a", depends_on=["x"]),
         ChangeSet([post("B", id="b"), post("C", id="c")], id="g"),
     ]
     execution = start(items, "json")
@@ -862,7 +867,7 @@ def test_an_etag_of_a_change_set_that_is_not_committed_is_not_given_away() -> No
 
 
 def test_an_etag_reference_to_nothing_is_left_to_the_service() -> None:
-    (step,) = start([Operation.patch("A(1)", {"If-Match": "$x"})]).ready()
+    (step,) = start([Operation.patch("A(1)", headers={"If-Match": "$x"})]).ready()
     assert isinstance(step, Step) and step.headers["if-match"] == "$x"
 
 
@@ -1085,7 +1090,7 @@ def test_a_body_of_a_json_batch_is_json_unless_it_says_otherwise(
     format: Format, body: bytes, expected: str | None
 ) -> None:
     assert headers_of(post("A", body=body), format).get("content-type") == expected
-    text = headers_of(post("A", {"Content-Type": "text/plain"}, body=body), format)
+    text = headers_of(post("A", headers={"Content-Type": "text/plain"}, body=body), format)
     assert text.get("content-type") == "text/plain"
 
 

@@ -1145,7 +1145,7 @@ def test_all_headers_of_a_message_count() -> None:
     data = requests(f"{PLAIN},{HEADERS}", f"{PLAIN.replace('1', '2')},{HEADERS}")
     with pytest.raises(LimitExceeded) as caught:
         decode_request(data, JSON, limits=Limits(headers_total=33))
-    assert caught.value.partial == (Operation.get("a", {"a": "b", "c": "d"}, id="1"),)
+    assert caught.value.partial == (Operation.get("a", headers={"a": "b", "c": "d"}, id="1"),)
     assert decode_request(data, JSON, limits=Limits(headers_total=34)).items[1].id == "2"
 
 
@@ -1171,15 +1171,15 @@ ENCODED_REQUESTS: list[tuple[list[Operation | ChangeSet], str]] = [
     ([Operation.get("a", id="1")], '{"id":"1","method":"GET","url":"a"}'),
     ([Operation.get("a")], '{"id":"1","method":"GET","url":"a"}'),
     (
-        [Operation.get("a", {"Accept": "b", "X-Y": "é"}, id="1")],
+        [Operation.get("a", headers={"Accept": "b", "X-Y": "é"}, id="1")],
         '{"id":"1","method":"GET","url":"a","headers":{"accept":"b","x-y":"é"}}',
     ),
     (
-        [Operation.get("a", [("X", "b"), ("Y", "c"), ("x", "d")], id="1")],
+        [Operation.get("a", headers=[("X", "b"), ("Y", "c"), ("x", "d")], id="1")],
         '{"id":"1","method":"GET","url":"a","headers":{"x":"b, d","y":"c"}}',
     ),
     (
-        [Operation.get("a", {"Set-Cookie": "b"}, id="1")],
+        [Operation.get("a", headers={"Set-Cookie": "b"}, id="1")],
         '{"id":"1","method":"GET","url":"a","headers":{"set-cookie":"b"}}',
     ),
     (
@@ -1352,12 +1352,12 @@ def test_a_dialect_says_how_base64_is_written(standard: bool, padding: bool, tex
 
 def test_headers_that_are_shared_are_written_for_each_item() -> None:
     headers = Headers({"X": "y"})
-    batch = BatchRequest([Operation.get("a", headers, id=str(index)) for index in range(3)])
+    batch = BatchRequest([Operation.get("a", headers=headers, id=str(index)) for index in range(3)])
     assert encode_request(batch, format="json").body.count(b'"headers":{"x":"y"}') == 3
 
 
 def test_very_many_different_headers_are_written() -> None:
-    items = [Operation.get("a", {"x": str(index)}, id=str(index)) for index in range(1100)]
+    items = [Operation.get("a", headers={"x": str(index)}, id=str(index)) for index in range(1100)]
     body = encode_request(BatchRequest(items), format="json").body
     assert decode_request(body, JSON) == BatchRequest(items)
 
@@ -1386,7 +1386,7 @@ def get(*annotations: tuple[str, bytes]) -> Operation:
 
 REFUSED: list[tuple[Operation | ChangeSet, Rule, str]] = [
     (
-        Operation.get("a", [("Set-Cookie", "a=1"), ("set-cookie", "b=2")], id="1"),
+        Operation.get("a", headers=[("Set-Cookie", "a=1"), ("set-cookie", "b=2")], id="1"),
         Rule.NOT_EXPRESSIBLE,
         "JSON cannot carry several Set-Cookie fields",
     ),
@@ -1633,7 +1633,9 @@ def test_items_that_are_too_deep_for_the_limit_are_refused() -> None:
 
 
 def test_the_headers_that_are_written_count() -> None:
-    batch = BatchRequest([Operation.get("a", {"x": "y"}, id=str(index)) for index in range(3)])
+    batch = BatchRequest(
+        [Operation.get("a", headers={"x": "y"}, id=str(index)) for index in range(3)]
+    )
     assert encode_request(batch, format="json", limits=Limits(headers_total=27)).body
     with pytest.raises(EncodeError) as caught:
         encode_request(batch, format="json", limits=Limits(headers_total=26))

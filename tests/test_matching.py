@@ -100,7 +100,7 @@ def test_an_operation_has_the_state_of_its_status(
 
 
 def test_an_outcome_holds_the_object_of_the_caller() -> None:
-    operation = Operation.post("People", {"Content-Length": "2"}, body=b"{}")
+    operation = Operation.post("People", headers={"Content-Length": "2"}, body=b"{}")
     result = asked([operation], [answer(201, "1")], format="json")
     assert result.outcomes[0].operation is operation
     assert result.outcomes[0].id == "1"

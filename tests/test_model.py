@@ -163,7 +163,7 @@ def test_what_the_caller_gives_becomes_tuples_and_headers() -> None:
 
 def test_headers_are_taken_as_they_are() -> None:
     headers = Headers({"A": "1"})
-    assert Operation.get("a", headers).headers is headers
+    assert Operation.get("a", headers=headers).headers is headers
 
 
 def test_an_annotation_may_be_a_list_of_two() -> None:
@@ -320,7 +320,7 @@ def test_a_constructor_names_the_method(constructor: Callable[..., Operation], m
 def test_a_constructor_takes_headers_id_and_dependencies(
     constructor: Callable[..., Operation], method: str
 ) -> None:
-    operation = constructor("a", {"A": "1"}, id="1", depends_on=["2"])
+    operation = constructor("a", headers={"A": "1"}, id="1", depends_on=["2"])
     assert operation == Operation(method, "a", {"A": "1"}, id="1", depends_on=["2"])
     assert operation == constructor("a", headers=[("A", "1")], id="1", depends_on=("2",))
 
@@ -334,7 +334,9 @@ def test_a_body_is_taken_as_it_is(constructor: Callable[..., Operation], method:
 def test_json_is_written_without_blanks_and_named(
     constructor: Callable[..., Operation], method: str
 ) -> None:
-    operation = constructor("a", {"Prefer": "x"}, json={"Name": "\xc5sa", "Ages": [1, 2.5, None]})
+    operation = constructor(
+        "a", headers={"Prefer": "x"}, json={"Name": "\xc5sa", "Ages": [1, 2.5, None]}
+    )
     assert operation.body == '{"Name":"\xc5sa","Ages":[1,2.5,null]}'.encode()
     assert operation.headers.pairs == (("Prefer", "x"), ("Content-Type", "application/json"))
     assert operation.method == method
@@ -353,7 +355,7 @@ def test_no_json_and_no_body_make_no_content_type() -> None:
 
 def test_a_content_type_of_the_caller_is_kept() -> None:
     headers = [("content-TYPE", "application/json; charset=utf-8")]
-    assert Operation.post("a", headers, json={}).headers.pairs == tuple(headers)
+    assert Operation.post("a", headers=headers, json={}).headers.pairs == tuple(headers)
 
 
 def test_json_and_a_body_together_are_a_value_error() -> None:
@@ -484,8 +486,8 @@ def test_a_payload_names_its_content_type() -> None:
 
 
 def test_operations_are_equal_whatever_the_case_and_order_of_their_headers() -> None:
-    one = Operation.get("a", [("A", "1"), ("B", "2")])
-    two = Operation.get("a", [("b", "2"), ("a", "1")])
+    one = Operation.get("a", headers=[("A", "1"), ("B", "2")])
+    two = Operation.get("a", headers=[("b", "2"), ("a", "1")])
     assert one == two
     assert hash(one) == hash(two)
 

@@ -922,8 +922,10 @@ def test_a_boundary_that_cannot_be_used_is_an_error(parameters: str, message: st
 
 REQUEST = BatchRequest(
     [
-        Operation.get("People", {"Accept": "a/b"}),
-        ChangeSet([Operation.post("People", {"Content-Type": "a/b"}, body=b"\x00\r\n", id="1")]),
+        Operation.get("People", headers={"Accept": "a/b"}),
+        ChangeSet(
+            [Operation.post("People", headers={"Content-Type": "a/b"}, body=b"\x00\r\n", id="1")]
+        ),
         Operation.delete("x", id="2"),
     ]
 )
@@ -988,7 +990,7 @@ def holding(boundaries: list[str]) -> BatchRequest:
     """Return a batch with a change set whose content holds these boundaries behind hyphens."""
     body = b"".join(b"--" + boundary.encode() for boundary in boundaries)
     headers = {"Content-Type": "a/b"}
-    return BatchRequest([ChangeSet([Operation.post("x", headers, body=body, id="1")])])
+    return BatchRequest([ChangeSet([Operation.post("x", headers=headers, body=body, id="1")])])
 
 
 def test_a_derived_boundary_that_occurs_in_the_content_is_passed_over() -> None:
@@ -1009,7 +1011,7 @@ def test_content_that_holds_every_derived_boundary_is_refused() -> None:
 
 @pytest.mark.parametrize("body", [b"--b", b"x--b", b"\r\n--b\r\n", b"--bb"])
 def test_content_that_holds_the_boundary_is_refused(body: bytes) -> None:
-    operation = Operation.post("x", {"Content-Type": "a/b"}, body=body)
+    operation = Operation.post("x", headers={"Content-Type": "a/b"}, body=body)
     with pytest.raises(EncodeError) as caught:
         encode_request(BatchRequest([operation]), boundary="b")
     (found,) = caught.value.diagnostics

@@ -90,7 +90,9 @@ def test_generated_identifiers_are_those_of_the_whole() -> None:
     ("later", "format"),
     [
         pytest.param(Operation.get("$b/Orders", id="c"), "multipart", id="url"),
-        pytest.param(Operation.get("People", {"If-Match": "$b"}, id="c"), "multipart", id="tag"),
+        pytest.param(
+            Operation.get("People", headers={"If-Match": "$b"}, id="c"), "multipart", id="tag"
+        ),
         pytest.param(Operation.get("People?$filter=$b/ID", id="c"), "multipart", id="value"),
         pytest.param(
             Operation.post("People", json={"Boss@odata.bind": ["$b"]}, id="c"),
@@ -471,14 +473,16 @@ def test_a_url_without_location_is_refused() -> None:
 
 def test_a_tag_that_refers_to_what_has_succeeded_gets_its_etag() -> None:
     fields = [("If-Match", "$1"), ("A", "$1"), ("If-None-Match", "$1")]
-    found = rest(NEW, Operation.delete("People(7)", fields, id="2"), ETag='"x"')
+    found = rest(NEW, Operation.delete("People(7)", headers=fields, id="2"), ETag='"x"')
     assert isinstance(found, Operation)
     assert found.headers.pairs == (("If-Match", '"x"'), ("A", "$1"), ("If-None-Match", '"x"'))
 
 
 def test_a_tag_in_a_list_is_refused() -> None:
     with pytest.raises(UnresolvedReference) as caught:
-        rest(NEW, Operation.delete("People(7)", {"If-Match": '"y", $1'}, id="2"), ETag='"x"')
+        rest(
+            NEW, Operation.delete("People(7)", headers={"If-Match": '"y", $1'}, id="2"), ETag='"x"'
+        )
     message = (
         "'DELETE People(7)' refers to '1', which is not sent again, in its if-match; rewrite it"
     )
@@ -501,7 +505,7 @@ def test_a_name_that_is_nowhere_in_the_batch_stays() -> None:
 
 def test_a_tag_without_etag_is_refused() -> None:
     with pytest.raises(UnresolvedReference) as caught:
-        rest(NEW, Operation.delete("People(7)", {"If-Match": "$1"}, id="2"))
+        rest(NEW, Operation.delete("People(7)", headers={"If-Match": "$1"}, id="2"))
     message = "'DELETE People(7)' refers to '1', which is not sent again and has no ETag"
     assert str(caught.value) == message
 
@@ -524,7 +528,7 @@ def test_other_references_to_what_has_succeeded_are_refused(second: Operation, p
 
 
 def test_references_to_what_is_sent_again_stay() -> None:
-    second = Operation.get("$1/Orders?$filter=$1/ID", {"If-Match": "$1"}, id="2")
+    second = Operation.get("$1/Orders?$filter=$1/ID", headers={"If-Match": "$1"}, id="2")
     assert again(NEW, second, statuses={"1": 429, "2": 424}) == "1 2"
 
 

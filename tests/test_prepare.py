@@ -153,9 +153,9 @@ def test_ids_in_nested_change_sets_are_not_generated_again() -> None:
     [
         Operation.get("$1/Orders", id="x"),
         Operation.get("Orders?$filter=Id eq $1", id="x"),
-        Operation.get("a", {"If-Match": "$1"}, id="x"),
-        Operation.get("a", [("If-Match", "*"), ("if-match", "$1")], id="x"),
-        Operation.get("a", {"If-None-Match": "$1"}, id="x"),
+        Operation.get("a", headers={"If-Match": "$1"}, id="x"),
+        Operation.get("a", headers=[("If-Match", "*"), ("if-match", "$1")], id="x"),
+        Operation.get("a", headers={"If-None-Match": "$1"}, id="x"),
         Operation("GET", "a", condition="$1/Age gt 4", id="x"),
         Operation.post("a", body=b'{"Customer@odata.bind":"$1"}', id="x"),
         Operation.post("a", body=b"\xff$1\xff", id="x"),
@@ -175,7 +175,7 @@ def test_a_generated_id_is_not_one_that_is_referred_to(operation: Operation) -> 
     [
         Operation.get("$10/Orders", id="x"),
         Operation.get("a?b=1", id="x"),
-        Operation.get("a", {"X": "$1"}, id="x"),
+        Operation.get("a", headers={"X": "$1"}, id="x"),
         Operation.post("a", body=b"1 $$ $a", id="x"),
     ],
 )
@@ -326,7 +326,7 @@ def test_no_other_octets_are_left_out(body: bytes) -> None:
 
 
 def test_a_dialect_may_ask_for_a_content_length() -> None:
-    batch = BatchRequest([Operation.put("a", {"A": "1"}, body=b"abc")])
+    batch = BatchRequest([Operation.put("a", headers={"A": "1"}, body=b"abc")])
     (operation,) = prepare(batch, dialect=WITH_LENGTH).operations()
     assert operation.headers.pairs == (("A", "1"), ("Content-Length", "3"))
     (response,) = prepare(
@@ -341,7 +341,7 @@ def test_without_a_body_there_is_no_content_length() -> None:
 
 
 def test_a_content_length_of_the_caller_is_kept() -> None:
-    batch = BatchRequest([Operation.put("a", {"content-length": "4"}, body=b"abc")])
+    batch = BatchRequest([Operation.put("a", headers={"content-length": "4"}, body=b"abc")])
     assert prepare(batch, dialect=WITH_LENGTH) == batch
 
 
@@ -371,7 +371,7 @@ def test_json_has_no_content_length_whatever_the_dialect() -> None:
 
 @pytest.mark.parametrize("format", FORMATS)
 def test_an_item_that_is_complete_is_the_same_object(format: Format) -> None:
-    operation = Operation.put("a", {"Content-Type": "application/json"}, body=b"{}", id="1")
+    operation = Operation.put("a", headers={"Content-Type": "application/json"}, body=b"{}", id="1")
     assert prepare(BatchRequest([operation]), format=format).items[0] is operation
     response = OperationResponse(200, {"A": "1"}, b"{}", id="1")
     assert prepare(BatchResponse([response]), format=format).items[0] is response
@@ -397,7 +397,7 @@ def test_places_and_reasons_are_kept() -> None:
 def test_what_is_given_is_not_changed() -> None:
     batch = BatchRequest(
         [
-            Operation.post("a", {"Content-Length": "3"}, body=b"{}\n"),
+            Operation.post("a", headers={"Content-Length": "3"}, body=b"{}\n"),
             ChangeSet([Operation.get("$1")]),
         ]
     )

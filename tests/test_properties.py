@@ -306,7 +306,7 @@ def test_a_body_survives_multipart_and_json_and_multipart_again(
 def test_the_standard_library_reads_the_same_parts() -> None:
     request = BatchRequest(
         [
-            Operation.get("People", {"Accept": "text/plain"}, id="1"),
+            Operation.get("People", headers={"Accept": "text/plain"}, id="1"),
             ChangeSet([Operation.post("People", json={"a": 1}), Operation.delete("People(1)")]),
         ]
     )

@@ -70,7 +70,7 @@ def test_an_operation_without_dollar_signs_has_no_references() -> None:
 
 
 def test_every_field_of_a_name_may_refer() -> None:
-    operation = Operation.get("A", [("If-Match", "$1"), ("if-match", "$2")])
+    operation = Operation.get("A", headers=[("If-Match", "$1"), ("if-match", "$2")])
     assert [found.id for found in find_references(operation)] == ["1", "2"]
 
 
@@ -95,7 +95,7 @@ def test_names_that_are_taken_depend_on_the_version() -> None:
 
 
 def test_a_media_type_that_cannot_be_read_is_not_json() -> None:
-    operation = Operation.post("A", {"Content-Type": "json"}, body=b'["$1"]')
+    operation = Operation.post("A", headers={"Content-Type": "json"}, body=b'["$1"]')
     assert find_references(operation) == ()
 
 
@@ -478,5 +478,8 @@ def test_change_sets_may_nest_deeper_than_the_stack() -> None:
 def test_bindings_are_looked_for_in_json_alone() -> None:
     body = b'{"Customer@odata.bind":"$1"}'
     assert list(bindings_in(Operation.post("a", body=body))) == ["1"]
-    assert list(bindings_in(Operation.post("a", {"Content-Type": "text/plain"}, body=body))) == []
+    assert (
+        list(bindings_in(Operation.post("a", headers={"Content-Type": "text/plain"}, body=body)))
+        == []
+    )
     assert list(bindings_in(Operation.get("a"))) == []

@@ -206,7 +206,7 @@ def test_a_delete_with_a_body_is_allowed_in_multipart() -> None:
     ["Authorization", "Proxy-Authorization", "Expect", "From", "Max-Forwards", "Range", "TE"],
 )
 def test_headers_that_do_not_belong_into_an_operation_are_a_warning(name: str) -> None:
-    operation = Operation.get("People", {name: "x"})
+    operation = Operation.get("People", headers={name: "x"})
     expected = [("forbidden-header", "items[0]", f"found the header {name.lower()}")]
     assert read(operation) == expected
     assert refused(operation) == expected
@@ -214,7 +214,7 @@ def test_headers_that_do_not_belong_into_an_operation_are_a_warning(name: str) -
 
 def test_a_dialect_can_allow_headers() -> None:
     dialect = Dialect(name="lax", forbidden_headers=frozenset())
-    batch_request = BatchRequest([Operation.get("People", {"Authorization": "x"})])
+    batch_request = BatchRequest([Operation.get("People", headers={"Authorization": "x"})])
     payload = encode_request(batch_request, dialect=dialect)
     assert decode_request(payload.body, payload.content_type, dialect=dialect) == batch_request
 
@@ -222,14 +222,14 @@ def test_a_dialect_can_allow_headers() -> None:
 def test_transfer_encoding_is_an_error_in_both_roles() -> None:
     headers = {"Transfer-Encoding": "chunked"}
     expected = [("transfer-encoding", "items[0]", "found Transfer-Encoding 'chunked'")]
-    assert read(Operation.get("People", headers)) == expected
+    assert read(Operation.get("People", headers=headers)) == expected
     assert read_responses(OperationResponse(204, headers)) == expected
-    assert refused(Operation.get("People", headers)) == expected
+    assert refused(Operation.get("People", headers=headers)) == expected
 
 
 def test_an_odd_version_is_a_note() -> None:
     headers = {"OData-Version": "4.0;", "OData-MaxVersion": "4.01"}
-    assert read(Operation.get("People", headers)) == [
+    assert read(Operation.get("People", headers=headers)) == [
         ("version-header", "items[0]", "found odata-version '4.0;', expected a version such as 4.0")
     ]
 
@@ -319,7 +319,7 @@ def test_an_identifier_is_bounded() -> None:
 def test_a_header_that_no_field_line_can_carry_is_refused(
     name: str, value: str, slug: str, message: str
 ) -> None:
-    operation = Operation.get("People", [(name, value)], id="1")
+    operation = Operation.get("People", headers=[(name, value)], id="1")
     expected = [(slug, "items[0]", message)]
     assert read(operation, format="json") == expected
     assert refused(operation) == expected
@@ -329,14 +329,14 @@ def test_a_header_that_no_field_line_can_carry_is_refused(
 
 @pytest.mark.parametrize("value", ["", "x", "a\tb", "\xa0", "\x80\xff", "a  b"])
 def test_a_header_value_that_a_field_line_can_carry_is_written(value: str) -> None:
-    request = BatchRequest([Operation.get("People", {"a": value}, id="1")])
+    request = BatchRequest([Operation.get("People", headers={"a": value}, id="1")])
     payload = encode_request(request)
     assert decode_request(payload.body, payload.content_type, strict=True) == request
 
 
 @pytest.mark.parametrize("value", [" x", "x\t", " "])
 def test_blanks_at_the_ends_of_a_header_are_for_json_only(value: str) -> None:
-    operation = Operation.get("People", {"a": value}, id="1")
+    operation = Operation.get("People", headers={"a": value}, id="1")
     message = f"header 'a' has the value {value!r}, with a blank at an end"
     assert read(operation, format="json") == [("header-blanks", "items[0]", message)]
     assert refused(operation) == [("not-expressible", "items[0]", message)]
@@ -345,7 +345,7 @@ def test_blanks_at_the_ends_of_a_header_are_for_json_only(value: str) -> None:
 
 
 def test_a_framing_header_with_two_values_is_refused() -> None:
-    operation = Operation.get("People", [("Host", "a"), ("host", "b")])
+    operation = Operation.get("People", headers=[("Host", "a"), ("host", "b")])
     assert refused(operation) == [
         ("repeated-header", "items[0]", "host has the values 'a' and 'b'")
     ]
@@ -353,7 +353,7 @@ def test_a_framing_header_with_two_values_is_refused() -> None:
 
 def test_other_repeated_headers_are_written() -> None:
     request = BatchRequest(
-        [Operation.get("People", [("Host", "a"), ("host", "a"), ("A", "1"), ("a", "2")])]
+        [Operation.get("People", headers=[("Host", "a"), ("host", "a"), ("A", "1"), ("a", "2")])]
     )
     payload = encode_request(request)
     assert decode_request(payload.body, payload.content_type, strict=True) == request
@@ -381,7 +381,9 @@ def test_a_reason_phrase_does_not_matter_in_json() -> None:
 
 
 def test_a_wrong_content_length_is_refused() -> None:
-    operation = Operation.post("People", {"Content-Length": "3", "Content-Type": "a/b"}, body=b"x")
+    operation = Operation.post(
+        "People", headers={"Content-Length": "3", "Content-Type": "a/b"}, body=b"x"
+    )
     assert refused(operation) == [
         ("content-length-mismatch", "items[0]", "Content-Length is '3', the body has 1 octets")
     ]
@@ -393,18 +395,18 @@ def test_a_content_length_that_decoding_does_not_complain_about_is_written(
     length: str, body: bytes
 ) -> None:
     headers = {"Content-Length": length, "Content-Type": "a/b"}
-    request = BatchRequest([Operation.post("People", headers, body=body)])
+    request = BatchRequest([Operation.post("People", headers=headers, body=body)])
     payload = encode_request(request)
     assert decode_request(payload.body, payload.content_type, strict=True) == request
 
 
 def test_a_content_id_header_that_is_not_the_id_is_refused() -> None:
-    operation = Operation.get("People", {"Content-ID": "2"}, id="1")
+    operation = Operation.get("People", headers={"Content-ID": "2"}, id="1")
     assert refused(operation) == [
         ("content-id-conflict", "items[0]", "header Content-ID is '2', the id is '1'")
     ]
     encode_request(BatchRequest([operation]), format="json")
-    encode_request(BatchRequest([Operation.get("People", {"Content-ID": "1"}, id="1")]))
+    encode_request(BatchRequest([Operation.get("People", headers={"Content-ID": "1"}, id="1")]))
 
 
 @pytest.mark.parametrize(
@@ -412,11 +414,11 @@ def test_a_content_id_header_that_is_not_the_id_is_refused() -> None:
     [
         (Limits(body=1), Operation.post("People", body=b"{}")),
         (Limits(url=1), Operation.get("ab")),
-        (Limits(header_section=3), Operation.get("a", {"a": "b"})),
-        (Limits(field_line=3), Operation.get("a", {"a": "b"})),
-        (Limits(fields=1), Operation.get("a", {"a": "b", "c": "d"})),
+        (Limits(header_section=3), Operation.get("a", headers={"a": "b"})),
+        (Limits(field_line=3), Operation.get("a", headers={"a": "b"})),
+        (Limits(fields=1), Operation.get("a", headers={"a": "b", "c": "d"})),
         (Limits(message=10), Operation.get("a")),
-        (Limits(headers_total=10), Operation.get("a", {"a": "b"})),
+        (Limits(headers_total=10), Operation.get("a", headers={"a": "b"})),
         (Limits(operations=0), Operation.get("a")),
     ],
 )
@@ -626,9 +628,9 @@ def test_a_reference_to_what_is_deleted_is_a_note() -> None:
 def test_a_reference_to_an_etag_names_a_request_before(name: str) -> None:
     items = (
         Operation.get("a", id="1"),
-        Operation.delete("a", {name: "$1"}),
-        Operation.delete("b", {name: "$2"}),
-        Operation.delete("c", {name: '"$3"'}),
+        Operation.delete("a", headers={name: "$1"}),
+        Operation.delete("b", headers={name: "$2"}),
+        Operation.delete("c", headers={name: '"$3"'}),
     )
     message = f"{name.lower()} refers to '2', no request before has this id"
     assert read(*items) == [("etag-reference-unknown", "items[2]", message)]
@@ -660,14 +662,14 @@ def test_ids_that_differ_in_case_alone_are_a_note() -> None:
     ],
 )
 def test_an_absolute_url_and_host_agree(url: str, host: str, is_fine: bool) -> None:
-    found = read(Operation.get(url, {"Host": host}))
+    found = read(Operation.get(url, headers={"Host": host}))
     message = f"URL {url!r} is absolute, and Host is {host!r}"
     assert found == ([] if is_fine else [("host-conflict", "items[0]", message)])
 
 
 @pytest.mark.parametrize("name", ["respond-async", "odata.respond-async"])
 def test_respond_async_is_no_preference_of_one_request_in_multipart(name: str) -> None:
-    operation = Operation.get("a", {"Prefer": f"return=minimal, {name}"}, id="1")
+    operation = Operation.get("a", headers={"Prefer": f"return=minimal, {name}"}, id="1")
     message = f"found the preference {name} in one request"
     assert read(operation) == [("respond-async-inside", "items[0]", message)]
     assert read(operation, format="json") == []
@@ -678,8 +680,8 @@ def test_respond_async_is_no_preference_of_one_request_in_multipart(name: str) -
     [("http://h:80/a", "h"), ("https://H/a", "h:443"), ("HTTPS://h:443/a", "H:443")],
 )
 def test_a_default_port_is_the_same_as_none(url: str, host: str) -> None:
-    assert read(Operation.get(url, {"Host": host})) == []
-    assert read(Operation.get(url, {"Host": f"{host}:81"})) != []
+    assert read(Operation.get(url, headers={"Host": host})) == []
+    assert read(Operation.get(url, headers={"Host": f"{host}:81"})) != []
 
 
 def test_a_condition_without_dependencies_is_a_note() -> None:
@@ -1064,7 +1066,9 @@ def test_two_groups_of_a_response_do_not_share_a_name() -> None:
 
 
 def test_repeated_headers_are_bounded_as_json_joins_them() -> None:
-    operation = Operation.get("People", [("Accept", "a" * 40_000), ("Accept", "b" * 40_000)])
+    operation = Operation.get(
+        "People", headers=[("Accept", "a" * 40_000), ("Accept", "b" * 40_000)]
+    )
     encode_request(BatchRequest([operation]))
     with pytest.raises(EncodeError, match="limit field_line is 65536"):
         encode_request(BatchRequest([operation]), format="json")

@@ -40,6 +40,7 @@ from odata_batch._model.values import (
     Item,
     RequestItem,
     ResponseItem,
+    with_format,
 )
 from odata_batch._wire import json as jsonbatch
 from odata_batch._wire import multipart
@@ -462,21 +463,23 @@ class ResponseDecoder(_Decoder[ResponseItem]):
 
 
 def _request(decoding: _Decoding[RequestItem]) -> BatchRequest:
-    return BatchRequest(
+    batch = BatchRequest(
         decoding.items,
         continue_on_error=decoding.continue_on_error,
         annotations=decoding.decoder.annotations,
     )
+    return with_format(batch, decoding.decoder.format)
 
 
 def _response(decoding: _Decoding[ResponseItem]) -> BatchResponse:
     decoder = decoding.decoder
-    return BatchResponse(
+    batch = BatchResponse(
         decoding.items,
         next_link=decoder.next_link,
         truncated=decoder.truncated,
         annotations=decoder.annotations,
     )
+    return with_format(batch, decoder.format)
 
 
 def decode_request(
@@ -625,7 +628,7 @@ def _check(
         complete = False
     value = None if decoding is None else result(decoding)
     if isinstance(value, BatchResponse) and _may_lack_something(findings):
-        value = replace(value, truncated=True)
+        value = with_format(replace(value, truncated=True), value.format)
     return Report(
         value,
         tuple(findings.diagnostics),

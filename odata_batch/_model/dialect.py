@@ -1,10 +1,9 @@
 """How versions and services differ, as one value: `Dialect`."""
 
-from __future__ import annotations
-
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from typing import Literal, TypeAlias
 
+from odata_batch._model.public import public
 from odata_batch._model.rules import Rule, Severity
 
 Format: TypeAlias = Literal["multipart", "json"]
@@ -16,6 +15,7 @@ METHODS = frozenset(("GET", "POST", "PUT", "PATCH", "DELETE"))
 _NOTE, _WARNING, _ERROR = Severity.NOTE, Severity.WARNING, Severity.ERROR
 
 
+@public
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dialect:
     """What a version of OData, or a service, writes and takes; frozen data, compared by value."""
@@ -83,9 +83,15 @@ class Dialect:
     """Whether binary bodies are written with = at the end."""
     severities: tuple[tuple[Rule, Severity], ...] = ()
     """Rules whose severity differs from the catalogue's."""
+    preset: str | None = field(init=False, default=None, compare=False, repr=False)
+    """The name of the constant in `odata_batch.dialects`; `None` for a dialect of your own."""
 
-
-# -- versions of OData ---------------------------------------------------------------------------
+    def __repr__(self) -> str:
+        if self.preset is not None:
+            return self.preset
+        given = (each for each in fields(self) if each.init)
+        said = ((each, getattr(self, each.name)) for each in given)
+        return f"Dialect({', '.join(f'{f.name}={v!r}' for f, v in said if v != f.default)})"
 
 
 def check_format(format: str) -> None:

@@ -5,18 +5,18 @@ raises it if it is severe enough. Where a rule has no documented reading, the pa
 `exceed`, which report and never return.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final, Generic, NoReturn, TypeVar
 
 from odata_batch._model.limits import Limits
+from odata_batch._model.public import public
 from odata_batch._model.rules import Rule, Severity
 
 T_co = TypeVar("T_co", covariant=True)
 
 
+@public
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
     """One finding: which rule, what exactly was found, and where.
@@ -65,6 +65,7 @@ Reporter = Callable[[Diagnostic], None]
 """What a parser is handed: it reports, and whoever called it decides whether to raise."""
 
 
+@public
 @dataclass(frozen=True, slots=True)
 class Report(Generic[T_co]):
     """What `check_request` and `check_response` return: the value, and what is wrong with it."""
@@ -96,6 +97,7 @@ def quote(found: str | bytes, length: int = 60) -> str:
     return repr(text) if len(text) <= length else f"{text[:length]!r}..."
 
 
+@public
 class BatchError(Exception):
     """Base of all errors that this library raises about the content of a batch."""
 
@@ -105,6 +107,7 @@ class BatchError(Exception):
         return 400
 
 
+@public
 class DecodeError(BatchError):
     """The payload is at fault: it breaks the rule that `diagnostic` names.
 
@@ -145,6 +148,7 @@ class DecodeError(BatchError):
         return str(self.diagnostic)
 
 
+@public
 class LimitExceeded(DecodeError):
     """The payload is larger than a limit allows; nothing is read after it."""
 
@@ -159,6 +163,7 @@ class LimitExceeded(DecodeError):
         return (self.diagnostic.limit or ("", 0))[1]
 
 
+@public
 class EncodeError(BatchError):
     """The value is at fault: it cannot be written without breaking the rules that are listed.
 
@@ -181,6 +186,7 @@ class EncodeError(BatchError):
         return "; ".join(map(str, self.diagnostics))
 
 
+@public
 class UnresolvedReference(BatchError):
     """A `$id` reference cannot be resolved into a URL."""
 

@@ -1,9 +1,9 @@
 """Header sections as values: ordered, repeatable, found without regard to case (RFC 9110, 5)."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, KeysView, Mapping
 from typing import TypeVar, overload
+
+from odata_batch._model.public import public
 
 Pair = tuple[str, str]
 Pairs = tuple[Pair, ...]
@@ -13,6 +13,7 @@ _put = object.__setattr__
 _lower = str.lower
 
 
+@public
 class Headers(Mapping[str, str]):
     """The fields of a header section: ordered, repeatable, found without regard to case.
 
@@ -116,7 +117,7 @@ class Headers(Mapping[str, str]):
     def __hash__(self) -> int:
         return hash(frozenset(self._meaning().items()))
 
-    def __reduce__(self) -> tuple[type[Headers], tuple[Pairs]]:
+    def __reduce__(self) -> "tuple[type[Headers], tuple[Pairs]]":
         return Headers, (self._pairs,)
 
     def __repr__(self) -> str:

@@ -1,12 +1,13 @@
 """How large a message may be: one value, on by default, each number with its precedent."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, fields
+
+from odata_batch._model.public import public
 
 _DEEPEST = 32
 
 
+@public
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """Bounds on what is read and written; what exceeds one raises `LimitExceeded`.

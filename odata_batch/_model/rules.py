@@ -8,13 +8,14 @@ means: an error. The message breaks a sentence of the standard, yet can be read 
 warning. Anything else worth telling: a note.
 """
 
-from __future__ import annotations
-
 import re
 from enum import Enum, IntEnum
 from functools import partial
 
+from odata_batch._model.public import public
 
+
+@public
 class Severity(IntEnum):
     """How bad a finding is; the members compare, `NOTE < WARNING < ERROR`.
 
@@ -54,6 +55,7 @@ _error = partial(_row, severity=Severity.ERROR)
 _fatal = partial(_row, severity=Severity.ERROR, fatal=True)
 
 
+@public
 class Rule(Enum):
     """The catalogue: every finding of this library is an instance of one of these rules.
 
@@ -81,7 +83,7 @@ class Rule(Enum):
         citation: str = "",
         remedy: str = "",
         fatal: bool = False,
-    ) -> Rule:
+    ) -> "Rule":
         # The defaults are never used; they let type checkers accept the look-up `Rule(slug)`.
         self = object.__new__(cls)
         self._value_ = slug

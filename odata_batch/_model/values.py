@@ -9,15 +9,15 @@ Why this long: the constructors are written out, so that a type checker sees wha
 attributes show what they became.
 """
 
-from __future__ import annotations
-
 import json as _json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias, TypeVar
 
+from odata_batch._model.dialect import Format
 from odata_batch._model.findings import DecodeError, Diagnostic, quote
 from odata_batch._model.headers import Headers
+from odata_batch._model.public import public
 from odata_batch._model.rules import Rule
 
 HeadersLike: TypeAlias = Headers | Mapping[str, str] | Iterable[tuple[str, str]]
@@ -27,6 +27,7 @@ _NO_HEADERS = Headers()
 _put = object.__setattr__
 
 
+@public
 @dataclass(frozen=True, slots=True, init=False)
 class Operation:
     """One individual request of a batch (OData Protocol, 11.7.2).
@@ -86,13 +87,13 @@ class Operation:
     def get(
         cls,
         url: str,
-        headers: HeadersLike = _NO_HEADERS,
         *,
+        headers: HeadersLike = _NO_HEADERS,
         json: Any = None,
         body: bytes = b"",
         id: str | None = None,
         depends_on: Iterable[str] = (),
-    ) -> Operation:
+    ) -> "Operation":
         """Return a GET request; see `patch` for `json` and `body`, which few services take here.
 
         >>> Operation.get("People").method
@@ -105,13 +106,13 @@ class Operation:
     def post(
         cls,
         url: str,
-        headers: HeadersLike = _NO_HEADERS,
         *,
+        headers: HeadersLike = _NO_HEADERS,
         json: Any = None,
         body: bytes = b"",
         id: str | None = None,
         depends_on: Iterable[str] = (),
-    ) -> Operation:
+    ) -> "Operation":
         """Return a POST request; see `patch` for `json` and `body`."""
         headers, body = _content(headers, json, body)
         return cls("POST", url, headers, body, id=id, depends_on=depends_on)
@@ -120,13 +121,13 @@ class Operation:
     def patch(
         cls,
         url: str,
-        headers: HeadersLike = _NO_HEADERS,
         *,
+        headers: HeadersLike = _NO_HEADERS,
         json: Any = None,
         body: bytes = b"",
         id: str | None = None,
         depends_on: Iterable[str] = (),
-    ) -> Operation:
+    ) -> "Operation":
         """Return a PATCH request.
 
         A `json` other than `None` is serialised without blanks and given the Content-Type
@@ -143,13 +144,13 @@ class Operation:
     def put(
         cls,
         url: str,
-        headers: HeadersLike = _NO_HEADERS,
         *,
+        headers: HeadersLike = _NO_HEADERS,
         json: Any = None,
         body: bytes = b"",
         id: str | None = None,
         depends_on: Iterable[str] = (),
-    ) -> Operation:
+    ) -> "Operation":
         """Return a PUT request; see `patch` for `json` and `body`."""
         headers, body = _content(headers, json, body)
         return cls("PUT", url, headers, body, id=id, depends_on=depends_on)
@@ -158,13 +159,13 @@ class Operation:
     def delete(
         cls,
         url: str,
-        headers: HeadersLike = _NO_HEADERS,
         *,
+        headers: HeadersLike = _NO_HEADERS,
         json: Any = None,
         body: bytes = b"",
         id: str | None = None,
         depends_on: Iterable[str] = (),
-    ) -> Operation:
+    ) -> "Operation":
         """Return a DELETE request; see `patch` for `json` and `body`, which few services take here.
 
         >>> Operation.delete("People(1)").method
@@ -197,6 +198,7 @@ class Operation:
         return repr(_cut(self))
 
 
+@public
 @dataclass(frozen=True, slots=True, init=False)
 class ChangeSet:
     """Operations that succeed or fail together: a change set or, in JSON, an atomicity group.
@@ -205,14 +207,14 @@ class ChangeSet:
     'People(1)'
     """
 
-    items: tuple[Operation | ChangeSet, ...]
+    items: "tuple[Operation | ChangeSet, ...]"
     """The operations in order. Change sets within are for other protocols: OData forbids them."""
     id: str | None = None
     """The name of the atomicity group; multipart does not carry it."""
     position: int | None = field(init=False, compare=False, repr=False)
     """Offset in bytes at which the item was found; `None` if it was not decoded."""
 
-    def __init__(self, items: Iterable[Operation | ChangeSet], *, id: str | None = None) -> None:
+    def __init__(self, items: "Iterable[Operation | ChangeSet]", *, id: str | None = None) -> None:
         _put(self, "items", _items(items, (Operation, ChangeSet)))
         _put(self, "id", _optional(id, "id"))
         _put(self, "position", None)
@@ -225,6 +227,7 @@ class ChangeSet:
         return repr(_cut(self))
 
 
+@public
 @dataclass(frozen=True, slots=True, init=False)
 class BatchRequest:
     """A batch request: operations and change sets in order (OData Protocol, 11.7).
@@ -241,6 +244,8 @@ class BatchRequest:
     error, and JSON batches go on."""
     annotations: Annotations = ()
     """Members of the JSON object beside `requests`, as `(name, raw JSON)`; JSON only."""
+    format: Format | None = field(init=False, compare=False, repr=False)
+    """The format in which the batch was read; `None` if it was made by hand."""
 
     def __init__(
         self,
@@ -254,9 +259,10 @@ class BatchRequest:
             _checked(continue_on_error, bool, "continue_on_error")
         _put(self, "continue_on_error", continue_on_error)
         _put(self, "annotations", _annotations(annotations))
+        _put(self, "format", None)
 
     @classmethod
-    def single_change_set(cls, operations: Iterable[Operation]) -> BatchRequest:
+    def single_change_set(cls, operations: Iterable[Operation]) -> "BatchRequest":
         """Return a batch in which all operations succeed or fail together.
 
         >>> len(BatchRequest.single_change_set([Operation.delete("People(1)")]).items)
@@ -265,7 +271,7 @@ class BatchRequest:
         return cls([ChangeSet(operations)])
 
     @classmethod
-    def independent(cls, operations: Iterable[Operation]) -> BatchRequest:
+    def independent(cls, operations: Iterable[Operation]) -> "BatchRequest":
         """Return a batch in which each operation succeeds or fails alone, with continue-on-error.
 
         >>> BatchRequest.independent([Operation.delete("People(1)")]).continue_on_error
@@ -281,6 +287,7 @@ class BatchRequest:
         return repr(_cut(self))
 
 
+@public
 @dataclass(frozen=True, slots=True, init=False)
 class OperationResponse:
     """The response to one individual request (OData Protocol, 11.7.7.5).
@@ -340,6 +347,7 @@ class OperationResponse:
         return repr(_cut(self))
 
 
+@public
 @dataclass(frozen=True, slots=True, init=False)
 class ChangeSetResponse:
     """The responses to the operations of a change set that succeeded, in any order.
@@ -350,7 +358,7 @@ class ChangeSetResponse:
     204
     """
 
-    items: tuple[OperationResponse | ChangeSetResponse, ...]
+    items: "tuple[OperationResponse | ChangeSetResponse, ...]"
     """The responses in the order in which they stand."""
     id: str | None = None
     """The name of the atomicity group; multipart does not carry it."""
@@ -358,7 +366,7 @@ class ChangeSetResponse:
     """Offset in bytes at which the item was found; `None` if it was not decoded."""
 
     def __init__(
-        self, items: Iterable[OperationResponse | ChangeSetResponse], *, id: str | None = None
+        self, items: "Iterable[OperationResponse | ChangeSetResponse]", *, id: str | None = None
     ) -> None:
         _put(self, "items", _items(items, (OperationResponse, ChangeSetResponse)))
         _put(self, "id", _optional(id, "id"))
@@ -372,6 +380,7 @@ class ChangeSetResponse:
         return repr(_cut(self))
 
 
+@public
 @dataclass(frozen=True, slots=True, init=False)
 class BatchResponse:
     """A batch response: responses to operations and change sets (OData Protocol, 11.7.7.5).
@@ -389,6 +398,8 @@ class BatchResponse:
     writing, or what `check_response` could not read."""
     annotations: Annotations = ()
     """Members of the JSON object beside `responses`, as `(name, raw JSON)`; JSON only."""
+    format: Format | None = field(init=False, compare=False, repr=False)
+    """The format in which the batch was read; `None` if it was made by hand."""
 
     def __init__(
         self,
@@ -402,6 +413,7 @@ class BatchResponse:
         _put(self, "next_link", _optional(next_link, "next_link"))
         _put(self, "truncated", _checked(truncated, bool, "truncated"))
         _put(self, "annotations", _annotations(annotations))
+        _put(self, "format", None)
 
     def responses(self) -> tuple[OperationResponse, ...]:
         """Return all responses in order, those of change sets included."""
@@ -411,6 +423,7 @@ class BatchResponse:
         return repr(_cut(self))
 
 
+@public
 @dataclass(frozen=True, slots=True, init=False)
 class Payload:
     """What an encoder made: the body of an HTTP message, and the header fields to send with it.
@@ -442,6 +455,7 @@ ResponseItem: TypeAlias = OperationResponse | ChangeSetResponse
 Item: TypeAlias = RequestItem | ResponseItem
 
 _Placed = TypeVar("_Placed", Operation, OperationResponse, ChangeSet, ChangeSetResponse)
+_Batch = TypeVar("_Batch", BatchRequest, BatchResponse)
 _Kind = TypeVar("_Kind")
 
 
@@ -485,6 +499,12 @@ def response_of(
     _put(item, "reason", reason)
     _put(item, "annotations", annotations)
     return item
+
+
+def with_format(batch: _Batch, format: Format | None) -> _Batch:
+    """Say in which format a batch that was just made is written; return it."""
+    _put(batch, "format", format)
+    return batch
 
 
 def place(item: object, position: int, id_in_message: bool) -> None:

@@ -1,0 +1,622 @@
+"""`Codec`, which holds what is said once, and the functions of the same names for one call.
+
+Everything here delegates: reading and writing to `_coding`, what it means to `_client`, `_server`
+and `_graph`.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from typing import Any, TypeVar, final
+
+from odata_batch._client import convert, plan
+from odata_batch._client import match as matching
+from odata_batch._client.outcomes import BatchResult, Outcome
+from odata_batch._client.plan import is_throttled
+from odata_batch._coding import decoding, encoding
+from odata_batch._coding.decoding import RequestDecoder, ResponseDecoder
+from odata_batch._coding.encoding import RequestEncoder, ResponseEncoder
+from odata_batch._coding.settings import Settings
+from odata_batch._graph import prepare as preparing
+from odata_batch._model.dialect import Dialect, Format
+from odata_batch._model.findings import Diagnostic, Report, Reporter
+from odata_batch._model.limits import DEFAULT_LIMITS, Limits
+from odata_batch._model.public import public
+from odata_batch._model.values import BatchRequest, BatchResponse, HeadersLike, Payload
+from odata_batch._server.execution import Execution
+from odata_batch.dialects import ODATA_4_01
+
+_Batch = TypeVar("_Batch", BatchRequest, BatchResponse)
+
+
+@public
+@final
+class Codec:
+    """What is said once for many calls: dialect, format, limits, and whether decoding is strict.
+
+    `format` is that of what is written, and of the requests that `match`, `split`, `remaining`,
+    `prepare` and `execution` are about. Where it is `None`, it is the only one that the dialect
+    speaks, or else the one in which the value was read, or else multipart. What is decoded says its
+    format itself. `strict` concerns decoding alone: with it, warnings raise, too.
+
+    Each method does what the function of its name does; see there. A codec is equal to another with
+    the same settings, can be hashed and pickled, and may be shared by threads.
+
+    >>> from odata_batch.dialects import GRAPH
+    >>> codec = Codec(GRAPH)
+    >>> codec.encode_request(BatchRequest([Operation.get("/me", id="1")])).body
+    b'{"requests":[{"id":"1","method":"GET","url":"/me"}]}'
+    """
+
+    __slots__ = ("_settings",)
+
+    _settings: Settings
+
+    def __init__(
+        self,
+        dialect: Dialect = ODATA_4_01,
+        *,
+        format: Format | None = None,
+        limits: Limits = DEFAULT_LIMITS,
+        strict: bool = False,
+    ) -> None:
+        settings = Settings(dialect, format, limits, strict)
+        object.__setattr__(self, "_settings", settings)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"a Codec cannot be changed, {name} cannot be set; see replace")
+
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError(f"a Codec cannot be changed, {name} cannot be deleted")
+
+    @property
+    def dialect(self) -> Dialect:
+        """The version or service whose rules hold."""
+        return self._settings.dialect
+
+    @property
+    def format(self) -> Format | None:
+        """The format of what is written; `None` where dialect and value decide."""
+        return self._settings.format
+
+    @property
+    def limits(self) -> Limits:
+        """The limits on what is read and written."""
+        return self._settings.limits
+
+    @property
+    def strict(self) -> bool:
+        """Whether warnings raise in decoding."""
+        return self._settings.strict
+
+    def replace(self, **changes: Any) -> "Codec":
+        """Return a codec with other settings, named as in the constructor.
+
+        >>> Codec(strict=True).replace(format="json")
+        Codec(ODATA_4_01, format='json', strict=True)
+        """
+        kept = {name: getattr(self, name) for name in ("dialect", "format", "limits", "strict")}
+        return Codec(**(kept | changes))
+
+    def __eq__(self, other: object) -> bool:
+        return self._settings == other._settings if isinstance(other, Codec) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self._settings)
+
+    def __reduce__(self) -> "tuple[Callable[..., Codec], tuple[Settings]]":
+        return _codec_of, (self._settings,)
+
+    def __repr__(self) -> str:
+        said = [repr(self.dialect)]
+        for name, default in (("format", None), ("limits", DEFAULT_LIMITS), ("strict", False)):
+            value = getattr(self, name)
+            said += [f"{name}={value!r}"] if value != default else []
+        return f"Codec({', '.join(said)})"
+
+    # -- reading and writing ---------------------------------------------------------------------
+
+    def encode_request(
+        self, batch: BatchRequest, *, boundary: str | None = None, accept: str | None = None
+    ) -> Payload:
+        """Return the body and the header fields of the HTTP request that carries the batch."""
+        settings = self._settings
+        return encoding.encode_request(
+            batch,
+            format=settings.format_of(batch),
+            dialect=settings.dialect,
+            limits=settings.limits,
+            boundary=boundary,
+            accept=accept,
+        )
+
+    def encode_response(self, batch: BatchResponse, *, boundary: str | None = None) -> Payload:
+        """Return the body and the header fields of the HTTP response that carries the batch."""
+        settings = self._settings
+        return encoding.encode_response(
+            batch,
+            format=settings.format_of(batch),
+            dialect=settings.dialect,
+            limits=settings.limits,
+            boundary=boundary,
+        )
+
+    def decode_request(
+        self,
+        body: bytes,
+        content_type: str,
+        *,
+        headers: HeadersLike = (),
+        report: Reporter | None = None,
+    ) -> BatchRequest:
+        """Return the batch request that the body of an HTTP request holds."""
+        decoder = self.request_decoder(content_type, headers=headers, report=report)
+        decoder.receive_data(body)
+        decoder.receive_eof()
+        return decoder.result
+
+    def decode_response(
+        self,
+        body: bytes,
+        content_type: str,
+        *,
+        headers: HeadersLike = (),
+        report: Reporter | None = None,
+    ) -> BatchResponse:
+        """Return the batch response that the body of an HTTP response holds."""
+        decoder = self.response_decoder(content_type, headers=headers, report=report)
+        decoder.receive_data(body)
+        decoder.receive_eof()
+        return decoder.result
+
+    def check_request(
+        self, body: bytes, content_type: str, *, headers: HeadersLike = ()
+    ) -> Report[BatchRequest]:
+        """Return what is wrong with a batch request, and what could be read."""
+        return decoding.check_request(
+            body, content_type, headers=headers, dialect=self.dialect, limits=self.limits
+        )
+
+    def check_response(
+        self,
+        body: bytes,
+        content_type: str,
+        *,
+        headers: HeadersLike = (),
+        request: BatchRequest | None = None,
+        request_format: Format | None = None,
+    ) -> Report[BatchResponse]:
+        """Return what is wrong with a batch response, alone or as the answer to `request`."""
+        return decoding.check_response(
+            body,
+            content_type,
+            headers=headers,
+            dialect=self.dialect,
+            limits=self.limits,
+            request=request,
+            request_format=request_format,
+        )
+
+    def request_decoder(
+        self, content_type: str, *, headers: HeadersLike = (), report: Reporter | None = None
+    ) -> RequestDecoder:
+        """Return a decoder of a batch request that arrives in chunks."""
+        return RequestDecoder(
+            content_type,
+            headers=headers,
+            dialect=self.dialect,
+            limits=self.limits,
+            strict=self.strict,
+            report=report,
+        )
+
+    def response_decoder(
+        self, content_type: str, *, headers: HeadersLike = (), report: Reporter | None = None
+    ) -> ResponseDecoder:
+        """Return a decoder of a batch response that arrives in chunks."""
+        return ResponseDecoder(
+            content_type,
+            headers=headers,
+            dialect=self.dialect,
+            limits=self.limits,
+            strict=self.strict,
+            report=report,
+        )
+
+    def request_encoder(
+        self,
+        *,
+        boundary: str | None = None,
+        accept: str | None = None,
+        continue_on_error: bool | None = None,
+        annotations: Iterable[tuple[str, bytes]] = (),
+    ) -> RequestEncoder:
+        """Return an encoder of a batch request that is written item by item."""
+        return RequestEncoder(
+            format=self._settings.format_of(None),
+            dialect=self.dialect,
+            limits=self.limits,
+            boundary=boundary,
+            accept=accept,
+            continue_on_error=continue_on_error,
+            annotations=annotations,
+        )
+
+    def response_encoder(
+        self, *, boundary: str | None = None, annotations: Iterable[tuple[str, bytes]] = ()
+    ) -> ResponseEncoder:
+        """Return an encoder of a batch response that is written item by item."""
+        return ResponseEncoder(
+            format=self._settings.format_of(None),
+            dialect=self.dialect,
+            limits=self.limits,
+            boundary=boundary,
+            annotations=annotations,
+        )
+
+    # -- what it means ---------------------------------------------------------------------------
+
+    def prepare(self, batch: _Batch) -> _Batch:
+        """Return the batch as it is written and read back."""
+        format = self._settings.format_of(batch)
+        return preparing.prepare(batch, format=format, dialect=self.dialect)
+
+    def match(
+        self, request: BatchRequest, response: BatchResponse | None, *, status: int | None = None
+    ) -> BatchResult:
+        """Return what became of each operation of the batch."""
+        format = self._settings.format_of(request)
+        return matching.match(request, response, format=format, dialect=self.dialect, status=status)
+
+    def split(
+        self, batch: BatchRequest, *, max_operations: int | None = None
+    ) -> tuple[BatchRequest, ...]:
+        """Return batches of at most `max_operations` operations that hold those of `batch`."""
+        format = self._settings.format_of(batch)
+        return plan.split(batch, max_operations=max_operations, format=format, dialect=self.dialect)
+
+    def remaining(
+        self,
+        batch: BatchRequest,
+        results: BatchResult | Mapping[str, int],
+        *,
+        when: Callable[[Outcome], bool] = is_throttled,
+    ) -> BatchRequest:
+        """Return a batch of the operations that are to be sent again."""
+        format = self._settings.format_of(batch)
+        return plan.remaining(batch, results, when=when, format=format, dialect=self.dialect)
+
+    def convert_request(
+        self, batch: BatchRequest, *, target: Format, source: Format | None = None
+    ) -> tuple[BatchRequest, tuple[Diagnostic, ...]]:
+        """Return the batch as one of the format `target`, and what is lost."""
+        source = replace(self._settings, format=source).format_of(batch)
+        return convert.convert_request(batch, source=source, target=target, dialect=self.dialect)
+
+    def convert_response(
+        self, batch: BatchResponse, *, target: Format, source: Format | None = None
+    ) -> tuple[BatchResponse, tuple[Diagnostic, ...]]:
+        """Return the batch as one of the format `target`, and what is lost."""
+        source = replace(self._settings, format=source).format_of(batch)
+        return convert.convert_response(batch, source=source, target=target, dialect=self.dialect)
+
+    def execution(self, request: BatchRequest, *, batch_url: str, **options: Any) -> Execution:
+        """Return the engine that executes the batch; `options` are those of `Execution`."""
+        settings = {"format": self._settings.format_of(request), "limits": self.limits}
+        return Execution(request, batch_url=batch_url, dialect=self.dialect, **(settings | options))
+
+
+def _codec_of(settings: Settings) -> Codec:
+    return Codec(
+        settings.dialect, format=settings.format, limits=settings.limits, strict=settings.strict
+    )
+
+
+# -- one call --------------------------------------------------------------------------------------
+
+
+def encode_request(
+    batch: BatchRequest,
+    *,
+    format: Format | None = None,
+    dialect: Dialect = ODATA_4_01,
+    limits: Limits = DEFAULT_LIMITS,
+    boundary: str | None = None,
+    accept: str | None = None,
+) -> Payload:
+    """Return the body of the HTTP request that carries the batch, and the headers to send with it.
+
+    What is written is `prepare(batch)`; it is never repaired. Whatever breaks a rule, be it only a
+    warning, is in the `diagnostics` of one `EncodeError`. With a `boundary` multipart is
+    reproducible; with JSON it is `ValueError`. `accept` is the batch format wanted back, by default
+    the same.
+
+    >>> encode_request(BatchRequest([Operation.get("People", id="1")]), format="json").body
+    b'{"requests":[{"id":"1","method":"GET","url":"People"}]}'
+    """
+    return Codec(dialect, format=format, limits=limits).encode_request(
+        batch, boundary=boundary, accept=accept
+    )
+
+
+def encode_response(
+    batch: BatchResponse,
+    *,
+    format: Format | None = None,
+    dialect: Dialect = ODATA_4_01,
+    limits: Limits = DEFAULT_LIMITS,
+    boundary: str | None = None,
+) -> Payload:
+    """Return the body of the HTTP response that carries the batch, and the headers to send with it.
+
+    See `encode_request`.
+
+    >>> batch = BatchResponse([OperationResponse(204)])
+    >>> encode_response(batch, boundary="b").content_type
+    'multipart/mixed; boundary=b'
+    """
+    return Codec(dialect, format=format, limits=limits).encode_response(batch, boundary=boundary)
+
+
+def decode_request(
+    body: bytes,
+    content_type: str,
+    *,
+    headers: HeadersLike = (),
+    dialect: Dialect = ODATA_4_01,
+    limits: Limits = DEFAULT_LIMITS,
+    strict: bool = False,
+    report: Reporter | None = None,
+) -> BatchRequest:
+    """Return the batch request that the body of an HTTP request holds.
+
+    `content_type` decides the format. `headers` are those of the HTTP request: its `Prefer` says
+    whether to continue on error. Errors raise `DecodeError`, a limit its subclass `LimitExceeded`;
+    with `strict`, warnings do, too. What does not raise goes to `report`. A Content-Type among the
+    headers that differs from the argument is `ValueError`.
+
+    >>> text = b'{"requests":[{"id":"1","method":"GET","url":"People"}]}'
+    >>> decode_request(text, "application/json").items[0].url
+    'People'
+    """
+    return Codec(dialect, limits=limits, strict=strict).decode_request(
+        body, content_type, headers=headers, report=report
+    )
+
+
+def decode_response(
+    body: bytes,
+    content_type: str,
+    *,
+    headers: HeadersLike = (),
+    dialect: Dialect = ODATA_4_01,
+    limits: Limits = DEFAULT_LIMITS,
+    strict: bool = False,
+    report: Reporter | None = None,
+) -> BatchResponse:
+    """Return the batch response that the body of an HTTP response holds, whatever its status.
+
+    The response's own `content_type` decides the format, not that of the request. A multipart
+    response without its close delimiter is `truncated`, which is a warning; see `decode_request`
+    for the rest.
+
+    >>> text = b'{"responses":[{"id":"1","status":204}]}'
+    >>> decode_response(text, "application/json").items[0].status
+    204
+    """
+    return Codec(dialect, limits=limits, strict=strict).decode_response(
+        body, content_type, headers=headers, report=report
+    )
+
+
+def check_request(
+    body: bytes,
+    content_type: str,
+    *,
+    headers: HeadersLike = (),
+    dialect: Dialect = ODATA_4_01,
+    limits: Limits = DEFAULT_LIMITS,
+) -> Report[BatchRequest]:
+    """Return what is wrong with a batch request, and what could be read; never raises on bytes.
+
+    Damage within one part is reported for that part, and the next part is read.
+
+    >>> report = check_request(b"--b--", "multipart/mixed; boundary=b")
+    >>> [found.rule.slug for found in report.diagnostics], report.ok
+    (['no-parts'], True)
+    """
+    return Codec(dialect, limits=limits).check_request(body, content_type, headers=headers)
+
+
+def check_response(
+    body: bytes,
+    content_type: str,
+    *,
+    headers: HeadersLike = (),
+    dialect: Dialect = ODATA_4_01,
+    limits: Limits = DEFAULT_LIMITS,
+    request: BatchRequest | None = None,
+    request_format: Format | None = None,
+) -> Report[BatchResponse]:
+    """Return what is wrong with a batch response, and what could be read; never raises on bytes.
+
+    With the `request` that it answers, also what is wrong between the two: a request without a
+    response, a response without a request, ids and groups that differ. `request_format` is the
+    format in which the request was sent, by default that of the response.
+
+    >>> report = check_response(b'{"error":{"code":"1"}}', "application/json")
+    >>> report.diagnostics[-1].rule.slug, report.complete
+    ('json-error-response', False)
+    """
+    return Codec(dialect, limits=limits).check_response(
+        body, content_type, headers=headers, request=request, request_format=request_format
+    )
+
+
+def prepare(
+    batch: _Batch,
+    *,
+    format: Format | None = None,
+    dialect: Dialect = ODATA_4_01,
+) -> _Batch:
+    """Return the batch as the encoder writes it and the decoder gives it back.
+
+    In JSON every operation and every change set gets an `id`, an operation depends on what its URL
+    refers to and on the groups of what it depends on, and Content-Length and the blanks around a
+    JSON body are left out. In multipart the operations in change sets get an `id`, and change sets
+    lose theirs. Generated identifiers are the smallest decimal numbers that the batch does not use,
+    neither as an identifier nor as a reference; those of change sets are `g1`, `g2` and so on.
+
+    It is pure, and preparing twice changes nothing more. Change sets that nest more than 32 deep,
+    which no `Limits` allow, are an `EncodeError`.
+
+    >>> batch = BatchRequest([Operation.get("People"), Operation.get("People(1)", id="1")])
+    >>> [operation.id for operation in prepare(batch, format="json").operations()]
+    ['2', '1']
+    """
+    return Codec(dialect, format=format).prepare(batch)
+
+
+def match(
+    request: BatchRequest,
+    response: BatchResponse | None,
+    *,
+    format: Format | None = None,
+    dialect: Dialect = ODATA_4_01,
+    status: int | None = None,
+) -> BatchResult:
+    """Return what became of each operation of the batch.
+
+    `format` is that of the request, because what happens after an error differs by it; the response
+    may be in the other one. `request` is the value that was given to `encode_request`; identifiers
+    that `prepare` generates are known.
+
+    `response` is `None` if there is none that can be read. Then everything is `UNKNOWN`, unless
+    `status`, that of the HTTP response, is 4xx other than 408, which says that the batch was
+    refused: then everything has `FAILED`. The same holds for a complete response that is empty.
+    Otherwise `status` does not count, because services send results with 200, 202 and 400 alike.
+
+    Top-level responses to a multipart batch are matched by position, and their identifiers must not
+    contradict; those of a change set, of a JSON batch, and of a JSON response are matched by
+    identifier if each has one, or else by position. No response makes it raise.
+
+    >>> batch = BatchRequest([Operation.get("People"), Operation.delete("People(1)")])
+    >>> for outcome in match(batch, BatchResponse([OperationResponse(404)])):
+    ...     print(f"{outcome.state.name}: {outcome.reason}")
+    FAILED: answered with 404
+    NOT_EXECUTED: the batch stopped at items[0], which failed
+    """
+    return Codec(dialect, format=format).match(request, response, status=status)
+
+
+def split(
+    batch: BatchRequest,
+    *,
+    max_operations: int | None = None,
+    format: Format | None = None,
+    dialect: Dialect = ODATA_4_01,
+) -> tuple[BatchRequest, ...]:
+    """Return batches of at most `max_operations` operations that hold those of `batch`, prepared.
+
+    Without `max_operations` the dialect says how many a service takes; `ValueError` if it does not
+    either. It also says how many change sets a batch may have, and how many operations a change
+    set. A change set stays whole, and an operation stays with all that it refers to or depends on;
+    if that is more than a batch may have, `EncodeError` names it, under the rule `limit-exceeded`.
+    Change sets that nest more than 32 deep, which no format carries, are an `EncodeError`, too.
+
+    Operations keep their order, except that what belongs together is brought together where all
+    that lies between does not fit. Each batch stops at its own first error only: if `batch` stops
+    at errors, send the next one only if the one before has succeeded. An empty batch needs none.
+
+    >>> batch = BatchRequest([Operation.delete(f"People({number})") for number in range(5)])
+    >>> [len(piece.items) for piece in split(batch, max_operations=2)]
+    [2, 2, 1]
+    """
+    return Codec(dialect, format=format).split(batch, max_operations=max_operations)
+
+
+def remaining(
+    batch: BatchRequest,
+    results: BatchResult | Mapping[str, int],
+    *,
+    when: Callable[[Outcome], bool] = is_throttled,
+    format: Format | None = None,
+    dialect: Dialect = ODATA_4_01,
+) -> BatchRequest:
+    """Return a batch of the operations that are to be sent again, under their identifiers.
+
+    `results` is what `match` returned for `batch`, or the status of each operation by its
+    identifier; one that is not in the mapping is unknown. Sent again are the operations for which
+    `when` is true, and those that failed or were not executed because of them and of nothing else.
+    By default that is what status 429 or 503 took down. A change set is sent again as a whole, and
+    not at all if a member of it failed for another reason or is unknown. What is unknown may have
+    been applied, so `when` has to ask for it. The batch may come out empty.
+
+    What has succeeded is left out. `depends_on` does not name it any more; a URL that refers to it
+    begins with the Location of its response instead, or with the URL of a GET, PUT or PATCH request
+    that has none, and an If-Match or If-None-Match has its ETag.
+    `UnresolvedReference` is raised if the response has no ETag or no Location that is absolute, and
+    if a query, a condition or a body refers to it.
+
+    `ValueError` is raised if the results are those of another batch, and `EncodeError` for change
+    sets that nest more than 32 deep.
+
+    >>> batch = BatchRequest([Operation.get("People", id="1"), Operation.get("Orders", id="2")])
+    >>> [operation.id for operation in remaining(batch, {"1": 200, "2": 429}).operations()]
+    ['2']
+    """
+    return Codec(dialect, format=format).remaining(batch, results, when=when)
+
+
+def convert_request(
+    batch: BatchRequest,
+    *,
+    target: Format,
+    source: Format | None = None,
+    dialect: Dialect = ODATA_4_01,
+) -> tuple[BatchRequest, tuple[Diagnostic, ...]]:
+    """Return the batch as one of the format `target`, and what is lost of one of format `source`.
+
+    What `encode_request` accepts as `source`, it accepts as `target` when it has been converted,
+    except for limits and for what one service refuses. `EncodeError` is raised only if nothing is
+    left that multipart could carry. Each loss has the path of the item in `batch`, and its position
+    if it was decoded. What is not in the list is as it was, and so is a batch whose two formats are
+    the same. A request that cannot be expressed is left out, with its change set and with all that
+    depends on it.
+
+    To JSON, order and the stop at the first error become a chain of `depends_on`; what would not
+    have been executed is then answered with 424. With continue-on-error the order is lost, unless
+    all requests are GET requests. To multipart, such a chain becomes the stop at the first error,
+    independent requests become continue-on-error, and of anything in between the dependencies that
+    are no references are lost, unless `continue_on_error` is `False`. GET requests are taken out of
+    their groups, and conditions are given up, so that nothing but an error keeps a request from
+    being executed.
+
+    >>> steps = BatchRequest([Operation.delete("People(1)"), Operation.delete("People(2)")])
+    >>> batch, losses = convert_request(steps, source="multipart", target="json")
+    >>> [(operation.id, operation.depends_on) for operation in batch.operations()], losses
+    ([('1', ()), ('2', ('1',))], ())
+    """
+    return Codec(dialect).convert_request(batch, source=source, target=target)
+
+
+def convert_response(
+    batch: BatchResponse,
+    *,
+    target: Format,
+    source: Format | None = None,
+    dialect: Dialect = ODATA_4_01,
+) -> tuple[BatchResponse, tuple[Diagnostic, ...]]:
+    """Return the batch as one of the format `target`, and what is lost of one of format `source`.
+
+    See `convert_request`. The responses keep their order, which is what tells multipart responses
+    apart that have no id; in JSON they need one, and the one that they get is listed, because no
+    request is known to have it. To multipart, a group in which a request failed becomes the one
+    response that says so.
+
+    >>> batch, losses = convert_response(
+    ...     BatchResponse([OperationResponse(204, id="1")]), source="json", target="multipart"
+    ... )
+    >>> batch.responses()[0].id, losses
+    ('1', ())
+    """
+    return Codec(dialect).convert_response(batch, source=source, target=target)
