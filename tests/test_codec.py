@@ -837,7 +837,7 @@ def test_what_is_wrong_around_the_items_is_found_with_what_is_wrong_in_them() ->
 def test_depth_is_found_with_what_is_known_before() -> None:
     deep = ChangeSet([ChangeSet([Operation.delete("a")])])
     with pytest.raises(EncodeError) as caught:
-        encode_request(BatchRequest([deep]), dialect=GRAPH)
+        encode_request(BatchRequest([deep]), format="multipart", dialect=GRAPH)
     assert slugs(caught.value) == ["format-not-spoken", "nested-change-set"]
 
 
@@ -855,5 +855,5 @@ def test_no_severity_lets_anything_walk_into_what_is_too_deep(severity: Severity
 
 def test_an_incremental_encoder_raises_at_construction_what_is_known_then() -> None:
     with pytest.raises(EncodeError) as caught:
-        RequestEncoder(dialect=GRAPH, boundary="b!", accept="a\nb")
+        RequestEncoder(format="multipart", dialect=GRAPH, boundary="b!", accept="a\nb")
     assert slugs(caught.value) == ["format-not-spoken", "boundary-characters", "control-character"]

@@ -16,16 +16,21 @@ from hypothesis import given
 from odata_batch import (
     BatchRequest,
     BatchResponse,
+    Begin,
     ChangeSet,
     ChangeSetResponse,
+    Commit,
     DecodeError,
+    Execution,
     Headers,
     LimitExceeded,
     Limits,
     Operation,
     OperationResponse,
+    Rollback,
     Rule,
     Severity,
+    Step,
     check_request,
     check_response,
     decode_request,
@@ -34,7 +39,6 @@ from odata_batch import (
     encode_response,
     prepare,
 )
-from odata_batch._server.execution import Begin, Commit, Execution, Rollback, Step
 from odata_batch.dialects import ODATA_2, ODATA_4_01
 from odata_batch.strategies import batch_requests
 

@@ -13,10 +13,19 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from odata_batch import BatchRequest, ChangeSet, Operation, OperationResponse
-from odata_batch._client.match import match
-from odata_batch._client.outcomes import State
-from odata_batch._server.execution import Begin, Commit, Execution, Rollback, Step
+from odata_batch import (
+    BatchRequest,
+    Begin,
+    ChangeSet,
+    Commit,
+    Execution,
+    Operation,
+    OperationResponse,
+    Rollback,
+    State,
+    Step,
+    match,
+)
 
 Format: TypeAlias = Literal["multipart", "json"]
 Ready: TypeAlias = Step | Begin | Commit | Rollback

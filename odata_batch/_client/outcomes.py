@@ -1,7 +1,5 @@
 """What became of the operations of a batch: a `BatchResult` of `Outcome`s, each with a `State`."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -9,6 +7,7 @@ from enum import Enum
 from typing import Literal, TypeAlias, TypeVar
 
 from odata_batch._model.findings import BatchError, quote
+from odata_batch._model.public import public
 from odata_batch._model.values import Operation, OperationResponse
 
 MatchedBy: TypeAlias = Literal["id", "position"]
@@ -16,6 +15,7 @@ _Key = TypeVar("_Key")
 _put = object.__setattr__
 
 
+@public
 class State(Enum):
     """What became of an operation.
 
@@ -39,6 +39,7 @@ class State(Enum):
     """The response does not tell. It may have been applied, so it is not sent again unasked."""
 
 
+@public
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """What became of one operation, and how that is known."""
@@ -81,6 +82,7 @@ class Outcome:
         return self.response.status
 
 
+@public
 @dataclass(frozen=True, slots=True)
 class BatchResult:
     """What became of the operations of a batch, in the order in which they were submitted.
@@ -155,11 +157,12 @@ class BatchResult:
     def __len__(self) -> int:
         return len(self.outcomes)
 
-    def __reduce__(self) -> tuple[type[BatchResult], tuple[tuple[Outcome, ...]]]:
+    def __reduce__(self) -> "tuple[type[BatchResult], tuple[tuple[Outcome, ...]]]":
         # The index of objects is of this process alone.
         return BatchResult, (self.outcomes,)
 
 
+@public
 class BatchFailed(BatchError):
     """Not every operation of a batch has succeeded; `result` tells which.
 

@@ -6,8 +6,6 @@ finding in a payload means.
 Why this long: the calls of both roles stand side by side, each with its docstring.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
@@ -17,6 +15,7 @@ from odata_batch._checks import batch as rules
 from odata_batch._checks import messages as message_rules
 from odata_batch._checks import pairs as pair_rules
 from odata_batch._checks import services as service_rules
+from odata_batch._coding.settings import Settings
 from odata_batch._model.dialect import Dialect, Format
 from odata_batch._model.findings import (
     DecodeError,
@@ -31,6 +30,7 @@ from odata_batch._model.findings import (
 )
 from odata_batch._model.headers import Headers
 from odata_batch._model.limits import DEFAULT_LIMITS, Limits
+from odata_batch._model.public import public
 from odata_batch._model.rules import Rule, Severity
 from odata_batch._model.values import (
     Annotations,
@@ -343,6 +343,7 @@ class _Decoder(Generic[_Item]):
         strict: bool,
         report: Reporter | None,
     ) -> None:
+        Settings(dialect, None, limits)  # refuses what is none
         raise_from = Severity.WARNING if strict else Severity.ERROR
         self._findings = Findings(limits, dict(dialect.severities), raise_from, report)
         self._error: DecodeError | None = None
@@ -397,6 +398,7 @@ class _Decoder(Generic[_Item]):
         return self._decoding
 
 
+@public
 class RequestDecoder(_Decoder[RequestItem]):
     """Decodes a batch request that arrives in chunks; sans-IO.
 
@@ -428,6 +430,7 @@ class RequestDecoder(_Decoder[RequestItem]):
         return _request(self._finished())
 
 
+@public
 class ResponseDecoder(_Decoder[ResponseItem]):
     """Decodes a batch response that arrives in chunks; sans-IO.
 

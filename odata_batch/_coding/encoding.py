@@ -6,8 +6,6 @@ what must not be written is raised in one error.
 Why this long: the calls of both roles stand side by side, each with its docstring.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -16,11 +14,13 @@ from typing import Generic, Protocol, TypeVar
 from odata_batch._checks import batch as rules
 from odata_batch._checks import messages as message_rules
 from odata_batch._checks import services as service_rules
+from odata_batch._coding.settings import Settings
 from odata_batch._graph.prepare import Preparation, depth_of, prepare
 from odata_batch._model.dialect import Dialect, Format, check_format
 from odata_batch._model.findings import Diagnostic, EncodeError, Stop, exceed
 from odata_batch._model.headers import Headers
 from odata_batch._model.limits import DEFAULT_LIMITS, Limits
+from odata_batch._model.public import public
 from odata_batch._model.rules import Rule, Severity
 from odata_batch._model.values import (
     Annotations,
@@ -68,7 +68,7 @@ class _Encoding(Generic[_Item]):
 
     def __init__(
         self,
-        role: _Writing[_Item],
+        role: "_Writing[_Item]",
         format: Format,
         dialect: Dialect,
         limits: Limits,
@@ -199,7 +199,7 @@ class _Encoder(Generic[_Item]):
 
     def __init__(
         self,
-        role: _Writing[_Item],
+        role: "_Writing[_Item]",
         format: Format,
         dialect: Dialect,
         limits: Limits,
@@ -243,6 +243,7 @@ class _Encoder(Generic[_Item]):
             raise RuntimeError("the encoder is closed")
 
 
+@public
 class RequestEncoder(_Encoder[RequestItem]):
     """Encodes a batch request item by item; the chunks, joined, are the body.
 
@@ -260,7 +261,7 @@ class RequestEncoder(_Encoder[RequestItem]):
     def __init__(
         self,
         *,
-        format: Format = "multipart",
+        format: Format | None = None,
         dialect: Dialect = ODATA_4_01,
         limits: Limits = DEFAULT_LIMITS,
         boundary: str | None = None,
@@ -268,6 +269,7 @@ class RequestEncoder(_Encoder[RequestItem]):
         continue_on_error: bool | None = None,
         annotations: Iterable[tuple[str, bytes]] = (),
     ) -> None:
+        format = Settings(dialect, format, limits).format_of(None)
         fields = _request_fields(format, accept, continue_on_error)
         super().__init__(_WRITE_REQUEST, format, dialect, limits, boundary, fields)
         self._batch = BatchRequest((), continue_on_error=continue_on_error, annotations=annotations)
@@ -277,6 +279,7 @@ class RequestEncoder(_Encoder[RequestItem]):
         return self._close(self._batch, None)
 
 
+@public
 class ResponseEncoder(_Encoder[ResponseItem]):
     """Encodes a batch response item by item; the chunks, joined, are the body.
 
@@ -290,12 +293,13 @@ class ResponseEncoder(_Encoder[ResponseItem]):
     def __init__(
         self,
         *,
-        format: Format = "multipart",
+        format: Format | None = None,
         dialect: Dialect = ODATA_4_01,
         limits: Limits = DEFAULT_LIMITS,
         boundary: str | None = None,
         annotations: Iterable[tuple[str, bytes]] = (),
     ) -> None:
+        format = Settings(dialect, format, limits).format_of(None)
         super().__init__(_WRITE_RESPONSE, format, dialect, limits, boundary)
         self._annotations = BatchResponse((), annotations=annotations).annotations
 

@@ -25,6 +25,7 @@ from odata_batch._model.values import (
     RequestItem,
     ResponseItem,
     keep_places,
+    with_format,
 )
 from odata_batch._wire import grammar
 from odata_batch._wire.sections import parse_media_type
@@ -59,8 +60,12 @@ def prepare(
     _check_depth(batch.items)
     preparation = Preparation(format, dialect, batch.items)
     if isinstance(batch, BatchRequest):
-        return replace(batch, items=tuple(map(preparation.request_item, batch.items)))
-    return replace(batch, items=tuple(map(preparation.response_item, batch.items)))
+        return with_format(
+            replace(batch, items=tuple(map(preparation.request_item, batch.items))), format
+        )
+    return with_format(
+        replace(batch, items=tuple(map(preparation.response_item, batch.items))), format
+    )
 
 
 def depth_of(item: Item) -> int:

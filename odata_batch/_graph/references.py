@@ -7,8 +7,6 @@ is linear in the size of the batch and keeps its own stack.
 Why this long: the graph stands beside what it is made of.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count, pairwise
@@ -24,15 +22,17 @@ from odata_batch._graph.expressions import (
 from odata_batch._graph.urls import reference_in
 from odata_batch._model.dialect import Dialect
 from odata_batch._model.headers import folded
+from odata_batch._model.public import public
 from odata_batch._model.values import BatchRequest, ChangeSet, Operation
 from odata_batch._wire.sections import parse_media_type
-from odata_batch.dialects import ODATA_4_01
+from odata_batch.dialects import ODATA_4_01, check_dialect
 
 Format: TypeAlias = Literal["multipart", "json"]
 Place: TypeAlias = Literal["url", "if-match", "if-none-match", "query", "condition", "body"]
 _ETAG_FIELDS: tuple[Literal["if-match", "if-none-match"], ...] = ("if-match", "if-none-match")
 
 
+@public
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reference:
     """A reference to another request of the batch, as an operation makes it."""
@@ -66,6 +66,7 @@ def find_references(
     >>> [(found.id, found.place) for found in find_references(Operation.get(url))]
     [('1', 'url'), ('2', 'query')]
     """
+    check_dialect(dialect)
     return (*references_outside_body(operation, dialect), *_references_in_body(operation, dialect))
 
 

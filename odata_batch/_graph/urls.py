@@ -23,7 +23,7 @@ from odata_batch._model.dialect import Dialect
 from odata_batch._model.findings import UnresolvedReference, quote
 from odata_batch._model.values import OperationResponse
 from odata_batch._wire import grammar
-from odata_batch.dialects import ODATA_4_01
+from odata_batch.dialects import ODATA_4_01, check_dialect
 
 # OData Protocol, 11.7.4: resources directly under the service root, without their dollar sign
 SYSTEM_RESOURCES = frozenset(("all", "batch", "crossjoin", "entity", "id", "metadata", "root"))
@@ -183,6 +183,7 @@ def resolve_url(
     >>> resolve_url("$1/Orders", batch, locations={"1": "http://host/service/Customers('A')"})
     "http://host/service/Customers('A')/Orders"
     """
+    check_dialect(dialect)
     start = _absolute(base, "base")
     reference = reference_in(url, dialect)
     if reference is not None and _is_at_root(reference.before, start, service_root, dialect):

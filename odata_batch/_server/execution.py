@@ -2,11 +2,7 @@
 
 OData Protocol, 11.7.7.4 to 11.7.7.6, and OData JSON, 19.4 to 19.6. `Execution` hands out steps and
 takes their responses; whoever runs them decides how, and may be a server, a mock or a gateway.
-
-Why this long: the public types come first, each with what it means to whoever runs the steps.
 """
-
-from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -15,6 +11,7 @@ from typing import ClassVar, Final, TypeAlias
 
 from odata_batch._checks import batch as rules
 from odata_batch._checks import messages as message_rules
+from odata_batch._coding.settings import Settings
 from odata_batch._graph.prepare import depth_of, prepare
 from odata_batch._graph.references import Dependencies, dependencies_of
 from odata_batch._graph.urls import is_batch_resource, is_within, location_of, resolve_url
@@ -30,6 +27,7 @@ from odata_batch._model.findings import (
 )
 from odata_batch._model.headers import Headers
 from odata_batch._model.limits import DEFAULT_LIMITS, Limits
+from odata_batch._model.public import public
 from odata_batch._model.rules import Rule, Severity
 from odata_batch._model.values import (
     BatchRequest,
@@ -40,6 +38,7 @@ from odata_batch._model.values import (
     Operation,
     OperationResponse,
     ResponseItem,
+    with_format,
 )
 from odata_batch._server.inheritance import DROPPED_HEADERS, ETAG_FIELDS, Inheritance
 from odata_batch._server.schedule import Plan, Unit
@@ -47,6 +46,7 @@ from odata_batch._wire import grammar
 from odata_batch.dialects import ODATA_4_01
 
 
+@public
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Step:
     """An operation that is to be run now, ready to be handed to whoever serves single requests.
@@ -84,6 +84,7 @@ class _Signal:
     """The change set as it stands in the batch, the caller's own object."""
 
 
+@public
 class Begin(_Signal):
     """Begin a transaction: the operations of the change set follow.
 
@@ -93,6 +94,7 @@ class Begin(_Signal):
     __slots__ = ()
 
 
+@public
 class Commit(_Signal):
     """Commit the transaction: all operations of the change set have succeeded.
 
@@ -102,6 +104,7 @@ class Commit(_Signal):
     __slots__ = ()
 
 
+@public
 class Rollback(_Signal):
     """Roll the transaction back: an operation has failed, or the commit has.
 
@@ -117,6 +120,7 @@ Evaluate: TypeAlias = Callable[[str, Mapping[str, OperationResponse]], bool]
 Locate: TypeAlias = Callable[[Step, OperationResponse], str | None]
 
 
+@public
 class Execution:
     """One batch that is being executed: steps out, responses in, a batch response at the end.
 
@@ -194,7 +198,11 @@ class Execution:
     request: change sets themselves do not. Anything else for which `decode_request` would raise an
     error raises `DecodeError`.
 
-    **Response.** `response_format` is that of the response, by default `format`. Identifiers are
+    **Formats.** `format` is that of the request; without it, the only one that the dialect speaks,
+    or else the one in which the request was read, or else multipart. `response_format` is that of
+    the response, by default the same; the response remembers it.
+
+    **Response.** Identifiers are
     those of the request, whatever the responses say, and stand where they stood there.
 
     `RuntimeError` is wrong use: a step completed twice, one that was not handed out, a signal
@@ -211,7 +219,7 @@ class Execution:
         request: BatchRequest,
         *,
         batch_url: str,
-        format: Format = "multipart",
+        format: Format | None = None,
         response_format: Format | None = None,
         headers: HeadersLike = (),
         dropped_headers: Iterable[str] = DROPPED_HEADERS,
@@ -223,10 +231,10 @@ class Execution:
         evaluate: Evaluate | None = None,
         locate: Locate | None = None,
     ) -> None:
-        check_format(format)
+        format = Settings(dialect, format, limits).format_of(request)
         self._response_format = format if response_format is None else response_format
         check_format(self._response_format)
-        self._flat = format == "json" and response_format == "multipart"
+        self._flat = format == "json" and self._response_format == "multipart"
         self._batch_url = _absolute(batch_url, "batch_url")
         root = _directory(batch_url) if service_root is None else service_root
         self._service_root = _absolute(root, "service_root")
@@ -336,7 +344,7 @@ class Execution:
         items = [
             item for unit in self._units if unit.settled for item in self._response_items(unit)
         ]
-        return BatchResponse(items)
+        return with_format(BatchResponse(items), self._response_format)
 
     # -- what runs --
 
