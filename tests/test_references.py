@@ -12,15 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from odata_batch import BatchRequest, ChangeSet, Operation
-from odata_batch._graph.references import (
-    Dependencies,
-    Edge,
-    Reference,
-    bindings_in,
-    dependencies_of,
-    find_references,
-)
+from odata_batch import BatchRequest, ChangeSet, Operation, Reference, find_references
+from odata_batch._graph.expressions import bindings_in
+from odata_batch._graph.names import Edge, Names
 from odata_batch.dialects import ODATA_2, ODATA_4_01
 
 CORPUS = Path(__file__).resolve().parent.parent / "spec-fixtures"
@@ -116,17 +110,17 @@ def get(url: str = "A", *depends_on: str, id: str | None = None, **more: str) ->
     return Operation("GET", url, headers, id=id, depends_on=depends_on, condition=condition)
 
 
-def ends(batch: BatchRequest, *, format: str = "json") -> list[tuple[int, str, str, int | None]]:
-    found = dependencies_of(batch, format="json" if format == "json" else "multipart")
+def ends(batch: BatchRequest) -> list[tuple[int, str, str, int | None]]:
+    found = Names(batch.items)
     return [(edge.source, edge.name, edge.place, edge.target) for edge in found.edges]
 
 
 def test_nodes_are_operations_and_change_sets() -> None:
     one, two, three, four = get(id="1"), get(id="2"), get(id="3"), get("B", "2", "g", id="4")
     batch = BatchRequest([one, ChangeSet([two, three], id="g"), four])
-    found = dependencies_of(batch, format="json")
-    assert found.operations == (one, two, three, four)
-    assert found.item_of == (0, 1, 1, 2)
+    found = Names(batch.items)
+    assert found.operations == [one, two, three, four]
+    assert found.item_of == [0, 1, 1, 2]
     assert found.edges == (
         Edge(source=3, name="2", place="depends_on", target=1),
         Edge(source=3, name="g", place="depends_on", target=5),
@@ -178,7 +172,7 @@ def test_a_name_is_looked_for_in_the_same_change_set_first() -> None:
             get("$1"),
         ]
     )
-    assert ends(batch, format="multipart") == [
+    assert ends(batch) == [
         (1, "1", "url", 0),
         (3, "1", "url", 2),
         (4, "1", "url", 5),
@@ -186,10 +180,9 @@ def test_a_name_is_looked_for_in_the_same_change_set_first() -> None:
     ]
 
 
-def test_only_in_json_have_change_sets_names() -> None:
+def test_dependencies_and_conditions_may_name_a_change_set() -> None:
     batch = BatchRequest([ChangeSet([get(id="1")], id="g"), get("A", "g", condition="$g")])
     assert ends(batch) == [(1, "g", "depends_on", 2), (1, "g", "condition", 2)]
-    assert ends(batch, format="multipart") == [(1, "g", "depends_on", None)]
 
 
 def test_a_url_does_not_refer_to_a_change_set() -> None:
@@ -206,37 +199,45 @@ def test_the_case_of_identifiers_matters_unless_the_dialect_says_otherwise() -> 
         (1, "a", "url", None),
     ]
     dialect = replace(ODATA_4_01, ids_ignore_case=True)
-    found = dependencies_of(batch, format="json", dialect=dialect)
+    found = Names(batch.items, dialect=dialect)
     assert [edge.target for edge in found.edges] == [0, 2, 0]
 
 
 def test_a_dialect_says_what_is_an_edge() -> None:
     batch = BatchRequest([get(id="1"), get("/service/$1/A"), get("$1")])
     rooted = replace(ODATA_4_01, references="rooted")
-    found = dependencies_of(batch, dialect=rooted)
+    found = Names(batch.items, dialect=rooted)
     assert [(edge.source, edge.target) for edge in found.edges] == [(1, 0), (2, 0)]
     none = replace(ODATA_4_01, references="none")
-    assert dependencies_of(batch, dialect=none).edges == ()
+    assert Names(batch.items, dialect=none).edges == ()
 
 
 # -- order -----------------------------------------------------------------------------------------
 
 
 def order(*items: Operation | ChangeSet) -> tuple[int, ...]:
-    return dependencies_of(BatchRequest(items), format="json").order()
+    return Names(items).order()
 
 
 def cycles(*items: Operation | ChangeSet) -> tuple[tuple[int, ...], ...]:
-    return dependencies_of(BatchRequest(items), format="json").cycles()
+    return Names(items).cycles()
 
 
-def forward(*items: Operation | ChangeSet) -> list[tuple[int, int | None]]:
-    found = dependencies_of(BatchRequest(items), format="json").forward()
-    return [(edge.source, edge.target) for edge in found]
+def forward(found: Names) -> list[Edge]:
+    """Return the edges to what comes later, which no batch may have."""
+    return [
+        edge
+        for edge in found.edges
+        if edge.target is not None
+        and (
+            edge.source < edge.target < len(found.operations)
+            or found.item_of[edge.source] < found.item(edge.target)
+        )
+    ]
 
 
 def test_an_empty_batch_has_an_empty_order() -> None:
-    assert (order(), cycles(), forward()) == ((), (), [])
+    assert (order(), cycles()) == ((), ())
     assert (order(ChangeSet([])), cycles(ChangeSet([]))) == ((), ())
 
 
@@ -265,22 +266,10 @@ def test_what_depends_on_an_empty_change_set_is_in_the_order() -> None:
 
 def test_operations_of_nested_change_sets_are_those_of_the_outermost() -> None:
     deep = ChangeSet([get("$2"), ChangeSet([get("$1", id="2")]), get(id="1")])
-    found = dependencies_of(BatchRequest([get("$1"), deep]))
-    assert found.item_of == (0, 1, 1, 1)
+    found = Names([get("$1"), deep])
+    assert found.item_of == [0, 1, 1, 1]
     assert found.order() == (3, 2, 1, 0)
     assert found.cycles() == ()
-
-
-def test_forward_edges_lead_to_what_comes_later() -> None:
-    assert forward(get("$1"), get(id="1"), get("$1"), get("$9")) == [(0, 1)]
-
-
-def test_forward_edges_lead_to_change_sets_and_their_operations() -> None:
-    first = ChangeSet([get("A", "2"), get(id="2"), get("A", "2", "g")], id="g")
-    assert forward(get("A", "h"), first, ChangeSet([get()], id="h"), get("A", "g", "h")) == [
-        (0, 8),
-        (1, 2),
-    ]
 
 
 def test_a_circle_of_operations_is_returned_from_the_first_on() -> None:
@@ -353,7 +342,7 @@ def batches(draw: st.DrawFn) -> BatchRequest:
     return BatchRequest(items)
 
 
-def successors(found: Dependencies, item_edges: bool) -> dict[int, set[int]]:
+def successors(found: Names, item_edges: bool) -> dict[int, set[int]]:
     """Who depends on whom, written down as the definition has it: of items, or within them."""
     size = len(found.operations)
     result: dict[int, set[int]] = {}
@@ -393,7 +382,7 @@ def comes_after(order: Iterable[int], targets: Mapping[int, set[int]]) -> bool:
 
 @given(batches())
 def test_an_order_keeps_what_it_promises(batch: BatchRequest) -> None:
-    found = dependencies_of(batch, format="json")
+    found = Names(batch.items)
     operations = found.order()
     assert sorted(operations) == list(range(len(found.operations)))
     items = list(dict.fromkeys(found.item_of[index] for index in operations))
@@ -402,13 +391,13 @@ def test_an_order_keeps_what_it_promises(batch: BatchRequest) -> None:
     ]
     assert comes_after(operations, successors(found, item_edges=False))
     assert comes_after(items, successors(found, item_edges=True))
-    if not found.forward():
+    if not forward(found):
         assert operations == tuple(range(len(found.operations)))
 
 
 @given(batches())
 def test_there_is_a_circle_exactly_if_something_depends_on_itself(batch: BatchRequest) -> None:
-    found = dependencies_of(batch, format="json")
+    found = Names(batch.items)
     within, between = successors(found, item_edges=False), successors(found, item_edges=True)
     knots = [each for each in within if each in reached(each, within)]
     knots += [each for each in between if each in reached(each, between)]
@@ -427,18 +416,18 @@ def test_there_is_a_circle_exactly_if_something_depends_on_itself(batch: BatchRe
 def test_ten_thousand_operations_may_depend_in_a_chain() -> None:
     count = 10_000
     chain = [get("A", str(number - 1), id=str(number)) for number in range(count)]
-    found = dependencies_of(BatchRequest(chain), format="json")
+    found = Names(chain)
     assert len(found.edges) == count
     assert found.order() == tuple(range(count))
-    assert (found.cycles(), found.forward()) == ((), ())
+    assert (found.cycles(), forward(found)) == ((), [])
 
 
 def test_ten_thousand_operations_may_depend_in_a_chain_backwards() -> None:
     count = 10_000
     chain = [get("A", str(number + 1), id=str(number)) for number in range(count)]
-    found = dependencies_of(BatchRequest(chain), format="json")
+    found = Names(chain)
     assert found.order() == tuple(reversed(range(count)))
-    assert (found.cycles(), len(found.forward())) == ((), count - 1)
+    assert (found.cycles(), len(forward(found))) == ((), count - 1)
 
 
 @pytest.mark.parametrize("is_group", [False, True])
@@ -446,7 +435,7 @@ def test_ten_thousand_operations_may_depend_in_a_circle(is_group: bool) -> None:
     count = 10_000
     circle = [get("A", str((number + 1) % count), id=str(number)) for number in range(count)]
     items = [ChangeSet(circle)] if is_group else circle
-    found = dependencies_of(BatchRequest(items), format="json")
+    found = Names(items)
     assert found.cycles() == (tuple(range(count)),)
     assert found.order() == tuple(range(count))
 
@@ -454,7 +443,7 @@ def test_ten_thousand_operations_may_depend_in_a_circle(is_group: bool) -> None:
 def test_ten_thousand_operations_may_depend_on_one() -> None:
     count = 10_000
     batch = BatchRequest([get(id="1"), *(get("$1") for _ in range(count))])
-    found = dependencies_of(batch)
+    found = Names(batch.items)
     assert found.order() == tuple(range(count + 1))
 
 
@@ -462,16 +451,16 @@ def test_one_operation_may_depend_on_ten_thousand() -> None:
     count = 10_000
     names = [str(number) for number in range(count)]
     batch = BatchRequest([get("A", *names), *(get(id=name) for name in names)])
-    found = dependencies_of(batch, format="json")
+    found = Names(batch.items)
     assert found.order() == (*range(1, count + 1), 0)
-    assert (found.cycles(), len(found.forward())) == ((), count)
+    assert (found.cycles(), len(forward(found))) == ((), count)
 
 
 def test_change_sets_may_nest_deeper_than_the_stack() -> None:
     item = ChangeSet([get("$1", id="2")])
     for _ in range(10_000):
         item = ChangeSet([item])
-    found = dependencies_of(BatchRequest([get(id="1"), item]))
+    found = Names([get(id="1"), item])
     assert found.order() == (0, 1)
 
 

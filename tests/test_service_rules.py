@@ -17,6 +17,7 @@ from odata_batch._checks.services import (
     check_preference_prefix,
     service_rules,
 )
+from odata_batch._graph.names import Names
 from odata_batch._model.dialect import Format
 from odata_batch.dialects import (
     AZURE_TABLES,
@@ -55,13 +56,13 @@ def found(
     def say(rule: Rule, message: str) -> None:
         findings.append((number, rule, message))
 
-    rules = ServiceRules(scope_of(dialect, format), say)
-    for index, item in enumerate(items):
-        within = index if isinstance(item, ChangeSet) else None
-        operations = item.operations() if isinstance(item, ChangeSet) else (item,)
-        for operation in operations:
+    names = Names(dialect=dialect)
+    rules = ServiceRules(scope_of(dialect, format), say, names)
+    for item in items:
+        names.add(item)
+        for operation in item.operations() if isinstance(item, ChangeSet) else (item,):
             number += 1
-            rules.operation(operation, within)
+            rules.operation(operation, number)
     return findings
 
 
@@ -78,7 +79,7 @@ def writes(*urls: str, method: str = "POST") -> ChangeSet:
 
 @pytest.mark.parametrize("dialect", [ODATA_4_0, ODATA_4_01, ODATA_4_02], ids=lambda it: it.name)
 def test_the_standard_has_no_rules_of_a_service(dialect: Dialect) -> None:
-    assert service_rules(scope_of(dialect), lambda rule, message: None) is None
+    assert service_rules(scope_of(dialect), lambda rule, message: None, Names()) is None
 
 
 @pytest.mark.parametrize(
@@ -107,7 +108,7 @@ def test_the_standard_has_no_rules_of_a_service(dialect: Dialect) -> None:
     ],
 )
 def test_a_service_has_rules(dialect: Dialect) -> None:
-    rules = service_rules(scope_of(dialect), lambda rule, message: None)
+    rules = service_rules(scope_of(dialect), lambda rule, message: None, Names())
     assert isinstance(rules, ServiceRules)
 
 

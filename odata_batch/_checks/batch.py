@@ -16,13 +16,13 @@ from typing import Protocol, TypeVar
 
 from odata_batch._checks.messages import MessageRules, Scope
 from odata_batch._checks.services import service_rules
-from odata_batch._graph.references import dependencies_of, references_outside_body
+from odata_batch._graph.expressions import ETAG_FIELDS, references_outside_body
+from odata_batch._graph.names import Names, key_of
 from odata_batch._graph.urls import reference_in
 from odata_batch._model.findings import Diagnostic, exceed, quote
 from odata_batch._model.headers import Headers, folded
 from odata_batch._model.rules import Rule, Severity
 from odata_batch._model.values import (
-    BatchRequest,
     ChangeSet,
     ChangeSetResponse,
     Operation,
@@ -33,8 +33,8 @@ from odata_batch._model.values import (
 from odata_batch._wire import grammar
 
 _Message = TypeVar("_Message", Operation, OperationResponse)
+_Item = TypeVar("_Item", RequestItem, ResponseItem)
 _Contra = TypeVar("_Contra", contravariant=True)
-_ETAG_FIELDS = frozenset(("if-match", "if-none-match"))
 _SHOWN_OF_A_CIRCLE = 8
 # How many header sections are remembered, so that unique ones in many operations do no harm.
 _REMEMBERED = 1024
@@ -76,7 +76,7 @@ class _Walk:
             self._sound_headers[key] = item.headers
 
     def _count(self, operations: int, change_sets: int) -> None:
-        """Count an item; a change set holds so many operations."""
+        """Count an item of so many operations, which is a change set or not."""
         limits = self.scope.limits
         self._operations += operations
         self._change_sets += change_sets
@@ -92,26 +92,14 @@ def path_of(indexes: list[int]) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _Known:
-    """An operation that has an id: where it stands, in which change set, and what it does."""
-
-    id: str
-    position: int | None
-    change_set: int | None
-    method: str
-
-
-@dataclass(frozen=True, slots=True)
 class _Pending:
     """A name that was not known when it was used, and what used it, in words."""
 
     name: str
     use: str
-    change_set: int | None
+    source: int
     indexes: list[int]
-    position: int | None
     unknown: Rule
-    forward: Rule
 
 
 class Rules(Protocol[_Contra]):
@@ -130,249 +118,208 @@ class RequestRules(_Walk):
     def __init__(self, scope: Scope, rules: MessageRules[Operation]) -> None:
         super().__init__(scope)
         self._rules = rules
-        self._known: dict[tuple[int | None, str], _Known] = {}
-        self._anywhere: dict[str, _Known] = {}
+        self._names = Names(dialect=scope.dialect)
         self._spellings: dict[str, str] = {}
-        self._groups: dict[str, int] = {}
-        self._group_names: dict[int, str] = {}
         self._dependencies = 0
         self._pending: list[_Pending] = []
-        self._items: list[RequestItem] = []
-        self._fold = str.lower if scope.dialect.ids_ignore_case else str
         severity = dict(scope.dialect.severities).get(Rule.REFERENCE_ACROSS_CHANGE_SETS)
         # Where it is more than a note, a reference stays in its change set and leads to a member.
         self._within_change_sets = severity is not None and severity > Severity.NOTE
-        self._service = service_rules(scope, self.say)
+        self._service = service_rules(scope, self.say, self._names)
 
     def check(self, item: RequestItem, index: int) -> None:
         """Check the item, whose index among the items of the batch is given."""
-        self._items.append(item)
-        if isinstance(item, ChangeSet):
+        source = len(self._names.operations)
+        self._names.add(item)
+        self._enter([index], item.position)
+        self._count(len(self._names.operations) - source, isinstance(item, ChangeSet))
+        for indexes, inner in _inside(item, [index]):
+            self._enter(indexes, inner.position)
+            if isinstance(inner, Operation):
+                self._check_operation(inner, source)
+                source += 1
+            else:
+                for rule in self._rules.change_set:
+                    rule(inner, self.scope, self.say)
+        if isinstance(item, ChangeSet) and item.id is not None:
             self._enter([index], item.position)
-            self._count(len(item.operations()), 1)
-            self._check_change_set(item, [index], index)
-        else:
-            self._enter([index], item.position)
-            self._count(1, 0)
-            self._check_operation(item, [index], None)
+            self._check_group_name(item.id)
 
     def finish(self) -> None:
         """Report the names that the whole batch does not hold, or only further on."""
+        names = self._names
         for pending in self._pending:
-            self._enter(pending.indexes, pending.position)
-            target = self._find(pending.name, pending.change_set)
-            is_group = self._fold(pending.name) in self._groups
-            is_group = is_group and pending.unknown is Rule.DEPENDS_ON_UNKNOWN
+            self._enter(pending.indexes, names.operations[pending.source].position)
+            target = names.find(pending.name, names.item_of[pending.source])
+            is_dependency = pending.unknown is Rule.DEPENDS_ON_UNKNOWN
+            is_group = is_dependency and names.group(pending.name) is not None
             if target is None and not is_group:
                 self.say(pending.unknown, f"{pending.use}, which no request has as its id")
-            elif target is None or not self._comes_before(target.position, pending.position):
-                self.say(pending.forward, f"{pending.use}, which comes later in the batch")
-        if self._pending:
-            self._check_cycles()
-
-    def _check_cycles(self) -> None:
-        """Where everything refers backward there is no circle, so few batches come here."""
-        scope = self.scope
-        batch = BatchRequest(self._items)
-        dependencies = dependencies_of(batch, format=scope.format, dialect=scope.dialect)
-        places = list(_operations_in(self._items, []))
-        for cycle in dependencies.cycles():
-            operations = [places[node] for node in cycle if node < len(places)]
+            elif target is None or not self._comes_before(target, pending.source):
+                rule = Rule.DEPENDS_ON_FORWARD if is_dependency else Rule.REFERENCE_FORWARD
+                self.say(rule, f"{pending.use}, which comes later in the batch")
+        # Where everything refers backward there is no circle, so few batches come here.
+        for cycle in names.cycles() if self._pending else ():
+            operations = [names.operations[node] for node in cycle]
             if len(operations) > 1:
-                indexes, first = operations[0]
-                self._enter(indexes, first.position)
-                self.say(Rule.DEPENDS_ON_CYCLE, _circle([each for _, each in operations]))
+                self._enter(self._path_of(cycle[0]), operations[0].position)
+                self.say(Rule.DEPENDS_ON_CYCLE, _circle(operations))
 
-    def _check_change_set(self, item: ChangeSet, indexes: list[int], change_set: int) -> None:
-        self._enter(indexes, item.position)
-        for rule in self._rules.change_set:
-            rule(item, self.scope, self.say)
-        for index, inner in enumerate(item.items):
-            path = [*indexes, index]
-            if isinstance(inner, ChangeSet):
-                self._check_change_set(inner, path, change_set)
-            else:
-                self._check_operation(inner, path, change_set, item.id)
-        self._enter(indexes, item.position)
-        if item.id is not None:
-            self._register_group(item.id, change_set)
+    def _path_of(self, source: int) -> list[int]:
+        item = self._names.item_of[source]
+        found = _inside(self._names.items[item], [item])
+        operations = [indexes for indexes, inner in found if isinstance(inner, Operation)]
+        return operations[source - self._names.members[item].start]
 
-    def _check_operation(
-        self,
-        item: Operation,
-        indexes: list[int],
-        change_set: int | None,
-        group: str | None = None,
-    ) -> None:
-        self._enter(indexes, item.position)
-        self._check_message(item, self._rules)
-        if change_set is not None and self.scope.format == "multipart":
-            self._check_member(item)
-        if item.depends_on:
-            self._check_dependencies(item, change_set, group)
-        if "$" in item.url:
-            self._check_url(item, change_set)
-        if item.condition is not None or _may_refer_to_etag(item):
-            self._check_other_references(item, change_set)
-        if item.id is not None:
-            self._register(item.id, item.method, change_set)
-        if self._service is not None:
-            self._service.operation(item, change_set)
-
-    def _check_member(self, item: Operation) -> None:
-        if item.method == "GET":
-            self.say(Rule.GET_IN_CHANGE_SET, f"found GET {quote(item.url)} in a change set")
-        if item.id is None:
-            message = f"{item.method} {quote(item.url)} in a change set has no Content-ID"
-            self.say(Rule.CONTENT_ID_MISSING, message)
-
-    def _find(self, name: str, change_set: int | None) -> _Known | None:
-        """Find an operation by its id, in the same change set first."""
-        key = self._fold(name)
-        return self._known.get((change_set, key)) or self._anywhere.get(key)
-
-    def _register(self, id: str, method: str, change_set: int | None) -> None:
-        first = self._find(id, change_set)
-        key = self._fold(id)
-        if first is not None and first.id == id:
-            where = "" if first.position is None else f", first at byte {first.position}"
-            apart = None not in (first.change_set, change_set) and first.change_set != change_set
-            apart = apart and self.scope.format == "multipart"
-            rule = Rule.DUPLICATE_ID_ACROSS_CHANGE_SETS if apart else Rule.DUPLICATE_ID
-            self.say(rule, f"the id {quote(id)} is used twice{where}")
-        elif key in self._groups:
-            self.say(Rule.ID_EQUALS_GROUP, f"the id {quote(id)} is also the name of a group")
-        other = self._spellings.setdefault(id.lower(), id)
-        if other != id and not self.scope.dialect.ids_ignore_case:
-            self.say(Rule.ID_CASE, f"the ids {quote(other)} and {quote(id)} differ in case alone")
-        known = _Known(id, self._position, change_set, method)
-        self._known.setdefault((change_set, key), known)
-        self._anywhere.setdefault(key, known)
-
-    def _register_group(self, name: str, change_set: int) -> None:
-        key = self._fold(name)
-        if key in self._groups:
-            self.say(Rule.DUPLICATE_ID, f"the group name {quote(name)} is used twice")
-        elif key in self._anywhere:
-            self.say(Rule.ID_EQUALS_GROUP, f"the group name {quote(name)} is also an id")
-        self._groups[key] = change_set
-        self._group_names[change_set] = name
-
-    def _check_dependencies(
-        self, item: Operation, change_set: int | None, group: str | None
-    ) -> None:
-        self._dependencies += len(item.depends_on)
-        if self._dependencies > self.scope.limits.depends_on:
-            exceed(self.scope.report, self.scope.limits, "depends_on", self._position)
-        own_id = None if item.id is None else self._fold(item.id)
-        own_group = None if group is None else self._fold(group)
-        for name in dict.fromkeys(item.depends_on):
-            key = self._fold(name)
-            if key == own_id:
-                self.say(Rule.DEPENDS_ON_SELF, f"{quote(name)} depends on itself")
-            elif key == own_group:
-                self.say(Rule.DEPENDS_ON_OWN_GROUP, f"depends on its own group {quote(name)}")
-            elif key not in self._groups:
-                self._check_dependency(name, item, change_set)
-
-    def _check_dependency(self, name: str, item: Operation, change_set: int | None) -> None:
-        target = self._find(name, change_set)
-        if target is None:
-            use = f"{_name_of(item)} depends on {quote(name)}"
-            rules = (Rule.DEPENDS_ON_UNKNOWN, Rule.DEPENDS_ON_FORWARD)
-            self._suspend(name, use, change_set, *rules)
-            return
-        other = target.change_set
-        needed = None if other is None or other == change_set else self._group_names.get(other)
-        if needed is not None and self._fold(needed) not in map(self._fold, item.depends_on):
-            message = f"depends on {quote(name)}, but not on its group {quote(needed)}"
-            self.say(Rule.DEPENDS_ON_GROUP_MISSING, message)
-
-    def _check_url(self, item: Operation, change_set: int | None) -> None:
-        reference = reference_in(item.url, self.scope.dialect)
-        if reference is not None:
-            self._check_reference(reference.id, item, change_set)
-            return
-        if self.scope.dialect.references == "none":
-            return  # none is resolved, wherever it stands
-        for name in grammar.INNER_DOLLAR_SEGMENT.findall(item.url.partition("?")[0]):
-            if self._fold(name) in self._anywhere:
-                message = f"URL {quote(item.url)} does not begin with ${name}; it refers to nothing"
-                self.say(Rule.REFERENCE_NOT_FIRST, message)
-
-    def _check_reference(self, name: str, item: Operation, change_set: int | None) -> None:
-        if item.id is not None and self._fold(name) == self._fold(item.id):
-            self.say(Rule.REFERENCE_FORWARD, f"URL {quote(item.url)} refers to the request itself")
-            return
-        if self.scope.format == "json" and not self._is_named(name, item):
-            message = f"URL {quote(item.url)} refers to {quote(name)}, dependsOn does not name it"
-            self.say(Rule.REFERENCE_DEPENDENCY_MISSING, message)
-        target = self._find(name, change_set)
-        if target is None:
-            use = f"URL {quote(item.url)} refers to {quote(name)}"
-            rules = (Rule.REFERENCE_UNKNOWN, Rule.REFERENCE_FORWARD)
-            self._suspend(name, use, change_set, *rules)
-            return
-        if self.scope.format == "multipart":
-            self._check_change_sets(target, item, change_set)
-        if target.method == "DELETE":
-            message = f"URL {quote(item.url)} refers to a DELETE, which returns no entity"
-            self.say(Rule.REFERENCE_TARGET, message)
-
-    def _check_change_sets(self, target: _Known, item: Operation, change_set: int | None) -> None:
-        if target.change_set is not None and target.change_set != change_set:
-            message = f"URL {quote(item.url)} refers to a request in another change set"
-            self.say(Rule.REFERENCE_ACROSS_CHANGE_SETS, message)
-        elif target.change_set is None and self._within_change_sets:
-            message = f"URL {quote(item.url)} refers to a request outside of change sets"
-            self.say(Rule.REFERENCE_ACROSS_CHANGE_SETS, message)
-
-    def _is_named(self, name: str, item: Operation) -> bool:
-        return name in item.depends_on or self._fold(name) in map(self._fold, item.depends_on)
-
-    def _check_other_references(self, item: Operation, change_set: int | None) -> None:
-        if item.condition is not None and not item.depends_on:
-            message = "there is a condition, and no dependency that it could be about"
-            self.say(Rule.CONDITION_DEPENDENCY_MISSING, message)
-        for reference in references_outside_body(item, self.scope.dialect):
-            name = reference.id
-            if reference.place in _ETAG_FIELDS and self._find(name, change_set) is None:
-                message = (
-                    f"{reference.place} refers to {quote(name)}, no request before has this id"
-                )
-                self.say(Rule.ETAG_REFERENCE_UNKNOWN, message)
-            elif (
-                reference.place == "condition"
-                and item.depends_on
-                and not self._is_named(name, item)
-            ):
-                message = f"the condition refers to {quote(name)}, dependsOn does not name it"
-                self.say(Rule.CONDITION_DEPENDENCY_MISSING, message)
-
-    def _comes_before(self, first: int | None, second: int | None) -> bool:
+    def _comes_before(self, target: int, source: int) -> bool:
         """Tell whether the payload says so; a group that is split is collected at its first member.
 
         What is written stands in the order of the items, wherever they were found.
         """
-        if first is None or second is None:
-            return False
-        return self._rules.placed and first < second
+        first, second = (self._names.operations[index].position for index in (target, source))
+        return self._rules.placed and first is not None and second is not None and first < second
 
-    def _suspend(
-        self, name: str, use: str, change_set: int | None, unknown: Rule, forward: Rule
-    ) -> None:
-        place = (self._indexes, self._position)
-        self._pending.append(_Pending(name, use, change_set, *place, unknown, forward))
+    def _check_operation(self, item: Operation, source: int) -> None:
+        self._check_message(item, self._rules)
+        if self.scope.format == "multipart" and self._names.change_set(source) is not None:
+            if item.method == "GET":
+                self.say(Rule.GET_IN_CHANGE_SET, f"found GET {quote(item.url)} in a change set")
+            if item.id is None:
+                message = f"{item.method} {quote(item.url)} in a change set has no Content-ID"
+                self.say(Rule.CONTENT_ID_MISSING, message)
+        if item.depends_on:
+            self._check_dependencies(item, source)
+        if "$" in item.url:
+            self._check_url(item, source)
+        if item.condition is not None or not ETAG_FIELDS.isdisjoint(folded(item.headers)):
+            self._check_other_references(item, source)
+        if item.id is not None:
+            self._check_id(item.id, source)
+        if self._service is not None:
+            self._service.operation(item, source)
+
+    def _known(self, name: str, source: int) -> int | None:
+        """Return the operation that a name stands for, if it comes before this one."""
+        target = self._names.find(name, self._names.item_of[source])
+        return None if target is None or target >= source else target
+
+    # -- identifiers and names of groups --
+
+    def _check_id(self, id: str, source: int) -> None:
+        names = self._names
+        first = self._known(id, source)
+        if first is None and names.named(id)[0] < source:
+            first = names.named(id)[0]
+        group = names.group(id)
+        if first is not None and names.operations[first].id == id:
+            position = names.operations[first].position
+            where = "" if position is None else f", first at byte {position}"
+            sets = {names.change_set(first), names.change_set(source)}
+            apart = len(sets) == 2 and None not in sets and self.scope.format == "multipart"
+            rule = Rule.DUPLICATE_ID_ACROSS_CHANGE_SETS if apart else Rule.DUPLICATE_ID
+            self.say(rule, f"the id {quote(id)} is used twice{where}")
+        elif group is not None and group != names.item_of[source]:
+            self.say(Rule.ID_EQUALS_GROUP, f"the id {quote(id)} is also the name of a group")
+        other = self._spellings.setdefault(id.lower(), id)
+        if other != id and not self.scope.dialect.ids_ignore_case:
+            self.say(Rule.ID_CASE, f"the ids {quote(other)} and {quote(id)} differ in case alone")
+
+    def _check_group_name(self, name: str) -> None:
+        if self._names.group(name) != len(self._names.items) - 1:
+            self.say(Rule.DUPLICATE_ID, f"the group name {quote(name)} is used twice")
+        elif self._names.named(name):
+            self.say(Rule.ID_EQUALS_GROUP, f"the group name {quote(name)} is also an id")
+
+    # -- dependencies and references --
+
+    def _suspend(self, name: str, use: str, source: int, unknown: Rule) -> None:
+        self._pending.append(_Pending(name, use, source, self._indexes, unknown))
+
+    def _check_dependencies(self, item: Operation, source: int) -> None:
+        self._dependencies += len(item.depends_on)
+        if self._dependencies > self.scope.limits.depends_on:
+            exceed(self.scope.report, self.scope.limits, "depends_on", self._position)
+        names = self._names
+        depends_on = {names.key(name) for name in item.depends_on}
+        own_id = None if item.id is None else names.key(item.id)
+        group = names.group_of(source)
+        own_group = None if group is None else names.key(group)
+        for name in dict.fromkeys(item.depends_on):
+            if names.key(name) == own_id:
+                self.say(Rule.DEPENDS_ON_SELF, f"{quote(name)} depends on itself")
+            elif names.key(name) == own_group:
+                self.say(Rule.DEPENDS_ON_OWN_GROUP, f"depends on its own group {quote(name)}")
+            elif names.group(name) is not None:
+                continue
+            elif (target := self._known(name, source)) is None:
+                use = f"{_name_of(item)} depends on {quote(name)}"
+                self._suspend(name, use, source, Rule.DEPENDS_ON_UNKNOWN)
+            elif names.item_of[target] != names.item_of[source]:
+                needed = names.group_of(target)
+                if needed is not None and names.key(needed) not in depends_on:
+                    message = f"depends on {quote(name)}, but not on its group {quote(needed)}"
+                    self.say(Rule.DEPENDS_ON_GROUP_MISSING, message)
+
+    def _check_url(self, item: Operation, source: int) -> None:
+        reference = reference_in(item.url, self.scope.dialect)
+        if reference is not None:
+            self._check_reference(reference.id, item, source)
+            return
+        if self.scope.dialect.references == "none":
+            return  # none is resolved, wherever it stands
+        for name in grammar.INNER_DOLLAR_SEGMENT.findall(item.url.partition("?")[0]):
+            if any(index < source for index in self._names.named(name)[:1]):
+                message = f"URL {quote(item.url)} does not begin with ${name}; it refers to nothing"
+                self.say(Rule.REFERENCE_NOT_FIRST, message)
+
+    def _check_reference(self, name: str, item: Operation, source: int) -> None:
+        names, url = self._names, quote(item.url)
+        if item.id is not None and names.key(name) == names.key(item.id):
+            self.say(Rule.REFERENCE_FORWARD, f"URL {url} refers to the request itself")
+            return
+        use = f"URL {url} refers to {quote(name)}"
+        if self.scope.format == "json" and not self._is_named(name, item):
+            self.say(Rule.REFERENCE_DEPENDENCY_MISSING, f"{use}, dependsOn does not name it")
+        target = self._known(name, source)
+        if target is None:
+            self._suspend(name, use, source, Rule.REFERENCE_UNKNOWN)
+            return
+        if self.scope.format == "multipart":
+            change_set = names.change_set(target)
+            if change_set is not None and change_set != names.change_set(source):
+                message = f"URL {url} refers to a request in another change set"
+                self.say(Rule.REFERENCE_ACROSS_CHANGE_SETS, message)
+            elif change_set is None and self._within_change_sets:
+                message = f"URL {url} refers to a request outside of change sets"
+                self.say(Rule.REFERENCE_ACROSS_CHANGE_SETS, message)
+        if names.operations[target].method == "DELETE":
+            message = f"URL {url} refers to a DELETE, which returns no entity"
+            self.say(Rule.REFERENCE_TARGET, message)
+
+    def _check_other_references(self, item: Operation, source: int) -> None:
+        if item.condition is not None and not item.depends_on:
+            message = "there is a condition, and no dependency that it could be about"
+            self.say(Rule.CONDITION_DEPENDENCY_MISSING, message)
+        for reference in references_outside_body(item, self.scope.dialect):
+            name, place = reference.id, reference.place
+            if place in ETAG_FIELDS and self._known(name, source) is None:
+                message = f"{place} refers to {quote(name)}, no request before has this id"
+                self.say(Rule.ETAG_REFERENCE_UNKNOWN, message)
+            elif place == "condition" and item.depends_on and not self._is_named(name, item):
+                message = f"the condition refers to {quote(name)}, dependsOn does not name it"
+                self.say(Rule.CONDITION_DEPENDENCY_MISSING, message)
+
+    def _is_named(self, name: str, item: Operation) -> bool:
+        key = self._names.key
+        return name in item.depends_on or key(name) in map(key, item.depends_on)
 
 
-def _operations_in(
-    items: Sequence[RequestItem], outer: list[int]
-) -> Iterator[tuple[list[int], Operation]]:
-    for index, item in enumerate(items):
-        if isinstance(item, ChangeSet):
-            yield from _operations_in(item.items, [*outer, index])
-        else:
-            yield [*outer, index], item
+def _inside(item: _Item, indexes: list[int]) -> Iterator[tuple[list[int], _Item]]:
+    """Yield an item and all that it holds, in order, with their indexes."""
+    yield indexes, item
+    if isinstance(item, ChangeSet | ChangeSetResponse):
+        for index, inner in enumerate(item.items):
+            yield from _inside(inner, [*indexes, index])
 
 
 def _circle(operations: Sequence[Operation]) -> str:
@@ -380,13 +327,6 @@ def _circle(operations: Sequence[Operation]) -> str:
     if len(others) > _SHOWN_OF_A_CIRCLE:
         others[_SHOWN_OF_A_CIRCLE:] = [f"{len(others) - _SHOWN_OF_A_CIRCLE} more"]
     return f"{first} depends on {', which depends on '.join([*others, first])}"
-
-
-def _may_refer_to_etag(item: Operation) -> bool:
-    fields = folded(item.headers)
-    return not _ETAG_FIELDS.isdisjoint(fields) and any(
-        "$" in value for name in _ETAG_FIELDS for value in fields.get(name, ())
-    )
 
 
 def _name_of(item: Operation) -> str:
@@ -399,6 +339,7 @@ class ResponseRules(_Walk):
     def __init__(self, scope: Scope, rules: MessageRules[OperationResponse]) -> None:
         super().__init__(scope)
         self._rules = rules
+        self._key = key_of(scope.dialect)
         self._ids: dict[str, int | None] = {}
         self._groups: set[str] = set()
         self._accepted: tuple[list[int], int | None] | None = None
@@ -409,43 +350,33 @@ class ResponseRules(_Walk):
             self._enter(*self._accepted)
             self._accepted = None
             self.say(Rule.ACCEPTED_NOT_LAST, "the response 202 is followed by others")
+        is_set = isinstance(item, ChangeSetResponse)
+        responses = item.responses() if isinstance(item, ChangeSetResponse) else (item,)
         self._enter([index], item.position)
-        if isinstance(item, ChangeSetResponse):
-            self._count(len(item.responses()), 1)
-            self._check_change_set(item, [index], index)
-            self._check_statuses(item, index)
-        else:
-            self._count(1, 0)
-            self._check_response(item, [index], None)
-            if item.status == 202 and self.scope.format == "multipart":
-                self._accepted = ([index], item.position)
+        self._count(len(responses), is_set)
+        for indexes, inner in _inside(item, [index]):
+            self._enter(indexes, inner.position)
+            if isinstance(inner, ChangeSetResponse):
+                self._check_change_set(inner)
+            else:
+                self._check_response(inner, index if is_set else None)
+        if is_set:
+            self._enter([index], item.position)
+            self._check_statuses([response.status for response in responses])
 
     def finish(self) -> None:
         """Nothing in a response refers to what comes later."""
 
-    def _check_change_set(
-        self, item: ChangeSetResponse, indexes: list[int], change_set: int
-    ) -> None:
-        self._enter(indexes, item.position)
+    def _check_change_set(self, item: ChangeSetResponse) -> None:
         for rule in self._rules.change_set:
             rule(item, self.scope, self.say)
-        if item.id is not None and item.id in self._groups:
-            self.say(Rule.DUPLICATE_ID, f"the group name {quote(item.id)} is used twice")
-        elif item.id is not None:
-            self._groups.add(item.id)
-        for index, inner in enumerate(item.items):
-            path = [*indexes, index]
-            if isinstance(inner, ChangeSetResponse):
-                self._check_change_set(inner, path, change_set)
-            else:
-                self._check_response(inner, path, change_set)
-                if inner.status == 202:
-                    self.say(Rule.ACCEPTED_IN_CHANGE_SET, "found the response 202 in a change set")
+        if item.id is not None:
+            if self._key(item.id) in self._groups:
+                self.say(Rule.DUPLICATE_ID, f"the group name {quote(item.id)} is used twice")
+            self._groups.add(self._key(item.id))
 
-    def _check_statuses(self, item: ChangeSetResponse, index: int) -> None:
-        statuses = [response.status for response in item.responses()]
+    def _check_statuses(self, statuses: Sequence[int]) -> None:
         failed = sum(status >= 400 for status in statuses)
-        self._enter([index], item.position)
         if failed and self.scope.format == "multipart":
             message = f"{failed} of the {len(statuses)} responses in a change set are errors"
             self.say(Rule.CHANGE_SET_ERROR_NESTED, message)
@@ -455,20 +386,18 @@ class ResponseRules(_Walk):
             )
             self.say(Rule.GROUP_STATUS_MIXED, message)
 
-    def _check_response(
-        self, item: OperationResponse, indexes: list[int], change_set: int | None
-    ) -> None:
-        self._enter(indexes, item.position)
+    def _check_response(self, item: OperationResponse, change_set: int | None) -> None:
         self._check_message(item, self._rules)
-        if item.id is None:
-            return
-        if item.id not in self._ids:
-            self._ids[item.id] = change_set
-        elif not self._are_apart(self._ids[item.id], change_set):
-            message = f"the id {quote(item.id)} is answered twice"
-            self.say(Rule.DUPLICATE_RESPONSE_ID, message)
-
-    def _are_apart(self, first: int | None, second: int | None) -> bool:
-        """In multipart, identifiers may start anew in each change set; the request tells of it."""
-        is_multipart = self.scope.format == "multipart"
-        return is_multipart and None not in (first, second) and first != second
+        if item.id is not None:
+            # In multipart, identifiers may start anew in each change set; the request tells of it.
+            key = self._key(item.id)
+            is_new = key not in self._ids
+            sets = {self._ids.setdefault(key, change_set), change_set}
+            apart = len(sets) == 2 and None not in sets and self.scope.format == "multipart"
+            if not (is_new or apart):
+                message = f"the id {quote(item.id)} is answered twice"
+                self.say(Rule.DUPLICATE_RESPONSE_ID, message)
+        if item.status == 202 and change_set is not None:
+            self.say(Rule.ACCEPTED_IN_CHANGE_SET, "found the response 202 in a change set")
+        elif item.status == 202 and self.scope.format == "multipart":
+            self._accepted = (self._indexes, item.position)

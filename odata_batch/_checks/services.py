@@ -14,6 +14,7 @@ from collections.abc import Callable
 from operator import attrgetter
 
 from odata_batch._checks.messages import Say, Scope, preferences
+from odata_batch._graph.names import Names
 from odata_batch._graph.urls import referenced_id
 from odata_batch._model.dialect import Dialect
 from odata_batch._model.findings import quote
@@ -133,30 +134,31 @@ _asked = attrgetter(
 )
 
 
-def service_rules(scope: Scope, say: Say) -> ServiceRules | None:
+def service_rules(scope: Scope, say: Say, names: Names) -> ServiceRules | None:
     """Return the rules for the operations of a batch; `None` if the dialect has none."""
     if _asked(scope.dialect) == _asked(ODATA_4_01):
         return None
-    return ServiceRules(scope, say)
+    return ServiceRules(scope, say, names)
 
 
 class ServiceRules:
     """Applies the rules to the operations of one batch request, in order."""
 
-    def __init__(self, scope: Scope, say: Say) -> None:
+    def __init__(self, scope: Scope, say: Say, names: Names) -> None:
         self._scope = scope
         self._say = say
+        self._names = names
         self._operations = 0
         self._change_sets = 0
         self._change_set: int | None = None
         self._members = 0
         self._query_first = False
         self._entities: set[str] = set()
-        self._spellings: dict[str, str] = {}
         self._dependencies = _Dependencies()
 
-    def operation(self, item: Operation, change_set: int | None) -> None:
-        """Check an operation; `change_set` is the index of the outermost one that it is in."""
+    def operation(self, item: Operation, source: int) -> None:
+        """Check the operation that has this index in the index of names."""
+        change_set = self._names.change_set(source)
         for rule in SERVICE_OPERATION:
             rule(item, self._scope, self._say)
         self._count(change_set)
@@ -166,9 +168,14 @@ class ServiceRules:
         if transactions == "single":
             self._check_query(item, change_set)
             self._check_entity(item, change_set)
-        self._check_dependencies(item)
+        if self._scope.dialect.dependencies != "any":
+            self._check_dependencies(item, source)
         if item.id is not None:
-            self._register(item.id)
+            first = self._names.operations[self._names.named(item.id)[0]].id
+            if first != item.id:
+                found = f"the ids {quote(first or '')} and {quote(item.id)} differ in case alone"
+                name = self._scope.dialect.name
+                self._say(Rule.ID_CASE_IGNORED, f"{found}, which {name} ignores")
 
     def _count(self, change_set: int | None) -> None:
         dialect = self._scope.dialect
@@ -225,29 +232,20 @@ class ServiceRules:
             self._say(Rule.ENTITY_TWICE, message)
         self._entities.add(entity)
 
-    def _check_dependencies(self, item: Operation) -> None:
-        if self._scope.dialect.dependencies == "any":
-            return
+    def _check_dependencies(self, item: Operation, source: int) -> None:
         # A name that is no id so far is a group's, or wrong, which is found elsewhere.
-        names = {self._fold(name) for name in item.depends_on} & self._spellings.keys()
-        if item.depends_on and not names:
+        firsts = (self._names.named(name)[:1] for name in item.depends_on)
+        targets = {first for named in firsts for first in named if first < source}
+        if item.depends_on and not targets:
             return
         uniform = self._dependencies.uniform
-        self._dependencies.add(names, None if item.id is None else self._fold(item.id))
+        own = source if item.id is None else self._names.named(item.id)[0]
+        self._dependencies.add(targets, own)
         if uniform and not self._dependencies.uniform:
             found = f"{item.method} {quote(item.url)} depends on others in another way than before"
             mended = "let each depend on the one before, or all others on one, or none on any"
             name = self._scope.dialect.name
             self._say(Rule.DEPENDENCIES_MIXED, f"{found}; for {name}, {mended}")
-
-    def _register(self, id: str) -> None:
-        first = self._spellings.setdefault(self._fold(id), id)
-        if first != id:
-            found = f"the ids {quote(first)} and {quote(id)} differ in case alone"
-            self._say(Rule.ID_CASE_IGNORED, f"{found}, which {self._scope.dialect.name} ignores")
-
-    def _fold(self, id: str) -> str:
-        return id.lower() if self._scope.dialect.ids_ignore_case else id
 
 
 # What stands between commas, those in quotes aside: keys of OData URL Conventions, 4.3.1. Each
@@ -277,9 +275,9 @@ class _Dependencies:
     def __init__(self) -> None:
         self._parallel = True
         self._serial = True
-        self._shared: set[str] = set()
-        self._independent: set[str | None] = set()
-        self._previous: str | None = None
+        self._shared: set[int] = set()
+        self._independent: set[int] = set()
+        self._previous: int | None = None
         self._started = False
 
     @property
@@ -288,14 +286,14 @@ class _Dependencies:
         same = len(self._shared) == 1 and self._independent <= self._shared
         return self._parallel or self._serial or same
 
-    def add(self, names: set[str], id: str | None) -> None:
-        """Take the next request, which has this id and depends on `names`."""
-        self._parallel = self._parallel and not names
-        self._serial = self._serial and (self._previous in names or not self._started)
-        self._shared |= names
-        if not names:
-            self._independent.add(id)
-        self._previous = id
+    def add(self, targets: set[int], source: int) -> None:
+        """Take the next request, which depends on these."""
+        self._parallel = self._parallel and not targets
+        self._serial = self._serial and (self._previous in targets or not self._started)
+        self._shared |= targets
+        if not targets:
+            self._independent.add(source)
+        self._previous = source
         self._started = True
 
 

@@ -1,20 +1,24 @@
-"""References in texts: in expressions, in header fields, in JSON.
+"""What one operation refers to: in its URL, in expressions, in header fields, in JSON.
 
-OData Protocol, 11.7.5 and 11.7.6. The texts come from anywhere: every pattern is linear, none
+OData Protocol, 11.7.4 to 11.7.6. The texts come from anywhere: every pattern is linear, none
 repeats a group, and nothing is parsed that holds no dollar sign.
 """
-
-from __future__ import annotations
 
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import repeat
+from typing import Literal, TypeAlias
 
-from odata_batch._graph.urls import SYSTEM_RESOURCES, system_resources
+from odata_batch._graph.urls import SYSTEM_RESOURCES, reference_in, system_resources
 from odata_batch._model.dialect import Dialect
+from odata_batch._model.headers import folded
+from odata_batch._model.public import public
+from odata_batch._model.values import Operation
 from odata_batch._wire import grammar
-from odata_batch.dialects import ODATA_4_01
+from odata_batch._wire.sections import parse_media_type
+from odata_batch.dialects import ODATA_4_01, check_dialect
 
 # OData Protocol, 11.7.6: the literals that expressions begin with in the same way
 EXPRESSION_LITERALS = frozenset(("it", "root", "this"))
@@ -39,6 +43,91 @@ _ENCODED_ASCII = re.compile("%(?!24)([0-7][0-9A-Fa-f])")
 
 # A string in a body that is a reference, or begins with one as a URL does
 _REFERENCE_TEXT = re.compile(rf"\$({grammar.REQUEST_ID.pattern})(?:[/?#(].*)?", re.DOTALL)
+
+
+Place: TypeAlias = Literal["url", "if-match", "if-none-match", "query", "condition", "body"]
+_ETAG_FIELDS: tuple[Literal["if-match", "if-none-match"], ...] = ("if-match", "if-none-match")
+ETAG_FIELDS = frozenset(_ETAG_FIELDS)
+
+
+# -- one operation ---------------------------------------------------------------------------------
+
+
+@public
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reference:
+    """A reference to another request of the batch, as an operation makes it."""
+
+    id: str
+    """The request identifier, without the dollar sign."""
+    place: Place
+    """Where it stands: in the first segment of the URL, in a field, in the query part of the URL,
+    in the member `if`, or in the body."""
+    text: str
+    """The word or string that it begins; in a query, what percent-encodings stand for."""
+
+
+def find_references(
+    operation: Operation, *, dialect: Dialect = ODATA_4_01
+) -> tuple[Reference, ...]:
+    """Return the references to other requests that an operation makes (OData Protocol, 11.7.4).
+
+    - "url": the first segment of a relative URL; `dialect` may allow more or less.
+    - "if-match", "if-none-match": `$1`, or `$1` in a list; `"$1"` is an ETag (11.7.5).
+    - "query", "condition": a word that begins with `$1`, is followed by nothing or a slash, and is
+      in no string. Names of query options and literals such as `$it` come first (11.7.6).
+    - "body": a string that is `$1` or begins with `$1/`, in JSON or a body of unknown type, which
+      is parsed if it may have one. It may be a price: bodies are never rewritten.
+
+    Nothing else is looked for: not in the path behind the first segment, not in other fields, not
+    in member names, not in bodies that cannot be read as JSON, and not `%241`. Whether the batch
+    has such a request is not asked.
+
+    >>> url = "$1/Orders?$filter=Total gt $2/Total and Name ne '$3'&$orderby=Name"
+    >>> [(found.id, found.place) for found in find_references(Operation.get(url))]
+    [('1', 'url'), ('2', 'query')]
+    """
+    check_dialect(dialect)
+    return (*references_outside_body(operation, dialect), *_references_in_body(operation, dialect))
+
+
+def references_outside_body(operation: Operation, dialect: Dialect) -> Iterator[Reference]:
+    """Yield what `find_references` returns less what is in the body, at little cost."""
+    url = operation.url
+    if "$" in url:
+        reference = reference_in(url, dialect)
+        if reference is not None:
+            yield Reference(id=reference.id, place="url", text=f"${reference.id}")
+        for id, text in query_references(url):
+            yield Reference(id=id, place="query", text=text)
+    fields = folded(operation.headers)
+    for place in _ETAG_FIELDS:
+        for value in fields.get(place, ()):
+            for id in etag_references(value):
+                yield Reference(id=id, place=place, text=f"${id}")
+    if operation.condition is not None:
+        for id, text in expression_references(operation.condition):
+            yield Reference(id=id, place="condition", text=text)
+
+
+def _references_in_body(operation: Operation, dialect: Dialect) -> Iterator[Reference]:
+    if _has_json(operation):
+        for id, text in json_references(operation.body, dialect):
+            yield Reference(id=id, place="body", text=text)
+
+
+def bindings_in(operation: Operation, dialect: Dialect = ODATA_4_01) -> Iterator[str]:
+    """Yield the identifiers that members of the body such as `Customer@odata.bind` refer to."""
+    if _has_json(operation):
+        yield from json_bindings(operation.body, dialect)
+
+
+def _has_json(operation: Operation) -> bool:
+    content_type = operation.headers.get("content-type")
+    return bool(operation.body) and (content_type is None or parse_media_type(content_type).is_json)
+
+
+# -- texts -----------------------------------------------------------------------------------------
 
 
 def reserved_names(dialect: Dialect) -> frozenset[str]:

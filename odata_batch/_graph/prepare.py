@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import TypeVar
 
+from odata_batch._graph.names import key_of
 from odata_batch._graph.urls import referenced_id
 from odata_batch._model.dialect import Dialect, Format, check_format
 from odata_batch._model.findings import Diagnostic, EncodeError
@@ -97,6 +98,7 @@ class Preparation:
     def __init__(self, format: Format, dialect: Dialect, known: Iterable[Item] = ()) -> None:
         self._json = format == "json"
         self._dialect = dialect
+        self._key = key_of(dialect)
         # Names are looked for only if one has to be generated: bodies may be long.
         self._unread: list[Item] = list(known)
         self._used: set[str] = set()
@@ -146,7 +148,7 @@ class Preparation:
             headers, body = self._json_content(headers, body)
             depends_on = self._dependencies(item, group)
             if id is not None and group is not None:
-                self._group_of[id] = group
+                self._group_of[self._key(id)] = group
         else:
             headers = self._with_length(headers, body)
         if (id, depends_on) == (item.id, item.depends_on) and _same(item, headers, body):
@@ -170,15 +172,15 @@ class Preparation:
         reference = referenced_id(item.url, self._dialect)
         if reference is None and not item.depends_on:
             return ()
-        names = dict.fromkeys(item.depends_on)
+        found = dict.fromkeys(map(self._key, item.depends_on), "")
+        count = len(found)
         if reference is not None:
-            names[reference] = None
-        for name in tuple(names):
-            group = self._group_of.get(name)
+            found.setdefault(self._key(reference), reference)
+        for key in tuple(found):
+            group = self._group_of.get(key)
             if group is not None and group != own_group:
-                names[group] = None
-        added = tuple(names)[len(dict.fromkeys(item.depends_on)) :]
-        return (*item.depends_on, *added)
+                found.setdefault(self._key(group), group)
+        return (*item.depends_on, *tuple(found.values())[count:])
 
     def _with_length(self, headers: Headers, body: bytes) -> Headers:
         if not (self._dialect.content_length and body) or "content-length" in headers:
@@ -211,8 +213,7 @@ class Preparation:
         return f"{prefix}{number}"
 
     def _use(self, items: Iterable[Item]) -> None:
-        names = _names_in(items)
-        self._used.update(map(str.lower, names) if self._dialect.ids_ignore_case else names)
+        self._used.update(map(self._key, _names_in(items)))
 
 
 def _same(item: Operation | OperationResponse, headers: Headers, body: bytes) -> bool:

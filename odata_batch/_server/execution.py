@@ -715,7 +715,7 @@ def _order(dependencies: Dependencies) -> tuple[int, ...]:
         if edge.place in ("depends_on", "url")
         and (edge.target is None or edge.target != len(item_of) + item_of[edge.source])
     ]
-    return replace(dependencies, edges=tuple(edges)).order()
+    return dependencies.order(edges)
 
 
 def _refuse_quotas(request: BatchRequest, dialect: Dialect, limits: Limits) -> None:

@@ -1,0 +1,305 @@
+"""What the identifiers of a batch stand for: which operation, in which order, and where it stops.
+
+OData Protocol, 11.7.4 and 8.2.8.3, and OData JSON, 19.1. Whatever asks which operation a name
+means, or whether a batch ends at an error, asks here: rules, preparing, planning, converting,
+matching, executing. What one operation refers to is found in `expressions`. All work is linear in
+the size of the batch, but for a bisection where identifiers start anew in each change set, and
+keeps its own stack.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import count, pairwise
+
+from odata_batch._graph.expressions import bindings_in, references_outside_body
+from odata_batch._model.dialect import Dialect, Format
+from odata_batch._model.values import BatchRequest, ChangeSet, Operation, RequestItem
+from odata_batch.dialects import ODATA_4_01
+
+
+def stops_at_error(
+    request: BatchRequest, format: Format, dialect: Dialect, asked: bool | None = None
+) -> bool:
+    """Tell whether nothing is executed after the first error (OData Protocol, 8.2.8.3).
+
+    `asked` is what somebody says of `continue_on_error` instead of the request. Where neither says
+    anything, `dialect` knows what the service does in this format.
+
+    >>> stops_at_error(BatchRequest(), "multipart", ODATA_4_01)
+    True
+    >>> stops_at_error(BatchRequest(), "json", ODATA_4_01)
+    False
+    """
+    goes_on = request.continue_on_error if asked is None else asked
+    if goes_on is not None:
+        return not goes_on
+    if format == "multipart":
+        return dialect.multipart_stops_on_error
+    return dialect.json_stops_on_error
+
+
+def key_of(dialect: Dialect) -> Callable[[str], str]:
+    """Return the function that gives the same for two identifiers if they are the same."""
+    return str.lower if dialect.ids_ignore_case else str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edge:
+    """One operation depends on another one, or on a change set as a whole."""
+
+    source: int
+    """The index of the operation that depends."""
+    name: str
+    """The identifier, or the name of the change set, as it is written."""
+    place: str
+    """Where it is written: "depends_on", or the place of a `Reference`."""
+    target: int | None
+    """The node that has that name, see `Names`; `None` if nothing in the batch has."""
+
+
+class Names:
+    """The one index of a batch: its operations, their identifiers, and what depends on what.
+
+    Its n operations are the nodes 0 to n - 1, in the order of the batch, those of change sets
+    included. The item i of the batch, where it is a change set, is the node n + i. Of several
+    operations with the same identifier, the first in the same change set is meant, or else the
+    first of all; `dialect` says whether the case of identifiers matters.
+    """
+
+    def __init__(self, items: Iterable[RequestItem] = (), *, dialect: Dialect = ODATA_4_01) -> None:
+        self.dialect = dialect
+        self.key = key_of(dialect)
+        self.items: list[RequestItem] = []
+        self.operations: list[Operation] = []
+        self.item_of: list[int] = []
+        """For each operation, the index of the item that it is or belongs to."""
+        self.members: list[range] = []
+        """For each item, the indexes of its operations."""
+        # Both tables are filled up to here when somebody asks for a name: few batches have any.
+        self._operations_read = self._items_read = 0
+        self._named: dict[str, list[int]] = {}
+        self._groups: dict[str, int] = {}
+        for item in items:
+            self.add(item)
+
+    def add(self, item: RequestItem) -> None:
+        """Take the next item of the batch."""
+        start = len(self.operations)
+        self.operations += item.operations() if isinstance(item, ChangeSet) else (item,)
+        members = range(start, len(self.operations))
+        self.item_of += [len(self.items)] * len(members)
+        self.members.append(members)
+        self.items.append(item)
+
+    # -- names --
+
+    def named(self, id: str) -> Sequence[int]:
+        """Return the operations that have this identifier, in order."""
+        for index in range(self._operations_read, len(self.operations)):
+            own = self.operations[index].id
+            if own is not None:
+                self._named.setdefault(self.key(own), []).append(index)
+        self._operations_read = len(self.operations)
+        return self._named.get(self.key(id), ())
+
+    def within(self, id: str, members: range) -> Sequence[int]:
+        """Return those of them that are among these operations."""
+        # By bisection, because identifiers of OData 2 start anew in each of many change sets.
+        found = self.named(id)
+        return found[bisect_left(found, members.start) : bisect_left(found, members.stop)]
+
+    def find(self, id: str, item: int) -> int | None:
+        """Return the operation that an operation of this item means by an identifier."""
+        found = self.named(id)
+        if len(found) > 1:
+            found = self.within(id, self.members[item]) or found
+        return found[0] if found else None
+
+    def group(self, name: str) -> int | None:
+        """Return the index of the first change set that has this name."""
+        for index in range(self._items_read, len(self.items)):
+            item = self.items[index]
+            if isinstance(item, ChangeSet) and item.id is not None:
+                self._groups.setdefault(self.key(item.id), index)
+        self._items_read = len(self.items)
+        return self._groups.get(self.key(name))
+
+    def change_set(self, index: int) -> int | None:
+        """Return the index of the change set, among the items, that the operation belongs to."""
+        item = self.item_of[index]
+        return item if isinstance(self.items[item], ChangeSet) else None
+
+    def group_of(self, index: int) -> str | None:
+        """Return the name of the change set that the operation belongs to."""
+        item = self.items[self.item_of[index]]
+        return item.id if isinstance(item, ChangeSet) else None
+
+    # -- what depends on what, of a batch that is complete --
+
+    def item(self, node: int) -> int:
+        """Return the index of the item that a node is or belongs to."""
+        size = len(self.operations)
+        return self.item_of[node] if node < size else node - size
+
+    @cached_property
+    def edges(self) -> tuple[Edge, ...]:
+        """What depends on what, in the order of the operations that depend.
+
+        Edges come from `depends_on`, from URLs that refer to another request, and, if they name a
+        request of the batch, from references in If-Match, If-None-Match, queries and conditions.
+        Strings in bodies make none: `bindings` has those that may be meant.
+
+        >>> items = Operation.post("A", id="1"), Operation.get("$1/B"), Operation.get("$3")
+        >>> [(edge.source, edge.name, edge.target) for edge in Names(items).edges]
+        [(1, '1', 0), (2, '3', None)]
+        """
+        return tuple(self._edges())
+
+    def _edges(self) -> Iterator[Edge]:
+        for source, operation in enumerate(self.operations):
+            item = self.item_of[source]
+            for name in dict.fromkeys(operation.depends_on):
+                group = self._group_node(name)
+                target = self.find(name, item) if group is None else group
+                yield Edge(source=source, name=name, place="depends_on", target=target)
+            found = references_outside_body(operation, self.dialect)
+            for name, place in dict.fromkeys((each.id, each.place) for each in found):
+                target = self.find(name, item)
+                if target is None and place == "condition":
+                    target = self._group_node(name)
+                if target is not None or place == "url":
+                    yield Edge(source=source, name=name, place=place, target=target)
+
+    def _group_node(self, name: str) -> int | None:
+        group = self.group(name)
+        return None if group is None else len(self.operations) + group
+
+    def bindings(self) -> Iterator[Edge]:
+        """Yield an edge for each other operation that a member such as `Customer@odata.bind` names.
+
+        Strings elsewhere in a body may be prices, and some services resolve no references at all.
+        """
+        if self.dialect.references == "none":
+            return
+        for source, operation in enumerate(self.operations):
+            for name in dict.fromkeys(bindings_in(operation, self.dialect)):
+                target = self.find(name, self.item_of[source])
+                if target is not None and target != source:
+                    yield Edge(source=source, name=name, place="body", target=target)
+
+    def order(self, edges: Iterable[Edge] | None = None) -> tuple[int, ...]:
+        """Return the operations so that each comes after what it depends on; it may not exist.
+
+        Change sets stay whole: what depends on one of their operations comes after all of them. The
+        order is that of the batch but for what is needed by something before it, which is moved to
+        where it is needed first. Operations and change sets that depend on each other in a circle
+        keep the order of the batch among themselves: ask `cycles`. `edges` replaces those of the
+        batch.
+
+        >>> Names([Operation.get("$2/A", id="1"), Operation.post("B", id="2")]).order()
+        (1, 0)
+        """
+        inner, outer = self._targets(self.edges if edges is None else edges)
+        members: list[list[int]] = [[] for _ in self.items]
+        for component in _components(inner):
+            for index in sorted(component):
+                members[self.item_of[index]].append(index)
+        items = (item for component in _components(outer) for item in sorted(component))
+        return tuple(index for item in items for index in members[item])
+
+    def cycles(self) -> tuple[tuple[int, ...], ...]:
+        """Return the operations that depend on each other in a circle, each circle as a tuple.
+
+        Each operation depends on the next one and the last on the first, or on the change set that
+        holds it, or on another operation of that change set, because change sets are executed as
+        one. An operation that depends on itself or on its own change set is a circle of one. Where
+        circles have operations or change sets in common, one of them is returned. Each begins with
+        the first of its operations, and so do they as a whole.
+
+        >>> Names([Operation.get("$2/A", id="1"), Operation.get("$1/B", id="2")]).cycles()
+        ((0, 1),)
+        """
+        inner, outer = self._targets(self.edges)
+        found = [_circle(component, inner) for component in _components(inner)]
+        for component in _components(outer):
+            circle = _circle(component, outer)
+            ends = pairwise((*circle, *circle[:1]))
+            found.append(tuple(outer[item][other] for item, other in ends))
+        return tuple(sorted(circle for circle in found if circle))
+
+    def _targets(self, edges: Iterable[Edge]) -> tuple[list[list[int]], list[dict[int, int]]]:
+        """Return what each operation depends on within its item, and each item outside of it.
+
+        On its own change set, an operation depends as it does on itself. With what an item depends
+        on goes the operation that first does.
+        """
+        inner: list[list[int]] = [[] for _ in self.operations]
+        outer: list[dict[int, int]] = [{} for _ in self.items]
+        for edge in edges:
+            if edge.target is None:
+                continue
+            item, other = self.item_of[edge.source], self.item(edge.target)
+            if item != other:
+                outer[item].setdefault(other, edge.source)
+            else:
+                inner[edge.source].append(edge.target if edge.target < len(inner) else edge.source)
+        return inner, outer
+
+
+def _components(targets: Sequence[Collection[int]]) -> Iterator[list[int]]:
+    """Yield the strongly connected components, each after all that it leads to.
+
+    Tarjan's algorithm, on a stack of its own. Nodes are started from in order, so that those which
+    lead only to nodes before them are yielded in order.
+    """
+    done = len(targets) + 1
+    number = [0] * len(targets)
+    low = [0] * len(targets)
+    path: list[int] = []
+    work: list[tuple[int, int, Iterator[int]]] = []
+
+    def enter(node: int) -> None:
+        number[node] = low[node] = next(numbers)
+        work.append((node, len(path), iter(targets[node])))
+        path.append(node)
+
+    numbers = count(1)
+    for start in range(len(targets)):
+        if not number[start]:
+            enter(start)
+        while work:
+            node, begin, rest = work[-1]
+            for target in rest:
+                if not number[target]:
+                    enter(target)
+                    break
+                low[node] = min(low[node], number[target])
+            else:
+                work.pop()
+                if work:
+                    low[work[-1][0]] = min(low[work[-1][0]], low[node])
+                if low[node] == number[node]:
+                    yield path[begin:]
+                    for each in path[begin:]:
+                        number[each] = done
+                    del path[begin:]
+
+
+def _circle(component: list[int], targets: Sequence[Collection[int]]) -> tuple[int, ...]:
+    """Return a circle within a component, from its least node on; empty if there is none."""
+    node = min(component)
+    if len(component) == 1:
+        return (node,) if node in targets[node] else ()
+    # From each of its nodes something leads to another one, so that the walk comes round.
+    within = set(component)
+    places: dict[int, int] = {}
+    while node not in places:
+        places[node] = len(places)
+        node = next(each for each in targets[node] if each in within and each != node)
+    walk = list(places)[places[node] :]
+    least = walk.index(min(walk))
+    return (*walk[least:], *walk[:least])
