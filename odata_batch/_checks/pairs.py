@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from odata_batch._checks.messages import Scope
+from odata_batch._graph.names import key_of, stops_at_error
 from odata_batch._graph.prepare import prepare
 from odata_batch._model.dialect import Format
 from odata_batch._model.findings import Diagnostic, quote
@@ -70,15 +71,13 @@ class _Pair:
         self._request = request
         self._response = response
         self._scope = scope
+        self._key = key_of(scope.dialect)
 
     def _say(self, rule: Rule, message: str, path: str = "", position: int | None = 0) -> None:
         self._scope.report(Diagnostic(rule, message, position, path))
 
     def _say_of(self, rule: Rule, message: str, answer: _Answer) -> None:
         self._say(rule, message, answer.path, answer.response.position)
-
-    def _key(self, id: str) -> str:
-        return id.lower() if self._scope.dialect.ids_ignore_case else id
 
     # -- a multipart request: item by item --
 
@@ -142,8 +141,7 @@ class _Pair:
 
     def _check_end(self) -> None:
         asked, answers = self._request.items, self._response.items
-        stops = self._scope.dialect.multipart_stops_on_error
-        stops = stops and not self._request.continue_on_error
+        stops = stops_at_error(self._request, "multipart", self._scope.dialect)
         errors = [index for index, answer in enumerate(answers) if _has_failed(answer)]
         if stops and errors and errors[0] < len(answers) - 1:
             behind = errors[0] + 1
@@ -188,7 +186,9 @@ class _Pair:
                 self._check_accepted(answer, self._key(id) in depended_on)
         missing = [each for key, each in sent.items() if key not in answered]
         # Whom the responses without an identifier answer is not known: they may be these.
-        if len(missing) > unnamed and not (tail or self._may_stop()):
+        if len(missing) > unnamed and not (
+            tail or stops_at_error(self._request, "json", self._scope.dialect)
+        ):
             self._say_missing([_name_of(each.operation) for each in missing])
 
     def _tail(self) -> int:
@@ -196,10 +196,6 @@ class _Pair:
         last = self._response.items[-1] if self._response.items else None
         is_tail = isinstance(last, OperationResponse) and last.status == 202
         return int(is_tail and self._scope.format == "multipart")
-
-    def _may_stop(self) -> bool:
-        wanted = self._request.continue_on_error
-        return self._scope.dialect.json_stops_on_error if wanted is None else not wanted
 
     def _check_group(self, each: _Sent, answer: _Answer) -> None:
         if self._scope.format == "multipart":
