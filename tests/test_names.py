@@ -10,6 +10,7 @@ from odata_batch import (
     BatchRequest,
     BatchResponse,
     ChangeSet,
+    Dialect,
     Execution,
     Operation,
     OperationResponse,
@@ -139,3 +140,19 @@ def test_an_identifier_is_answered_twice_in_any_case() -> None:
     found = check_response(body, "application/json", dialect=GRAPH).diagnostics
     assert [each.rule.slug for each in found] == ["duplicate-response-id"]
     assert check_response(body, "application/json", dialect=ODATA_4_01).diagnostics == ()
+
+
+def test_an_answer_names_its_request_and_its_group_in_any_case() -> None:
+    operations = [Operation.delete("A", id="a"), Operation.delete("B", id="b")]
+    request = BatchRequest([ChangeSet(operations, id="g")])
+    body = b"""{"responses":[{"id":"A","status":204,"atomicityGroup":"G"},
+        {"id":"B","status":204,"atomicityGroup":"G"}]}"""
+
+    def found(dialect: Dialect) -> set[str]:
+        report = check_response(
+            body, "application/json", request=request, request_format="json", dialect=dialect
+        )
+        return {each.rule.slug for each in report.diagnostics}
+
+    assert found(ANY_CASE) == set()
+    assert found(ODATA_4_01) == {"response-unexpected", "response-missing"}

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from odata_batch._checks.messages import Scope
-from odata_batch._graph.names import key_of, stops_at_error
+from odata_batch._graph.names import Names, key_of, stops_at_error
 from odata_batch._graph.prepare import prepare
 from odata_batch._model.dialect import Format
 from odata_batch._model.findings import Diagnostic, quote
@@ -45,14 +45,6 @@ def check_pair(
         _Pair(asked, replace(response, items=response.responses()), scope).check_by_position()
     else:
         _Pair(request, response, scope).check_by_position()
-
-
-@dataclass(frozen=True, slots=True)
-class _Sent:
-    """An operation of the request, and the name of its group."""
-
-    operation: Operation
-    group: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +134,11 @@ class _Pair:
     def _check_end(self) -> None:
         asked, answers = self._request.items, self._response.items
         stops = stops_at_error(self._request, "multipart", self._scope.dialect)
-        errors = [index for index, answer in enumerate(answers) if _has_failed(answer)]
+        errors = [
+            index
+            for index, answer in enumerate(answers)
+            if any(found.response.status >= 400 for found in _answers((answer,)))
+        ]
         if stops and errors and errors[0] < len(answers) - 1:
             behind = errors[0] + 1
             message = f"responses go on behind an error, in items[{errors[0]}]"
@@ -152,24 +148,30 @@ class _Pair:
         accounted = stops and errors[-1:] == [len(answers) - 1]
         accounted |= isinstance(last, OperationResponse) and last.status == 202
         if len(answers) < len(asked) and not accounted:
-            self._say_missing([_name_of(item) for item in asked[len(answers) :]])
+            self._say_missing(asked[len(answers) :])
 
-    def _say_missing(self, names: Sequence[str]) -> None:
+    def _say_missing(self, items: Sequence[RequestItem]) -> None:
         if self._response.truncated or self._response.next_link is not None:
             return
-        others = f" and {len(names) - 1} more" if len(names) > 1 else ""
-        self._say(Rule.RESPONSE_MISSING, f"there is no response to {names[0]}{others}")
+        others = f" and {len(items) - 1} more" if len(items) > 1 else ""
+        self._say(Rule.RESPONSE_MISSING, f"there is no response to {_name_of(items[0])}{others}")
 
     # -- a JSON request: by id --
 
     def check_by_id(self) -> None:
         """Compare the operations of both sides by their ids."""
-        sent = {self._key(each.operation.id or ""): each for each in _sent(self._request)}
-        depended_on = {self._key(name) for each in sent.values() for name in _names(each)}
+        names = Names(self._request.items, dialect=self._scope.dialect)
+        answers = list(_answers(self._response.items))
+        last = self._response.items[-1] if self._response.items else None
+        is_accepted = isinstance(last, OperationResponse) and last.status == 202
+        # The last part of a multipart response, if it is a 202, stands for all that is left.
+        has_tail = is_accepted and self._scope.format == "multipart"
+        depended_on = {
+            self._key(name) for operation in names.operations for name in operation.depends_on
+        }
         answered = set()
         unnamed = 0
-        tail = self._tail()
-        for answer in _answers(self._response.items[: len(self._response.items) - tail]):
+        for answer in answers[:-1] if has_tail else answers:
             id = answer.response.id
             if id is None:
                 unnamed += 1
@@ -177,53 +179,31 @@ class _Pair:
                 self._say_of(Rule.RESPONSE_ID, message, answer)
                 continue
             answered.add(self._key(id))
-            each = sent.get(self._key(id))
-            if each is None:
+            named = names.named(id)
+            if not named:
                 message = f"the id {quote(id)} is none of the request"
                 self._say_of(Rule.RESPONSE_UNEXPECTED, message, answer)
-            else:
-                self._check_group(each, answer)
-                self._check_accepted(answer, self._key(id) in depended_on)
-        missing = [each for key, each in sent.items() if key not in answered]
+                continue
+            self._check_group(names.operations[named[0]], names.group_of(named[0]), answer)
+            if answer.response.status == 202 and self._key(id) in depended_on:
+                message = f"{quote(id)} is answered with 202, others depend on it"
+                self._say_of(Rule.ACCEPTED_WITH_DEPENDENTS, message, answer)
+        missing = [each for each in names.operations if self._key(each.id or "") not in answered]
         # Whom the responses without an identifier answer is not known: they may be these.
-        if len(missing) > unnamed and not (
-            tail or stops_at_error(self._request, "json", self._scope.dialect)
-        ):
-            self._say_missing([_name_of(each.operation) for each in missing])
+        if len(missing) > unnamed and not has_tail:
+            if not stops_at_error(self._request, "json", self._scope.dialect):
+                self._say_missing(missing)
 
-    def _tail(self) -> int:
-        """Return 1 if the last response, a 202, stands for all that is left."""
-        last = self._response.items[-1] if self._response.items else None
-        is_tail = isinstance(last, OperationResponse) and last.status == 202
-        return int(is_tail and self._scope.format == "multipart")
-
-    def _check_group(self, each: _Sent, answer: _Answer) -> None:
+    def _check_group(self, item: Operation, group: str | None, answer: _Answer) -> None:
         if self._scope.format == "multipart":
             if "." in answer.path:
                 message = "found a change set in the response to a JSON request"
                 self._say_of(Rule.RESPONSE_STRUCTURE, message, answer)
-        elif answer.group != each.group:
-            expected = "none" if each.group is None else quote(each.group)
+        elif (answer.group and self._key(answer.group)) != (group and self._key(group)):
+            expected = "none" if group is None else quote(group)
             found = "none" if answer.group is None else quote(answer.group)
-            message = f"the group of {_name_of(each.operation)} is {expected}, here it is {found}"
+            message = f"the group of {_name_of(item)} is {expected}, here it is {found}"
             self._say_of(Rule.RESPONSE_GROUP, message, answer)
-
-    def _check_accepted(self, answer: _Answer, has_dependents: bool) -> None:
-        if answer.response.status == 202 and has_dependents:
-            message = f"{quote(answer.response.id or '')} is answered with 202, others depend on it"
-            self._say_of(Rule.ACCEPTED_WITH_DEPENDENTS, message, answer)
-
-
-def _sent(request: BatchRequest) -> Iterator[_Sent]:
-    for item in request.items:
-        if isinstance(item, ChangeSet):
-            yield from (_Sent(operation, item.id) for operation in item.operations())
-        else:
-            yield _Sent(item, None)
-
-
-def _names(each: _Sent) -> tuple[str, ...]:
-    return each.operation.depends_on
 
 
 def _answers(items: Sequence[ResponseItem], path: str | None = None) -> Iterator[_Answer]:
@@ -235,12 +215,6 @@ def _answers(items: Sequence[ResponseItem], path: str | None = None) -> Iterator
                 yield _Answer(response, f"{place}.items[{inner}]", item.id)
         else:
             yield _Answer(item, place, None)
-
-
-def _has_failed(answer: ResponseItem) -> bool:
-    if isinstance(answer, ChangeSetResponse):
-        return any(response.status >= 400 for response in answer.responses())
-    return answer.status >= 400
 
 
 def _name_of(item: RequestItem) -> str:
