@@ -5,15 +5,15 @@ takes their responses; whoever runs them decides how, and may be a server, a moc
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import ClassVar, Final, TypeAlias
 
 from odata_batch._checks import batch as rules
 from odata_batch._checks import messages as message_rules
 from odata_batch._coding.settings import Settings
+from odata_batch._graph.names import Names, stops_at_error
 from odata_batch._graph.prepare import depth_of, prepare
-from odata_batch._graph.references import Dependencies, dependencies_of
 from odata_batch._graph.urls import is_batch_resource, is_within, location_of, resolve_url
 from odata_batch._model.dialect import Dialect, Format, check_format
 from odata_batch._model.findings import (
@@ -151,7 +151,8 @@ class Execution:
 
     **Errors.** An error is a status of 400 or more. `continue_on_error` is `True` to go on in any
     case, `False` to stop in any case, and `None` to obey the preference, without which multipart
-    batches stop (`Dialect.multipart_stops_on_error`) and JSON batches go on. After a stop no
+    batches stop (`Dialect.multipart_stops_on_error`) and JSON batches go on
+    (`Dialect.json_stops_on_error`). After a stop no
     further item starts; those that have started are finished, change sets included. What was not
     started has no response.
 
@@ -236,15 +237,17 @@ class Execution:
         check_format(self._response_format)
         self._flat = format == "json" and self._response_format == "multipart"
         self._batch_url = _absolute(batch_url, "batch_url")
-        root = _directory(batch_url) if service_root is None else service_root
-        self._service_root = _absolute(root, "service_root")
+        if service_root is None:
+            path = batch_url.partition("#")[0].partition("?")[0]
+            service_root = path[: path.rfind("/") + 1]
+        self._service_root = _absolute(service_root, "service_root")
         _refuse(request, format, dialect, limits)
         prepared = prepare(request, format=format, dialect=dialect)
         self._dialect = dialect
         self._inheritance = Inheritance(Headers(headers), dialect, format, dropped_headers)
         self._evaluate = evaluate
         self._locate = locate
-        self._stops = _stops(request, format, continue_on_error, dialect)
+        self._stops = stops_at_error(request, format, dialect, continue_on_error)
         self._operations = request.operations()
         # A JSON request names all of its operations; what else is generated was never sent.
         self._source = prepared if format == "json" else request
@@ -252,9 +255,8 @@ class Execution:
         if not dialect.atomicity_groups:
             request, self._source = _dissolved(request), _dissolved(self._source)
         in_turn = ordered is True or (format == "multipart" and (self._stops or ordered is None))
-        dependencies = _dependencies_in(self._source, dialect)
-        order = _order(dependencies)
-        self._plan = Plan(request, dependencies, order, in_turn, ordered is not False)
+        names = Names(self._source.items, dialect=dialect)
+        self._plan = Plan(names, request.items, in_turn, ordered is not False)
         self._schedule = self._plan.schedule
         self._answers: dict[int, OperationResponse] = {}
         self._steps: dict[int, Step] = {}
@@ -265,10 +267,6 @@ class Execution:
         self._open = 0
         self._stopped = False
         self._advance()
-
-    @property
-    def _units(self) -> Sequence[Unit]:
-        return self._plan.units
 
     @property
     def finished(self) -> bool:
@@ -342,7 +340,7 @@ class Execution:
         if not self.finished:
             raise RuntimeError(f"the batch is not finished, {self._open} of its items are open")
         items = [
-            item for unit in self._units if unit.settled for item in self._response_items(unit)
+            item for unit in self._plan.units if unit.settled for item in self._response_items(unit)
         ]
         return with_format(BatchResponse(items), self._response_format)
 
@@ -360,7 +358,7 @@ class Execution:
         startable = self._schedule.startable
         while self._pending or (startable and not self._stopped):
             if not self._pending:
-                self._start(self._units[startable.popleft()])
+                self._start(self._plan.units[startable.popleft()])
                 continue
             unit = self._pending.pop(next(iter(self._pending)))
             try:
@@ -386,7 +384,8 @@ class Execution:
             unit.failure = _error(400, "the change set holds no request")
         for index in unit.members:
             try:
-                self._check_condition_supported(index)
+                if self._evaluate is None and self._operations[index].condition is not None:
+                    raise _Refused(424, _NO_CONDITIONS)
                 self._check_edges(unit, index, outside=True)
             except _Refused as refused:
                 self._answer(unit, index, refused.response)
@@ -480,21 +479,17 @@ class Execution:
         answer = self._answers.get(node)
         return node >= len(self._operations) if answer is None else answer.ok
 
-    def _check_condition_supported(self, index: int) -> None:
-        if self._evaluate is None and self._operations[index].condition is not None:
-            raise _Refused(424, "conditions are not supported")
-
     def _check_condition(self, unit: Unit, index: int) -> None:
-        self._check_condition_supported(index)
         condition = self._operations[index].condition
-        if condition is None or self._evaluate is None:
+        if condition is None:
             return
-        results = {
-            edge.name: self._outcome(edge.target, unit)
-            for edge in self._plan.edges_of(index)
-            if edge.target is not None
-        }
-        known = {name: response for name, response in results.items() if response is not None}
+        if self._evaluate is None:
+            raise _Refused(424, _NO_CONDITIONS)
+        known: dict[str, OperationResponse] = {}
+        for edge in self._plan.edges_of(index):
+            answer = None if edge.target is None else self._outcome(edge.target, unit)
+            if answer is not None:
+                known[edge.name] = answer
         if not self._evaluate(condition, known):
             raise _Refused(424, f"the condition {quote(condition)} is not met")
 
@@ -606,6 +601,7 @@ class _Refused(Exception):
         self.response = _error(status, message)
 
 
+_NO_CONDITIONS = "conditions are not supported"
 # References that are not resolved here: what they refer to comes first, nothing more.
 _ORDER_ONLY = frozenset(("query", "condition", "body"))
 
@@ -653,26 +649,11 @@ def _check_response(response: OperationResponse, lowest: int) -> None:
         raise ValueError(f"the status is from {lowest} to 599 here, not {response.status}")
 
 
-def _stops(
-    request: BatchRequest, format: Format, continue_on_error: bool | None, dialect: Dialect
-) -> bool:
-    """Tell whether nothing starts after the first error (OData Protocol, 8.2.8.3)."""
-    wanted = request.continue_on_error if continue_on_error is None else continue_on_error
-    if wanted is None:
-        return format == "multipart" and dialect.multipart_stops_on_error
-    return not wanted
-
-
 def _absolute(url: str, name: str) -> str:
     authority = grammar.AUTHORITY.match(url)
     if authority is None or not authority[1]:
         raise ValueError(f"{name} is an absolute URL, not {quote(url)}")
     return url
-
-
-def _directory(url: str) -> str:
-    path = url.partition("#")[0].partition("?")[0]
-    return path[: path.rfind("/") + 1]
 
 
 def _refuse(request: BatchRequest, format: Format, dialect: Dialect, limits: Limits) -> None:
@@ -695,27 +676,6 @@ def _refuse(request: BatchRequest, format: Format, dialect: Dialect, limits: Lim
         checks.finish()
     except Stop:  # a dialect makes light of limits
         raise LimitExceeded(findings.diagnostics[-1]) from None
-
-
-def _dependencies_in(request: BatchRequest, dialect: Dialect) -> Dependencies:
-    """Return what depends on what: also in multipart, on groups that somebody has named."""
-    return dependencies_of(request, format="json", dialect=dialect)
-
-
-def _order(dependencies: Dependencies) -> tuple[int, ...]:
-    """Return the order in which the operations run one after the other: that of the batch.
-
-    Only a group that was split on the wire may depend on what now comes later, and nothing waits
-    for its own group. Other references than these two do not change the order.
-    """
-    item_of = dependencies.item_of
-    edges = [
-        edge
-        for edge in dependencies.edges
-        if edge.place in ("depends_on", "url")
-        and (edge.target is None or edge.target != len(item_of) + item_of[edge.source])
-    ]
-    return dependencies.order(edges)
 
 
 def _refuse_quotas(request: BatchRequest, dialect: Dialect, limits: Limits) -> None:

@@ -1,4 +1,4 @@
-"""What of a batch waits for what, while it is executed.
+"""Execution order: which operations wait for which.
 
 An item of the batch is a unit: an operation alone, or a change set. A unit starts once all that its
 operations depend on is settled; within a change set the same holds for its operations. Both are a
@@ -9,12 +9,12 @@ number of operations and dependencies, and nothing recurses.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from odata_batch._graph.references import Dependencies, Edge
-from odata_batch._model.values import BatchRequest, ChangeSet, OperationResponse
+from odata_batch._graph.names import Edge, Names
+from odata_batch._model.values import ChangeSet, OperationResponse, RequestItem
 
 
 class Schedule:
@@ -64,49 +64,51 @@ class Unit:
 
 
 class Plan:
-    """The units of a batch, and what their operations depend on."""
+    """The units of a batch, and what their operations depend on.
+
+    `names` is the index of the batch, `items` are those of the caller. With `in_turn` the units run
+    one after the other, with `members_in_turn` the operations of each change set.
+    """
 
     def __init__(
-        self,
-        request: BatchRequest,
-        dependencies: Dependencies,
-        order: Sequence[int],
-        in_turn: bool,
-        members_in_turn: bool,
+        self, names: Names, items: Sequence[RequestItem], in_turn: bool, members_in_turn: bool
     ) -> None:
-        members = _members(request)
-        unit_order = _unit_order([dependencies.item_of[index] for index in order], members)
-        self._item_of = dependencies.item_of
+        self._names = names
+        size = len(names.operations)
+        # Nothing waits for its own change set.
+        edges = [
+            edge
+            for edge in names.edges
+            if edge.target is None or edge.target != size + names.item_of[edge.source]
+        ]
+        # Only a group that was split on the wire may depend on what now comes later; other
+        # references than these two do not change the order.
+        order = names.order(edge for edge in edges if edge.place in ("depends_on", "url"))
+        unit_order = _unit_order([names.item_of[index] for index in order], names.members)
+        ranks = {index: rank for rank, index in enumerate(order)}
+        unit_ranks = {index: rank for rank, index in enumerate(unit_order)}
         self._edges: list[list[Edge]] = [[] for _ in order]
         self._depended_on: set[int] = set()
         between: list[tuple[int, int]] = []
-        within: list[list[tuple[int, int]]] = [[] for _ in members]
-        ranks = {index: rank for rank, index in enumerate(order)}
-        unit_ranks = {index: rank for rank, index in enumerate(unit_order)}
-        for source, target in self._take_edges(dependencies.edges):
-            unit, other = self._item_of[source], self._unit_index(target)
+        within: list[list[tuple[int, int]]] = [[] for _ in items]
+        for edge in edges:
+            self._edges[edge.source].append(edge)
+            if edge.target is None:
+                continue
+            self._depended_on.add(edge.target)
+            unit, other = names.item_of[edge.source], names.item(edge.target)
             # Nothing waits for what comes later, so that nothing waits forever.
             if unit != other and unit_ranks[other] < unit_ranks[unit]:
                 between.append((other, unit))
-            elif unit == other and ranks[target] < ranks[source]:
-                within[unit].append((target, source))
+            elif unit == other and ranks[edge.target] < ranks[edge.source]:
+                within[unit].append((edge.target, edge.source))
         self.schedule = Schedule(unit_order, pairwise(unit_order) if in_turn else between)
-        member_order: list[list[int]] = [[] for _ in members]
-        for index in order:
-            member_order[self._item_of[index]].append(index)
-        self.units = [
-            Unit(
-                index=index,
-                change_set=item if isinstance(item, ChangeSet) else None,
-                members=members[index],
-                schedule=Schedule(
-                    member_order[index],
-                    pairwise(member_order[index]) if members_in_turn else within[index],
-                ),
-                left=len(members[index]),
-            )
-            for index, item in enumerate(request.items)
-        ]
+        self.units = []
+        for index, (item, members) in enumerate(zip(items, names.members, strict=True)):
+            turns = sorted(members, key=ranks.__getitem__)
+            schedule = Schedule(turns, pairwise(turns) if members_in_turn else within[index])
+            change_set = item if isinstance(item, ChangeSet) else None
+            self.units.append(Unit(index, change_set, members, schedule, len(members)))
 
     def edges_of(self, index: int) -> Sequence[Edge]:
         """Return what an operation depends on, its own change set left out."""
@@ -118,36 +120,7 @@ class Plan:
 
     def unit_of(self, node: int) -> Unit:
         """Return the unit of an operation, or of a change set."""
-        return self.units[self._unit_index(node)]
-
-    def _unit_index(self, node: int) -> int:
-        count = len(self._item_of)
-        return self._item_of[node] if node < count else node - count
-
-    def _take_edges(self, edges: Iterable[Edge]) -> Iterator[tuple[int, int]]:
-        """Keep the edges; yield the ends of those that have two."""
-        for edge in edges:
-            source, target = edge.source, edge.target
-            if target is not None:
-                if (
-                    target >= len(self._item_of)
-                    and self._unit_index(target) == self._item_of[source]
-                ):
-                    continue  # nothing waits for its own change set
-                self._depended_on.add(target)
-                yield source, target
-            self._edges[source].append(edge)
-
-
-def _members(request: BatchRequest) -> list[range]:
-    """Return the indexes of the operations of each item."""
-    members = []
-    stop = 0
-    for item in request.items:
-        start = stop
-        stop += len(item.operations()) if isinstance(item, ChangeSet) else 1
-        members.append(range(start, stop))
-    return members
+        return self.units[self._names.item(node)]
 
 
 def _unit_order(order: Iterable[int], members: Sequence[range]) -> list[int]:
