@@ -4,8 +4,6 @@ Decoders hand every item to `RequestRules` or `ResponseRules` as it is completed
 after the last; encoders do the same before they write. What can be known of an item alone, or of
 it and those before it, is reported with it; what needs the rest of the batch is reported at the
 end. All work is linear in the number of operations and dependencies.
-
-Why this long: what a request refers to, and how, is one table of names that all rules look into.
 """
 
 from __future__ import annotations

@@ -29,9 +29,9 @@ def stops_at_error(
     `asked` is what somebody says of `continue_on_error` instead of the request. Where neither says
     anything, `dialect` knows what the service does in this format.
 
-    >>> stops_at_error(BatchRequest(), "multipart", ODATA_4_01)
+    >>> stops_at_error(BatchRequest([]), "multipart", ODATA_4_01)
     True
-    >>> stops_at_error(BatchRequest(), "json", ODATA_4_01)
+    >>> stops_at_error(BatchRequest([]), "json", ODATA_4_01)
     False
     """
     goes_on = request.continue_on_error if asked is None else asked
@@ -182,6 +182,11 @@ class Names:
         """Yield an edge for each other operation that a member such as `Customer@odata.bind` names.
 
         Strings elsewhere in a body may be prices, and some services resolve no references at all.
+
+        >>> order = Operation.post("Orders", json={"Customer@odata.bind": "$1", "Note": "$1"})
+        >>> names = Names([Operation.post("Customers", json={}, id="1"), order])
+        >>> [(edge.source, edge.target) for edge in names.bindings()]
+        [(1, 0)]
         """
         if self.dialect.references == "none":
             return
