@@ -253,11 +253,11 @@ class Execution:
         self._source = prepared if format == "json" else request
         self._ids = [operation.id for operation in self._source.operations()]
         if not dialect.atomicity_groups:
-            request, self._source = _dissolved(request), _dissolved(self._source)
+            request = _dissolved(request, dialect)
+            self._source = _dissolved(self._source, dialect)
         in_turn = ordered is True or (format == "multipart" and (self._stops or ordered is None))
         names = Names(self._source.items, dialect=dialect)
         self._plan = Plan(names, request.items, in_turn, ordered is not False)
-        self._schedule = self._plan.schedule
         self._answers: dict[int, OperationResponse] = {}
         self._steps: dict[int, Step] = {}
         self._locations: dict[int, str | None] = {}
@@ -355,7 +355,7 @@ class Execution:
 
     def _advance(self) -> None:
         """Do what can be done without anybody's answer."""
-        startable = self._schedule.startable
+        startable = self._plan.schedule.startable
         while self._pending or (startable and not self._stopped):
             if not self._pending:
                 self._start(self._plan.units[startable.popleft()])
@@ -423,17 +423,14 @@ class Execution:
     def _settle(self, unit: Unit) -> None:
         unit.settled = True
         self._open -= 1
-        self._schedule.settle(unit.index)
+        self._plan.schedule.settle(unit.index)
         if unit.failed and self._stops and not self._stopped:
-            self._stop()
-
-    def _stop(self) -> None:
-        """Take back what has not been handed out, unless it belongs to a change set that began."""
-        self._stopped = True
-        units = [unit for unit, _ in self._out] + list(self._pending.values())
-        self._open -= sum(not unit.begun for unit in units)
-        self._out = [entry for entry in self._out if entry[0].begun]
-        self._pending = {index: unit for index, unit in self._pending.items() if unit.begun}
+            # What has not been handed out is taken back, unless its change set has begun.
+            self._stopped = True
+            units = [unit for unit, _ in self._out] + list(self._pending.values())
+            self._open -= sum(not unit.begun for unit in units)
+            self._out = [entry for entry in self._out if entry[0].begun]
+            self._pending = {index: unit for index, unit in self._pending.items() if unit.begun}
 
     # -- one step --
 
@@ -606,13 +603,13 @@ _NO_CONDITIONS = "conditions are not supported"
 _ORDER_ONLY = frozenset(("query", "condition", "body"))
 
 
-def _dissolved(request: BatchRequest) -> BatchRequest:
+def _dissolved(request: BatchRequest, dialect: Dialect) -> BatchRequest:
     """Return the operations without the change sets, and nothing that depends on one."""
-    groups = {item.id for item in request.items if isinstance(item, ChangeSet)}
-    items = [
-        replace(each, depends_on=tuple(name for name in each.depends_on if name not in groups))
-        for each in request.operations()
-    ]
+    names = Names(request.items, dialect=dialect)
+    items = []
+    for each in names.operations:
+        kept = tuple(name for name in each.depends_on if names.group(name) is None)
+        items.append(replace(each, depends_on=kept))
     return replace(request, items=tuple(items))
 
 
