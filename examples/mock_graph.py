@@ -7,15 +7,10 @@ from collections.abc import Callable
 
 import httpx
 
-from odata_batch import (
-    BatchError,
-    Execution,
-    OperationResponse,
-    Step,
-    decode_request,
-    encode_response,
-)
+from odata_batch import BatchError, Codec, OperationResponse, Step
 from odata_batch.dialects import GRAPH
+
+CODEC = Codec(GRAPH)
 
 
 def mock_graph(answer: Callable[[Step], OperationResponse]) -> httpx.MockTransport:
@@ -26,8 +21,8 @@ def mock_graph(answer: Callable[[Step], OperationResponse]) -> httpx.MockTranspo
             return httpx.Response(404, json={"error": {"code": "NotFound", "message": "no batch"}})
         try:
             content_type = request.headers.get("Content-Type", "")
-            batch = decode_request(request.read(), content_type, dialect=GRAPH)
-            execution = Execution(batch, batch_url=str(request.url), format="json", dialect=GRAPH)
+            batch = CODEC.decode_request(request.read(), content_type)
+            execution = CODEC.execution(batch, batch_url=str(request.url))
         except BatchError as error:
             fault = {"code": "BadRequest", "message": str(error)}
             return httpx.Response(error.http_status, json={"error": fault})
@@ -35,7 +30,7 @@ def mock_graph(answer: Callable[[Step], OperationResponse]) -> httpx.MockTranspo
             for step in execution.ready():
                 assert isinstance(step, Step)  # Graph has no transactions to begin
                 execution.complete(step, answer(step))
-        payload = encode_response(execution.response(), format="json", dialect=GRAPH)
+        payload = CODEC.encode_response(execution.response())
         return httpx.Response(200, headers=payload.headers, content=payload.body)
 
     return httpx.MockTransport(serve)
