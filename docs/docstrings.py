@@ -1,7 +1,8 @@
 """What is public, as Markdown: signatures, fields and docstrings, read from the syntax trees.
 
-They are read from the source, because a signature should stand on the page as it does there: a
-default by its name, an annotation as it was written.
+They are read from the source, because a signature should be on the page as it is there: a default
+by its name, an annotation as it was written. Only the public names and modules are known here;
+where something is defined, the imports tell.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from typing import Final, NamedTuple, TypeAlias, TypeGuard
 import odata_batch
 
 WIDTH = 88
-PUBLIC_MODULES = ("dialects", "capture", "strategies")
+PACKAGE = "odata_batch"
+PUBLIC_MODULES = tuple(f"{PACKAGE}.{name}" for name in ("dialects", "capture", "strategies"))
 
 Function: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
 Variable: TypeAlias = ast.Assign | ast.AnnAssign
@@ -30,29 +32,36 @@ Place: TypeAlias = "tuple[Source, Definition]"
 class Source:
     """A module of the package: its tree, and what it defines and imports."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, name: str, path: Path) -> None:
         text = path.read_bytes()
-        self.name = path.stem
+        self.name = name
         self.tree = ast.parse(text, str(path))
         self._lines = text.split(b"\n")
         self.names: dict[str, Definition] = {}
         self.origins: dict[str, tuple[str, str]] = {}
         for node in self.tree.body:
             if isinstance(node, ast.ImportFrom):
-                module = (node.module or "").removeprefix("odata_batch").lstrip(".") or "__init__"
-                origins = {alias.asname or alias.name: (module, alias.name) for alias in node.names}
-                self.origins.update(origins)
+                for alias in node.names:
+                    self.origins[alias.asname or alias.name] = (node.module or "", alias.name)
             elif isinstance(node, Definition):
                 self.names[name_of(node)] = node
 
     def text(self, node: ast.expr) -> str:
-        """Return an expression as it stands in the source, in one line."""
+        """Return an expression as it is in the source, in one line, without names of modules."""
         first, last = node.lineno - 1, (node.end_lineno or node.lineno) - 1
         lines = self._lines[first : last + 1]
         lines[-1] = lines[-1][: node.end_col_offset]
         lines[0] = lines[0][node.col_offset :]
         joined = " ".join(line.strip().decode() for line in lines)
+        for name, _ in self.modules():
+            joined = re.sub(rf"(?<![\w.]){name}\.(?=\w)", "", joined)
         return re.sub(r"(?<=[(\[]) |,? (?=[)\]])", "", joined)
+
+    def modules(self) -> Iterator[tuple[str, str]]:
+        """Yield the names that stand for modules of the package, and the names of those."""
+        for name, origin in self.origins.items():
+            if ".".join(origin) in SOURCES:
+                yield name, ".".join(origin)
 
 
 class Member(NamedTuple):
@@ -69,18 +78,28 @@ def name_of(node: Definition) -> str:
     return ast.unparse(node.target) if isinstance(node, ast.AnnAssign) else node.name
 
 
-SOURCES: Final[Mapping[str, Source]] = {
-    path.stem: Source(path) for path in sorted(Path(odata_batch.__file__).parent.glob("*.py"))
-}
+def sources() -> Iterator[Source]:
+    root = Path(odata_batch.__file__).parent
+    for path in sorted(root.rglob("*.py")):
+        module = path.parent if path.name == "__init__.py" else path.with_suffix("")
+        yield Source(".".join((PACKAGE, *module.relative_to(root).parts)), path)
+
+
+SOURCES: Final[Mapping[str, Source]] = {source.name: source for source in sources()}
 
 
 def find(module: str, name: str) -> Place | None:
     """Return where a name that a module uses is defined, if that is in the package."""
     source = SOURCES.get(module)
-    if source is not None and name in source.names:
+    if source is None:
+        return None
+    if name in source.names:
         return source, source.names[name]
-    origin = None if source is None else source.origins.get(name)
-    return None if origin is None else find(*origin)
+    if name in source.origins:
+        return find(*source.origins[name])
+    # `values.Operation` has lost its module in `Source.text`.
+    owners = (SOURCES[found] for _, found in source.modules())
+    return next(((each, each.names[name]) for each in owners if name in each.names), None)
 
 
 def is_function(node: ast.stmt) -> TypeGuard[Function]:
@@ -90,7 +109,7 @@ def is_function(node: ast.stmt) -> TypeGuard[Function]:
 def is_public(source: Source, node: Definition) -> bool:
     """Whether a definition has a place of its own in the reference."""
     name = name_of(node)
-    has_place = source.name in PUBLIC_MODULES and not name.startswith("_")
+    has_place = source.name.startswith(PUBLIC_MODULES) and not name.startswith("_")
     return has_place or name in odata_batch.__all__
 
 
@@ -282,7 +301,7 @@ def aliases_of(source: Source, text: str, seen: frozenset[str]) -> dict[str, str
 def public_names() -> dict[str, dict[str, Place]]:
     """Return what is public by the module under which it is shown, in the order of the source."""
     found: dict[str, dict[str, Place]] = {}
-    for module in ("__init__", *PUBLIC_MODULES):
+    for module in (PACKAGE, *PUBLIC_MODULES):
         own = [name for name in SOURCES[module].names if name[0].isalpha()]
         listed = SOURCES[module].names.get("__all__")
         if isinstance(listed, Variable) and listed.value is not None:
@@ -290,9 +309,9 @@ def public_names() -> dict[str, dict[str, Place]]:
         for name in own:
             place = find(module, name)
             assert place is not None, name
-            shown = place[0].name if module == "__init__" else module
-            title = name if name in odata_batch.__all__ else f"{module}.{name}"
-            found.setdefault(shown, {})[title] = place
+            shown = place[0].name if module == PACKAGE else module
+            title = f"{module}.{name}".removeprefix(f"{PACKAGE}.")
+            found.setdefault(shown, {})[name if name in odata_batch.__all__ else title] = place
     return {
         module: dict(sorted(names.items(), key=lambda name: (name[1][0].name, name[1][1].lineno)))
         for module, names in found.items()

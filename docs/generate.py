@@ -3,8 +3,8 @@
 `python docs/generate.py` writes reference.md, rules.md and dialects.md. With `--check` it compares
 them instead, names those that differ and exits with 1 if there are any.
 
-A new public name needs nothing here. A new module takes its title from `TITLES` or, without one,
-from its name.
+A new public name needs nothing here. What a module defines is shown under its title in `TITLES` or,
+without one, under its name.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from typing import Final
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from docs.docstrings import (
+    PACKAGE,
     PUBLIC_MODULES,
     SOURCES,
     Place,
@@ -69,26 +70,29 @@ known. Every preset is a value: `dataclasses.replace` makes another one of it.
 SEVERITIES = """Where a cell is empty, the severity is that of the catalogue.
 """
 
-# The order of the reference; modules that are not here follow in the order of their names.
+# The order of the reference. A module has the first of these titles whose name it defines; those
+# that define none follow, in the order of their names.
 TITLES: Final[Mapping[str, str]] = {
-    "_model": "Values",
-    "_headers": "Header fields",
-    "_encoding": "Encoding",
-    "_decoding": "Decoding and checking",
-    "_prepare": "Preparing",
-    "_matching": "Matching",
-    "_outcomes": "Outcomes",
-    "_planning": "Splitting and retrying",
-    "_conversion": "Converting between formats",
-    "_execution": "Executing",
-    "_references": "References",
-    "_urls": "URLs",
-    "_diagnostics": "Findings",
-    "_errors": "What is raised",
-    "_limits": "Bounds",
-    "dialects": "Dialects",
-    "capture": "Captured messages",
-    "strategies": "Generated test data",
+    "BatchRequest": "Values",
+    "Headers": "Header fields",
+    "Codec": "Reading and writing",
+    "encode_request": "Encoding",
+    "decode_request": "Decoding and checking",
+    "prepare": "Preparing",
+    "match": "Matching",
+    "Outcome": "Outcomes",
+    "split": "Splitting and retrying",
+    "convert_request": "Converting between formats",
+    "Execution": "Executing",
+    "find_references": "References",
+    "resolve_url": "URLs",
+    "Rule": "Rules",
+    "Diagnostic": "Findings, and what is raised",
+    "Dialect": "What is allowed",
+    "Limits": "Bounds",
+    "dialects.OASIS": "Dialects",
+    "capture.Message": "Captured messages",
+    "strategies.operations": "Generated test data",
 }
 
 
@@ -100,7 +104,7 @@ def section(module: str, title: str, names: Mapping[str, Place]) -> str:
     about = (ast.get_docstring(SOURCES[module].tree) or "").partition("\n\n")[0]
     blocks = [f"## {title}\n\n{about}\n"]
     if module in PUBLIC_MODULES:
-        blocks.append(f"```python\nfrom odata_batch.{module} import *\n```\n")
+        blocks.append(f"```python\nfrom {module} import *\n```\n")
     aliases: dict[str, str] = {}
     for name, place in names.items():
         blocks.append(definition_text(name, *place))
@@ -116,13 +120,16 @@ def anchor(heading: str) -> str:
 
 def reference() -> str:
     modules = public_names()
-    order = sorted(modules, key=lambda name: ([*TITLES, name].index(name), name))
-    titles = {name: TITLES.get(name, name.strip("_").capitalize()) for name in order}
+    titles = {name: name.rpartition(".")[2].strip("_").capitalize() for name in sorted(modules)}
+    for name, title in reversed([*TITLES.items()]):
+        titles |= {module: title for module in modules if name in modules[module]}
+    places = [*TITLES.values()]
+    order = sorted(titles, key=lambda name: [*places, titles[name]].index(titles[name]))
     contents = ""
     for module in order:
         names = ", ".join(f"[{name}](#{anchor(name)})" for name in modules[module])
         contents += f"- [{titles[module]}](#{anchor(titles[module])}): {names}\n"
-    about = prose(ast.get_docstring(SOURCES["__init__"].tree) or "")
+    about = prose(ast.get_docstring(SOURCES[PACKAGE].tree) or "")
     head = f"# The public names\n\n{contents}\n{START}\n{about}"
     return "\n".join([head, *(section(name, titles[name], modules[name]) for name in order)])
 
@@ -143,7 +150,7 @@ def shown_by(manifest: Mapping[str, list[dict[str, str]]]) -> dict[str, list[str
     return found
 
 
-def rule_text(rule: Rule, files: Sequence[str], remedy: str) -> str:
+def rule_text(rule: Rule, files: Sequence[str]) -> str:
     fatal = ", fatal" if rule.fatal else ""
     lines = [
         f"### {rule.slug}\n",
@@ -153,7 +160,7 @@ def rule_text(rule: Rule, files: Sequence[str], remedy: str) -> str:
     severities = {name: dict(preset.severities).get(rule) for name, preset in PRESETS.items()}
     levels = [f"{each.name.lower()} in `{name}`" for name, each in severities.items() if each]
     lines += [f"- By dialect: {', '.join(levels)}"] if levels else []
-    lines += [f"- How to fix: {remedy}"] if remedy else []
+    lines.append(f"- How to fix: {rule.remedy}")
     links = ", ".join(f"[{Path(file).stem}](../spec-fixtures/{file})" for file in files)
     return "\n".join([*lines, *([f"- Shown by: {links}"] if links else [])]) + "\n"
 
@@ -162,11 +169,11 @@ def rules() -> str:
     files = shown_by(json.loads(MANIFEST.read_text("utf-8")))
     lines = [RULES]
     for heading, name in re.findall(
-        r"^    (?:# -- (.+) --|([A-Z][A-Z0-9_]*) = \()$", inspect.getsource(Rule), re.MULTILINE
+        r"^ *(?:# -- (.+) --$|([A-Z][A-Z0-9_]*) = )", inspect.getsource(Rule), re.MULTILINE
     ):
         rule = Rule.__members__.get(name)
         lines += [f"## {heading[:1].upper()}{heading[1:]}\n"] if heading else []
-        lines += [rule_text(rule, files.get(rule.slug, ()), rule.remedy)] if rule else []
+        lines += [rule_text(rule, files.get(rule.slug, ()))] if rule else []
     return "\n".join(lines)
 
 
@@ -205,7 +212,7 @@ def dialects() -> str:
     lines += [f"The same in all of them: {'; '.join(same)}.\n"] if same else []
     lines += ["## Severities\n", SEVERITIES, table(["rule", "catalogue", *columns], levels)]
     lines.append("## Sources\n")
-    for name, docstring in docstrings_of_variables("dialects").items():
+    for name, docstring in docstrings_of_variables(presets.__name__).items():
         if isinstance(getattr(presets, name), Dialect):
             lines.append(f"### {name}\n\n{prose(docstring)}")
     return "\n".join(lines)
