@@ -168,8 +168,10 @@ def rule_text(rule: Rule, files: Sequence[str]) -> str:
 def rules() -> str:
     files = shown_by(json.loads(MANIFEST.read_text("utf-8")))
     lines = [RULES]
+    # The module is asked, because the class says that it comes from odata_batch.
+    source = inspect.getsource(sys.modules[Rule.__repr__.__module__])
     for heading, name in re.findall(
-        r"^ *(?:# -- (.+) --$|([A-Z][A-Z0-9_]*) = )", inspect.getsource(Rule), re.MULTILINE
+        r"^ *(?:# -- (.+) --$|([A-Z][A-Z0-9_]*) = )", source, re.MULTILINE
     ):
         rule = Rule.__members__.get(name)
         lines += [f"## {heading[:1].upper()}{heading[1:]}\n"] if heading else []
@@ -198,7 +200,7 @@ def dialects() -> str:
     rows = [
         [f"`{field.name}`", *(cell(getattr(preset, field.name)) for preset in PRESETS.values())]
         for field in fields(Dialect)
-        if field.name != "severities"
+        if field.init and field.name != "severities"
     ]
     severities = [dict(preset.severities) for preset in PRESETS.values()]
     levels = [

@@ -273,7 +273,7 @@ def test_the_types_of_a_public_class_can_be_looked_up(cls: type) -> None:
 def test_the_examples_in_docstrings_run() -> None:
     runner, parser = doctest.DocTestRunner(verbose=False), doctest.DocTestParser()
     for module in MODULES:
-        names = vars(importlib.import_module(module))
+        names = vars(odata_batch) | vars(importlib.import_module(module))
         for text in docstrings(TREES[module]):
             source = inspect.cleandoc(str(text.value))
             runner.run(parser.get_doctest(source, names, module, module, text.lineno - 1))

@@ -235,27 +235,26 @@ class Execution:
         format = Settings(dialect, format, limits).format_of(request)
         self._response_format = format if response_format is None else response_format
         check_format(self._response_format)
-        self._flat = format == "json" and self._response_format == "multipart"
+        json = format == "json"
+        self._flat = json and self._response_format == "multipart"
         self._batch_url = _absolute(batch_url, "batch_url")
         if service_root is None:
             path = batch_url.partition("#")[0].partition("?")[0]
             service_root = path[: path.rfind("/") + 1]
         self._service_root = _absolute(service_root, "service_root")
         _refuse(request, format, dialect, limits)
-        prepared = prepare(request, format=format, dialect=dialect)
         self._dialect = dialect
         self._inheritance = Inheritance(Headers(headers), dialect, format, dropped_headers)
-        self._evaluate = evaluate
-        self._locate = locate
+        self._evaluate, self._locate = evaluate, locate
         self._stops = stops_at_error(request, format, dialect, continue_on_error)
         self._operations = request.operations()
         # A JSON request names all of its operations; what else is generated was never sent.
-        self._source = prepared if format == "json" else request
+        self._source = prepare(request, format=format, dialect=dialect) if json else request
         self._ids = [operation.id for operation in self._source.operations()]
         if not dialect.atomicity_groups:
             request = _dissolved(request, dialect)
             self._source = _dissolved(self._source, dialect)
-        in_turn = ordered is True or (format == "multipart" and (self._stops or ordered is None))
+        in_turn = ordered is True or (not json and (self._stops or ordered is None))
         names = Names(self._source.items, dialect=dialect)
         self._plan = Plan(names, request.items, in_turn, ordered is not False)
         self._answers: dict[int, OperationResponse] = {}
