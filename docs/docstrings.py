@@ -33,10 +33,10 @@ class Source:
     """A module of the package: its tree, and what it defines and imports."""
 
     def __init__(self, name: str, path: Path) -> None:
-        text = path.read_bytes()
         self.name = name
-        self.tree = ast.parse(text, str(path))
-        self._lines = text.split(b"\n")
+        self.code = path.read_text("utf-8")
+        self.tree = ast.parse(self.code, str(path))
+        self._lines = self.code.encode().split(b"\n")
         self.names: dict[str, Definition] = {}
         self.origins: dict[str, tuple[str, str]] = {}
         for node in self.tree.body:
@@ -56,6 +56,10 @@ class Source:
         for name, _ in self.modules():
             joined = re.sub(rf"(?<![\w.]){name}\.(?=\w)", "", joined)
         return re.sub(r"(?<=[(\[]) |,? (?=[)\]])", "", joined)
+
+    def type(self, node: ast.expr) -> str:
+        """Return an annotation, without the quotes that it may need where it is."""
+        return re.sub(r'^"(.*)"$', r"\1", self.text(node))
 
     def modules(self) -> Iterator[tuple[str, str]]:
         """Yield the names that stand for modules of the package, and the names of those."""
@@ -160,7 +164,7 @@ def default_text(source: Source, node: ast.expr) -> str:
 
 
 def parameter(source: Source, node: ast.arg, default: ast.expr | None = None) -> str:
-    text = f"{node.arg}: {source.text(node.annotation)}" if node.annotation else node.arg
+    text = f"{node.arg}: {source.type(node.annotation)}" if node.annotation else node.arg
     return text if default is None else f"{text} = {default_text(source, default)}"
 
 
@@ -187,7 +191,7 @@ def fence(name: str, parameters: Iterable[str], returns: str = "") -> str:
 
 def signature(source: Source, node: Function, owner: str = "") -> str:
     decorators = {ast.unparse(each) for each in node.decorator_list}
-    returns = source.text(node.returns) if node.returns else "None"
+    returns = source.type(node.returns) if node.returns else "None"
     if "property" in decorators:
         return f"```py\n.{node.name}: {returns}\n```\n"
     of_class = decorators & {"classmethod", "staticmethod"}
@@ -212,7 +216,7 @@ def bullet(text: str, docstring: str) -> str:
 
 
 def field_text(source: Source, node: ast.AnnAssign) -> str:
-    text = f"{name_of(node)}: {source.text(node.annotation)}"
+    text = f"{name_of(node)}: {source.type(node.annotation)}"
     default = node.value
     if isinstance(default, ast.Call) and ast.unparse(default.func) == "field":
         default = next((each.value for each in default.keywords if each.arg == "default"), None)
@@ -226,7 +230,7 @@ def set_in(source: Source, maker: ast.FunctionDef) -> Iterator[str]:
         if isinstance(node, ast.Assign) and docstring:
             name = name_of(node).removeprefix("self.")
             annotation = types.get(name)
-            yield bullet(f"{name}: {source.text(annotation)}" if annotation else name, docstring)
+            yield bullet(f"{name}: {source.type(annotation)}" if annotation else name, docstring)
 
 
 def attributes_of(source: Source, owner: ast.ClassDef) -> Iterator[str]:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import ast
-import inspect
 import json
 import re
 import sys
@@ -31,6 +30,7 @@ from docs.docstrings import (
     bullet,
     definition_text,
     docstrings_of_variables,
+    find,
     prose,
     public_names,
 )
@@ -76,13 +76,10 @@ TITLES: Final[Mapping[str, str]] = {
     "BatchRequest": "Values",
     "Headers": "Header fields",
     "Codec": "Reading and writing",
-    "encode_request": "Encoding",
-    "decode_request": "Decoding and checking",
-    "prepare": "Preparing",
-    "match": "Matching",
+    "RequestEncoder": "Writing in chunks",
+    "RequestDecoder": "Reading in chunks",
     "Outcome": "Outcomes",
-    "split": "Splitting and retrying",
-    "convert_request": "Converting between formats",
+    "retry_after": "Trying again",
     "Execution": "Executing",
     "find_references": "References",
     "resolve_url": "URLs",
@@ -168,10 +165,10 @@ def rule_text(rule: Rule, files: Sequence[str]) -> str:
 def rules() -> str:
     files = shown_by(json.loads(MANIFEST.read_text("utf-8")))
     lines = [RULES]
-    # The module is asked, because the class says that it comes from odata_batch.
-    source = inspect.getsource(sys.modules[Rule.__repr__.__module__])
+    place = find(PACKAGE, "Rule")
+    assert place is not None
     for heading, name in re.findall(
-        r"^ *(?:# -- (.+) --$|([A-Z][A-Z0-9_]*) = )", source, re.MULTILINE
+        r"^ *(?:# -- (.+) --$|([A-Z][A-Z0-9_]*) = )", place[0].code, re.MULTILINE
     ):
         rule = Rule.__members__.get(name)
         lines += [f"## {heading[:1].upper()}{heading[1:]}\n"] if heading else []
