@@ -1,13 +1,14 @@
 """Hypothesis profiles, chosen by the environment variable HYPOTHESIS_PROFILE.
 
-`default` is for every run, `ci` and `quick` are for the first and for the other Pythons of a
-machine that has many to try, `thorough` is for an idle hour. No profile has a deadline: under
-coverage the first example is always slow.
+`default` is for every run, `quick` is for the second and third Python of a machine, `thorough` is
+for an idle hour. No profile has a deadline: under coverage the first example is always slow.
 """
 
-import os
-
 from hypothesis import HealthCheck, settings
+
+from odata_batch import Dialect
+
+from .helpers import PROFILE
 
 # The parent is named, because Hypothesis chooses another one where it sees a CI server.
 BASE = settings(
@@ -17,8 +18,14 @@ BASE = settings(
     suppress_health_check=[HealthCheck.too_slow],
 )
 
-settings.register_profile("default", BASE, max_examples=100)
-settings.register_profile("ci", BASE, max_examples=30)
-settings.register_profile("quick", BASE, max_examples=15)
+settings.register_profile("default", BASE, max_examples=30)
+settings.register_profile("quick", BASE, max_examples=10)
 settings.register_profile("thorough", BASE, max_examples=10_000)
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+settings.load_profile(PROFILE)
+
+
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """Name tests alike in every process: sets have no order, what is compressed holds the time."""
+    if isinstance(val, Dialect):
+        return val.name
+    return "many octets" if isinstance(val, bytes) and len(val) > 60 else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,6 +15,9 @@ from odata_batch import (
     RequestDecoder,
     ResponseDecoder,
 )
+
+PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "default")
+"""How much is tried, of generated examples and of splits: quick, default or thorough."""
 
 CRLF = b"\r\n"
 MULTIPART = "multipart/mixed; boundary=b"
