@@ -4,6 +4,8 @@ VENV = .venv
 DEMO_FILE = spec-fixtures/valid/query-change-set-query.http
 WORKERS = auto
 FUZZ_SECONDS = 60
+MODULE = _wire/http
+SEED = 1
 FUZZ_SEEDS = $(wildcard fuzz/corpus fuzz/seeds \
 	spec-fixtures/valid spec-fixtures/invalid spec-fixtures/captured)
 
@@ -23,7 +25,7 @@ PYTHON_3_12 = $(shell for name in "$(PYTHON)" python3.12 python3.13 python3.14 p
 
 .DEFAULT_GOAL = help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check thorough fuzz bench docs interop peers mitmproxy clean python
+.PHONY: help demo test check thorough fuzz bench docs mutants interop peers mitmproxy clean python
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
@@ -57,6 +59,9 @@ bench: $(VENV)/ready ## time decoding and encoding beside the floors
 docs: $(VENV)/ready ## write the pages of docs/ that are made from the code
 	"$(VENV)/bin/python" docs/generate.py
 
+mutants: $(VENV)/mutmut .mutants/times.json ## change MODULE (_wire/http) at 150 places; do tests notice?
+	"$(VENV)/bin/python" mutants/mutate.py --seed=$(SEED) $(MODULE)
+
 interop: TABLE = 1
 interop: $(if $(NPM),.interop/cap/ready) peers ## talk to other programs over loopback, and write docs/interop.md
 	@if [ -n "$(PYTHON_3_12)" ]; then $(MAKE) --no-print-directory mitmproxy; \
@@ -71,8 +76,8 @@ mitmproxy: .venv-mitmproxy/ready
 	.venv-mitmproxy/bin/python -m pytest -m interop tests/test_interop_mitmproxy.py
 
 clean: ## remove everything that these targets made
-	rm -rf people.db .interop .venv .venv-* .coverage .fuzz .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
-	find odata_batch tests benchmarks docs fuzz examples -name __pycache__ -prune \
+	rm -rf people.db .interop .mutants .venv .venv-* .coverage .fuzz .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
+	find odata_batch tests benchmarks docs fuzz mutants examples -name __pycache__ -prune \
 		-exec rm -rf {} + 2>/dev/null || true
 
 python:
@@ -93,6 +98,14 @@ $(VENV)/atheris: $(VENV)/ready
 		echo "No atheris for this Python. It is published for CPython 3.11 to 3.14 on Linux x86-64;"; \
 		echo "choose one of these: make fuzz VENV=.venv-fuzz PYTHON=/path/to/python3.12"; exit 1; } >&2
 	@touch "$@"
+
+$(VENV)/mutmut: $(VENV)/ready
+	"$(VENV)/bin/python" -m pip install --quiet --disable-pip-version-check 'mutmut>=3.8,<3.9'
+	@touch "$@"
+
+# Which test runs which line of the package, and how long it takes.
+.mutants/times.json: $(shell find odata_batch tests -name '*.py') | $(VENV)/mutmut
+	"$(VENV)/bin/python" mutants/mutate.py --survey
 
 .venv-interop/ready: pyproject.toml tests/interop/requirements.txt | python
 	"$(PYTHON)" -m venv --clear .venv-interop
