@@ -22,6 +22,7 @@ from odata_batch import (
     Execution,
     Operation,
     OperationResponse,
+    Step,
     check_request,
     check_response,
     convert_request,
@@ -31,7 +32,6 @@ from odata_batch import (
     remaining,
     split,
 )
-from odata_batch._server.execution import Step
 
 SIZES = (2500, 5000, 10_000)
 # A time that does more than triple when the input doubles, and is not mere noise, is quadratic.
