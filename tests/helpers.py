@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from odata_batch import (
     BatchError,
     BatchRequest,
     BatchResponse,
     Diagnostic,
+    Dialect,
+    Limits,
+    Report,
     RequestDecoder,
     ResponseDecoder,
+    Severity,
+    check_request,
+    check_response,
 )
+from odata_batch.dialects import ODATA_4_01
 
 PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "default")
 """How much is tried, of generated examples and of splits: quick, default or thorough."""
@@ -49,12 +57,13 @@ def member(message: bytes, id: bytes | None = b"1", *, boundary: bytes = b"c") -
     return part(message, head=head, boundary=boundary)
 
 
-def chunkings(data: bytes) -> Iterator[list[bytes]]:
-    """Yield the data whole, at every two-way split, and byte by byte."""
+def chunkings(data: bytes, splits: int = 500) -> Iterator[list[bytes]]:
+    """Yield the data whole, at so many two-way splits or at every one, and in small pieces."""
     yield [data]
-    for index in range(1, len(data)):
+    for index in range(1, len(data), 1 + len(data) // splits):
         yield [data[:index], data[index:]]
-    yield [data[index : index + 1] for index in range(len(data))]
+    size = 1 if len(data) < 5000 else 1009
+    yield [data[index : index + size] for index in range(0, len(data), size)]
 
 
 Decoder = RequestDecoder | ResponseDecoder
@@ -78,6 +87,64 @@ def outcomes(
 ) -> set[Outcome]:
     """Return the different outcomes of all chunkings of the data; there should be one."""
     return {fed(decoder(content_type, strict=strict), chunks) for chunks in chunkings(data)}
+
+
+def checked_request(
+    data: bytes,
+    content_type: str = MULTIPART,
+    *,
+    headers: Mapping[str, str] = MappingProxyType({}),
+    dialect: Dialect = ODATA_4_01,
+    limits: Limits = Limits(),  # noqa: B008 - frozen
+    splits: int = 500,
+) -> Report[BatchRequest]:
+    """Return what `check_request` says; decoding says the same, whatever the chunks."""
+
+    def decoded(chunks: list[bytes]) -> Outcome:
+        return fed(
+            RequestDecoder(content_type, headers=headers, dialect=dialect, limits=limits), chunks
+        )
+
+    report = check_request(data, content_type, headers=headers, dialect=dialect, limits=limits)
+    agree(report, {decoded(chunks) for chunks in chunkings(data, splits)})
+    return report
+
+
+def checked_response(
+    data: bytes,
+    content_type: str = MULTIPART,
+    *,
+    headers: Mapping[str, str] = MappingProxyType({}),
+    dialect: Dialect = ODATA_4_01,
+    limits: Limits = Limits(),  # noqa: B008 - frozen
+    splits: int = 500,
+) -> Report[BatchResponse]:
+    """Return what `check_response` says; decoding says the same, whatever the chunks."""
+
+    def decoded(chunks: list[bytes]) -> Outcome:
+        return fed(
+            ResponseDecoder(content_type, headers=headers, dialect=dialect, limits=limits), chunks
+        )
+
+    report = check_response(data, content_type, headers=headers, dialect=dialect, limits=limits)
+    agree(report, {decoded(chunks) for chunks in chunkings(data, splits)})
+    return report
+
+
+def agree(report: Report[BatchRequest] | Report[BatchResponse], decoded: set[Outcome]) -> None:
+    """Hold what decoding gave against the report, up to the first error."""
+    ((result, _, found),) = decoded
+    assert found == report.diagnostics[: len(found)]
+    if report.ok:
+        assert (result, found) == (report.value, report.diagnostics)
+    else:
+        assert result == str(found[-1]) == str(report.of(Severity.ERROR)[0])
+
+
+def places(report: Report[BatchRequest] | Report[BatchResponse], start: int = 0) -> str:
+    """Return what was found as slugs and positions, which are counted from `start`."""
+    found = [(each.rule.slug, each.position) for each in report.diagnostics]
+    return " ".join(f"{slug}@{'' if at is None else at - start}" for slug, at in found)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
