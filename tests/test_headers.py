@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from odata_batch import Headers
 
-
 # -- the mapping ---------------------------------------------------------------------------------
 
 
