@@ -1,0 +1,840 @@
+"""The JSON batch format as it is read: envelope, items, fields, bodies, groups, and damage."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Callable
+
+import pytest
+
+from odata_batch import (
+    BatchRequest,
+    BatchResponse,
+    ChangeSet,
+    ChangeSetResponse,
+    DecodeError,
+    LimitExceeded,
+    Limits,
+    Operation,
+    OperationResponse,
+    Report,
+    RequestDecoder,
+    check_request,
+    decode_request,
+    decode_response,
+)
+
+from .helpers import JSON, checked_request, checked_response, fed
+
+# What `{GET`, `{POST` and `{OK` are short for.
+GET = '"id":"1","method":"GET","url":"a"'
+POST = '"id":"1","method":"POST","url":"a"'
+OK = '"id":"1","status":200'
+
+
+Check = Callable[[bytes, str], Report[BatchRequest] | Report[BatchResponse]]
+
+
+def spelt(text: str) -> str:
+    for name, members in (("GET", GET), ("POST", POST), ("OK", OK)):
+        text = text.replace("{" + name, "{" + members)
+    return text
+
+
+def requests(*objects: str) -> bytes:
+    """Return a batch request of objects."""
+    return spelt(f'{{"requests":[{",".join(objects)}]}}').encode()
+
+
+def responses(*objects: str) -> bytes:
+    """Return a batch response of objects."""
+    return spelt(f'{{"responses":[{",".join(objects)}]}}').encode()
+
+
+def marked(data: bytes) -> tuple[bytes, int]:
+    """Return the data without its mark, which is "^", and the position of the mark."""
+    before, mark, after = data.partition(b"^")
+    assert mark
+    return before + after, len(before)
+
+
+def operation(item: str, limits: Limits | None = None) -> Operation:
+    """Return the one operation of a batch request, in which nothing is found."""
+    report = checked_request(requests(item), JSON, limits=limits or Limits(), splits=4)
+    assert report.value is not None
+    assert report.diagnostics == ()
+    (found,) = report.value.operations()
+    return found
+
+
+def slugs(report: Report[BatchRequest] | Report[BatchResponse]) -> list[str]:
+    return [found.rule.slug for found in report.diagnostics]
+
+
+# -- members --------------------------------------------------------------------------------------
+
+
+def test_a_request_has_all_its_members() -> None:
+    data = requests(
+        "{GET}",
+        '{"id":"2","atomicityGroup":"g","dependsOn":["1"],"if":"$1 eq 1","method":"POST",'
+        '"url":"b","headers":{"content-type":"text/plain","x":"y"},"@a":[1],"body":"c"}',
+    )
+    second = Operation(
+        "POST",
+        "b",
+        {"content-type": "text/plain", "x": "y"},
+        b"c",
+        id="2",
+        depends_on=("1",),
+        condition="$1 eq 1",
+        annotations=[("@a", b"[1]")],
+    )
+    expected = BatchRequest([Operation.get("a", id="1"), ChangeSet([second], id="g")])
+    assert decode_request(data, JSON) == expected
+
+
+def test_a_response_has_all_its_members() -> None:
+    data = responses(
+        "{OK}",
+        '{"id":"2","atomicityGroup":"g","status":201,"headers":{"location":"b"},"@a":1,"body":{}}',
+    )
+    second = OperationResponse(201, {"location": "b"}, b"{}", id="2", annotations=[("@a", b"1")])
+    expected = BatchResponse([OperationResponse(200, id="1"), ChangeSetResponse([second], id="g")])
+    assert decode_response(data, JSON) == expected
+
+
+def test_members_may_have_any_order_and_any_blanks() -> None:
+    members = ['"id" : "1"', '"method"\t:"POST"', '"url":\r\n"a"', '"body":\n{ "x" : 1 }']
+    expected = BatchRequest([Operation("POST", "a", body=b'{ "x" : 1 }', id="1")])
+    for order in itertools.permutations(members):
+        assert decode_request(requests("{" + " ,\n".join(order) + " }"), JSON) == expected
+
+
+@pytest.mark.parametrize(
+    ("item", "expected"),
+    [
+        (
+            r'{"\u0069d":"1","m\u0065thod":"GET","url":"a","b\u006fdy":null}',
+            Operation.get("a", id="1"),
+        ),
+        ('{GET,"dependsOn":[]}', Operation.get("a", id="1")),
+        ('{"id":"1","method":"get","url":"a"}', Operation.get("a", id="1")),
+        ('{"id":"1","method":"dElEtE","url":"a"}', Operation.delete("a", id="1")),
+    ],
+)
+def test_members_are_read(item: str, expected: Operation) -> None:
+    assert operation(item) == expected
+
+
+@pytest.mark.parametrize(
+    "text", ["\xe9", "\u65e5", "\U0001f600", "\u2028", '"', "\\", "/", "a\u0301"]
+)
+def test_text_of_all_planes_is_read(text: str) -> None:
+    for ascii in (True, False):
+        item = f'{{GET,"if":{json.dumps(text, ensure_ascii=ascii)}}}'
+        (found,) = decode_request(requests(item), JSON).operations()
+        assert found.condition == text
+
+
+def test_an_item_knows_its_offset_in_bytes() -> None:
+    data, position = marked(requests(" ^{GET}").replace(b"{", '{"\xe9":"\u20ac",'.encode(), 1))
+    assert decode_request(data, JSON).items[0].position == position
+    data, position = marked(requests('^{GET,"atomicityGroup":"g"}'))
+    assert decode_request(data, JSON).items[0].position == position
+
+
+def test_depends_on_is_read_in_order() -> None:
+    items = ["{GET}", "{GET}".replace("GET", GET.replace("1", "2"))]
+    third = "{" + GET.replace("1", "3") + ',"dependsOn":["2","1","2"]}'
+    found = decode_request(requests(*items, third), JSON).operations()
+    assert found[2].depends_on == ("2", "1", "2")
+
+
+# -- the envelope ---------------------------------------------------------------------------------
+
+# A text with a mark where something is found, and what is found, without its rule.
+ENVELOPES = [
+    ("^[]", "found '[]'"),
+    (' ^"requests"', "found '\"requests\"'"),
+    ("^null", "found 'null'"),
+    (" ^{}", "found no such member"),
+    ('^{"requests":null}', "found 'null'"),
+    ('^{"requests":{"a":1}}', "found '{\"a\":1}'"),
+    ('^{"responses":[]}', "found the member responses"),
+    ('^{"requests":[],"responses":[]}', "found both requests and responses"),
+    ('^{"requests":[],"requests":1}', "found '1'"),
+    ('^{"error":{}}', "found no such member"),
+]
+SYNTAX = [
+    ("^", "found the end, expected a JSON batch"),
+    (" \n^", "found the end, expected a JSON batch"),
+    ("^--batch", "found '--batch', expected JSON"),
+    ("[] ^[]", "found '[]', expected nothing behind the JSON text"),
+    ('{"requests":[]}^x', "found 'x', expected nothing behind the JSON text"),
+    ('{"requests":^}', "found '}', expected JSON"),
+    ('{"requests":[^', "found the end, expected JSON"),
+    ('{"requests":[1^', "found the end, expected a comma or ']'"),
+    ('{"requests":[1,^]}', "found ']}', expected JSON"),
+    ('{"requests":[{"a":1,^}]}', "found '}]}', expected the name of a member"),
+    ('{"requests":[{"body":^x}]}', "found 'x}]}', expected JSON"),
+    ('{"requests":[{"body":^[NaN]}]}', "found '[NaN]}]}', expected JSON without NaN and Infinity"),
+]
+RESPONSE_ENVELOPES = [
+    ("^[]", "found '[]'"),
+    ("^{}", "found no such member"),
+    ('^{"requests":[]}', "found the member requests"),
+    ('^{"error":{},"responses":1}', "found '1'"),
+]
+EXPECTED = "expected an object with the array"
+BROKEN: list[tuple[Check, str, str, str]] = [
+    *((checked_request, data, "json-syntax", text) for data, text in SYNTAX),
+    *(
+        (checked_request, data, "json-envelope", f"{text}, {EXPECTED} requests")
+        for data, text in ENVELOPES
+    ),
+    *(
+        (checked_response, data, "json-envelope", f"{text}, {EXPECTED} responses")
+        for data, text in RESPONSE_ENVELOPES
+    ),
+    (
+        checked_response,
+        '^{"error":{"code":"1"}}',
+        "json-error-response",
+        'found the single error \'{"code":"1"}\', expected a batch response',
+    ),
+]
+
+
+@pytest.mark.parametrize(("check", "text", "slug", "message"), BROKEN)
+def test_a_broken_batch_is_refused(check: Check, text: str, slug: str, message: str) -> None:
+    data, position = marked(text.encode())
+    report = check(data, JSON)
+    (found,) = report.diagnostics
+    assert (found.rule.slug, found.message, found.position) == (slug, message, position)
+    assert (report.complete, found.path) == (False, "")
+
+
+def test_a_request_without_operations_is_noted() -> None:
+    report = checked_request(b'{"requests":[]}', JSON)
+    (found,) = report.diagnostics
+    assert (report.value, found.rule.slug, found.position) == (
+        BatchRequest([]),
+        "json-no-requests",
+        0,
+    )
+    assert found.message == "the array requests is empty"
+    response = checked_response(b'{"responses":[]}', JSON)
+    assert (response.value, response.diagnostics) == (BatchResponse([]), ())
+
+
+# Members of the envelope with a mark, the annotations, and what is found.
+@pytest.mark.parametrize(
+    ("members", "annotations", "expected"),
+    [
+        ('"@a": 1.10 ,"responses":[]', [("@a", b"1.10")], ""),
+        (
+            '"responses":[],"b":^{ "c":[ ]}',
+            [("b", b'{ "c":[ ]}')],
+            "json-unknown-member: found the member 'b'; it is kept as an annotation",
+        ),
+        (
+            '"responses":[],"@odata.context":^"d"',
+            [("@odata.context", b'"d"')],
+            "json-context: found @odata.context",
+        ),
+        (
+            '"@context":^null,"responses":[]',
+            [("@context", b"null")],
+            "json-context: found @context",
+        ),
+        (
+            '"responses":[],"error":^{}',
+            [("error", b"{}")],
+            "json-unknown-member: found the member 'error'; it is kept as an annotation",
+        ),
+        (
+            '"responses":[],"@a":1,"@a":^2',
+            [("@a", b"2")],
+            "json-duplicate-other-member: found the member '@a' once more",
+        ),
+        (
+            '"responses":[{}],"responses":^[]',
+            [],
+            "json-duplicate-member: found the member 'responses' once more",
+        ),
+    ],
+)
+def test_members_beside_the_array_are_kept_as_they_are_spelt(
+    members: str, annotations: list[tuple[str, bytes]], expected: str
+) -> None:
+    text = ("{" + members + "}").encode()
+    data, position = marked(text if b"^" in text else text + b"^")
+    report = checked_response(data, JSON)
+    assert report.value is not None and report.value.items == ()
+    assert report.value.annotations == tuple(annotations)
+    found = [(f"{each.rule.slug}: {each.message}", each.position) for each in report.diagnostics]
+    assert found == ([(expected, position)] if expected else [])
+
+
+@pytest.mark.parametrize(
+    ("members", "link", "message"),
+    [
+        ('"@nextLink":"\xe9?$skip=1"', "\xe9?$skip=1", None),
+        ('"@odata.nextLink":"a"', "a", None),
+        ('"@odata.nextLink":"a","@nextLink":"a"', "a", None),
+        ('"@nextLink":^1', None, "@nextLink is '1', expected one string"),
+        ('"@nextLink":^null', None, "@nextLink is 'null', expected one string"),
+        ('"@odata.nextLink":^["a"]', None, "@odata.nextLink is '[\"a\"]', expected one string"),
+        (
+            '"@odata.nextLink":^"b","@nextLink":"a"',
+            "a",
+            "@odata.nextLink is '\"b\"', expected one string",
+        ),
+    ],
+)
+def test_a_next_link_is_one_string(members: str, link: str | None, message: str | None) -> None:
+    text = f'{{"responses":[],{members}}}'.encode()
+    data, position = marked(text if message else text + b"^")
+    report = checked_response(data, JSON)
+    assert report.value is not None
+    assert (report.value.next_link, report.value.annotations) == (link, ())
+    found = [(each.rule.slug, each.message, each.position) for each in report.diagnostics]
+    assert found == ([("json-next-link", message, position)] if message else [])
+
+
+def test_in_a_request_a_next_link_is_an_annotation() -> None:
+    data = requests("{GET}").replace(b"]}", b'],"@nextLink":"a"}')
+    assert decode_request(data, JSON).annotations == (("@nextLink", b'"a"'),)
+
+
+def test_a_byte_order_mark_is_a_warning_and_counts() -> None:
+    data, position = marked(b"\xef\xbb\xbf" + requests("^{GET}"))
+    report = checked_request(data, JSON)
+    assert slugs(report) == ["json-byte-order-mark"]
+    assert report.value is not None and report.value.items[0].position == position
+
+
+# -- findings about an item -----------------------------------------------------------------------
+
+PNG = '"headers":{"content-type":"image/png"},"body":null'
+ITEMS = [
+    ("^null", "json-item: found 'null', expected an object"),
+    ("^[{}]", "json-item: found '[{}]', expected an object"),
+    ('^{"method":"GET","url":"a"}', "json-missing-member: the object has no id"),
+    ('^{"id":"1","url":"a"}', "json-missing-member: the object has no method"),
+    ('^{"id":"1","method":"GET"}', "json-missing-member: the object has no url"),
+    (
+        '{"id":^1.10,"method":"GET","url":"a"}',
+        "json-id-number: id is the number '1.10', expected a string",
+    ),
+    ('{"id":^null,"method":"GET","url":"a"}', "json-type: id is 'null', expected a string"),
+    ('{"id":^true,"method":"GET","url":"a"}', "json-type: id is 'true', expected a string"),
+    ('{"id":"1","method":^null,"url":"a"}', "json-type: method is 'null', expected a string"),
+    ('{"id":"1","method":"GET","url":^1}', "json-type: url is '1', expected a string"),
+    ('{GET,"if":^true}', "json-type: if is 'true', expected a string"),
+    ('{GET,"if":^1}', "json-type: if is '1', expected a string"),
+    ('{GET,"atomicityGroup":^1}', "json-type: atomicityGroup is '1', expected a string"),
+    ('{GET,"atomicityGroup":^""}', "json-type: atomicityGroup is '\"\"', expected a name"),
+    ('{GET,"dependsOn":^1}', "json-type: dependsOn is '1', expected an array of strings"),
+    (
+        '{GET,"dependsOn":^{"a":"b"}}',
+        'json-type: dependsOn is \'{"a":"b"}\', expected an array of strings',
+    ),
+    (
+        '{GET,"dependsOn":^["0",1]}',
+        "json-type: dependsOn is '[\"0\",1]', expected an array of strings",
+    ),
+    ('{GET,"headers":^[]}', "json-type: headers is '[]', expected an object"),
+    ('{GET,"headers":^"a: b"}', "json-type: headers is '\"a: b\"', expected an object"),
+    ('{GET,"headers":^{"a":1.10}}', "json-header-value: header 'a' is 1.10, expected a string"),
+    ('{GET,"headers":^{"a":true}}', "json-header-value: header 'a' is true, expected a string"),
+    ('{GET,"headers":^{"Accept":"b"}}', "json-header-case: header names are not in lower case"),
+    ('{GET,"headers":^{"a":"b","a":"c"}}', "json-header-collision: header 'a' is both 'b' and 'c'"),
+    (
+        '{GET,"headers":^{"a":"b","a":"b"}}',
+        "json-header-collision-equal: header 'a' stands twice with the same value",
+    ),
+    ('{GET,"x y":^1}', "json-unknown-member: found the member 'x y'; it is kept as an annotation"),
+    ('{GET,"@context":^1}', "json-context: found @context"),
+    (
+        '{GET,"dependsOn":[],"dependsOn":^[]}',
+        "json-duplicate-member: found the member 'dependsOn' once more",
+    ),
+    ('{GET,"\\u0075rl":^"b"}', "json-duplicate-member: found the member 'url' once more"),
+    ('{GET,"@a":1,"@a":^2}', "json-duplicate-other-member: found the member '@a' once more"),
+    *(
+        (
+            f'{{GET,"headers":^{{"a":{value}}}}}',
+            "json-type: header 'a' is neither a string, a number nor a boolean",
+        )
+        for value in ("null", "[]", '["b"]', "{}", '{"b":[1]}')
+    ),
+    *(
+        (
+            f'{{GET,"{name}":^null}}',
+            f"json-null-member: {name} is null, expected that it is left out",
+        )
+        for name in ("atomicityGroup", "dependsOn", "if", "headers")
+    ),
+    *(
+        (
+            f'{{POST,{PNG},"{name}":^{value}}}',
+            f"json-duplicate-member: found the member '{name}' once more",
+        )
+        for name, value in (
+            *(("id", '"1"'), ("method", '"POST"'), ("url", '"a"'), ("headers", "{}")),
+            ("body", "null"),
+        )
+    ),
+    (f'^"{"x" * 70}"', f"json-item: found '\"{'x' * 59}'..., expected an object"),
+    (
+        f'{{"id":"1","method":"GET","url":^["{"x" * 70}"]}}',
+        f"json-type: url is '[\"{'x' * 58}'..., expected a string",
+    ),
+    (
+        f'{{GET,"headers":^{{"a":{"9" * 99}}}}}',
+        f"json-header-value: header 'a' is {'9' * 60}, expected a string",
+    ),
+]
+
+
+def one_finding(report: Report[BatchRequest] | Report[BatchResponse], position: int) -> str:
+    """Return what is found in the first item, at this position and nowhere else."""
+    (found,) = report.diagnostics
+    assert (found.position, found.path, report.complete) == (position, "items[0]", True)
+    return f"{found.rule.slug}: {found.message}"
+
+
+@pytest.mark.parametrize(("item", "expected"), ITEMS)
+def test_what_is_wrong_with_a_request_is_found(item: str, expected: str) -> None:
+    data, position = marked(requests(item))
+    assert one_finding(checked_request(data, JSON, splits=8), position) == expected
+
+
+RESPONSES = [
+    ("^1", "json-item: found '1', expected an object"),
+    ('^{"status":200}', "json-response-id-missing: the object has no id"),
+    ('{"id":^null,"status":200}', "json-null-member: id is null, expected that it is left out"),
+    ('{"id":^7,"status":200}', "json-id-number: id is the number '7', expected a string"),
+    ('{"id":^[],"status":200}', "json-type: id is '[]', expected a string"),
+    ('^{"id":"1"}', "json-missing-member: the object has no status"),
+    ('{OK,"@a":1,"@a":^2}', "json-duplicate-other-member: found the member '@a' once more"),
+    ('{OK,"status":^200}', "json-duplicate-member: found the member 'status' once more"),
+    (
+        '{OK,"method":^"GET"}',
+        "json-unknown-member: found the member 'method'; it is kept as an annotation",
+    ),
+    *(
+        (
+            f'{{"id":"1","status":^{status}}}',
+            f"json-status: status is {status!r}, expected a number from 100 to 599",
+        )
+        for status in (
+            *("null", "true", "99", "600", "1000", "-200", "2e2", "200.5", "0", '""', '"OK"'),
+            *('" 200"', '"200 OK"', "[200]", "{}"),
+        )
+    ),
+    *(
+        (
+            f'{{"id":"1","status":^{status}}}',
+            f"json-status-spelling: status is {status!r}, expected 204",
+        )
+        for status in ('"204"', "204.0", "204.000", '"204.0"')
+    ),
+]
+
+
+@pytest.mark.parametrize(("item", "expected"), RESPONSES)
+def test_what_is_wrong_with_a_response_is_found(item: str, expected: str) -> None:
+    data, position = marked(responses(item))
+    assert one_finding(checked_response(data, JSON, splits=8), position) == expected
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        *(('"201"', 201), ("201.0", 201), ("201.000", 201), ('"201.0"', 201), ("100", 100)),
+        *(("199", 199), ("404", 404), ("599", 599)),
+    ],
+)
+def test_a_status_is_read_in_many_spellings(status: str, expected: int) -> None:
+    (found,) = decode_response(responses(f'{{"id":"1","status":{status}}}'), JSON).responses()
+    assert found.status == expected
+
+
+def test_what_is_odd_is_read_all_the_same() -> None:
+    items = [
+        '{"id":1.10,"method":"GET","url":"a"}',
+        "{GET}",
+        "{GET,URL}".replace("URL", '"url":"b"'),
+    ]
+    items.append('{"id":"2","method":"GET","url":"a","dependsOn":"1","URL":"/evil"}')
+    report = checked_request(requests(*items), JSON)
+    assert report.value is not None
+    first, _, third, fourth = report.value.operations()
+    assert (first.id, third.url) == ("1.10", "b")
+    assert (fourth.url, fourth.annotations) == ("a", (("URL", b'"/evil"'),))
+    assert fourth.depends_on == ("1",)
+    found = [each for each in report.diagnostics if each.rule.slug == "json-depends-on-string"]
+    assert [each.message for each in found] == ["dependsOn is the string '1', expected an array"]
+    (response,) = decode_response(responses('{"status":200}'), JSON).responses()
+    assert response.id is None
+
+
+def test_strict_decoding_raises_a_warning() -> None:
+    with pytest.raises(DecodeError) as caught:
+        decode_request(requests('{GET,"if":null}'), JSON, strict=True)
+    assert (caught.value.rule.slug, caught.value.path) == ("json-null-member", "items[0]")
+
+
+# -- headers --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("spelling", "pairs", "found"),
+    [
+        ("{}", [], ""),
+        ('{ "a" : "b" ,\n"c":"" }', [("a", "b"), ("c", "")], ""),
+        ('{"Accept":"b"}', [("Accept", "b")], "json-header-case"),
+        (
+            '{"a":1.10,"b":true,"c":false}',
+            [("a", "1.10"), ("b", "true"), ("c", "false")],
+            "json-header-value json-header-value json-header-value",
+        ),
+        ('{"a":"\\u00e9\\"\\\\"}', [("a", '\xe9"\\')], ""),
+        ('{"__proto__":"x","__class__":"y"}', [("__proto__", "x"), ("__class__", "y")], ""),
+        ('{"a":null,"b":"c"}', [("b", "c")], "json-type"),
+        ('{"a":"1","b":"2","a":"3"}', [("a", "3"), ("b", "2")], "json-header-collision"),
+        ('{"a":"1","A":"3"}', [("A", "3")], "json-header-collision json-header-case"),
+        ("null", [], "json-null-member"),
+        ("1", [], "json-type"),
+    ],
+)
+def test_headers_are_read(spelling: str, pairs: list[tuple[str, str]], found: str) -> None:
+    report = checked_request(requests(f'{{GET,"headers":{spelling}}}'), JSON, splits=8)
+    assert report.value is not None
+    assert report.value.operations()[0].headers.pairs == tuple(pairs)
+    assert " ".join(slugs(report)) == found
+
+
+def test_headers_with_a_finding_are_found_again() -> None:
+    item = '{GET,"headers":{"Accept":"a"}}'
+    other = spelt(item).replace('"1"', '"2"')
+    assert slugs(checked_request(requests(item, other), JSON)) == ["json-header-case"] * 2
+
+
+def test_very_many_different_headers_and_media_types_are_read() -> None:
+    types = [f"text/x{index}" for index in range(1100)] * 2
+    items = [
+        f'{{"id":"{index}","method":"PUT","url":"a","headers":{{"content-type":"{name}"}},'
+        '"body":"\xe9"}'
+        for index, name in enumerate(types)
+    ]
+    found = decode_request(requests(*items), JSON).operations()
+    assert [item.headers["content-type"] for item in found] == types
+    assert {item.body for item in found} == {"\xe9".encode()}
+
+
+# -- bodies ---------------------------------------------------------------------------------------
+
+JSON_BODIES = [
+    *("{}", "[]", '""', "0", "true", "false", "1.10", "-0", "12345678901234567.89", "1e400"),
+    *(
+        "9" * 5000,
+        '{"b":1.10,"a":12345678901234567.89,"a2":1e400,"a":0}',
+        '{ "a" :\t[ 1 ,\r\n2 ] }',
+    ),
+    *('"{\\"a\\":1}"', '"\\u00e9\\/\xe9\U0001f600\\ud83d\\ude00"', '{"null":null}', '"null"'),
+]
+
+
+def body_of(content_type: str | None, spelling: str) -> bytes:
+    """Return the octets that a spelling of the member body stands for."""
+    headers = "" if content_type is None else f',"headers":{{"content-type":"{content_type}"}}'
+    (found,) = decode_request(requests(f'{{POST{headers},"body":{spelling}}}'), JSON).operations()
+    return found.body
+
+
+@pytest.mark.parametrize("content_type", [None, "application/json", "application/x+json; a=b"])
+@pytest.mark.parametrize("spelling", JSON_BODIES)
+def test_a_json_body_is_the_octets_that_spell_it(content_type: str | None, spelling: str) -> None:
+    assert body_of(content_type, spelling) == spelling.encode()
+
+
+@pytest.mark.parametrize(
+    ("content_type", "spelling", "octets"),
+    [
+        ("APPLICATION/JSON;odata.metadata=none", '"QUI="', b'"QUI="'),
+        ("application/merge-patch+json", '"QUI="', b'"QUI="'),
+        ("application/problem+JSON", '"QUI="', b'"QUI="'),
+        *(
+            (content_type, '"a\\r\\n\\u00e9\U0001f600\\u0000"', "a\r\n\xe9\U0001f600\0".encode())
+            for content_type in (
+                *("text/plain", "TEXT/XML", "text/json", "text/x; charset=UTF-8"),
+                "text/x;charset=utf8",
+            )
+        ),
+        ("text/plain; charset=us-ascii", '"a"', b"a"),
+        ("text/plain; charset=ASCII", '"a"', b"a"),
+        ("text/plain; charset=ISO-8859-1", '"\xe9\xff"', b"\xe9\xff"),
+        ("text/plain; charset=latin1", '"\x80"', b"\x80"),
+        ("text/plain; charset=koi8-r", '"a"', None),
+        ("text/plain;charset=us-ascii", '"\xe9"', None),
+        ("text/plain;charset=iso-8859-1", '"\u20ac"', None),
+        *(
+            (content_type, '"_-8"', b"\xff\xef")
+            for content_type in (
+                *("application/octet-stream", "image/png", "application/xml", "image/x+json"),
+                *("application/jsonp", "application/json-seq", "multipart/mixed; boundary=b"),
+                *("application/text", "textile/x"),
+            )
+        ),
+        (None, "null", b""),
+        ("text/plain", "null", b""),
+        ("image/png", "null", b""),
+        ("text/plain", '""', b""),
+        ("image/png", '""', b""),
+    ],
+)
+def test_a_body_is_read_by_its_media_type(
+    content_type: str | None, spelling: str, octets: bytes | None
+) -> None:
+    if octets is not None:
+        assert body_of(content_type, spelling) == octets
+        return
+    report, message, position = body_finding(content_type, spelling)
+    charset = str(content_type).partition("charset=")[2]
+    assert message == f"text-charset: the charset {charset!r} is unknown, or cannot hold the text"
+    assert report.diagnostics[0].position == position
+    assert report.value is not None
+    assert report.value.operations()[0].body == spelling.strip('"').encode()
+
+
+def body_finding(content_type: str | None, spelling: str) -> tuple[Report[BatchRequest], str, int]:
+    """Return the report, the one finding, and where the body begins."""
+    headers = f'"headers":{{"content-type":"{content_type}"}}'
+    data, position = marked(requests(f'{{POST,{headers},"body":^{spelling}}}'))
+    report = checked_request(data, JSON, splits=8)
+    return report, one_finding(report, position), position
+
+
+@pytest.mark.parametrize(
+    ("content_type", "spelling", "expected", "body"),
+    [
+        ("image/png", '"QR=="', "base64: found 'QR==', expected base64url", b"QR=="),
+        (
+            "image/png",
+            '"\\ufffdPNG\\r\\n"',
+            "json-body-lossy: found '\ufffdPNG\\r\\n', expected base64url",
+            b"\xef\xbf\xbdPNG\r\n",
+        ),
+        (
+            "image/png",
+            '"/+8="',
+            "base64-alphabet: found '/+8=', with + or /, expected - or _",
+            b"\xff\xef",
+        ),
+        (
+            "application/xml",
+            '{ "a":1}',
+            "json-body-type: the body of 'application/xml' is '{ \"a\":1}', expected a string",
+            b'{ "a":1}',
+        ),
+        (
+            "text/plain",
+            "1.10",
+            "json-body-type: the body of 'text/plain' is '1.10', expected a string",
+            b"1.10",
+        ),
+        (
+            "no media type",
+            "true",
+            "json-body-type: the body of 'no media type' is 'true', expected a string",
+            b"true",
+        ),
+    ],
+)
+def test_what_is_wrong_with_a_body_is_found(
+    content_type: str, spelling: str, expected: str, body: bytes
+) -> None:
+    report, found, _ = body_finding(content_type, spelling)
+    assert report.value is not None
+    assert (found, report.value.operations()[0].body) == (expected, body)
+
+
+@pytest.mark.parametrize(
+    ("content_type", "length", "body", "message"),
+    [
+        ("text/plain", "2", '"\xe9"', None),
+        ("text/plain", "1", '"\xe9"', "content-length is '1', the body stands for 2 octets"),
+        ("image/png", "4", '"QQ=="', "content-length is '4', the body stands for 1 octets"),
+        ("image/png", "x", "null", "content-length is 'x', the body stands for 0 octets"),
+        ("application/json", "1", "{}", None),
+    ],
+)
+def test_a_content_length_is_compared_unless_the_body_is_json(
+    content_type: str, length: str, body: str, message: str | None
+) -> None:
+    headers = f'"headers":{{"content-type":"{content_type}","content-length":"{length}"}}'
+    data, position = marked(requests(f'^{{POST,{headers},"body":{body}}}'))
+    report = checked_request(data, JSON, splits=8)
+    if message is None:
+        assert report.diagnostics == ()
+    else:
+        assert one_finding(report, position) == f"json-content-length: {message}"
+
+
+# -- groups ---------------------------------------------------------------------------------------
+
+
+def grouped(id: str, group: str | None = None) -> str:
+    members = f'"id":"{id}","method":"PUT","url":"a"'
+    return f"{{{members}}}" if group is None else f'{{{members},"atomicityGroup":"{group}"}}'
+
+
+def shape(batch: BatchRequest | BatchResponse | None) -> list[object]:
+    """Return the ids of the items; a change set is its name and those of its members."""
+    assert batch is not None
+    return [
+        (item.id, *(inner.id for inner in item.items))
+        if isinstance(item, ChangeSet | ChangeSetResponse)
+        else item.id
+        for item in batch.items
+    ]
+
+
+SPLIT = "a member of an atomicity group is parted from the others"
+MISSING = "the object has no url"
+NO_URL = '{"id":"0","method":"PUT","atomicityGroup":"g"}'
+
+
+@pytest.mark.parametrize(
+    ("items", "expected", "found"),
+    [
+        (
+            [grouped("1", "g"), grouped("2", "g"), grouped("3"), grouped("4", "h")],
+            [("g", "1", "2"), "3", ("h", "4")],
+            [],
+        ),
+        ([grouped("1", "g"), grouped("2", "G")], [("g", "1"), ("G", "2")], []),
+        (
+            [
+                *(grouped("1"), grouped("2", "g"), grouped("3", "h"), grouped("4", "g")),
+                *(grouped("5", "g"), grouped("6"), grouped("7", "g")),
+            ],
+            ["1", ("g", "2", "4", "5", "7"), ("h", "3"), "6"],
+            [(SPLIT, '{"id":"4"', "items[1].items[1]"), (SPLIT, '{"id":"7"', "items[1].items[3]")],
+        ),
+        (
+            [grouped("1", "g"), "1", grouped("2", "g")],
+            [("g", "1", "2")],
+            [
+                (SPLIT, '{"id":"2"', "items[0].items[1]"),
+                ("found '1', expected an object", '1,{"id":"2"', "items[1]"),
+            ],
+        ),
+        ([grouped("1", "g"), NO_URL], [("g", "1")], [(MISSING, NO_URL, "items[0].items[1]")]),
+        ([NO_URL, grouped("1")], ["1"], [(MISSING, NO_URL, "items[0].items[0]")]),
+    ],
+)
+def test_members_of_a_group_are_a_change_set(
+    items: list[str], expected: list[object], found: list[tuple[str, str, str]]
+) -> None:
+    data = requests(*items)
+    report = checked_request(data, JSON, splits=60)
+    assert shape(report.value) == expected
+    assert [(each.message, each.position, each.path) for each in report.diagnostics] == [
+        (message, data.index(place.encode()), path) for message, place, path in found
+    ]
+
+
+def test_responses_of_a_group_may_be_anywhere() -> None:
+    first, second = '{"id":"1","status":200,"atomicityGroup":"g"}', '{"id":"2","status":200}'
+    data = responses(first, second, first.replace('"1"', '"3"'))
+    assert shape(decode_response(data, JSON, strict=True)) == [("g", "1", "3"), "2"]
+
+
+# -- damage and partial results -------------------------------------------------------------------
+
+DAMAGED = requests("{GET}", '{"id":"2","method":"GET"}', "{" + GET.replace("1", "3") + "}")
+
+
+def test_an_error_holds_the_items_before_it() -> None:
+    report = check_request(DAMAGED, JSON)
+    assert shape(report.value) == ["1", "3"]
+    assert [found.path for found in report.diagnostics] == ["items[1]"]
+    with pytest.raises(DecodeError) as caught:
+        decode_request(DAMAGED, JSON)
+    assert caught.value.partial == (Operation.get("a", id="1"),)
+    assert caught.value.position == DAMAGED.index(b'{"id":"2"')
+    with pytest.raises(DecodeError) as caught:
+        decode_request(requests("{GET}", '{"id":}'), JSON)
+    assert caught.value.partial == ()
+
+
+def test_items_arrive_at_the_end() -> None:
+    decoder = RequestDecoder(JSON)
+    assert decoder.receive_data(requests("{GET}")) == []
+    assert decoder.format == "json"
+    assert decoder.receive_eof() == [Operation.get("a", id="1")]
+
+
+@pytest.mark.parametrize("strict", [False, True])
+def test_chunking_does_not_matter(strict: bool) -> None:
+    text = "text/plain; charset=utf-8"
+    other = requests(
+        f'{{POST,"headers":{{"content-type":"{text}"}},"body":"\xe9\U0001f600"}}',
+        grouped("2", "g"),
+        grouped("3", "g").replace("}", ',"dependsOn":["1"],"@a":{"b":1.10}}'),
+        grouped("4").replace("}", ',"if":null}'),
+    )
+    for data in (DAMAGED, other):
+        decoders = (RequestDecoder(JSON, strict=strict) for _ in data)
+        outcomes = {fed(decoder, [data[:cut], data[cut:]]) for cut, decoder in enumerate(decoders)}
+        outcomes.add(fed(RequestDecoder(JSON, strict=strict), [bytes([each]) for each in data]))
+        assert len(outcomes) == 1
+
+
+# -- limits ---------------------------------------------------------------------------------------
+
+HEADERS = '"headers":{"a":"b","c":"d"}'
+BIG = f'{{"id":"1","method":"POST","url":"abc",{HEADERS},"body":[1,2]}}'
+
+
+@pytest.mark.parametrize(
+    ("items", "limit", "enough"),
+    [
+        ([BIG, "^{GET}"], "operations", 2),
+        ([BIG.replace('"abc"', '^"abc"')], "url", 3),
+        ([BIG.replace("[1,2]", "^[1,2]")], "body", 5),
+        (['{POST,"headers":{"content-type":"image/png"},"body":^"QUJD"}'], "body", 3),
+        ([BIG.replace('{"a"', '^{"a"')], "fields", 2),
+        ([BIG.replace('{"a"', '^{"a"')], "headers_total", 17),
+        ([BIG, spelt(f"{{GET,{HEADERS}}}").replace('{"a"', '^{"a"')], "headers_total", 34),
+    ],
+)
+def test_a_limit_is_the_largest_size_that_is_read(
+    items: list[str], limit: str, enough: int
+) -> None:
+    data, position = marked(requests(*items))
+    assert checked_request(data, JSON, limits=Limits(**{limit: enough}), splits=8).complete
+    limits = Limits(**{limit: enough - 1})
+    report = checked_request(data, JSON, limits=limits, splits=8)
+    found = report.diagnostics[-1]
+    assert (found.position, report.complete) == (position, False)
+    assert (found.rule.slug, found.limit) == ("limit-exceeded", (limit, enough - 1))
+    assert found.message == f"limit {limit} is {enough - 1}, and the message exceeds it"
+    with pytest.raises(LimitExceeded) as caught:
+        decode_request(data, JSON, limits=limits)
+    assert (caught.value.limit, caught.value.value) == (limit, enough - 1)
+    assert len(caught.value.partial) == (len(items) - 1 if limit != "operations" else 0)
+
+
+def test_a_message_as_long_as_the_limit_is_read() -> None:
+    data = requests("{GET}")
+    assert decode_request(data, JSON, limits=Limits(message=len(data))).items
+    with pytest.raises(LimitExceeded) as caught:
+        decode_request(data, JSON, limits=Limits(message=len(data) - 1))
+    assert caught.value.limit == "message"

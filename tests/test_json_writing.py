@@ -1,0 +1,412 @@
+"""The JSON batch format as it is written, and what it cannot carry."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from odata_batch import (
+    BatchRequest,
+    BatchResponse,
+    ChangeSet,
+    ChangeSetResponse,
+    Diagnostic,
+    Dialect,
+    EncodeError,
+    Headers,
+    Limits,
+    Operation,
+    OperationResponse,
+    RequestEncoder,
+    ResponseEncoder,
+    Rule,
+    Severity,
+    decode_request,
+    decode_response,
+    encode_request,
+    encode_response,
+    prepare,
+)
+from odata_batch.dialects import ODATA_4_0, ODATA_4_01
+
+from .helpers import JSON
+from .test_json_format import JSON_BODIES
+
+TEXT = {"Content-Type": "text/plain"}
+PNG = {"content-type": "image/png"}
+
+
+def post(body: bytes, headers: dict[str, str] | None = None) -> Operation:
+    return Operation("POST", "a", headers or {}, body, id="1")
+
+
+def get(*annotations: tuple[str, bytes], id: str = "1") -> Operation:
+    return Operation("GET", "a", id=id, annotations=annotations)
+
+
+# What one operation is written as, behind its id; `{GET` is short for id, method and URL.
+OPERATIONS: list[tuple[Operation | ChangeSet, str]] = [
+    (Operation.get("a"), "{GET}"),
+    (
+        Operation.get("a", headers={"Accept": "b", "X-Y": "\xe9"}),
+        '{GET,"headers":{"accept":"b","x-y":"\xe9"}}',
+    ),
+    (
+        Operation.get("a", headers=[("X", "b"), ("Y", "c"), ("x", "d")]),
+        '{GET,"headers":{"x":"b, d","y":"c"}}',
+    ),
+    (Operation.get("a", headers={"Set-Cookie": "b"}), '{GET,"headers":{"set-cookie":"b"}}'),
+    (
+        Operation.post("a", json={"b": 1}),
+        '{POST,"headers":{"content-type":"application/json"},"body":{"b":1}}',
+    ),
+    (post(b' {"b" : 1.10}\r\n'), '{POST,"body":{"b" : 1.10}}'),
+    (
+        post('b"\\\r\n\0\xe9\U0001f600'.encode(), TEXT),
+        '{POST,TEXT,"body":"b\\"\\\\\\r\\n\\u0000\xe9\U0001f600"}',
+    ),
+    (
+        post(b"\xe9", {"Content-Type": "text/x;charset=latin1"}),
+        '{POST,"headers":{"content-type":"text/x;charset=latin1"},"body":"\xe9"}',
+    ),
+    (post(b"null", TEXT), '{POST,TEXT,"body":"null"}'),
+    (post(b"\xff\xef", PNG), '{POST,PNG,"body":"_-8="}'),
+    (post(b"\xff\xef", {"Content-Length": "2", **PNG}), '{POST,PNG,"body":"_-8="}'),
+]
+SHORT = {
+    "GET": '"id":"1","method":"GET","url":"a"',
+    "POST": '"id":"1","method":"POST","url":"a"',
+    "TEXT": '"headers":{"content-type":"text/plain"}',
+    "PNG": '"headers":{"content-type":"image/png"}',
+}
+
+
+def spelt(text: str) -> str:
+    for name, members in SHORT.items():
+        text = text.replace("{" + name, "{" + members).replace("," + name, "," + members)
+    return text
+
+
+REQUESTS: list[tuple[list[Operation | ChangeSet], str]] = [
+    ([], ""),
+    *(([operation], spelt(text)) for operation, text in OPERATIONS),
+    (
+        [
+            ChangeSet([Operation.put("a", id="1"), Operation.put("b", id="2")], id="g"),
+            Operation.get("c", id="3", depends_on=("g", "1")),
+        ],
+        '{"id":"1","atomicityGroup":"g","method":"PUT","url":"a"},'
+        '{"id":"2","atomicityGroup":"g","method":"PUT","url":"b"},'
+        '{"id":"3","dependsOn":["g","1"],"method":"GET","url":"c"}',
+    ),
+    (
+        [
+            Operation.post("a", id="1"),
+            ChangeSet(
+                [
+                    Operation(
+                        "PATCH",
+                        "$1",
+                        {"If-Match": 'W/"1"'},
+                        b"[]",
+                        id="2",
+                        depends_on=("1",),
+                        condition='$1/a eq "\xe9\U0001f600"',
+                        annotations=[("@a", b"1.10"), ("b\n", b'{ "c":[]}')],
+                    )
+                ],
+                id="g",
+            ),
+        ],
+        '{"id":"1","method":"POST","url":"a"},'
+        '{"id":"2","atomicityGroup":"g","dependsOn":["1"],"if":"$1/a eq \\"\xe9\U0001f600\\"",'
+        '"method":"PATCH","url":"$1","headers":{"if-match":"W/\\"1\\""},'
+        '"@a":1.10,"b\\n":{ "c":[]},"body":[]}',
+    ),
+]
+
+
+@pytest.mark.parametrize(("items", "objects"), REQUESTS)
+def test_requests_are_written_exactly_so(items: list[Operation | ChangeSet], objects: str) -> None:
+    batch, expected = BatchRequest(items), f'{{"requests":[{objects}]}}'.encode()
+    payload = encode_request(batch, format="json")
+    assert (payload.body, payload.content_type) == (expected, "application/json")
+    assert decode_request(expected, JSON, strict=True) == prepare(batch, format="json")
+    encoder = RequestEncoder(format="json")
+    assert b"".join([*map(encoder.send, items), encoder.close()]) == expected
+
+
+@pytest.mark.parametrize(
+    ("items", "objects"),
+    [
+        ([], ""),
+        ([OperationResponse(204, id="1")], '{"id":"1","status":204}'),
+        (
+            [
+                OperationResponse(
+                    200, PNG, b"\xff\xef", id="1", reason="Fine", annotations=[("@a", b"0")]
+                )
+            ],
+            '{"id":"1","status":200,"headers":{"content-type":"image/png"},"@a":0,"body":"_-8="}',
+        ),
+        (
+            [
+                ChangeSetResponse(
+                    [OperationResponse(201, id="1"), OperationResponse(204, id="2")], id="g"
+                ),
+                OperationResponse(404, id="3"),
+            ],
+            '{"id":"1","atomicityGroup":"g","status":201},'
+            '{"id":"2","atomicityGroup":"g","status":204},{"id":"3","status":404}',
+        ),
+    ],
+)
+def test_responses_are_written_exactly_so(
+    items: list[OperationResponse | ChangeSetResponse], objects: str
+) -> None:
+    batch, expected = BatchResponse(items), f'{{"responses":[{objects}]}}'.encode()
+    assert encode_response(batch, format="json").body == expected
+    assert decode_response(expected, JSON, strict=True) == batch
+    encoder = ResponseEncoder(format="json")
+    assert b"".join([*map(encoder.send, items), encoder.close()]) == expected
+
+
+@pytest.mark.parametrize("spelling", JSON_BODIES)
+def test_json_bodies_are_spliced(spelling: str) -> None:
+    batch = BatchRequest([post(spelling.encode())])
+    body = encode_request(batch, format="json").body
+    assert body.endswith(f',"body":{spelling}}}]}}'.encode())
+    assert decode_request(body, JSON) == batch
+
+
+def test_annotations_follow_the_array() -> None:
+    batch = BatchRequest([get()], annotations=[("@a", b"1.10"), ("\xe9", b'""')])
+    expected = '{"requests":[{"id":"1","method":"GET","url":"a"}],"@a":1.10,"\xe9":""}'
+    assert encode_request(batch, format="json").body.decode() == expected
+
+
+@pytest.mark.parametrize(
+    ("dialect", "name"), [(ODATA_4_01, "@nextLink"), (ODATA_4_0, "@odata.nextLink")]
+)
+def test_a_next_link_has_the_name_of_its_version(dialect: Dialect, name: str) -> None:
+    batch = BatchResponse((), next_link="\xe9", annotations=[("@a", b"1")])
+    body = encode_response(batch, format="json", dialect=dialect).body
+    assert body.decode() == f'{{"responses":[],"{name}":"\xe9","@a":1}}'
+    assert decode_response(body, JSON) == batch
+
+
+def test_a_next_link_may_be_known_at_the_end_only() -> None:
+    encoder = ResponseEncoder(format="json", annotations=[("@a", b"1")])
+    response = OperationResponse(200, id="1")
+    chunks = [encoder.send(response), encoder.close(next_link="b")]
+    batch = BatchResponse([response], next_link="b", annotations=[("@a", b"1")])
+    assert b"".join(chunks) == encode_response(batch, format="json").body
+
+
+def test_headers_that_are_shared_or_many_are_written_for_each_item() -> None:
+    shared = Headers({"X": "y"})
+    batch = BatchRequest([Operation.get("a", headers=shared, id=str(index)) for index in range(3)])
+    assert encode_request(batch, format="json").body.count(b'"headers":{"x":"y"}') == 3
+    items = [Operation.get("a", headers={"x": str(index)}, id=str(index)) for index in range(1100)]
+    body = encode_request(BatchRequest(items), format="json").body
+    assert decode_request(body, JSON) == BatchRequest(items)
+
+
+def test_a_dialect_may_forbid_a_request_without_operations() -> None:
+    dialect = replace(ODATA_4_01, severities=((Rule("json-no-requests"), Severity.WARNING),))
+    with pytest.raises(EncodeError) as caught:
+        encode_request(BatchRequest([]), format="json", dialect=dialect)
+    (found,) = caught.value.diagnostics
+    assert (found.message, found.severity) == ("the array requests is empty", Severity.WARNING)
+
+
+# -- what is not written --------------------------------------------------------------------------
+
+LONE = "\ud800"
+SPLICED = "cannot stand in a JSON batch"
+DEEP = b"[" * 98 + b"]" * 98
+TOO_DEEP = f"{SPLICED}: limit json_depth is 100, and the message exceeds it"
+TWICE = "json-duplicate-member: the annotation {!r} stands twice, or is a member"
+LATIN = {"content-type": "text/plain;charset=us-ascii"}
+UTF_16 = {"content-type": "text/plain;charset=utf-16"}
+NO_NULL = "not-expressible: the body null would be read as no body"
+
+REFUSED: list[tuple[Operation, str]] = [
+    (
+        Operation.get("a", headers=[("Set-Cookie", "a=1"), ("set-cookie", "b=2")], id="1"),
+        "not-expressible: JSON cannot carry several Set-Cookie fields",
+    ),
+    (post(b"null"), NO_NULL),
+    (post(b" null\r\n", {"content-type": "application/x+json"}), NO_NULL),
+    (post(b"a=b"), f"json-syntax: the body {SPLICED}: found 'a=b', expected JSON"),
+    (post(b"{}{}"), f"json-syntax: the body {SPLICED}: found '{{}}', expected nothing behind it"),
+    (post(b" "), f"json-syntax: the body {SPLICED}: found ' ', expected JSON"),
+    (
+        post(b"[NaN]"),
+        f"json-syntax: the body {SPLICED}: found '[NaN]', expected JSON without NaN and Infinity",
+    ),
+    (post(b'"\xff"'), f"json-encoding: the body {SPLICED}: found '\xff\"', which is not UTF-8"),
+    (
+        post(b'"\\ud800"'),
+        f"json-encoding: the body {SPLICED}: a string has the escape \\ud800, which is half of a "
+        "surrogate pair",
+    ),
+    (
+        post(b"\xef\xbb\xbf{}"),
+        f"json-byte-order-mark: the body {SPLICED}: the text begins with a byte order mark",
+    ),
+    (post(DEEP), f"limit-exceeded: the body {TOO_DEEP}"),
+    (post(b"a\xff", TEXT), "text-charset: the body 'a\xff' is not text in charset 'utf-8'"),
+    (post(b"\x80", LATIN), r"text-charset: the body '\x80' is not text in charset 'us-ascii'"),
+    (post(b"a", UTF_16), "text-charset: the body 'a' is not text in charset 'utf-16'"),
+    *(
+        (get((name, b"1")), TWICE.format(name))
+        for name in ("id", "atomicityGroup", "headers", "body", "method", "url", "dependsOn", "if")
+    ),
+    (get(("@a", b"1"), ("@a", b"2")), TWICE.format("@a")),
+    (
+        get(("@a", b"")),
+        f"json-syntax: the annotation '@a' {SPLICED}: found the end, expected JSON",
+    ),
+    (
+        get(("@a", b'1},{"id":"2"')),
+        f"json-syntax: the annotation '@a' {SPLICED}: found '}},{{\"id\":\"2\"', "
+        "expected nothing behind it",
+    ),
+    (get(("@a", DEEP)), f"limit-exceeded: the annotation '@a' {TOO_DEEP}"),
+    (
+        get((LONE, b"1")),
+        r"json-encoding: the name of an annotation is '\ud800', with half of a surrogate pair",
+    ),
+    (
+        Operation("GET", "a", id="1", condition="a" + LONE),
+        r"json-encoding: condition is 'a\ud800', with half of a surrogate pair",
+    ),
+]
+
+
+def refusals(
+    batch: BatchRequest | BatchResponse, limits: Limits | None = None
+) -> list[tuple[str, str]]:
+    """Return what is found in a batch that is not written, and the paths."""
+    with pytest.raises(EncodeError) as caught:
+        if isinstance(batch, BatchRequest):
+            encode_request(batch, format="json", limits=limits or Limits())
+        else:
+            encode_response(batch, format="json", limits=limits or Limits())
+    return listed(caught.value.diagnostics)
+
+
+def listed(found: tuple[Diagnostic, ...]) -> list[tuple[str, str]]:
+    assert {each.position for each in found} == {None}
+    for each in found:
+        assert (each.limit is None) == (each.rule.slug != "limit-exceeded")
+    return [(f"{each.rule.slug}: {each.message}", each.path) for each in found]
+
+
+@pytest.mark.parametrize(("item", "expected"), REFUSED)
+def test_what_json_cannot_carry_is_refused(item: Operation, expected: str) -> None:
+    other = Operation.put("b", id="0")
+    assert refusals(BatchRequest([other, item])) == [(expected, "items[1]")]
+    group = ChangeSet([other, item], id="g")
+    assert refusals(BatchRequest([group])) == [(expected, "items[0].items[1]")]
+    encoder = RequestEncoder(format="json")
+    encoder.send(other)
+    with pytest.raises(EncodeError) as caught:
+        encoder.send(item)
+    assert listed(caught.value.diagnostics) == [(expected, "items[1]")]
+
+
+INNER = ChangeSet([Operation.put("a", id="1")], id="h")
+INNER_RESPONSE = ChangeSetResponse([OperationResponse(200, id="1")], id="h")
+NO_GROUP = ("not-expressible: JSON has no group in a group", "items[0].items[0]")
+
+
+def annotated(*names: str) -> list[tuple[BatchRequest | BatchResponse, list[tuple[str, str]]]]:
+    return [
+        (make((), annotations=[(name, b"1")]), [(TWICE.format(name), "")])
+        for make, name in zip(
+            (BatchRequest, BatchRequest, *[BatchResponse] * 4), names, strict=True
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    ("batch", "expected"),
+    [
+        (BatchRequest([ChangeSet([INNER], id="g")]), [NO_GROUP]),
+        (BatchResponse([ChangeSetResponse([INNER_RESPONSE], id="g")]), [NO_GROUP]),
+        (
+            BatchResponse((), truncated=True),
+            [("not-expressible: a truncated response cannot be written", "")],
+        ),
+        (
+            BatchResponse((), next_link=LONE),
+            [(r"json-encoding: next_link is '\ud800', with half of a surrogate pair", "")],
+        ),
+        (
+            BatchRequest((), annotations=[("@a", b"}")]),
+            [(f"json-syntax: the annotation '@a' {SPLICED}: found '}}', expected JSON", "")],
+        ),
+        (
+            BatchRequest((), annotations=[("@a", b"[" * 100 + b"]" * 100)]),
+            [(f"limit-exceeded: the annotation '@a' {TOO_DEEP}", "")],
+        ),
+        *annotated(
+            *("requests", "responses", "requests", "responses", "@nextLink", "@odata.nextLink")
+        ),
+        *(
+            (
+                BatchResponse([OperationResponse(200, id="1", annotations=[(name, b"1")])]),
+                [(TWICE.format(name), "items[0]")],
+            )
+            for name in ("id", "atomicityGroup", "headers", "body", "status")
+        ),
+        (
+            BatchRequest([post(b"null"), get(("id", b"x"), id="2")]),
+            [
+                (NO_NULL, "items[0]"),
+                (TWICE.format("id"), "items[1]"),
+                (
+                    f"json-syntax: the annotation 'id' {SPLICED}: found 'x', expected JSON",
+                    "items[1]",
+                ),
+            ],
+        ),
+    ],
+)
+def test_what_a_json_batch_cannot_carry_is_refused(
+    batch: BatchRequest | BatchResponse, expected: list[tuple[str, str]]
+) -> None:
+    assert refusals(batch, Limits(change_set_depth=2)) == expected
+
+
+def test_half_of_a_surrogate_pair_in_depends_on_is_refused() -> None:
+    batch = BatchRequest([Operation.get("a", id="1", depends_on=(LONE,))])
+    message = r"json-encoding: an entry of depends_on is '\ud800', with half of a surrogate pair"
+    assert (message, "items[0]") in refusals(batch)
+
+
+def test_a_member_of_the_other_role_may_be_an_annotation() -> None:
+    batch = BatchResponse([OperationResponse(200, id="1", annotations=[("url", b"1")])])
+    assert decode_response(encode_response(batch, format="json").body, JSON) == batch
+
+
+def test_what_is_written_as_deep_as_the_limit_is_read_again() -> None:
+    nested = b"[" * 97 + b"]" * 97
+    item = replace(post(nested), annotations=(("@a", nested),))
+    batch = BatchRequest([item], annotations=[("@b", b"[" * 99 + b"]" * 99)])
+    assert decode_request(encode_request(batch, format="json").body, JSON) == batch
+    message = "limit-exceeded: limit json_depth is 3, and the message exceeds it"
+    assert refusals(BatchRequest([get()]), Limits(json_depth=3)) == [(message, "items[0]")]
+
+
+def test_the_headers_that_are_written_count() -> None:
+    batch = BatchRequest(
+        [Operation.get("a", headers={"x": "y"}, id=str(index)) for index in range(3)]
+    )
+    assert encode_request(batch, format="json", limits=Limits(headers_total=27)).body
+    with pytest.raises(EncodeError) as caught:
+        encode_request(batch, format="json", limits=Limits(headers_total=26))
+    assert [found.limit for found in caught.value.diagnostics] == [("headers_total", 26)]
