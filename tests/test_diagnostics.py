@@ -10,8 +10,9 @@ from dataclasses import FrozenInstanceError, replace
 
 import pytest
 
-from odata_batch import Diagnostic, Report, Rule, Severity
-from odata_batch._model.findings import quote
+from odata_batch import Diagnostic, Report, Rule, Severity, check_request
+
+from .helpers import GET, MULTIPART, batch, part
 
 NOTE = Diagnostic(Rule.REASON_MISSING, "a note")
 WARNING = Diagnostic(Rule.NO_PARTS, "a warning")
@@ -192,24 +193,22 @@ def test_a_report_is_complete_unless_it_says_otherwise() -> None:
 @pytest.mark.parametrize(
     ("found", "text"),
     [
-        ("", "''"),
-        (b"", "''"),
-        ("a\r\n\0", "'a\\r\\n\\x00'"),
-        (b"a\r\n\xff\0", "'a\\r\\n\xff\\x00'"),
-        ("it's", '"it\'s"'),
-        ("\udcff", "'\\udcff'"),
-        ("x" * 60, repr("x" * 60)),
-        ("x" * 61, repr("x" * 60) + "..."),
+        (b"a\r\n\0", r"'a\r\n\x00'"),
+        (b"a\n\xff\0", r"'a\n@\x00'".replace("@", "\xff")),
+        (b"it's", '"it\'s"'),
+        (b"x" * 60, repr("x" * 60)),
+        (b"x" * 61, repr("x" * 60) + "..."),
         (b"\0" * 61, repr("\0" * 60) + "..."),
     ],
 )
-def test_input_is_quoted_and_cut_at_sixty(found: str | bytes, text: str) -> None:
-    assert quote(found) == text
+def test_input_is_quoted_and_cut_at_sixty(found: bytes, text: str) -> None:
+    report = check_request(found + b"\r\n" + batch(part()), MULTIPART)
+    assert report.diagnostics[0].message == f"found {text} before the first delimiter"
 
 
-def test_input_may_be_cut_elsewhere() -> None:
-    assert quote("abc", 2) == "'ab'..."
-    assert quote("abc", 3) == "'abc'"
+def test_octets_that_are_not_utf_8_are_quoted_as_surrogates() -> None:
+    report = check_request(batch(part(GET.replace(b"People", b"\xff"))), MULTIPART)
+    assert r"'\udcff'" in report.diagnostics[0].message
 
 
 def test_rules_and_severities_show_how_they_are_written() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+from dataclasses import replace
 
 import pytest
 
@@ -15,11 +16,16 @@ from odata_batch import (
     LimitExceeded,
     Limits,
     Operation,
+    RequestDecoder,
     Rule,
     Severity,
     UnresolvedReference,
+    check_request,
+    decode_request,
 )
-from odata_batch._model.findings import Findings, Stop, exceed, stop
+from odata_batch.dialects import ODATA_4_01
+
+from .helpers import batch, fed, part
 
 NOTE = Diagnostic(Rule.REASON_MISSING, "a note", 1)
 WARNING = Diagnostic(Rule.NO_PARTS, "a warning", 2)
@@ -44,7 +50,6 @@ def test_all_errors_are_batch_errors() -> None:
     assert issubclass(LimitExceeded, DecodeError)
     assert issubclass(EncodeError, BatchError)
     assert issubclass(UnresolvedReference, BatchError)
-    assert not issubclass(Stop, BatchError)
 
 
 def test_a_decode_error_says_rule_and_place() -> None:
@@ -147,123 +152,112 @@ def test_copies_of_an_error_say_the_same() -> None:
 
 # -- reporting -----------------------------------------------------------------------------------
 
-
-def test_stop_reports_and_unwinds() -> None:
-    found: list[Diagnostic] = []
-    with pytest.raises(Stop) as caught:
-        stop(found.append, ERROR)
-    assert caught.value.rule is Rule.NO_DELIMITER
-    assert found == [ERROR]
-
-
-@pytest.mark.parametrize("position", [7, None])
-def test_exceeding_reports_the_limit_and_unwinds(position: int | None) -> None:
-    found: list[Diagnostic] = []
-    with pytest.raises(Stop) as caught:
-        exceed(found.append, Limits(url=16), "url", position)
-    assert caught.value.rule is Rule.LIMIT_EXCEEDED
-    message = "limit url is 16, and the message exceeds it"
-    assert found == [Diagnostic(Rule.LIMIT_EXCEEDED, message, position, limit=("url", 16))]
-
-
-def test_findings_record_everything_where_nothing_is_raised() -> None:
-    findings = Findings(Limits(), {}, None)
-    for each in (NOTE, LIMIT, ERROR, WARNING):
-        findings(each)
-    assert findings.diagnostics == [NOTE, LIMIT, ERROR, WARNING]
-    assert findings.worst is Severity.ERROR
-    assert findings.omitted == 0
-
-
-def test_without_findings_there_is_no_worst() -> None:
-    assert Findings(Limits(), {}, None).worst is None
+BOUNDARY = "multipart/mixed; boundary=b"
+NOTED = part(b"GET  a HTTP/1.1\r\n\r\n")
+WARNED = part(b"GET b HTTP/1.1\r\n")
+BROKEN = part(b"GET\r\n\r\n")
+SLUGS = {
+    NOTED: "request-line-blanks",
+    WARNED: "empty-line-missing",
+    BROKEN: "request-line-syntax",
+}
 
 
 @pytest.mark.parametrize(
-    ("order", "worst"),
+    ("parts", "worst"),
     [
-        ((NOTE,), Severity.NOTE),
-        ((NOTE, WARNING, NOTE), Severity.WARNING),
-        ((WARNING, ERROR, NOTE), Severity.ERROR),
+        ((), None),
+        ((NOTED,), Severity.NOTE),
+        ((NOTED, WARNED, NOTED), Severity.WARNING),
+        ((WARNED, BROKEN, NOTED), Severity.ERROR),
     ],
 )
-def test_the_worst_finding_is_remembered(order: tuple[Diagnostic, ...], worst: Severity) -> None:
-    findings = Findings(Limits(), {}, None)
-    for each in order:
-        findings(each)
-    assert findings.worst is worst
+def test_a_check_records_everything_and_the_worst_of_it(
+    parts: tuple[bytes, ...], worst: Severity | None
+) -> None:
+    report = check_request(batch(part(), *parts), BOUNDARY)
+    assert [each.rule.slug for each in report.diagnostics] == [SLUGS[each] for each in parts]
+    assert (report.worst, report.omitted, report.complete) == (worst, 0, True)
 
 
 @pytest.mark.parametrize(
-    ("raise_from", "raised"),
+    ("strict", "severities", "raised"),
     [
-        (Severity.NOTE, NOTE),
-        (Severity.WARNING, WARNING),
-        (Severity.ERROR, ERROR),
+        (False, {}, BROKEN),
+        (True, {}, WARNED),
+        (False, {NOTED: Severity.ERROR}, NOTED),
+        (True, {NOTED: Severity.WARNING}, NOTED),
+        (True, {WARNED: Severity.NOTE}, BROKEN),
+        (False, {WARNED: Severity.WARNING}, BROKEN),
+        (True, {WARNED: Severity.NOTE, BROKEN: Severity.NOTE}, None),
     ],
 )
-def test_findings_are_raised_from_a_severity_on(raise_from: Severity, raised: Diagnostic) -> None:
-    forwarded: list[Diagnostic] = []
-    findings = Findings(Limits(), {}, raise_from, forwarded.append)
-    order = [NOTE, WARNING, ERROR]
-    with pytest.raises(DecodeError) as caught:
-        for each in order:
-            findings(each)
-    assert caught.value.diagnostic is raised
-    assert type(caught.value) is DecodeError
-    # What is raised is recorded, too; only what is not raised is forwarded.
-    assert findings.diagnostics == order[: order.index(raised) + 1]
-    assert forwarded == order[: order.index(raised)]
+def test_a_severity_decides_what_is_raised_and_what_is_reported(
+    strict: bool, severities: dict[bytes, Severity], raised: bytes | None
+) -> None:
+    rules = tuple((Rule(SLUGS[each]), severity) for each, severity in severities.items())
+    dialect = replace(ODATA_4_01, severities=rules)
+    reported: list[Diagnostic] = []
+    decoder = RequestDecoder(BOUNDARY, strict=strict, dialect=dialect, report=reported.append)
+    order = [NOTED, WARNED, BROKEN]
+    expected = order if raised is None else order[: order.index(raised)]
+    _, _, found = fed(decoder, [batch(*order)])
+    assert [each.rule.slug for each in reported] == [SLUGS[each] for each in expected]
+    for each, diagnostic in zip(order, found, strict=False):
+        assert diagnostic.severity is severities.get(each, diagnostic.rule.severity)
+    # What is raised is recorded, too; only what is not raised is reported.
+    assert len(found) == len(expected) + (raised is not None)
+    if raised is not None:
+        with pytest.raises(DecodeError) as caught:
+            _ = decoder.result
+        assert (caught.value.rule.slug, caught.value.diagnostic) == (SLUGS[raised], found[-1])
+        assert type(caught.value) is DecodeError
+
+
+@pytest.mark.parametrize(
+    ("limit", "parts", "recorded"),
+    [
+        (2, [NOTED, NOTED, NOTED, WARNED], [NOTED, NOTED]),
+        (1, [NOTED, WARNED, BROKEN, BROKEN], [NOTED, BROKEN]),
+        (4, [NOTED, NOTED, NOTED, WARNED], [NOTED, NOTED, NOTED, WARNED]),
+        (0, [NOTED, WARNED], []),
+    ],
+)
+def test_beyond_the_limit_findings_are_counted(
+    limit: int, parts: list[bytes], recorded: list[bytes]
+) -> None:
+    data, limits = batch(*parts), Limits(diagnostics=limit)
+    report = check_request(data, BOUNDARY, limits=limits)
+    assert [each.rule.slug for each in report.diagnostics] == [SLUGS[each] for each in recorded]
+    assert report.omitted == len(parts) - len(recorded)
+    assert report.worst is max(Rule(SLUGS[each]).severity for each in parts)
+    if BROKEN not in parts:
+        reported: list[Diagnostic] = []
+        decode_request(data, BOUNDARY, limits=limits, report=reported.append)
+        assert len(reported) == len(parts)
+
+
+def test_the_first_error_and_a_fatal_one_are_recorded_beyond_the_limit() -> None:
+    limits = Limits(diagnostics=1, operations=4)
+    report = check_request(batch(NOTED, WARNED, BROKEN, BROKEN, NOTED), BOUNDARY, limits=limits)
+    slugs = ["request-line-blanks", "request-line-syntax", "limit-exceeded"]
+    assert [each.rule.slug for each in report.diagnostics] == slugs
+    assert (report.omitted, report.complete) == (2, False)
+    assert report.diagnostics[-1].rule.fatal
 
 
 def test_an_exceeded_limit_is_raised_as_such() -> None:
     with pytest.raises(LimitExceeded) as caught:
-        Findings(Limits(), {}, Severity.ERROR)(LIMIT)
-    assert (caught.value.limit, caught.value.value) == ("body", 10)
+        decode_request(batch(part(), part()), BOUNDARY, limits=Limits(operations=1))
+    assert (caught.value.limit, caught.value.value) == ("operations", 1)
 
 
-def test_a_dialect_may_raise_a_severity() -> None:
-    findings = Findings(Limits(), {Rule.REASON_MISSING: Severity.ERROR}, Severity.ERROR)
-    with pytest.raises(DecodeError) as caught:
-        findings(NOTE)
-    assert caught.value.diagnostic == Diagnostic(
-        Rule.REASON_MISSING, "a note", 1, severity=Severity.ERROR
-    )
+def test_what_the_reporter_raises_is_not_caught() -> None:
+    class Refused(Exception):
+        pass
 
+    def refuse(diagnostic: Diagnostic) -> None:
+        raise Refused
 
-def test_a_dialect_may_lower_a_severity() -> None:
-    forwarded: list[Diagnostic] = []
-    severities = {Rule.NO_PARTS: Severity.NOTE}
-    findings = Findings(Limits(), severities, Severity.WARNING, forwarded.append)
-    findings(WARNING)
-    lowered = Diagnostic(Rule.NO_PARTS, "a warning", 2, severity=Severity.NOTE)
-    assert findings.diagnostics == forwarded == [lowered]
-    assert findings.worst is Severity.NOTE
-
-
-def test_a_severity_that_the_dialect_repeats_changes_nothing() -> None:
-    findings = Findings(Limits(), {Rule.NO_PARTS: Severity.WARNING}, None)
-    findings(WARNING)
-    assert findings.diagnostics[0] is WARNING
-
-
-def test_beyond_the_limit_findings_are_counted() -> None:
-    forwarded: list[Diagnostic] = []
-    findings = Findings(Limits(diagnostics=2), {}, None, forwarded.append)
-    order = [NOTE, NOTE, NOTE, WARNING]
-    for each in order:
-        findings(each)
-    assert findings.diagnostics == [NOTE, NOTE]
-    assert findings.omitted == 2
-    assert findings.worst is Severity.WARNING
-    assert forwarded == order
-
-
-def test_the_first_error_and_a_fatal_one_are_recorded_beyond_the_limit() -> None:
-    findings = Findings(Limits(diagnostics=1), {}, None)
-    error = Diagnostic(Rule.REPEATED_HEADER, "an error")
-    assert LIMIT.rule.fatal and not error.rule.fatal
-    for each in (NOTE, WARNING, error, error, LIMIT):
-        findings(each)
-    assert findings.diagnostics == [NOTE, error, LIMIT]
-    assert findings.omitted == 2
+    with pytest.raises(Refused):
+        decode_request(batch(NOTED), BOUNDARY, report=refuse)
