@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Literal
 
 import pytest
 
@@ -12,10 +13,8 @@ from odata_batch import (
     ChangeSet,
     ChangeSetResponse,
     DecodeError,
-    Diagnostic,
     EncodeError,
     Execution,
-    Headers,
     LimitExceeded,
     Limits,
     Operation,
@@ -37,10 +36,11 @@ from odata_batch import (
     encode_response,
     prepare,
 )
-from odata_batch._model.dialect import Format
 from odata_batch.dialects import GRAPH, ODATA_2, ODATA_4_0, ODATA_4_01
 
 from .helpers import JSON, MULTIPART, batch, change_set, chunkings, fed, member, outcomes, part
+
+Format = Literal["multipart", "json"]
 
 ONE = b'{"requests":[{"id":"1","method":"GET","url":"People"}]}'
 ANSWER = b'{"responses":[{"id":"1","status":204}]}'
@@ -83,101 +83,27 @@ def test_a_json_batch_is_recognised_in_all_spellings(content_type: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content_type", "slug", "message", "http_status"),
+    ("content_type", "slug", "http_status"),
     [
-        (
-            "text/plain",
-            "batch-media-type",
-            "found 'text/plain', expected multipart/mixed or application/json",
-            415,
-        ),
-        (
-            "application/json+x",
-            "batch-media-type",
-            "found 'application/json+x', expected multipart/mixed or application/json",
-            415,
-        ),
-        ("", "content-type-syntax", "found '', expected type/subtype and parameters", 400),
-        (
-            'multipart/mixed; boundary="b',
-            "content-type-syntax",
-            "found 'multipart/mixed; boundary=\"b', expected type/subtype and parameters",
-            400,
-        ),
-        ("multipart/mixed", "boundary-missing", "multipart without boundary parameter", 400),
-        ('multipart/mixed; boundary=""', "boundary-missing", "boundary is empty", 400),
-        (
-            "multipart/mixed; boundary=b; BOUNDARY=c",
-            "boundary-conflict",
-            "found boundaries 'b' and 'c'",
-            400,
-        ),
-        (
-            'multipart/mixed; boundary="é"',
-            "boundary-syntax",
-            "boundary 'é' is not printable US-ASCII",
-            400,
-        ),
-        (
-            "application/json; charset=utf-16",
-            "json-charset",
-            "found charset 'utf-16', expected utf-8",
-            415,
-        ),
+        ("text/plain", "batch-media-type", 415),
+        ("application/json+x", "batch-media-type", 415),
+        ("application/json; charset=utf-16", "json-charset", 415),
+        ("", "content-type-syntax", 400),
+        ("multipart/mixed", "boundary-missing", 400),
+        ("multipart/mixed; boundary=" + "b" * 71, "limit-exceeded", 413),
     ],
 )
 def test_a_content_type_without_batch_is_an_error_at_once(
-    content_type: str, slug: str, message: str, http_status: int
+    content_type: str, slug: str, http_status: int
 ) -> None:
-    expected = Diagnostic(Rule(slug), message, 0, "headers")
     for decoder in (RequestDecoder, ResponseDecoder):
         with pytest.raises(DecodeError) as caught:
             decoder(content_type)
-        assert caught.value.diagnostic == expected
-        assert caught.value.http_status == http_status
+        assert (caught.value.rule.slug, caught.value.http_status) == (slug, http_status)
+        assert (caught.value.position, caught.value.path) == (0, "headers")
     report = check_request(ONE, content_type)
-    assert (report.value, report.diagnostics, report.complete) == (None, (expected,), False)
-
-
-@pytest.mark.parametrize(
-    ("content_type", "slug", "message"),
-    [
-        (
-            "multipart/form-data; boundary=b",
-            "multipart-subtype",
-            "found 'multipart/form-data', expected multipart/mixed",
-        ),
-        (
-            "multipart/mixed; boundary = b",
-            "parameter-blanks",
-            "blanks around the = of parameter boundary",
-        ),
-        (
-            "multipart/mixed; boundary=b; boundary=b",
-            "boundary-repeated",
-            "boundary 'b' is given 2 times",
-        ),
-    ],
-)
-def test_an_odd_content_type_is_a_warning(content_type: str, slug: str, message: str) -> None:
-    report = check_request(batch(part()), content_type)
-    assert report.diagnostics == (Diagnostic(Rule(slug), message, 0, "headers"),)
-    with pytest.raises(DecodeError, match=slug):
-        decode_request(batch(part()), content_type, strict=True)
-
-
-def test_a_boundary_is_bounded() -> None:
-    longest = "x" * 70
-    data = batch(part(boundary=longest.encode()), boundary=longest.encode())
-    assert len(decode_request(data, f"multipart/mixed; boundary={longest}").items) == 1
-    with pytest.raises(LimitExceeded) as caught:
-        decode_request(b"", f"multipart/mixed; boundary={longest}x")
-    assert (caught.value.limit, caught.value.value, caught.value.path) == (
-        "boundary",
-        70,
-        "headers",
-    )
-    assert caught.value.http_status == 413
+    assert (report.value, report.complete) == (None, False)
+    assert report.diagnostics == (caught.value.diagnostic,)
 
 
 def test_a_content_type_is_bounded() -> None:
@@ -253,7 +179,10 @@ def test_a_batch_is_unwrapped_once() -> None:
     with pytest.raises(DecodeError) as caught:
         decode_response(data, "application/http")
     message = "found 'application/http', expected multipart/mixed or application/json"
-    assert (caught.value.rule, caught.value.diagnostic.message) == (Rule.BATCH_MEDIA_TYPE, message)
+    assert (caught.value.rule.slug, caught.value.diagnostic.message) == (
+        "batch-media-type",
+        message,
+    )
 
 
 @pytest.mark.parametrize(
@@ -389,13 +318,6 @@ def test_an_error_carries_the_items_before_it(chunks: list[bytes]) -> None:
     assert caught.value.partial == (Operation.get("a"),)
 
 
-def test_one_shot_errors_carry_the_items_before_them_too() -> None:
-    with pytest.raises(DecodeError) as caught:
-        decode_request(TWO_GETS[:-7], MULTIPART)
-    assert caught.value.rule is Rule.TRUNCATED
-    assert caught.value.partial == (Operation.get("a"),)
-
-
 def test_nothing_is_taken_behind_the_end() -> None:
     decoder = RequestDecoder(JSON)
     with pytest.raises(RuntimeError, match="the end of the payload has not been received"):
@@ -426,28 +348,6 @@ def test_a_message_is_bounded_whatever_the_chunks(size: int) -> None:
 # -- diagnostics --
 
 
-ODD = batch(part(b"GET  a HTTP/1.1\r\n\r\n"), part(b"GET b HTTP/1.1\r\n"))
-
-
-def test_what_does_not_raise_is_reported() -> None:
-    found: list[Diagnostic] = []
-    decode_request(ODD, MULTIPART, report=found.append)
-    assert [str(each) for each in found] == [
-        "note[request-line-blanks] at byte 74 in items[0]: "
-        "found superfluous blanks in 'GET  a HTTP/1.1'",
-        "warning[empty-line-missing] at byte 185 in items[1]: "
-        "the header section ends without an empty line",
-    ]
-
-
-def test_strict_raises_warnings_and_reports_notes() -> None:
-    found: list[Diagnostic] = []
-    with pytest.raises(DecodeError, match="empty-line-missing") as caught:
-        decode_request(ODD, MULTIPART, strict=True, report=found.append)
-    assert [each.rule for each in found] == [Rule.REQUEST_LINE_BLANKS]
-    assert caught.value.partial == (Operation.get("a"),)
-
-
 def test_a_dialect_changes_severities() -> None:
     data = batch(part(head=b"Content-Type: application/http\r\n"))
     decode_request(data, MULTIPART, strict=True)
@@ -455,42 +355,6 @@ def test_a_dialect_changes_severities() -> None:
         decode_request(data, MULTIPART, strict=True, dialect=ODATA_4_0)
     (found,) = check_request(data, MULTIPART, dialect=ODATA_2).diagnostics
     assert found.severity is Severity.WARNING
-
-
-def test_a_check_goes_on_behind_damage_in_one_part() -> None:
-    data = batch(part(b"nothing"), part(b"GET b HTTP/1.1\r\n\r\n"), part(b"\tGET"))
-    report = check_request(data, MULTIPART)
-    assert report.value == BatchRequest([Operation.get("b")])
-    assert [found.path for found in report.of(Severity.ERROR)] == ["items[0]", "items[2]"]
-    assert (report.ok, report.complete, report.worst) == (False, True, Severity.ERROR)
-
-
-def test_a_check_stops_where_nothing_can_be_read() -> None:
-    report = check_request(b"nothing", MULTIPART)
-    assert report.diagnostics[-1].rule is Rule.NO_DELIMITER
-    assert (report.value, report.complete) == (BatchRequest([]), False)
-
-
-def test_a_check_records_so_many_findings_and_counts_the_rest() -> None:
-    data = batch(*(part(b"GET  a HTTP/1.1\r\n\r\n") for _ in range(5)))
-    report = check_request(data, MULTIPART, limits=Limits(diagnostics=2))
-    assert (len(report.diagnostics), report.omitted) == (2, 3)
-
-
-def test_a_check_of_a_response_finds_what_is_missing() -> None:
-    report = check_response(NO_CONTENT, MULTIPART)
-    assert report.value == BatchResponse([], truncated=True)
-    assert report.diagnostics == (
-        Diagnostic(Rule.TRUNCATED_RESPONSE, "the response ends without '--b--'", len(NO_CONTENT)),
-    )
-
-
-def test_a_truncated_response_is_given_out_as_such() -> None:
-    data = batch(NO_CONTENT, NO_CONTENT)[:-9]
-    response = decode_response(data, MULTIPART)
-    assert response == BatchResponse([OperationResponse(204)], truncated=True)
-    with pytest.raises(DecodeError, match="truncated-response"):
-        decode_response(data, MULTIPART, strict=True)
 
 
 # -- encoding --
@@ -511,68 +375,26 @@ RESPONSE = BatchResponse(
 )
 
 
-def test_a_request_in_multipart_is_written_like_this() -> None:
-    payload = encode_request(REQUEST, boundary="b")
-    assert payload.headers.pairs == (
+def test_a_payload_says_its_format_and_version() -> None:
+    request = encode_request(REQUEST, format="multipart", boundary="b")
+    assert request.headers.pairs == (
         ("Content-Type", "multipart/mixed; boundary=b"),
         ("OData-Version", "4.0"),
         ("Accept", "multipart/mixed"),
         ("Prefer", "odata.continue-on-error"),
     )
-    inner = payload.body.partition(b"boundary=")[2].partition(b"\r\n")[0]
-    assert inner.startswith(b"changeset_")
-    assert len(inner) == len(b"changeset_") + 32
-    assert payload.body == (
-        b"--b\r\nContent-Type: application/http\r\nContent-Transfer-Encoding: binary\r\n"
-        b"Content-ID: 1\r\n\r\n"
-        b"GET People HTTP/1.1\r\nAccept: text/plain\r\n\r\n\r\n"
-        b"--b\r\nContent-Type: multipart/mixed; boundary=" + inner + b"\r\n\r\n"
-        b"--" + inner + b"\r\nContent-Type: application/http\r\n"
-        b"Content-Transfer-Encoding: binary\r\nContent-ID: 2\r\n\r\n"
-        b"POST People HTTP/1.1\r\nContent-Type: application/json\r\n\r\n"
-        b'{"Name":"Ann"}\r\n'
-        b"--" + inner + b"--\r\n\r\n--b--\r\n"
-    )
-
-
-def test_a_response_in_multipart_is_written_like_this() -> None:
-    payload = encode_response(BatchResponse([RESPONSE.items[0]]), boundary="a b")
-    assert payload.headers.pairs == (
-        ("Content-Type", 'multipart/mixed; boundary="a b"'),
-        ("OData-Version", "4.0"),
-    )
-    assert payload.body == (
-        b"--a b\r\nContent-Type: application/http\r\nContent-Transfer-Encoding: binary\r\n"
-        b"Content-ID: 1\r\n\r\n"
-        b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\nhello\r\n--a b--\r\n"
-    )
-
-
-def test_a_request_in_json_is_written_like_this() -> None:
-    payload = encode_request(REQUEST, format="json")
-    assert payload.headers.pairs == (
-        ("Content-Type", "application/json"),
+    request = encode_request(REQUEST, format="json")
+    assert request.headers.pairs == (
+        ("Content-Type", JSON),
         ("OData-Version", "4.01"),
-        ("Accept", "application/json"),
+        ("Accept", JSON),
         ("Prefer", "odata.continue-on-error"),
     )
-    assert payload.body == (
-        b'{"requests":['
-        b'{"id":"1","method":"GET","url":"People","headers":{"accept":"text/plain"}},'
-        b'{"id":"2","atomicityGroup":"g1","method":"POST","url":"People",'
-        b'"headers":{"content-type":"application/json"},"body":{"Name":"Ann"}}]}'
-    )
-
-
-def test_a_response_in_json_is_written_like_this() -> None:
-    batch_response = BatchResponse(RESPONSE.items, next_link="more", annotations=[("@a", b"1")])
-    payload = encode_response(batch_response, format="json")
-    assert payload.headers.pairs == (("Content-Type", JSON), ("OData-Version", "4.01"))
-    assert payload.body == (
-        b'{"responses":[{"id":"1","status":200,"headers":{"content-type":"text/plain"},'
-        b'"body":"hello"},{"id":"2","atomicityGroup":"g1","status":201,'
-        b'"headers":{"location":"People(1)"}}],"@nextLink":"more","@a":1}'
-    )
+    response = encode_response(RESPONSE, format="multipart", boundary="a b")
+    content_type = 'multipart/mixed; boundary="a b"'
+    assert response.headers.pairs == (("Content-Type", content_type), ("OData-Version", "4.0"))
+    response = encode_response(RESPONSE, format="json")
+    assert response.headers.pairs == (("Content-Type", JSON), ("OData-Version", "4.01"))
 
 
 @pytest.mark.parametrize(
@@ -601,29 +423,9 @@ def test_the_version_header_is_the_dialects() -> None:
     assert json.headers["OData-Version"] == "4.0"
 
 
-def test_a_random_boundary_is_another_each_time() -> None:
-    one, two = encode_request(REQUEST), encode_request(REQUEST)
-    assert one.body != two.body
-    assert one.content_type.startswith("multipart/mixed; boundary=batch_")
-    response = encode_response(RESPONSE)
-    assert response.content_type.startswith("multipart/mixed; boundary=batchresponse_")
-    assert b"boundary=changesetresponse_" in response.body
-
-
-def test_a_boundary_makes_the_output_reproducible() -> None:
-    assert encode_request(REQUEST, boundary="x") == encode_request(REQUEST, boundary="x")
-
-
 def test_json_has_no_boundary() -> None:
     with pytest.raises(ValueError, match="a JSON batch has no boundary"):
         encode_request(REQUEST, format="json", boundary="b")
-
-
-def test_an_empty_batch_is_refused_in_multipart_only() -> None:
-    with pytest.raises(EncodeError, match="a multipart batch has at least one item"):
-        encode_request(BatchRequest([]))
-    assert encode_request(BatchRequest([]), format="json").body == b'{"requests":[]}'
-    assert encode_response(BatchResponse([]), format="json").body == b'{"responses":[]}'
 
 
 def test_all_findings_are_in_one_error() -> None:
@@ -665,13 +467,6 @@ def test_the_chunks_of_the_encoders_joined_are_the_whole(format: Format) -> None
     )
 
 
-def test_the_encoders_write_annotations_and_the_next_link() -> None:
-    requests = RequestEncoder(format="json", annotations=[("@a", b"1")])
-    assert requests.close() == b'{"requests":[],"@a":1}'
-    responses = ResponseEncoder(format="json", annotations=[("@a", b"1")])
-    assert responses.close(next_link="x") == b'{"responses":[],"@nextLink":"x","@a":1}'
-
-
 def test_an_encoder_that_raised_raises_again() -> None:
     encoder = RequestEncoder()
     for _ in range(2):
@@ -704,34 +499,12 @@ def test_a_closed_encoder_is_closed() -> None:
         encoder.send(OperationResponse(204))
 
 
-def test_an_encoder_refuses_a_boundary_that_occurs_in_an_item() -> None:
-    encoder = RequestEncoder(boundary="b")
-    with pytest.raises(EncodeError) as caught:
-        encoder.send(Operation.post("a", body=b"x--bx"))
-    assert caught.value.diagnostics == (
-        Diagnostic(Rule.BOUNDARY_IN_CONTENT, "'--b' occurs in the content"),
-    )
-
-
-@pytest.mark.parametrize("boundary", ["", "x" * 71, "a\r\nb", "é", "b "])
-def test_an_illegal_boundary_is_refused(boundary: str) -> None:
-    with pytest.raises(EncodeError, match="boundary-characters"):
-        encode_request(REQUEST, boundary=boundary)
-
-
 def test_items_are_prepared_before_they_are_written() -> None:
     request = BatchRequest([ChangeSet([Operation.delete("a", id="a"), Operation.delete("$a")])])
     for format in ("multipart", "json"):
         payload = encode_request(request, format=format)
         decoded = decode_request(payload.body, payload.content_type, strict=True)
         assert decoded == prepare(request, format=format)
-
-
-def test_what_was_found_in_the_http_message_is_written_there_again() -> None:
-    data = batch(part(b"GET a HTTP/1.1\r\nContent-ID: 1\r\n\r\n"))
-    request = decode_request(data, MULTIPART)
-    assert request == BatchRequest([Operation.get("a", id="1")])
-    assert encode_request(request, boundary="b").body == data
 
 
 @pytest.mark.parametrize("depth", [2, 3])
@@ -749,18 +522,9 @@ def test_nested_change_sets_round_trip_where_they_are_allowed(depth: int) -> Non
         encode_request(request)
     with pytest.raises(DecodeError) as caught:
         decode_request(payload.body, payload.content_type)
-    assert caught.value.rule is Rule.NESTED_CHANGE_SET
+    assert caught.value.rule.slug == "nested-change-set"
     with pytest.raises(EncodeError, match="JSON has no group in a group"):
         encode_request(request, format="json", limits=limits)
-
-
-def test_headers_of_a_payload_are_what_decoding_takes() -> None:
-    payload = encode_request(REQUEST, format="json")
-    assert isinstance(payload.headers, Headers)
-    decoded = decode_request(
-        payload.body, payload.content_type, headers=payload.headers, strict=True
-    )
-    assert decoded == prepare(REQUEST, format="json")
 
 
 @pytest.mark.parametrize("escapes", [0, 1, 20_000])
@@ -787,7 +551,9 @@ def test_a_preference_that_is_no_boolean_is_left_out_with_a_warning() -> None:
     headers = {"Prefer": "continue-on-error=perhaps"}
     report = check_request(ONE, JSON, headers=headers)
     message = "continue-on-error is 'perhaps', expected true or false"
-    assert report.diagnostics == (Diagnostic(Rule.PREFERENCE_VALUE, message, 0, "headers"),)
+    (found,) = report.diagnostics
+    assert (found.rule.slug, found.position, found.path) == ("preference-value", 0, "headers")
+    assert found.message == message
     assert report.value == BatchRequest([Operation.get("People", id="1")])
 
 
@@ -846,7 +612,7 @@ def test_no_severity_lets_anything_walk_into_what_is_too_deep(severity: Severity
     deep = ChangeSet([Operation.delete("a")])
     for _ in range(5000):
         deep = ChangeSet([deep])
-    dialect = replace(ODATA_4_01, severities=((Rule.NESTED_CHANGE_SET, severity),))
+    dialect = replace(ODATA_4_01, severities=((Rule("nested-change-set"), severity),))
     encoder = RequestEncoder(dialect=dialect)
     for _ in range(2):
         with pytest.raises(EncodeError, match="found change sets nested 5001 deep"):
