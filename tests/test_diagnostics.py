@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import pickle
 import re
-from collections import Counter
 from dataclasses import FrozenInstanceError, replace
 
 import pytest
@@ -19,7 +18,7 @@ WARNING = Diagnostic(Rule.NO_PARTS, "a warning")
 ERROR = Diagnostic(Rule.NO_DELIMITER, "an error")
 
 
-# -- severities ----------------------------------------------------------------------------------
+# -- the catalogue -------------------------------------------------------------------------------
 
 
 def test_severities_are_in_order() -> None:
@@ -27,54 +26,31 @@ def test_severities_are_in_order() -> None:
     assert Severity.NOTE < Severity.WARNING < Severity.ERROR
 
 
-# -- the catalogue -------------------------------------------------------------------------------
+CITATION = re.compile(
+    r"(RFC \d{4}|OData [A-Za-z0-9. ]+), [0-9A-Z.]+( and [0-9A-Z.]+)?"
+    r"|(Microsoft Graph|Azure Tables|SharePoint|SAP CAP), .+"
+)
 
 
 @pytest.mark.parametrize("rule", Rule)
-def test_a_slug_is_the_name_in_kebab_case(rule: Rule) -> None:
+def test_a_rule_has_a_slug_a_severity_a_sentence_and_a_citation(rule: Rule) -> None:
     assert rule.slug == rule.value == rule.name.lower().replace("_", "-")
-
-
-@pytest.mark.parametrize("rule", Rule)
-def test_a_rule_is_looked_up_by_its_slug(rule: Rule) -> None:
     assert Rule(rule.slug) is rule
+    assert (type(rule.severity), type(rule.fatal)) == (Severity, bool)
+    assert rule.severity is Severity.ERROR or not rule.fatal
+    assert re.fullmatch(r"[A-Za-z$].*[^.]\.", rule.sentence)
+    assert rule.sentence.isascii()
+    assert rule.sentence == " ".join(rule.sentence.split())
+    assert CITATION.fullmatch(rule.citation)
+
+
+def test_no_two_rules_say_the_same() -> None:
+    assert len({rule.sentence for rule in Rule}) == len(Rule)
 
 
 def test_an_unknown_slug_is_a_value_error() -> None:
     with pytest.raises(ValueError, match="'no-such-rule' is not a valid Rule"):
         Rule("no-such-rule")
-
-
-@pytest.mark.parametrize("rule", Rule)
-def test_a_rule_has_a_severity(rule: Rule) -> None:
-    assert type(rule.severity) is Severity
-    assert type(rule.fatal) is bool
-
-
-@pytest.mark.parametrize("rule", [rule for rule in Rule if rule.fatal])
-def test_a_rule_after_which_nothing_is_read_is_an_error(rule: Rule) -> None:
-    assert rule.severity is Severity.ERROR
-
-
-@pytest.mark.parametrize("rule", Rule)
-def test_a_rule_is_one_sentence(rule: Rule) -> None:
-    assert re.fullmatch(r"[A-Za-z$].*[^.]\.", rule.sentence)
-    assert rule.sentence.isascii()
-    assert rule.sentence == " ".join(rule.sentence.split())
-
-
-def test_no_two_rules_say_the_same() -> None:
-    repeated = [text for text, n in Counter(rule.sentence for rule in Rule).items() if n > 1]
-    assert not repeated
-
-
-@pytest.mark.parametrize("rule", Rule)
-def test_a_rule_cites_a_text_and_a_section(rule: Rule) -> None:
-    assert re.fullmatch(
-        r"(RFC \d{4}|OData [A-Za-z0-9. ]+), [0-9A-Z.]+( and [0-9A-Z.]+)?"
-        r"|(Microsoft Graph|Azure Tables|SharePoint|SAP CAP), .+",
-        rule.citation,
-    )
 
 
 def test_a_rule_survives_pickling_and_copying_as_itself() -> None:
@@ -113,16 +89,10 @@ def test_a_diagnostic_is_one_line(diagnostic: Diagnostic, text: str) -> None:
     assert str(diagnostic) == text
 
 
-def test_a_diagnostic_has_the_severity_of_its_rule() -> None:
-    assert Diagnostic(Rule.NO_PARTS, "").severity is Severity.WARNING
-    assert Diagnostic(Rule.NO_DELIMITER, "").severity is Severity.ERROR
-
-
-def test_a_diagnostic_knows_no_place_unless_it_is_told() -> None:
+def test_a_diagnostic_has_the_severity_of_its_rule_and_no_place_unless_it_is_told() -> None:
+    assert WARNING.severity is Severity.WARNING
+    assert ERROR.severity is Severity.ERROR
     assert (NOTE.position, NOTE.path, NOTE.limit) == (None, "", None)
-
-
-def test_a_diagnostic_cannot_be_changed() -> None:
     with pytest.raises(FrozenInstanceError):
         NOTE.message = "other"  # type: ignore[misc] # that it is refused is the point
 
@@ -160,10 +130,8 @@ def report(*diagnostics: Diagnostic) -> Report[str]:
 )
 def test_a_report_is_ok_without_errors(found: Report[str], ok: bool) -> None:
     assert found.ok is ok
-
-
-def test_a_report_is_not_ok_if_an_error_was_omitted() -> None:
-    assert not Report("value", (NOTE,), omitted=1, worst=Severity.ERROR).ok
+    assert (found.complete, found.omitted, found.value) == (True, 0, "value")
+    assert not replace(found, omitted=1, worst=Severity.ERROR).ok
 
 
 def test_a_report_gives_the_diagnostics_of_a_severity() -> None:
@@ -172,19 +140,9 @@ def test_a_report_gives_the_diagnostics_of_a_severity() -> None:
     assert found.of(Severity.WARNING) == (WARNING,)
     assert found.of(Severity.ERROR) == (ERROR,)
     assert report().of(Severity.ERROR) == ()
-
-
-def test_the_severity_of_the_diagnostic_counts_not_that_of_its_rule() -> None:
     raised = replace(WARNING, severity=Severity.ERROR)
     assert report(raised).of(Severity.ERROR) == (raised,)
     assert report(raised).of(Severity.WARNING) == ()
-
-
-def test_a_report_is_complete_unless_it_says_otherwise() -> None:
-    assert report().complete
-    assert report().omitted == 0
-    assert report().worst is None
-    assert report().value == "value"
 
 
 # -- quoting -------------------------------------------------------------------------------------

@@ -57,32 +57,20 @@ def test_a_limit_that_is_no_int_is_refused(value: object) -> None:
     assert str(caught.value) == f"limit body is an int, not {type(value).__name__}"
 
 
-def test_limits_are_given_by_name() -> None:
-    with pytest.raises(TypeError):
-        Limits(1)  # type: ignore[call-arg] # that it is refused is the point
-
-
-def test_limits_cannot_be_changed() -> None:
-    with pytest.raises(FrozenInstanceError):
-        Limits().body = 1  # type: ignore[misc] # that it is refused is the point
-
-
-def test_limits_are_compared_by_value() -> None:
-    assert Limits(body=1) == Limits(body=1) != Limits(body=2)
-    assert hash(Limits(body=1)) == hash(Limits(body=1))
-
-
-def test_copies_are_equal() -> None:
-    limits = Limits(body=1)
-    assert copy.copy(limits) == copy.deepcopy(limits) == limits
-    assert pickle.loads(pickle.dumps(limits)) == limits
-
-
-def test_a_representation_can_be_pasted_back() -> None:
-    assert eval(repr(Limits(body=1))) == Limits(body=1)
-
-
 def test_change_sets_nest_no_deeper_than_the_stack_allows() -> None:
     Limits(change_set_depth=32)
     with pytest.raises(ValueError, match="limit change_set_depth is at most 32"):
         Limits(change_set_depth=33)
+
+
+def test_limits_are_a_value_that_is_given_by_name() -> None:
+    limits = Limits(body=1)
+    assert limits == Limits(body=1) != Limits(body=2)
+    copies = [copy.copy(limits), copy.deepcopy(limits), pickle.loads(pickle.dumps(limits))]
+    copies.append(eval(repr(limits)))
+    assert copies == [limits] * 4
+    assert {hash(each) for each in copies} == {hash(limits)}
+    with pytest.raises(FrozenInstanceError):
+        limits.body = 1  # type: ignore[misc] # that it is refused is the point
+    with pytest.raises(TypeError):
+        Limits(1)  # type: ignore[call-arg] # that it is refused is the point
