@@ -147,6 +147,16 @@ def places(report: Report[BatchRequest] | Report[BatchResponse], start: int = 0)
     return " ".join(f"{slug}@{'' if at is None else at - start}" for slug, at in found)
 
 
+def rows(table: str) -> list[tuple[str, ...]]:
+    """Return the lines of a table as their columns, which are parted by `=>`.
+
+    A line that begins with four blanks goes on with the line before it.
+    """
+    lines = table.strip("\n").replace("\n    ", " ").split("\n")
+    columns = (line.split(" =>") for line in lines)
+    return [(first, *(each.removeprefix(" ") for each in others)) for first, *others in columns]
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Fence:
     """One fenced block of a Markdown document."""

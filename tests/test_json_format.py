@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Callable
 
 import pytest
 
@@ -25,15 +24,12 @@ from odata_batch import (
     decode_response,
 )
 
-from .helpers import JSON, checked_request, checked_response, fed
+from .helpers import JSON, checked_request, checked_response, fed, rows
 
 # What `{GET`, `{POST` and `{OK` are short for.
 GET = '"id":"1","method":"GET","url":"a"'
 POST = '"id":"1","method":"POST","url":"a"'
 OK = '"id":"1","status":200'
-
-
-Check = Callable[[bytes, str], Report[BatchRequest] | Report[BatchResponse]]
 
 
 def spelt(text: str) -> str:
@@ -54,18 +50,8 @@ def responses(*objects: str) -> bytes:
 
 def marked(data: bytes) -> tuple[bytes, int]:
     """Return the data without its mark, which is "^", and the position of the mark."""
-    before, mark, after = data.partition(b"^")
-    assert mark
+    before, _, after = data.partition(b"^")
     return before + after, len(before)
-
-
-def operation(item: str, limits: Limits | None = None) -> Operation:
-    """Return the one operation of a batch request, in which nothing is found."""
-    report = checked_request(requests(item), JSON, limits=limits or Limits(), splits=4)
-    assert report.value is not None
-    assert report.diagnostics == ()
-    (found,) = report.value.operations()
-    return found
 
 
 def slugs(report: Report[BatchRequest] | Report[BatchResponse]) -> list[str]:
@@ -113,19 +99,19 @@ def test_members_may_have_any_order_and_any_blanks() -> None:
 
 
 @pytest.mark.parametrize(
-    ("item", "expected"),
+    "item",
     [
-        (
+        *(
             r'{"\u0069d":"1","m\u0065thod":"GET","url":"a","b\u006fdy":null}',
-            Operation.get("a", id="1"),
+            '{GET,"dependsOn":[]}',
         ),
-        ('{GET,"dependsOn":[]}', Operation.get("a", id="1")),
-        ('{"id":"1","method":"get","url":"a"}', Operation.get("a", id="1")),
-        ('{"id":"1","method":"dElEtE","url":"a"}', Operation.delete("a", id="1")),
+        *('{"id":"1","method":"get","url":"a"}', '{"id":"1","method":"gEt","url":"a"}'),
     ],
 )
-def test_members_are_read(item: str, expected: Operation) -> None:
-    assert operation(item) == expected
+def test_members_may_be_spelt_in_several_ways(item: str) -> None:
+    report = checked_request(requests(item), JSON, splits=4)
+    assert report.value == BatchRequest([Operation.get("a", id="1")])
+    assert report.diagnostics == ()
 
 
 @pytest.mark.parametrize(
@@ -154,154 +140,96 @@ def test_depends_on_is_read_in_order() -> None:
 
 # -- the envelope ---------------------------------------------------------------------------------
 
-# A text with a mark where something is found, and what is found, without its rule.
-ENVELOPES = [
-    ("^[]", "found '[]'"),
-    (' ^"requests"', "found '\"requests\"'"),
-    ("^null", "found 'null'"),
-    (" ^{}", "found no such member"),
-    ('^{"requests":null}', "found 'null'"),
-    ('^{"requests":{"a":1}}', "found '{\"a\":1}'"),
-    ('^{"responses":[]}', "found the member responses"),
-    ('^{"requests":[],"responses":[]}', "found both requests and responses"),
-    ('^{"requests":[],"requests":1}', "found '1'"),
-    ('^{"error":{}}', "found no such member"),
-]
-SYNTAX = [
-    ("^", "found the end, expected a JSON batch"),
-    (" \n^", "found the end, expected a JSON batch"),
-    ("^--batch", "found '--batch', expected JSON"),
-    ("[] ^[]", "found '[]', expected nothing behind the JSON text"),
-    ('{"requests":[]}^x', "found 'x', expected nothing behind the JSON text"),
-    ('{"requests":^}', "found '}', expected JSON"),
-    ('{"requests":[^', "found the end, expected JSON"),
-    ('{"requests":[1^', "found the end, expected a comma or ']'"),
-    ('{"requests":[1,^]}', "found ']}', expected JSON"),
-    ('{"requests":[{"a":1,^}]}', "found '}]}', expected the name of a member"),
-    ('{"requests":[{"body":^x}]}', "found 'x}]}', expected JSON"),
-    ('{"requests":[{"body":^[NaN]}]}', "found '[NaN]}]}', expected JSON without NaN and Infinity"),
-]
-RESPONSE_ENVELOPES = [
-    ("^[]", "found '[]'"),
-    ("^{}", "found no such member"),
-    ('^{"requests":[]}', "found the member requests"),
-    ('^{"error":{},"responses":1}', "found '1'"),
-]
-EXPECTED = "expected an object with the array"
-BROKEN: list[tuple[Check, str, str, str]] = [
-    *((checked_request, data, "json-syntax", text) for data, text in SYNTAX),
-    *(
-        (checked_request, data, "json-envelope", f"{text}, {EXPECTED} requests")
-        for data, text in ENVELOPES
-    ),
-    *(
-        (checked_response, data, "json-envelope", f"{text}, {EXPECTED} responses")
-        for data, text in RESPONSE_ENVELOPES
-    ),
-    (
-        checked_response,
-        '^{"error":{"code":"1"}}',
-        "json-error-response",
-        'found the single error \'{"code":"1"}\', expected a batch response',
-    ),
-]
+# A text with a mark where something is found, and what is found; `*` is what is expected.
+BROKEN = rows(r"""
+^ => json-syntax: found the end, expected a JSON batch
+  ^ => json-syntax: found the end, expected a JSON batch
+^--batch => json-syntax: found '--batch', expected JSON
+[] ^[] => json-syntax: found '[]', expected nothing behind the JSON text
+{"requests":[]}^x => json-syntax: found 'x', expected nothing behind the JSON text
+{"requests":^} => json-syntax: found '}', expected JSON
+{"requests":[^ => json-syntax: found the end, expected JSON
+{"requests":[1^ => json-syntax: found the end, expected a comma or ']'
+{"requests":[1,^]} => json-syntax: found ']}', expected JSON
+{"requests":[{"a":1,^}]} => json-syntax: found '}]}', expected the name of a member
+{"requests":[{"body":^x}]} => json-syntax: found 'x}]}', expected JSON
+{"requests":[^NaN]} => json-syntax: found 'NaN]}', expected JSON without NaN and Infinity
+^[] => json-envelope: found '[]', * requests
+ ^"requests" => json-envelope: found '"requests"', * requests
+^null => json-envelope: found 'null', * requests
+ ^{} => json-envelope: found no such member, * requests
+^{"requests":null} => json-envelope: found 'null', * requests
+^{"requests":{"a":1}} => json-envelope: found '{"a":1}', * requests
+^{"responses":[]} => json-envelope: found the member responses, * requests
+^{"requests":[],"responses":[]} => json-envelope: found both requests and responses, * requests
+^{"requests":[],"requests":1} => json-envelope: found '1', * requests
+^{"error":{}} => json-envelope: found no such member, * requests
+^[] => json-envelope: found '[]', * responses
+^{} => json-envelope: found no such member, * responses
+^{"requests":[]} => json-envelope: found the member requests, * responses
+^{"error":{},"responses":1} => json-envelope: found '1', * responses
+^{"error":{"code":"1"}} => json-error-response: found the single error '{"code":"1"}', * response
+""")
 
 
-@pytest.mark.parametrize(("check", "text", "slug", "message"), BROKEN)
-def test_a_broken_batch_is_refused(check: Check, text: str, slug: str, message: str) -> None:
+@pytest.mark.parametrize(("text", "expected"), BROKEN)
+def test_a_broken_batch_is_refused(text: str, expected: str) -> None:
     data, position = marked(text.encode())
-    report = check(data, JSON)
+    is_response = expected.endswith(("* responses", "* response"))
+    report = checked_response(data, JSON) if is_response else checked_request(data, JSON)
     (found,) = report.diagnostics
-    assert (found.rule.slug, found.message, found.position) == (slug, message, position)
-    assert (report.complete, found.path) == (False, "")
+    expected = expected.replace("* response", "expected a batch response$")
+    expected = expected.replace("a batch response$s", "an object with the array responses")
+    expected = expected.replace("* requests", "expected an object with the array requests")
+    assert f"{found.rule.slug}: {found.message}" == expected.rstrip("$")
+    assert (found.position, found.path, report.complete) == (position, "", False)
 
 
-def test_a_request_without_operations_is_noted() -> None:
+def test_a_batch_without_operations_is_noted_in_requests() -> None:
     report = checked_request(b'{"requests":[]}', JSON)
     (found,) = report.diagnostics
-    assert (report.value, found.rule.slug, found.position) == (
-        BatchRequest([]),
-        "json-no-requests",
-        0,
-    )
-    assert found.message == "the array requests is empty"
+    assert (found.rule.slug, found.position) == ("json-no-requests", 0)
+    assert (report.value, found.message) == (BatchRequest([]), "the array requests is empty")
     response = checked_response(b'{"responses":[]}', JSON)
     assert (response.value, response.diagnostics) == (BatchResponse([]), ())
 
 
-# Members of the envelope with a mark, the annotations, and what is found.
-@pytest.mark.parametrize(
-    ("members", "annotations", "expected"),
-    [
-        ('"@a": 1.10 ,"responses":[]', [("@a", b"1.10")], ""),
-        (
-            '"responses":[],"b":^{ "c":[ ]}',
-            [("b", b'{ "c":[ ]}')],
-            "json-unknown-member: found the member 'b'; it is kept as an annotation",
-        ),
-        (
-            '"responses":[],"@odata.context":^"d"',
-            [("@odata.context", b'"d"')],
-            "json-context: found @odata.context",
-        ),
-        (
-            '"@context":^null,"responses":[]',
-            [("@context", b"null")],
-            "json-context: found @context",
-        ),
-        (
-            '"responses":[],"error":^{}',
-            [("error", b"{}")],
-            "json-unknown-member: found the member 'error'; it is kept as an annotation",
-        ),
-        (
-            '"responses":[],"@a":1,"@a":^2',
-            [("@a", b"2")],
-            "json-duplicate-other-member: found the member '@a' once more",
-        ),
-        (
-            '"responses":[{}],"responses":^[]',
-            [],
-            "json-duplicate-member: found the member 'responses' once more",
-        ),
-    ],
+# Members beside `responses` with a mark, the annotations or the next link, and what is found.
+BESIDE = rows(
+    r"""
+"@a": 1.10  => @a=1.10 =>
+"b":^{ "c":[ ]} => b={ "c":[ ]} => json-unknown-member: found the member 'b'; it is kept
+    as an annotation
+"@odata.context":^"d" => @odata.context="d" => json-context: found @odata.context
+"@context":^null => @context=null => json-context: found @context
+"error":^{} => error={} => json-unknown-member: found the member 'error'; it is kept
+    as an annotation
+"@a":1,"@a":^2 => @a=2 => json-duplicate-other-member: found the member '@a' once more
+"responses":^[] =>  => json-duplicate-member: found the member 'responses' once more
+"@nextLink":"é?$skip=1" => next é?$skip=1 =>
+"@odata.nextLink":"a" => next a =>
+"@odata.nextLink":"a","@nextLink":"a" => next a =>
+"@nextLink":^1 =>  => json-next-link: @nextLink is '1', expected one string
+"@nextLink":^null =>  => json-next-link: @nextLink is 'null', expected one string
+"@odata.nextLink":^["a"] =>  => json-next-link: @odata.nextLink is '["a"]', expected one string
+"@odata.nextLink":^"b","@nextLink":"a" => next a => json-next-link: @odata.nextLink is '"b"',
+    expected one string
+"""
 )
+
+
+@pytest.mark.parametrize(("members", "kept", "expected"), BESIDE)
 def test_members_beside_the_array_are_kept_as_they_are_spelt(
-    members: str, annotations: list[tuple[str, bytes]], expected: str
+    members: str, kept: str, expected: str
 ) -> None:
-    text = ("{" + members + "}").encode()
-    data, position = marked(text if b"^" in text else text + b"^")
-    report = checked_response(data, JSON)
+    data, position = marked(f'{{"responses":[],{members}}}'.encode())
+    report = checked_response(data, JSON, splits=8)
     assert report.value is not None and report.value.items == ()
-    assert report.value.annotations == tuple(annotations)
+    value = [f"{name}={raw.decode()}" for name, raw in report.value.annotations]
+    value += [f"next {report.value.next_link}"] if report.value.next_link else []
+    assert value == ([kept] if kept else [])
     found = [(f"{each.rule.slug}: {each.message}", each.position) for each in report.diagnostics]
     assert found == ([(expected, position)] if expected else [])
-
-
-@pytest.mark.parametrize(
-    ("members", "link", "message"),
-    [
-        ('"@nextLink":"\xe9?$skip=1"', "\xe9?$skip=1", None),
-        ('"@odata.nextLink":"a"', "a", None),
-        ('"@odata.nextLink":"a","@nextLink":"a"', "a", None),
-        ('"@nextLink":^1', None, "@nextLink is '1', expected one string"),
-        ('"@nextLink":^null', None, "@nextLink is 'null', expected one string"),
-        ('"@odata.nextLink":^["a"]', None, "@odata.nextLink is '[\"a\"]', expected one string"),
-        (
-            '"@odata.nextLink":^"b","@nextLink":"a"',
-            "a",
-            "@odata.nextLink is '\"b\"', expected one string",
-        ),
-    ],
-)
-def test_a_next_link_is_one_string(members: str, link: str | None, message: str | None) -> None:
-    text = f'{{"responses":[],{members}}}'.encode()
-    data, position = marked(text if message else text + b"^")
-    report = checked_response(data, JSON)
-    assert report.value is not None
-    assert (report.value.next_link, report.value.annotations) == (link, ())
-    found = [(each.rule.slug, each.message, each.position) for each in report.diagnostics]
-    assert found == ([("json-next-link", message, position)] if message else [])
 
 
 def test_in_a_request_a_next_link_is_an_annotation() -> None:
@@ -318,76 +246,59 @@ def test_a_byte_order_mark_is_a_warning_and_counts() -> None:
 
 # -- findings about an item -----------------------------------------------------------------------
 
-PNG = '"headers":{"content-type":"image/png"},"body":null'
-ITEMS = [
-    ("^null", "json-item: found 'null', expected an object"),
-    ("^[{}]", "json-item: found '[{}]', expected an object"),
-    ('^{"method":"GET","url":"a"}', "json-missing-member: the object has no id"),
-    ('^{"id":"1","url":"a"}', "json-missing-member: the object has no method"),
-    ('^{"id":"1","method":"GET"}', "json-missing-member: the object has no url"),
-    (
-        '{"id":^1.10,"method":"GET","url":"a"}',
-        "json-id-number: id is the number '1.10', expected a string",
-    ),
-    ('{"id":^null,"method":"GET","url":"a"}', "json-type: id is 'null', expected a string"),
-    ('{"id":^true,"method":"GET","url":"a"}', "json-type: id is 'true', expected a string"),
-    ('{"id":"1","method":^null,"url":"a"}', "json-type: method is 'null', expected a string"),
-    ('{"id":"1","method":"GET","url":^1}', "json-type: url is '1', expected a string"),
-    ('{GET,"if":^true}', "json-type: if is 'true', expected a string"),
-    ('{GET,"if":^1}', "json-type: if is '1', expected a string"),
-    ('{GET,"atomicityGroup":^1}', "json-type: atomicityGroup is '1', expected a string"),
-    ('{GET,"atomicityGroup":^""}', "json-type: atomicityGroup is '\"\"', expected a name"),
-    ('{GET,"dependsOn":^1}', "json-type: dependsOn is '1', expected an array of strings"),
-    (
-        '{GET,"dependsOn":^{"a":"b"}}',
-        'json-type: dependsOn is \'{"a":"b"}\', expected an array of strings',
-    ),
-    (
-        '{GET,"dependsOn":^["0",1]}',
-        "json-type: dependsOn is '[\"0\",1]', expected an array of strings",
-    ),
-    ('{GET,"headers":^[]}', "json-type: headers is '[]', expected an object"),
-    ('{GET,"headers":^"a: b"}', "json-type: headers is '\"a: b\"', expected an object"),
-    ('{GET,"headers":^{"a":1.10}}', "json-header-value: header 'a' is 1.10, expected a string"),
-    ('{GET,"headers":^{"a":true}}', "json-header-value: header 'a' is true, expected a string"),
-    ('{GET,"headers":^{"Accept":"b"}}', "json-header-case: header names are not in lower case"),
-    ('{GET,"headers":^{"a":"b","a":"c"}}', "json-header-collision: header 'a' is both 'b' and 'c'"),
-    (
-        '{GET,"headers":^{"a":"b","a":"b"}}',
-        "json-header-collision-equal: header 'a' stands twice with the same value",
-    ),
-    ('{GET,"x y":^1}', "json-unknown-member: found the member 'x y'; it is kept as an annotation"),
-    ('{GET,"@context":^1}', "json-context: found @context"),
-    (
-        '{GET,"dependsOn":[],"dependsOn":^[]}',
-        "json-duplicate-member: found the member 'dependsOn' once more",
-    ),
-    ('{GET,"\\u0075rl":^"b"}', "json-duplicate-member: found the member 'url' once more"),
-    ('{GET,"@a":1,"@a":^2}', "json-duplicate-other-member: found the member '@a' once more"),
-    *(
-        (
-            f'{{GET,"headers":^{{"a":{value}}}}}',
-            "json-type: header 'a' is neither a string, a number nor a boolean",
-        )
-        for value in ("null", "[]", '["b"]', "{}", '{"b":[1]}')
-    ),
-    *(
-        (
-            f'{{GET,"{name}":^null}}',
-            f"json-null-member: {name} is null, expected that it is left out",
-        )
-        for name in ("atomicityGroup", "dependsOn", "if", "headers")
-    ),
-    *(
-        (
-            f'{{POST,{PNG},"{name}":^{value}}}',
-            f"json-duplicate-member: found the member '{name}' once more",
-        )
-        for name, value in (
-            *(("id", '"1"'), ("method", '"POST"'), ("url", '"a"'), ("headers", "{}")),
-            ("body", "null"),
-        )
-    ),
+# An item with a mark where something is found, and what is found.
+ITEMS = rows(
+    r"""
+^null => json-item: found 'null', expected an object
+^[{}] => json-item: found '[{}]', expected an object
+^{"method":"GET","url":"a"} => json-missing-member: the object has no id
+^{"id":"1","url":"a"} => json-missing-member: the object has no method
+^{"id":"1","method":"GET"} => json-missing-member: the object has no url
+{"id":^1.10,"method":"GET","url":"a"} => json-id-number: id is the number '1.10', expected a string
+{"id":^null,"method":"GET","url":"a"} => json-type: id is 'null', expected a string
+{"id":^true,"method":"GET","url":"a"} => json-type: id is 'true', expected a string
+{"id":"1","method":^null,"url":"a"} => json-type: method is 'null', expected a string
+{"id":"1","method":"GET","url":^1} => json-type: url is '1', expected a string
+{GET,"if":^true} => json-type: if is 'true', expected a string
+{GET,"if":^1} => json-type: if is '1', expected a string
+{GET,"atomicityGroup":^1} => json-type: atomicityGroup is '1', expected a string
+{GET,"atomicityGroup":^""} => json-type: atomicityGroup is '""', expected a name
+{GET,"dependsOn":^1} => json-type: dependsOn is '1', expected an array of strings
+{GET,"dependsOn":^{"a":"b"}} => json-type: dependsOn is '{"a":"b"}', expected an array of strings
+{GET,"dependsOn":^["0",1]} => json-type: dependsOn is '["0",1]', expected an array of strings
+{GET,"headers":^[]} => json-type: headers is '[]', expected an object
+{GET,"headers":^"a: b"} => json-type: headers is '"a: b"', expected an object
+{GET,"headers":^{"a":null}} => json-type: header 'a' is neither a string, a number nor a boolean
+{GET,"headers":^{"a":[]}} => json-type: header 'a' is neither a string, a number nor a boolean
+{GET,"headers":^{"a":["b"]}} => json-type: header 'a' is neither a string, a number nor a boolean
+{GET,"headers":^{"a":{"b":1}}} => json-type: header 'a' is neither a string, a number nor a boolean
+{GET,"headers":^{"a":1.10}} => json-header-value: header 'a' is 1.10, expected a string
+{GET,"headers":^{"a":true}} => json-header-value: header 'a' is true, expected a string
+{GET,"headers":^{"Accept":"b"}} => json-header-case: header names are not in lower case
+{GET,"headers":^{"a":"b","a":"c"}} => json-header-collision: header 'a' is both 'b' and 'c'
+{GET,"headers":^{"a":"","a":""}} => json-header-collision-equal: header 'a' stands twice
+    with the same value
+{GET,"atomicityGroup":^null} => json-null-member: atomicityGroup is null, expected that
+    it is left out
+{GET,"dependsOn":^null} => json-null-member: dependsOn is null, expected that
+    it is left out
+{GET,"if":^null} => json-null-member: if is null, expected that
+    it is left out
+{GET,"headers":^null} => json-null-member: headers is null, expected that
+    it is left out
+{GET,"x y":^1} => json-unknown-member: found the member 'x y'; it is kept as an annotation
+{GET,"@context":^1} => json-context: found @context
+{GET,"id":^"1"} => json-duplicate-member: found the member 'id' once more
+{GET,"method":^"GET"} => json-duplicate-member: found the member 'method' once more
+{GET,"\u0075rl":^"b"} => json-duplicate-member: found the member 'url' once more
+{GET,"headers":{},"headers":^{}} => json-duplicate-member: found the member 'headers' once more
+{GET,"body":null,"body":^null} => json-duplicate-member: found the member 'body' once more
+{GET,"dependsOn":[],"dependsOn":^[]} => json-duplicate-member: found the member 'dependsOn' once
+    more
+{GET,"@a":1,"@a":^2} => json-duplicate-other-member: found the member '@a' once more
+"""
+)
+ITEMS += [
     (f'^"{"x" * 70}"', f"json-item: found '\"{'x' * 59}'..., expected an object"),
     (
         f'{{"id":"1","method":"GET","url":^["{"x" * 70}"]}}',
@@ -413,19 +324,18 @@ def test_what_is_wrong_with_a_request_is_found(item: str, expected: str) -> None
     assert one_finding(checked_request(data, JSON, splits=8), position) == expected
 
 
-RESPONSES = [
-    ("^1", "json-item: found '1', expected an object"),
-    ('^{"status":200}', "json-response-id-missing: the object has no id"),
-    ('{"id":^null,"status":200}', "json-null-member: id is null, expected that it is left out"),
-    ('{"id":^7,"status":200}', "json-id-number: id is the number '7', expected a string"),
-    ('{"id":^[],"status":200}', "json-type: id is '[]', expected a string"),
-    ('^{"id":"1"}', "json-missing-member: the object has no status"),
-    ('{OK,"@a":1,"@a":^2}', "json-duplicate-other-member: found the member '@a' once more"),
-    ('{OK,"status":^200}', "json-duplicate-member: found the member 'status' once more"),
-    (
-        '{OK,"method":^"GET"}',
-        "json-unknown-member: found the member 'method'; it is kept as an annotation",
-    ),
+RESPONSES = rows(r"""
+^1 => json-item: found '1', expected an object
+^{"status":200} => json-response-id-missing: the object has no id
+{"id":^null,"status":200} => json-null-member: id is null, expected that it is left out
+{"id":^7,"status":200} => json-id-number: id is the number '7', expected a string
+{"id":^[],"status":200} => json-type: id is '[]', expected a string
+^{"id":"1"} => json-missing-member: the object has no status
+{OK,"@a":1,"@a":^2} => json-duplicate-other-member: found the member '@a' once more
+{OK,"status":^200} => json-duplicate-member: found the member 'status' once more
+{OK,"method":^"GET"} => json-unknown-member: found the member 'method'; it is kept as an annotation
+""")
+RESPONSES += [
     *(
         (
             f'{{"id":"1","status":^{status}}}',
