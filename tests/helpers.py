@@ -147,6 +147,11 @@ def places(report: Report[BatchRequest] | Report[BatchResponse], start: int = 0)
     return " ".join(f"{slug}@{'' if at is None else at - start}" for slug, at in found)
 
 
+def octets(text: str) -> bytes:
+    """Return the octets that a text with the escapes of Python stands for."""
+    return text.encode().decode("unicode_escape").encode("latin-1")
+
+
 def rows(table: str) -> list[tuple[str, ...]]:
     """Return the lines of a table as their columns, which are parted by `=>`.
 
