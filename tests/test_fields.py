@@ -227,8 +227,8 @@ def test_every_section_counts_each_time() -> None:
 # -- media types --
 
 
-# A Content-Type, in which `~` is `multipart/mixed; boundary=`, what is found, and the last message: `*`
-# says that the body is empty, and what the boundary is.
+# A Content-Type, in which `~` is `multipart/mixed; boundary=`, what is found, and the last message;
+# `*` says that the body is empty, and what the boundary is.
 TYPES = rows(
     r"""
 multipart/mixed;boundary=b =>  => *'b'
