@@ -186,7 +186,7 @@ def test_a_body_is_split_at_its_delimiters(
     text: str, expected: str, found: str, message: str
 ) -> None:
     template = octets(text)
-    report = checked_request(written(template))
+    report = checked_request(written(template), splits=150)
     assert (bodies(report), places(report, template)) == (split(expected), found)
     told = [each.message for each in report.diagnostics]
     assert not message or octets(message).decode("latin-1") in told
@@ -196,10 +196,6 @@ def test_a_body_is_split_at_its_delimiters(
     ("template", "message"),
     [
         (b"--b---", "the close delimiter ends in three hyphens, expected two"),
-        (
-            b"--b \t --\r\n--b \t \r\n",
-            "found padding of 3 octets behind the boundary, expected none",
-        ),
         (b"y" * 61, f"body starts with '{'y' * 60}'..., and no line is '--' and 'b'"),
     ],
 )
@@ -262,7 +258,7 @@ def test_what_is_around_the_parts_may_be_as_long_as_the_limit(
     text: str, expected: str, found: str
 ) -> None:
     template = octets(text)
-    report = checked_request(written(template), limits=TIGHT)
+    report = checked_request(written(template), limits=TIGHT, splits=150)
     assert (bodies(report), places(report, template)) == (split(expected), found)
     assert report.complete == ("limit-exceeded" not in found and "no-delimiter" not in found)
 
