@@ -10,13 +10,9 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Iterator
 from typing import NamedTuple, TypeAlias
 
-from odata_batch import Headers, Limits, Rule
-
-Problem: TypeAlias = tuple[Rule, str]
-"""A finding that is still without its place."""
+from odata_batch import Diagnostic, Headers, Limits, Rule
 
 # An archive holds many messages; this keeps a small file from becoming gigabytes in memory.
 _ARCHIVE = 4
@@ -48,28 +44,29 @@ class Room:
         """Take so many octets away."""
         self.left = max(0, self.left - octets)
 
+    def exceeded(self, what: str) -> Diagnostic:
+        """Return that something is larger than the limit allows."""
+        limit = self.limits.message
+        message = f"limit message is {limit}, {what} exceeds it"
+        return Diagnostic(Rule.LIMIT_EXCEEDED, message, limit=("message", limit))
 
-def too_large(room: Room, what: str) -> Problem:
-    """Return that something does not fit into the room that is left."""
-    limit = room.limits.message
-    message = f"limit message is {limit}, a file has room for {_ARCHIVE} of them"
-    return Rule.LIMIT_EXCEEDED, f"{message}, and {what} exceeds it"
+    def too_large(self, what: str) -> Diagnostic:
+        """Return that something does not fit into the room that is left."""
+        return self.exceeded(f"a file has room for {_ARCHIVE} of them, and {what}")
 
 
 class Undone(NamedTuple):
     """A body without its codings."""
 
     body: bytes
-    problems: tuple[Problem, ...]
+    found: list[Diagnostic]
+    """What is to be said about it, without a place."""
     was_plain: bool
     """Whether the body was captured without a coding that its header section names."""
 
 
-class _Step(NamedTuple):
-    """What is left when one coding is undone; without a body, the body was not in this coding."""
-
-    body: bytes | None
-    problems: tuple[Problem, ...] = ()
+_Step: TypeAlias = tuple[bytes | None, Diagnostic | None]
+"""What is left when one coding is undone; without a body, the body was not in this coding."""
 
 
 def undo_codings(headers: Headers, body: bytes, room: Room) -> Undone:
@@ -79,39 +76,32 @@ def undo_codings(headers: Headers, body: bytes, room: Room) -> Undone:
     >>> undo_codings(headers, b"3\r\nabc\r\n0\r\n\r\n", Room(Limits())).body
     b'abc'
     """
-    codings = [*_codings(headers, "content-encoding"), *_codings(headers, "transfer-encoding")]
+    values = (*headers.get_all("content-encoding"), *headers.get_all("transfer-encoding"))
+    names = (each.partition(";")[0].strip(" \t") for value in values for each in value.split(","))
+    codings = [name for name in map(str.lower, names) if name not in ("", "identity")]
     if not body or not codings:
-        return Undone(body, (), bool(codings))
+        return Undone(body, [], bool(codings))
     if len(codings) > _MOST_CODINGS:
         message = f"found {len(codings)} codings, expected at most {_MOST_CODINGS}"
-        return Undone(body, ((Rule.CAPTURE_CODING, message),), False)
-    problems: list[Problem] = []
+        return Undone(body, [Diagnostic(Rule.CAPTURE_CODING, message)], False)
+    found: list[Diagnostic] = []
     was_plain = False
     # The one that was applied last is named last.
     for coding in reversed(codings):
-        step = _undo(coding, body, room)
-        problems += step.problems or _said(coding, body, step.body)
-        if any(rule.fatal for rule, _ in problems):
+        undone, problem = _undo(coding, body, room)
+        if problem is None:
+            message = f"the coding {coding[:60]!r} "
+            if undone is None:
+                message += "was undone in the capture; the body is read as it is"
+            else:
+                message += f"is undone: {len(body)} octets are {len(undone)}"
+            problem = Diagnostic(Rule.CAPTURE_DECODED, message)
+        found.append(problem)
+        if problem.rule.fatal:
             break
-        was_plain = was_plain or step.body is None
-        body = body if step.body is None else step.body
-    return Undone(body, tuple(problems), was_plain)
-
-
-def _codings(headers: Headers, name: str) -> Iterator[str]:
-    for value in headers.get_all(name):
-        for coding in value.split(","):
-            token = coding.partition(";")[0].strip(" \t").lower()
-            if token not in ("", "identity"):
-                yield token
-
-
-def _said(coding: str, before: bytes, after: bytes | None) -> list[Problem]:
-    if after is None:
-        message = f"the coding {coding[:60]!r} was undone in the capture; the body is read as it is"
-    else:
-        message = f"the coding {coding[:60]!r} is undone: {len(before)} octets are {len(after)}"
-    return [(Rule.CAPTURE_DECODED, message)]
+        was_plain = was_plain or undone is None
+        body = body if undone is None else undone
+    return Undone(body, found, was_plain)
 
 
 def _undo(coding: str, body: bytes, room: Room) -> _Step:
@@ -122,9 +112,9 @@ def _undo(coding: str, body: bytes, room: Room) -> _Step:
             return _inflate(coding, body, 16 + zlib.MAX_WBITS, room)
         if body.startswith(_GZIP_AS_TEXT):
             return _refuse("found the coding 'gzip' with octets replaced by U+FFFD")
-        return _Step(None)
-    if looks_like_text(body):
-        return _Step(None)
+        return None, None
+    if _looks_like_text(body):
+        return None, None
     if coding == "deflate":
         # Meant is zlib, RFC 1950; some send what is in it, RFC 1951, and browsers read both.
         is_zlib = body[0] & 15 == 8 and int.from_bytes(body[:2], "big") % 31 == 0
@@ -133,10 +123,10 @@ def _undo(coding: str, body: bytes, room: Room) -> _Step:
 
 
 def _refuse(message: str) -> _Step:
-    return _Step(None, ((Rule.CAPTURE_CODING, message),))
+    return None, Diagnostic(Rule.CAPTURE_CODING, message)
 
 
-def looks_like_text(body: bytes) -> bool:
+def _looks_like_text(body: bytes) -> bool:
     """Tell whether a body begins like UTF-8 text, and so is not compressed."""
     start = body[:256]
     if len(start.translate(None, _CONTROLS)) < len(start):
@@ -151,25 +141,28 @@ def looks_like_text(body: bytes) -> bool:
 def _dechunk(body: bytes) -> _Step:
     size_line = _CHUNK_SIZE.match(body)
     if size_line is None:
-        return _Step(None)
+        return None, None
     chunks: list[bytes] = []
     while size_line is not None:
         size = int(size_line[1], 16)
         start = size_line.end()
         if size == 0:
-            return _Step(b"".join(chunks), _behind("last chunk", body[start:]))
+            return b"".join(chunks), _behind("last chunk", body[start:])
         chunks.append(body[start : start + size])
         line_end = _LINE_END.match(body, start + size)
         size_line = None if line_end is None else _CHUNK_SIZE.match(body, line_end.end())
-    message = f"the coding 'chunked' has no last chunk; {sum(map(len, chunks))} octets are read"
-    return _Step(b"".join(chunks), ((Rule.CAPTURE_TRUNCATED, message),))
+    return _cut_short(b"".join(chunks), "the coding 'chunked' has no last chunk")
 
 
-def _behind(end: str, rest: bytes) -> tuple[Problem, ...]:
+def _behind(end: str, rest: bytes) -> Diagnostic | None:
     if not rest.strip(b"\r\n"):
-        return ()
+        return None
     message = f"found {rest[:60].decode('latin-1')!r} behind the {end}, which is not read"
-    return ((Rule.CAPTURE_DECODED, message),)
+    return Diagnostic(Rule.CAPTURE_DECODED, message)
+
+
+def _cut_short(body: bytes, message: str) -> _Step:
+    return body, Diagnostic(Rule.CAPTURE_TRUNCATED, f"{message}; {len(body)} octets are read")
 
 
 def _inflate(coding: str, body: bytes, window: int, room: Room) -> _Step:
@@ -180,11 +173,8 @@ def _inflate(coding: str, body: bytes, window: int, room: Room) -> _Step:
     except zlib.error:
         return _refuse(f"found the coding {coding!r}, and it is damaged")
     if len(inflated) > most:
-        limit = room.limits.message
-        message = f"limit message is {limit}, and what {coding!r} stands for exceeds it"
-        return _Step(None, ((Rule.LIMIT_EXCEEDED, message),))
+        return None, room.exceeded(f"and what {coding!r} stands for")
     room.take(len(inflated))
     if not decompressor.eof:
-        message = f"the coding {coding!r} has no end; {len(inflated)} octets are read"
-        return _Step(inflated, ((Rule.CAPTURE_TRUNCATED, message),))
-    return _Step(inflated, _behind("stream", decompressor.unused_data))
+        return _cut_short(inflated, f"the coding {coding!r} has no end")
+    return inflated, _behind("stream", decompressor.unused_data)

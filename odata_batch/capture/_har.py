@@ -5,8 +5,6 @@ base64, with their codings undone. What else browsers write, more than half of a
 while it is scanned. Text is made octets again in UTF-8, or in the charset that its type names.
 
 Bytes that are no HAR file make one entry without a name and without messages.
-
-Why this long: a format of two dozen members, all of which may be missing, wrong or contradictory.
 """
 
 from __future__ import annotations
@@ -16,10 +14,13 @@ import json
 import re
 from collections.abc import Iterator
 from contextlib import suppress
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
-from odata_batch import Rule
-from odata_batch.capture._codings import Problem, Room, too_large
+from odata_batch import Diagnostic, Rule
+from odata_batch._model.findings import quote
+from odata_batch._wire import grammar
+from odata_batch.capture._codings import Room
+from odata_batch.capture._heads import Entry, Field, Raw
 
 _Member = TypeVar("_Member")
 
@@ -50,29 +51,6 @@ _ENTRY = "the entry"
 _MOST_ENTRIES = 65_535
 
 
-class Half(NamedTuple):
-    """A request or a response of a HAR file."""
-
-    start_line: str
-    fields: tuple[tuple[str, str], ...]
-    media_type: str
-    """What stands beside the body; it counts if there is no Content-Type."""
-    size: int
-    """The octets that the body had without its codings, or 0 if unknown."""
-    body: bytes
-    problems: tuple[Problem, ...]
-
-
-class HarEntry(NamedTuple):
-    """An element of `log.entries`."""
-
-    name: str
-    url: str = ""
-    request: Half | None = None
-    response: Half | None = None
-    problems: tuple[Problem, ...] = ()
-
-
 def is_har(data: bytes) -> bool:
     """Tell whether a file is a HAR file, maybe a damaged one.
 
@@ -85,7 +63,7 @@ def is_har(data: bytes) -> bool:
     if not _LOG.search(text):
         return False
     try:
-        return _entries_of(_parsed(text)) is not None
+        return _entries(text) is not None
     except (json.JSONDecodeError, RecursionError):
         return False
 
@@ -96,26 +74,25 @@ class _Members(dict[str, object]):
     def __init__(self, pairs: list[tuple[str, object]]) -> None:
         known = [pair for pair in pairs if pair[0] in _KNOWN]
         super().__init__(known)
-        self.repeated: str | None = None
-        if len(known) > len(self):
-            names = [name for name, _ in known]
-            # The first ones of few names, so that this is linear.
-            self.repeated = next(name for name in names if names.count(name) > 1)
+        names = [name for name, _ in known]
+        # The first ones of few names, so that this is linear.
+        is_whole = len(names) == len(self)
+        self.repeated = None if is_whole else next(each for each in names if names.count(each) > 1)
 
 
 class _Reader:
     """Reads the members of one object and says what is wrong with them."""
 
-    def __init__(self, members: _Members, path: str, problems: list[Problem]) -> None:
+    def __init__(self, members: _Members, path: str, found: list[Diagnostic]) -> None:
         self._members = members
         self._path = path
-        self._problems = problems
+        self.found = found
         if members.repeated is not None:
             message = f"has the member {members.repeated!r} more than once, and the last counts"
             self.say(Rule.CAPTURE_DUPLICATE_MEMBER, f"{path} {message}")
 
     def say(self, rule: Rule, message: str) -> None:
-        self._problems.append((rule, message))
+        self.found.append(Diagnostic(rule, message))
 
     def states(self, name: str, value: object) -> bool:
         """Return whether a member is there and has this value."""
@@ -141,44 +118,41 @@ class _Reader:
         """Return a number that is not negative; with -1 a HAR file says that it is unknown."""
         return max(0, self.get(name, int, "a number") or 0)
 
-    def inner(self, name: str, problems: list[Problem]) -> _Reader:
+    def inner(self, name: str, found: list[Diagnostic]) -> _Reader:
         """Return the reader of a member; one that is missing is as good as an empty one."""
         members = self.get(name, _Members, "an object")
-        return _Reader(_Members([]) if members is None else members, self.path_of(name), problems)
+        return _Reader(_Members([]) if members is None else members, self.path_of(name), found)
 
 
-def read_har(data: bytes, room: Room) -> Iterator[HarEntry]:
+def read_har(data: bytes, room: Room) -> Iterator[Entry]:
     """Yield the entries of a HAR file."""
-    found = _entries(data, room)
-    if isinstance(found, tuple):
-        yield HarEntry("", problems=(found,))
-        return
-    for index, entry in enumerate(found[:_MOST_ENTRIES]):
-        yield _har_entry(f"entries[{index}]", entry)
-    if len(found) > _MOST_ENTRIES:
-        message = f"log.entries has {len(found)} elements, and {_MOST_ENTRIES} of them are read"
-        yield HarEntry("", problems=((Rule.CAPTURE_UNREADABLE, message),))
-
-
-def _entries(data: bytes, room: Room) -> list[object] | Problem:
     if len(data) > room.left:
-        return too_large(room, "the HAR file")
+        yield Entry("", [room.too_large("the HAR file")])
+        return
+    problem = "found no array log.entries, expected a HAR file"
+    entries: object = None
     try:
-        entries = _entries_of(_parsed(_as_utf8(data)))
+        entries = _entries(_as_utf8(data))
     except RecursionError:
-        return Rule.CAPTURE_UNREADABLE, "the JSON text of the HAR file nests too deeply"
+        problem = "the JSON text of the HAR file nests too deeply"
     except json.JSONDecodeError as error:
         rest = error.doc[error.pos : error.pos + 30]
         found = repr(rest) if rest else "the end"
-        return Rule.CAPTURE_UNREADABLE, f"found {found} at character {error.pos}, expected JSON"
-    if isinstance(entries, list):
-        return entries
-    return Rule.CAPTURE_UNREADABLE, "found no array log.entries, expected a HAR file"
+        problem = f"found {found} at character {error.pos}, expected JSON"
+    if not isinstance(entries, list):
+        yield _unreadable("", problem)
+        return
+    for index, entry in enumerate(entries[:_MOST_ENTRIES]):
+        yield _entry(f"entries[{index}]", entry)
+    if len(entries) > _MOST_ENTRIES:
+        yield _unreadable(
+            "",
+            f"log.entries has {len(entries)} elements, and {_MOST_ENTRIES} of them are read",
+        )
 
 
-def _entries_of(root: object) -> object:
-    log = root.get("log") if isinstance(root, _Members) else None
-    return log.get("entries") if isinstance(log, _Members) else None
+def _unreadable(name: str, message: str) -> Entry:
+    return Entry(name, [Diagnostic(Rule.CAPTURE_UNREADABLE, message)])
 
 
 def _as_utf8(data: bytes) -> bytes:
@@ -187,16 +161,17 @@ def _as_utf8(data: bytes) -> bytes:
     return data.removeprefix(_BYTE_ORDER_MARK)
 
 
-def _parsed(data: bytes) -> object:
-    # An octet that is not UTF-8 becomes an octet of the body again.
-    text = data.decode("utf-8", "surrogateescape")
-    return json.loads(
-        text,
+def _entries(data: bytes) -> object:
+    root = json.loads(
+        # An octet that is not UTF-8 becomes an octet of the body again.
+        data.decode("utf-8", "surrogateescape"),
         object_pairs_hook=_Members,
         parse_int=_number,
         parse_float=_number,
         parse_constant=_number,
     )
+    log = root.get("log") if isinstance(root, _Members) else None
+    return log.get("entries") if isinstance(log, _Members) else None
 
 
 def _number(text: str) -> int:
@@ -210,40 +185,37 @@ def _kind(value: object) -> str:
     return next((name for kind, name in kinds if isinstance(value, kind)), rest)
 
 
-def _har_entry(name: str, entry: object) -> HarEntry:
-    if not isinstance(entry, _Members):
-        message = f"the entry is {_kind(entry)}, expected an object"
-        return HarEntry(name, problems=((Rule.CAPTURE_UNREADABLE, message),))
-    problems: list[Problem] = []
-    reader = _Reader(entry, _ENTRY, problems)
-    url, method, request = _har_request(reader)
-    response = _har_response(reader, method)
-    return HarEntry(name, url, request, response, tuple(problems))
+def _entry(name: str, members: object) -> Entry:
+    if not isinstance(members, _Members):
+        return _unreadable(name, f"the entry is {_kind(members)}, expected an object")
+    entry = _Reader(members, _ENTRY, [])
+    url, method, request = _request(entry)
+    return Entry(name, entry.found, url, request, _response(entry, method))
 
 
-def _har_request(entry: _Reader) -> tuple[str, str, Half | None]:
+def _request(entry: _Reader) -> tuple[str, str, Raw | None]:
     """Return the URL, the method and the request, if there is one."""
-    problems: list[Problem] = []
-    source = entry.inner("request", problems)
+    source = entry.inner("request", [])
     fields, pseudo = _fields(source)
     method = source.text("method") or pseudo.get(":method", "")
-    url = source.text("url") or _url_of(pseudo)
+    url = source.text("url")
+    if not url:
+        authority, scheme = pseudo.get(":authority", ""), pseudo.get(":scheme", "https")
+        url = (f"{scheme}://{authority}" if authority else "") + pseudo.get(":path", "")
     if not method:
         entry.say(Rule.CAPTURE_INCOMPLETE, "the entry has no request")
         return url, "", None
-    content = source.inner("postData", problems)
+    content = source.inner("postData", source.found)
     sent = _value(fields, "content-length")
     length = max(source.number("bodySize"), _octets_of(sent))
     is_empty = content.states("text", "") and source.states("bodySize", 0)
     may_have_body = not sent and not is_empty and method.upper() in _METHODS_WITH_BODY
-    has_body = length > 0 or may_have_body
     start_line = f"{method} {url} {_version(source)}"
-    return url, method, _half(start_line, fields, content, length, has_body, problems)
+    return url, method, _half(start_line, fields, content, length, length > 0 or may_have_body)
 
 
-def _har_response(entry: _Reader, method: str) -> Half | None:
-    problems: list[Problem] = []
-    source = entry.inner("response", problems)
+def _response(entry: _Reader, method: str) -> Raw | None:
+    source = entry.inner("response", [])
     fields, pseudo = _fields(source)
     status = source.number("status") or _octets_of(pseudo.get(":status", ""))
     if not 100 <= status <= 599:
@@ -252,7 +224,7 @@ def _har_response(entry: _Reader, method: str) -> Half | None:
         reason = f": {error[:60]!r}" if error else ""
         entry.say(Rule.CAPTURE_INCOMPLETE, f"the entry has no response{reason}")
         return None
-    content = source.inner("content", problems)
+    content = source.inner("content", source.found)
     length = max(content.number("size"), _octets_of(_value(fields, "content-length")))
     is_multipart = _value(fields, "content-type").lower().startswith("multipart/")
     is_empty = content.states("text", "") and content.states("size", 0)
@@ -260,20 +232,15 @@ def _har_response(entry: _Reader, method: str) -> Half | None:
     if method.upper() == "HEAD" or status < 200 or status in _STATUSES_WITHOUT_BODY:
         has_body = False
     start_line = f"{_version(source)} {status} {source.text('statusText')}"
-    return _half(start_line, fields, content, length, has_body, problems)
+    return _half(start_line, fields, content, length, has_body)
 
 
 def _half(
-    start_line: str,
-    fields: list[tuple[str, str]],
-    content: _Reader,
-    length: int,
-    has_body: bool,
-    problems: list[Problem],
-) -> Half:
+    start_line: str, fields: list[tuple[str, str]], content: _Reader, length: int, has_body: bool
+) -> Raw:
     # Chrome writes x-unknown.
     media_type = content.text("mimeType").removeprefix("x-unknown")
-    body = _har_body(content, _value(fields, "content-type") or media_type)
+    body = _body(content, _value(fields, "content-type") or media_type)
     if not body and has_body:
         octets = f"; it had {length} octets" if length else ""
         file = content.text("_file")
@@ -281,8 +248,15 @@ def _half(
         state = "empty" if content.states("text", "") else "missing"
         message = f"{content.path_of('text')} is {state}, which is the body{octets}{place}"
         content.say(Rule.CAPTURE_BODY_MISSING, message)
-    size = content.number("size")
-    return Half(start_line, tuple(fields), media_type, size, body, tuple(problems))
+    size = content.number("size") or None
+    kept: list[Field] = []
+    for name, value in fields:
+        if grammar.TOKEN.fullmatch(name):
+            kept.append(Field(None, name, value))
+        else:
+            message = f"found the field name {quote(name)}, expected a token"
+            content.say(Rule.HEADER_SYNTAX, message)
+    return Raw(start_line, kept, body, content.found, None, media_type, size)
 
 
 def _fields(source: _Reader) -> tuple[list[tuple[str, str]], dict[str, str]]:
@@ -292,8 +266,8 @@ def _fields(source: _Reader) -> tuple[list[tuple[str, str]], dict[str, str]]:
     pseudo: dict[str, str] = {}
     strangers = 0
     for element in elements:
-        name = element.get("name") if isinstance(element, _Members) else None
-        value = element.get("value") if isinstance(element, _Members) else None
+        members = element if isinstance(element, _Members) else {}
+        name, value = members.get("name"), members.get("value")
         if not isinstance(name, str) or not isinstance(value, str):
             strangers += 1
         elif name.startswith(":"):
@@ -312,12 +286,6 @@ def _value(fields: list[tuple[str, str]], name: str) -> str:
     return next((value for key, value in fields if key.lower() == name), "")
 
 
-def _url_of(pseudo: dict[str, str]) -> str:
-    authority = pseudo.get(":authority", "")
-    scheme = pseudo.get(":scheme", "https")
-    return (f"{scheme}://{authority}" if authority else "") + pseudo.get(":path", "")
-
-
 def _octets_of(length: str) -> int:
     return int(length) if _LENGTH.fullmatch(length) else 0
 
@@ -327,30 +295,19 @@ def _version(source: _Reader) -> str:
     return f"HTTP/{match[1]}" if match else "HTTP/1.1"
 
 
-def _har_body(content: _Reader, content_type: str) -> bytes:
+def _body(content: _Reader, content_type: str) -> bytes:
+    """Return the octets that a text stands for, in UTF-8 unless a charset is named."""
     text = content.text("text")
     encoding = content.text("encoding")
     if encoding.lower() == "base64" or content.get("_base64", bool, "a boolean"):
-        octets = _from_base64(text)
-        if octets is not None:
-            return octets
-        content.say(Rule.CAPTURE_CODING, f"{content.path_of('text')} is not base64")
+        digits = text.translate(_BASE64).rstrip("=")
+        try:
+            return binascii.a2b_base64(digits + "=" * (-len(digits) % 4), strict_mode=True)
+        except ValueError:
+            content.say(Rule.CAPTURE_CODING, f"{content.path_of('text')} is not base64")
     elif encoding:
         found = f"{content.path_of('encoding')} is {encoding[:60]!r}"
         content.say(Rule.CAPTURE_MEMBER, f"{found}, expected 'base64'; the text is read as it is")
-    return _encoded(text, content_type)
-
-
-def _from_base64(text: str) -> bytes | None:
-    digits = text.translate(_BASE64).rstrip("=")
-    try:
-        return binascii.a2b_base64(digits + "=" * (-len(digits) % 4), strict_mode=True)
-    except ValueError:
-        return None
-
-
-def _encoded(text: str, content_type: str) -> bytes:
-    """Return the octets of which a HAR file holds the text, in UTF-8 unless a charset is named."""
     text = _SURROGATES.sub("\ufffd", text)
     charset = _CHARSET.search(content_type)
     if charset is not None and charset[1].lower() in _WESTERN:

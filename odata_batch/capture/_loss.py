@@ -11,15 +11,12 @@ it should be binary and holds U+FFFD, it was the sender who has lost octets.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
-
-from odata_batch import Headers, Operation, OperationResponse, Rule, check_request, check_response
-from odata_batch.capture._refusals import media_type
+from odata_batch import Headers, Rule, check_request, check_response
+from odata_batch._wire import grammar
+from odata_batch._wire.sections import parse_media_type
 
 REPLACEMENT = b"\xef\xbf\xbd"
 _GROWTH = len(REPLACEMENT) - 1
-_LENGTH = re.compile(r"[0-9]{1,15}")
 _BATCH = ("multipart/", "application/http", "application/json")
 _TEXT = (*_BATCH, "text/", "application/xml")
 _TEXT_SUFFIXES = ("+json", "+xml", "javascript", "-urlencoded")
@@ -35,10 +32,9 @@ def find_loss(kind: str, content_type: str, body: bytes, length: int | None) -> 
     """
     if not _may_be_lossy(body):
         return None
-    whole = _verdict(content_type, body, length)
-    inside: list[tuple[bool | None, int]] = []
-    if media_type(content_type).startswith(_BATCH):
-        inside += _verdicts_inside(kind, content_type, body)
+    type_ = parse_media_type(content_type).name
+    whole = _verdict(type_, body, length)
+    inside = _verdicts_inside(kind, content_type, body) if type_.startswith(_BATCH) else []
     if whole or any(verdict for verdict, _ in inside):
         return Rule.CAPTURE_LOSSY
     # Nothing was lost in the whole, or in all bodies that hold U+FFFD.
@@ -50,7 +46,7 @@ def find_loss(kind: str, content_type: str, body: bytes, length: int | None) -> 
 def length_of(headers: Headers) -> int | None:
     """Return the Content-Length, if it is a number."""
     values = headers.get_all("content-length")
-    return int(values[0]) if values and _LENGTH.fullmatch(values[0]) else None
+    return int(values[0]) if values and grammar.CONTENT_LENGTH.fullmatch(values[0]) else None
 
 
 def _may_be_lossy(body: bytes) -> bool:
@@ -63,7 +59,7 @@ def _may_be_lossy(body: bytes) -> bool:
     return True
 
 
-def _verdict(content_type: str, body: bytes, length: int | None) -> bool | None:
+def _verdict(type_: str, body: bytes, length: int | None) -> bool | None:
     """Tell whether octets were replaced; `None` if nothing shows it, or the opposite."""
     growth = None if length is None else len(body) - length
     if growth == 0:
@@ -73,25 +69,28 @@ def _verdict(content_type: str, body: bytes, length: int | None) -> bool | None:
     is_line_end = growth == len(b"\r\n") and body.endswith(b"\r\n")
     if growth is not None and 0 < growth <= most and not is_line_end:
         return True
-    name = media_type(content_type)
-    is_text = not name or name.startswith(_TEXT) or name.endswith(_TEXT_SUFFIXES)
+    is_text = not type_ or type_.startswith(_TEXT) or type_.endswith(_TEXT_SUFFIXES)
     return None if is_text else True
 
 
-def _verdicts_inside(
-    kind: str, content_type: str, body: bytes
-) -> Iterator[tuple[bool | None, int]]:
-    """Yield what the bodies in a batch show, and how often U+FFFD stands in them."""
-    leaves: tuple[Operation, ...] | tuple[OperationResponse, ...] = ()
+def _verdicts_inside(kind: str, content_type: str, body: bytes) -> list[tuple[bool | None, int]]:
+    """Return what the bodies in a batch show, and how often U+FFFD appears in them."""
     if kind == "request":
         request = check_request(body, content_type).value
-        leaves = request.operations() if request else ()
+        leaves = [(each.headers, each.body) for each in request.operations()] if request else []
     else:
         response = check_response(body, content_type).value
-        leaves = response.responses() if response else ()
-    is_multipart = media_type(content_type).startswith("multipart/")
-    for leaf in leaves:
-        if _may_be_lossy(leaf.body):
-            type_ = leaf.headers.get("content-type", "") if is_multipart else ""
-            verdict = _verdict(type_, leaf.body, length_of(leaf.headers))
-            yield verdict, leaf.body.count(REPLACEMENT)
+        leaves = [(each.headers, each.body) for each in response.responses()] if response else []
+    is_multipart = parse_media_type(content_type).name.startswith("multipart/")
+    return [
+        (
+            _verdict(
+                parse_media_type(headers.get("content-type", "")).name if is_multipart else "",
+                content,
+                length_of(headers),
+            ),
+            content.count(REPLACEMENT),
+        )
+        for headers, content in leaves
+        if _may_be_lossy(content)
+    ]

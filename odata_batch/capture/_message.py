@@ -3,34 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
-from typing import Literal, NamedTuple, TypeAlias
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import Literal, TypeAlias
 
 from odata_batch import Diagnostic, Headers, Limits, Rule
-from odata_batch.capture._codings import Problem, Room, Undone, undo_codings
-from odata_batch.capture._har import Half, is_har, read_har
-from odata_batch.capture._heads import (
-    FIELD_NAME,
-    REQUEST_LINE,
-    STATUS_LINE,
-    URL_LINE,
-    Field,
-    check_content_length,
-    first_line,
-    parse_fields,
-    quote,
-    split_head,
-    with_one_content_type,
-)
+from odata_batch._graph.urls import is_batch_resource
+from odata_batch._model.findings import quote
+from odata_batch._wire.sections import parse_media_type
+from odata_batch.capture import _heads
+from odata_batch.capture._codings import Room, Undone, undo_codings
+from odata_batch.capture._har import is_har, read_har
+from odata_batch.capture._heads import Entry, Raw
 from odata_batch.capture._loss import REPLACEMENT, find_loss, length_of
-from odata_batch.capture._refusals import (
-    is_batch_url,
-    is_json_batch,
-    media_type,
-    status_of,
-    what_instead,
-)
+from odata_batch.capture._refusals import is_json_batch, status_of, what_instead
 from odata_batch.capture._saz import is_zip, read_saz
 
 Kind: TypeAlias = Literal["request", "response"]
@@ -171,7 +157,7 @@ def parse_message(data: bytes, *, limits: Limits = _LIMITS) -> Message:
     The transfer coding chunked and the content codings gzip and deflate are undone, up to
     `limits.message`.
     """
-    return _raw_message(data, Room(limits))
+    return _message(_heads.split(data, limits), Room(limits))
 
 
 def parse_capture(data: bytes, *, limits: Limits = _LIMITS) -> tuple[Exchange, ...]:
@@ -190,16 +176,13 @@ def parse_capture(data: bytes, *, limits: Limits = _LIMITS) -> tuple[Exchange, .
     if is_har(data):
         return parse_har(data, limits=limits)
     message = parse_message(data, limits=limits)
-    is_request = message.kind == "request"
-    exchange = Exchange(
-        name="",
-        request=message if is_request else None,
-        response=None if is_request else message,
-        url=_target(message),
-        diagnostics=(),
-        is_batch=True,
+    pair = (message, None) if message.kind == "request" else (None, message)
+    url = _heads.target_of(message.start_line)
+    return (
+        Exchange(
+            name="", request=pair[0], response=pair[1], url=url, diagnostics=(), is_batch=True
+        ),
     )
-    return (exchange,)
 
 
 def parse_har(data: bytes, *, limits: Limits = _LIMITS) -> tuple[Exchange, ...]:
@@ -213,12 +196,7 @@ def parse_har(data: bytes, *, limits: Limits = _LIMITS) -> tuple[Exchange, ...]:
     ('entries[0]', True, 'capture-body-missing')
     """
     room = Room(limits)
-    exchanges: list[Exchange] = []
-    for name, url, request, response, problems in read_har(data, room):
-        method = "" if request is None else request.start_line.partition(" ")[0]
-        halves = _har_message(request, "request", room), _har_message(response, "response", room)
-        exchanges.append(_exchange(name, method, url, halves, problems, limits))
-    return tuple(exchanges)
+    return tuple(_exchange(entry, room) for entry in read_har(data, room))
 
 
 def parse_saz(data: bytes, *, limits: Limits = _LIMITS) -> tuple[Exchange, ...]:
@@ -228,68 +206,38 @@ def parse_saz(data: bytes, *, limits: Limits = _LIMITS) -> tuple[Exchange, ...]:
     'the ZIP archive is damaged, or is none'
     """
     room = Room(limits)
-    exchanges: list[Exchange] = []
-    for name, request, response, problems in read_saz(data, room):
-        sent = None if request is None else _raw_message(request, room, "request")
-        answered = None if response is None else _raw_message(response, room, "response")
-        method, url = "", ""
-        if sent is not None:
-            method, url = sent.start_line.partition(" ")[0], _target(sent)
-        exchanges.append(_exchange(name, method, url, (sent, answered), problems, limits))
-    return tuple(exchanges)
+    return tuple(_exchange(entry, room) for entry in read_saz(data, room))
 
 
 # -- exchanges -----------------------------------------------------------------------------------
 
 
-def _exchange(
-    name: str,
-    method: str,
-    url: str,
-    messages: tuple[Message | None, Message | None],
-    problems: tuple[Problem, ...],
-    limits: Limits,
-) -> Exchange:
+def _exchange(entry: Entry, room: Room) -> Exchange:
+    request = entry.request and _message(entry.request, room, "request")
+    response = entry.response and _message(entry.response, room, "response")
+    method = request.start_line.partition(" ")[0] if request else ""
+    # $batch in capitals is one, too: what a service makes of it is seen in its answer.
     is_batch = (
-        (messages[0] is None and any(rule.fatal for rule, _ in problems))
-        or (method.upper() == "POST" and is_batch_url(url))
-        or any(_holds_batch(message) for message in messages if message is not None)
+        (request is None and any(each.rule.fatal for each in entry.found))
+        or (method.upper() == "POST" and is_batch_resource(entry.url.lower()))
+        or any(_holds_batch(message) for message in (request, response) if message)
     )
     return Exchange(
-        name=name,
-        request=messages[0],
-        response=messages[1],
-        url=url,
-        diagnostics=tuple(_diagnostics(problems, None, limits)),
+        name=entry.name,
+        request=request,
+        response=response,
+        url=entry.url,
+        diagnostics=tuple(entry.found),
         is_batch=is_batch,
     )
 
 
 def _holds_batch(message: Message) -> bool:
     # An asynchronous result is wrapped once (OData Protocol, 11.7.7.6).
-    is_wrapped = media_type(message.content_type) == "application/http"
-    inner = parse_message(message.body) if is_wrapped else message
-    return media_type(inner.content_type) == "multipart/mixed" or is_json_batch(inner.body)
-
-
-def _target(message: Message) -> str:
-    """Return the URL of a start line, blanks in it included."""
-    line = message.start_line
-    octets = line.encode("latin-1")
-    if STATUS_LINE.match(octets):
-        return ""
-    rest, _, version = line.rpartition(" ")
-    if version.startswith("HTTP/"):
-        line = rest.rstrip(" ")
-    return line if URL_LINE.match(octets) else line.partition(" ")[2].lstrip(" ")
-
-
-def _diagnostics(
-    problems: Iterable[Problem], position: int | None, limits: Limits
-) -> Iterator[Diagnostic]:
-    for rule, message in problems:
-        limit = ("message", limits.message) if rule is Rule.LIMIT_EXCEEDED else None
-        yield Diagnostic(rule, message, position, limit=limit)
+    if parse_media_type(message.content_type).name == "application/http":
+        message = parse_message(message.body)
+    is_multipart = parse_media_type(message.content_type).name == "multipart/mixed"
+    return is_multipart or is_json_batch(message.body)
 
 
 def _is_readable(found: Iterable[Diagnostic]) -> bool:
@@ -299,74 +247,33 @@ def _is_readable(found: Iterable[Diagnostic]) -> bool:
 # -- messages ------------------------------------------------------------------------------------
 
 
-class _Captured(NamedTuple):
-    """A message as it was captured: its parts, before anything is made of them."""
-
-    start_line: str
-    fields: list[Field]
-    body: bytes
-    position: int | None
-    """Where the body begins in the source."""
-    kind: Kind | None = None
-    media_type: str = ""
-    """What counts if there is no Content-Type."""
-    size: int | None = None
-    """How many octets the body had without its codings."""
-    source: bytes = b""
-
-
-def _raw_message(data: bytes, room: Room, kind: Kind | None = None) -> Message:
-    found: list[Diagnostic] = []
-    head = split_head(data, room.limits, found)
-    fields = list(parse_fields(head.lines, found))
-    if URL_LINE.match(head.start_line):
-        message = f"found the URL {quote(head.start_line)}, expected a request line"
-        found.append(Diagnostic(Rule.CAPTURE_URL_LINE, message, head.position))
-    start_line = head.start_line.decode("latin-1")
-    body = data[head.end :]
-    captured = _Captured(start_line, fields, body, head.end, kind, source=data)
-    return _message(captured, room, found)
-
-
-def _har_message(half: Half | None, kind: Kind, room: Room) -> Message | None:
-    if half is None:
-        return None
-    found = list(_diagnostics(half.problems, None, room.limits))
-    fields: list[Field] = []
-    for name, value in half.fields:
-        if FIELD_NAME.fullmatch(name.encode("utf-8", "replace")):
-            fields.append(Field(None, name, value))
-        else:
-            message = f"found the field name {quote(name)}, expected a token"
-            found.append(Diagnostic(Rule.HEADER_SYNTAX, message))
-    media_type, size = half.media_type, half.size or None
-    captured = _Captured(half.start_line, fields, half.body, None, kind, media_type, size)
-    return _message(captured, room, found)
-
-
-def _message(captured: _Captured, room: Room, found: list[Diagnostic]) -> Message:
-    fields = with_one_content_type(captured.fields, found)
-    headers = Headers((name, value) for _, name, value in fields)
-    undone = undo_codings(headers, captured.body, room)
+def _message(raw: Raw, room: Room, side: Kind | None = None) -> Message:
+    """Return what a raw message is; `side` is who has sent it, where the archive says so."""
+    found = raw.found
+    headers = _headers(raw, found)
+    undone = undo_codings(headers, raw.body, room)
     body = undone.body
-    length = _check_length(captured, fields, headers, undone, found)
-    kept = _without_excess(found, room.limits)
-    omitted, found = len(found) - len(kept), kept
-    found += _diagnostics(undone.problems, captured.position, room.limits)
-    position = captured.position if body is captured.body else None
-    content_type, problem = _content_type(headers, captured.media_type, body)
-    kind = captured.kind or _kind_of(captured.start_line.encode("latin-1"), body)
+    length = _check_length(raw, headers, undone, found)
+    # No more than are recorded, and those that keep the body from being read.
+    most = room.limits.diagnostics
+    kept = found[:most] + [each for each in found[most:] if not _is_readable([each])]
+    omitted = len(found) - len(kept)
+    found = kept + [replace(each, position=raw.position) for each in undone.found]
+    position = raw.position if body is raw.body else None
+    content_type, problem = _content_type(headers, raw.media_type, body)
+    kind = side or _kind_of(raw.start_line.encode("latin-1"), body)
     instead = None
     if _is_readable(found):
-        accepted = _accepted(captured.start_line, headers, body)
+        accepted = _accepted(raw.start_line, headers, body)
         if accepted is None:
-            instead = what_instead(captured.start_line, headers, content_type, body)
+            instead = what_instead(raw.start_line, headers, content_type, body)
         if instead is not None:
             # What is guessed from a body that is no batch says nothing.
-            side = f" {kind}" if captured.kind or captured.start_line else ""
-            problem = Rule.CAPTURE_NOT_A_BATCH, f"{instead}, not a batch{side}"
-        problems = filter(None, [accepted or problem])
-        found += _diagnostics(problems, captured.position, room.limits)
+            sender = f" {kind}" if side or raw.start_line else ""
+            problem = Diagnostic(Rule.CAPTURE_NOT_A_BATCH, f"{instead}, not a batch{sender}")
+        problem = accepted or problem
+        if problem is not None:
+            found.append(replace(problem, position=raw.position))
     # What is still compressed is no text, whatever it will be.
     is_coded = any(each.rule is Rule.CAPTURE_CODING for each in found)
     type_of_octets = "application/octet-stream" if is_coded else content_type
@@ -375,7 +282,7 @@ def _message(captured: _Captured, room: Room, found: list[Diagnostic]) -> Messag
         first = None if position is None else position + body.index(REPLACEMENT)
         found.append(Diagnostic(loss, _loss_message(loss, body.count(REPLACEMENT)), first))
     return Message(
-        start_line=captured.start_line,
+        start_line=raw.start_line,
         headers=headers,
         body=body,
         content_type=content_type,
@@ -385,23 +292,31 @@ def _message(captured: _Captured, room: Room, found: list[Diagnostic]) -> Messag
         omitted=omitted,
         lossy=loss is Rule.CAPTURE_LOSSY,
         not_a_batch=instead,
-        source=captured.source,
+        source=raw.source,
     )
 
 
-def _without_excess(found: list[Diagnostic], limits: Limits) -> list[Diagnostic]:
-    """Return no more findings than are recorded, and those that keep the body from being read."""
-    rest = [each for each in found[limits.diagnostics :] if not _is_readable([each])]
-    return found[: limits.diagnostics] + rest
+def _headers(raw: Raw, found: list[Diagnostic]) -> Headers:
+    """Return the fields without the Content-Types that contradict the first one."""
+    types = [each.value for each in raw.fields if each.name.lower() == "content-type"]
+    kept: list[tuple[str, str]] = []
+    for position, name, value in raw.fields:
+        if name.lower() != "content-type" or value == types[0]:
+            kept.append((name, value))
+            continue
+        message = f"Content-Type is {quote(types[0])}, and here {quote(value)}"
+        found.append(Diagnostic(Rule.REPEATED_HEADER, message, position))
+    return Headers(kept)
 
 
-def _accepted(start_line: str, headers: Headers, body: bytes) -> Problem | None:
+def _accepted(start_line: str, headers: Headers, body: bytes) -> Diagnostic | None:
     """Return that the batch will be answered elsewhere (OData Protocol, 11.7.7.6)."""
     if status_of(start_line) != 202 or body.strip():
         return None
     location = headers.get("location")
     place = "no Location" if location is None else f"the Location {quote(location)}"
-    return Rule.CAPTURE_ACCEPTED, f"status 202 with an empty body and {place}"
+    message = f"status 202 with an empty body and {place}"
+    return Diagnostic(Rule.CAPTURE_ACCEPTED, message)
 
 
 def _loss_message(rule: Rule, number: int) -> str:
@@ -412,52 +327,50 @@ def _loss_message(rule: Rule, number: int) -> str:
 
 
 def _check_length(
-    captured: _Captured,
-    fields: list[Field],
-    headers: Headers,
-    undone: Undone,
-    found: list[Diagnostic],
+    raw: Raw, headers: Headers, undone: Undone, found: list[Diagnostic]
 ) -> int | None:
     """Compare the lengths, and return how many octets the body had when it was sent, if known."""
     if not _is_readable(found):
         return None
     if not undone.was_plain:
-        check_content_length(fields, captured.body, found)
+        for position, name, value in raw.fields:
+            if name.lower() == "content-length" and value != str(len(raw.body)):
+                message = f"Content-Length is {quote(value)}, the body has {len(raw.body)} octets"
+                found.append(Diagnostic(Rule.CAPTURE_CONTENT_LENGTH, message, position))
         length = length_of(headers)
-        if length is not None and undone.body is captured.body:
+        if length is not None and undone.body is raw.body:
             return length
-    size = captured.size
-    if size is not None and size != len(undone.body):
-        message = f"content.size is {size}, the body has {len(undone.body)} octets"
+    if raw.size is not None and raw.size != len(undone.body):
+        message = f"content.size is {raw.size}, the body has {len(undone.body)} octets"
         found.append(Diagnostic(Rule.CAPTURE_CONTENT_LENGTH, message))
-    return size
+    return raw.size
 
 
 # -- what the body looks like --------------------------------------------------------------------
 
 
-def _content_type(headers: Headers, media_type: str, body: bytes) -> tuple[str, Problem | None]:
+def _content_type(headers: Headers, media_type: str, body: bytes) -> tuple[str, Diagnostic | None]:
     """Return the Content-Type; it is guessed only where all fields are missing."""
     if "content-type" in headers or media_type:
         return (*headers.get_all("content-type"), media_type)[0], None
     looks = "" if headers else _content_type_of(body)
     if looks:
         message = f"there is no header section; the body is read as {looks:.100}"
-        return looks, (Rule.CAPTURE_BARE_BODY, message)
+        return looks, Diagnostic(Rule.CAPTURE_BARE_BODY, message)
     if headers:
         message = "there is no Content-Type, expected multipart/mixed or application/json"
     else:
-        start = first_line(body).text
+        _, start = _heads.first_line(body)
         beginning = quote(start) if start else "nothing"
         message = f"found {beginning}, expected an HTTP message, a delimiter line or a JSON object"
-    return "", (Rule.BATCH_MEDIA_TYPE, message)
+    return "", Diagnostic(Rule.BATCH_MEDIA_TYPE, message)
 
 
 def _content_type_of(body: bytes) -> str:
     """Return `application/json` or `multipart/mixed` with its boundary, or nothing."""
     if _is_json(body):
         return "application/json"
-    line = first_line(body).text.rstrip(b" \t")
+    line = _heads.first_line(body)[1].rstrip(b" \t")
     if not line.startswith(b"--") or line == b"--":
         return ""
     # A close delimiter that stands alone is an empty batch.
@@ -468,9 +381,9 @@ def _content_type_of(body: bytes) -> str:
 
 
 def _kind_of(start_line: bytes, body: bytes) -> Kind:
-    if STATUS_LINE.match(start_line):
+    if _heads.STATUS_LINE.match(start_line):
         return "response"
-    if REQUEST_LINE.match(start_line):
+    if _heads.REQUEST_LINE.match(start_line):
         return "request"
     if _is_json(body):
         member = _JSON_MEMBER.search(body)

@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from typing import Final
 
 from odata_batch import Headers
+from odata_batch._model.findings import quote
+from odata_batch._wire.sections import parse_media_type
 
 _STATUS = re.compile(r"HTTP/[0-9.]+ +([1-5][0-9][0-9])(?![0-9])")
 _BATCH_TYPES = ("multipart/", "application/json", "application/http")
@@ -46,15 +48,6 @@ _NAMES: Final[Mapping[str, str]] = {
 }
 
 
-def media_type(content_type: str) -> str:
-    """Return the media type without parameters, in lower case.
-
-    >>> media_type("Text/HTML; charset=utf-8")
-    'text/html'
-    """
-    return content_type.partition(";")[0].strip(" \t").lower()
-
-
 def status_of(start_line: str) -> int | None:
     """Return the status code of a status line.
 
@@ -63,16 +56,6 @@ def status_of(start_line: str) -> int | None:
     """
     match = _STATUS.match(start_line)
     return None if match is None else int(match[1])
-
-
-def is_batch_url(url: str) -> bool:
-    """Tell whether the last segment of the path is `$batch`.
-
-    >>> is_batch_url("https://example.org/service/$batch?sap-client=100")
-    True
-    """
-    path = url.partition("#")[0].partition("?")[0].rstrip("/")
-    return path.rpartition("/")[2].lower() in ("$batch", "%24batch")
 
 
 def is_json_batch(body: bytes) -> bool:
@@ -113,7 +96,7 @@ def what_instead(start_line: str, headers: Headers, content_type: str, body: byt
     >>> what_instead("HTTP/1.1 413 Too Large", Headers(), "text/html", page)
     "status 413 with an HTML page 'Request Entity Too Large'"
     """
-    name = media_type(content_type)
+    name = parse_media_type(content_type).name
     status = status_of(start_line)
     if name != "multipart/form-data" and name.startswith(_BATCH_TYPES):
         what = _refusal(start_line, name, body)
@@ -199,5 +182,4 @@ def _with_text(what: str, text: bytes | None) -> str:
 
 
 def _quoted(text: bytes) -> str:
-    words = " ".join(text.decode("utf-8", "replace").split())
-    return repr(words) if len(words) <= 60 else f"{words[:60]!r}..."
+    return quote(" ".join(text.decode("utf-8", "replace").split()))

@@ -14,10 +14,11 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from io import BytesIO
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
-from odata_batch import Rule
-from odata_batch.capture._codings import Problem, Room, too_large
+from odata_batch import Diagnostic, Rule
+from odata_batch.capture._codings import Room
+from odata_batch.capture._heads import Entry, Raw, split, target_of
 
 # Old versions of Fiddler write a backslash.
 _RAW = re.compile(r"raw[/\\]([0-9]{1,18})_([cs])\.txt", re.I)
@@ -38,16 +39,8 @@ _ZIP_ERRORS = (
     RuntimeError,
     ValueError,
 )
-_Sessions: TypeAlias = dict[tuple[int, str], dict[str, list[zipfile.ZipInfo]]]
-
-
-class SazEntry(NamedTuple):
-    """A session of a SAZ file."""
-
-    name: str
-    request: bytes | None = None
-    response: bytes | None = None
-    problems: tuple[Problem, ...] = ()
+_Files: TypeAlias = dict[str, list[zipfile.ZipInfo]]
+_Sessions: TypeAlias = dict[tuple[int, str], _Files]
 
 
 def is_zip(data: bytes) -> bool:
@@ -59,91 +52,79 @@ def is_zip(data: bytes) -> bool:
     return data.startswith((b"PK\x03\x04", b"PK\x05\x06"))
 
 
-def read_saz(data: bytes, room: Room) -> Iterator[SazEntry]:
+def read_saz(data: bytes, room: Room) -> Iterator[Entry]:
     """Yield the sessions of a SAZ file in the order of their numbers."""
     # So that the list of a hostile archive is not made before it is found to be too long.
     if data.count(_CENTRAL_HEADER) > _MOST_FILES:
-        message = f"the ZIP archive has more than {_MOST_FILES} files"
-        yield SazEntry("", problems=((Rule.CAPTURE_UNREADABLE, message),))
+        yield Entry("", [_unreadable(f"the ZIP archive has more than {_MOST_FILES} files")])
         return
     try:
         archive = zipfile.ZipFile(BytesIO(data))
     except _ZIP_ERRORS:
-        message = "the ZIP archive is damaged, or is none"
-        yield SazEntry("", problems=((Rule.CAPTURE_UNREADABLE, message),))
+        yield Entry("", [_unreadable("the ZIP archive is damaged, or is none")])
         return
     with archive:
-        sessions = _sessions(archive)
-        problem = _problem_of(sessions)
-        if problem is not None:
-            yield SazEntry("", problems=((Rule.CAPTURE_UNREADABLE, problem),))
-            return
-        for (_, number), files in sorted(sessions.items()):
-            yield _saz_entry(archive, f"raw/{number}", files, room)
+        sessions: _Sessions = {}
+        flags = 0
+        for info in archive.infolist():
+            match = _RAW.fullmatch(info.filename)
+            if match is not None:
+                files = sessions.setdefault((int(match[1]), match[1]), {})
+                files.setdefault(match[2].lower(), []).append(info)
+                flags |= info.flag_bits
+        if not sessions:
+            message = "found no file such as raw/1_c.txt in the ZIP archive, expected a SAZ file"
+            yield Entry("", [_unreadable(message)])
+        elif flags & _ENCRYPTED:
+            message = (
+                "the ZIP archive is encrypted; it can be read if it is saved without a password"
+            )
+            yield Entry("", [_unreadable(message)])
+        else:
+            for (_, number), files in sorted(sessions.items()):
+                yield _entry(archive, f"raw/{number}", files, room)
 
 
-def _sessions(archive: zipfile.ZipFile) -> _Sessions:
-    sessions: _Sessions = {}
-    for info in archive.infolist():
-        match = _RAW.fullmatch(info.filename)
-        if match is not None:
-            files = sessions.setdefault((int(match[1]), match[1]), {})
-            files.setdefault(match[2].lower(), []).append(info)
-    return sessions
+def _unreadable(message: str) -> Diagnostic:
+    return Diagnostic(Rule.CAPTURE_UNREADABLE, message)
 
 
-def _problem_of(sessions: _Sessions) -> str | None:
-    if not sessions:
-        return "found no file such as raw/1_c.txt in the ZIP archive, expected a SAZ file"
-    infos = [info for files in sessions.values() for same in files.values() for info in same]
-    if any(info.flag_bits & _ENCRYPTED for info in infos):
-        return "the ZIP archive is encrypted; it can be read if it is saved without a password"
-    return None
-
-
-def _saz_entry(
-    archive: zipfile.ZipFile, name: str, files: dict[str, list[zipfile.ZipInfo]], room: Room
-) -> SazEntry:
-    problems: list[Problem] = []
+def _entry(archive: zipfile.ZipFile, name: str, files: _Files, room: Room) -> Entry:
+    found: list[Diagnostic] = []
     for same in files.values():
         if len(same) > 1:
             message = f"{same[0].filename} stands more than once in the archive; the last is read"
-            problems.append((Rule.CAPTURE_DUPLICATE_MEMBER, message))
-    request = _saz_file(archive, files.get("c"), "request", room, problems)
-    response = _saz_file(archive, files.get("s"), "response", room, problems)
-    return SazEntry(name, request, response, tuple(problems))
-
-
-def _saz_file(
-    archive: zipfile.ZipFile,
-    files: list[zipfile.ZipInfo] | None,
-    what: str,
-    room: Room,
-    problems: list[Problem],
-) -> bytes | None:
-    content: bytes | Problem = b"" if files is None else _unzipped(archive, files[-1], room)
-    if isinstance(content, bytes):
-        if content:
-            return content
+            found.append(Diagnostic(Rule.CAPTURE_DUPLICATE_MEMBER, message))
+    messages: list[Raw | None] = []
+    for side, what in (("c", "request"), ("s", "response")):
+        content = _unzipped(archive, files[side][-1], room) if side in files else b""
         # An unanswered request has an empty file.
-        content = (Rule.CAPTURE_INCOMPLETE, f"the session has no {what}")
-    problems.append(content)
-    return None
+        if content == b"":
+            message = f"the session has no {what}"
+            content = Diagnostic(Rule.CAPTURE_INCOMPLETE, message)
+        if isinstance(content, bytes):
+            messages.append(split(content, room.limits))
+        else:
+            found.append(content)
+            messages.append(None)
+    request, response = messages
+    url = "" if request is None else target_of(request.start_line)
+    return Entry(name, found, url, request, response)
 
 
-def _unzipped(archive: zipfile.ZipFile, info: zipfile.ZipInfo, room: Room) -> bytes | Problem:
+def _unzipped(archive: zipfile.ZipFile, info: zipfile.ZipInfo, room: Room) -> bytes | Diagnostic:
     if info.compress_type not in _READ_METHODS:
         message = f"{info.filename} has the compression method {info.compress_type}"
-        return Rule.CAPTURE_UNREADABLE, f"{message}, expected 0 or 8"
+        return _unreadable(f"{message}, expected 0 or 8")
     most = room.for_body + room.limits.header_section
     if info.file_size > most:
-        return too_large(room, info.filename)
+        return room.too_large(info.filename)
     # What is read is counted, too: archives may have the same octets in all of their files.
     room.take(info.compress_size)
     try:
         with archive.open(info) as file:
             content = file.read(most + 1)
     except _ZIP_ERRORS:
-        return Rule.CAPTURE_UNREADABLE, f"{info.filename} is damaged"
+        return _unreadable(f"{info.filename} is damaged")
     room.take(len(content))
     return content
