@@ -7,8 +7,9 @@ of the file. Bodies that a file holds encoded have places that count from the st
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import Final, Literal, TypeAlias
 
 from odata_batch import (
@@ -23,9 +24,9 @@ from odata_batch import (
     check_response,
 )
 from odata_batch._cli.terminal import line_around
-from odata_batch.capture import LOSS_EXPLAINS, Exchange, Message, parse_capture
+from odata_batch._wire.sections import parse_media_type
+from odata_batch.capture import LOSS_EXPLAINS, Exchange, Message
 
-_Batch: TypeAlias = BatchRequest | BatchResponse
 Format: TypeAlias = Literal["multipart", "json"]
 Origin: TypeAlias = Literal["file", "member", "body"]
 """What a place counts in: the file, a member of an archive, or a body with its codings undone."""
@@ -44,7 +45,10 @@ _FIELDS: Final[Mapping[Rule, tuple[str, ...]]] = {
     Rule.PREFERENCE_VALUE: ("prefer",),
     Rule.ASYNC_RESULT: ("asyncresult",),
     Rule.VERSION_HEADER: (
-        *("odata-version", "odata-maxversion", "dataserviceversion", "maxdataserviceversion"),
+        "odata-version",
+        "odata-maxversion",
+        "dataserviceversion",
+        "maxdataserviceversion",
     ),
 }
 
@@ -83,52 +87,33 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CheckedMessage:
-    """One message of a file."""
+class Checked:
+    """A file that has been checked or could not be read, or one message of it."""
 
-    batch: _Batch | None
-    """What could be read."""
-    findings: tuple[Finding, ...]
-    """In the order of their places."""
+    file: str = ""
+    """The name of the file, `-` for standard input; octets that are no characters are surrogates,
+    as `surrogateescape` makes them."""
+    error: str = ""
+    """Why the file could not be read; empty if it could."""
+    batch: BatchRequest | BatchResponse | None = None
+    """What could be read of a message; `None` for a file."""
+    findings: tuple[Finding, ...] = ()
+    """In the order of the messages and of their places."""
+    batches: int = 0
+    """How many messages of the file are batches, or should be."""
+    others: int = 0
+    """How many messages of the file are no batches, such as an error page."""
     omitted: int = 0
     """How many findings were made beyond `Limits.diagnostics`."""
     explained: int = 0
-    """How many findings were left out because octets of the message were lost in the capture."""
+    """How many findings were left out because octets were lost in the capture."""
     worst: Severity | None = None
     """The highest severity, that of omitted findings included."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Checked:
-    """A file that has been checked, or could not be read."""
-
-    file: str
-    """Its name, `-` for standard input; octets that are no characters are surrogates, as
-    `surrogateescape` makes them."""
-    error: str = ""
-    """Why it could not be read; empty if it could."""
-    findings: tuple[Finding, ...] = ()
-    """In the order of the messages and of their places."""
-    batches: int = 0
-    """How many messages in it are batches, or should be."""
-    others: int = 0
-    """How many messages in it are no batches, such as an error page."""
-    omitted: int = 0
-    """As in `CheckedMessage`, of all messages."""
-    explained: int = 0
-    """As in `CheckedMessage`, of all messages."""
-    worst: Severity | None = None
-    """As in `CheckedMessage`, of all messages."""
-
-
-def check_file(file: str, data: bytes, dialect: Dialect) -> Checked:
-    """Return what is wrong with all messages that a file holds."""
-    return check_exchanges(file, parse_capture(data), dialect)
-
-
 def check_exchanges(file: str, exchanges: Iterable[Exchange], dialect: Dialect) -> Checked:
     """Return what is wrong with the messages of these exchanges, which a file holds."""
-    messages: list[CheckedMessage] = []
+    messages: list[Checked] = []
     findings: list[Finding] = []
     batches = others = 0
     for exchange in exchanges:
@@ -158,34 +143,30 @@ def check_exchanges(file: str, exchanges: Iterable[Exchange], dialect: Dialect) 
 
 
 def messages_of(exchanges: Iterable[Exchange]) -> Iterator[tuple[str, Message]]:
-    """Yield the messages that are batches, or should be, behind their names in the file."""
+    """Yield the messages that are batches, or should be, after their names in the file."""
     for exchange in exchanges:
         for side, message in (("request", exchange.request), ("response", exchange.response)):
             if exchange.is_batch and message is not None:
                 yield f"{exchange.name}.{side}" if exchange.name else "", message
 
 
-def _check_exchange(exchange: Exchange, dialect: Dialect) -> Iterator[CheckedMessage]:
-    batch: _Batch | None = None
+def _check_exchange(exchange: Exchange, dialect: Dialect) -> Iterator[Checked]:
+    request: BatchRequest | None = None
     format: Format = "multipart"
-    if exchange.request is not None:
-        source = f"{exchange.name}.request" if exchange.name else ""
-        checked = check_message(exchange.request, dialect, source=source)
+    for name, message in messages_of([exchange]):
+        if message is exchange.response:
+            yield check_message(message, dialect, name, request, format)
+            continue
+        checked = check_message(message, dialect, name)
         yield checked
         # What is read from a damaged request need not be what the service has read.
-        if checked.worst is not Severity.ERROR:
-            batch, format = checked.batch, format_of(exchange.request)
-    if exchange.response is not None:
-        source = f"{exchange.name}.response" if exchange.name else ""
-        request = batch if isinstance(batch, BatchRequest) else None
-        yield check_message(
-            exchange.response, dialect, source=source, request=request, request_format=format
-        )
+        if checked.worst is not Severity.ERROR and isinstance(checked.batch, BatchRequest):
+            request, format = checked.batch, format_of(message)
 
 
 def media_type_of(message: Message) -> str:
     """Return type and subtype of the Content-Type, in lower case."""
-    return message.content_type.partition(";")[0].strip(" \t").lower()
+    return parse_media_type(message.content_type).name
 
 
 def format_of(message: Message) -> Format:
@@ -196,25 +177,32 @@ def format_of(message: Message) -> Format:
 def check_message(
     message: Message,
     dialect: Dialect,
-    *,
     source: str = "",
     request: BatchRequest | None = None,
     request_format: Format | None = None,
-) -> CheckedMessage:
+) -> Checked:
     """Return what is wrong with one message, and with a response to this request."""
     report = _report(message, dialect, request, request_format)
-    own, others = _weighed(message.diagnostics, message), _weighed(report.diagnostics, message)
-    explained = len(message.diagnostics) + len(report.diagnostics) - len(own) - len(others)
-    spots: list[tuple[_Spot | None, Diagnostic]] = []
-    spots += [(_spot_of_own(found, source), found) for found in own]
-    spots += [(_spot(found, message, source), found) for found in others]
-    severities = [found.severity for _, found in spots]
-    return CheckedMessage(
+    here: Origin = "member" if source else "file"
+    spots: list[tuple[_Spot, Diagnostic]] = []
+    for found in message.diagnostics:
+        spots.append((_NOWHERE if found.position is None else (here, found.position), found))
+    for found in report.diagnostics:
+        spots.append((_spot(found, message, here), found))
+    kept: list[tuple[_Spot, Diagnostic]] = []
+    for spot, found in spots:
+        if not message.lossy or found.rule not in LOSS_EXPLAINS:
+            kept.append((spot, found))
+        elif found.rule.fatal:
+            # What ends the reading is told all the same.
+            kept.append((spot, replace(found, severity=Severity.NOTE)))
+    explained = len(spots) - len(kept)
+    return Checked(
         batch=report.value,
-        findings=tuple(_findings(spots, message, source)),
+        findings=tuple(_findings(kept, message, source)),
         omitted=report.omitted + message.omitted,
         explained=explained,
-        worst=_worst(*severities, None if explained else report.worst),
+        worst=_worst(*(each.severity for _, each in kept), None if explained else report.worst),
     )
 
 
@@ -243,72 +231,42 @@ def _report(
     )
 
 
-def _weighed(found: Iterable[Diagnostic], message: Message) -> list[Diagnostic]:
-    """Return the findings without those that a loss explains.
-
-    One behind which nothing is read says so all the same, as a note.
-    """
-    kept: list[Diagnostic] = []
-    for each in found:
-        if not message.lossy or each.rule not in LOSS_EXPLAINS:
-            kept.append(each)
-        elif each.rule.fatal:
-            kept.append(replace(each, severity=Severity.NOTE))
-    return kept
-
-
 # -- places --------------------------------------------------------------------------------------
 
-_Spot: TypeAlias = tuple[Origin, int]
-_ORIGINS: Final[tuple[Origin, ...]] = ("file", "member", "body")
+_Spot: TypeAlias = tuple[Origin | None, int]
+_NOWHERE: Final[_Spot] = (None, 0)
+_ORDER: Final = (None, "file", "member", "body")
 
 
-def _spot_of_own(found: Diagnostic, source: str) -> _Spot | None:
-    """Return where a finding of the capture itself is."""
-    return None if found.position is None else (_origin(source), found.position)
-
-
-def _spot(found: Diagnostic, message: Message, source: str) -> _Spot | None:
+def _spot(found: Diagnostic, message: Message, here: Origin) -> _Spot:
     """Return where a finding of the decoder is."""
     start, position = message.body_position, found.position or 0
     is_outer = found.path == "headers" and position == 0
     if start is None:
-        return None if is_outer else ("body", position)
-    if found.path != "headers":
-        return _origin(source), start + position
-    # A head that is not at the start is that of a message in the message.
-    top = 0 if is_outer else start
-    place = _field_position(found, message.source[top : start + position])
-    return _origin(source), start + position if place is None else top + place
-
-
-def _origin(source: str) -> Origin:
-    return "member" if source else "file"
-
-
-def _field_position(found: Diagnostic, head: bytes) -> int | None:
-    """Return where the field stands that the finding is about."""
-    section = b"\n" + head.lower()
-    names = _FIELDS.get(found.rule, ("content-type",))
-    for name in sorted(names, key=lambda name: name not in found.message.lower()):
-        place = section.find(f"\n{name}:".encode())
-        if place >= 0:
-            return place
-    return None
+        return _NOWHERE if is_outer else ("body", position)
+    if found.path == "headers":
+        # A head that is not at the start is that of a message in the message.
+        top = 0 if is_outer else start
+        section = b"\n" + message.source[top : start + position].lower()
+        names = _FIELDS.get(found.rule, ("content-type",))
+        for name in sorted(names, key=lambda name: name not in found.message.lower()):
+            place = section.find(f"\n{name}:".encode())
+            if place >= 0:
+                return here, top + place
+    return here, start + position
 
 
 def _findings(
-    spots: Sequence[tuple[_Spot | None, Diagnostic]], message: Message, source: str
+    spots: list[tuple[_Spot, Diagnostic]], message: Message, source: str
 ) -> Iterator[Finding]:
     """Yield the findings in order: those without place, in the head, and in the body."""
-    for spot, diagnostic in spots:
-        if spot is None:
-            yield Finding(diagnostic=diagnostic, source=source, place=None)
-    for origin in _ORIGINS:
-        found = [(spot[1], each) for spot, each in spots if spot is not None and spot[0] == origin]
-        found.sort(key=lambda each: each[0])
-        data = message.body if origin == "body" else message.source
-        places = _places(data, (offset for offset, _ in found), origin)
+    spots.sort(key=lambda each: (_ORDER.index(each[0][0]), each[0][1]))
+    for origin, group in groupby(spots, key=lambda each: each[0][0]):
+        found = [(offset, diagnostic) for (_, offset), diagnostic in group]
+        places: Iterable[Place | None] = (None for _ in found)
+        if origin is not None:
+            data = message.body if origin == "body" else message.source
+            places = _places(data, (offset for offset, _ in found), origin)
         for place, (_, diagnostic) in zip(places, found, strict=True):
             yield Finding(diagnostic=diagnostic, source=source, place=place)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from odata_batch import (
@@ -17,17 +16,18 @@ from odata_batch import (
     encode_response,
 )
 from odata_batch._cli.check import Format, format_of, media_type_of
+from odata_batch._wire import grammar
 from odata_batch.capture import Message, parse_message
 
 # Fields about the octets of the old body, or about its format; those of the new one are written.
 _REPLACED = frozenset(
-    ("accept", "content-encoding", "content-length", "content-type", "transfer-encoding")
+    """
+    accept content-encoding content-length content-type transfer-encoding
+    odata-version dataserviceversion
+    """.split()
 )
-_VERSIONS = frozenset(("odata-version", "dataserviceversion"))
-_PREFERENCE = re.compile(r'(?:[^,"]|"(?:[^"\\]|\\.)*"?)+')
-_CONTINUE_ON_ERROR = re.compile(
-    r"[ \t]*(?:odata\.)?continue-on-error[ \t]*(?:[=;]|$)", re.IGNORECASE
-)
+# Whether to continue on error is a property of the batch, and written with it.
+_OF_THE_BATCH = ("continue-on-error", "odata.continue-on-error")
 
 
 def unwrapped(message: Message) -> Message:
@@ -47,46 +47,32 @@ def rewritten(
 
     A message without a header section becomes a body. `EncodeError` if the target cannot hold it.
     """
-    payload, losses = _payload(batch, format_of(message), target, dialect, boundary)
-    if not message.start_line and not message.headers:
-        return payload.body, losses
-    return b"".join((*_head(message, payload), b"\r\n", payload.body)), losses
-
-
-def _payload(
-    batch: BatchRequest | BatchResponse,
-    source: Format,
-    target: Format,
-    dialect: Dialect,
-    boundary: str | None,
-) -> tuple[Payload, tuple[Diagnostic, ...]]:
+    source = format_of(message)
     if isinstance(batch, BatchRequest):
         request, losses = convert_request(batch, source=source, target=target, dialect=dialect)
         payload = encode_request(request, format=target, dialect=dialect, boundary=boundary)
-        return payload, losses
-    response, losses = convert_response(batch, source=source, target=target, dialect=dialect)
-    payload = encode_response(response, format=target, dialect=dialect, boundary=boundary)
-    return payload, losses
+    else:
+        response, losses = convert_response(batch, source=source, target=target, dialect=dialect)
+        payload = encode_response(response, format=target, dialect=dialect, boundary=boundary)
+    if not message.start_line and not message.headers:
+        return payload.body, losses
+    head = f"{message.start_line}\r\n" if message.start_line else ""
+    head += "".join(f"{name}: {value}\r\n" for name, value in _fields(message, payload))
+    return head.encode("latin-1") + b"\r\n" + payload.body, losses
 
 
-def _head(message: Message, payload: Payload) -> Iterator[bytes]:
-    """Yield the lines of the head: as it was, but for what is different of the new body."""
-    if message.start_line:
-        yield message.start_line.encode("latin-1") + b"\r\n"
-    fields = [*_kept(message), *payload.headers.pairs, ("Content-Length", str(len(payload.body)))]
-    for name, value in fields:
-        yield f"{name}: {value}\r\n".encode("latin-1")
-
-
-def _kept(message: Message) -> Iterator[tuple[str, str]]:
+def _fields(message: Message, payload: Payload) -> Iterator[tuple[str, str]]:
+    """Yield the header section: as it was, but for what is different of the new body."""
     for name, value in message.headers.pairs:
         lower = name.lower()
         if lower == "prefer":
-            # Whether to continue on error is a property of the batch, and written with it.
-            value = ",".join(
-                each for each in _PREFERENCE.findall(value) if not _CONTINUE_ON_ERROR.match(each)
-            ).strip(" \t")
+            found = list(grammar.PREFERENCE.finditer(value))
+            kept = [each[0].rstrip(" \t") for each in found if each[1].lower() not in _OF_THE_BATCH]
+            if len(kept) < len(found):
+                value = ", ".join(kept)
             if value:
                 yield name, value
-        elif lower not in _REPLACED and lower not in _VERSIONS:
+        elif lower not in _REPLACED:
             yield name, value
+    yield from payload.headers.pairs
+    yield "Content-Length", str(len(payload.body))

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final, TextIO, TypeAlias
 
 from odata_batch import EncodeError, Rule, Severity
-from odata_batch._cli.check import Checked, check_file, check_message, messages_of
+from odata_batch._cli.check import Checked, check_exchanges, check_message, messages_of
 from odata_batch._cli.convert import rewritten, unwrapped
 from odata_batch._cli.explain import catalogue_lines, rule_lines, similar_slugs
 from odata_batch._cli.report import (
@@ -251,7 +251,7 @@ def _checked_files(
             _fail(f"cannot read {file!r}", error)
             yield Checked(file=file, error=_reason(error))
         else:
-            yield check_file(file, data, dialect)
+            yield check_exchanges(file, parse_capture(data), dialect)
 
 
 def _lines(format: str, checked: Checked) -> Iterable[str]:

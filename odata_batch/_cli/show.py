@@ -21,7 +21,7 @@ from odata_batch import (
     Rule,
     Severity,
 )
-from odata_batch._cli.check import CheckedMessage, Place, media_type_of
+from odata_batch._cli.check import Checked, Place, media_type_of
 from odata_batch._cli.terminal import (
     BOLD,
     COLOURS,
@@ -55,7 +55,7 @@ class Options:
 # -- the batch -----------------------------------------------------------------------------------
 
 
-def message_lines(message: Message, checked: CheckedMessage, options: Options) -> Iterator[str]:
+def message_lines(message: Message, checked: Checked, options: Options) -> Iterator[str]:
     """Yield everything that is to be shown of a message that has been checked."""
     batch = checked.batch
     yield from _head_lines(message, options)
@@ -84,9 +84,9 @@ def _head_lines(message: Message, options: Options) -> Iterator[str]:
 
 
 def _heading(message: Message) -> str:
-    media_type = media_type_of(message)
-    if not media_type:
+    if not message.content_type:
         return "unknown format"
+    media_type = media_type_of(message)
     if media_type == "application/http":
         inner = media_type_of(parse_message(message.body))
         return f"batch {message.kind}, {_format_of(inner)} in application/http"
@@ -180,7 +180,7 @@ def _beginning(body: bytes) -> str:
 # -- the findings --------------------------------------------------------------------------------
 
 
-def _finding_lines(checked: CheckedMessage, paint: Paint) -> Iterator[str]:
+def _finding_lines(checked: Checked, paint: Paint) -> Iterator[str]:
     explained: set[Rule] = set()
     for finding in checked.findings:
         found = finding.diagnostic
@@ -204,7 +204,7 @@ def _where(place: Place | None) -> str:
     return f" at byte {place.offset}, line {place.line}{body}"
 
 
-def _summary(checked: CheckedMessage) -> str:
+def _summary(checked: Checked) -> str:
     severities = [finding.diagnostic.severity for finding in checked.findings]
     counts = [
         count(severities.count(severity), severity.name.lower())
