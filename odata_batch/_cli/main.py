@@ -1,9 +1,8 @@
 """The command line: `odata-batch show`, `check`, `convert` and `rules`.
 
-This is the only module that reads files, writes them and prints. What is printed is made by
-`_show`, `_formats`, `_sarif` and `_explain`, what is written by `_rewrite`.
-
-Why this long: whatever touches arguments, files, pipes and terminals is in one place.
+This is the only module that reads files, writes them and prints: whatever touches arguments, files,
+pipes and terminals is here. What is printed is made by `show`, `report` and `sarif`, what is
+written by `convert`.
 """
 
 from __future__ import annotations
@@ -16,27 +15,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final, TextIO, TypeAlias
 
-from odata_batch import EncodeError, Rule, Severity
+from odata_batch import Diagnostic, Dialect, EncodeError, Rule, Severity
+from odata_batch._cli import report
 from odata_batch._cli.check import Checked, check_exchanges, check_message, messages_of
 from odata_batch._cli.convert import rewritten, unwrapped
-from odata_batch._cli.explain import catalogue_lines, rule_lines, similar_slugs
-from odata_batch._cli.report import (
-    Style,
-    concise_lines,
-    github_lines,
-    json_lines,
-    summary_lines,
-    text_lines,
-)
 from odata_batch._cli.sarif import sarif_lines
 from odata_batch._cli.show import Options, message_lines
 from odata_batch._cli.terminal import Paint, pictured, quoted, visible
-from odata_batch._model.dialect import Dialect
 from odata_batch.capture import Message, parse_capture, parse_message
 from odata_batch.dialects import PRESETS
 
 _PROG = "odata-batch"
-_DEFAULT_DIALECT = "4.01"
 _THRESHOLDS: Final[Mapping[str, Severity | None]] = {
     "error": Severity.ERROR,
     "warning": Severity.WARNING,
@@ -47,6 +36,14 @@ _THRESHOLDS: Final[Mapping[str, Severity | None]] = {
 _STEP = 20
 
 _Command: TypeAlias = Callable[[argparse.Namespace], int]
+
+
+class _Failure(Exception):
+    """Ends a command with the status 2; its text is printed."""
+
+    def __init__(self, what: str, error: OSError | ValueError | None = None) -> None:
+        self.reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+        super().__init__(what if error is None else f"{what}: {self.reason}")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -60,11 +57,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     try:
         if arguments.version:
-            return _print([f"{_PROG} {_version() or '(not installed)'}"])
+            _print([f"{_PROG} {_version() or '(not installed)'}"])
+            return 0
         if arguments.command is None:
             parser.error("a command is expected: check, convert, rules or show")
         run: _Command = arguments.run
         return run(arguments)
+    except _Failure as failure:
+        _say(str(failure))
+        return 2
     except KeyboardInterrupt:
         return 130  # as a shell says that a program ended by SIGINT
 
@@ -85,100 +86,63 @@ def _parser() -> argparse.ArgumentParser:
         added.set_defaults(run=run, parser=added)
         return added
 
-    unreadable = "2 if FILE cannot be read"
+    what = "list what is wrong with captured batches"
+    status = "0 without findings at or above --fail-on, 1 with such findings, 2 if a FILE cannot be"
     _add_check(
-        command(
-            "check",
-            _check,
-            "list what is wrong with captured batches",
-            "0 without findings at or above --fail-on, 1 with such findings, 2 if a FILE cannot be "
-            "read; the others are checked all the same",
-        )
+        command("check", _check, what, f"{status} read; the others are checked all the same")
     )
-    _add_convert(
-        command(
-            "convert",
-            _convert,
-            "write a captured batch in the other format, and list what is lost",
-            "0 if it was written, 1 if it has errors or cannot be converted, " + unreadable,
-        )
+    what = "write a captured batch in the other format, and list what is lost"
+    status = (
+        "0 if it was written, 1 if it has errors or cannot be converted, 2 if FILE cannot be read"
     )
-    _add_rules(
-        command("rules", _rules, "list the rules, or explain one", "0, 2 if there is no such rule")
-    )
-    _add_show(
-        command(
-            "show",
-            _show,
-            "print a captured batch and what is wrong with it",
-            f"0 without errors, 1 with errors, {unreadable}",
-        )
-    )
+    _add_convert(command("convert", _convert, what, status))
+    what = "list the rules, or explain one"
+    rules = command("rules", _rules, what, "0, 2 if there is no such rule")
+    rules.add_argument("slug", nargs="?", metavar="SLUG", help="the rule to explain")
+    what = "print a captured batch and what is wrong with it"
+    status = "0 without errors, 1 with errors, 2 if FILE cannot be read"
+    _add_show(command("show", _show, what, status))
     return parser
 
 
 def _add_check(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "files",
-        nargs="+",
-        metavar="FILE",
-        help="an HTTP message, its body, a HAR file or a SAZ file; - is standard input",
-    )
-    parser.add_argument(
-        "--format",
-        choices=("text", "concise", "json", "github", "sarif"),
-        default="text",
-        help="how findings are printed (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--fail-on",
-        choices=tuple(_THRESHOLDS),
-        help="the least severity to exit with 1 for (default: error)",
-    )
-    parser.add_argument("--strict", action="store_true", help="the same as --fail-on warning")
+    add = parser.add_argument
+    what = "an HTTP message, its body, a HAR file or a SAZ file; - is standard input"
+    add("files", nargs="+", metavar="FILE", help=what)
+    formats = ("text", "concise", "json", "github", "sarif")
+    what = "how findings are printed (default: %(default)s)"
+    add("--format", choices=formats, default="text", help=what)
+    what = "the least severity to exit with 1 for (default: error)"
+    add("--fail-on", choices=tuple(_THRESHOLDS), help=what)
+    add("--strict", action="store_true", help="the same as --fail-on warning")
     _add_dialect(parser)
 
 
 def _add_convert(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("file", metavar="FILE", help="as for check; - is standard input")
-    parser.add_argument("--to", choices=("json", "multipart"), required=True, help="the format")
-    parser.add_argument(
-        "-o",
-        "--output",
-        metavar="OUT",
-        default="-",
-        help="the file to write; - is standard output (default)",
-    )
-    parser.add_argument("--message", metavar="NAME", help="which message of an archive is meant")
-    parser.add_argument(
-        "--boundary", help="the boundary of a multipart batch, in place of a random one"
-    )
+    add = parser.add_argument
+    add("file", metavar="FILE", help="as for check; - is standard input")
+    add("--to", choices=("json", "multipart"), required=True, help="the format")
+    what = "the file to write; - is standard output (default)"
+    add("-o", "--output", metavar="OUT", default="-", help=what)
+    add("--message", metavar="NAME", help="which message of an archive is meant")
+    add("--boundary", help="the boundary of a multipart batch, in place of a random one")
     _add_dialect(parser)
 
 
-def _add_rules(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("slug", nargs="?", metavar="SLUG", help="the rule to explain")
-
-
 def _add_show(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "file", metavar="FILE", help="an HTTP message or its body; - is standard input"
-    )
-    parser.add_argument("--headers", action="store_true", help="print all header fields")
-    parser.add_argument("--bodies", action="store_true", help="print all lines of the bodies")
-    parser.add_argument("--strict", action="store_true", help="exit with 1 on warnings, too")
+    add = parser.add_argument
+    add("file", metavar="FILE", help="an HTTP message or its body; - is standard input")
+    add("--headers", action="store_true", help="print all header fields")
+    add("--bodies", action="store_true", help="print all lines of the bodies")
+    add("--strict", action="store_true", help="exit with 1 on warnings, too")
     _add_dialect(parser)
 
 
 def _add_dialect(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--dialect",
-        metavar="NAME",
-        choices=tuple(PRESETS),
-        default=_DEFAULT_DIALECT,
-        help=f"the version of OData or the service to check against: {', '.join(PRESETS)} "
-        "(default: %(default)s)",
-    )
+    what = "the version of OData or the service to check against"
+    text = f"{what}: {', '.join(PRESETS)} (default: %(default)s)"
+    names = tuple(PRESETS)
+    parser.add_argument("--dialect", metavar="NAME", choices=names, default="4.01", help=text)
 
 
 def _version() -> str | None:
@@ -196,20 +160,16 @@ def _version() -> str | None:
 
 
 def _show(arguments: argparse.Namespace) -> int:
-    try:
-        data = _read(arguments.file)
-    except (OSError, ValueError) as error:
-        return _fail(f"cannot read {arguments.file!r}", error)
-    message = parse_message(data)
+    message = parse_message(_read(arguments.file))
     checked = check_message(message, PRESETS[arguments.dialect])
     options = Options(headers=arguments.headers, bodies=arguments.bodies, paint=_paint())
-    status = _print(message_lines(message, checked, options))
-    threshold = Severity.WARNING if arguments.strict else Severity.ERROR
-    return status or int(_reaches(checked.worst, threshold))
+    _print(message_lines(message, checked, options))
+    return int(_reaches(checked.worst, "warning" if arguments.strict else "error"))
 
 
-def _reaches(worst: Severity | None, threshold: Severity | None) -> bool:
-    return worst is not None and threshold is not None and worst >= threshold
+def _reaches(worst: Severity | None, threshold: str) -> bool:
+    least = _THRESHOLDS[threshold]
+    return worst is not None and least is not None and worst >= least
 
 
 # -- check ---------------------------------------------------------------------------------------
@@ -228,15 +188,14 @@ def _check(arguments: argparse.Namespace) -> int:
             lines = list(_lines(arguments.format, checked))
             if lines:
                 progress.clear()
-            if (_print_commands if arguments.format == "github" else _print)(lines):
-                return 2
+            (_print_commands if arguments.format == "github" else _print)(lines)
     finally:
         progress.clear()
-    status = _print(_conclusion(arguments.format, results, dialect))
-    if status or any(each.error for each in results):
+    _print(_conclusion(arguments.format, results, dialect))
+    if any(each.error for each in results):
         return 2
     threshold = arguments.fail_on or ("warning" if arguments.strict else "error")
-    return int(any(_reaches(each.worst, _THRESHOLDS[threshold]) for each in results))
+    return int(any(_reaches(each.worst, threshold) for each in results))
 
 
 def _checked_files(
@@ -246,10 +205,10 @@ def _checked_files(
         progress.advance()
         try:
             data = _read(file)
-        except (OSError, ValueError) as error:
+        except _Failure as failure:
             progress.clear()
-            _fail(f"cannot read {file!r}", error)
-            yield Checked(file=file, error=_reason(error))
+            _say(str(failure))
+            yield Checked(file=file, error=failure.reason)
         else:
             yield check_exchanges(file, parse_capture(data), dialect)
 
@@ -257,11 +216,13 @@ def _checked_files(
 def _lines(format: str, checked: Checked) -> Iterable[str]:
     """Return the lines about one file, before it is known what is in the others."""
     if format == "text":
-        show = pictured if _has_pictures() else quoted
-        return text_lines(checked, Style(paint=_paint(), show=show))
+        # Pictures of control characters, where they can be printed.
+        encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+        has_pictures = "\N{SYMBOL FOR LINE FEED}".encode(encoding, "ignore") != b""
+        return report.text_lines(checked, _paint(), pictured if has_pictures else quoted)
     if format == "concise":
-        return concise_lines(checked)
-    return github_lines(_named(checked)) if format == "github" else ()
+        return report.concise_lines(checked)
+    return report.github_lines(_named(checked)) if format == "github" else ()
 
 
 def _named(checked: Checked) -> Checked:
@@ -278,18 +239,11 @@ def _named(checked: Checked) -> Checked:
 
 def _conclusion(format: str, results: Sequence[Checked], dialect: Dialect) -> Iterable[str]:
     """Return the lines about all files together."""
-    named = [_named(each) for each in results]
     if format == "json":
-        return json_lines(named, _version(), dialect)
+        return report.json_lines([_named(each) for each in results], _version(), dialect)
     if format == "sarif":
-        return sarif_lines(named, _version())
-    return summary_lines(results) if format == "text" else ()
-
-
-def _has_pictures() -> bool:
-    """Return whether the pictures of control characters can be printed."""
-    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
-    return "\N{SYMBOL FOR LINE FEED}".encode(encoding, "ignore") != b""
+        return sarif_lines([_named(each) for each in results], _version())
+    return report.summary_lines(results) if format == "text" else ()
 
 
 class _Progress:
@@ -298,7 +252,10 @@ class _Progress:
     def __init__(self, total: int) -> None:
         self._total = total
         self._begun = 0
-        self._terminal = _terminal()
+        # Nothing but a terminal that knows how to clear a line is told.
+        err = sys.stderr
+        knows = err is not None and err.isatty() and os.environ.get("TERM") != "dumb"
+        self._terminal = err if knows else None
         self._shown_on: TextIO | None = None
 
     def advance(self) -> None:
@@ -316,13 +273,6 @@ class _Progress:
             self._shown_on = None
 
 
-def _terminal() -> TextIO | None:
-    """Return standard error if it is a terminal that knows how to clear a line."""
-    if sys.stderr is None or not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
-        return None
-    return sys.stderr
-
-
 # -- convert -------------------------------------------------------------------------------------
 
 
@@ -330,70 +280,60 @@ def _convert(arguments: argparse.Namespace) -> int:
     file: str = arguments.file
     if arguments.boundary is not None and arguments.to == "json":
         arguments.parser.error("a JSON batch has no boundary")
-    try:
-        data = _read(file)
-    except (OSError, ValueError) as error:
-        return _fail(f"cannot read {file!r}", error)
-    messages = dict(messages_of(parse_capture(data)))
-    chosen = _chosen(messages, arguments.message)
-    if chosen is None:
+    messages = dict(messages_of(parse_capture(_read(file))))
+    name: str | None = arguments.message
+    if name is None and len(messages) == 1:
+        (name,) = messages
+    if name not in messages:
         names = ", ".join(filter(None, messages)) or "none has a name"
-        _say(f"choose a message of {file!r} with --message: {names}")
-        return 2
-    return _convert_message(chosen, arguments)
-
-
-def _convert_message(outer: Message, arguments: argparse.Namespace) -> int:
-    file: str = arguments.file
-    dialect = PRESETS[arguments.dialect]
+        raise _Failure(f"choose a message of {file!r} with --message: {names}")
+    outer = messages[name]
     message = unwrapped(outer)
-    checked = check_message(message, dialect)
-    found = [each.diagnostic for each in checked.findings]
-    errors = [str(each) for each in found if each.severity is Severity.ERROR]
-    if errors or checked.batch is None:
-        # Without an error, what is found says why there is nothing to be read.
-        return _refuse(file, errors or map(str, found))
-    try:
-        octets, losses = rewritten(
-            message, checked.batch, arguments.to, dialect, arguments.boundary
-        )
-    except EncodeError as error:
-        return _refuse(file, map(str, error.diagnostics))
+    reasons, octets, losses = _converted(message, arguments)
+    for reason in reasons:
+        _say(f"cannot convert {file!r}: {reason}")
+    if reasons:
+        return 1
     if message is not outer:
         _say("lost: the message of type application/http around the batch")
     if message.lossy:
         _say("lost: octets, before this, when the message was captured")
     for loss in losses:
         _say(f"lost{f' in {loss.path}' if loss.path else ''}: {loss.message}")
-    return _write(octets, arguments.output)
+    _write(octets, arguments.output)
+    return 0
 
 
-def _chosen(messages: Mapping[str, Message], name: str | None) -> Message | None:
-    """Return the message of this name, or the only one."""
-    if name is None:
-        return next(iter(messages.values())) if len(messages) == 1 else None
-    return messages.get(name)
+def _converted(
+    message: Message, arguments: argparse.Namespace
+) -> tuple[list[str], bytes, tuple[Diagnostic, ...]]:
+    """Return why a message cannot be converted, or else the octets and what is lost."""
+    dialect = PRESETS[arguments.dialect]
+    checked = check_message(message, dialect)
+    found = [each.diagnostic for each in checked.findings]
+    errors = [str(each) for each in found if each.severity is Severity.ERROR]
+    if errors or checked.batch is None:
+        # Without an error, what is found says why there is nothing to be read.
+        return errors or list(map(str, found)), b"", ()
+    try:
+        return [], *rewritten(message, checked.batch, arguments.to, dialect, arguments.boundary)
+    except EncodeError as error:
+        return list(map(str, error.diagnostics)), b"", ()
 
 
-def _refuse(file: str, reasons: Iterable[str]) -> int:
-    for reason in reasons:
-        _say(f"cannot convert {file!r}: {reason}")
-    return 1
-
-
-def _write(octets: bytes, output: str) -> int:
+def _write(octets: bytes, output: str) -> None:
     if output != "-":
         try:
             Path(output).write_bytes(octets)
         except (OSError, ValueError) as error:
-            return _fail(f"cannot write {output!r}", error)
-        return 0
-    if sys.stdout is None:
-        return 0
-    if sys.stdout.isatty() and not _is_harmless(octets):
-        _say("there are control characters in it; write it to a file with -o")
-        return 2
-    return _attempt(lambda: _write_octets(octets))
+            raise _Failure(f"cannot write {output!r}", error) from error
+    elif sys.stdout is not None:
+        # A terminal obeys line ends and tabs only.
+        text = octets.decode("utf-8", "surrogateescape").replace("\r\n", "\n")
+        text = text.translate({ord("\n"): None, ord("\t"): None})
+        if sys.stdout.isatty() and not text.isprintable():
+            raise _Failure("there are control characters in it; write it to a file with -o")
+        _attempt(lambda: _write_octets(octets))
 
 
 def _write_octets(octets: bytes) -> None:
@@ -402,38 +342,36 @@ def _write_octets(octets: bytes) -> None:
     sys.stdout.buffer.flush()
 
 
-def _is_harmless(octets: bytes) -> bool:
-    """Return whether a terminal would show the octets, and obey line ends and tabs only."""
-    text = octets.decode("utf-8", "surrogateescape").replace("\r\n", "\n")
-    return text.translate({ord("\n"): None, ord("\t"): None}).isprintable()
-
-
 # -- rules ---------------------------------------------------------------------------------------
 
 
 def _rules(arguments: argparse.Namespace) -> int:
     slug: str | None = arguments.slug
     if slug is None:
-        return _print(catalogue_lines(_paint()))
+        _print(report.catalogue_lines(_paint()))
+        return 0
     try:
         rule = Rule(slug)
     except ValueError:
-        similar = similar_slugs(slug)
+        similar = report.similar_slugs(slug)
         hint = f"; do you mean {' or '.join(similar)}?" if similar else ""
-        _say(f"there is no rule {slug!r}{hint}")
-        return 2
-    return _print(rule_lines(rule, _paint()))
+        raise _Failure(f"there is no rule {slug!r}{hint}") from None
+    _print(report.rule_lines(rule, _paint()))
+    return 0
 
 
 # -- reading and printing ------------------------------------------------------------------------
 
 
 def _read(file: str) -> bytes:
-    if file != "-":
-        return Path(file).read_bytes()
-    if sys.stdin is None:
-        raise ValueError("standard input is closed")
-    return sys.stdin.buffer.read()
+    try:
+        if file != "-":
+            return Path(file).read_bytes()
+        if sys.stdin is None:
+            raise ValueError("standard input is closed")
+        return sys.stdin.buffer.read()
+    except (OSError, ValueError) as error:
+        raise _Failure(f"cannot read {file!r}", error) from error
 
 
 def _paint() -> Paint:
@@ -444,53 +382,35 @@ def _paint() -> Paint:
     return lambda colour, text: f"\x1b[{colour}m{text}\x1b[0m"
 
 
-def _print(lines: Iterable[str]) -> int:
-    """Print the lines; return 0, or 2 if there is no room for them."""
-    if sys.stdout is None:
-        return 0
-    encoding = sys.stdout.encoding or "utf-8"
-    text = "".join(f"{line}\n" for line in lines)
-    # What the encoding does not have is escaped, too.
-    printed = text.encode(encoding, "backslashreplace").decode(encoding)
-    return _attempt(lambda: print(printed, end="", flush=True))
+def _print(lines: Iterable[str]) -> None:
+    if sys.stdout is not None:
+        encoding = sys.stdout.encoding or "utf-8"
+        text = "".join(f"{line}\n" for line in lines)
+        # What the encoding does not have is escaped, too.
+        printed = text.encode(encoding, "backslashreplace").decode(encoding)
+        _attempt(lambda: print(printed, end="", flush=True))
 
 
-def _print_commands(lines: Iterable[str]) -> int:
+def _print_commands(lines: Iterable[str]) -> None:
     """Print workflow commands: in UTF-8, names of files octet by octet, but to a terminal."""
     if sys.stdout is None or sys.stdout.isatty():
-        return _print(map(visible, lines))
-    octets = "".join(f"{line}\n" for line in lines).encode("utf-8", "surrogateescape")
-    return _attempt(lambda: _write_octets(octets))
+        _print(map(visible, lines))
+    else:
+        octets = "".join(f"{line}\n" for line in lines).encode("utf-8", "surrogateescape")
+        _attempt(lambda: _write_octets(octets))
 
 
-def _attempt(write: Callable[[], None]) -> int:
-    """Write to standard output; return 0, or 2 if that fails for another reason than a reader
-    that has gone."""
+def _attempt(write: Callable[[], None]) -> None:
+    """Write to standard output; that its reader has gone is no failure, anything else is one."""
     try:
         write()
-    except BrokenPipeError:
-        _abandon_output()
     except OSError as error:
-        _abandon_output()
-        return _fail("cannot print", error)
-    return 0
-
-
-def _abandon_output() -> None:
-    """Send what is left to nowhere, or the interpreter would fail at it again when it ends."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
-    os.close(nowhere)
-
-
-def _fail(what: str, error: OSError | ValueError) -> int:
-    _say(f"{what}: {_reason(error)}")
-    return 2
-
-
-def _reason(error: OSError | ValueError) -> str:
-    reason = error.strerror if isinstance(error, OSError) else None
-    return reason or str(error)
+        # What is left goes nowhere, or the interpreter would fail at it again when it ends.
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+        if not isinstance(error, BrokenPipeError):
+            raise _Failure("cannot print", error) from error
 
 
 def _say(what: str) -> None:

@@ -1,4 +1,4 @@
-"""What `odata-batch check` prints, but for SARIF: text, concise, json and github.
+"""What is printed of findings and rules: text, concise, github, json; see `sarif` for the other.
 
 Functions called `..._lines` yield what is printed, without line ends. What comes from a file goes
 through `visible` or `quoted` first, file names included; json and github alone have them as they
@@ -7,14 +7,16 @@ are, since programs look for the files, each in the escapes of its syntax.
 
 from __future__ import annotations
 
+import difflib
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final, TypeAlias
 
 from odata_batch import Dialect, Rule, Severity
+from odata_batch._cli import terminal
 from odata_batch._cli.check import Checked, Finding, Place
 from odata_batch._cli.terminal import COLOURS, Paint, count, excerpt, filled, quoted, visible
+from odata_batch.dialects import PRESETS
 
 Json: TypeAlias = "int | str | bool | list[Json] | dict[str, Json] | None"
 
@@ -27,81 +29,85 @@ _COMMANDS: Final[Mapping[Severity, str]] = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Style:
-    """How text is printed where it is printed."""
-
-    paint: Paint
-    show: Callable[[bytes], str]
-    """Makes the octets of an excerpt visible."""
-
-
 def name_of(severity: Severity) -> str:
     """Return the word for a severity."""
     return severity.name.lower()
 
 
+def label_of(finding: Finding) -> str:
+    """Return severity and rule, as they begin what is printed of a finding."""
+    found = finding.diagnostic
+    return f"{name_of(found.severity)}[{found.rule.slug}]"
+
+
+def octet_of(place: Place) -> str:
+    """Return the number of the octet, and what it counts in where that is not the file."""
+    return f"byte {place.offset}" + (" of the body" if place.origin == "body" else "")
+
+
 # -- text ----------------------------------------------------------------------------------------
 
 
-def text_lines(checked: Checked, style: Style) -> Iterator[str]:
+def finding_lines(
+    findings: Iterable[Finding],
+    head: Callable[[Finding], Iterable[str]],
+    show: Callable[[bytes], str],
+    width: int,
+    explain: Callable[[Rule], Iterable[str]],
+) -> Iterator[str]:
     """Yield every finding with its octets; each rule is explained at its first finding."""
     explained: set[Rule] = set()
-    for finding in checked.findings:
-        yield from _finding_lines(checked.file, finding, style)
-        if finding.diagnostic.rule not in explained:
-            explained.add(finding.diagnostic.rule)
-            yield from _explanation_lines(finding.diagnostic.rule)
+    for finding in findings:
+        yield from head(finding)
+        if finding.place is not None:
+            yield from terminal.indented(
+                excerpt(finding.place.before, finding.place.after, width, show)
+            )
+        rule = finding.diagnostic.rule
+        if rule not in explained:
+            explained.add(rule)
+            yield from explain(rule)
+            if rule.fatal:
+                yield "  = Nothing behind this place was read."
         yield ""
 
 
-def _finding_lines(file: str, finding: Finding, style: Style) -> Iterator[str]:
-    found = finding.diagnostic
-    heading = f"{name_of(found.severity)}[{found.rule.slug}]"
-    first, *others = filled(visible(found.message), f"{heading}: ", "    ")
-    yield style.paint(COLOURS[found.severity], heading) + first.removeprefix(heading)
-    yield from others
-    yield f"  --> {_location(file, finding)}"
-    if finding.place is not None:
-        for line in excerpt(finding.place.before, finding.place.after, _WIDTH, style.show):
-            yield f"  {line}"
+def text_lines(checked: Checked, paint: Paint, show: Callable[[bytes], str]) -> Iterator[str]:
+    """Yield what is wrong with a file for people; `show` makes the octets of excerpts visible."""
+
+    def head(finding: Finding) -> Iterator[str]:
+        label = label_of(finding)
+        first, *others = filled(visible(finding.diagnostic.message), f"{label}: ", "    ")
+        yield paint(COLOURS[finding.diagnostic.severity], label) + first.removeprefix(label)
+        yield from others
+        yield f"  --> {_location(checked.file, finding)}"
+
+    def explain(rule: Rule) -> Iterator[str]:
+        yield from filled(f"{rule.sentence} ({rule.citation})", "  = ", "    ")
+        yield from filled(rule.remedy, "  = To fix: ", "    ")
+
+    return finding_lines(checked.findings, head, show, _WIDTH, explain)
 
 
 def _location(file: str, finding: Finding) -> str:
     """Return file, line and column as editors know them, and then what else tells the place."""
     place = finding.place
-    name = f"{visible(file)} {visible(finding.source)}".rstrip(" ")
-    path = [visible(finding.diagnostic.path)] if finding.diagnostic.path else []
-    if place is None:
-        return ", ".join((name, *path))
-    if place.origin == "file":
-        return ", ".join((f"{name}:{place.line}:{place.column}", f"byte {place.offset}", *path))
-    return ", ".join((name, f"line {place.line}", _octet(place), *path))
-
-
-def _octet(place: Place) -> str:
-    return f"byte {place.offset}" + (" of the body" if place.origin == "body" else "")
-
-
-def _explanation_lines(rule: Rule) -> Iterator[str]:
-    yield from filled(f"{rule.sentence} ({rule.citation})", "  = ", "    ")
-    yield from filled(rule.remedy, "  = To fix: ", "    ")
-    if rule.fatal:
-        yield "  = Nothing behind this place was read."
+    parts = [f"{visible(file)} {visible(finding.source)}".rstrip(" ")]
+    if place is not None and place.origin == "file":
+        parts[0] += f":{place.line}:{place.column}"
+    elif place is not None:
+        parts.append(f"line {place.line}")
+    if place is not None:
+        parts.append(octet_of(place))
+    if finding.diagnostic.path:
+        parts.append(visible(finding.diagnostic.path))
+    return ", ".join(parts)
 
 
 def summary_lines(results: Sequence[Checked]) -> Iterator[str]:
     """Yield what has been found in all files, in one line if it is short."""
-    numbers = totals_of(results)
-    severities = ", ".join(
-        count(numbers[f"{name_of(severity)}s"], name_of(severity))
-        for severity in (Severity.ERROR, Severity.WARNING, Severity.NOTE)
-    )
-    parts = [f"{count(numbers['files'], 'file')}, {severities}"]
-    if omitted := numbers["omitted"]:
-        parts.append(f"{omitted} more not listed")
-    if explained := numbers["explained"]:
-        parts.append(f"{explained} explained by octets that the capture has lost")
+    numbers = _totals(results)
+    parts = [f"{count(numbers['files'], 'file')}, {tally(results)}", *left_out(results)]
     if others := numbers["others"]:
         parts.append(f"{count(others, 'message')} without a batch")
     if unreadable := numbers["unreadable"]:
@@ -109,7 +115,22 @@ def summary_lines(results: Sequence[Checked]) -> Iterator[str]:
     yield from filled("; ".join(parts), "", "    ")
 
 
-def totals_of(results: Sequence[Checked]) -> dict[str, int]:
+def tally(results: Sequence[Checked]) -> str:
+    """Return how many findings there are of each severity."""
+    numbers = _totals(results)
+    return ", ".join(count(numbers[f"{name}s"], name) for name in ("error", "warning", "note"))
+
+
+def left_out(results: Sequence[Checked]) -> Iterator[str]:
+    """Yield how many findings are not listed."""
+    numbers = _totals(results)
+    if numbers["omitted"]:
+        yield f"{numbers['omitted']} more not listed"
+    if numbers["explained"]:
+        yield f"{numbers['explained']} explained by octets that the capture has lost"
+
+
+def _totals(results: Sequence[Checked]) -> dict[str, int]:
     """Return how many files, messages and findings there are."""
     severities = [found.diagnostic.severity for each in results for found in each.findings]
     return {
@@ -125,7 +146,7 @@ def totals_of(results: Sequence[Checked]) -> dict[str, int]:
     }
 
 
-# -- concise -------------------------------------------------------------------------------------
+# -- concise and github --------------------------------------------------------------------------
 
 
 def concise_lines(checked: Checked) -> Iterator[str]:
@@ -134,25 +155,21 @@ def concise_lines(checked: Checked) -> Iterator[str]:
     Where there is no line, because the file is an archive, the message in it is named instead.
     """
     for finding in checked.findings:
-        found, place = finding.diagnostic, finding.place
+        place = finding.place
         start = visible(checked.file)
         if place is not None and place.origin == "file":
             start = f"{start}:{place.line}:{place.column}"
-        yield f"{start}: {name_of(found.severity)}[{found.rule.slug}] {_told(finding)}"
+        yield f"{start}: {label_of(finding)} {_told(finding)}"
 
 
 def _told(finding: Finding) -> str:
-    """Return the message of a finding behind the places that no line says."""
-    parts = [finding.source] if finding.source else []
-    if finding.place is not None and finding.place.origin != "file":
-        parts.append(_octet(finding.place))
-    if finding.diagnostic.path:
-        parts.append(finding.diagnostic.path)
-    where = f"{', '.join(parts)}: " if parts else ""
-    return visible(f"{where}{finding.diagnostic.message}")
-
-
-# -- github --------------------------------------------------------------------------------------
+    """Return the message of a finding after the places that no line says."""
+    place = finding.place
+    octet = "" if place is None or place.origin == "file" else octet_of(place)
+    where = ", ".join(filter(None, (finding.source, octet, finding.diagnostic.path)))
+    return visible(
+        f"{where}: {finding.diagnostic.message}" if where else finding.diagnostic.message
+    )
 
 
 def github_lines(checked: Checked) -> Iterator[str]:
@@ -162,29 +179,24 @@ def github_lines(checked: Checked) -> Iterator[str]:
     these lines before they are `visible`.
     """
     if checked.error:
-        yield _command("error", {"file": checked.file, "title": "unreadable"}, checked.error)
+        yield _command("error", checked.error, file=checked.file, title="unreadable")
     for finding in checked.findings:
-        found, place = finding.diagnostic, finding.place
+        rule, place = finding.diagnostic.rule, finding.place
         properties = {"file": checked.file}
         if place is not None and place.origin == "file":
-            properties["line"] = str(place.line)
-            properties["col"] = str(place.column)
-        properties["title"] = found.rule.slug
-        text = f"{_told(finding)}\n{found.rule.sentence} ({found.rule.citation})"
-        yield _command(_COMMANDS[found.severity], properties, f"{text}\n{found.rule.remedy}")
+            properties |= {"line": str(place.line), "col": str(place.column)}
+        text = f"{_told(finding)}\n{rule.sentence} ({rule.citation})\n{rule.remedy}"
+        name = _COMMANDS[finding.diagnostic.severity]
+        yield _command(name, text, **properties, title=rule.slug)
 
 
-def _command(name: str, properties: Mapping[str, str], text: str) -> str:
-    pairs = ",".join(f"{key}={_property(value)}" for key, value in properties.items())
-    return f"::{name} {pairs}::{visible(_data(text))}"
+def _command(name: str, text: str, **properties: str) -> str:
+    pairs = (f"{key}={_data(value, ':,')}" for key, value in properties.items())
+    return f"::{name} {','.join(pairs)}::{visible(_data(text))}"
 
 
-def _property(value: str) -> str:
-    return _data(value).replace(":", "%3A").replace(",", "%2C")
-
-
-def _data(value: str) -> str:
-    return value.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+def _data(value: str, more: str = "") -> str:
+    return value.translate({ord(each): f"%{ord(each):02X}" for each in f"%\r\n{more}"})
 
 
 # -- json ----------------------------------------------------------------------------------------
@@ -192,18 +204,22 @@ def _data(value: str) -> str:
 
 def json_lines(results: Sequence[Checked], tool: str | None, dialect: Dialect) -> Iterator[str]:
     """Yield one JSON document; `version` changes with the meaning of its members."""
-    rules = {finding.diagnostic.rule for each in results for finding in each.findings}
-    totals: dict[str, Json] = {**totals_of(results)}
     yield from dumped(
         {
             "version": 1,
             "tool": {"name": "odata-batch", "version": tool},
             "dialect": dialect.name,
             "files": [_file(each) for each in results],
-            "rules": {rule.slug: _rule(rule) for rule in Rule if rule in rules},
-            "totals": totals,
+            "rules": {rule.slug: _rule(rule) for rule in rules_of(results)},
+            "totals": {**_totals(results)},
         }
     )
+
+
+def rules_of(results: Sequence[Checked]) -> list[Rule]:
+    """Return the rules of all findings, in the order of the catalogue."""
+    rules = {finding.diagnostic.rule for each in results for finding in each.findings}
+    return [rule for rule in Rule if rule in rules]
 
 
 def dumped(document: Mapping[str, Json]) -> Iterator[str]:
@@ -224,14 +240,14 @@ def _file(checked: Checked) -> Json:
 
 
 def _finding(finding: Finding) -> Json:
-    found = finding.diagnostic
+    found, place = finding.diagnostic, finding.place
     return {
         "rule": found.rule.slug,
         "severity": name_of(found.severity),
         "message": visible(found.message),
         "source": finding.source,
         "path": visible(found.path),
-        "place": None if finding.place is None else _place(finding.place),
+        "place": None if place is None else _place(place),
     }
 
 
@@ -256,3 +272,41 @@ def _rule(rule: Rule) -> Json:
         "citation": rule.citation,
         "remedy": rule.remedy,
     }
+
+
+# -- rules ---------------------------------------------------------------------------------------
+
+
+def catalogue_lines(paint: Paint) -> Iterator[str]:
+    """Yield one line for each rule: severity, slug and sentence, in the order of the catalogue."""
+    for rule in Rule:
+        # As wide as the longest word for a severity.
+        severity = paint(COLOURS[rule.severity], f"{name_of(rule.severity):7}")
+        yield f"{severity} {rule.slug}: {rule.sentence}"
+
+
+def rule_lines(rule: Rule, paint: Paint) -> Iterator[str]:
+    """Yield what there is to know about one rule, with the dialects that take it another way."""
+    others: dict[Severity, list[str]] = {}
+    for name, dialect in PRESETS.items():
+        severity = dict(dialect.severities).get(rule, rule.severity)
+        if severity is not rule.severity:
+            others.setdefault(severity, []).append(name)
+    exceptions = [f"{name_of(each)} in {', '.join(others[each])}" for each in sorted(others)]
+    severities = "; ".join((name_of(rule.severity), *exceptions))
+    yield paint(terminal.BOLD, rule.slug)
+    yield from filled(rule.sentence, "  ", "  ")
+    yield ""
+    indent = " " * len("  Standard:  ")
+    yield from filled(rule.citation, "  Standard:  ", indent)
+    yield from filled(severities, "  Severity:  ", indent)
+    if rule.fatal:
+        yield "  Reading:   nothing behind such a place is read"
+    yield from filled(rule.remedy, "  To fix:    ", indent)
+
+
+def similar_slugs(slug: str) -> list[str]:
+    """Return slugs that may have been meant: those that hold the text, or are spelled alike."""
+    slugs = [rule.slug for rule in Rule]
+    holding = [each for each in slugs if slug and slug in each]
+    return holding or difflib.get_close_matches(slug, slugs, n=3)

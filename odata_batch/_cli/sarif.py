@@ -17,37 +17,39 @@ from typing import Final
 
 from odata_batch import Rule, Severity
 from odata_batch._cli.check import Checked, Finding, Place
-from odata_batch._cli.report import Json, dumped, name_of
+from odata_batch._cli.report import Json, dumped, name_of, rules_of
 from odata_batch._cli.terminal import visible
 
 _SCHEMA = (
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 )
-_UNRESERVED: Final[frozenset[int]] = frozenset(
+_UNRESERVED: Final = frozenset(
     b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~/"
 )
 
 
 def sarif_lines(results: Sequence[Checked], tool: str | None) -> Iterator[str]:
     """Yield the lines of a SARIF log; `tool` is the version of this package, if known."""
-    found = {finding.diagnostic.rule for each in results for finding in each.findings}
-    indices = {rule: index for index, rule in enumerate(rule for rule in Rule if rule in found)}
+    indices = {rule: index for index, rule in enumerate(rules_of(results))}
     # An artifact is listed once, even if it is checked twice.
     files = {file: index for index, file in enumerate(dict.fromkeys(each.file for each in results))}
+    artifacts: dict[str, Json] = {
+        file: {"uri": uri_of(file), "index": index} for file, index in files.items()
+    }
     driver: dict[str, Json] = {"name": "odata-batch"}
     if tool is not None:
         driver["version"] = tool
     driver["rules"] = [_descriptor(rule) for rule in indices]
     run: dict[str, Json] = {
         "tool": {"driver": driver},
-        "invocations": [_invocation(results, files)],
+        "invocations": [_invocation(results, artifacts)],
         "artifacts": [
             {"location": {"uri": uri_of(file)}, "roles": ["analysisTarget"]} for file in files
         ],
         "columnKind": "unicodeCodePoints",
         "defaultEncoding": "UTF-8",
         "results": [
-            _result(finding, _artifact(each.file, files), indices)
+            _result(finding, artifacts[each.file], indices)
             for each in results
             for finding in each.findings
         ],
@@ -61,15 +63,12 @@ def uri_of(file: str) -> str:
     >>> uri_of("a b/c.http"), uri_of("/tmp/#1.har")
     ('a%20b/c.http', 'file:///tmp/%231.har')
     """
-    path = "".join(chr(each) if each in _UNRESERVED else f"%{each:02X}" for each in _octets(file))
-    return f"file://{path}" if path.startswith("/") else path
-
-
-def _octets(file: str) -> bytes:
     try:
-        return file.encode("utf-8", "surrogateescape")
+        octets = file.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:  # half a character, which names may hold on Windows
-        return file.encode("utf-8", "surrogatepass")
+        octets = file.encode("utf-8", "surrogatepass")
+    path = "".join(chr(each) if each in _UNRESERVED else f"%{each:02X}" for each in octets)
+    return f"file://{path}" if path.startswith("/") else path
 
 
 def _descriptor(rule: Rule) -> Json:
@@ -83,22 +82,27 @@ def _descriptor(rule: Rule) -> Json:
     }
 
 
-def _artifact(file: str, files: Mapping[str, int]) -> Json:
-    return {"uri": uri_of(file), "index": files[file]}
-
-
 def _result(finding: Finding, artifact: Json, indices: Mapping[Rule, int]) -> Json:
-    found = finding.diagnostic
+    found, place = finding.diagnostic, finding.place
+    physical: dict[str, Json] = {"artifactLocation": artifact}
+    location: dict[str, Json] = {"physicalLocation": physical}
+    name = ".".join(filter(None, (finding.source, visible(found.path))))
+    if name:
+        location["logicalLocations"] = [{"fullyQualifiedName": name}]
+    # What stays the same when lines are added above the finding.
+    identity = "\n".join((found.rule.slug, finding.source, found.path, found.message))
+    fingerprint = hashlib.sha256(identity.encode("utf-8", "backslashreplace")).hexdigest()
     result: dict[str, Json] = {
         "ruleId": found.rule.slug,
         "ruleIndex": indices[found.rule],
         "level": name_of(found.severity),
         "message": {"text": visible(found.message)},
-        "locations": [_location(finding, artifact)],
-        "partialFingerprints": {"odataBatch/v1": _fingerprint(finding)},
+        "locations": [location],
+        "partialFingerprints": {"odataBatch/v1": fingerprint},
     }
-    if finding.place is not None and finding.place.origin != "file":
-        place = finding.place
+    if place is not None and place.origin == "file":
+        physical["region"] = _region(place)
+    elif place is not None:
         result["properties"] = {
             "origin": place.origin,
             "byteOffset": place.offset,
@@ -107,18 +111,12 @@ def _result(finding: Finding, artifact: Json, indices: Mapping[Rule, int]) -> Js
     return result
 
 
-def _location(finding: Finding, artifact: Json) -> Json:
-    physical: dict[str, Json] = {"artifactLocation": artifact}
-    if finding.place is not None and finding.place.origin == "file":
-        physical["region"] = _region(finding.place)
-    location: dict[str, Json] = {"physicalLocation": physical}
-    name = ".".join(filter(None, (finding.source, visible(finding.diagnostic.path))))
-    if name:
-        location["logicalLocations"] = [{"fullyQualifiedName": name}]
-    return location
-
-
 def _region(place: Place) -> Json:
+    marked = place.after[: place.length]
+    try:
+        snippet = {"text": marked.decode("utf-8")}
+    except UnicodeDecodeError:
+        snippet = {"binary": binascii.b2a_base64(marked, newline=False).decode("ascii")}
     return {
         "byteOffset": place.offset,
         "byteLength": place.length,
@@ -126,45 +124,29 @@ def _region(place: Place) -> Json:
         "startColumn": place.column,
         "endLine": place.line,
         "endColumn": place.end_column,
-        "snippet": _content(place.after[: place.length]),
+        "snippet": {**snippet},
     }
 
 
-def _content(octets: bytes) -> Json:
-    try:
-        return {"text": octets.decode("utf-8")}
-    except UnicodeDecodeError:
-        return {"binary": binascii.b2a_base64(octets, newline=False).decode("ascii")}
-
-
-def _fingerprint(finding: Finding) -> str:
-    """Return what stays the same when lines are added above the finding."""
-    found = finding.diagnostic
-    parts = (found.rule.slug, finding.source, found.path, found.message)
-    return hashlib.sha256("\n".join(parts).encode("utf-8", "backslashreplace")).hexdigest()
-
-
-def _invocation(results: Sequence[Checked], files: Mapping[str, int]) -> Json:
-    notifications: list[Json] = []
+def _invocation(results: Sequence[Checked], artifacts: Mapping[str, Json]) -> Json:
+    told: list[tuple[str, Severity, str]] = []
     for each in results:
-        artifact = _artifact(each.file, files)
         if each.error:
-            notifications.append(_notification(artifact, Severity.ERROR, each.error))
+            told.append((each.file, Severity.ERROR, each.error))
         if each.omitted:
             text = f"{each.omitted} more findings are not listed"
-            notifications.append(_notification(artifact, Severity.WARNING, text))
+            told.append((each.file, Severity.WARNING, text))
         if each.explained:
             text = f"{each.explained} findings are explained by octets that the capture has lost"
-            notifications.append(_notification(artifact, Severity.NOTE, text))
+            told.append((each.file, Severity.NOTE, text))
     return {
         "executionSuccessful": not any(each.error for each in results),
-        "toolExecutionNotifications": notifications,
-    }
-
-
-def _notification(artifact: Json, severity: Severity, text: str) -> Json:
-    return {
-        "level": name_of(severity),
-        "message": {"text": text},
-        "locations": [{"physicalLocation": {"artifactLocation": artifact}}],
+        "toolExecutionNotifications": [
+            {
+                "level": name_of(severity),
+                "message": {"text": text},
+                "locations": [{"physicalLocation": {"artifactLocation": artifacts[file]}}],
+            }
+            for file, severity, text in told
+        ],
     }

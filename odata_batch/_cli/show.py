@@ -19,21 +19,11 @@ from odata_batch import (
     Operation,
     OperationResponse,
     Rule,
-    Severity,
 )
-from odata_batch._cli.check import Checked, Place, media_type_of
-from odata_batch._cli.terminal import (
-    BOLD,
-    COLOURS,
-    GREEN,
-    RED,
-    Paint,
-    count,
-    excerpt,
-    indented,
-    visible,
-    visible_bytes,
-)
+from odata_batch._cli import terminal
+from odata_batch._cli.check import Checked, Finding, media_type_of
+from odata_batch._cli.report import finding_lines, label_of, left_out, tally
+from odata_batch._cli.terminal import Paint, count, indented, visible
 from odata_batch.capture import Message, parse_message
 
 _Batch: TypeAlias = BatchRequest | BatchResponse
@@ -68,13 +58,13 @@ def message_lines(message: Message, checked: Checked, options: Options) -> Itera
     elif message.body:
         yield ""
         yield from _body_lines("", message.body, options)
-    yield from _finding_lines(checked, options.paint)
     yield ""
-    yield _summary(checked)
+    yield from _finding_lines(checked, options.paint)
+    yield "; ".join((_contents(batch), tally([checked]), *left_out([checked])))
 
 
 def _head_lines(message: Message, options: Options) -> Iterator[str]:
-    yield options.paint(BOLD, _heading(message))
+    yield options.paint(terminal.BOLD, _heading(message))
     if message.start_line:
         yield f"  {visible(message.start_line)}"
     if options.headers:
@@ -106,14 +96,14 @@ def _batch_lines(batch: _Batch, paint: Paint) -> Iterator[str]:
             yield f"continue-on-error: {str(batch.continue_on_error).lower()}"
     else:
         if batch.truncated:
-            yield paint(RED, "truncated: the close delimiter is missing")
+            yield paint(terminal.RED, "truncated: the close delimiter is missing")
         if batch.next_link is not None:
             yield f"next link: {visible(batch.next_link)}"
     yield from _annotation_lines(batch.annotations)
 
 
 def _item_lines(item: _Item, path: str, options: Options) -> Iterator[str]:
-    yield f"{options.paint(BOLD, path)}  {_title(item, options.paint)}"
+    yield f"{options.paint(terminal.BOLD, path)}  {_title(item, options.paint)}"
     if isinstance(item, ChangeSet | ChangeSetResponse):
         for index, member in enumerate(item.items):
             yield from indented(_item_lines(member, f"{path}.items[{index}]", options))
@@ -126,7 +116,7 @@ def _title(item: _Item, paint: Paint) -> str:
         return f"{visible(item.method)} {visible(item.url)}"
     if isinstance(item, OperationResponse):
         status = f"{item.status} {visible(item.reason or '')}".rstrip(" ")
-        return paint(GREEN if item.status < 400 else RED, status)
+        return paint(terminal.GREEN if item.status < 400 else terminal.RED, status)
     group = "" if item.id is None else f" {visible(item.id)}"
     noun = "operation" if isinstance(item, ChangeSet) else "response"
     return f"change set{group} of {count(len(item.items), noun)}"
@@ -163,7 +153,7 @@ def _body_lines(content_type: str, body: bytes, options: Options) -> Iterator[st
     yield f"body: {count(len(body), 'byte')}{kind}"
     if options.bodies:
         for line in body.removesuffix(b"\n").split(b"\n"):
-            text = visible_bytes(line.removesuffix(b"\r"))
+            text = terminal.visible_bytes(line.removesuffix(b"\r"))
             yield f"  | {text}"
     else:
         yield f"  | {_beginning(body)}"
@@ -172,7 +162,7 @@ def _body_lines(content_type: str, body: bytes, options: Options) -> Iterator[st
 def _beginning(body: bytes) -> str:
     """Return the first line, cut, with dots if there is more."""
     line = body[: 4 * _WIDTH].partition(b"\n")[0]
-    text = visible_bytes(line.removesuffix(b"\r"))
+    text = terminal.visible_bytes(line.removesuffix(b"\r"))
     is_whole = len(text) <= _WIDTH and len(body) <= len(line) + 1
     return text if is_whole else f"{text[:_WIDTH]} ..."
 
@@ -181,41 +171,20 @@ def _beginning(body: bytes) -> str:
 
 
 def _finding_lines(checked: Checked, paint: Paint) -> Iterator[str]:
-    explained: set[Rule] = set()
-    for finding in checked.findings:
-        found = finding.diagnostic
-        name = paint(COLOURS[found.severity], f"{found.severity.name.lower()}[{found.rule.slug}]")
-        path = f"{', ' if finding.place else ' in '}{visible(found.path)}" if found.path else ""
-        yield ""
-        yield f"{name}{_where(finding.place)}{path}: {visible(found.message)}"
-        if finding.place is not None:
-            yield from indented(excerpt(finding.place.before, finding.place.after, _WIDTH))
-        if found.rule not in explained:
-            explained.add(found.rule)
-            yield f"  = {found.rule.sentence} ({found.rule.citation})"
-        if found.rule.fatal:
-            yield "  = Nothing behind this place was read."
+    def head(finding: Finding) -> Iterator[str]:
+        found, place = finding.diagnostic, finding.place
+        where = f" at byte {place.offset}, line {place.line}" if place else ""
+        if place and place.origin == "body":
+            where += " of the body"
+        if found.path:
+            where += f"{',' if place else ' in'} {visible(found.path)}"
+        label = paint(terminal.COLOURS[found.severity], label_of(finding))
+        yield f"{label}{where}: {visible(found.message)}"
 
+    def explain(rule: Rule) -> Iterator[str]:
+        yield f"  = {rule.sentence} ({rule.citation})"
 
-def _where(place: Place | None) -> str:
-    if place is None:
-        return ""
-    body = " of the body" if place.origin == "body" else ""
-    return f" at byte {place.offset}, line {place.line}{body}"
-
-
-def _summary(checked: Checked) -> str:
-    severities = [finding.diagnostic.severity for finding in checked.findings]
-    counts = [
-        count(severities.count(severity), severity.name.lower())
-        for severity in (Severity.ERROR, Severity.WARNING, Severity.NOTE)
-    ]
-    parts = [_contents(checked.batch), ", ".join(counts)]
-    if checked.omitted:
-        parts.append(f"{checked.omitted} more not listed")
-    if checked.explained:
-        parts.append(f"{checked.explained} explained by octets that the capture has lost")
-    return "; ".join(parts)
+    return finding_lines(checked.findings, head, terminal.quoted, _WIDTH, explain)
 
 
 def _contents(batch: _Batch | None) -> str:
