@@ -11,15 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from odata_batch import (
-    Diagnostic,
-    Headers,
-    Limits,
-    Rule,
-    Severity,
-    check_request,
-    check_response,
-)
+from odata_batch import Headers, Limits, Severity, check_request, check_response
 from odata_batch.capture import (
     LOSS_EXPLAINS,
     Exchange,
@@ -38,6 +30,10 @@ MULTIPART_HEAD = b"Content-Type: multipart/mixed; boundary=b\r\n"
 
 def found(message: Message) -> list[tuple[str, int | None, str]]:
     return [(each.rule.slug, each.position, each.message) for each in message.diagnostics]
+
+
+def slugs(message: Message) -> list[str]:
+    return [each.rule.slug for each in message.diagnostics]
 
 
 # -- the head --
@@ -238,8 +234,7 @@ def test_the_content_length_frames_nothing() -> None:
 def test_the_content_length_is_compared_with_the_body(value: str, is_right: bool) -> None:
     text = f"Content-Type: application/json\r\ncontent-length: {value}\r\n\r\n"
     message = parse_message(text.encode() + b"{ }")
-    slugs = [] if is_right else [Rule.CAPTURE_CONTENT_LENGTH]
-    assert [each.rule for each in message.diagnostics] == slugs
+    assert slugs(message) == ([] if is_right else ["capture-content-length"])
 
 
 def test_every_content_length_is_compared() -> None:
@@ -267,14 +262,9 @@ def test_a_head_beyond_the_limit_is_not_read() -> None:
     fields = b"a: b\n" * 30_000
     message = parse_message(b"HTTP/1.1 200 OK\n" + fields + b"\n{}")
     assert (message.start_line, message.headers, message.body_position) == ("", Headers(), 0)
-    assert message.diagnostics == (
-        Diagnostic(
-            Rule.LIMIT_EXCEEDED,
-            "limit header_section is 131072, and the capture exceeds it",
-            0,
-            limit=("header_section", 131072),
-        ),
-    )
+    expected = "limit header_section is 131072, and the capture exceeds it"
+    assert found(message) == [("limit-exceeded", 0, expected)]
+    assert message.diagnostics[0].limit == ("header_section", 131072)
 
 
 # -- a bare body --
@@ -430,40 +420,7 @@ def test_a_content_length_counts_the_octets_of_the_compressed_body() -> None:
     body = zlib.compress(RESPONSE)
     fields = b"Content-Encoding: deflate\r\nContent-Length: %d\r\n\r\n" % len(body)
     message = parse_message(HEAD + fields + body)
-    assert (message.body, [each.rule for each in message.diagnostics]) == (
-        RESPONSE,
-        [Rule.CAPTURE_DECODED],
-    )
-
-
-def test_a_body_whose_coding_was_undone_stands_where_it_stood() -> None:
-    fields = b"Content-Encoding: br\r\nContent-Length: 20\r\n\r\n"
-    message = parse_message(HEAD + fields + RESPONSE)
-    assert (message.body, message.body_position) == (RESPONSE, len(HEAD + fields))
-    expected = "the coding 'br' was undone in the capture; the body is read as it is"
-    assert found(message) == [("capture-decoded", len(HEAD + fields), expected)]
-
-
-def test_a_body_whose_coding_cannot_be_undone_is_not_read() -> None:
-    message = parse_message(HEAD + b"Content-Encoding: br\r\n\r\n\x8b\x02\x80")
-    expected = "found the coding 'br', expected chunked, gzip or deflate"
-    assert found(message) == [("capture-coding", 84, expected)]
-    assert (message.is_readable, message.lossy, message.not_a_batch) == (False, False, None)
-
-
-def test_a_body_that_is_inflated_beyond_the_limit_is_not_read() -> None:
-    data = HEAD + b"Content-Encoding: gzip\r\n\r\n" + gzip.compress(bytes(101))
-    message = parse_message(data, limits=Limits(message=100))
-    assert message.diagnostics == (
-        Diagnostic(
-            Rule.LIMIT_EXCEEDED,
-            "limit message is 100, and what 'gzip' stands for exceeds it",
-            86,
-            limit=("message", 100),
-        ),
-    )
-    assert not message.is_readable
-    assert parse_message(data, limits=Limits(message=101)).body == bytes(101)
+    assert (message.body, slugs(message)) == (RESPONSE, ["capture-decoded"])
 
 
 def test_findings_about_a_head_are_recorded_up_to_the_limit() -> None:
@@ -473,7 +430,7 @@ def test_findings_about_a_head_are_recorded_up_to_the_limit() -> None:
     assert message.omitted == 4
     data = data.replace(b"mixed", b"other").replace(b"multipart", b"image")
     message = parse_message(data.replace(RESPONSE, b""), limits=Limits(diagnostics=3))
-    assert [each.rule for each in message.diagnostics][3:] == [Rule.CAPTURE_NOT_A_BATCH]
+    assert slugs(message)[3:] == ["capture-not-a-batch"]
 
 
 # -- what is no batch --
@@ -487,17 +444,6 @@ def test_findings_about_a_head_are_recorded_up_to_the_limit() -> None:
             b"<html><head><title>413 Request Entity Too Large</title></head></html>",
             "status 413 with an HTML page '413 Request Entity Too Large'",
         ),
-        (
-            b"HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Bearer\r\n\r\n"
-            b'{"error":{"code":"InvalidAuthenticationToken","message":"Access token is empty."}}',
-            "status 401 with a JSON error 'Access token is empty.'",
-        ),
-        (
-            b"HTTP/1.1 302 Found\r\nLocation: https://login.example.org/?x\r\n\r\n",
-            "status 302 with a redirection to 'https://login.example.org/?x'",
-        ),
-        (b"HTTP/1.1 500 Error\r\nContent-Length: 0\r\n\r\n", "status 500 with an empty body"),
-        (b"HTTP/1.1 503 Busy\r\n\r\n", "status 503 with an empty body"),
         (
             b"HTTP/1.1 500 Error\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n",
             "status 500 with an empty body",
@@ -586,7 +532,7 @@ def test_a_compressed_body_that_went_through_a_text_decoder_is_lossy() -> None:
     body = as_text(gzip.compress(RESPONSE))
     message = parse_message(HEAD + b"Content-Encoding: gzip\r\n\r\n" + body)
     assert (message.lossy, message.is_readable) == (True, False)
-    assert [each.rule for each in message.diagnostics] == [Rule.CAPTURE_CODING, Rule.CAPTURE_LOSSY]
+    assert slugs(message) == ["capture-coding", "capture-lossy"]
 
 
 def test_in_a_body_that_was_compressed_u_fffd_has_no_place_in_the_capture() -> None:
@@ -594,7 +540,7 @@ def test_in_a_body_that_was_compressed_u_fffd_has_no_place_in_the_capture() -> N
     body = gzip.compress(as_text(batch(part(picture))))
     message = parse_message(HEAD + b"Content-Encoding: gzip\r\n\r\n" + body)
     finding = message.diagnostics[-1]
-    assert (finding.rule, finding.position) == (Rule.CAPTURE_LOSSY, None)
+    assert (finding.rule.slug, finding.position) == ("capture-lossy", None)
 
 
 def test_a_loss_explains_that_a_length_reaches_across_a_delimiter() -> None:
@@ -605,7 +551,7 @@ def test_a_loss_explains_that_a_length_reaches_across_a_delimiter() -> None:
     message = parse_message(MULTIPART_HEAD + b"\r\n" + re.sub(b"\xff+", U_FFFD, sent))
     errors = check_request(message.body, message.content_type).of(Severity.ERROR)
     assert message.lossy
-    assert [each.rule for each in errors] == [Rule.CONTENT_LENGTH_CROSSES_DELIMITER]
+    assert [each.rule.slug for each in errors] == ["content-length-crosses-delimiter"]
     assert errors[0].rule in LOSS_EXPLAINS
 
 
@@ -613,23 +559,24 @@ def put(content: bytes, *fields: bytes) -> bytes:
     return b"PUT P HTTP/1.1\r\n" + b"".join(each + b"\r\n" for each in fields) + b"\r\n" + content
 
 
-def json_batch(headers: dict[str, str], body: str) -> bytes:
-    request = {"id": "1", "method": "PUT", "url": "P", "headers": headers, "body": body}
+def json_batch(headers: dict[str, str], length: str) -> bytes:
+    headers = {**headers, "content-length": length}
+    request = {"id": "1", "method": "PUT", "url": "P", "headers": headers, "body": "\u00e9"}
     return json.dumps({"requests": [request]}, ensure_ascii=False).encode("utf-8")
 
 
 BINARY = b"Content-Type: a/b"
 LOSSES = {
-    Rule.CAPTURE_CONTENT_LENGTH: (MULTIPART, batch(part(put(b"\xff\xff", BINARY)))),
-    Rule.CONTENT_LENGTH_MISMATCH: (
+    "capture-content-length": (MULTIPART, batch(part(put(b"\xff\xff", BINARY)))),
+    "content-length-mismatch": (
         MULTIPART,
         batch(part(put(b"\xff\xff", BINARY, b"Content-Length: 2"))),
     ),
-    Rule.CONTENT_LENGTH_TRAILING_CRLF: (
+    "content-length-trailing-crlf": (
         MULTIPART,
         batch(part(put(b"\xff\r\n", BINARY, b"Content-Length: 3"))),
     ),
-    Rule.PART_CONTENT_LENGTH: (
+    "part-content-length": (
         MULTIPART,
         batch(
             part(
@@ -638,40 +585,26 @@ LOSSES = {
             )
         ),
     ),
-    Rule.JSON_CONTENT_LENGTH: (
-        JSON,
-        json_batch({"content-type": "text/plain", "content-length": "2"}, "\u00e9"),
-    ),
-    Rule.HEADER_CHARACTERS: (
-        JSON,
-        json_batch(
-            {"content-type": "text/plain", "content-length": "2", "slug": "\u00e9"}, "\u00e9"
-        ),
-    ),
-    Rule.TEXT_CHARSET: (
-        JSON,
-        json_batch(
-            {"content-type": "text/plain;charset=iso-8859-1", "content-length": "1"}, "\u00e9"
-        ),
-    ),
+    "json-content-length": (JSON, json_batch({"content-type": "text/plain"}, "2")),
+    "header-characters": (JSON, json_batch({"content-type": "text/plain", "slug": "\u00e9"}, "2")),
+    "text-charset": (JSON, json_batch({"content-type": "text/plain;charset=iso-8859-1"}, "1")),
 }
 
 
-@pytest.mark.parametrize("rule", LOSSES, ids=lambda rule: rule.slug)
-def test_what_a_loss_explains_is_no_fault_of_what_was_sent(rule: Rule) -> None:
-    content_type, body = LOSSES[rule]
+@pytest.mark.parametrize("slug", LOSSES)
+def test_what_a_loss_explains_is_no_fault_of_what_was_sent(slug: str) -> None:
+    content_type, body = LOSSES[slug]
     head = f"POST /$batch HTTP/1.1\r\nContent-Length: {len(body)}\r\nContent-Type: {content_type}"
     data = head.encode() + b"\r\n\r\n" + body
+    explained = {each.slug for each in LOSS_EXPLAINS}
 
-    def rules(message: Message) -> set[Rule]:
+    def rules(message: Message) -> set[str]:
         report = check_request(message.body, message.content_type)
-        return {each.rule for each in (*message.diagnostics, *report.diagnostics)}
+        return {each.rule.slug for each in (*message.diagnostics, *report.diagnostics)}
 
-    assert not any(each in LOSS_EXPLAINS for each in rules(parse_message(data)))
+    assert not rules(parse_message(data)) & explained
     lossy = parse_message(as_text(data, "ascii"))
-    assert lossy.lossy
-    assert rule in rules(lossy)
-    assert rule in LOSS_EXPLAINS
+    assert lossy.lossy and slug in rules(lossy) & explained
 
 
 # -- files --
@@ -723,8 +656,7 @@ def test_a_json_batch_that_mentions_a_log_is_a_message() -> None:
 
 
 def test_what_a_loss_explains_is_never_fatal_to_a_batch() -> None:
-    assert {rule for rule in LOSS_EXPLAINS if rule.fatal} == {Rule.CAPTURE_CODING}
-    assert Rule.CAPTURE_LOSSY.severity is Severity.NOTE
+    assert [rule.slug for rule in LOSS_EXPLAINS if rule.fatal] == ["capture-coding"]
 
 
 captures = st.binary() | st.lists(

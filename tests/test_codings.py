@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
+import json
 import zlib
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from odata_batch import Headers, Limits, Rule
-from odata_batch.capture._codings import Room, Undone, looks_like_text, too_large, undo_codings
+from odata_batch import Limits
+from odata_batch.capture import Message, parse_har, parse_message
 
 TEXT = b"--b\r\nContent-Type: application/http\r\n\r\nGET People HTTP/1.1\r\n\r\n\r\n--b--\r\n"
 BINARY = b"\x8b\x02\x80octets of brotli, say\x03"
@@ -26,12 +28,13 @@ def raw_deflate(body: bytes) -> bytes:
     return compressor.compress(body) + compressor.flush()
 
 
-def undo(fields: dict[str, str], body: bytes, limits: Limits | None = None) -> Undone:
-    return undo_codings(Headers(fields), body, Room(limits or Limits()))
+def undo(fields: str, body: bytes, limits: Limits | None = None) -> Message:
+    head = f"HTTP/1.1 200 OK\r\nContent-Type: multipart/mixed; boundary=b\r\n{fields}\r\n\r\n"
+    return parse_message(head.encode() + body, limits=limits or Limits())
 
 
-def said(undone: Undone) -> list[tuple[str, str]]:
-    return [(rule.slug, message) for rule, message in undone.problems]
+def said(message: Message) -> list[tuple[str, str]]:
+    return [(each.rule.slug, each.message) for each in message.diagnostics]
 
 
 # -- what is undone --
@@ -40,63 +43,59 @@ def said(undone: Undone) -> list[tuple[str, str]]:
 @pytest.mark.parametrize(
     ("fields", "body"),
     [
-        ({"Transfer-Encoding": "chunked"}, chunked(TEXT)),
-        ({"Transfer-Encoding": "Chunked"}, chunked(TEXT, 1)),
-        ({"transfer-encoding": "gzip, chunked"}, chunked(gzip.compress(TEXT))),
-        ({"Content-Encoding": "gzip"}, gzip.compress(TEXT)),
-        ({"Content-Encoding": "X-GZIP"}, gzip.compress(TEXT)),
-        ({"Content-Encoding": "deflate"}, zlib.compress(TEXT)),
-        ({"Content-Encoding": "deflate"}, raw_deflate(TEXT)),
-        ({"Content-Encoding": "deflate, gzip"}, gzip.compress(zlib.compress(TEXT))),
+        ("Transfer-Encoding: chunked", chunked(TEXT)),
+        ("Transfer-Encoding: Chunked", chunked(TEXT, 1)),
+        ("transfer-encoding: gzip, chunked", chunked(gzip.compress(TEXT))),
+        ("Content-Encoding: gzip", gzip.compress(TEXT)),
+        ("Content-Encoding: X-GZIP", gzip.compress(TEXT)),
+        ("Content-Encoding: deflate", zlib.compress(TEXT)),
+        ("Content-Encoding: deflate", raw_deflate(TEXT)),
+        ("Content-Encoding: deflate, gzip", gzip.compress(zlib.compress(TEXT))),
         (
-            {"Content-Encoding": "gzip", "Transfer-Encoding": "chunked"},
+            "Content-Encoding: gzip\r\nTransfer-Encoding: chunked",
             chunked(gzip.compress(TEXT)),
         ),
     ],
 )
-def test_codings_are_undone_from_the_last_to_the_first(fields: dict[str, str], body: bytes) -> None:
-    undone = undo(fields, body)
-    assert (undone.body, undone.was_plain) == (TEXT, False)
-    assert {rule for rule, _ in undone.problems} == {Rule.CAPTURE_DECODED}
-
-
-def test_what_has_been_undone_is_said() -> None:
-    undone = undo({"Transfer-Encoding": "chunked"}, b"3\r\nabc\r\n0\r\n\r\n")
-    assert said(undone) == [("capture-decoded", "the coding 'chunked' is undone: 13 octets are 3")]
+def test_codings_are_undone_from_the_last_to_the_first(fields: str, body: bytes) -> None:
+    message = undo(fields, body)
+    assert (message.body, message.body_position) == (TEXT, None)
+    assert {slug for slug, _ in said(message)} == {"capture-decoded"}
 
 
 @pytest.mark.parametrize("value", ["", "identity", " , Identity;q=1"])
 def test_without_a_coding_the_body_stays_as_it_is(value: str) -> None:
     body = gzip.compress(TEXT)
-    undone = undo({"Content-Encoding": value}, body)
-    assert undone.body is body
-    assert (undone.problems, undone.was_plain) == ((), False)
+    assert (undo(f"Content-Encoding: {value}", body).body, said(undo("", TEXT))) == (body, [])
 
 
 def test_an_empty_body_is_in_no_coding() -> None:
-    assert undo({"Content-Encoding": "gzip"}, b"") == (b"", (), True)
+    # Its length is that of the octets that are not there.
+    message = undo("Content-Encoding: gzip\r\nContent-Length: 20", b"")
+    assert (message.body, said(message)) == (b"", [])
 
 
 # -- what was undone before --
 
 
-@pytest.mark.parametrize("coding", ["gzip", "x-gzip", "deflate", "br", "zstd"])
-def test_text_is_in_no_content_coding(coding: str) -> None:
-    undone = undo({"Content-Encoding": coding}, TEXT)
-    assert (undone.body, undone.was_plain) == (TEXT, True)
-    message = f"the coding {coding!r} was undone in the capture; the body is read as it is"
-    assert said(undone) == [("capture-decoded", message)]
-
-
-def test_a_body_that_begins_with_no_chunk_size_is_not_chunked() -> None:
-    undone = undo({"Transfer-Encoding": "chunked"}, TEXT)
-    assert (undone.body, undone.was_plain) == (TEXT, True)
+@pytest.mark.parametrize(
+    "field",
+    [
+        *("Content-Encoding: gzip", "Content-Encoding: x-gzip", "Content-Encoding: deflate"),
+        *("Content-Encoding: br", "Content-Encoding: zstd", "Transfer-Encoding: chunked"),
+    ],
+)
+def test_what_is_in_no_coding_was_undone_in_the_capture(field: str) -> None:
+    message = undo(f"{field}\r\nContent-Length: 20", TEXT)
+    coding = field.partition(" ")[2]
+    expected = f"the coding {coding!r} was undone in the capture; the body is read as it is"
+    assert (message.body, said(message)) == (TEXT, [("capture-decoded", expected)])
+    assert message.body_position is not None
 
 
 @pytest.mark.parametrize(
     ("body", "is_text"),
     [
-        (b"", True),
         (b"{}\t\r\n", True),
         ("é".encode(), True),
         ("é".encode("latin-1"), False),
@@ -110,7 +109,7 @@ def test_a_body_that_begins_with_no_chunk_size_is_not_chunked() -> None:
 def test_text_is_utf_8_without_controls_as_far_as_it_is_looked_at(
     body: bytes, is_text: bool
 ) -> None:
-    assert looks_like_text(body) == is_text
+    assert undo("Content-Encoding: br", body).is_readable == is_text
 
 
 # -- chunks --
@@ -126,9 +125,9 @@ def test_text_is_utf_8_without_controls_as_far_as_it_is_looked_at(
     ],
 )
 def test_chunks_are_read_as_they_come(body: bytes) -> None:
-    undone = undo({"Transfer-Encoding": "chunked"}, body)
-    assert undone.body == b"abc"
-    assert [rule for rule, _ in undone.problems] == [Rule.CAPTURE_DECODED]
+    message = undo("Transfer-Encoding: chunked", body)
+    expected = f"the coding 'chunked' is undone: {len(body)} octets are 3"
+    assert (message.body, said(message)) == (b"abc", [("capture-decoded", expected)])
 
 
 @pytest.mark.parametrize(
@@ -143,32 +142,38 @@ def test_chunks_are_read_as_they_come(body: bytes) -> None:
     ],
 )
 def test_chunks_without_a_last_one_are_a_warning(body: bytes, left: bytes) -> None:
-    undone = undo({"Transfer-Encoding": "chunked"}, body)
-    assert undone.body == left
-    message = f"the coding 'chunked' has no last chunk; {len(left)} octets are read"
-    assert said(undone) == [("capture-truncated", message)]
+    message = undo("Transfer-Encoding: chunked", body)
+    expected = f"the coding 'chunked' has no last chunk; {len(left)} octets are read"
+    assert (message.body, said(message)) == (left, [("capture-truncated", expected)])
 
 
-def test_what_follows_the_last_chunk_is_said() -> None:
-    undone = undo({"Transfer-Encoding": "chunked"}, b"1\r\na\r\n0\r\nOData-Error: x\r\n\r\n")
-    message = "found 'OData-Error: x\\r\\n\\r\\n' behind the last chunk, which is not read"
-    assert (undone.body, said(undone)) == (b"a", [("capture-decoded", message)])
-
-
-# -- compressed bodies --
+# -- what is wrong with a coding --
 
 
 def test_a_compressed_body_that_is_cut_is_read_as_far_as_it_goes() -> None:
-    body = gzip.compress(TEXT)[:-9]
-    undone = undo({"Content-Encoding": "gzip"}, body)
-    assert TEXT.startswith(undone.body)
-    message = f"the coding 'gzip' has no end; {len(undone.body)} octets are read"
-    assert said(undone) == [("capture-truncated", message)]
+    message = undo("Content-Encoding: gzip", gzip.compress(TEXT)[:-9])
+    assert TEXT.startswith(message.body)
+    expected = f"the coding 'gzip' has no end; {len(message.body)} octets are read"
+    assert said(message) == [("capture-truncated", expected)]
 
 
-def test_what_follows_a_compressed_body_is_said() -> None:
-    undone = undo({"Content-Encoding": "gzip"}, gzip.compress(TEXT) + b"more")
-    message = "found 'more' behind the stream, which is not read"
+@pytest.mark.parametrize(
+    ("field", "body", "message"),
+    [
+        (
+            "Content-Encoding: gzip",
+            gzip.compress(TEXT) + b"more",
+            "found 'more' behind the stream, which is not read",
+        ),
+        (
+            "Transfer-Encoding: chunked",
+            chunked(TEXT)[:-2] + b"OData-Error: x\r\n\r\n",
+            "found 'OData-Error: x\\r\\n\\r\\n' behind the last chunk, which is not read",
+        ),
+    ],
+)
+def test_what_follows_the_end_is_said(field: str, body: bytes, message: str) -> None:
+    undone = undo(field, body)
     assert (undone.body, said(undone)) == (TEXT, [("capture-decoded", message)])
 
 
@@ -188,15 +193,16 @@ def test_what_follows_a_compressed_body_is_said() -> None:
     ],
 )
 def test_what_cannot_be_undone_is_an_error(coding: str, body: bytes, message: str) -> None:
-    undone = undo({"Content-Encoding": coding}, body)
-    assert undone.body == body
-    assert said(undone) == [("capture-coding", message)]
+    undone = undo(f"Content-Encoding: {coding}", body)
+    assert (undone.body, undone.is_readable, undone.not_a_batch) == (body, False, None)
+    assert said(undone)[0] == ("capture-coding", message)
 
 
 def test_nothing_is_undone_below_what_cannot_be() -> None:
-    undone = undo({"Content-Encoding": "gzip, br", "Transfer-Encoding": "chunked"}, chunked(BINARY))
-    assert undone.body == BINARY
-    assert [rule.slug for rule, _ in undone.problems] == ["capture-decoded", "capture-coding"]
+    fields = "Content-Encoding: gzip, br\r\nTransfer-Encoding: chunked"
+    message = undo(fields, chunked(BINARY))
+    assert message.body == BINARY
+    assert [slug for slug, _ in said(message)] == ["capture-decoded", "capture-coding"]
 
 
 # -- limits --
@@ -204,25 +210,26 @@ def test_nothing_is_undone_below_what_cannot_be() -> None:
 
 def test_a_body_is_inflated_up_to_the_limit() -> None:
     body = gzip.compress(bytes(1000))
-    assert undo({"Content-Encoding": "gzip"}, body, Limits(message=1000)).body == bytes(1000)
-    undone = undo({"Content-Encoding": "gzip"}, body, Limits(message=999))
-    message = "limit message is 999, and what 'gzip' stands for exceeds it"
-    assert (undone.body, said(undone)) == (body, [("limit-exceeded", message)])
+    assert undo("Content-Encoding: gzip", body, Limits(message=1000)).body == bytes(1000)
+    message = undo("Content-Encoding: gzip", body, Limits(message=999))
+    expected = "limit message is 999, and what 'gzip' stands for exceeds it"
+    assert (message.body, said(message)) == (body, [("limit-exceeded", expected)])
+    assert message.diagnostics[0].limit == ("message", 999)
 
 
 def test_the_bodies_of_a_file_share_four_times_the_limit() -> None:
-    room = Room(Limits(message=100))
-    headers = Headers({"Content-Encoding": "deflate"})
-    bodies = [undo_codings(headers, zlib.compress(bytes(90)), room).body for _ in range(5)]
-    assert [body == bytes(90) for body in bodies] == [True, True, True, True, False]
-    assert room.for_body == room.left == 40
-    room.take(50)
-    assert room.for_body == 0
-
-
-def test_what_is_too_large_is_named() -> None:
-    message = "limit message is 9, a file has room for 4 of them, and the file exceeds it"
-    assert too_large(Room(Limits(message=9)), "the file") == (Rule.LIMIT_EXCEEDED, message)
+    text = base64.b64encode(zlib.compress(bytes(9000))).decode()
+    request = {
+        "method": "POST",
+        "url": "/$batch",
+        "headers": [{"name": "Content-Encoding", "value": "deflate"}],
+        "postData": {"text": text, "encoding": "base64"},
+    }
+    data = json.dumps({"log": {"entries": [{"request": request}] * 5}}).encode()
+    requests = [each.request for each in parse_har(data, limits=Limits(message=10_000))]
+    assert [each is not None and each.body == bytes(9000) for each in requests] == [
+        *(True, True, True, True, False)
+    ]
 
 
 # -- properties --
@@ -230,9 +237,8 @@ def test_what_is_too_large_is_named() -> None:
 
 @given(st.binary(max_size=400), st.integers(1, 50))
 def test_every_body_comes_back(body: bytes, size: int) -> None:
-    fields = {"Content-Encoding": "deflate, gzip", "Transfer-Encoding": "chunked"}
-    coded = chunked(gzip.compress(zlib.compress(body)), size)
-    assert undo(fields, coded).body == body
+    fields = "Content-Encoding: deflate, gzip\r\nTransfer-Encoding: chunked"
+    assert undo(fields, chunked(gzip.compress(zlib.compress(body)), size)).body == body
 
 
 @given(
@@ -244,5 +250,6 @@ def test_any_octets_are_a_body_in_any_coding(
     body: bytes, codings: list[str], data: st.DataObject
 ) -> None:
     stop = data.draw(st.integers(0, len(body)))
-    undone = undo({"Transfer-Encoding": ", ".join(codings)}, body[:stop] + b"\xff" + body[stop:])
-    assert all(message for _, message in undone.problems)
+    fields = f"Transfer-Encoding: {', '.join(codings)}"
+    message = undo(fields, body[:stop] + b"\xff" + body[stop:])
+    assert all(each.message for each in message.diagnostics)
