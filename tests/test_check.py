@@ -1,82 +1,56 @@
-"""What is wrong with a file: findings of its messages, their places, and what is counted."""
+"""`check`: what is found in a file, where it is, what is counted, and how it is printed."""
 
 from __future__ import annotations
 
-from itertools import pairwise
+import base64
+import io
+import json
+import os
+import zipfile
+from pathlib import Path
+from typing import Any
 
+import jsonschema
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from odata_batch import Diagnostic, Headers, Rule, Severity
-from odata_batch._cli.check import (
-    Checked,
-    CheckedMessage,
-    Finding,
-    Place,
-    check_exchanges,
-    check_file,
-    check_message,
-    format_of,
-    messages_of,
+from .command_line import (
+    BLANK_BEFORE_COLON,
+    CLEAN,
+    HEAD,
+    JSON_HEAD,
+    NO_CONTENT,
+    NOTED,
+    RESPONSE_HEAD,
+    SARIF,
+    TWO_BLANKS,
+    WARNED,
+    checked,
+    document,
+    findings,
+    har,
+    run,
+    slugs,
 )
-from odata_batch.capture import Exchange, Message, parse_message
-from odata_batch.dialects import DATAVERSE, ODATA_4_01
-
 from .helpers import GET, batch, change_set, member, part
 
-HEAD = b"POST /service/$batch HTTP/1.1\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
-RESPONSE_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
-JSON_HEAD = b"POST /service/$batch HTTP/1.1\r\nContent-Type: application/json\r\n\r\n"
-NO_CONTENT = b"HTTP/1.1 204 No Content\r\n\r\n"
-TWO_BLANKS = b"GET  People HTTP/1.1\r\n\r\n"
+
+def places(data: bytes) -> list[Any]:
+    return [each["place"] for each in findings(data)]
 
 
-def checked(data: bytes) -> CheckedMessage:
-    return check_message(parse_message(data), ODATA_4_01)
+def chunked(fields: bytes, body: bytes) -> bytes:
+    """A message whose body has no place in the file, because it is decoded."""
+    head = HEAD.replace(b"\r\n\r\n", b"\r\nTransfer-Encoding: chunked\r\n" + fields + b"\r\n")
+    return head + b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body)
 
 
-def slugs(found: Checked | CheckedMessage) -> list[str]:
-    return [finding.diagnostic.rule.slug for finding in found.findings]
-
-
-def place(data: bytes) -> Place:
-    """The place of the only finding."""
-    (finding,) = checked(data).findings
-    assert finding.place is not None
-    return finding.place
-
-
-def decoded(data: bytes, **changes: object) -> Message:
-    """The message as if its body had been decoded, so that it has no place in the file."""
-    message = parse_message(data)
-    values = {name: getattr(message, name) for name in Message.__slots__}
-    return Message(**{**values, "body_position": None, **changes})
-
-
-def exchange(request: bytes | None, response: bytes | None, name: str = "raw/1") -> Exchange:
-    return exchanged(
-        None if request is None else parse_message(request),
-        None if response is None else parse_message(response),
-        name,
-    )
-
-
-def exchanged(
-    request: Message | None,
-    response: Message | None,
-    name: str = "raw/1",
-    *diagnostics: Diagnostic,
-    is_batch: bool = True,
-) -> Exchange:
-    return Exchange(
-        name=name,
-        request=request,
-        response=response,
-        url="",
-        diagnostics=diagnostics,
-        is_batch=is_batch,
-    )
+def saz(request: bytes) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("raw/1_c.txt", request)
+    return file.getvalue()
 
 
 # -- places --
@@ -84,41 +58,34 @@ def exchanged(
 
 def test_a_place_is_octet_line_and_column_in_the_file() -> None:
     data = HEAD + batch(part(b"GET People HTTP/1.1\r\nA: 1\r\nB : 2\r\n\r\n"))
-    assert place(data) == Place(
-        origin="file",
-        offset=data.index(b"B : 2"),
-        length=5,
-        line=10,
-        column=1,
-        end_column=6,
-        before=b"",
-        after=b"B : 2\r\n",
-    )
+    assert places(data) == [
+        {
+            "origin": "file",
+            "offset": data.index(b"B : 2"),
+            "length": 5,
+            "line": 10,
+            "column": 1,
+            "endColumn": 6,
+            "before": "",
+            "after": r"B : 2\r\n",
+        }
+    ]
 
 
-def test_a_column_counts_characters() -> None:
+def test_a_column_counts_characters_and_octets_that_are_none() -> None:
     text = '{"é\N{SNOWMAN}":1,"requests":[{"id":"1","method":"GET","url":"a","url":"b"}]}'
-    data = JSON_HEAD + text.encode()
-    found = checked(data).findings[-1].place
-    assert found is not None
-    assert (found.line, found.column) == (4, text.index('"b"') + 1)
-    assert found.offset == data.index(b'"b"')
-
-
-def test_an_octet_that_is_no_character_is_one_column() -> None:
+    place = places(JSON_HEAD + text.encode())[-1]
+    assert (place["line"], place["column"]) == (4, text.index('"b"') + 1)
     line = b'{"requests":[{"id":"1","method":"GET","url":"'
-    data = JSON_HEAD + line + b'\xff"}]}'
-    (finding,) = checked(data).findings
-    assert finding.diagnostic.rule is Rule.JSON_ENCODING and finding.place is not None
-    assert (finding.place.column, finding.place.end_column) == (len(line) + 1, len(line) + 6)
+    (place,) = places(JSON_HEAD + line + b'\xff"}]}')
+    assert (place["column"], place["endColumn"]) == (len(line) + 1, len(line) + 6)
 
 
 def test_a_byte_order_mark_is_no_column() -> None:
     text = b'\xef\xbb\xbf{"requests":[{"id":"1","method":"GET","url":"a","x":1}]}'
-    first, second, third = (each.place for each in checked(text).findings)
-    assert first is not None and second is not None and third is not None
-    assert [(each.offset, each.column) for each in (first, second)] == [(0, 1), (0, 1)]
-    assert third.column == third.offset - 3 + 1
+    first, second, third = places(text)
+    assert [(each["offset"], each["column"]) for each in (first, second)] == [(0, 1), (0, 1)]
+    assert third["column"] == third["offset"] - 3 + 1
 
 
 @pytest.mark.parametrize(
@@ -137,311 +104,466 @@ def test_a_byte_order_mark_is_no_column() -> None:
 def test_80_octets_are_marked_and_no_character_is_cut(
     line: bytes, length: int, columns: int
 ) -> None:
-    data = HEAD + batch(part(b"GET People HTTP/1.1\r\n" + line + b"\r\n\r\n"))
-    found = checked(data).findings[0].place
-    assert found is not None and found.length == length
-    assert found.end_column - found.column == columns
+    place = places(HEAD + batch(part(b"GET People HTTP/1.1\r\n" + line + b"\r\n\r\n")))[0]
+    assert (place["length"], place["endColumn"] - place["column"]) == (length, columns)
 
 
 def test_a_place_at_the_end_marks_nothing() -> None:
     data = HEAD + part()
-    found = place(data)
-    assert (found.offset, found.length, found.line) == (len(data), 0, data.count(b"\n") + 1)
-    assert (found.column, found.end_column, found.after) == (1, 1, b"")
+    (place,) = places(data)
+    assert (place["offset"], place["length"], place["after"]) == (len(data), 0, "")
+    assert (place["line"], place["column"], place["endColumn"]) == (data.count(b"\n") + 1, 1, 1)
 
 
 def test_of_a_long_line_a_window_is_kept() -> None:
     data = JSON_HEAD + b'{"requests":[],"x":"' + b"y" * 1000 + b'","z":"' + b"y" * 1000 + b'"}'
-    found = checked(data).findings[-1].place
-    assert found is not None and (len(found.before), len(found.after)) == (400, 400)
-
-
-def test_findings_stand_in_the_order_of_their_places() -> None:
-    # The decoder finds the ids out last.
-    first = member(b"PUT a HTTP/1.1\r\n\r\n", b"x")
-    second = member(b"PUT b  HTTP/1.1\r\n\r\n", b"x")
-    data = b"A : b\r\n" + HEAD[31:] + batch(change_set(first, second), part(TWO_BLANKS))
-    offsets = [finding.place.offset for finding in checked(data).findings if finding.place]
-    assert len(offsets) == 4 and offsets == sorted(offsets)
+    place = places(data)[-1]
+    assert (len(place["before"]), len(place["after"])) == (400, 400)
 
 
 @given(
-    st.lists(st.sampled_from([TWO_BLANKS, b"GET a\r\n\r\n", b"GET a HTTP/1.1\r\nB : c\r\n\r\n"]))
+    st.lists(st.sampled_from([TWO_BLANKS, part(b"GET a\r\n\r\n"), BLANK_BEFORE_COLON, b"\xff--b"]))
 )
-def test_every_place_agrees_with_the_octets(messages: list[bytes]) -> None:
-    data = HEAD + batch(*map(part, messages))
-    for finding in checked(data).findings:
-        found = finding.place
-        assert found is not None
-        before = data[: found.offset]
-        assert found.line == before.count(b"\n") + 1
-        assert found.column == len(before) - before.rfind(b"\n")
-        assert data.startswith(found.before + found.after, found.offset - len(found.before))
-        assert b"\n" not in found.before and b"\n" not in found.after[:-1]
-
-
-# -- findings about the header section --
+def test_every_place_agrees_with_the_octets(parts: list[bytes]) -> None:
+    data = HEAD + batch(*parts)
+    found = places(data)
+    for place in found:
+        before = data[: place["offset"]]
+        assert place["line"] == before.count(b"\n") + 1
+        assert place["column"] == len(before) - before.rfind(b"\n")
+    # The decoder finds some things out last.
+    assert [each["offset"] for each in found] == sorted(each["offset"] for each in found)
 
 
 @pytest.mark.parametrize(
-    ("field", "rule", "start_line"),
+    ("start_line", "field", "slug"),
     [
-        (b"If-Match: *", Rule.OUTER_PRECONDITION, b"POST / HTTP/1.1"),
-        (b"if-none-match: *", Rule.OUTER_PRECONDITION, b"POST / HTTP/1.1"),
-        (b"X-HTTP-Method: PATCH", Rule.METHOD_TUNNEL, b"POST / HTTP/1.1"),
-        (b"Prefer: return=minimal", Rule.OUTER_PREFERENCE, b"POST / HTTP/1.1"),
-        (b"OData-MaxVersion: four", Rule.VERSION_HEADER, b"POST / HTTP/1.1"),
-        (b"OData-EntityId: a", Rule.OUTER_RESPONSE_HEADER, b"HTTP/1.1 200 OK"),
-        (b"AsyncResult: done", Rule.ASYNC_RESULT, b"HTTP/1.1 200 OK"),
+        (b"POST / HTTP/1.1", b"If-Match: *", "outer-precondition"),
+        (b"POST / HTTP/1.1", b"if-none-match: *", "outer-precondition"),
+        (b"POST / HTTP/1.1", b"X-HTTP-Method: PATCH", "method-tunnel"),
+        (b"POST / HTTP/1.1", b"Prefer: return=minimal", "outer-preference"),
+        (b"POST / HTTP/1.1", b"Prefer: continue-on-error=maybe", "preference-value"),
+        (b"POST / HTTP/1.1", b"OData-MaxVersion: four", "version-header"),
+        (b"HTTP/1.1 200 OK", b"Location: a", "outer-response-header"),
+        (b"HTTP/1.1 200 OK", b"OData-EntityId: a", "outer-response-header"),
+        (b"HTTP/1.1 200 OK", b"AsyncResult: done", "async-result"),
     ],
 )
 def test_a_finding_about_the_header_section_points_to_its_field(
-    field: bytes, rule: Rule, start_line: bytes
+    start_line: bytes, field: bytes, slug: str
 ) -> None:
     head = b"\r\n".join((start_line, b"Content-Type: multipart/mixed; boundary=b", field, b"", b""))
-    message = part(NO_CONTENT if start_line.startswith(b"HTTP") else GET)
-    (finding,) = checked(head + batch(message)).findings
-    assert finding.diagnostic.rule is rule and finding.place is not None
-    assert finding.place.offset == head.index(field)
+    data = head + batch(NO_CONTENT if start_line.startswith(b"HTTP") else part())
+    (found,) = findings(data)
+    assert (found["rule"], found["path"]) == (slug, "headers")
+    assert found["place"]["offset"] == head.index(field)
 
 
-def test_a_finding_in_the_head_of_a_wrapped_message_points_there() -> None:
+def test_of_two_such_fields_the_one_that_is_named_is_pointed_to() -> None:
+    fields = b"\r\nETag: a\r\nLocation: b\r\n\r\n"
+    data = RESPONSE_HEAD.replace(b"\r\n\r\n", fields) + batch(NO_CONTENT)
+    assert [each["after"] for each in places(data)] == [r"ETag: a\r\n", r"Location: b\r\n"]
+
+
+@pytest.mark.parametrize(
+    ("inner", "after"),
+    [
+        (b"HTTP/1.1 200 OK\r\ncontent-type: a/b\r\n\r\n", r"content-type: a/b\r\n"),
+        (b"HTTP/1.1 200 OK\r\n\r\nnothing", "nothing"),
+    ],
+)
+def test_a_finding_in_the_head_of_a_wrapped_message_points_there(inner: bytes, after: str) -> None:
     outer = b"HTTP/1.1 200 OK\r\nContent-Type: application/http\r\n\r\n"
-    inner = b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\n\r\n"
-    assert place(outer + inner).offset == len(outer) + inner.index(b"content")
+    assert [each["after"] for each in places(outer + inner)] == [after]
 
 
-def test_without_the_field_a_finding_points_to_the_body() -> None:
-    outer = b"HTTP/1.1 200 OK\r\nContent-Type: application/http\r\n\r\n"
-    inner = b"HTTP/1.1 200 OK\r\n\r\nnothing"
-    assert place(outer + inner).after == b"nothing"
-
-
-# -- decoded bodies --
-
-
-def test_in_a_decoded_body_places_count_from_its_start() -> None:
-    body = batch(part(TWO_BLANKS))
-    (finding,) = check_message(decoded(HEAD + body), ODATA_4_01).findings
-    assert finding.place is not None
-    assert (finding.place.origin, finding.place.offset) == ("body", body.index(b"GET"))
-    assert finding.place.line == 5
-
-
-def test_findings_without_place_come_first_and_those_in_the_body_last() -> None:
-    head = HEAD.replace(b"\r\n\r\n", b"\r\nIf-Match: *\r\nA : b\r\n\r\n")
-    found = check_message(decoded(head + batch(part(TWO_BLANKS))), ODATA_4_01)
-    assert [
-        (finding.diagnostic.rule, finding.place and finding.place.origin)
-        for finding in found.findings
-    ] == [
-        (Rule.OUTER_PRECONDITION, None),
-        (Rule.HEADER_BLANK_BEFORE_COLON, "file"),
-        (Rule.REQUEST_LINE_BLANKS, "body"),
+def test_findings_without_place_come_first_and_those_in_a_decoded_body_last() -> None:
+    body = batch(TWO_BLANKS)
+    found = findings(chunked(b"If-Match: *\r\nA : b\r\n", body))
+    assert [(each["rule"], each["place"] and each["place"]["origin"]) for each in found] == [
+        ("outer-precondition", None),
+        ("header-blank-before-colon", "file"),
+        ("capture-decoded", "file"),
+        ("request-line-blanks", "body"),
     ]
+    assert (found[-1]["place"]["offset"], found[-1]["place"]["line"]) == (body.index(b"GET"), 5)
 
 
 def test_a_finding_of_the_capture_may_have_no_place() -> None:
-    own = (Diagnostic(Rule.CAPTURE_BARE_BODY, "a reason"),)
-    found = check_message(decoded(HEAD + batch(part()), diagnostics=own), ODATA_4_01)
-    assert found.findings == (Finding(diagnostic=own[0], source="", place=None),)
-
-
-def test_in_an_archive_places_count_in_its_members() -> None:
-    data = HEAD + batch(part(TWO_BLANKS))
-    (finding,) = check_exchanges("a", [exchange(data, None)], ODATA_4_01).findings
-    assert finding.source == "raw/1.request" and finding.place is not None
-    assert (finding.place.origin, finding.place.offset) == ("member", data.index(b"GET"))
+    (found,) = findings(har((None, batch(NO_CONTENT))))
+    assert (found["rule"], found["source"], found["place"]) == (
+        *("capture-incomplete", "entries[1]", None),
+    )
 
 
 # -- what is counted --
 
 
-def test_a_batch_without_findings() -> None:
-    data = HEAD + batch(part())
-    assert check_file("a", data, ODATA_4_01) == Checked(file="a", batches=1)
+def counts(data: bytes, *arguments: str) -> dict[str, int]:
+    """What is not zero."""
+    totals: dict[str, int] = checked(data, *arguments)["totals"]
+    return {name: number for name, number in totals.items() if number and name != "files"}
 
 
-def test_what_could_be_read_is_kept() -> None:
-    found = checked(HEAD + batch(part(), part()))
-    assert found.batch is not None and len(found.batch.items) == 2
-
-
-def test_the_worst_finding_is_known_even_if_it_is_not_recorded() -> None:
-    damaged = part(b"GET a HTTP/1.1\r\nB : c\r\n\r\n")
-    data = HEAD + batch(*[part(TWO_BLANKS)] * 150, damaged, damaged)
-    found = check_file("a", data, ODATA_4_01)
-    assert (len(found.findings), found.omitted, found.worst) == (101, 51, Severity.ERROR)
+PAGE = b"HTTP/1.1 413 Too Large\r\nContent-Type: text/html\r\n\r\n<title>Sorry</title>"
+PICTURE = b"PUT a HTTP/1.1\r\nContent-Type: image/png\r\nContent-Length: 4\r\n\r\n\xef\xbf\xbdPNG"
 
 
 @pytest.mark.parametrize(
-    ("data", "worst"),
+    ("data", "expected"),
     [
-        (HEAD + batch(part()), None),
-        (HEAD + batch(part(TWO_BLANKS)), Severity.NOTE),
-        (HEAD + b"--b--", Severity.WARNING),
-        (HEAD, Severity.ERROR),
-        (b"A : b\r\n" + HEAD[31:] + batch(part()), Severity.ERROR),
-        (b"", Severity.ERROR),
+        (CLEAN, {"batches": 1}),
+        (NOTED, {"batches": 1, "notes": 1}),
+        (WARNED, {"batches": 1, "warnings": 1}),
+        (PAGE, {"others": 1, "errors": 1}),
+        (har((batch(part()), batch(NO_CONTENT))), {"batches": 2, "others": 1}),
+        (
+            HEAD + batch(*[TWO_BLANKS] * 150, BLANK_BEFORE_COLON, BLANK_BEFORE_COLON),
+            {"batches": 1, "errors": 1, "notes": 100, "omitted": 51},
+        ),
+        (
+            HEAD.replace(b"\r\n\r\n", b"\r\n" + b"a\r\n" * 150 + b"\r\n") + batch(part()),
+            {"batches": 1, "errors": 100, "omitted": 50},
+        ),
+        # What a loss explains is left out, and nothing else.
+        (
+            HEAD + batch(part(PICTURE), TWO_BLANKS),
+            {"batches": 1, "notes": 2, "explained": 1},
+        ),
+        (HEAD + part(PICTURE), {"batches": 1, "errors": 1, "notes": 1}),
     ],
 )
-def test_the_worst_finding(data: bytes, worst: Severity | None) -> None:
-    assert check_file("a", data, ODATA_4_01).worst == checked(data).worst == worst
+def test_messages_and_findings_are_counted(data: bytes, expected: dict[str, int]) -> None:
+    assert counts(data) == expected
+    assert run("check", "-", data=data).status == int("errors" in expected)
+
+
+def test_the_worst_finding_counts_even_if_it_is_not_recorded() -> None:
+    data = HEAD + batch(*[TWO_BLANKS] * 100, *[part(head=b"")] * 2)
+    assert "errors" in counts(data) and run("check", "-", data=data).status == 1
+
+
+def test_a_loss_after_which_nothing_is_read_is_a_note() -> None:
+    body = b"\x1f\x8b\x08\x00\xff".decode("utf-8", "replace").encode()
+    head = HEAD.replace(b"\r\n\r\n", b"\r\nContent-Encoding: gzip\r\n\r\n")
+    assert [(each["rule"], each["severity"]) for each in findings(head + body)] == [
+        ("capture-coding", "note"),
+        ("capture-lossy", "note"),
+    ]
 
 
 def test_a_dialect_gives_severities() -> None:
     data = HEAD + batch(part(head=b"Content-Type: application/http\r\n"))
-    assert check_file("a", data, ODATA_4_01).worst is Severity.NOTE
-    assert check_file("a", data, DATAVERSE).worst is Severity.WARNING
-
-
-def test_a_message_that_is_no_batch_is_counted_apart() -> None:
-    page = b"HTTP/1.1 413 Too Large\r\nContent-Type: text/html\r\n\r\n<html>"
-    response = decoded(page, not_a_batch="status 413 with an HTML page")
-    request = parse_message(HEAD + batch(part()))
-    both = exchanged(request, response)
-    found = check_exchanges("a", [both], ODATA_4_01)
-    assert (found.batches, found.others) == (1, 1)
-
-
-def test_what_a_browser_does_beside_is_not_checked() -> None:
-    logo = parse_message(b"GET /logo.png HTTP/1.1\r\n\r\n")
-    own = Diagnostic(Rule.CAPTURE_INCOMPLETE, "a reason")
-    beside = exchanged(
-        logo, parse_message(b"HTTP/1.1 200 OK\r\n\r\n\x89PNG"), "raw/0", own, is_batch=False
-    )
-    found = check_exchanges("a", [beside, exchange(HEAD + batch(part()), None)], ODATA_4_01)
-    assert (slugs(found), found.batches, found.others) == ([], 1, 2)
-
-
-def test_what_is_wrong_with_an_entry_is_a_finding() -> None:
-    own = Diagnostic(Rule.CAPTURE_INCOMPLETE, "a reason")
-    found = check_exchanges("a", [exchanged(None, None, "entries[0]", own)], ODATA_4_01)
-    assert found.findings == (Finding(diagnostic=own, source="entries[0]", place=None),)
-    assert found.worst is Severity.NOTE
-
-
-# -- lossy captures --
-
-
-def lossy(body: bytes) -> Message:
-    return decoded(HEAD + body, lossy=True, body_position=len(HEAD), diagnostics=())
-
-
-def test_a_finding_that_a_loss_explains_is_left_out_and_counted() -> None:
-    put = b"PUT a HTTP/1.1\r\nContent-Type: image/png\r\nContent-Length: 4\r\n\r\n\xef\xbf\xbdPNG"
-    found = check_message(lossy(batch(part(put), part(TWO_BLANKS))), ODATA_4_01)
-    assert (slugs(found), found.explained, found.worst) == (
-        ["request-line-blanks"],
-        1,
-        Severity.NOTE,
-    )
-
-
-def test_a_loss_explains_nothing_else() -> None:
-    found = check_message(lossy(part()), ODATA_4_01)
-    assert (slugs(found), found.explained, found.worst) == (["truncated"], 0, Severity.ERROR)
-
-
-def test_what_a_loss_explains_of_the_capture_is_left_out_too() -> None:
-    own = (Diagnostic(Rule.CAPTURE_CONTENT_LENGTH, "a reason"),)
-    message = decoded(HEAD + batch(part()), lossy=True, diagnostics=own)
-    both = exchanged(message, message, "")
-    assert check_exchanges("a", [both], ODATA_4_01).explained == 2
-
-
-def test_a_loss_behind_which_nothing_is_read_is_a_note() -> None:
-    own = (Diagnostic(Rule.CAPTURE_CODING, "a reason"),)
-    found = check_message(decoded(HEAD, lossy=True, diagnostics=own), ODATA_4_01)
-    assert (slugs(found), found.explained, found.worst) == (["capture-coding"], 0, Severity.NOTE)
-    assert found.batch is None
+    assert [counts(data, "--dialect", name) for name in ("4.01", "dataverse")] == [
+        {"batches": 1, "notes": 1},
+        {"batches": 1, "warnings": 1},
+    ]
 
 
 # -- a request and its response --
 
 
 def test_a_response_is_checked_with_its_request() -> None:
-    pair = exchange(HEAD + batch(part(), part()), RESPONSE_HEAD + batch(part(NO_CONTENT)))
-    found = check_exchanges("a", [pair], ODATA_4_01)
-    assert slugs(found) == ["response-missing"]
-    assert found.findings[0].source == "raw/1.response"
-    assert found.batches == 2
-
-
-def test_a_response_alone_is_checked_without_request() -> None:
-    alone = exchange(None, RESPONSE_HEAD + batch(part(NO_CONTENT)))
-    assert slugs(check_exchanges("a", [alone], ODATA_4_01)) == []
+    data = har((batch(part(), part()), batch(NO_CONTENT)), (None, batch(NO_CONTENT)))
+    found = findings(data)
+    assert [(each["rule"], each["source"]) for each in found] == [
+        ("response-missing", "entries[1].response"),
+        ("capture-incomplete", "entries[2]"),
+    ]
+    assert found[0]["place"]["origin"] == "body"
 
 
 def test_a_response_is_not_compared_with_a_damaged_request() -> None:
-    request = HEAD + batch(part(b"GET a HTTP/1.1\r\nB : c\r\n\r\n"), part())
-    pair = exchange(request, RESPONSE_HEAD + batch(part(NO_CONTENT)))
-    found = check_exchanges("a", [pair], ODATA_4_01)
-    assert slugs(found) == ["header-blank-before-colon"]
-
-
-def test_the_format_of_the_request_counts() -> None:
-    # A JSON batch goes on after an error, a multipart batch ends.
-    request = (
-        b'{"requests":[{"id":"1","method":"GET","url":"a"},{"id":"2","method":"GET","url":"b"}]}'
-    )
-    failed = b"HTTP/1.1 404 Not Found\r\n\r\n"
-    head = b"Content-Type: application/http\r\nContent-Transfer-Encoding: binary\r\nContent-ID: "
-    parts = [
-        part(failed, head=head + b"1\r\n"),
-        part(NO_CONTENT, head=head + b"2\r\n"),
-    ]
-    answer = RESPONSE_HEAD + batch(*parts)
-    assert slugs(check_exchanges("a", [exchange(JSON_HEAD + request, answer)], ODATA_4_01)) == []
-    multipart = HEAD + batch(part(head=head + b"1\r\n"), part(head=head + b"2\r\n"))
-    assert slugs(check_exchanges("a", [exchange(multipart, answer)], ODATA_4_01)) == [
-        "response-after-error"
-    ]
-
-
-# -- messages --
-
-
-def test_messages_are_named_by_entry_and_side() -> None:
-    request, response = HEAD + batch(part()), RESPONSE_HEAD + batch(part(NO_CONTENT))
-    exchanges = [
-        exchange(request, response, "raw/1"),
-        exchange(None, response, "raw/2"),
-        exchanged(parse_message(request), None, "raw/3", is_batch=False),
-        exchange(request, None, ""),
-    ]
-    assert [name for name, _ in messages_of(exchanges)] == [
-        "raw/1.request",
-        "raw/1.response",
-        "raw/2.response",
-        "",
-    ]
+    pair = (batch(BLANK_BEFORE_COLON, part()), batch(NO_CONTENT))
+    assert slugs(har(pair)) == ["header-blank-before-colon"]
 
 
 @pytest.mark.parametrize(
-    ("content_type", "format"),
+    ("type_", "body", "expected"),
     [
-        ("application/json", "json"),
-        ("Application/JSON ; charset=utf-8", "json"),
-        ("multipart/mixed; boundary=b", "multipart"),
-        ("", "multipart"),
+        ("application/json", b'{"requests":[%s]}', []),
+        ("multipart/mixed; boundary=b", None, ["response-after-error"]),
     ],
 )
-def test_the_content_type_tells_the_format(content_type: str, format: str) -> None:
-    fields = Headers({"Content-Type": content_type}) if content_type else Headers()
-    message = decoded(HEAD, headers=fields, content_type=content_type)
-    assert format_of(message) == format
+def test_the_format_of_the_request_counts(
+    type_: str, body: bytes | None, expected: list[str]
+) -> None:
+    # A JSON batch goes on after an error, a multipart batch ends.
+    head = b"Content-Type: application/http\r\nContent-Transfer-Encoding: binary\r\nContent-ID: "
+    heads = [head + b"1\r\n", head + b"2\r\n"]
+    answer = [b"HTTP/1.1 404 Not Found\r\n\r\n", b"HTTP/1.1 204 No Content\r\n\r\n"]
+    response = batch(*(part(each, head=head) for each, head in zip(answer, heads, strict=True)))
+    if body is not None:
+        items = b'{"id":"1","method":"GET","url":"a"},{"id":"2","method":"GET","url":"b"}'
+        request = body % items
+    else:
+        request = batch(*(part(head=each) for each in heads))
+    document = json.loads(har((request, response)))
+    sent = document["log"]["entries"][1]["request"]
+    sent["headers"] = [{"name": "Content-Type", "value": type_}]
+    assert slugs(json.dumps(document).encode()) == expected
 
 
-@given(st.lists(st.binary(max_size=20)))
-def test_any_octets_can_be_checked(chunks: list[bytes]) -> None:
-    data = HEAD + b"--b\r\n".join(chunks)
-    places = [each.place for each in check_file("a", data, ODATA_4_01).findings]
-    offsets = [each.offset for each in places if each is not None]
-    assert all(first <= second for first, second in pairwise(offsets))
+# -- text --
 
 
-def test_findings_about_a_head_are_counted_beyond_the_limit_too() -> None:
-    head = b"POST /$batch HTTP/1.1\r\nContent-Type: application/json\r\n" + b"a\r\n" * 150
-    (found,) = [check_file("f", head + b'\r\n{"requests":[]}', ODATA_4_01)]
-    assert (len(found.findings), found.omitted) == (101, 50)
+def test_text_explains_a_rule_once_and_fits_into_80_columns() -> None:
+    long = part(b"GET  People?$filter=" + b"x" * 500 + b" HTTP/1.1\r\n\r\n")
+    lines = run("check", "-", data=HEAD + batch(TWO_BLANKS, TWO_BLANKS, long)).lines
+    explanation = "  = One blank separates the elements of a request line. (RFC 9112, 3)"
+    assert lines[:6] == [
+        "note[request-line-blanks]: found superfluous blanks in 'GET  People HTTP/1.1'",
+        "  --> -:8:1, byte 150, items[0]",
+        "  | GET  People HTTP/1.1␍␊",
+        "  | ^",
+        explanation,
+        "  = To fix: Write one blank between the elements, and none at the end of the",
+    ]
+    assert lines.count(explanation) == 1
+    assert max(len(line) for line in lines if line.startswith("  ")) == 80
+
+
+def test_a_word_that_is_longer_than_a_line_has_its_own() -> None:
+    lines = run("check", "-", data=HEAD.replace(b"mixed", b"x" * 90) + batch(part())).lines
+    assert all(len(line) <= 80 or " " not in line.strip() for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("data", "line"),
+    [
+        (b"\t\x00\x1b\x7f\xff\\n\xe2\x98\x83", r"␉␀␛␡\xff\\n" + "\N{SNOWMAN}"),
+        ("\N{RIGHT-TO-LEFT OVERRIDE}\N{LANGUAGE TAG}".encode(), r"\u202e\U000e0001"),
+    ],
+)
+def test_an_excerpt_has_pictures_and_escapes(data: bytes, line: str) -> None:
+    done = run("check", "-", data=HEAD + batch(part(b"GET " + data + b"\r\n\r\n")))
+    assert f"  | GET {line}␍␊" in done.lines
+
+
+@pytest.mark.parametrize(
+    ("data", "line"),
+    [
+        (CLEAN, "1 file, 0 errors, 0 warnings, 0 notes"),
+        (
+            HEAD + batch(*[TWO_BLANKS] * 105),
+            "1 file, 0 errors, 0 warnings, 100 notes; 5 more not listed",
+        ),
+        (
+            HEAD + batch(part(PICTURE)),
+            "1 file, 0 errors, 0 warnings, 1 note; 1 explained by octets that the capture has",
+        ),
+        (har(), "1 file, 0 errors, 0 warnings, 0 notes; 1 message without a batch"),
+    ],
+)
+def test_the_summary_counts(data: bytes, line: str) -> None:
+    assert line in run("check", "-", data=data).lines
+
+
+# -- concise and github --
+
+
+@pytest.mark.parametrize(
+    ("data", "text", "where", "github"),
+    [
+        (NOTED, "-:8:1, byte 150, items[0]", "-:8:1: items[0]: ", "-,line=8,col=1"),
+        (
+            har((batch(TWO_BLANKS), batch(NO_CONTENT))),
+            "- entries[1].request, line 5, byte 74 of the body, items[0]",
+            "-: entries[1].request, byte 74 of the body, items[0]: ",
+            "-",
+        ),
+        (
+            saz(NOTED),
+            "- raw/1.request, line 8, byte 150, items[0]",
+            "-: raw/1.request, byte 150, items[0]: ",
+            "-",
+        ),
+        (
+            chunked(b"", batch(TWO_BLANKS)),
+            "-, line 5, byte 74 of the body, items[0]",
+            "-: byte 74 of the body, items[0]: ",
+            "-",
+        ),
+    ],
+)
+def test_a_finding_says_where_it_is(data: bytes, text: str, where: str, github: str) -> None:
+    assert f"  --> {text}" in run("check", "-", data=data).lines
+    told = "found superfluous blanks in 'GET  People HTTP/1.1'"
+    start, _, place = where.partition(": ")
+    line = run("check", "--format", "concise", "-", data=data).lines[-1]
+    assert line == f"{start}: note[request-line-blanks] {place}{told}"
+    line = run("check", "--format", "github", "-", data=data).lines[-1]
+    assert line == (
+        f"::notice file={github},title=request-line-blanks::{place}{told}%0AOne blank separates "
+        "the elements of a request line. (RFC 9112, 3)%0AWrite one blank between the elements, and "
+        "none at the end of the line."
+    )
+
+
+def test_github_has_a_word_for_each_severity() -> None:
+    data = HEAD + batch(TWO_BLANKS, BLANK_BEFORE_COLON) + b"--b\r\n"
+    lines = run("check", "--format", "github", "-", data=data).lines
+    assert [line.split(" ")[0] for line in lines] == ["::notice", "::error", "::warning"]
+
+
+def test_github_escapes_what_would_end_a_property_or_a_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    name = "50%, a:b\r\n\x1bc"
+    url = b"GET  100%\x1b HTTP/1.1\r\n\r\n"
+    Path(name).write_bytes(HEAD + batch(part(url)))
+    line, _, rest = run("check", "--format", "github", name).text.partition("::items[0]: ")
+    assert line.startswith("::error file=50%25%2C a%3Ab%0D%0A\x1bc,line=8,col=1,title=")
+    assert "100%25\\" in rest.partition("%0A")[0] and rest.count("\n") == 1 + rest.count("\n::")
+
+
+# -- json and sarif --
+
+
+def test_json_is_one_document(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.metadata.version", lambda name: "9.8.7")
+    done = run("check", "--format", "json", "missing", "-", data=CLEAN)
+    zero = {"findings": [], "omitted": 0, "explained": 0, "others": 0}
+    totals = {"files": 2, "unreadable": 1, "batches": 1, "others": 0, "errors": 0, "warnings": 0}
+    assert document("json", done) == {
+        "version": 1,
+        "tool": {"name": "odata-batch", "version": "9.8.7"},
+        "dialect": "OData 4.01",
+        "files": [
+            {"file": "missing", "error": "No such file or directory", "batches": 0, **zero},
+            {"file": "-", "error": None, "batches": 1, **zero},
+        ],
+        "rules": {},
+        "totals": {**totals, "notes": 0, "omitted": 0, "explained": 0},
+    }
+
+
+def test_the_schema_of_sarif_refuses_something() -> None:
+    with pytest.raises(jsonschema.ValidationError):
+        SARIF.validate({"version": "2.1.0", "runs": [{}]})
+
+
+def sarif(data: bytes, *arguments: str) -> Any:
+    return checked(data, *arguments, format="sarif")
+
+
+def test_sarif_names_rules_in_the_order_of_the_catalogue() -> None:
+    run = sarif(HEAD + batch(TWO_BLANKS, BLANK_BEFORE_COLON) + b"--b\r\n")
+    names = [rule["id"] for rule in run["tool"]["driver"]["rules"]]
+    assert names == ["epilogue-delimiter", "header-blank-before-colon", "request-line-blanks"]
+    assert [names[each["ruleIndex"]] for each in run["results"]] == [
+        each["ruleId"] for each in run["results"]
+    ]
+    assert [each["level"] for each in run["results"]] == ["note", "error", "warning"]
+
+
+def test_sarif_has_regions_in_octets_and_the_same_in_lines() -> None:
+    for octets, columns, snippet in (
+        ("GET  ë HTTP/1.1".encode(), 15, {"text": "GET  ë HTTP/1.1"}),
+        (b"GET  \xff HTTP/1.1", 15, {"binary": base64.b64encode(b"GET  \xff HTTP/1.1").decode()}),
+    ):
+        data = HEAD + batch(part(octets + b"\r\n\r\n"))
+        results = sarif(data)["results"]
+        (result,) = [each for each in results if each["ruleId"] == "request-line-blanks"]
+        (location,) = result["locations"]
+        assert location["physicalLocation"] == {
+            "artifactLocation": {"uri": "-", "index": 0},
+            "region": {
+                "byteOffset": data.index(b"GET"),
+                "byteLength": len(octets),
+                "startLine": 8,
+                "startColumn": 1,
+                "endLine": 8,
+                "endColumn": 1 + columns,
+                "snippet": snippet,
+            },
+        }
+        assert location["logicalLocations"] == [{"fullyQualifiedName": "items[0]"}]
+
+
+def test_sarif_has_a_logical_location_where_the_file_has_no_octets() -> None:
+    pair = (batch(TWO_BLANKS), None)
+    incomplete, result = sarif(har(pair))["results"]
+    assert incomplete["locations"] == [
+        {
+            "physicalLocation": {"artifactLocation": {"uri": "-", "index": 0}},
+            "logicalLocations": [{"fullyQualifiedName": "entries[1]"}],
+        }
+    ]
+    assert "properties" not in incomplete
+    assert result["locations"][0]["logicalLocations"] == [
+        {"fullyQualifiedName": "entries[1].request.items[0]"}
+    ]
+    assert result["properties"] == {"origin": "body", "byteOffset": 74, "byteLength": 20}
+
+
+def test_a_finding_of_the_whole_message_has_no_logical_location_in_sarif() -> None:
+    (result,) = sarif(WARNED)["results"]
+    assert "logicalLocations" not in result["locations"][0]
+
+
+def test_a_fingerprint_stays_when_lines_are_added_above() -> None:
+    def prints(data: bytes) -> list[str]:
+        results = sarif(data)["results"]
+        return [each["partialFingerprints"]["odataBatch/v1"] for each in results]
+
+    (one,) = prints(NOTED)
+    assert prints(b"\r\n\r\n" + NOTED) == [one]
+    assert one not in prints(HEAD + batch(part(), TWO_BLANKS))
+    assert one not in prints(HEAD + batch(part(b"GET  a HTTP/1.1\r\n\r\n")))
+
+
+def test_files_and_what_is_not_listed_are_in_sarif_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.path", [])
+    many = HEAD + batch(part(PICTURE), *[TWO_BLANKS] * 105)
+    names = ["b c", "?#%:", "\u00eb", "\x1b"]
+    for name, data in zip(names, (WARNED, many, CLEAN, CLEAN), strict=True):
+        Path(name).write_bytes(data)
+    absolute = os.path.abspath("b c")
+    log = document("sarif", run("check", "--format", "sarif", *names, "b c", absolute, "missing"))
+    uris = [each["location"]["uri"] for each in log["artifacts"]]
+    expected = ["b%20c", "%3F%23%25%3A", "%C3%AB", "%1B", "missing"]
+    assert [*uris[:4], uris[5]] == expected
+    assert uris[4].startswith("file:///") and uris[4].endswith("/b%20c")
+    indices = [
+        each["locations"][0]["physicalLocation"]["artifactLocation"]["index"]
+        for each in log["results"]
+    ]
+    assert indices == [0, *[1] * 100, 0, 4]
+    # A version that is not known is left out.
+    assert set(log["tool"]["driver"]) == {"name", "rules"}
+    (invocation,) = log["invocations"]
+    assert not invocation["executionSuccessful"]
+    told = [
+        (each["level"], each["message"]["text"])
+        for each in invocation["toolExecutionNotifications"]
+    ]
+    assert told == [
+        ("warning", "6 more findings are not listed"),
+        ("note", "1 findings are explained by octets that the capture has lost"),
+        ("error", "No such file or directory"),
+    ]
+
+
+# -- anything --
+
+pieces = st.sampled_from(
+    (
+        *(HEAD, b"\x1b[2J", b"\xff", b"\r\n", b"\n", b"--b--", b"{", part(), TWO_BLANKS),
+        *(BLANK_BEFORE_COLON, change_set(member(b"PUT \xe2 a\r\n\r\n\x9b")), part(GET, head=b"")),
+        *(b'{"requests":[', b'{"id":"\\u001b","method":"GET","url":"a"}', b"]}"),
+    )
+)
+
+
+@given(st.binary() | st.lists(pieces).map(b"".join))
+def test_a_terminal_obeys_nothing_in_a_capture(data: bytes) -> None:
+    for format in ("text", "concise", "github"):
+        done = run("check", "--format", format, "-", data=data)
+        assert all(line.isprintable() for line in done.lines) and done.errors == ""
+    for format in ("json", "sarif"):
+        checked(data, format=format)

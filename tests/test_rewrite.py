@@ -3,227 +3,234 @@
 from __future__ import annotations
 
 import json
+import os
+from contextlib import redirect_stdout
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 
-from odata_batch import (
-    BatchRequest,
-    EncodeError,
-    Headers,
-    Operation,
-    Rule,
-    decode_request,
-    encode_request,
-    strategies,
-)
-from odata_batch._cli.check import check_message
-from odata_batch._cli.convert import rewritten, unwrapped
-from odata_batch.capture import Message, parse_message
-from odata_batch.dialects import ODATA_2, ODATA_4_01, Dialect
+from odata_batch import BatchRequest, decode_request, encode_request, strategies
+from odata_batch.__main__ import main
+from odata_batch.capture import parse_message
 
+from .command_line import BLANK_BEFORE_COLON, CLEAN, HEAD, Output, har, run
 from .helpers import batch, change_set, member, part
 
 PATCH = b'PATCH A(1) HTTP/1.1\r\nContent-Type: application/json\r\n\r\n{"a":1.10}'
-HEAD = b"POST /service/$batch HTTP/1.1\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
+BODY = b'{"requests":[{"id":"1","method":"GET","url":"People"}]}'
+AS_JSON = (
+    b"POST /service/$batch HTTP/1.1\r\n"
+    b"Content-Type: application/json\r\n"
+    b"OData-Version: 4.01\r\n"
+    b"Accept: application/json\r\n"
+    b"Content-Length: 55\r\n"
+    b"\r\n"
+) + BODY
+CONDITION = b'{"requests":[{"id":"1","method":"GET","url":"a","if":"$0"}]}'
+ANSWER = batch(part(b"HTTP/1.1 204 No Content\r\n\r\n"))
 
 
-def to(
-    target: str,
-    data: bytes,
-    *,
-    boundary: str | None = None,
-    dialect: Dialect = ODATA_4_01,
-) -> tuple[bytes, list[str]]:
-    """The message in the other format, and the losses as text."""
-    message = parse_message(data)
-    value = check_message(message, dialect).batch
-    assert value is not None
-    format: str = target
-    octets, losses = rewritten(
-        message,
-        value,
-        "json" if format == "json" else "multipart",
-        dialect,
-        boundary,
-    )
-    return octets, [str(loss) for loss in losses]
+def to(target: str, data: bytes, *arguments: str) -> bytes:
+    done = run("convert", "--to", target, *arguments, "-", data=data)
+    assert (done.status, done.errors) == (0, "")
+    return done.octets
 
 
-def test_a_request_becomes_json() -> None:
-    data = HEAD + batch(change_set(member(PATCH)), part())
-    octets, losses = to("json", data)
-    assert losses == []
-    assert octets == (
+def test_a_request_becomes_json_and_comes_back() -> None:
+    assert to("json", CLEAN) == AS_JSON
+    assert to("multipart", AS_JSON, "--boundary", "b") == (
         b"POST /service/$batch HTTP/1.1\r\n"
-        b"Content-Type: application/json\r\n"
-        b"OData-Version: 4.01\r\n"
-        b"Accept: application/json\r\n"
-        b"Content-Length: 231\r\n"
-        b"\r\n"
-        b'{"requests":[{"id":"1","atomicityGroup":"g1","method":"PATCH","url":"A(1)",'
-        b'"headers":{"content-type":"application/json"},"body":{"a":1.10}},'
-        b'{"id":"2","dependsOn":["g1"],"method":"GET","url":"People"}]}'
-    ).replace(b"231", str(len(octets) - octets.index(b"{")).encode())
-
-
-def test_a_request_becomes_multipart() -> None:
-    body = b'{"requests":[{"id":"x","method":"GET","url":"People"}]}'
-    data = b"POST /$batch HTTP/1.1\nContent-Type: application/json\n\n" + body
-    octets, losses = to("multipart", data, boundary="b")
-    assert losses == []
-    assert octets == (
-        b"POST /$batch HTTP/1.1\r\n"
         b"Content-Type: multipart/mixed; boundary=b\r\n"
         b"OData-Version: 4.0\r\n"
         b"Accept: multipart/mixed\r\n"
-        b"Content-Length: 123\r\n"
+        b"Content-Length: 121\r\n"
         b"\r\n"
-        b"--b\r\n"
-        b"Content-Type: application/http\r\n"
-        b"Content-Transfer-Encoding: binary\r\n"
-        b"Content-ID: x\r\n"
-        b"\r\n"
-        b"GET People HTTP/1.1\r\n"
-        b"\r\n"
-        b"\r\n"
-        b"--b--\r\n"
-    ).replace(b"123", str(len(octets) - octets.index(b"--b")).encode())
+    ) + batch(
+        part(
+            head=b"Content-Type: application/http\r\n"
+            b"Content-Transfer-Encoding: binary\r\nContent-ID: 1\r\n"
+        )
+    )
 
 
-def test_a_response_becomes_multipart() -> None:
+def test_a_change_set_and_a_response_are_converted() -> None:
+    octets = to("json", HEAD + batch(change_set(member(PATCH)), part()))
+    assert octets.partition(b"\r\n\r\n")[2] == (
+        b'{"requests":[{"id":"1","atomicityGroup":"g1","method":"PATCH","url":"A(1)",'
+        b'"headers":{"content-type":"application/json"},"body":{"a":1.10}},'
+        b'{"id":"2","dependsOn":["g1"],"method":"GET","url":"People"}]}'
+    )
     head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n"
-    data = head + b'{"responses":[{"id":"1","status":204}]}'
-    octets, losses = to("multipart", data, boundary="b")
-    assert losses == []
+    octets = to("multipart", head + b'{"responses":[{"id":"1","status":204}]}', "--boundary", "b")
     assert octets.startswith(b"HTTP/1.1 200 OK\r\nContent-Type: multipart/mixed; boundary=b\r\n")
     assert b"\r\nContent-ID: 1\r\n\r\nHTTP/1.1 204 No Content\r\n" in octets
 
 
-def test_the_same_format_is_written_anew() -> None:
-    octets, losses = to("multipart", HEAD + batch(part()), boundary="other")
-    assert losses == [] and b"boundary=other\r\n" in octets
-
-
-def test_a_bare_body_becomes_a_bare_body() -> None:
-    octets, _ = to("json", batch(part()))
-    assert json.loads(octets)["requests"][0]["url"] == "People"
-
-
-def test_a_head_without_start_line_stays_without() -> None:
-    octets, _ = to("json", HEAD.partition(b"\r\n")[2] + batch(part()))
+def test_what_is_missing_stays_missing() -> None:
+    assert to("json", batch(part())) == BODY
+    octets = to("json", HEAD.partition(b"\r\n")[2] + batch(part()))
     assert octets.startswith(b"Content-Type: application/json\r\nOData-Version: 4.01\r\n")
-
-
-def test_what_is_lost_is_listed() -> None:
-    data = (
-        b'{"requests":[{"id":"1","method":"GET","url":"a"},'
-        b'{"id":"2","method":"GET","url":"b","if":"$1"}]}'
-    )
-    _, losses = to("multipart", data)
-    assert len(losses) == 1
-    assert "in items[1]: the condition '$1' is given up; " in losses[0]
-
-
-@pytest.mark.parametrize("boundary", ["\x1b", "", "a" * 71])
-def test_a_boundary_that_is_none_is_refused(boundary: str) -> None:
-    with pytest.raises(EncodeError):
-        to("multipart", HEAD + batch(part()), boundary=boundary)
 
 
 # -- the head --
 
 
 @pytest.mark.parametrize(
-    ("field", "kept"),
+    ("fields", "kept"),
     [
-        (b"Host: example.org", True),
-        (b"X-A: \xe4", True),
-        (b"OData-MaxVersion: 4.01", True),
-        (b"Accept: multipart/mixed", False),
-        (b"content-length: 1", False),
-        (b"Content-Encoding: gzip", False),
-        (b"Transfer-Encoding: chunked", False),
-        (b"OData-Version: 4.0", False),
-        (b"DataServiceVersion: 2.0", False),
-        (b"Prefer: respond-async", True),
-        (b"Prefer: odata.continue-on-error", False),
-        (b"Prefer: Continue-On-Error=false", False),
-        (b"Prefer: continue-on-errors", True),
+        (["Host: example.org"], ["Host: example.org"]),
+        (["B: 1", "X-A: \xe4", "B: 3"], ["B: 1", "X-A: \xe4", "B: 3"]),
+        (["OData-MaxVersion: 4.01"], ["OData-MaxVersion: 4.01"]),
+        (["Accept: multipart/mixed", "content-length: 119", "OData-Version: 4.0"], []),
+        (["Content-Encoding: identity", "Transfer-Encoding: identity"], []),
+        (["Prefer: respond-async,a"], ["Prefer: respond-async,a"]),
+        (["Prefer: continue-on-errors"], ["Prefer: continue-on-errors"]),
+        (["Prefer: odata.continue-on-error"], ["Prefer: odata.continue-on-error"]),
+        (
+            ['Prefer: respond-async, Continue-On-Error=false, wait="1,2\\"", a'],
+            ['Prefer: respond-async, wait="1,2\\"", a', "Prefer: odata.continue-on-error=false"],
+        ),
     ],
 )
-def test_fields_that_say_nothing_about_the_body_are_kept(field: bytes, kept: bool) -> None:
-    name, _, value = field.decode("latin-1").partition(": ")
-    fields = {"Content-Type": "multipart/mixed; boundary=b", name: value}
-    octets, _ = to_json_of(BatchRequest([Operation.get("a")]), Headers(fields))
-    assert (octets.startswith(b"POST / HTTP/1.1\r\n" + field + b"\r\n")) == kept
-
-
-def to_json_of(value: BatchRequest, headers: Headers) -> tuple[bytes, int]:
-    message = Message(
-        start_line="POST / HTTP/1.1",
-        headers=headers,
-        body=b"",
-        content_type=headers["content-type"],
-        kind="request",
-        body_position=0,
-        diagnostics=(),
-    )
-    octets, losses = rewritten(message, value, "json", ODATA_4_01, None)
-    return octets, len(losses)
-
-
-def test_fields_keep_their_order() -> None:
-    fields = [("B", "1"), ("Content-Type", "multipart/mixed; boundary=b"), ("A", "2"), ("B", "3")]
-    octets, _ = to_json_of(BatchRequest([Operation.get("a")]), Headers(fields))
-    assert octets.startswith(b"POST / HTTP/1.1\r\nB: 1\r\nA: 2\r\nB: 3\r\nContent-Type: ")
-
-
-def test_of_several_preferences_one_is_written_anew() -> None:
-    prefer = 'respond-async, odata.continue-on-error, wait="1,2\\"", a'
-    fields = {"Content-Type": "multipart/mixed; boundary=b", "Prefer": prefer}
-    value = BatchRequest([Operation.get("a")], continue_on_error=False)
-    octets, _ = to_json_of(value, Headers(fields))
-    preferences = [line for line in octets.split(b"\r\n") if line.lower().startswith(b"prefer")]
-    assert preferences == [
-        b'Prefer: respond-async, wait="1,2\\"", a',
-        b"Prefer: odata.continue-on-error=false",
-    ]
+def test_fields_that_say_nothing_about_the_body_are_kept(
+    fields: list[str], kept: list[str]
+) -> None:
+    data = HEAD[:-2] + "".join(f"{field}\r\n" for field in fields).encode("latin-1") + b"\r\n"
+    head = to("json", data + batch(part())).decode("latin-1").split("\r\n\r\n")[0]
+    written = ("Content-Type: ", "OData-Version: ", "Accept: ", "Content-Length: ")
+    assert [line for line in head.split("\r\n")[1:] if not line.startswith(written)] == kept
 
 
 def test_the_version_field_is_that_of_the_dialect() -> None:
-    data = HEAD.replace(b"\r\n\r\n", b"\r\nDataServiceVersion: 1.0\r\n\r\n") + batch(part())
-    octets, _ = to("multipart", data, dialect=ODATA_2)
+    data = HEAD[:-2] + b"DataServiceVersion: 1.0\r\n\r\n" + batch(part())
+    octets = to("multipart", data, "--dialect", "2", "--boundary", "other")
     assert octets.count(b"DataServiceVersion: ") == 1
-    assert b"\r\nDataServiceVersion: 2.0\r\n" in octets
+    assert b"\r\nDataServiceVersion: 2.0\r\n" in octets and b"boundary=other\r\n" in octets
 
 
-# -- messages in messages --
+# -- what is lost and what is refused --
+
+WRAPPED = b"HTTP/1.1 200 OK\r\nContent-Type: Application/HTTP\r\n\r\n" + (
+    b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n{"responses":[]}'
+)
+LOSSY = HEAD + batch(part(b"PUT a HTTP/1.1\r\nContent-Type: image/png\r\n\r\n\xef\xbf\xbdPNG"))
+DAMAGED = HEAD + batch(BLANK_BEFORE_COLON)
+ACCEPTED = b"HTTP/1.1 202 Accepted\r\nLocation: a\r\n\r\n"
+ARCHIVE = har((batch(part()), ANSWER))
+CHOOSE = "choose a message of '-' with --message: "
 
 
-def test_a_wrapped_message_is_unwrapped() -> None:
-    inner = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n{}"
-    outer = parse_message(b"HTTP/1.1 200 OK\r\nContent-Type: Application/HTTP\r\n\r\n" + inner)
-    assert unwrapped(outer) == parse_message(inner)
+@pytest.mark.parametrize(
+    ("arguments", "data", "status", "message"),
+    [
+        ("--to multipart", CONDITION, 0, "lost in items[0]: the condition '$0' is given up; "),
+        (
+            "--to json",
+            WRAPPED,
+            0,
+            "lost: the message of type application/http around the batch\n",
+        ),
+        ("--to json", LOSSY, 0, "lost: octets, before this, when the message was captured\n"),
+        (
+            "--to json",
+            DAMAGED,
+            1,
+            "cannot convert '-': error[header-blank-before-colon] at byte 95 in items[0]: field "
+            "line 'Prefer : return=minimal' has a blank before its colon\n",
+        ),
+        (
+            "--to multipart --boundary \x1b",
+            CONDITION,
+            1,
+            "cannot convert '-': warning[boundary-characters]: ",
+        ),
+        (
+            "--to json",
+            ACCEPTED,
+            1,
+            "cannot convert '-': note[capture-accepted] at byte 38: status 202 with an empty body "
+            "and the Location 'a'\n",
+        ),
+        ("--to json", ARCHIVE, 2, f"{CHOOSE}entries[1].request, entries[1].response\n"),
+        (
+            "--to json --message entries[0].request",
+            ARCHIVE,
+            2,
+            f"{CHOOSE}entries[1].request, entries[1].response\n",
+        ),
+        ("--to json --message a", CLEAN, 2, f"{CHOOSE}none has a name\n"),
+    ],
+)
+def test_what_is_lost_or_refused_is_said(
+    arguments: str, data: bytes, status: int, message: str
+) -> None:
+    done = run("convert", *arguments.split(" "), "-", data=data)
+    assert done.status == status and (done.octets != b"") == (status == 0)
+    assert done.errors.startswith(f"odata-batch: {message}") and done.errors.count("\n") == 1
 
 
-def test_another_message_is_left_as_it_is() -> None:
-    message = parse_message(HEAD)
-    assert unwrapped(message) is message
+def test_a_message_of_an_archive_is_converted() -> None:
+    assert to("json", ARCHIVE, "--message", "entries[1].request").endswith(BODY)
 
 
-# -- there and back --
+# -- where it is written --
+
+
+def test_a_converted_batch_is_written_to_a_file(tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    assert to("json", CLEAN, "-o", str(output)) == b"" and output.read_bytes() == AS_JSON
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["missing"], "cannot read 'missing': No such file or directory"),
+        (["-o", "missing/a", "-"], "cannot write 'missing/a': No such file or directory"),
+        (["-o", "a\0b", "-"], "cannot write 'a\\x00b': embedded null byte"),
+    ],
+)
+def test_convert_ends_with_2_where_it_cannot_read_or_write(
+    arguments: list[str], message: str
+) -> None:
+    done = run("convert", "--to", "json", *arguments, data=CLEAN)
+    assert done == (2, b"", f"odata-batch: {message}\n")
+
+
+def test_octets_that_a_terminal_would_obey_are_not_sent_to_one() -> None:
+    command = ("convert", "--to", "json", "-")
+    assert run(*command, data=CLEAN, output=Output(is_terminal=True)) == (0, AS_JSON, "")
+    harmful = HEAD + batch(part(b"PUT a HTTP/1.1\r\nContent-Type: text/plain\r\n\r\n\x1b[2J"))
+    command = ("convert", "--to", "multipart", "-")
+    done = run(*command, data=harmful, output=Output(is_terminal=True))
+    expected = "odata-batch: there are control characters in it; write it to a file with -o\n"
+    assert done == (2, b"", expected)
+    assert run(*command, data=harmful).status == 0
+
+
+def test_a_converted_batch_can_be_written_to_nowhere(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a").write_bytes(CLEAN)
+    command = ["convert", "--to", "json", str(tmp_path / "a")]
+    with redirect_stdout(None):
+        assert main(command) == 0
+    reading, writing = os.pipe()
+    os.close(reading)
+    with open(writing, "w") as pipe, redirect_stdout(pipe):
+        assert main(command) == 0
+    assert capsys.readouterr().err == ""
 
 
 @given(strategies.batch_requests(format="json"))
 def test_what_is_written_can_be_read(value: BatchRequest) -> None:
     payload = encode_request(value, format="json")
     head = "".join(f"{name}: {value}\r\n" for name, value in payload.headers.pairs)
-    try:
-        octets, losses = to("multipart", head.encode("latin-1") + b"\r\n" + payload.body)
-    except EncodeError as error:
-        assert [found.rule for found in error.diagnostics] == [Rule.NO_PARTS]
+    data = head.encode("latin-1") + b"\r\n" + payload.body
+    done = run("convert", "--to", "multipart", "-", data=data)
+    if done.status:
+        assert "[no-parts]: " in done.errors and not json.loads(payload.body)["requests"]
         return
-    message = parse_message(octets)
+    message = parse_message(done.octets)
     decoded = decode_request(message.body, message.content_type, headers=message.headers)
-    assert losses or len(decoded.operations()) == len(value.operations())
+    assert done.errors or len(decoded.operations()) == len(value.operations())

@@ -63,10 +63,7 @@ def uri_of(file: str) -> str:
     >>> uri_of("a b/c.http"), uri_of("/tmp/#1.har")
     ('a%20b/c.http', 'file:///tmp/%231.har')
     """
-    try:
-        octets = file.encode("utf-8", "surrogateescape")
-    except UnicodeEncodeError:  # half a character, which names may hold on Windows
-        octets = file.encode("utf-8", "surrogatepass")
+    octets = file.encode("utf-8", "surrogateescape")
     path = "".join(chr(each) if each in _UNRESERVED else f"%{each:02X}" for each in octets)
     return f"file://{path}" if path.startswith("/") else path
 
