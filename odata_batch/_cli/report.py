@@ -204,13 +204,23 @@ def _data(value: str, more: str = "") -> str:
 
 def json_lines(results: Sequence[Checked], tool: str | None, dialect: Dialect) -> Iterator[str]:
     """Yield one JSON document; `version` changes with the meaning of its members."""
+    rules: dict[str, Json] = {
+        rule.slug: {
+            "severity": name_of(rule.severity),
+            "fatal": rule.fatal,
+            "sentence": rule.sentence,
+            "citation": rule.citation,
+            "remedy": rule.remedy,
+        }
+        for rule in rules_of(results)
+    }
     yield from dumped(
         {
             "version": 1,
             "tool": {"name": "odata-batch", "version": tool},
             "dialect": dialect.name,
             "files": [_file(each) for each in results],
-            "rules": {rule.slug: _rule(rule) for rule in rules_of(results)},
+            "rules": rules,
             "totals": {**_totals(results)},
         }
     )
@@ -261,16 +271,6 @@ def _place(place: Place) -> Json:
         "endColumn": place.end_column,
         "before": quoted(place.before),
         "after": quoted(place.after),
-    }
-
-
-def _rule(rule: Rule) -> Json:
-    return {
-        "severity": name_of(rule.severity),
-        "fatal": rule.fatal,
-        "sentence": rule.sentence,
-        "citation": rule.citation,
-        "remedy": rule.remedy,
     }
 
 

@@ -82,15 +82,10 @@ def _verdicts_inside(kind: str, content_type: str, body: bytes) -> list[tuple[bo
         response = check_response(body, content_type).value
         leaves = [(each.headers, each.body) for each in response.responses()] if response else []
     is_multipart = parse_media_type(content_type).name.startswith("multipart/")
-    return [
-        (
-            _verdict(
-                parse_media_type(headers.get("content-type", "")).name if is_multipart else "",
-                content,
-                length_of(headers),
-            ),
-            content.count(REPLACEMENT),
-        )
-        for headers, content in leaves
-        if _may_be_lossy(content)
-    ]
+    found: list[tuple[bool | None, int]] = []
+    for headers, content in leaves:
+        if _may_be_lossy(content):
+            type_ = parse_media_type(headers.get("content-type", "")).name if is_multipart else ""
+            verdict = _verdict(type_, content, length_of(headers))
+            found.append((verdict, content.count(REPLACEMENT)))
+    return found

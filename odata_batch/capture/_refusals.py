@@ -34,18 +34,12 @@ _XML_MESSAGES = (
 )
 _JSON_START = re.compile(rb"\s*[\[{]")
 _JSON_BATCH = re.compile(rb'"(?:requests|responses)"\s*:\s*\[')
-_JSON_ITEMS: Final = (
-    ("requests", frozenset({"method", "url"})),
-    ("responses", frozenset({"id", "status"})),
-)
-_JSON_ARRAYS = frozenset(name for name, _ in _JSON_ITEMS)
-_JSON_ERRORS = frozenset(("error", "odata.error"))
+# The arrays of a batch, and what is in their elements.
+_JSON_ITEMS: Final = {"requests": {"method", "url"}, "responses": {"id", "status"}}
+_JSON_ERRORS = {"error", "odata.error"}
 _DELIMITER = re.compile(rb"\s*--[^\s>]")
 _JSON_MESSAGES: Final = ("message", "Message", "error_description", "detail", "title")
-_NAMES: Final[Mapping[str, str]] = {
-    "application/x-www-form-urlencoded": "form data",
-    "multipart/form-data": "form data",
-}
+_FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 
 
 def status_of(start_line: str) -> int | None:
@@ -71,7 +65,7 @@ def is_json_batch(body: bytes) -> bool:
     envelope = _parsed(body)
     if not isinstance(envelope, dict):
         return False
-    for name, expected in _JSON_ITEMS:
+    for name, expected in _JSON_ITEMS.items():
         items = envelope.get(name)
         first = items[0] if isinstance(items, list) and items else None
         if isinstance(first, dict) and expected <= first.keys():
@@ -105,7 +99,7 @@ def what_instead(start_line: str, headers: Headers, content_type: str, body: byt
     else:
         what = _page(name, body)
         if status is not None:
-            what = what or _NAMES.get(name) or _described(name, body)
+            what = what or _described(name, body)
     if status is None or what is None:
         return what
     location = headers.get("location")
@@ -143,6 +137,8 @@ def _page(name: str, body: bytes) -> str | None:
 
 
 def _described(name: str, body: bytes) -> str:
+    if name in _FORMS:
+        return "form data"
     if not body:
         return "an empty body"
     if name in ("", "text/plain"):
@@ -158,7 +154,7 @@ def _first(patterns: tuple[re.Pattern[bytes], ...], start: bytes) -> bytes | Non
 def _object(body: bytes) -> Mapping[str, object]:
     """Return the members of a JSON object that may be an error; of anything else, none."""
     found = _parsed(body) if len(body) <= _REACH else None
-    return found if isinstance(found, dict) and not found.keys() & _JSON_ARRAYS else {}
+    return found if isinstance(found, dict) and not found.keys() & _JSON_ITEMS.keys() else {}
 
 
 def _json_message(found: Mapping[str, object]) -> bytes | None:
