@@ -238,11 +238,6 @@ def test_messages_and_findings_are_counted(data: bytes, expected: dict[str, int]
     assert run("check", "-", data=data).status == int("errors" in expected)
 
 
-def test_the_worst_finding_counts_even_if_it_is_not_recorded() -> None:
-    data = HEAD + batch(*[TWO_BLANKS] * 100, *[part(head=b"")] * 2)
-    assert "errors" in counts(data) and run("check", "-", data=data).status == 1
-
-
 def test_a_loss_after_which_nothing_is_read_is_a_note() -> None:
     body = b"\x1f\x8b\x08\x00\xff".decode("utf-8", "replace").encode()
     head = HEAD.replace(b"\r\n\r\n", b"\r\nContent-Encoding: gzip\r\n\r\n")
@@ -323,11 +318,6 @@ def test_text_explains_a_rule_once_and_fits_into_80_columns() -> None:
     assert max(len(line) for line in lines if line.startswith("  ")) == 80
 
 
-def test_a_word_that_is_longer_than_a_line_has_its_own() -> None:
-    lines = run("check", "-", data=HEAD.replace(b"mixed", b"x" * 90) + batch(part())).lines
-    assert all(len(line) <= 80 or " " not in line.strip() for line in lines)
-
-
 @pytest.mark.parametrize(
     ("data", "line"),
     [
@@ -400,12 +390,6 @@ def test_a_finding_says_where_it_is(data: bytes, text: str, where: str, github: 
     )
 
 
-def test_github_has_a_word_for_each_severity() -> None:
-    data = HEAD + batch(TWO_BLANKS, BLANK_BEFORE_COLON) + b"--b\r\n"
-    lines = run("check", "--format", "github", "-", data=data).lines
-    assert [line.split(" ")[0] for line in lines] == ["::notice", "::error", "::warning"]
-
-
 def test_github_escapes_what_would_end_a_property_or_a_command(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -421,24 +405,6 @@ def test_github_escapes_what_would_end_a_property_or_a_command(
 # -- json and sarif --
 
 
-def test_json_is_one_document(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("importlib.metadata.version", lambda name: "9.8.7")
-    done = run("check", "--format", "json", "missing", "-", data=CLEAN)
-    zero = {"findings": [], "omitted": 0, "explained": 0, "others": 0}
-    totals = {"files": 2, "unreadable": 1, "batches": 1, "others": 0, "errors": 0, "warnings": 0}
-    assert document("json", done) == {
-        "version": 1,
-        "tool": {"name": "odata-batch", "version": "9.8.7"},
-        "dialect": "OData 4.01",
-        "files": [
-            {"file": "missing", "error": "No such file or directory", "batches": 0, **zero},
-            {"file": "-", "error": None, "batches": 1, **zero},
-        ],
-        "rules": {},
-        "totals": {**totals, "notes": 0, "omitted": 0, "explained": 0},
-    }
-
-
 def test_the_schema_of_sarif_refuses_something() -> None:
     with pytest.raises(jsonschema.ValidationError):
         SARIF.validate({"version": "2.1.0", "runs": [{}]})
@@ -446,16 +412,6 @@ def test_the_schema_of_sarif_refuses_something() -> None:
 
 def sarif(data: bytes, *arguments: str) -> Any:
     return checked(data, *arguments, format="sarif")
-
-
-def test_sarif_names_rules_in_the_order_of_the_catalogue() -> None:
-    run = sarif(HEAD + batch(TWO_BLANKS, BLANK_BEFORE_COLON) + b"--b\r\n")
-    names = [rule["id"] for rule in run["tool"]["driver"]["rules"]]
-    assert names == ["epilogue-delimiter", "header-blank-before-colon", "request-line-blanks"]
-    assert [names[each["ruleIndex"]] for each in run["results"]] == [
-        each["ruleId"] for each in run["results"]
-    ]
-    assert [each["level"] for each in run["results"]] == ["note", "error", "warning"]
 
 
 def test_sarif_has_regions_in_octets_and_the_same_in_lines() -> None:
