@@ -15,17 +15,20 @@ import pytest
 
 from odata_batch import (
     BatchError,
+    BatchFailed,
     BatchRequest,
     BatchResponse,
+    BatchResult,
     ChangeSet,
     ChangeSetResponse,
     Operation,
     OperationResponse,
+    Outcome,
+    State,
     decode_response,
     encode_response,
+    match,
 )
-from odata_batch._client.match import match
-from odata_batch._client.outcomes import BatchFailed, BatchResult, Outcome, State
 from odata_batch.dialects import ODATA_2, ODATA_4_01
 
 Format = Literal["multipart", "json"]

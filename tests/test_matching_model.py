@@ -20,14 +20,15 @@ from hypothesis import strategies as st
 from odata_batch import (
     BatchRequest,
     BatchResponse,
+    BatchResult,
     ChangeSet,
     ChangeSetResponse,
     Operation,
     OperationResponse,
+    State,
+    match,
     prepare,
 )
-from odata_batch._client.match import match
-from odata_batch._client.outcomes import BatchResult, State
 from odata_batch.dialects import ODATA_2, ODATA_4_01, Dialect
 from odata_batch.strategies import batch_requests, batch_responses
 

@@ -1,18 +1,19 @@
 """What became of the operations of a batch: a `BatchResult` of `Outcome`s, each with a `State`."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Literal, TypeAlias, TypeVar
+from typing import Literal, TypeAlias
 
 from odata_batch._model.findings import BatchError, quote
 from odata_batch._model.public import public
 from odata_batch._model.values import Operation, OperationResponse
 
 MatchedBy: TypeAlias = Literal["id", "position"]
-_Key = TypeVar("_Key")
 _put = object.__setattr__
+# A message of more is read by nobody.
+_SHOWN = 3
 
 
 @public
@@ -47,8 +48,8 @@ class Outcome:
     operation: Operation
     """The operation as it was given to `match`, the same object."""
     response: OperationResponse | None = None
-    """The response to it; for all operations behind a response that stands for several of them, a
-    failed change set or a 202, that response; `None` if there is none."""
+    """The response to it; where one response stands for several operations, a failed change set or
+    those after a 202, that response; `None` if there is none."""
     state: State
     """What became of it."""
     reason: str
@@ -94,10 +95,7 @@ class BatchResult:
 
     outcomes: tuple[Outcome, ...]
     """One for each operation, as `BatchRequest.operations` counts them."""
-    _by_object: dict[int, list[int]] | None = field(
-        default=None, init=False, compare=False, repr=False
-    )
-    _by_value: dict[Operation | str, list[int]] | None = field(
+    _index: dict[Hashable, list[int]] | None = field(
         default=None, init=False, compare=False, repr=False
     )
 
@@ -131,25 +129,21 @@ class BatchResult:
             raise BatchFailed(self)
 
     def __getitem__(self, key: Operation | str) -> Outcome:
-        if self._by_object is None or self._by_value is None:
+        index = self._index
+        if index is None:
+            index = {}
+            for place, outcome in enumerate(self.outcomes):
+                names = (id(outcome.operation), outcome.operation, outcome.id)
+                for name in names if outcome.id is not None else names[:2]:
+                    index.setdefault(name, []).append(place)
             # Two threads may both get here; what they make is equal.
-            _put(self, "_by_object", positions_of(id(each.operation) for each in self.outcomes))
-            _put(self, "_by_value", self._values())
-        found = [] if isinstance(key, str) else (self._by_object or {}).get(id(key), [])
-        found = found or (self._by_value or {}).get(key, [])
+            _put(self, "_index", index)
+        found = index.get(id(key)) or index.get(key, [])
         if not found:
             raise KeyError(key)
         if len(found) > 1:
             raise LookupError(f"{len(found)} operations answer to {key!s:.60}; use outcomes")
         return self.outcomes[found[0]]
-
-    def _values(self) -> dict[Operation | str, list[int]]:
-        values: dict[Operation | str, list[int]] = {}
-        for index, outcome in enumerate(self.outcomes):
-            values.setdefault(outcome.operation, []).append(index)
-            if outcome.id is not None:
-                values.setdefault(outcome.id, []).append(index)
-        return values
 
     def __iter__(self) -> Iterator[Outcome]:
         return iter(self.outcomes)
@@ -184,28 +178,14 @@ class BatchFailed(BatchError):
 
     def __str__(self) -> str:
         failures = self.result.failures
-        lines = [_line(outcome) for outcome in failures[:_SHOWN]]
+        lines = []
+        for outcome in failures[:_SHOWN]:
+            operation = outcome.operation
+            id = "" if outcome.id is None else f" (id {quote(outcome.id)})"
+            state = outcome.state.value.replace("-", " ")
+            name = f"{operation.method} {quote(operation.url)}{id}"
+            lines.append(f"{name} is {state}: {outcome.reason}")
         if len(failures) > _SHOWN:
             lines.append(f"and {len(failures) - _SHOWN} more")
         counts = f"{len(failures)} of {len(self.result)} operations did not succeed"
         return f"{counts}: {'; '.join(lines)}"
-
-
-# A message of more is read by nobody.
-_SHOWN = 3
-
-
-def _line(outcome: Outcome) -> str:
-    operation = outcome.operation
-    id = "" if outcome.id is None else f" (id {quote(outcome.id)})"
-    state = outcome.state.value.replace("-", " ")
-    return f"{operation.method} {quote(operation.url)}{id} is {state}: {outcome.reason}"
-
-
-def positions_of(keys: Iterable[_Key | None]) -> dict[_Key, list[int]]:
-    """Return the places of each key, in ascending order."""
-    positions: dict[_Key, list[int]] = {}
-    for index, key in enumerate(keys):
-        if key is not None:
-            positions.setdefault(key, []).append(index)
-    return positions
