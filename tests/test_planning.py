@@ -13,18 +13,23 @@ from hypothesis import strategies as st
 from odata_batch import (
     BatchRequest,
     BatchResponse,
+    BatchResult,
     ChangeSet,
     EncodeError,
     Operation,
     OperationResponse,
+    Outcome,
     Rule,
+    State,
     UnresolvedReference,
     encode_request,
+    is_throttled,
+    match,
     prepare,
+    remaining,
+    retry_after,
+    split,
 )
-from odata_batch._client.match import match
-from odata_batch._client.outcomes import BatchResult, Outcome, State
-from odata_batch._client.plan import is_throttled, remaining, retry_after, split
 from odata_batch._graph.references import Dependencies, dependencies_of
 from odata_batch._model.dialect import Format
 from odata_batch.dialects import ODATA_4_01, Dialect

@@ -6,30 +6,19 @@ up, and results can be put together by them.
 
 Operations that refer to each other, that depend on each other, or that are in one change set belong
 together. All work is linear in the number of operations, references and dependencies.
-
-Why this long: the three stand on the same ground, and dates have three formats.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from datetime import datetime
-from itertools import accumulate, groupby
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
-from odata_batch._checks.batch import path_of
-from odata_batch._client.dates import parse_date
 from odata_batch._client.outcomes import BatchResult, Outcome, State
+from odata_batch._graph.expressions import ETAG_FIELDS, references_outside_body
+from odata_batch._graph.names import Edge, Names
 from odata_batch._graph.prepare import prepare
-from odata_batch._graph.references import (
-    Dependencies,
-    Reference,
-    bindings_in,
-    dependencies_of,
-    find_references,
-)
 from odata_batch._model.dialect import Dialect, Format
 from odata_batch._model.findings import Diagnostic, EncodeError, UnresolvedReference, quote
 from odata_batch._model.headers import Headers
@@ -41,10 +30,15 @@ from odata_batch._model.values import (
     OperationResponse,
     RequestItem,
 )
-from odata_batch.dialects import ODATA_4_01
 
 # RFC 6585, 4 and RFC 9110, 15.6.4: later, the same request may succeed.
 _THROTTLED = frozenset((429, 503))
+# How many members of what is too large are named one by one
+_NAMED = 20
+# An absolute URL or path, to which more can be added
+_ABSOLUTE = re.compile(r"(?:https?:/)?/[^/?#][^?#]*", re.IGNORECASE)
+_FAILING = frozenset((State.FAILED, State.ROLLED_BACK, State.DEPENDENCY_FAILED))
+_UNFIT = frozenset((State.FAILED, State.PENDING, State.UNKNOWN))
 
 
 def is_throttled(outcome: Outcome) -> bool:
@@ -56,144 +50,109 @@ def is_throttled(outcome: Outcome) -> bool:
     return outcome.status in _THROTTLED
 
 
+def _names_of(batch: BatchRequest, format: Format, dialect: Dialect) -> Names:
+    if not isinstance(batch, BatchRequest):
+        raise TypeError(f"batch is a BatchRequest, not {type(batch).__name__}")
+    return Names(prepare(batch, format=format, dialect=dialect).items, dialect=dialect)
+
+
+def _needs(names: Names) -> Iterator[tuple[Edge, int]]:
+    """Yield what operations refer to or depend on, as far as it is in the batch."""
+    for edge in (*names.edges, *names.bindings()):
+        if edge.target is not None:
+            yield edge, edge.target
+
+
+def _part(batch: BatchRequest, items: Iterable[RequestItem]) -> BatchRequest:
+    """Return a batch of other items that is else the same."""
+    return replace(batch, items=tuple(items))
+
+
 # -- split -----------------------------------------------------------------------------------------
 
 
 def split(
-    batch: BatchRequest,
-    *,
-    max_operations: int | None = None,
-    format: Format = "multipart",
-    dialect: Dialect = ODATA_4_01,
+    batch: BatchRequest, *, max_operations: int | None, format: Format, dialect: Dialect
 ) -> tuple[BatchRequest, ...]:
-    """Return batches of at most `max_operations` operations that hold those of `batch`, prepared.
-
-    Without `max_operations` the dialect says how many a service takes; `ValueError` if it does not
-    either. It also says how many change sets a batch may have, and how many operations a change
-    set. A change set stays whole, and an operation stays with all that it refers to or depends on;
-    if that is more than a batch may have, `EncodeError` names it, under the rule `limit-exceeded`.
-    Change sets that nest more than 32 deep, which no format carries, are an `EncodeError`, too.
-
-    Operations keep their order, except that what belongs together is brought together where all
-    that lies between does not fit. Each batch stops at its own first error only: if `batch` stops
-    at errors, send the next one only if the one before has succeeded. An empty batch needs none.
-
-    >>> batch = BatchRequest([Operation.delete(f"People({number})") for number in range(5)])
-    >>> [len(piece.items) for piece in split(batch, max_operations=2)]
-    [2, 2, 1]
-    """
-    bounds = _bounds_of(max_operations, dialect)
-    prepared = _prepared(batch, format, dialect)
-    loads = [_load_of(item) for item in prepared.items]
-    dependencies = dependencies_of(prepared, format=format, dialect=dialect)
-    edges = list(_item_edges(dependencies, dialect))
-    packing = _Packing(bounds, loads)
-    oversized = [
-        _oversized(prepared, [index], _excess("operations", load.operations, most, "change set"))
-        for index, load in enumerate(loads)
-        if load.change_sets and load.operations > (most := bounds.change_set_operations)
-    ]
-    closures = _closures(len(loads), edges)
-    for block in _blocks(len(loads), edges):
-        if packing.excess(block) is None:
-            packing.add(block)
+    """Return batches of at most `max_operations` operations that hold those of `batch`."""
+    most = dialect.operations if max_operations is None else max_operations
+    if not isinstance(most, int | None) or isinstance(most, bool):
+        raise TypeError(f"max_operations is an int, not {type(most).__name__}")
+    if most is None:
+        raise ValueError(f"max_operations is missing, and {dialect.name} does not say how many")
+    if most < 1:
+        raise ValueError(f"max_operations is at least 1, not {most}")
+    names = _names_of(batch, format, dialect)
+    packing = _Packing(names, most)
+    oversized = []
+    limit = _or_any(dialect.change_set_operations)
+    for index, (item, members) in enumerate(zip(names.items, names.members, strict=True)):
+        if isinstance(item, ChangeSet) and len(members) > limit:
+            excess = _excess("operations", len(members), limit, "change set")
+            oversized.append(_oversized(names, [index], excess))
+    start = reach = 0
+    closures = _closures(names)
+    for index, closure in enumerate(closures):
+        reach = max(reach, closure[-1])
+        if reach > index:
             continue
-        for closure in _firsts(block, closures):
-            excess = packing.excess(closure)
-            if excess is None:
-                packing.add(closure)
-            else:
-                oversized.append(_oversized(prepared, closure, excess))
+        # Up to here, nothing belongs together with anything after.
+        block = range(start, index + 1)
+        start = index + 1
+        if packing.add(block) is not None:
+            for closure in (closures[first] for first in block if closures[first][0] == first):
+                too_much = packing.add(closure)
+                if too_much is not None:
+                    oversized.append(_oversized(names, closure, too_much))
     if oversized:
         raise EncodeError(tuple(oversized))
-    return tuple(_part(prepared, indexes) for indexes in packing.pieces)
-
-
-class _Load(NamedTuple):
-    """How much of a batch something takes."""
-
-    operations: int
-    change_sets: int
-    items: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Bounds:
-    """How much a batch may hold."""
-
-    operations: int
-    change_sets: float
-    items: float
-    change_set_operations: float
-
-
-def _bounds_of(max_operations: int | None, dialect: Dialect) -> _Bounds:
-    operations = dialect.operations if max_operations is None else max_operations
-    if not isinstance(operations, int | None) or isinstance(operations, bool):
-        raise TypeError(f"max_operations is an int, not {type(operations).__name__}")
-    if operations is None:
-        raise ValueError(f"max_operations is missing, and {dialect.name} does not say how many")
-    if operations < 1:
-        raise ValueError(f"max_operations is at least 1, not {operations}")
-    return _Bounds(
-        operations,
-        _or_any(dialect.change_sets),
-        1 if dialect.transactions == "single" else _or_any(None),
-        _or_any(dialect.change_set_operations),
-    )
-
-
-def _or_any(bound: int | None) -> float:
-    return float("inf") if bound is None else bound
-
-
-def _load_of(item: RequestItem) -> _Load:
-    if isinstance(item, ChangeSet):
-        return _Load(len(item.operations()), 1, 1)
-    return _Load(1, 0, 1)
+    pieces = (map(names.items.__getitem__, sorted(indexes)) for indexes in packing.pieces)
+    return tuple(_part(batch, piece) for piece in pieces)
 
 
 class _Packing:
     """Fills one batch after the other; what has been put into one stays there."""
 
-    def __init__(self, bounds: _Bounds, loads: list[_Load]) -> None:
+    def __init__(self, names: Names, operations: int) -> None:
         self.pieces: list[list[int]] = []
-        self._most = (bounds.operations, bounds.change_sets, bounds.items)
-        self._loads = loads
-        self._load = _Load(0, 0, 0)
+        self._names = names
+        self._load = [0, 0, 0]
+        self._most = {
+            "operations": operations,
+            "change sets": _or_any(names.dialect.change_sets),
+            "items": _or_any(1 if names.dialect.transactions == "single" else None),
+        }
 
-    def excess(self, indexes: list[int]) -> str | None:
-        """Return what of these items is more than a batch can hold, if anything is."""
-        for name, count, most in zip(_Load._fields, self._sum(indexes), self._most, strict=True):
+    def add(self, indexes: Sequence[int]) -> str | None:
+        """Put items into the last batch or a new one, or return what is more than one can hold."""
+        operations = sum(len(self._names.members[index]) for index in indexes)
+        change_sets = sum(isinstance(self._names.items[index], ChangeSet) for index in indexes)
+        load = [operations, change_sets, len(indexes)]
+        for count, (name, most) in zip(load, self._most.items(), strict=True):
             if count > most:
-                return _excess(name.replace("_", " "), count, most, "batch")
-        return None
-
-    def add(self, indexes: list[int]) -> None:
-        """Put items that fit into the last batch, or into a new one."""
-        load = self._sum(indexes)
-        together = _Load(*map(sum, zip(self._load, load, strict=True)))
-        if self.pieces and self._holds(together):
+                return _excess(name, count, most, "batch")
+        together = list(map(sum, zip(load, self._load, strict=True)))
+        fits = all(a <= most for a, most in zip(together, self._most.values(), strict=True))
+        if self.pieces and fits:
             self.pieces[-1] += indexes
             self._load = together
         else:
-            self.pieces.append(list(indexes))
+            self.pieces.append([*indexes])
             self._load = load
+        return None
 
-    def _sum(self, indexes: list[int]) -> _Load:
-        return _Load(*map(sum, zip(*(self._loads[index] for index in indexes), strict=True)))
 
-    def _holds(self, load: _Load) -> bool:
-        return all(count <= most for count, most in zip(load, self._most, strict=True))
+def _or_any(limit: int | None) -> float:
+    return float("inf") if limit is None else limit
 
 
 def _excess(what: str, count: int, most: float, where: str) -> str:
     return f"found {count} {what} that belong together, a {where} may have {most}"
 
 
-def _closures(count: int, edges: Iterable[tuple[int, int]]) -> list[list[int]]:
+def _closures(names: Names) -> list[list[int]]:
     """Return for each item those that it belongs together with, itself included, in order."""
-    parents = list(range(count))
+    parents = list(range(len(names.items)))
 
     def root(index: int) -> int:
         while parents[index] != index:
@@ -202,104 +161,22 @@ def _closures(count: int, edges: Iterable[tuple[int, int]]) -> list[list[int]]:
             index = parents[index]
         return index
 
-    for one, other in edges:
-        first, second = sorted((root(one), root(other)))
+    for edge, target in _needs(names):
+        first, second = sorted((root(names.item_of[edge.source]), root(names.item(target))))
         parents[second] = first
-    members: list[list[int]] = [[] for _ in range(count)]
-    for index in range(count):
+    members: list[list[int]] = [[] for _ in parents]
+    for index in range(len(parents)):
         members[root(index)].append(index)
-    return [members[root(index)] for index in range(count)]
+    return [members[root(index)] for index in range(len(parents))]
 
 
-def _blocks(count: int, edges: Iterable[tuple[int, int]]) -> Iterator[list[int]]:
-    """Yield the runs of items between which no two belong together."""
-    crossing = [0] * (count + 1)
-    for one, other in edges:
-        crossing[min(one, other)] += 1
-        crossing[max(one, other)] -= 1
-    start = 0
-    for index, open_edges in enumerate(accumulate(crossing[:count])):
-        if not open_edges:
-            yield list(range(start, index + 1))
-            start = index + 1
-
-
-def _firsts(block: list[int], closures: list[list[int]]) -> Iterator[list[int]]:
-    """Yield the closures of a block, each once, in the order of their first items."""
-    for index in block:
-        if closures[index][0] == index:
-            yield closures[index]
-
-
-# How many members of an oversized closure are named one by one
-_NAMED = 20
-
-
-def _oversized(batch: BatchRequest, indexes: list[int], excess: str) -> Diagnostic:
-    operations = BatchRequest([batch.items[index] for index in indexes]).operations()
-    names = [quote(f"{each.method} {each.url}") for each in operations[:_NAMED]]
-    names += [f"{len(operations) - _NAMED} more"] if len(operations) > _NAMED else []
-    position = batch.items[indexes[0]].position
-    message = f"{excess}: {', '.join(names)}"
-    return Diagnostic(Rule.LIMIT_EXCEEDED, message, position, path_of([indexes[0]]))
-
-
-def _part(batch: BatchRequest, indexes: Iterable[int]) -> BatchRequest:
-    return replace(batch, items=tuple(batch.items[index] for index in sorted(indexes)))
-
-
-class _Need(NamedTuple):
-    """An operation refers to or depends on another one, or on a change set."""
-
-    source: int
-    name: str
-    place: str
-    target: int
-    """A node of `Dependencies`."""
-
-
-def _needs(dependencies: Dependencies, dialect: Dialect) -> Iterator[_Need]:
-    """Yield what operations refer to or depend on, as far as it is in the batch."""
-    for edge in dependencies.edges:
-        if edge.target is not None:
-            yield _Need(edge.source, edge.name, edge.place, edge.target)
-    if dialect.references != "none":
-        yield from _needs_of_bodies(dependencies)
-
-
-def _needs_of_bodies(dependencies: Dependencies) -> Iterator[_Need]:
-    """Yield what members of bodies refer to whose names say so; other strings may be prices."""
-    index_of: dict[tuple[int | None, str], int] = {}
-    for index, item in enumerate(dependencies.operations):
-        if item.id is not None:
-            index_of.setdefault((dependencies.item_of[index], item.id), index)
-            index_of.setdefault((None, item.id), index)
-    for index, item in enumerate(dependencies.operations):
-        for name in dict.fromkeys(bindings_in(item)):
-            within = index_of.get((dependencies.item_of[index], name))
-            target = index_of.get((None, name)) if within is None else within
-            if target is not None and target != index:
-                yield _Need(index, name, "body", target)
-
-
-def _item_edges(dependencies: Dependencies, dialect: Dialect) -> Iterator[tuple[int, int]]:
-    """Yield the indexes of two items of which one refers to or depends on the other."""
-    count = len(dependencies.operations)
-    item_of = dependencies.item_of
-    for need in _needs(dependencies, dialect):
-        source = item_of[need.source]
-        target = item_of[need.target] if need.target < count else need.target - count
-        if source != target:
-            yield source, target
-
-
-# Change sets within change sets are for other protocols, 32 deep at most.
-
-
-def _prepared(batch: BatchRequest, format: Format, dialect: Dialect) -> BatchRequest:
-    if not isinstance(batch, BatchRequest):
-        raise TypeError(f"batch is a BatchRequest, not {type(batch).__name__}")
-    return prepare(batch, format=format, dialect=dialect)
+def _oversized(names: Names, indexes: Sequence[int], excess: str) -> Diagnostic:
+    operations = [names.operations[each] for index in indexes for each in names.members[index]]
+    called = [quote(f"{each.method} {each.url}") for each in operations[:_NAMED]]
+    called += [f"{len(operations) - _NAMED} more"] if len(operations) > _NAMED else []
+    position = names.items[indexes[0]].position
+    message = f"{excess}: {', '.join(called)}"
+    return Diagnostic(Rule.LIMIT_EXCEEDED, message, position, f"items[{indexes[0]}]")
 
 
 # -- remaining -------------------------------------------------------------------------------------
@@ -309,137 +186,87 @@ def remaining(
     batch: BatchRequest,
     results: BatchResult | Mapping[str, int],
     *,
-    when: Callable[[Outcome], bool] = is_throttled,
-    format: Format = "multipart",
-    dialect: Dialect = ODATA_4_01,
+    when: Callable[[Outcome], bool],
+    format: Format,
+    dialect: Dialect,
 ) -> BatchRequest:
-    """Return a batch of the operations that are to be sent again, under their identifiers.
-
-    `results` is what `match` returned for `batch`, or the status of each operation by its
-    identifier; one that is not in the mapping is unknown. Sent again are the operations for which
-    `when` is true, and those that failed or were not executed because of them and of nothing else.
-    By default that is what status 429 or 503 took down. A change set is sent again as a whole, and
-    not at all if a member of it failed for another reason or is unknown. What is unknown may have
-    been applied, so `when` has to ask for it. The batch may come out empty.
-
-    What has succeeded is left out. `depends_on` does not name it any more; a URL that refers to it
-    begins with the Location of its response instead, or with the URL of a GET, PUT or PATCH request
-    that has none, and an If-Match or If-None-Match has its ETag.
-    `UnresolvedReference` is raised if the response has no ETag or no Location that is absolute, and
-    if a query, a condition or a body refers to it.
-
-    `ValueError` is raised if the results are those of another batch, and `EncodeError` for change
-    sets that nest more than 32 deep.
-
-    >>> batch = BatchRequest([Operation.get("People", id="1"), Operation.get("Orders", id="2")])
-    >>> [operation.id for operation in remaining(batch, {"1": 200, "2": 429}).operations()]
-    ['2']
-    """
-    prepared = _prepared(batch, format, dialect)
-    dependencies = dependencies_of(prepared, format=format, dialect=dialect)
+    """Return a batch of the operations that are to be sent again, under their identifiers."""
+    names = _names_of(batch, format, dialect)
     if isinstance(results, BatchResult):
-        outcomes = _checked(results.outcomes, batch)
-    elif not isinstance(results, Mapping):
+        outcomes = results.outcomes
+        if tuple(each.operation for each in outcomes) != batch.operations():
+            raise ValueError("the results are those of another batch")
+    elif isinstance(results, Mapping):
+        outcomes = tuple(_outcomes(results, names))
+    else:
         raise TypeError(f"results is a BatchResult or a mapping, not {type(results).__name__}")
-    else:
-        outcomes = _outcomes(results, prepared, dialect)
-    choice = _Choice(dependencies, outcomes, when, dialect)
-    choice.choose(None if format == "multipart" else _stopped_to_resume(outcomes, when))
-    found: list[list[Operation]] = [[] for _ in prepared.items]
-    for index in sorted(choice.chosen):
-        found[dependencies.item_of[index]].append(choice.detached(index))
-    items = map(_with_members, prepared.items, found)
-    return replace(prepared, items=tuple(item for item in items if item is not None))
+    choice = _Choice(names, outcomes, when)
+    # What stopped a JSON batch, whose order is unknown, is sent again if all failures are.
+    failed = [each for each in outcomes if each.state is State.FAILED]
+    choice.choose(None if format == "multipart" else bool(failed) and all(map(when, failed)))
+    items: list[RequestItem] = []
+    for item, members in zip(names.items, names.members, strict=True):
+        left = tuple(choice.detached(index) for index in members if index in choice.chosen)
+        if not isinstance(item, ChangeSet):
+            items += left
+        elif left:
+            items.append(item if left == item.operations() else ChangeSet(left, id=item.id))
+    return _part(batch, items)
 
 
-def _with_members(item: RequestItem, members: list[Operation]) -> RequestItem | None:
-    """Return the item with the operations that are left of it, if any are."""
-    if not members:
-        return None
-    if not isinstance(item, ChangeSet):
-        return members[0]
-    is_whole = tuple(members) == item.operations()
-    return item if is_whole else ChangeSet(members, id=item.id)
-
-
-def _checked(outcomes: tuple[Outcome, ...], batch: BatchRequest) -> tuple[Outcome, ...]:
-    operations = tuple(outcome.operation for outcome in outcomes)
-    if operations != batch.operations():
-        raise ValueError("the results are those of another batch")
-    return outcomes
-
-
-def _outcomes(
-    statuses: Mapping[str, int], batch: BatchRequest, dialect: Dialect
-) -> tuple[Outcome, ...]:
-    """Return what statuses by identifier say about a prepared batch."""
-    fold = str.lower if dialect.ids_ignore_case else str
-    status_of = {fold(id): status for id, status in statuses.items()}
-    unused = dict(status_of)
-    outcomes: list[Outcome] = []
-    for item in batch.items:
-        members = item.operations() if isinstance(item, ChangeSet) else (item,)
-        found = [status_of.get(fold(each.id)) if each.id is not None else None for each in members]
-        atomic = isinstance(item, ChangeSet) and dialect.atomicity_groups
-        failed = atomic and any(status is not None and status >= 400 for status in found)
-        outcomes += map(_outcome, members, found, [failed] * len(found))
-        for member in members:
-            unused.pop(fold(member.id or ""), None)
-    for name in unused:
-        raise ValueError(f"the results are those of another batch, none of this has id {name!r}")
-    return tuple(outcomes)
-
-
-def _outcome(operation: Operation, status: int | None, group_failed: bool) -> Outcome:
-    if status is None:
-        state = State.ROLLED_BACK if group_failed else State.UNKNOWN
-        return Outcome(operation=operation, state=state, reason="no status was given for it")
-    if status >= 400:
-        state = State.DEPENDENCY_FAILED if status == 424 else State.FAILED
-    elif status >= 200:
-        state = State.ROLLED_BACK if group_failed else State.SUCCEEDED
-    else:
-        state = State.UNKNOWN
-    response = OperationResponse(status)
-    reason = f"the status {status} was given for it"
-    return Outcome(operation=operation, response=response, state=state, reason=reason)
-
-
-_FAILING = frozenset((State.FAILED, State.ROLLED_BACK, State.DEPENDENCY_FAILED))
-_UNFIT = frozenset((State.FAILED, State.PENDING, State.UNKNOWN))
-
-
-def _stopped_to_resume(outcomes: Iterable[Outcome], when: Callable[[Outcome], bool]) -> bool:
-    """Tell whether whatever stopped a JSON batch, whose order is unknown, is sent again."""
-    failed = [outcome for outcome in outcomes if outcome.state is State.FAILED]
-    return bool(failed) and all(map(when, failed))
+def _outcomes(statuses: Mapping[str, int], names: Names) -> Iterator[Outcome]:
+    """Yield what statuses by identifier say about a batch."""
+    status_of = {names.key(id): status for id, status in statuses.items()}
+    for id in status_of:
+        if not names.named(id):
+            raise ValueError(f"the results are those of another batch, none of this has id {id!r}")
+    for item, members in zip(names.items, names.members, strict=True):
+        operations = [names.operations[index] for index in members]
+        found = [status_of.get(names.key(each.id or "")) for each in operations]
+        is_atomic = isinstance(item, ChangeSet) and names.dialect.atomicity_groups
+        failed = is_atomic and any(status is not None and status >= 400 for status in found)
+        for operation, status in zip(operations, found, strict=True):
+            response = None if status is None else OperationResponse(status)
+            given = "no status" if status is None else f"the status {status}"
+            if status is not None and status >= 400:
+                state = State.DEPENDENCY_FAILED if status == 424 else State.FAILED
+            elif status is not None and status < 200:
+                state = State.UNKNOWN
+            elif failed:
+                state = State.ROLLED_BACK
+            else:
+                state = State.UNKNOWN if status is None else State.SUCCEEDED
+            reason = f"{given} was given for it"
+            yield Outcome(operation=operation, response=response, state=state, reason=reason)
 
 
 class _Choice:
-    """Chooses the operations that are sent again; what belongs to a change set, at once."""
+    """Chooses the operations that are sent again; what belongs to a change set, at once.
+
+    It speaks of nodes: operations, and change sets as a whole (see `Names`).
+    """
 
     def __init__(
-        self,
-        dependencies: Dependencies,
-        outcomes: tuple[Outcome, ...],
-        when: Callable[[Outcome], bool],
-        dialect: Dialect,
+        self, names: Names, outcomes: tuple[Outcome, ...], when: Callable[[Outcome], bool]
     ) -> None:
-        self.chosen: set[int] = set()
-        self._dependencies = dependencies
+        self._names = names
         self._outcomes = outcomes
         self._asked = list(map(when, outcomes))
-        self._needs: list[list[_Need]] = [[] for _ in outcomes]
-        for need in _needs(dependencies, dialect):
-            self._needs[need.source].append(need)
-        # How many operations of each item have not succeeded, and how many of these are not chosen.
-        self._unfinished = [0] * (1 + max(dependencies.item_of, default=-1))
-        for item, outcome in zip(dependencies.item_of, outcomes, strict=True):
-            self._unfinished[item] += outcome.state is not State.SUCCEEDED
-        self._open = list(self._unfinished)
-        self._chosen_of = [0] * len(self._open)
-        apart = range(len(outcomes))
-        self._units = _units(dependencies.item_of if dialect.atomicity_groups else apart)
+        self._needs: list[list[tuple[Edge, int]]] = [[] for _ in outcomes]
+        for edge, target in _needs(names):
+            self._needs[edge.source].append((edge, target))
+        self._open = [0] * len(names.items)
+        """How many operations of each item have not succeeded and are not chosen."""
+        for item, outcome in zip(names.item_of, outcomes, strict=True):
+            self._open[item] += outcome.state is not State.SUCCEEDED
+        done = [i for i, outcome in enumerate(outcomes) if outcome.state is State.SUCCEEDED]
+        done += [len(outcomes) + item for item, count in enumerate(self._open) if not count]
+        self._finished = frozenset(done)
+        """The nodes that have succeeded."""
+        self._met = set(done)
+        """Those that have succeeded or are sent again as well."""
+        self.chosen: set[int] = set()
+        """Those that are sent again, change sets in part."""
 
     def choose(self, resume: bool | None) -> None:
         """Choose, in order; `resume` says whether what was not executed is sent again.
@@ -447,28 +274,28 @@ class _Choice:
         `None` if that depends on the last failure before it, as in multipart batches.
         """
         in_order = resume is None
-        for unit in self._units:
+        units = self._names.members
+        if not self._names.dialect.atomicity_groups:
+            units = [range(index, index + 1) for index in range(len(self._outcomes))]
+        for unit in units:
             is_chosen = self._is_wanted(unit, bool(resume)) and not self._is_hindered(unit)
-            if is_chosen:
-                self._choose(unit)
+            for index in unit if is_chosen else ():
+                item = self._names.item_of[index]
+                group = len(self._outcomes) + item
+                self._open[item] -= index not in self._finished
+                self._met.update((index,) if self._open[item] else (index, group))
+                self.chosen.update((index, group))
             if in_order and any(self._outcomes[index].state in _FAILING for index in unit):
                 resume = is_chosen
-
-    def _choose(self, unit: range) -> None:
-        self.chosen.update(unit)
-        for index in unit:
-            item = self._dependencies.item_of[index]
-            self._chosen_of[item] += 1
-            self._open[item] -= self._outcomes[index].state is not State.SUCCEEDED
 
     def _is_wanted(self, unit: range, resume: bool) -> bool:
         for index in unit:
             state = self._outcomes[index].state
             if self._asked[index] or (state is State.NOT_EXECUTED and resume):
                 return True
+            # It was taken down by something that is not in this change set.
             if state is State.DEPENDENCY_FAILED:
-                needs = self._needs_outside(index, unit)
-                if not all(self._is_finished(need.target) for need in needs):
+                if not self._finished.issuperset(self._needed_outside(index, unit)):
                     return True
         return False
 
@@ -476,113 +303,64 @@ class _Choice:
         """Tell whether one operation could not succeed, or might be applied twice."""
         return any(
             (self._outcomes[index].state in _UNFIT and not self._asked[index])
-            or not all(self._is_met(need.target) for need in self._needs_outside(index, unit))
+            or not self._met.issuperset(self._needed_outside(index, unit))
             for index in unit
         )
 
-    def _needs_outside(self, index: int, unit: range) -> Iterator[_Need]:
-        own_group = len(self._outcomes) + self._dependencies.item_of[index]
-        for need in self._needs[index]:
-            if need.target not in unit and need.target != own_group:
-                yield need
-
-    def _is_finished(self, node: int) -> bool:
-        if node < len(self._outcomes):
-            return self._outcomes[node].state is State.SUCCEEDED
-        return not self._unfinished[node - len(self._outcomes)]
-
-    def _is_met(self, node: int) -> bool:
-        """Tell whether the node has succeeded, or is sent again as well."""
-        if node < len(self._outcomes):
-            return node in self.chosen or self._is_finished(node)
-        return not self._open[node - len(self._outcomes)]
-
-    def _is_left_out(self, node: int) -> bool:
-        if node < len(self._outcomes):
-            return node not in self.chosen
-        return not self._chosen_of[node - len(self._outcomes)]
-
-    # -- the operations that are chosen --
+    def _needed_outside(self, index: int, unit: range) -> Iterator[int]:
+        own_group = len(self._outcomes) + self._names.item_of[index]
+        for _, target in self._needs[index]:
+            if target not in unit and target != own_group:
+                yield target
 
     def detached(self, index: int) -> Operation:
         """Return the operation without the names of what is not sent again."""
-        item = self._dependencies.operations[index]
-        gone = [need for need in self._needs[index] if self._is_left_out(need.target)]
-        pruned = {need.name for need in gone if need.place == "depends_on"}
+        item = self._names.operations[index]
+        gone = [(edge, node) for edge, node in self._needs[index] if node not in self.chosen]
+        pruned = {edge.name for edge, _ in gone if edge.place == "depends_on"}
         if pruned:
             names = tuple(name for name in item.depends_on if name not in pruned)
             item = replace(item, depends_on=names)
-        for need in gone:
-            if need.place != "depends_on":
-                item = self._resolved(item, need)
+        for edge, node in gone:
+            called = quote(f"{item.method} {item.url}")
+            unresolved = f"{called} refers to {quote(edge.name)}, which is not sent again"
+            if edge.place == "url" and item.url.startswith(f"${edge.name}"):
+                rest = item.url[len(edge.name) + 1 :]
+                item = replace(item, url=_located(self._outcomes[node], rest, unresolved))
+            elif edge.place in ETAG_FIELDS:
+                item = _tagged(item, edge, self._outcomes[node], unresolved)
+                found = references_outside_body(item, self._names.dialect)
+                if (edge.name, edge.place) in ((each.id, each.place) for each in found):
+                    raise UnresolvedReference(f"{unresolved}, in its {edge.place}; rewrite it")
+            elif edge.place != "depends_on":
+                raise UnresolvedReference(f"{unresolved}, in its {edge.place}; rewrite it")
         return item
 
-    def _resolved(self, item: Operation, need: _Need) -> Operation:
-        response = self._outcomes[need.target].response
-        headers = Headers() if response is None else response.headers
-        if need.place == "url" and item.url.startswith(f"${need.name}"):
-            own = _own_url(self._outcomes[need.target].operation)
-            if "location" not in headers and own is not None:
-                return replace(item, url=own + item.url[len(need.name) + 1 :])
-            return replace(item, url=_located(item, need.name, headers.get("location")))
-        if need.place in _TAG_FIELDS:
-            item = replace(item, headers=_tagged(item, need, headers.get("etag")))
-            if need.name not in (found.id for found in _at(need.place, item)):
-                return item
-        where = f"in its {need.place}"
-        raise UnresolvedReference(f"{_unresolved(item, need.name)}, {where}; rewrite it")
 
-
-def _at(place: str, item: Operation) -> list[Reference]:
-    return [reference for reference in find_references(item) if reference.place == place]
-
-
-_TAG_FIELDS = frozenset(("if-match", "if-none-match"))
-
-
-def _unresolved(item: Operation, name: str) -> str:
-    called = quote(f"{item.method} {item.url}")
-    return f"{called} refers to {quote(name)}, which is not sent again"
-
-
-def _own_url(target: Operation) -> str | None:
-    """Return what a reference to the request stands for where its response has no Location."""
-    is_entity = target.method in ("GET", "PUT", "PATCH", "MERGE")
-    return target.url if is_entity and not re.search(r"^\$|[?#]|/$", target.url) else None
-
-
-def _located(item: Operation, name: str, location: str | None) -> str:
-    """Return the URL, the reference replaced by the Location (OData Protocol, 11.7.4)."""
+def _located(target: Outcome, rest: str, unresolved: str) -> str:
+    """Return the URL that a reference stands for (OData Protocol, 11.7.4), and what follows it."""
+    location = None if target.response is None else target.response.headers.get("location")
+    own = target.operation
+    # What was asked for by its own URL is that entity, unless nothing can be added to the URL.
+    if location is None and own.method in ("GET", "PUT", "PATCH", "MERGE"):
+        if not re.search(r"^\$|[?#]|/$", own.url):
+            return own.url + rest
     if location is None or not _ABSOLUTE.fullmatch(location):
         found = "no Location" if location is None else f"the Location {quote(location)}"
-        message = f"{_unresolved(item, name)} and has {found}, expected an absolute one"
-        raise UnresolvedReference(message)
-    rest = item.url[len(name) + 1 :]
+        raise UnresolvedReference(f"{unresolved} and has {found}, expected an absolute one")
     return (location.rstrip("/") if rest.startswith("/") else location) + rest
 
 
-# An absolute URL or path, to which more can be added
-_ABSOLUTE = re.compile(r"(?:https?:/)?/[^/?#][^?#]*", re.IGNORECASE)
-
-
-def _tagged(item: Operation, need: _Need, etag: str | None) -> Headers:
+def _tagged(item: Operation, edge: Edge, target: Outcome, unresolved: str) -> Operation:
+    """Return the operation with the ETag of the response in place of the reference."""
+    etag = None if target.response is None else target.response.headers.get("etag")
     if etag is None:
-        raise UnresolvedReference(f"{_unresolved(item, need.name)} and has no ETag")
-    return Headers(
-        (name, etag if name.lower() == need.place and value == f"${need.name}" else value)
+        raise UnresolvedReference(f"{unresolved} and has no ETag")
+    fields = (
+        (name, etag if name.lower() == edge.place and value == f"${edge.name}" else value)
         for name, value in item.headers.pairs
     )
-
-
-def _units(item_of: Iterable[int]) -> list[range]:
-    """Return the indexes of the operations that stand in the same item."""
-    units: list[range] = []
-    position = 0
-    for _, members in groupby(item_of):
-        count = len(list(members))
-        units.append(range(position, position + count))
-        position += count
-    return units
+    return replace(item, headers=Headers(fields))
 
 
 # -- retry_after -----------------------------------------------------------------------------------
@@ -619,18 +397,57 @@ def retry_after(
     return max((delay for delay in delays if delay is not None), default=None)
 
 
+# delay-seconds = 1*DIGIT, here with a fraction                     RFC 9110, 10.2.3
+_DELAY = re.compile(r"[0-9]{1,18}(?:\.[0-9]{1,18})?")
+
+# HTTP-date = IMF-fixdate / rfc850-date / asctime-date              RFC 9110, 5.6.7
+_TIME = r"(?P<hour>[0-9]{2}):(?P<minute>[0-9]{2}):(?P<second>[0-9]{2})"
+_MONTH = r"(?P<month>Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
+_YEAR = r"(?P<year>[0-9]{4})"
+_DAY_NAME = r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)"
+_LONG_DAY_NAME = r"(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day"
+_DATES = (
+    re.compile(rf"{_DAY_NAME}, (?P<day>[0-9]{{2}}) {_MONTH} {_YEAR} {_TIME} GMT"),
+    re.compile(rf"{_LONG_DAY_NAME}, (?P<day>[0-9]{{2}})-{_MONTH}-(?P<year>[0-9]{{2}}) {_TIME} GMT"),
+    re.compile(rf"{_DAY_NAME} {_MONTH} (?P<day>[0-9 ][0-9]) {_TIME} {_YEAR}"),
+)
+_MONTHS = tuple("Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split())
+
+
 def _delay(value: str, headers: Headers, now: datetime | None) -> float | None:
     """Return the seconds that a Retry-After stands for, or `None` if it cannot be read."""
     if _DELAY.fullmatch(value):
         return float(value)
-    date = parse_date(value, now)
+    date = _date_of(value, now)
     if date is None:
         return None
-    start = parse_date(headers.get("date", ""), now) if now is None else now
+    start = _date_of(headers.get("date", ""), now) if now is None else now
     if start is None:
         raise ValueError(f"Retry-After is the date {quote(value)}; pass now to count from it")
     return max(0.0, (date - start).total_seconds())
 
 
-# delay-seconds = 1*DIGIT, here with a fraction                     RFC 9110, 10.2.3
-_DELAY = re.compile(r"[0-9]{1,18}(?:\.[0-9]{1,18})?")
+def _date_of(text: str, now: datetime | None) -> datetime | None:
+    """Return the date that `text` is in one of the three formats of HTTP, or `None`.
+
+    The name of the day is not compared with the date. `now` tells the century of a year of two
+    digits; without it, it is the one that makes the year 1970 to 2069.
+    """
+    match = next(filter(None, (pattern.fullmatch(text) for pattern in _DATES)), None)
+    if match is None:
+        return None
+    year, day, hour, minute, second = (
+        int(match[name]) for name in ("year", "day", "hour", "minute", "second")
+    )
+    if len(match["year"]) == 2:
+        # RFC 9110, 5.6.7: more than 50 years in the future is the most recent such year in the past
+        latest = 2069 if now is None else now.year + 50
+        year = latest - (latest - year) % 100
+    if second > 60:
+        return None
+    try:
+        date = datetime(year, _MONTHS.index(match["month"]) + 1, day, hour, minute, tzinfo=UTC)
+        # 60 is a leap second, which belongs to the next minute.
+        return date + timedelta(seconds=second)
+    except (ValueError, OverflowError):
+        return None
