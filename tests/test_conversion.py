@@ -20,12 +20,13 @@ from odata_batch import (
     OperationResponse,
     Rule,
     Severity,
+    convert_request,
+    convert_response,
     decode_request,
     encode_request,
     encode_response,
     prepare,
 )
-from odata_batch._client.convert import convert_request, convert_response
 from odata_batch._model.dialect import Format
 from odata_batch.dialects import ODATA_2, ODATA_4_0, ODATA_4_01, Dialect
 from odata_batch.strategies import batch_requests, batch_responses

@@ -1,31 +1,35 @@
-"""One message of a batch made fit for the other format, and what it loses thereby."""
+"""The messages of a batch made fit for the other format, and what they lose thereby."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from odata_batch._model.dialect import Dialect
-from odata_batch._model.findings import Diagnostic, Stop, quote
+from odata_batch._model.findings import Diagnostic, EncodeError, Stop, quote
 from odata_batch._model.headers import Headers, Pair, without
 from odata_batch._model.limits import DEFAULT_LIMITS
 from odata_batch._model.rules import Rule, Severity
-from odata_batch._model.values import Operation, OperationResponse
-from odata_batch._wire import grammar
-from odata_batch._wire.json import Checker
+from odata_batch._model.values import (
+    Annotations,
+    ChangeSet,
+    ChangeSetResponse,
+    Item,
+    Operation,
+    OperationResponse,
+)
+from odata_batch._wire import grammar, json
 from odata_batch._wire.sections import SINGLE_FIELDS
 
 _Message = TypeVar("_Message", Operation, OperationResponse)
-_BLANKS = b" \t\r\n"
 _OCTETS = "application/octet-stream"
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where an item stands in the batch that is converted."""
+class Place(NamedTuple):
+    """Where something was in the batch that is converted."""
 
     path: str
     position: int | None
@@ -34,136 +38,164 @@ class Place:
 WHOLE = Place("", None)
 
 
-class Losses:
-    """The list of what is lost, and what the dialect says about its rules."""
+@dataclass(slots=True, eq=False)
+class Entry(Generic[_Message]):
+    """A message, and where it was."""
 
-    def __init__(self, dialect: Dialect) -> None:
+    message: _Message
+    place: Place
+
+
+@dataclass(slots=True)
+class Unit(Generic[_Message]):
+    """An item of the batch: one message, or those of a change set that is not empty."""
+
+    entries: list[Entry[_Message]]
+    is_set: bool = False
+    name: str | None = None
+
+    @property
+    def messages(self) -> list[_Message]:
+        """The messages in order."""
+        return [entry.message for entry in self.entries]
+
+
+class Fitting(Generic[_Message]):
+    """The items of a batch, and what is lost while they are made fit for the other format."""
+
+    def __init__(self, items: Iterable[Item], dialect: Dialect) -> None:
+        """Take the items, change sets flattened and without the empty ones."""
         self.dialect = dialect
-        self.found: list[Diagnostic] = []
+        self.losses: list[Diagnostic] = []
+        self.units: list[Unit[_Message]] = []
         self._severities = dict(dialect.severities)
+        for index, item in enumerate(items):
+            place = Place(f"items[{index}]", item.position)
+            if not isinstance(item, ChangeSet | ChangeSetResponse):
+                self.units.append(Unit([Entry(each, place) for each in self.leaves(item)]))
+                continue
+            unit: Unit[_Message] = Unit([], True, item.id)
+            for number, inner in enumerate(item.items):
+                inner_place = Place(f"{place.path}.items[{number}]", inner.position)
+                if isinstance(inner, ChangeSet | ChangeSetResponse):
+                    message = "the change set is dissolved in the one that it stands in"
+                    self.lose(Rule.NESTED_CHANGE_SET, message, inner_place)
+                unit.entries += [Entry(each, inner_place) for each in self.leaves(inner)]
+            if unit.entries:
+                self.units.append(unit)
+            else:
+                self.lose(Rule.EMPTY_CHANGE_SET, "the empty change set is left out", place)
 
-    def add(self, rule: Rule, message: str, place: Place) -> None:
+    def leaves(self, item: Item) -> tuple[_Message, ...]:
+        """Return the messages of an item."""
+        raise NotImplementedError
+
+    def entries(self) -> Iterator[Entry[_Message]]:
+        """Yield all messages in order."""
+        for unit in self.units:
+            yield from unit.entries
+
+    def put_back(self, items: Iterable[Item]) -> None:
+        """Take over what preparing has made of the units."""
+        for unit, item in zip(self.units, items, strict=True):
+            if isinstance(item, ChangeSet | ChangeSetResponse):
+                unit.name = item.id
+            for entry, message in zip(unit.entries, self.leaves(item), strict=True):
+                # A copy has no place: what is converted is nowhere yet.
+                entry.message = replace(message)
+
+    def lose(self, rule: Rule, message: str, place: Place) -> None:
+        """List a loss."""
         severity = self._severities.get(rule, rule.severity)
-        self.found.append(Diagnostic(rule, message, place.position, place.path, severity))
+        self.losses.append(Diagnostic(rule, message, place.position, place.path, severity))
 
     def refuses(self, rule: Rule) -> bool:
         """Tell whether encoding refuses what breaks the rule."""
         return self._severities.get(rule, rule.severity) > Severity.NOTE
 
+    def refuse_nothing(self) -> None:
+        """Raise `EncodeError` if there is nothing that multipart could carry."""
+        if not self.units:
+            message = "a multipart batch has at least one item, and none is left"
+            raise EncodeError((Diagnostic(Rule.NO_PARTS, message),))
 
-def plain_url(item: Operation, place: Place, losses: Losses) -> Operation:
-    """Encode blanks and characters that have no place in a URL (RFC 3986, 2.1)."""
-    url = item.url
-    if " " not in url and not grammar.URL_ODD_CHARACTER.search(url):
-        return item
-    rule = Rule.URL_BLANKS if " " in url else Rule.URL_CHARACTERS
-    plain = grammar.URL_ODD_CHARACTER.sub(_percent_encoded, url.replace(" ", "%20"))
-    losses.add(rule, f"URL {quote(url)} is percent-encoded", place)
-    return replace(item, url=plain)
+    def lose_annotations(self, annotations: Annotations, place: Place) -> None:
+        """Give up members that only JSON has."""
+        for name, _ in annotations:
+            self.lose(Rule.NOT_EXPRESSIBLE, f"the annotation {quote(name)} is given up", place)
 
+    def fit_json(self, entry: Entry[_Message]) -> None:
+        """Make the fields and the body of a message what JSON can carry."""
+        headers = entry.message.headers
+        if len(headers) < len(headers.pairs):
+            # The values of repeated fields are joined, which would spoil some.
+            kept: list[Pair] = []
+            seen: set[str] = set()
+            for name, value in headers.pairs:
+                folded = name.lower()
+                if folded in seen and folded == "set-cookie":
+                    message = f"Set-Cookie {quote(value)} is given up, JSON carries one"
+                    self.lose(Rule.NOT_EXPRESSIBLE, message, entry.place)
+                elif folded in seen & SINGLE_FIELDS and value == headers.get_all(name)[0]:
+                    message = f"one of the equal fields {quote(name)} is given up"
+                    self.lose(Rule.REPEATED_HEADER_EQUAL, message, entry.place)
+                else:
+                    kept.append((name, value))
+                seen.add(folded)
+            entry.message = replace(entry.message, headers=Headers(kept))
+        if entry.message.body:
+            self._fit_json_body(entry)
 
-def _percent_encoded(match: re.Match[str]) -> str:
-    octets = match[0].encode("utf-8", "surrogateescape")
-    return "".join(f"%{octet:02X}" for octet in octets)
-
-
-def without_body(
-    item: Operation, methods: tuple[str, ...], rule: Rule, place: Place, losses: Losses
-) -> Operation:
-    """Leave out a body that the method must not have in the target."""
-    if not item.body or item.method not in methods or not losses.refuses(rule):
-        return item
-    message = f"the body of {len(item.body)} octets is given up, {item.method} has none"
-    losses.add(rule, message, place)
-    return replace(item, body=b"")
-
-
-def json_headers(item: _Message, place: Place, losses: Losses) -> _Message:
-    """Leave out what would be spoiled when the values of repeated fields are joined."""
-    headers = item.headers
-    if len(headers) == len(headers.pairs):
-        return item
-    seen: set[str] = set()
-    kept = []
-    for name, value in headers.pairs:
-        folded = name.lower()
-        if folded in seen and folded == "set-cookie":
-            message = f"Set-Cookie {quote(value)} is given up, JSON carries one"
-            losses.add(Rule.NOT_EXPRESSIBLE, message, place)
-        elif folded in seen and folded in SINGLE_FIELDS and value == headers.get_all(name)[0]:
-            message = f"one of the equal fields {quote(name)} is given up"
-            losses.add(Rule.REPEATED_HEADER_EQUAL, message, place)
-        else:
-            kept.append((name, value))
-        seen.add(folded)
-    return replace(item, headers=Headers(kept))
-
-
-class JsonContent:
-    """Makes bodies fit for JSON by the test that encoding puts them to."""
-
-    def __init__(self, losses: Losses) -> None:
-        self._losses = losses
-        self._found: list[Diagnostic] = []
-        self._checker = Checker(DEFAULT_LIMITS, self._found.append)
-
-    def convert(self, item: _Message, place: Place) -> _Message:
-        if not item.body:
-            return item
-        content_type = item.headers.get_all("content-type")
-        fields = [("Content-Type", value) for value in content_type]
-        self._found.clear()
+    def _fit_json_body(self, entry: Entry[_Message]) -> None:
+        """Make a body fit for JSON by the test that encoding puts it to."""
+        headers: Headers = entry.message.headers
+        body: bytes = entry.message.body
+        types = headers.get_all("content-type")
+        found: list[Diagnostic] = []
         with suppress(Stop):  # a limit, which is reported, too
-            octets = item.body.strip(_BLANKS) or item.body
-            self._checker.check(OperationResponse(200, fields, octets))
-        if not self._found:
-            return item
-        if self._found[0].rule is Rule.NOT_EXPRESSIBLE:
+            fields = [("Content-Type", value) for value in types]
+            response = OperationResponse(200, fields, body.strip(b" \t\r\n") or body)
+            json.Checker(DEFAULT_LIMITS, found.append).check(response)
+        if found and found[0].rule is Rule.NOT_EXPRESSIBLE:
             message = "the body null is given up, it would be read as no body"
-            self._losses.add(Rule.NOT_EXPRESSIBLE, message, place)
-            return replace(item, body=b"")
-        return self._as_octets(item, ", ".join(content_type), place)
+            self.lose(Rule.NOT_EXPRESSIBLE, message, entry.place)
+            entry.message = replace(entry.message, body=b"")
+        elif found:
+            # JSON can only carry the octets under another type.
+            given_up = (
+                f"Content-Type {quote(', '.join(types))} becomes" if any(types) else "it gets"
+            )
+            message = f"{given_up} {_OCTETS}, so that the octets are kept: {found[0].message}"
+            self.lose(found[0].rule, message, entry.place)
+            pairs = (*without(headers, "content-type").pairs, ("Content-Type", _OCTETS))
+            entry.message = replace(entry.message, headers=Headers(pairs))
 
-    def _as_octets(self, item: _Message, content_type: str, place: Place) -> _Message:
-        """Keep the octets, which JSON can only carry under another type."""
-        found = self._found[0]
-        given_up = f"Content-Type {quote(content_type)} becomes" if content_type else "it gets"
-        message = f"{given_up} {_OCTETS}, so that the octets are kept: {found.message}"
-        self._losses.add(found.rule, message, place)
-        return replace(item, headers=_with_type(item.headers, _OCTETS))
-
-
-def _with_type(headers: Headers, content_type: str) -> Headers:
-    return Headers((*without(headers, "content-type").pairs, ("Content-Type", content_type)))
-
-
-def multipart_message(item: _Message, place: Place, losses: Losses) -> _Message:
-    lose_annotations(item.annotations, place, losses)
-    fields: list[Pair] = list(_multipart_fields(item.headers, item.id, place, losses))
-    if item.body and "content-type" not in item.headers:
-        message = "the body gets application/json, which is what JSON takes it for"
-        losses.add(Rule.CONTENT_TYPE_MISSING, message, place)
-        fields.append(("Content-Type", "application/json"))
-    return replace(item, headers=Headers(fields), annotations=())
-
-
-def _multipart_fields(
-    headers: Headers, id: str | None, place: Place, losses: Losses
-) -> Iterator[tuple[str, str]]:
-    for name, value in headers.pairs:
-        plain = value.strip(" \t")
-        if plain != value:
-            message = f"header {quote(name)} loses the blanks around {quote(value)}"
-            losses.add(Rule.HEADER_BLANKS, message, place)
-        if name.lower() == "content-id" and plain != id:
-            message = f"header {quote(name)} is given up, {quote(value)} is not the id"
-            losses.add(Rule.CONTENT_ID_CONFLICT, message, place)
-        else:
-            yield name, plain
+    def fit_multipart(self, entry: Entry[_Message]) -> None:
+        """Make the fields of a message what multipart can carry, and leave out the annotations."""
+        item, place = entry.message, entry.place
+        self.lose_annotations(item.annotations, place)
+        fields: list[Pair] = []
+        for name, value in item.headers.pairs:
+            plain = value.strip(" \t")
+            if plain != value:
+                message = f"header {quote(name)} loses the blanks around {quote(value)}"
+                self.lose(Rule.HEADER_BLANKS, message, place)
+            if name.lower() == "content-id" and plain != item.id:
+                message = f"header {quote(name)} is given up, {quote(value)} is not the id"
+                self.lose(Rule.CONTENT_ID_CONFLICT, message, place)
+            else:
+                fields.append((name, plain))
+        if item.body and "content-type" not in item.headers:
+            message = "the body gets application/json, which is what JSON takes it for"
+            self.lose(Rule.CONTENT_TYPE_MISSING, message, place)
+            fields.append(("Content-Type", "application/json"))
+        entry.message = replace(item, headers=Headers(fields), annotations=())
 
 
-def lose_annotations(
-    annotations: tuple[tuple[str, bytes], ...], place: Place, losses: Losses
-) -> None:
-    for name, _ in annotations:
-        losses.add(Rule.NOT_EXPRESSIBLE, f"the annotation {quote(name)} is given up", place)
+def percent_encoded(url: str) -> str:
+    """Encode blanks and characters that have no place in a URL (RFC 3986, 2.1)."""
+    return grammar.URL_ODD_CHARACTER.sub(_octets_of, url.replace(" ", "%20"))
+
+
+def _octets_of(match: re.Match[str]) -> str:
+    return "".join(f"%{octet:02X}" for octet in match[0].encode("utf-8", "surrogateescape"))
