@@ -264,7 +264,7 @@ class Codec:
         self, request: BatchRequest, response: BatchResponse | None, *, status: int | None = None
     ) -> BatchResult:
         """Return what became of each operation of the batch."""
-        format = self._settings.format_of(request)
+        format = self._settings.known_format(request)
         return matching.match(request, response, format=format, dialect=self.dialect, status=status)
 
     def split(

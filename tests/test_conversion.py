@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import product
 
 import pytest
 from hypothesis import given, settings
@@ -698,6 +699,16 @@ def test_a_severity_of_the_dialect_is_that_of_the_loss() -> None:
     batch = BatchRequest([ChangeSet([]), ANN])
     _, losses = convert_request(batch, source="multipart", target="json", dialect=dialect)
     assert [loss.severity for loss in losses] == [Severity.NOTE]
+
+
+def test_what_is_converted_is_written_in_the_target_unasked() -> None:
+    made = BatchRequest([ANN]), BatchResponse([OperationResponse(204, id="1")])
+    formats: tuple[Format, Format] = ("multipart", "json")
+    for source, target in product(formats, formats):
+        batch, _ = convert_request(made[0], source=source, target=target)
+        answer, _ = convert_response(made[1], source=source, target=target)
+        assert (batch.format, answer.format) == (target, target)
+    assert (made[0].format, made[1].format) == (None, None)
 
 
 # -- properties ------------------------------------------------------------------------------------

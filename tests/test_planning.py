@@ -22,6 +22,7 @@ from odata_batch import (
     Rule,
     State,
     UnresolvedReference,
+    decode_request,
     encode_request,
     is_throttled,
     match,
@@ -814,3 +815,15 @@ def test_what_binds_to_nothing_or_to_itself_keeps_nothing_together() -> None:
         Operation.post("B", json={"X@odata.bind": "$2"}, id="2"),
     ]
     assert len(split(BatchRequest(posts), max_operations=1)) == 2
+
+
+def test_what_is_sent_next_is_written_as_it_was_read() -> None:
+    payload = encode_request(BatchRequest(map(delete, "ab")), format="json")
+    batch = decode_request(payload.body, payload.content_type)
+    rest = remaining(batch, {"a": 200, "b": 429})
+    for piece in (*split(batch, max_operations=1), rest):
+        assert encode_request(piece).content_type == payload.content_type
+    by_hand = BatchRequest(map(delete, "ab"))
+    pieces = split(by_hand, max_operations=1, format="json")
+    assert [piece.format for piece in pieces] == [None, None]
+    assert remaining(by_hand, {"a": 429}, format="json").format is None

@@ -38,6 +38,7 @@ from odata_batch._model.values import (
     OperationResponse,
     RequestItem,
     ResponseItem,
+    with_format,
 )
 
 # MERGE was renamed (OData 3, 10.3.2), and HEAD is GET without the content (RFC 9110, 9.3.2).
@@ -55,11 +56,11 @@ def convert_request(
     check_format(source)
     check_format(target)
     if source == target:
-        return batch, ()
+        return with_format(replace(batch), target), ()
     work = _Requests(batch.items, dialect)
     work.prepare(source)
     converted = work.to_json(batch) if target == "json" else work.to_multipart(batch)
-    return converted, tuple(work.losses)
+    return with_format(converted, target), tuple(work.losses)
 
 
 def convert_response(
@@ -71,10 +72,10 @@ def convert_response(
     check_format(source)
     check_format(target)
     if source == target:
-        return batch, ()
+        return with_format(replace(batch), target), ()
     work = _Responses(batch.items, dialect)
     converted = work.to_json(batch) if target == "json" else work.to_multipart(batch)
-    return converted, tuple(work.losses)
+    return with_format(converted, target), tuple(work.losses)
 
 
 # -- requests --------------------------------------------------------------------------------------

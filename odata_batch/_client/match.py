@@ -47,16 +47,17 @@ def match(
     request: BatchRequest,
     response: BatchResponse | None,
     *,
-    format: Format,
+    format: Format | None,
     dialect: Dialect,
     status: int | None,
 ) -> BatchResult:
-    """Return what became of each operation of a batch that was sent in this format."""
+    """Return what became of each operation; `format` is `None` where nothing says it."""
     if not isinstance(request, BatchRequest):
         raise TypeError(f"request is a BatchRequest, not {type(request).__name__}")
     if not isinstance(response, BatchResponse | None):
         raise TypeError(f"response is a BatchResponse or None, not {type(response).__name__}")
-    evidence = Evidence(request, format, dialect)
+    by_ids_alone = format is None and response is not None and response.format == "json"
+    evidence = Evidence(request, "json" if by_ids_alone else format or "multipart", dialect)
     refused = status is not None and 400 <= status < 500 and status != 408
     # What is neither truncated nor continued elsewhere, and has no items, says nothing itself.
     if response is None or (
@@ -70,7 +71,10 @@ def match(
         refusal = status if refused else None
         outcomes = [_outcome(each, state, reason) for each in evidence.sent]
         return BatchResult(tuple(replace(each, refusal=refusal) for each in outcomes))
-    evidence.collect(response)
+    if by_ids_alone:
+        evidence.collect_in_unknown_format(request, response)
+    else:
+        evidence.collect(response)
     return BatchResult(tuple(evidence.outcomes()))
 
 
@@ -181,6 +185,17 @@ class Evidence:
             self._collect_by_id(response)
         else:
             self._collect_by_position(response)
+
+    def collect_in_unknown_format(self, request: BatchRequest, response: BatchResponse) -> None:
+        """Collect what a JSON response says by identifiers to a request that was sent in either."""
+        reason = "nothing says in which format the batch was sent"
+        other = Evidence(request, "multipart", self.names.dialect).sent
+        pairs = [each for each in zip(self.sent, other, strict=True) if each[0].id != each[1].id]
+        if any(its.id is not None for _, its in pairs):
+            # In the other format, the same identifiers were generated for other operations.
+            _doubt([mine for mine, _ in pairs], f"{reason}, and its id depends on that")
+        self._collect_by_id(response)
+        self.rest = _Rest(State.UNKNOWN, f"no response has its id, and {reason}")
 
     # -- names and places --
 
@@ -517,7 +532,7 @@ class Evidence:
             named = "the culprit is not named" if shared is None else shared.note
             reason = f"its change set failed with {status}; {named}"
         else:
-            name = quote(culprit.id or culprit.operation.url)
+            name = quote(culprit.id or "")
             reason = f"its change set failed with {status} for operation {name}"
         # Beside an error of its own, 424 says that a member was taken down by that one.
         is_culprit_known = any(each.status != 424 for each in causes)

@@ -29,6 +29,7 @@ from odata_batch._model.values import (
     Operation,
     OperationResponse,
     RequestItem,
+    with_format,
 )
 
 # RFC 6585, 4 and RFC 9110, 15.6.4: later, the same request may succeed.
@@ -64,8 +65,8 @@ def _needs(names: Names) -> Iterator[tuple[Edge, int]]:
 
 
 def _part(batch: BatchRequest, items: Iterable[RequestItem]) -> BatchRequest:
-    """Return a batch of other items that is else the same."""
-    return replace(batch, items=tuple(items))
+    """Return a batch of other items that is written as the given one was read."""
+    return with_format(replace(batch, items=tuple(items)), batch.format)
 
 
 # -- split -----------------------------------------------------------------------------------------

@@ -29,12 +29,20 @@ class Settings:
     def format_of(self, batch: BatchRequest | BatchResponse | None) -> Format:
         """Return the format of a batch that is written, or of the request that was sent.
 
+        It is the one that is known, or else multipart.
+        """
+        return self.known_format(batch) or "multipart"
+
+    def known_format(self, batch: BatchRequest | BatchResponse | None) -> Format | None:
+        """Return the format that something says, `None` if nothing does.
+
         In this order: the one that was said; the only one that the dialect speaks; the one in which
-        the batch was read; multipart.
+        the batch was read.
         """
         if self.format is not None:
             return self.format
         if len(self.dialect.formats) == 1:
             return next(iter(self.dialect.formats))
-        read = getattr(batch, "format", None)  # a wrong type is refused by who works with it
-        return "multipart" if read is None else read
+        # A wrong type is refused by who works with it.
+        read: Format | None = getattr(batch, "format", None)
+        return read
