@@ -44,7 +44,7 @@ from odata_batch._model.values import (
 )
 from odata_batch._wire import json as jsonbatch
 from odata_batch._wire import multipart
-from odata_batch._wire.http import Request, Response, parse_request, parse_response
+from odata_batch._wire.http import Message, parse_request, parse_response
 from odata_batch._wire.sections import MediaType, SectionReader, parse_media_type
 from odata_batch.dialects import ODATA_4_01
 
@@ -86,7 +86,10 @@ class _Role(Generic[_Item]):
     name: str
     multipart: Callable[[bytes, Limits, Reporter, int], _FormatDecoder[_Item]]
     json: Callable[[Limits, Reporter, int, Dialect], _FormatDecoder[_Item]]
-    parse: Callable[[bytes, int, bytes, SectionReader], Request | Response | None]
+    parse: Callable[
+        [bytes, int, bytes, SectionReader],
+        Message[tuple[str, str]] | Message[tuple[int, str]] | None,
+    ]
     make_rules: Callable[[message_rules.Scope], rules.Rules[_Item]]
     check_outer: Callable[[Headers, message_rules.Say], None]
     check_service: Callable[[int, Headers, message_rules.Scope, message_rules.Say], None]
@@ -190,8 +193,8 @@ class _Wrapped(Generic[_Item]):
         message = self._role.parse(bytes(self._head[:end]), 0, b"\r\n", self._reader)
         if message is None:
             raise Stop(Rule.BATCH_MEDIA_TYPE)
-        content_type = message.headers.get("content-type", "")
-        self._inner = self._open(content_type, message.headers, end)
+        content_type = message.section.headers.get("content-type", "")
+        self._inner = self._open(content_type, message.section.headers, end)
         return self._inner
 
 

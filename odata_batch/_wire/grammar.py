@@ -59,6 +59,9 @@ EMPTY_LINE_AFTER = re.compile(rb"\r?\n\r?\n")
 # status-line = HTTP-version SP status-code SP [ reason-phrase ]    RFC 9112, 4
 STATUS_LINE = re.compile(rb"([^ ]*) ([1-5][0-9][0-9])(?:( )(.*))?", re.DOTALL)
 
+# Most request lines: nothing in them is odd, and the method is in upper case
+PLAIN_REQUEST_LINE = re.compile(rb"([A-Z]+) ([!-~]+) HTTP/1\.1")
+
 # Content-Length = 1*DIGIT, no longer than 19 digits                RFC 9110, 8.6
 CONTENT_LENGTH = re.compile(r"[0-9]{1,19}")
 

@@ -8,14 +8,14 @@ which an HTTP server would refuse.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Final, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Final, Generic, NamedTuple, TypeVar
 
 from odata_batch._model.findings import Diagnostic, exceed, quote
 from odata_batch._model.headers import Headers
 from odata_batch._model.rules import Rule
 from odata_batch._wire import grammar
-from odata_batch._wire.sections import SectionReader, serialize_fields
+from odata_batch._wire.sections import Section, SectionReader, serialize_fields
 
 # Methods that are read as upper case. RFC 9110, 9.3 and RFC 5789; MERGE is OData's own
 KNOWN_METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "MERGE", "DELETE", "OPTIONS"))
@@ -50,63 +50,34 @@ REASONS: Final[Mapping[int, str]] = {
 }
 
 
-class Request(NamedTuple):
-    """A request as it stands in a part."""
-
-    method: str
-    url: str
-    headers: Headers
-    body: bytes
-    body_position: int
+_Start = TypeVar("_Start")
 
 
-class Response(NamedTuple):
-    """A response as it stands in a part."""
+class Message(NamedTuple, Generic[_Start]):
+    """A message as it is in a part."""
 
-    status: int
-    reason: str
-    headers: Headers
-    body: bytes
-    body_position: int
-
-
-class _Message(NamedTuple):
-    """A message whose start line is not yet read."""
-
-    start_line: bytes
-    position: int
-    headers: Headers
+    start: _Start
+    """Method and URL, or status and reason phrase."""
+    section: Section
     body: bytes
     body_position: int
 
 
 def parse_request(
     data: bytes, position: int, line_end: bytes, reader: SectionReader
-) -> Request | None:
+) -> Message[tuple[str, str]] | None:
     """Return the request that `data` is, or `None` if its request line cannot be read.
 
     `position` is the offset of `data` in the payload, `line_end` what ends the lines of its head.
     """
-    message = _split_message(data, position, line_end, reader)
-    if message is None:
-        return None
-    line = _parse_request_line(message.start_line, message.position, reader)
-    if line is None:
-        return None
-    return Request(*line, message.headers, message.body, message.body_position)
+    return _parse(data, position, line_end, reader, _parse_request_line)
 
 
 def parse_response(
     data: bytes, position: int, line_end: bytes, reader: SectionReader
-) -> Response | None:
+) -> Message[tuple[int, str]] | None:
     """Return the response that `data` is, or `None` if its status line cannot be read."""
-    message = _split_message(data, position, line_end, reader)
-    if message is None:
-        return None
-    line = _parse_status_line(message.start_line, message.position, reader)
-    if line is None:
-        return None
-    return Response(*line, message.headers, message.body, message.body_position)
+    return _parse(data, position, line_end, reader, _parse_status_line)
 
 
 def serialize_request(method: str, url: str, headers: Headers, body: bytes) -> bytes:
@@ -120,6 +91,12 @@ def serialize_response(status: int, reason: str | None, headers: Headers, body: 
     phrase = REASONS.get(status, "") if reason is None else reason
     head = f"HTTP/1.1 {status} {phrase}\r\n{serialize_fields(headers)}\r\n"
     return head.encode("latin-1") + body
+
+
+_USUAL_STATUS_LINES = {
+    f"HTTP/1.1 {status} {reason}".encode("ascii"): (status, reason)
+    for status, reason in REASONS.items()
+}
 
 
 # -- a message and its parts ---------------------------------------------------------------------
@@ -147,9 +124,13 @@ def _split_line_feed_head(data: bytes, start: int) -> tuple[bytes, int] | None:
     return None if match is None else (data[start : match.start()], match.end())
 
 
-def _split_message(
-    data: bytes, position: int, line_end: bytes, reader: SectionReader
-) -> _Message | None:
+def _parse(
+    data: bytes,
+    position: int,
+    line_end: bytes,
+    reader: SectionReader,
+    parse_line: Callable[[bytes, int, SectionReader], _Start | None],
+) -> Message[_Start] | None:
     start = _skip_empty_line(data, position, line_end, reader)
     found = split_head(data, start, line_end)
     head, body_start = found or (data[start:].removesuffix(line_end), len(data))
@@ -164,10 +145,13 @@ def _split_message(
         message = "the header section ends without an empty line"
         reader.report(Diagnostic(Rule.EMPTY_LINE_MISSING, message, position + len(data)))
     section_position = position + start + len(head) - len(section)
-    headers = reader.read(section, section_position, line_end, Rule.HEADER_FOLDED)
+    fields = reader.read(section, section_position, line_end, Rule.HEADER_FOLDED)
     if len(data) - body_start > reader.limits.body:
         exceed(reader.report, reader.limits, "body", position + body_start)
-    return _Message(line, position + start, headers, data[body_start:], position + body_start)
+    parsed = parse_line(line, position + start, reader)
+    if parsed is None:
+        return None
+    return Message(parsed, fields, data[body_start:], position + body_start)
 
 
 def _skip_empty_line(data: bytes, position: int, line_end: bytes, reader: SectionReader) -> int:
@@ -192,6 +176,9 @@ def _parse_request_line(
     The URL is what stands between the first blank and the version, so that one with raw blanks,
     which the standard itself prints, is read whole.
     """
+    plain = grammar.PLAIN_REQUEST_LINE.fullmatch(line)
+    if plain is not None and len(line) <= reader.limits.url:
+        return plain[1].decode("ascii"), plain[2].decode("ascii")
     if not _is_line_of(line, b"request", position, reader):
         return None
     method, _, rest = line.partition(b" ")
@@ -254,6 +241,9 @@ def _parse_status_line(line: bytes, position: int, reader: SectionReader) -> tup
 
     status-line = HTTP-version SP status-code SP [ reason-phrase ]   (RFC 9112, 4)
     """
+    usual = _USUAL_STATUS_LINES.get(line)
+    if usual is not None:
+        return usual
     if not _is_line_of(line, b"response", position, reader):
         return None
     match = grammar.STATUS_LINE.fullmatch(line)
@@ -298,7 +288,7 @@ def _refuse(rule: Rule, expected: str, line: bytes, position: int, reader: Secti
 
 
 def check_content_length(
-    headers: Headers,
+    claim: str,
     body: bytes,
     position: int,
     delimiter_length: int | None,
@@ -306,15 +296,12 @@ def check_content_length(
 ) -> None:
     """Compare Content-Length with the body (RFC 9112, 6.3); it never frames it.
 
-    `position` is the offset of the body, `delimiter_length` the length of the line behind it: a
+    `position` is the offset of the body, `delimiter_length` the length of the line after it: a
     claim that reaches across that line would let a length-framed reader see other parts.
     """
-    claims = headers.get_all("content-length")
-    if not claims or claims[0] == str(len(body)):
-        return
-    rule = judge_length(claims[0], body, delimiter_length)
+    rule = judge_length(claim, body, delimiter_length)
     if rule is not None:
-        message = f"Content-Length is {quote(claims[0])}, the body has {len(body)} octets"
+        message = f"Content-Length is {quote(claim)}, the body has {len(body)} octets"
         reader.report(Diagnostic(rule, message, position))
 
 

@@ -4,18 +4,20 @@ A delimiter is a whole line: a line end, two hyphens, the boundary, blanks, a li
 looks for the last octet of a line end, the hyphens and the boundary, and judges the rest of the
 line; a line that only begins like a delimiter is content. `PartSplitter` keeps what it has not yet
 given out in one buffer and never searches an octet twice, so its work is linear in the input,
-whatever the chunks.
+whatever the chunks. Most bodies have nothing that looks like a delimiter and is none: they are cut
+at whole delimiter lines in one go, once counting has shown that.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
+from contextlib import suppress
 from enum import Enum
 from functools import cached_property
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
-from odata_batch._model.findings import Diagnostic, Reporter, exceed, quote, stop
+from odata_batch._model.findings import Diagnostic, Stop, exceed, quote, stop
 from odata_batch._model.limits import Limits
 from odata_batch._model.rules import Rule
 
@@ -31,6 +33,10 @@ class Part(NamedTuple):
     of a line that goes on otherwise, or behind a bare CR."""
     delimiter_length: int | None
     """Octets of the delimiter that ends the part, its line ends included; `None` if none does."""
+
+
+Event: TypeAlias = Part | Diagnostic
+"""What splitting gives: parts, and in front of each what was found on the way to its end."""
 
 
 class _Stage(Enum):
@@ -66,17 +72,19 @@ _WORTH_A_PATTERN = 64 * 1024
 
 
 class PartSplitter:
-    """Splits a multipart body that arrives in chunks; each iterator must be used up.
+    """Splits a multipart body that arrives in chunks.
 
     `position` is the offset of the body in the payload. `line_end` is what ends a delimiter line,
-    known after the first one; an enclosing multipart, where there is one, has decided it.
+    known after the first one; an enclosing multipart, where there is one, has decided it. No part
+    is looked for after one more than the `most` that the caller takes. A finding that is fatal is
+    the last event of its list, and nothing is to be read after it.
     """
 
     def __init__(
         self,
         boundary: bytes,
         limits: Limits,
-        report: Reporter,
+        most: int,
         *,
         position: int = 0,
         line_end: bytes | None = None,
@@ -84,7 +92,8 @@ class PartSplitter:
         self.line_end = line_end
         self._boundary = boundary
         self._limits = limits
-        self._report = report
+        self._room = most + 1
+        self._events: list[Event] = []
         self._stage = _Stage.PREAMBLE
         # A line end in front of the first octet lets a delimiter be the very first line.
         self._buffer = bytearray(b"\n")
@@ -93,6 +102,7 @@ class PartSplitter:
         self._searched = 0
         self._lookalike: int | None = None
         self._token = b"\n--" + boundary
+        self._line = b"\r\n--" + boundary + b"\r\n"
         # Both repetitions are bounded, so a line is judged in constant time, however often.
         self._blanks = min(limits.transport_padding + 1, _MOST_REPETITIONS)
         self._rest = re.compile(rb"(-{0,3})([ \t]{0,%d})" % self._blanks)
@@ -102,42 +112,72 @@ class PartSplitter:
         """Whether the close delimiter has been read."""
         return self._stage is _Stage.EPILOGUE
 
-    def receive_data(self, data: bytes) -> Iterator[Part]:
-        """Take the next octets and yield the parts that they complete.
-
-        Parts are found while they are asked for, so that what is reported of a part comes before
-        what is reported of the delimiter behind the next one, whatever the chunks.
-        """
+    def receive_data(self, data: bytes) -> list[Event]:
+        """Take the next octets and return the parts that they complete."""
         self._buffer += data
-        yield from self._split(at_end=False)
+        self._events = []
+        with suppress(Stop):
+            self._split(at_end=False)
+        return self._events
 
-    def receive_eof(self) -> Iterator[Part]:
-        """Yield what is left: a last part without `delimiter_length` if no delimiter ends it."""
-        yield from self._split(at_end=True)
-        if self._stage is _Stage.PREAMBLE:
-            self._stop_without_delimiter()
-        elif self._stage is _Stage.PART:
-            yield self._cut(len(self._buffer), None)
-        else:
-            self._check_epilogue()
+    def receive_eof(self) -> list[Event]:
+        """Return what is left: a last part without `delimiter_length` if no delimiter ends it."""
+        self._events = []
+        with suppress(Stop):
+            self._split(at_end=True)
+            if self._stage is _Stage.PREAMBLE:
+                self._stop_without_delimiter()
+            elif self._stage is _Stage.PART:
+                self._events.append(self._cut(len(self._buffer), None))
+            else:
+                self._check_epilogue()
+        return self._events
 
-    def _split(self, at_end: bool) -> Iterator[Part]:
-        while self._stage is not _Stage.EPILOGUE:
+    def _report(self, finding: Diagnostic) -> None:
+        self._events.append(finding)
+
+    def _split(self, at_end: bool) -> None:
+        at_once = True
+        while self._stage is not _Stage.EPILOGUE and self._room > 0:
             start = self._buffer.find(self._token, self._searched)
             if start < 0:
                 self._searched = max(self._searched, len(self._buffer) - len(self._token) + 1)
                 break
+            # Tried once for each chunk, and only where a part ends for sure: what is copied then
+            # has been given out before the next chunk comes, so the work remains linear.
+            if at_once and self._stage is _Stage.PART and self.line_end == b"\r\n":
+                if start > self._content and self._buffer.startswith(self._line, start - 1):
+                    at_once = False
+                    if self._split_at_once():
+                        continue
             self._searched = start
             line = self._judge(start, at_end)
             if line is None:
                 break
-            if not line.is_delimiter:
+            if line.is_delimiter:
+                self._advance(start, line)
+            else:
                 self._pass_over(start)
-                continue
-            part = self._advance(start, line)
-            if part is not None:
-                yield part
         self._discard()
+
+    def _split_at_once(self) -> bool:
+        """Take all parts that whole delimiter lines end, if nothing else looks like one."""
+        with memoryview(self._buffer) as view, view[self._content :] as rest:
+            data = rest.tobytes()
+        contents = data.split(self._line, self._room)
+        end = len(data) - len(contents.pop())
+        # The token has no line end, so each line holds one, and any other is in a part.
+        if data.count(self._token[1:], 0, end) != len(contents):
+            return False
+        position = self._offset + self._content
+        length = len(self._line)
+        for content in contents:
+            self._events.append(Part(content, position, None, length))
+            position += len(content) + length
+        self._room -= len(contents)
+        self._content += end
+        self._searched = self._content - 1
+        return True
 
     def _judge(self, start: int, at_end: bool) -> _Line | None:
         """Say what the line at `start` is, or `None` if more octets are needed to tell."""
@@ -157,22 +197,21 @@ class PartSplitter:
         closes = hyphens >= 2 and end == len(buffer)
         return _Line(closes, hyphens, padding, b"", end) if at_end else None
 
-    def _advance(self, start: int, line: _Line) -> Part | None:
-        """Go behind a delimiter line and return the part that it ends, if it ends one."""
+    def _advance(self, start: int, line: _Line) -> None:
+        """Go past a delimiter line and give out the part that it ends, if it ends one."""
         if self._stage is _Stage.PREAMBLE:
             self._check_preamble_length(start)
             self._check_line(start, line)
             self._end_preamble(start, line)
-            part = None
         else:
             self._check_line(start, line)
-            part = self._cut(start, line)
+            self._events.append(self._cut(start, line))
+            self._room -= 1
         self._stage = _Stage.EPILOGUE if line.is_close else _Stage.PART
         self._lookalike = None
         self._content = line.end
         # The end of this delimiter line may be the line end in front of the next one.
         self._searched = line.end - 1
-        return part
 
     def _check_line(self, start: int, line: _Line) -> None:
         position = self._offset + start + 1

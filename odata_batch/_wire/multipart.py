@@ -13,12 +13,12 @@ import binascii
 import hashlib
 import secrets
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
-from typing import Generic, TypeVar
+from dataclasses import dataclass
+from typing import Generic, NamedTuple, TypeVar
 
 from odata_batch._model.dialect import Format
 from odata_batch._model.findings import Diagnostic, Reporter, Stop, exceed, quote, stop
-from odata_batch._model.headers import Headers, without
+from odata_batch._model.headers import Headers, Pairs, without
 from odata_batch._model.limits import Limits
 from odata_batch._model.rules import Rule, Severity
 from odata_batch._model.values import (
@@ -37,8 +37,7 @@ from odata_batch._model.values import (
 )
 from odata_batch._wire import grammar
 from odata_batch._wire.http import (
-    Request,
-    Response,
+    Message,
     check_content_length,
     judge_length,
     parse_request,
@@ -47,45 +46,52 @@ from odata_batch._wire.http import (
     serialize_response,
     split_head,
 )
-from odata_batch._wire.mime import Part, PartSplitter, close_delimiter, delimiter, join_parts
-from odata_batch._wire.sections import MediaType, SectionReader, parse_field_line, parse_media_type
+from odata_batch._wire.mime import (
+    Event,
+    Part,
+    PartSplitter,
+    close_delimiter,
+    delimiter,
+    join_parts,
+)
+from odata_batch._wire.sections import (
+    MediaType,
+    Problem,
+    Section,
+    SectionReader,
+    parse_field_line,
+    parse_media_type,
+    remember,
+)
 
-_Message = TypeVar("_Message", Request, Response)
+_Start = TypeVar("_Start")
 _Item = TypeVar("_Item")
 
 
 @dataclass(frozen=True, slots=True)
-class Role(Generic[_Message, _Item]):
+class Role(Generic[_Start, _Item]):
     """What decoding a request and decoding a response do differently."""
 
     name: str
-    parse: Callable[[bytes, int, bytes, SectionReader], _Message | None]
-    build: Callable[[_Message, Headers, str | None], _Item]
+    parse: Callable[[bytes, int, bytes, SectionReader], Message[_Start] | None]
+    build: Callable[[_Start, Headers, bytes, str | None], _Item]
     change_set: Callable[[list[_Item]], _Item]
     truncated: Rule
     unclosed: Rule
 
 
-def _operation(message: Request, headers: Headers, id: str | None) -> RequestItem:
-    return operation_of(message.method, message.url, headers, message.body, id)
-
-
-def _operation_response(message: Response, headers: Headers, id: str | None) -> ResponseItem:
-    return response_of(message.status, headers, message.body, id, message.reason)
-
-
-REQUEST: Role[Request, RequestItem] = Role(
+REQUEST: Role[tuple[str, str], RequestItem] = Role(
     name="request",
     parse=parse_request,
-    build=_operation,
+    build=lambda start, headers, body, id: operation_of(*start, headers, body, id),
     change_set=ChangeSet,
     truncated=Rule.TRUNCATED,
     unclosed=Rule.TRUNCATED,
 )
-RESPONSE: Role[Response, ResponseItem] = Role(
+RESPONSE: Role[tuple[int, str], ResponseItem] = Role(
     name="response",
     parse=parse_response,
-    build=_operation_response,
+    build=lambda start, headers, body, id: response_of(start[0], headers, body, id, start[1]),
     change_set=ChangeSetResponse,
     truncated=Rule.TRUNCATED_RESPONSE,
     unclosed=Rule.CHANGE_SET_UNCLOSED,
@@ -102,10 +108,23 @@ _PART_FIELDS = frozenset(
         "transfer-encoding",
     )
 )
+# Those of them that are different in each part
+_OF_ONE_PART = frozenset(("content-id", "content-length"))
 _IDENTITY_ENCODINGS = frozenset(("7bit", "8bit", "binary"))
 
 
-class MultipartDecoder(Generic[_Message, _Item]):
+class _Head(NamedTuple):
+    """What the header section of a part says beside Content-ID and Content-Length."""
+
+    findings: tuple[Problem, ...]
+    media_type: MediaType | None
+    type_findings: tuple[Problem, ...]
+    assumed: str | None
+    """What was found in place of a media type, where the content decides what it is."""
+    coding: str | None
+
+
+class MultipartDecoder(Generic[_Start, _Item]):
     """Decodes a multipart batch that arrives in chunks; each iterator must be used up."""
 
     format: Format = "multipart"
@@ -114,14 +133,14 @@ class MultipartDecoder(Generic[_Message, _Item]):
 
     def __init__(
         self,
-        role: Role[_Message, _Item],
+        role: Role[_Start, _Item],
         boundary: bytes,
         limits: Limits,
         report: Reporter,
         position: int = 0,
     ) -> None:
         self.truncated = False
-        self._role: Role[_Message, _Item] = role
+        self._role: Role[_Start, _Item] = role
         self._limits = limits
         self._report_outer = report
         self._path: list[int] = []
@@ -129,12 +148,13 @@ class MultipartDecoder(Generic[_Message, _Item]):
         self._end = position
         self._boundary = boundary
         self._reader = SectionReader(limits, self._report)
-        self._splitter = PartSplitter(boundary, limits, self._report, position=position)
+        self._heads: dict[Pairs, _Head] = {}
+        self._splitter = PartSplitter(boundary, limits, limits.operations, position=position)
 
     def receive_data(self, data: bytes) -> Iterator[tuple[int, _Item]]:
         """Take the next octets and yield the items that they complete, with their indexes."""
         self._end += len(data)
-        yield from self._read_all(self._splitter.receive_data(data))
+        return self._read_all(self._splitter.receive_data(data))
 
     def receive_eof(self) -> Iterator[tuple[int, _Item]]:
         """Yield what is left; without a close delimiter, the last part is not an item."""
@@ -143,32 +163,41 @@ class MultipartDecoder(Generic[_Message, _Item]):
             self.truncated = True
             expected = quote(b"--" + self._boundary + b"--")
             message = f"the {self._role.name} ends without {expected}"
-            self._report(Diagnostic(self._role.truncated, message, self._end))
+            self._say(self._role.truncated, message, self._end)
 
-    def _read_all(self, parts: Iterator[Part]) -> Iterator[tuple[int, _Item]]:
-        for part in parts:
-            if part.delimiter_length is None:
+    def _read_all(self, events: list[Event]) -> Iterator[tuple[int, _Item]]:
+        line_end = self._splitter.line_end or b"\r\n"
+        for event in events:
+            if isinstance(event, Diagnostic):
+                self._pass_on(event)
+                continue
+            if event.delimiter_length is None:
                 return
             index = self._parts
             self._parts += 1
             self._path = [index]
             if self._parts > self._limits.operations:
-                exceed(self._report, self._limits, "operations", part.position)
-            item = self._read_part(part, 1, self._splitter.line_end or b"\r\n", self._boundary)
+                exceed(self._report, self._limits, "operations", event.position)
+            item = self._read_part(event, 1, line_end, self._boundary)
             self._path = []
             if item is not None:
                 yield index, item
 
-    def _report(self, diagnostic: Diagnostic) -> None:
-        path = ".".join(f"items[{index}]" for index in self._path)
-        self._report_outer(replace(diagnostic, path=path))
+    def _pass_on(self, finding: Diagnostic) -> None:
+        """Report what was found in splitting; after a fatal finding nothing is read."""
+        self._report(finding)
+        if finding.rule.fatal:
+            raise Stop(finding.rule)
 
-    def _report_inner(self, diagnostic: Diagnostic) -> None:
-        """Report what is found in splitting a change set."""
-        if diagnostic.rule is Rule.NO_PARTS:
-            message = "found a change set without operations"
-            diagnostic = Diagnostic(Rule.EMPTY_CHANGE_SET, message, diagnostic.position)
-        self._report(diagnostic)
+    def _report(self, finding: Diagnostic) -> None:
+        path = ".".join([f"items[{index}]" for index in self._path])
+        rule, message, position, limit = (
+            finding.rule,
+            finding.message,
+            finding.position,
+            finding.limit,
+        )
+        self._report_outer(Diagnostic(rule, message, position, path, limit=limit))
 
     def _say(self, rule: Rule, message: str, position: int) -> None:
         self._report(Diagnostic(rule, message, position))
@@ -176,30 +205,42 @@ class MultipartDecoder(Generic[_Message, _Item]):
     # -- one part --
 
     def _read_part(self, part: Part, depth: int, line_end: bytes, boundary: bytes) -> _Item | None:
-        head = self._part_head(part, line_end, boundary)
-        if head is None:
+        found = self._part_head(part, line_end, boundary)
+        if found is None:
             return None
-        headers, offset = head
+        section, offset = found
         content = part.content[offset:]
         position = part.position + offset
-        self._check_part_headers(headers, part, content)
-        media_type = self._media_type(headers, content, part.position)
+        head = self._head(section.headers)
+        for problem in head.findings:
+            self._say(*problem, part.position)
+        if section.length is not None and section.length != str(len(content)):
+            self._check_length(section.length, content, part)
+        media_type = head.media_type
+        for problem in head.type_findings:
+            self._say(*problem, part.position)
+        if head.assumed is not None:
+            media_type = self._assumed_type(head.assumed, content, part.position)
         if media_type is None:
             return None
         if media_type.name.startswith("multipart/"):
             inner = part._replace(content=content, position=position)
-            return self._read_change_set(inner, headers, media_type, depth, line_end, boundary)
+            return self._read_change_set(
+                inner, section.headers, media_type, depth, line_end, boundary
+            )
         if part.lookalike is not None:
             message = f"a line of content begins with {quote(b'--' + boundary)}"
             self._say(Rule.DELIMITER_LOOKALIKE, message, part.lookalike)
-        decoded = self._decode_transfer(headers, content, position)
-        if decoded is None:
-            return None
-        return self._read_message(decoded, position, part, headers, line_end)
+        if head.coding != "binary":
+            decoded = self._decode_transfer(head.coding, content, position)
+            if decoded is None:
+                return None
+            content = decoded
+        return self._read_message(content, position, part, section, line_end)
 
     def _part_head(
         self, part: Part, line_end: bytes, boundary: bytes
-    ) -> tuple[Headers, int] | None:
+    ) -> tuple[Section, int] | None:
         head = split_head(part.content, 0, line_end)
         first = _first_line(part.content)
         if _is_start_line(first):
@@ -220,51 +261,51 @@ class MultipartDecoder(Generic[_Message, _Item]):
             message = "the part has no header section, expected Content-Type at least"
             self._say(Rule.PART_WITHOUT_HEADERS, message, part.position)
             return None
-        headers = self._reader.read(section, part.position, line_end, Rule.PART_HEADER_FOLDED)
-        return headers, offset
+        read = self._reader.read(section, part.position, line_end, Rule.PART_HEADER_FOLDED)
+        return read, offset
 
-    def _check_part_headers(self, headers: Headers, part: Part, content: bytes) -> None:
+    def _head(self, headers: Headers) -> _Head:
+        """Return what the fields of a part mean; those that identify and measure it aside."""
+        key = tuple([pair for pair in headers.pairs if pair[0].lower() not in _OF_ONE_PART])
+        return self._heads.get(key) or remember(self._heads, key, self._judge_head(headers))
+
+    def _judge_head(self, headers: Headers) -> _Head:
+        findings: list[Problem] = []
         for name in headers:
             if name not in _PART_FIELDS:
                 message = f"found the part header {quote(name)}; it is not kept"
-                self._say(Rule.PART_HEADER_IGNORED, message, part.position)
+                findings.append((Rule.PART_HEADER_IGNORED, message))
         if "transfer-encoding" in headers:
             message = f"the part has Transfer-Encoding {quote(headers['transfer-encoding'])}"
-            self._say(Rule.TRANSFER_ENCODING, message, part.position)
+            findings.append((Rule.TRANSFER_ENCODING, message))
         if "content-encoding" in headers:
             message = f"the part has Content-Encoding {quote(headers['content-encoding'])}"
-            self._say(Rule.PART_CONTENT_ENCODING, message, part.position)
-        length = _first(headers, "content-length")
-        if length is not None and length != str(len(content)):
-            rule = judge_length(length, content, part.delimiter_length)
-            if rule is None or rule.severity is not Severity.ERROR:
-                rule = Rule.PART_CONTENT_LENGTH
-            message = f"Content-Length of the part is {quote(length)}, "
-            message += f"its content has {len(content)} octets"
-            self._say(rule, message, part.position)
-
-    def _media_type(self, headers: Headers, content: bytes, position: int) -> MediaType | None:
-        """Return the media type of the part, or `None` if it is none that a batch holds."""
+            findings.append((Rule.PART_CONTENT_ENCODING, message))
+        coding = _first(headers, "content-transfer-encoding")
         text = _first(headers, "content-type")
-        if text == "application/http":
-            return _APPLICATION_HTTP
         if text is None:
-            return self._assumed_type("the part has no Content-Type", content, position)
+            return _Head(tuple(findings), None, (), "the part has no Content-Type", coding)
         media_type = parse_media_type(text)
         if media_type.name == "message/http":
-            return self._assumed_type(f"found {quote(text)}", content, position)
+            return _Head(tuple(findings), None, (), f"found {quote(text)}", coding)
         multipart = media_type.name.startswith("multipart/")
         if media_type.broken or not (multipart or media_type.name == "application/http"):
             message = f"found {quote(text)}, expected application/http or multipart/mixed"
-            self._say(Rule.PART_CONTENT_TYPE, message, position)
-            return None
-        for rule, message in media_type.problems:
-            self._say(rule, message, position)
+            return _Head(tuple(findings), None, ((Rule.PART_CONTENT_TYPE, message),), None, coding)
+        problems = media_type.problems
         kind = media_type.parameter("msgtype")
         if kind is not None and kind.lower() != self._role.name and not multipart:
             message = f"found msgtype {quote(kind)}, expected {self._role.name}"
-            self._say(Rule.MESSAGE_TYPE, message, position)
-        return media_type
+            problems += ((Rule.MESSAGE_TYPE, message),)
+        return _Head(tuple(findings), media_type, problems, None, coding)
+
+    def _check_length(self, length: str, content: bytes, part: Part) -> None:
+        rule = judge_length(length, content, part.delimiter_length)
+        if rule is None or rule.severity is not Severity.ERROR:
+            rule = Rule.PART_CONTENT_LENGTH
+        message = f"Content-Length of the part is {quote(length)}, "
+        message += f"its content has {len(content)} octets"
+        self._say(rule, message, part.position)
 
     def _assumed_type(self, found: str, content: bytes, position: int) -> MediaType | None:
         if not _is_start_line(_first_line(content.lstrip(b"\r\n"))):
@@ -275,11 +316,8 @@ class MultipartDecoder(Generic[_Message, _Item]):
         self._say(Rule.PART_CONTENT_TYPE_ASSUMED, message, position)
         return _APPLICATION_HTTP
 
-    def _decode_transfer(self, headers: Headers, content: bytes, position: int) -> bytes | None:
+    def _decode_transfer(self, coding: str | None, content: bytes, position: int) -> bytes | None:
         """Undo the content transfer encoding (RFC 2045, 6)."""
-        coding = _first(headers, "content-transfer-encoding")
-        if coding == "binary":
-            return content
         if coding is None:
             message = "the part has no Content-Transfer-Encoding, expected binary"
             self._say(Rule.CONTENT_TRANSFER_ENCODING_MISSING, message, position)
@@ -298,45 +336,45 @@ class MultipartDecoder(Generic[_Message, _Item]):
     # -- an operation or a response --
 
     def _read_message(
-        self, content: bytes, position: int, part: Part, headers: Headers, line_end: bytes
+        self, content: bytes, position: int, part: Part, head: Section, line_end: bytes
     ) -> _Item | None:
         message = self._role.parse(content, position, line_end, self._reader)
         if message is None:
             return None
-        check_content_length(
-            message.headers,
-            message.body,
-            message.body_position,
-            part.delimiter_length,
-            self._reader,
-        )
-        id, in_message = self._identify(headers, message.headers, part.position)
-        fields = without(message.headers, "content-id") if in_message else message.headers
-        item = self._role.build(message, fields, id)
+        start, fields, body, body_position = message
+        if fields.length is not None and fields.length != str(len(body)):
+            check_content_length(
+                fields.length, body, body_position, part.delimiter_length, self._reader
+            )
+        id, headers = head.id, fields.headers
+        if fields.id is not None or id == "":
+            id = self._identify(id, fields.id, part.position)
+        in_message = fields.id is not None and head.id in (None, "")
+        if in_message:
+            headers = without(headers, "content-id")
+        item = self._role.build(start, headers, body, id)
         place(item, part.position, in_message)
         return item
 
-    def _identify(self, part: Headers, message: Headers, position: int) -> tuple[str | None, bool]:
-        """Return the request identifier, and whether it stands in the HTTP message only.
+    def _identify(self, outer: str | None, inner: str | None, position: int) -> str | None:
+        """Return the request identifier.
 
         [MS-ODATA] 2.2.7.6.6: either place is recognised; the answer goes to the same place.
         """
-        outer = _first(part, "content-id")
-        inner = _first(message, "content-id")
         if outer == "" or (outer is None and inner == ""):
             self._say(Rule.CONTENT_ID_EMPTY, "found an empty Content-ID", position)
             outer = None
         if inner is None:
-            return outer, False
+            return outer
         if outer is None:
             if inner:
                 found = f"Content-ID {quote(inner)} stands in the HTTP message"
                 self._say(Rule.CONTENT_ID_IN_MESSAGE, found, position)
-            return inner or None, True
+            return inner or None
         if inner != outer:
             found = f"Content-ID is {quote(outer)} in the part and {quote(inner)} in the message"
             self._say(Rule.CONTENT_ID_CONFLICT, found, position)
-        return outer, False
+        return outer
 
     # -- a change set --
 
@@ -395,26 +433,41 @@ class MultipartDecoder(Generic[_Message, _Item]):
     def _split_change_set(
         self, part: Part, boundary: bytes, depth: int, line_end: bytes
     ) -> list[_Item]:
+        most = self._limits.change_set_operations
         splitter = PartSplitter(
-            boundary, self._limits, self._report_inner, position=part.position, line_end=line_end
+            boundary, self._limits, most, position=part.position, line_end=line_end
         )
-        items = []
-        for index, inner in enumerate(_feed(splitter, part.content)):
-            if index >= self._limits.change_set_operations:
-                exceed(self._report, self._limits, "change_set_operations", inner.position)
-            if inner.delimiter_length is None:
-                # What ends this part is the delimiter line of the enclosing multipart.
-                inner = inner._replace(delimiter_length=part.delimiter_length)
-            self._path.append(index)
-            item = self._read_part(inner, depth + 1, line_end, boundary)
-            self._path.pop()
-            if item is not None:
-                items.append(item)
+        items: list[_Item] = []
+        index = 0
+        for at_end in (False, True):
+            events = splitter.receive_eof() if at_end else splitter.receive_data(part.content)
+            for event in events:
+                if isinstance(event, Diagnostic):
+                    self._pass_on(_within_change_set(event))
+                    continue
+                if index >= most:
+                    exceed(self._report, self._limits, "change_set_operations", event.position)
+                if event.delimiter_length is None:
+                    # What ends this part is the delimiter line of the enclosing multipart.
+                    event = event._replace(delimiter_length=part.delimiter_length)
+                self._path.append(index)
+                item = self._read_part(event, depth + 1, line_end, boundary)
+                self._path.pop()
+                index += 1
+                if item is not None:
+                    items.append(item)
         if not splitter.closed:
             expected = quote(b"--" + boundary + b"--")
             message = f"the change set ends without {expected}"
             self._say(self._role.unclosed, message, part.position + len(part.content))
         return items
+
+
+def _within_change_set(finding: Diagnostic) -> Diagnostic:
+    if finding.rule is not Rule.NO_PARTS:
+        return finding
+    message = "found a change set without operations"
+    return Diagnostic(Rule.EMPTY_CHANGE_SET, message, finding.position)
 
 
 def _first_line(content: bytes) -> bytes:
@@ -444,11 +497,6 @@ def _first(headers: Headers, name: str) -> str | None:
     """Return the first value of a field; if there are others, that has been reported."""
     values = headers.get_all(name)
     return values[0] if values else None
-
-
-def _feed(splitter: PartSplitter, content: bytes) -> Iterator[Part]:
-    yield from splitter.receive_data(content)
-    yield from splitter.receive_eof()
 
 
 _APPLICATION_HTTP = parse_media_type("application/http")

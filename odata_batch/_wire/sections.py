@@ -1,24 +1,25 @@
 """Header sections (RFC 9110, 5) as values and as lines, and media types (RFC 9110, 8.3.1).
 
-A section is read line by line. Lines and whole sections repeat a great deal within a batch, so a
-`SectionReader` remembers those that gave no reason for a diagnostic; what is not remembered takes
-the same path, which alone makes diagnostics.
-
-Why this long: sections and media types, their values and their lines belong together.
+A batch repeats itself, so a `SectionReader` recalls what it knows: from the octets of a section, or
+of a field line, to what they say and what is wrong with them, relative to where they begin. What
+it does not know it reads, and remembers, in tables that are bounded.
 """
 
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from odata_batch._model.findings import Diagnostic, Reporter, exceed, quote
-from odata_batch._model.headers import Headers, Pair, Pairs, headers_of
+from odata_batch._model.headers import Headers, Pair, Pairs, folded, headers_of
 from odata_batch._model.limits import Limits
 from odata_batch._model.rules import Rule
 from odata_batch._wire import grammar
 
 Problem = tuple[Rule, str]
+
+_Key = TypeVar("_Key")
+_Value = TypeVar("_Value")
 
 
 # -- header sections -----------------------------------------------------------------------------
@@ -28,13 +29,40 @@ SINGLE_FIELDS = frozenset(
     ("content-type", "content-id", "content-length", "content-transfer-encoding", "host")
 )
 
-# How many different lines and sections a reader remembers. A batch of 10 000 operations with a
-# unique ETag each must not make it grow without bound.
+# How many entries a table has. A batch of 10 000 operations with a unique ETag each must not make
+# one grow without bound.
 _REMEMBERED = 1024
 
 
+def remember(table: dict[_Key, _Value], key: _Key, value: _Value) -> _Value:
+    """Put what was learned into a table, which begins anew when it is full; return it."""
+    if len(table) >= _REMEMBERED:
+        table.clear()
+    table[key] = value
+    return value
+
+
+class Finding(NamedTuple):
+    """Which rule octets break and how, `offset` octets after their beginning."""
+
+    rule: Rule
+    message: str
+    offset: int
+
+
+class Section(NamedTuple):
+    """What a header section says, and what is wrong with it."""
+
+    headers: Headers
+    findings: tuple[Finding, ...]
+    id: str | None
+    """The first Content-ID; if there are others, that is among the findings."""
+    length: str | None
+    """The first Content-Length."""
+
+
 class _Line(NamedTuple):
-    """A field line, read."""
+    """A field line, read. One with a problem has no key."""
 
     pair: Pair | None
     key: str
@@ -49,89 +77,94 @@ class SectionReader:
         self.limits = limits
         self.report = report
         self._total = 0
-        self._problems = 0
-        self._sections: dict[bytes, Headers] = {}
+        self._sections: dict[bytes, Section] = {}
         self._lines: dict[bytes, _Line] = {}
 
-    def read(self, section: bytes, position: int, line_end: bytes, fold_rule: Rule) -> Headers:
-        """Return the fields of `section`, which does not include the empty line behind it.
+    def read(self, section: bytes, position: int, line_end: bytes, fold_rule: Rule) -> Section:
+        """Return what `section` says, which does not include the empty line after it.
 
-        `fold_rule` is the rule that a folded field line breaks here.
+        `fold_rule` is the rule that a folded field line breaks here. All sections of a reader have
+        the same line end.
         """
-        self._count(section, position)
-        known = self._sections.get(section)
-        if known is not None:
-            return known
-        problems = self._problems
-        lines = self._split(section, position, line_end, fold_rule)
-        known_line = self._lines.get
-        found = [known_line(line) or self._read_line(line, position) for line in lines]
-        index = {key: values for _, key, values, _ in found}
-        if self._problems == problems and len(index) == len(found):
-            headers = headers_of(tuple([pair for pair, _, _, _ in found if pair]), index)
-        else:
-            headers = self._read_odd(found, section, position, line_end)
-        if self._problems == problems and len(self._sections) < _REMEMBERED:
-            self._sections[section] = headers
-        return headers
-
-    def _count(self, section: bytes, position: int) -> None:
         self._total += len(section)
-        if len(section) > self.limits.header_section:
+        known = self._sections.get(section)
+        if known is None and len(section) > self.limits.header_section:
             exceed(self.report, self.limits, "header_section", position)
         if self._total > self.limits.headers_total:
             exceed(self.report, self.limits, "headers_total", position)
+        if known is None:
+            known = remember(
+                self._sections, section, self._read(section, position, line_end, fold_rule)
+            )
+        if known.findings:
+            self._replay(known.findings, position, fold_rule)
+        return known
 
-    def _split(
-        self, section: bytes, position: int, line_end: bytes, fold_rule: Rule
-    ) -> list[bytes]:
+    def _replay(self, findings: tuple[Finding, ...], position: int, fold_rule: Rule) -> None:
+        for rule, message, offset in findings:
+            rule = fold_rule if rule is Rule.HEADER_FOLDED else rule
+            self.report(Diagnostic(rule, message, position + offset))
+
+    def _read(self, section: bytes, position: int, line_end: bytes, fold_rule: Rule) -> Section:
         lines = section.split(line_end) if section else []
         if line_end == b"\n":
             lines = [line.removesuffix(b"\r") for line in lines]
+        findings: tuple[Finding, ...] = ()
         if folds(section):
-            self._problems += 1
             message = "a field line is folded; it is read unfolded"
-            self.report(Diagnostic(fold_rule, message, position + first_fold(section)))
+            findings = (Finding(Rule.HEADER_FOLDED, message, first_fold(section)),)
             lines = unfold(lines)
-        if len(lines) > self.limits.fields:
-            exceed(self.report, self.limits, "fields", position)
-        return lines
+        limits = self.limits
+        exceeded = "fields" if len(lines) > limits.fields else None
+        if exceeded is None and len(section) > limits.field_line:
+            exceeded = "field_line" if max(map(len, lines)) > limits.field_line else None
+        if exceeded is not None:
+            self._replay(findings, position, fold_rule)
+            exceed(self.report, limits, exceeded, position)
+        known = self._lines.get
+        found = [known(line) or self._read_line(line) for line in lines]
+        index = {key: values for _, key, values, _ in found}
+        if len(index) == len(found) and "" not in index:
+            headers = headers_of(tuple([pair for pair, _, _, _ in found if pair]), index)
+        else:
+            headers = headers_of(tuple([pair for pair, _, _, _ in found if pair]))
+            starts = starts_of(section, line_end)
+            findings += tuple(
+                Finding(*line.problem, start)
+                for start, line in zip(starts, found, strict=True)
+                if line.problem is not None
+            )
+            findings += _repeated(headers)
+            index = {**folded(headers)}
+        return Section(
+            headers,
+            findings,
+            index.get("content-id", _MISSING)[0],
+            index.get("content-length", _MISSING)[0],
+        )
 
-    def _read_line(self, line: bytes, position: int) -> _Line:
-        if len(line) > self.limits.field_line:
-            exceed(self.report, self.limits, "field_line", position)
+    def _read_line(self, line: bytes) -> _Line:
         pair, problem = parse_field_line(line)
-        name, value = pair or ("", "")
-        read = _Line(pair, name.lower(), (value,), problem)
-        if problem is not None:
-            self._problems += 1
-        elif len(self._lines) < _REMEMBERED:
-            self._lines[line] = read
-        return read
+        if pair is None or problem is not None:
+            return _Line(pair, "", (), problem)
+        name, value = pair
+        return remember(self._lines, line, _Line(pair, name.lower(), (value,), None))
 
-    def _read_odd(
-        self, found: list[_Line], section: bytes, position: int, line_end: bytes
-    ) -> Headers:
-        """Report the problems of the lines, and fields that are repeated."""
-        for start, line in zip(starts_of(section, line_end), found, strict=True):
-            if line.problem is not None:
-                self.report(Diagnostic(*line.problem, position + start))
-        headers = headers_of(tuple(line.pair for line in found if line.pair is not None))
-        self._check_repeated(headers, position)
-        return headers
 
-    def _check_repeated(self, headers: Headers, position: int) -> None:
-        for name in sorted(SINGLE_FIELDS & headers.keys()):
-            values = headers.get_all(name)
-            if len(values) == 1:
-                continue
-            self._problems += 1
-            if len(set(values)) == 1:
-                message = f"{name} stands {len(values)} times with the same value"
-                self.report(Diagnostic(Rule.REPEATED_HEADER_EQUAL, message, position))
-            else:
-                message = f"{name} has the values {quote(values[0])} and {quote(values[1])}"
-                self.report(Diagnostic(Rule.REPEATED_HEADER, message, position))
+_MISSING = (None,)
+
+
+def _repeated(headers: Headers) -> tuple[Finding, ...]:
+    findings = []
+    for name in sorted(SINGLE_FIELDS & headers.keys()):
+        values = headers.get_all(name)
+        if len(set(values)) > 1:
+            message = f"{name} has the values {quote(values[0])} and {quote(values[1])}"
+            findings.append(Finding(Rule.REPEATED_HEADER, message, 0))
+        elif len(values) > 1:
+            message = f"{name} stands {len(values)} times with the same value"
+            findings.append(Finding(Rule.REPEATED_HEADER_EQUAL, message, 0))
+    return tuple(findings)
 
 
 def parse_field_line(line: bytes) -> tuple[Pair | None, Problem | None]:
