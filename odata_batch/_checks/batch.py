@@ -12,13 +12,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from odata_batch._checks.messages import MessageRules, Scope
+from odata_batch._checks.messages import MessageRules, Messages, Scope
 from odata_batch._checks.services import service_rules
 from odata_batch._graph.expressions import ETAG_FIELDS, references_outside_body
 from odata_batch._graph.names import Names, key_of
 from odata_batch._graph.urls import reference_in
 from odata_batch._model.findings import Diagnostic, exceed, quote
-from odata_batch._model.headers import Headers, folded
+from odata_batch._model.headers import names_of
 from odata_batch._model.rules import Rule, Severity
 from odata_batch._model.values import (
     ChangeSet,
@@ -30,12 +30,9 @@ from odata_batch._model.values import (
 )
 from odata_batch._wire import grammar
 
-_Message = TypeVar("_Message", Operation, OperationResponse)
 _Item = TypeVar("_Item", RequestItem, ResponseItem)
 _Contra = TypeVar("_Contra", contravariant=True)
 _SHOWN_OF_A_CIRCLE = 8
-# How many header sections are remembered, so that unique ones in many operations do no harm.
-_REMEMBERED = 1024
 
 
 class _Walk:
@@ -47,31 +44,13 @@ class _Walk:
         self._position: int | None = None
         self._operations = 0
         self._change_sets = 0
-        self._said = 0
-        self._sound_headers: dict[int, Headers] = {}
 
     def say(self, rule: Rule, message: str) -> None:
-        self._said += 1
         self.scope.report(Diagnostic(rule, message, self._position, path_of(self._indexes)))
 
     def _enter(self, indexes: list[int], position: int | None) -> None:
         self._indexes = indexes
         self._position = position
-
-    def _check_message(self, item: _Message, rules: MessageRules[_Message]) -> None:
-        scope, say = self.scope, self.say
-        for rule in rules.message:
-            rule(item, scope, say)
-        # Many messages share their headers, the same object; what is sound is checked once.
-        key = id(item.headers)
-        if key in self._sound_headers:
-            return
-        said = self._said
-        for rule in rules.headers:
-            rule(item, scope, say)
-        if self._said == said and len(self._sound_headers) < _REMEMBERED:
-            # The entry holds the object, so that its id() cannot become another's.
-            self._sound_headers[key] = item.headers
 
     def _count(self, operations: int, change_sets: int) -> None:
         """Count an item of so many operations, which is a change set or not."""
@@ -116,6 +95,7 @@ class RequestRules(_Walk):
     def __init__(self, scope: Scope, rules: MessageRules[Operation]) -> None:
         super().__init__(scope)
         self._rules = rules
+        self._check_message = Messages(rules, scope, self.say).check
         self._names = Names(dialect=scope.dialect)
         self._spellings: dict[str, str] = {}
         self._dependencies = 0
@@ -178,7 +158,7 @@ class RequestRules(_Walk):
         return self._rules.placed and first is not None and second is not None and first < second
 
     def _check_operation(self, item: Operation, source: int) -> None:
-        self._check_message(item, self._rules)
+        self._check_message(item)
         if self.scope.format == "multipart" and self._names.change_set(source) is not None:
             if item.method == "GET":
                 self.say(Rule.GET_IN_CHANGE_SET, f"found GET {quote(item.url)} in a change set")
@@ -189,7 +169,7 @@ class RequestRules(_Walk):
             self._check_dependencies(item, source)
         if "$" in item.url:
             self._check_url(item, source)
-        if item.condition is not None or not ETAG_FIELDS.isdisjoint(folded(item.headers)):
+        if item.condition is not None or not ETAG_FIELDS.isdisjoint(names_of(item.headers)):
             self._check_other_references(item, source)
         if item.id is not None:
             self._check_id(item.id, source)
@@ -337,6 +317,7 @@ class ResponseRules(_Walk):
     def __init__(self, scope: Scope, rules: MessageRules[OperationResponse]) -> None:
         super().__init__(scope)
         self._rules = rules
+        self._check_message = Messages(rules, scope, self.say).check
         self._key = key_of(scope.dialect)
         self._ids: dict[str, int | None] = {}
         self._groups: set[str] = set()
@@ -385,7 +366,7 @@ class ResponseRules(_Walk):
             self.say(Rule.GROUP_STATUS_MIXED, message)
 
     def _check_response(self, item: OperationResponse, change_set: int | None) -> None:
-        self._check_message(item, self._rules)
+        self._check_message(item)
         if item.id is not None:
             # In multipart, identifiers may start anew in each change set; the request tells of it.
             key = self._key(item.id)

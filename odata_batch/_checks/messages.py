@@ -9,7 +9,7 @@ Why this long: it is one catalogue, and each function is short.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import chain
 from typing import Generic, TypeAlias, TypeVar
 
@@ -17,13 +17,13 @@ from odata_batch._graph.expressions import reserved_names
 from odata_batch._graph.urls import is_batch_resource, referenced_id
 from odata_batch._model.dialect import Dialect, Format
 from odata_batch._model.findings import Reporter, exceed, quote
-from odata_batch._model.headers import Headers, Pair, folded
+from odata_batch._model.headers import Headers, Pair, Pairs, folded, names_of
 from odata_batch._model.limits import Limits
 from odata_batch._model.rules import Rule
 from odata_batch._model.values import ChangeSet, ChangeSetResponse, Operation, OperationResponse
 from odata_batch._wire import grammar
 from odata_batch._wire.http import KNOWN_METHODS
-from odata_batch._wire.sections import SINGLE_FIELDS, Problem
+from odata_batch._wire.sections import SINGLE_FIELDS, Problem, remember
 
 Say: TypeAlias = Callable[[Rule, str], None]
 """Reports a rule and a message about the item at hand."""
@@ -38,8 +38,6 @@ class Scope:
     dialect: Dialect
     limits: Limits
     report: Reporter
-    sound_fields: set[Pair] = field(default_factory=set)
-    """Fields that gave no reason for a finding; most stand in many operations."""
 
 
 # The header fields that hold a version: OData Protocol, 8.1.5 and 8.2.7; until OData 3 with other
@@ -52,8 +50,6 @@ _VERSION_FIELDS = (
 )
 # The header fields that hold a URL of OData.
 _URL_FIELDS = ("content-location", "location", "odata-entityid")
-# How many fields are remembered, so that a unique ETag in each of many operations does no harm.
-_REMEMBERED = 1024
 
 
 # -- one message, read or to be written -----------------------------------------------------------
@@ -135,16 +131,14 @@ def check_body_expected(item: Operation, scope: Scope, say: Say) -> None:
 
 def check_forbidden_headers(item: Operation, scope: Scope, say: Say) -> None:
     """OData Protocol, 11.7.7.1: what individual requests must not carry."""
-    fields = folded(item.headers)
-    if not scope.dialect.forbidden_headers.isdisjoint(fields):
-        for name in fields:
-            if name in scope.dialect.forbidden_headers:
-                say(Rule.FORBIDDEN_HEADER, f"found the header {name}")
+    for name in item.headers:
+        if name in scope.dialect.forbidden_headers:
+            say(Rule.FORBIDDEN_HEADER, f"found the header {name}")
 
 
 def check_transfer_encoding(item: Operation | OperationResponse, scope: Scope, say: Say) -> None:
     """OData Protocol, 11.7.7.1: a processor may refuse transfer codings, and this one does."""
-    if "transfer-encoding" in folded(item.headers):
+    if "transfer-encoding" in names_of(item.headers):
         value = quote(item.headers["transfer-encoding"])
         say(Rule.TRANSFER_ENCODING, f"found Transfer-Encoding {value}")
 
@@ -156,9 +150,8 @@ def check_version_header(item: Operation | OperationResponse, scope: Scope, say:
 
 def check_version(headers: Headers, say: Say) -> None:
     """OData Protocol, 8.1.5, for the header section of any message; until OData 3, too."""
-    fields = folded(headers)
     for name in _VERSION_FIELDS:
-        if name not in fields:
+        if name not in names_of(headers):
             continue
         value = headers[name]
         version = value.partition(";")[0] if "dataservice" in name else value
@@ -169,7 +162,7 @@ def check_version(headers: Headers, say: Say) -> None:
 
 def check_content_type_present(item: Operation | OperationResponse, scope: Scope, say: Say) -> None:
     """OData Protocol, 8.1.1; OData JSON, 19.1 makes JSON the default."""
-    if not item.body or "content-type" in folded(item.headers):
+    if not item.body or "content-type" in names_of(item.headers):
         return
     if scope.format == "multipart":
         message = f"a body of {len(item.body)} octets has no Content-Type"
@@ -189,8 +182,9 @@ def check_body_forbidden(item: OperationResponse, scope: Scope, say: Say) -> Non
 
 def check_host(item: Operation, scope: Scope, say: Say) -> None:
     """RFC 9112, 3.2.2: an absolute URL says more than Host does."""
-    fields = folded(item.headers)
-    authority = grammar.AUTHORITY.match(item.url) if "host" in fields else None
+    if "host" not in names_of(item.headers):
+        return
+    authority = grammar.AUTHORITY.match(item.url)
     if authority is None:
         return
     port = ":443" if item.url[:5].lower() == "https" else ":80"
@@ -201,8 +195,7 @@ def check_host(item: Operation, scope: Scope, say: Say) -> None:
 
 def check_respond_async(item: Operation, scope: Scope, say: Say) -> None:
     """OData Protocol, 11.7.7.6: not applied to individual requests of a multipart response."""
-    values = folded(item.headers).get("prefer", ()) if scope.format == "multipart" else ()
-    if any("async" in value.lower() for value in values):
+    if scope.format == "multipart":
         for name, _ in preferences(item.headers):
             if name.removeprefix("odata.") == "respond-async":
                 say(Rule.RESPOND_ASYNC_INSIDE, f"found the preference {name} in one request")
@@ -210,7 +203,7 @@ def check_respond_async(item: Operation, scope: Scope, say: Say) -> None:
 
 def check_location(item: OperationResponse, scope: Scope, say: Say) -> None:
     """OData Protocol, 11.4.2 and 11.6: where the new entity or the status monitor is."""
-    if item.status not in (201, 202) or "location" in folded(item.headers):
+    if item.status not in (201, 202) or "location" in names_of(item.headers):
         return
     accepted = item.status == 202
     rule = Rule.ACCEPTED_WITHOUT_LOCATION if accepted else Rule.CREATED_WITHOUT_LOCATION
@@ -219,15 +212,15 @@ def check_location(item: OperationResponse, scope: Scope, say: Say) -> None:
 
 def check_response_urls(item: OperationResponse, scope: Scope, say: Say) -> None:
     """OData Protocol, 11.7.7.5: identifiers of requests mean nothing to whoever follows a URL."""
-    fields = folded(item.headers)
+    names = names_of(item.headers)
     for name in _URL_FIELDS:
-        if name in fields and referenced_id(item.headers[name]) is not None:
+        if name in names and referenced_id(item.headers[name]) is not None:
             say(Rule.REFERENCE_IN_RESPONSE, f"{name} is {quote(item.headers[name])}")
 
 
 def check_async_result(item: OperationResponse, scope: Scope, say: Say) -> None:
     """OData Protocol, 8.3.1: the status of the whole batch, once it is there."""
-    if "asyncresult" in folded(item.headers):
+    if "asyncresult" in names_of(item.headers):
         value = quote(item.headers["asyncresult"])
         say(Rule.ASYNC_RESULT_INSIDE, f"found AsyncResult {value} in one response")
 
@@ -266,9 +259,14 @@ def check_header_syntax(item: Operation | OperationResponse, scope: Scope, say: 
     octets = sum(map(len, chain.from_iterable(pairs))) + 4 * len(pairs) - 2
     if octets > scope.limits.header_section:
         exceed(scope.report, scope.limits, "header_section", item.position)
+    # Most fields are sound, which is seen of all at once; a longest line is no longer than all.
+    names, text = [name for name, _ in pairs], f"|{'|'.join([value for _, value in pairs])}|"
+    if octets <= scope.limits.field_line and text.isascii() and text.isprintable():
+        if "" not in names and grammar.TOKEN.fullmatch("".join(names)):
+            if "| " not in text and " |" not in text:
+                return
     for pair in pairs:
-        if pair not in scope.sound_fields:
-            _check_field(pair, item.position, scope, say)
+        _check_field(pair, item.position, scope, say)
 
 
 def _check_field(pair: Pair, position: int | None, scope: Scope, say: Say) -> None:
@@ -283,8 +281,6 @@ def _check_field(pair: Pair, position: int | None, scope: Scope, say: Say) -> No
         problems.append((rule, message))
     for rule, message in problems:
         say(rule, message)
-    if not problems and len(scope.sound_fields) < _REMEMBERED:
-        scope.sound_fields.add(pair)
 
 
 def field_problems(name: str, value: str) -> Iterator[Problem]:
@@ -353,7 +349,7 @@ def check_content_length(item: Operation | OperationResponse, scope: Scope, say:
     """RFC 9112, 6.3; JSON does not carry the field."""
     if scope.format == "json":
         return
-    for value in folded(item.headers).get("content-length", ()):
+    for value in item.headers.get_all("content-length"):
         # What decoding leaves in the body behind the claimed length is written again as it was.
         rest = item.body.endswith(b"\r\n") and value == str(len(item.body) - 2)
         if value != str(len(item.body)) and not rest:
@@ -365,7 +361,7 @@ def check_content_id_header(item: Operation | OperationResponse, scope: Scope, s
     """The identifier is written as Content-ID; a header that says otherwise would be read back."""
     if scope.format == "json":
         return
-    for value in folded(item.headers).get("content-id", ()):
+    for value in item.headers.get_all("content-id"):
         if value != item.id:
             message = f"header Content-ID is {quote(value)}, the id is {item.id!r:.60}"
             say(Rule.CONTENT_ID_CONFLICT, message)
@@ -387,15 +383,30 @@ def check_not_empty(item: AnyChangeSet, scope: Scope, say: Say) -> None:
 
 
 _Message = TypeVar("_Message", Operation, OperationResponse)
+_Rule: TypeAlias = Callable[[_Message, Scope, Say], None]
+
+
+# The fields that a rule for what is read from multipart looks at; those that the dialect forbids
+# are looked at, too. What is in others makes no difference, so that it need not be known.
+_LOOKED_AT = frozenset(
+    (*_VERSION_FIELDS, *_URL_FIELDS, "transfer-encoding", "prefer", "asyncresult", "content-type")
+)
 
 
 @dataclass(frozen=True, slots=True)
 class MessageRules(Generic[_Message]):
-    """The rules for one message: those that look at the whole of it, and at its headers alone;
-    and the rules for a change set."""
+    """The rules for one message, in the order in which they speak, and those for a change set.
 
-    message: tuple[Callable[[_Message, Scope, Say], None], ...]
-    headers: tuple[Callable[[_Message, Scope, Say], None], ...]
+    Most rules look at the kind of a message alone: its method or status, whether it has a body, and
+    the fields that they look at. Where none objects to a kind, only those in `each` are asked of
+    further messages of that kind.
+    """
+
+    message: tuple[_Rule[_Message], ...]
+    each: frozenset[_Rule[_Message]]
+    fields: frozenset[str] | None = None
+    """The fields that the others look at, in addition to those that the dialect forbids; `None` if
+    they look at all of them."""
     change_set: tuple[Callable[[AnyChangeSet, Scope, Say], None], ...] = (check_group_name,)
     placed: bool = True
     """Whether the items stand in a payload at their positions."""
@@ -425,27 +436,75 @@ _RESPONSE_HEADERS = (
 )
 _HEADER_SYNTAX = (check_header_syntax, check_repeated_headers)
 _WRITE = (check_content_length, check_content_id_header, check_sizes)
+_EACH_OPERATION = frozenset((check_url, check_host, check_nested_batch, check_id))
+_EACH_RESPONSE = frozenset((check_id,))
+# A JSON body without Content-Type is looked into.
+_EACH_JSON_RESPONSE = frozenset((check_id, check_content_type_present))
 
-READ_OPERATION: MessageRules[Operation] = MessageRules(_READ_OPERATION, _OPERATION_HEADERS)
+READ_OPERATION: MessageRules[Operation] = MessageRules(
+    (*_READ_OPERATION, *_OPERATION_HEADERS), _EACH_OPERATION, _LOOKED_AT
+)
 READ_JSON_OPERATION: MessageRules[Operation] = MessageRules(
-    (*_READ_OPERATION, check_method_syntax), (*_OPERATION_HEADERS, *_HEADER_SYNTAX)
+    (*_READ_OPERATION, check_method_syntax, *_OPERATION_HEADERS, *_HEADER_SYNTAX), _EACH_OPERATION
 )
 WRITE_OPERATION: MessageRules[Operation] = MessageRules(
-    (*_READ_OPERATION, check_method_syntax, check_method_case, *_WRITE),
-    (*_OPERATION_HEADERS, *_HEADER_SYNTAX),
-    (check_group_name, check_not_empty),
+    (
+        *(*_READ_OPERATION, check_method_syntax, check_method_case),
+        *(*_WRITE, *_OPERATION_HEADERS, *_HEADER_SYNTAX),
+    ),
+    _EACH_OPERATION | {*_WRITE},
+    change_set=(check_group_name, check_not_empty),
     placed=False,
 )
-READ_RESPONSE: MessageRules[OperationResponse] = MessageRules(_READ_RESPONSE, _RESPONSE_HEADERS)
+READ_RESPONSE: MessageRules[OperationResponse] = MessageRules(
+    (*_READ_RESPONSE, *_RESPONSE_HEADERS), _EACH_RESPONSE, _LOOKED_AT
+)
 READ_JSON_RESPONSE: MessageRules[OperationResponse] = MessageRules(
-    _READ_RESPONSE, (*_RESPONSE_HEADERS, *_HEADER_SYNTAX)
+    (*_READ_RESPONSE, *_RESPONSE_HEADERS, *_HEADER_SYNTAX), _EACH_JSON_RESPONSE
 )
 WRITE_RESPONSE: MessageRules[OperationResponse] = MessageRules(
-    (*_READ_RESPONSE, check_status, check_reason, *_WRITE),
-    (*_RESPONSE_HEADERS, *_HEADER_SYNTAX),
-    (check_group_name, check_not_empty),
+    (
+        *(*_READ_RESPONSE, check_status, check_reason),
+        *(*_WRITE, *_RESPONSE_HEADERS, *_HEADER_SYNTAX),
+    ),
+    _EACH_JSON_RESPONSE | {check_reason, *_WRITE},
+    change_set=(check_group_name, check_not_empty),
     placed=False,
 )
+
+
+class Messages(Generic[_Message]):
+    """Applies the rules to the messages of one batch, and knows the kinds that are sound."""
+
+    def __init__(self, rules: MessageRules[_Message], scope: Scope, say: Say) -> None:
+        self._rules: tuple[_Rule[_Message], ...] = rules.message
+        self._each: list[_Rule[_Message]] = [rule for rule in rules.message if rule in rules.each]
+        self._scope = scope
+        self._say = say
+        self._objected = False
+        self._sound: dict[tuple[str | int, bool, Pairs], None] = {}
+        self._fields = rules.fields and rules.fields | scope.dialect.forbidden_headers
+
+    def check(self, item: _Message) -> None:
+        """Report what is wrong with the message."""
+        pairs, fields = item.headers.pairs, self._fields
+        if fields is not None:
+            pairs = tuple([pair for pair in pairs if pair[0].lower() in fields])
+        start = item.method if isinstance(item, Operation) else item.status
+        kind = (start, not item.body, pairs)
+        if kind in self._sound:
+            for rule in self._each:
+                rule(item, self._scope, self._say)
+            return
+        self._objected = False
+        for rule in self._rules:
+            rule(item, self._scope, self._object)
+        if not self._objected:
+            remember(self._sound, kind, None)
+
+    def _object(self, rule: Rule, message: str) -> None:
+        self._objected = True
+        self._say(rule, message)
 
 
 # -- the outer message -----------------------------------------------------------------------------

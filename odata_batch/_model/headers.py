@@ -29,10 +29,10 @@ class Headers(Mapping[str, str]):
     True
     """
 
-    __slots__ = ("_index", "_pairs")
+    __slots__ = ("_names", "_pairs")
 
     _pairs: Pairs
-    _index: dict[str, tuple[str, ...]] | None
+    _names: tuple[str, ...] | None
 
     def __init__(self, fields: Mapping[str, str] | Iterable[tuple[str, str]] = ()) -> None:
         if isinstance(fields, Headers):
@@ -42,7 +42,7 @@ class Headers(Mapping[str, str]):
         else:
             pairs = tuple(map(_pair, fields))
         _put(self, "_pairs", pairs)
-        _put(self, "_index", None)
+        _put(self, "_names", None)
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"Headers cannot be changed, {name} cannot be set")
@@ -61,30 +61,22 @@ class Headers(Mapping[str, str]):
         >>> Headers([("Set-Cookie", "a=1"), ("set-cookie", "b=2")]).get_all("Set-Cookie")
         ('a=1', 'b=2')
         """
-        return self._values().get(_lower(name), ())
-
-    def _values(self) -> dict[str, tuple[str, ...]]:
-        index = self._index
-        if index is None:
-            values: dict[str, list[str]] = {}
-            for name, value in self._pairs:
-                values.setdefault(name.lower(), []).append(value)
-            index = {name: tuple(found) for name, found in values.items()}
-            # Two threads may both get here; what they make is equal.
-            _put(self, "_index", index)
-        return index
+        name, names = _lower(name), names_of(self)
+        if name not in names:
+            return ()
+        return tuple([pair[1] for key, pair in zip(names, self._pairs, strict=True) if key == name])
 
     def _meaning(self) -> dict[str, str | tuple[str, ...]]:
         return {
             name: values if name == "set-cookie" else ", ".join(values)
-            for name, values in self._values().items()
+            for name, values in folded(self).items()
         }
 
     def __getitem__(self, name: str) -> str:
-        values = self._values()[_lower(name)]
-        if len(values) == 1 or name.lower() == "set-cookie":
-            return values[0]
-        return ", ".join(values)
+        values = self.get_all(name)
+        if not values:
+            raise KeyError(name)
+        return values[0] if _lower(name) == "set-cookie" else ", ".join(values)
 
     @overload
     def get(self, name: str, default: None = None) -> str | None: ...
@@ -94,20 +86,20 @@ class Headers(Mapping[str, str]):
 
     def get(self, name: str, default: object = None) -> object:
         """Return the value of the field, or the default; `Mapping` would raise and catch for it."""
-        return self[name] if _lower(name) in self._values() else default
+        return self[name] if _lower(name) in names_of(self) else default
 
     def keys(self) -> KeysView[str]:
         """Return the names in lower case, as a set that is a view."""
-        return self._values().keys()
+        return dict.fromkeys(names_of(self)).keys()
 
     def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and name.lower() in self._values()
+        return isinstance(name, str) and name.lower() in names_of(self)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._values())
+        return iter(dict.fromkeys(names_of(self)))
 
     def __len__(self) -> int:
-        return len(self._values())
+        return len(set(names_of(self)))
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Headers):
@@ -134,17 +126,37 @@ def _pair(field: object) -> Pair:
     raise TypeError(f"a header field is a pair of str, not {field!r:.60}")
 
 
-def headers_of(pairs: Pairs, index: dict[str, tuple[str, ...]] | None = None) -> Headers:
-    """Return the headers with these fields, known to be pairs of `str`, and maybe indexed."""
+def headers_of(pairs: Pairs, names: Iterable[str] | None = None) -> Headers:
+    """Return the headers with these fields, known to be pairs of `str`.
+
+    `names` are those of the fields in lower case, where they are known.
+    """
     headers = Headers.__new__(Headers)
     _put(headers, "_pairs", pairs)
-    _put(headers, "_index", index)
+    _put(headers, "_names", None if names is None else tuple(names))
     return headers
 
 
-def folded(headers: Headers) -> Mapping[str, tuple[str, ...]]:
+def names_of(headers: Headers) -> tuple[str, ...]:
+    """Return the name of each field in lower case.
+
+    To find a name among the few that there are takes no longer than to ask a dictionary, and
+    headers read from one batch share this tuple.
+    """
+    names = headers._names
+    if names is None:
+        names = tuple([name.lower() for name, _ in headers._pairs])
+        # Two threads may both get here; what they make is equal.
+        _put(headers, "_names", names)
+    return names
+
+
+def folded(headers: Headers) -> dict[str, tuple[str, ...]]:
     """Return the values of all fields by their names in lower case."""
-    return headers._values()
+    values: dict[str, tuple[str, ...]] = {}
+    for name, (_, value) in zip(names_of(headers), headers._pairs, strict=True):
+        values[name] = (*values.get(name, ()), value)
+    return values
 
 
 def without(headers: Headers, name: str) -> Headers:

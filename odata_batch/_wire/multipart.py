@@ -490,7 +490,9 @@ _LONGEST_LOOK = 8192
 
 def _is_start_line(line: bytes) -> bool:
     """Tell whether a line begins a message; a field line, which has a colon first, does not."""
-    return line.startswith(b"HTTP/") or grammar.REQUEST_LINE_LIKE.fullmatch(line) is not None
+    if not line.partition(b" ")[0].isalpha():
+        return line.startswith(b"HTTP/")
+    return grammar.REQUEST_LINE_LIKE.fullmatch(line) is not None
 
 
 def _first(headers: Headers, name: str) -> str | None:

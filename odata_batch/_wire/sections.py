@@ -8,10 +8,10 @@ it does not know it reads, and remembers, in tables that are bounded.
 from __future__ import annotations
 
 import re
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple, TypeAlias, TypeVar
 
 from odata_batch._model.findings import Diagnostic, Reporter, exceed, quote
-from odata_batch._model.headers import Headers, Pair, Pairs, folded, headers_of
+from odata_batch._model.headers import Headers, Pair, Pairs, headers_of, names_of
 from odata_batch._model.limits import Limits
 from odata_batch._model.rules import Rule
 from odata_batch._wire import grammar
@@ -61,13 +61,31 @@ class Section(NamedTuple):
     """The first Content-Length."""
 
 
-class _Line(NamedTuple):
-    """A field line, read. One with a problem has no key."""
+_Line: TypeAlias = tuple[Pair, str]
+"""A field line as a pair, and its name in lower case."""
+_ODD: _Line = (("", ""), "")
 
-    pair: Pair | None
-    key: str
-    values: tuple[str, ...]
-    problem: Problem | None
+
+class _Lines(dict[bytes, _Line]):
+    """What the field lines say that have no problem; one that has is read where it is."""
+
+    def __missing__(self, line: bytes) -> _Line:
+        pair, problem = parse_field_line(line)
+        if pair is None or problem is not None:
+            return _ODD
+        return remember(self, line, (pair, pair[0].lower()))
+
+
+class _Shape(NamedTuple):
+    """What sections have in common whose fields have the same names."""
+
+    names: tuple[str, ...]
+    plain: bool
+    """Whether all lines are sound, and all names different."""
+    id: int | None
+    """Index of the first Content-ID."""
+    length: int | None
+    """Index of the first Content-Length."""
 
 
 class SectionReader:
@@ -78,7 +96,8 @@ class SectionReader:
         self.report = report
         self._total = 0
         self._sections: dict[bytes, Section] = {}
-        self._lines: dict[bytes, _Line] = {}
+        self._lines = _Lines()
+        self._shapes: dict[tuple[str, ...], _Shape] = {}
 
     def read(self, section: bytes, position: int, line_end: bytes, fold_rule: Rule) -> Section:
         """Return what `section` says, which does not include the empty line after it.
@@ -121,37 +140,36 @@ class SectionReader:
         if exceeded is not None:
             self._replay(findings, position, fold_rule)
             exceed(self.report, limits, exceeded, position)
-        known = self._lines.get
-        found = [known(line) or self._read_line(line) for line in lines]
-        index = {key: values for _, key, values, _ in found}
-        if len(index) == len(found) and "" not in index:
-            headers = headers_of(tuple([pair for pair, _, _, _ in found if pair]), index)
+        known = self._lines
+        found = [known[line] for line in lines]
+        pairs, names = zip(*found, strict=True) if found else ((), ())
+        shape = self._shapes.get(names) or remember(self._shapes, names, _shape_of(names))
+        if shape.plain:
+            headers = headers_of(pairs, shape.names)
         else:
-            headers = headers_of(tuple([pair for pair, _, _, _ in found if pair]))
-            starts = starts_of(section, line_end)
+            read = [*zip(starts_of(section, line_end), map(parse_field_line, lines), strict=True)]
             findings += tuple(
-                Finding(*line.problem, start)
-                for start, line in zip(starts, found, strict=True)
-                if line.problem is not None
+                Finding(*problem, start) for start, (_, problem) in read if problem is not None
             )
+            pairs = tuple([pair for _, (pair, _) in read if pair is not None])
+            headers = headers_of(pairs)
             findings += _repeated(headers)
-            index = {**folded(headers)}
+            shape = _shape_of(names_of(headers))
         return Section(
             headers,
             findings,
-            index.get("content-id", _MISSING)[0],
-            index.get("content-length", _MISSING)[0],
+            None if shape.id is None else pairs[shape.id][1],
+            None if shape.length is None else pairs[shape.length][1],
         )
 
-    def _read_line(self, line: bytes) -> _Line:
-        pair, problem = parse_field_line(line)
-        if pair is None or problem is not None:
-            return _Line(pair, "", (), problem)
-        name, value = pair
-        return remember(self._lines, line, _Line(pair, name.lower(), (value,), None))
 
-
-_MISSING = (None,)
+def _shape_of(names: tuple[str, ...]) -> _Shape:
+    return _Shape(
+        names,
+        "" not in names and len(set(names)) == len(names),
+        names.index("content-id") if "content-id" in names else None,
+        names.index("content-length") if "content-length" in names else None,
+    )
 
 
 def _repeated(headers: Headers) -> tuple[Finding, ...]:
