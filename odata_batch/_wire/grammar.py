@@ -59,6 +59,9 @@ EMPTY_LINE_AFTER = re.compile(rb"\r?\n\r?\n")
 # status-line = HTTP-version SP status-code SP [ reason-phrase ]    RFC 9112, 4
 STATUS_LINE = re.compile(rb"([^ ]*) ([1-5][0-9][0-9])(?:( )(.*))?", re.DOTALL)
 
+# VCHAR, of which a field value is sound without being looked at    RFC 5234, B.1
+VISIBLE = re.compile(rb"[!-~]+")
+
 # Most request lines: nothing in them is odd, and the method is in upper case
 PLAIN_REQUEST_LINE = re.compile(rb"([A-Z]+) ([!-~]+) HTTP/1\.1")
 

@@ -18,7 +18,7 @@ from typing import Generic, NamedTuple, TypeVar
 
 from odata_batch._model.dialect import Format
 from odata_batch._model.findings import Diagnostic, Reporter, Stop, exceed, quote, stop
-from odata_batch._model.headers import Headers, Pairs, without
+from odata_batch._model.headers import Headers, without
 from odata_batch._model.limits import Limits
 from odata_batch._model.rules import Rule, Severity
 from odata_batch._model.values import (
@@ -108,14 +108,13 @@ _PART_FIELDS = frozenset(
         "transfer-encoding",
     )
 )
-# Those of them that are different in each part
-_OF_ONE_PART = frozenset(("content-id", "content-length"))
 _IDENTITY_ENCODINGS = frozenset(("7bit", "8bit", "binary"))
 
 
 class _Head(NamedTuple):
-    """What the header section of a part says beside Content-ID and Content-Length."""
+    """What the header section of a part says; its findings are about the part as a whole."""
 
+    section: Section
     findings: tuple[Problem, ...]
     media_type: MediaType | None
     type_findings: tuple[Problem, ...]
@@ -148,7 +147,9 @@ class MultipartDecoder(Generic[_Start, _Item]):
         self._end = position
         self._boundary = boundary
         self._reader = SectionReader(limits, self._report)
-        self._heads: dict[Pairs, _Head] = {}
+        self._heads: dict[tuple[bytes, bytes, bytes], _Head] = {}
+        # A head that is no longer exceeds no limit that another with the same fields keeps.
+        self._short = min(limits.field_line, limits.header_section)
         self._splitter = PartSplitter(boundary, limits, limits.operations, position=position)
 
     def receive_data(self, data: bytes) -> Iterator[tuple[int, _Item]]:
@@ -205,17 +206,17 @@ class MultipartDecoder(Generic[_Start, _Item]):
     # -- one part --
 
     def _read_part(self, part: Part, depth: int, line_end: bytes, boundary: bytes) -> _Item | None:
-        found = self._part_head(part, line_end, boundary)
+        found = self._read_head(part, line_end, boundary)
         if found is None:
             return None
-        section, offset = found
+        head, id, offset = found
         content = part.content[offset:]
         position = part.position + offset
-        head = self._head(section.headers)
         for problem in head.findings:
             self._say(*problem, part.position)
-        if section.length is not None and section.length != str(len(content)):
-            self._check_length(section.length, content, part)
+        length = head.section.length
+        if length is not None and length != str(len(content)):
+            self._check_length(length, content, part)
         media_type = head.media_type
         for problem in head.type_findings:
             self._say(*problem, part.position)
@@ -225,9 +226,7 @@ class MultipartDecoder(Generic[_Start, _Item]):
             return None
         if media_type.name.startswith("multipart/"):
             inner = part._replace(content=content, position=position)
-            return self._read_change_set(
-                inner, section.headers, media_type, depth, line_end, boundary
-            )
+            return self._read_change_set(inner, head, id, depth, line_end, boundary)
         if part.lookalike is not None:
             message = f"a line of content begins with {quote(b'--' + boundary)}"
             self._say(Rule.DELIMITER_LOOKALIKE, message, part.lookalike)
@@ -236,40 +235,63 @@ class MultipartDecoder(Generic[_Start, _Item]):
             if decoded is None:
                 return None
             content = decoded
-        return self._read_message(content, position, part, section, line_end)
+        return self._read_message(content, position, part, id, line_end)
 
-    def _part_head(
+    def _read_head(
         self, part: Part, line_end: bytes, boundary: bytes
-    ) -> tuple[Section, int] | None:
-        head = split_head(part.content, 0, line_end)
-        first = _first_line(part.content)
-        if _is_start_line(first):
-            message = f"found {quote(first)} where the header section of the part begins; "
-            message += "the part's own headers and an empty line belong above it"
-            self._say(Rule.REQUEST_LINE_IN_PART_HEADERS, message, part.position)
-            return None
-        if head is None:
-            rule = Rule.PART_WITHOUT_BODY
-            message = "no empty line ends the header section of the part"
-            if _declares(part.content, boundary, line_end):
-                rule = Rule.BOUNDARY_REUSED
-                message = f"the boundary {quote(boundary)} is that of the enclosing multipart"
-            self._say(rule, message, part.position)
-            return None
-        section, offset = head
-        if not section:
-            message = "the part has no header section, expected Content-Type at least"
-            self._say(Rule.PART_WITHOUT_HEADERS, message, part.position)
+    ) -> tuple[_Head, str | None, int] | None:
+        """Return what the header section of a part says, its Content-ID, and where it ends.
+
+        Heads differ in nothing but their Content-ID, so that is cut out before the others are
+        looked up. One that was read without a finding tells of all with another plain Content-ID.
+        """
+        found = split_head(part.content, 0, line_end)
+        section, offset = found or (b"", 0)
+        before, name, rest = section.partition(b"Content-ID: ")
+        value, _, after = rest.partition(line_end)
+        known = self._heads.get((before, name, after))
+        if known is not None and len(section) <= self._short:
+            if not name:
+                self._reader.count(section, part.position)
+                return known, None, offset
+            if grammar.VISIBLE.fullmatch(value):
+                self._reader.count(section, part.position)
+                return known, value.decode("ascii"), offset
+        if self._is_no_head(found, part, line_end, boundary):
             return None
         read = self._reader.read(section, part.position, line_end, Rule.PART_HEADER_FOLDED)
-        return read, offset
+        head = self._judge_head(read)
+        # The line that was cut out is a Content-ID if it begins where the section or a line does.
+        if not read.findings and (read.id is not None) is bool(name):
+            if before.endswith(b"\n") or not (before and name):
+                remember(self._heads, (before, name, after), head)
+        return head, read.id, offset
 
-    def _head(self, headers: Headers) -> _Head:
-        """Return what the fields of a part mean; those that identify and measure it aside."""
-        key = tuple([pair for pair in headers.pairs if pair[0].lower() not in _OF_ONE_PART])
-        return self._heads.get(key) or remember(self._heads, key, self._judge_head(headers))
+    def _is_no_head(
+        self, found: tuple[bytes, int] | None, part: Part, line_end: bytes, boundary: bytes
+    ) -> bool:
+        """Tell whether what a part begins with cannot be read as its header section."""
+        first = _first_line(part.content)
+        if _is_start_line(first):
+            rule = Rule.REQUEST_LINE_IN_PART_HEADERS
+            message = f"found {quote(first)} where the header section of the part begins; "
+            message += "the part's own headers and an empty line belong above it"
+        elif found is None and _declares(part.content, boundary, line_end):
+            rule = Rule.BOUNDARY_REUSED
+            message = f"the boundary {quote(boundary)} is that of the enclosing multipart"
+        elif found is None:
+            rule = Rule.PART_WITHOUT_BODY
+            message = "no empty line ends the header section of the part"
+        elif not found[0]:
+            rule = Rule.PART_WITHOUT_HEADERS
+            message = "the part has no header section, expected Content-Type at least"
+        else:
+            return False
+        self._say(rule, message, part.position)
+        return True
 
-    def _judge_head(self, headers: Headers) -> _Head:
+    def _judge_head(self, section: Section) -> _Head:
+        headers = section.headers
         findings: list[Problem] = []
         for name in headers:
             if name not in _PART_FIELDS:
@@ -284,20 +306,22 @@ class MultipartDecoder(Generic[_Start, _Item]):
         coding = _first(headers, "content-transfer-encoding")
         text = _first(headers, "content-type")
         if text is None:
-            return _Head(tuple(findings), None, (), "the part has no Content-Type", coding)
+            return _Head(section, tuple(findings), None, (), "the part has no Content-Type", coding)
         media_type = parse_media_type(text)
         if media_type.name == "message/http":
-            return _Head(tuple(findings), None, (), f"found {quote(text)}", coding)
+            return _Head(section, tuple(findings), None, (), f"found {quote(text)}", coding)
         multipart = media_type.name.startswith("multipart/")
         if media_type.broken or not (multipart or media_type.name == "application/http"):
             message = f"found {quote(text)}, expected application/http or multipart/mixed"
-            return _Head(tuple(findings), None, ((Rule.PART_CONTENT_TYPE, message),), None, coding)
+            return _Head(
+                section, tuple(findings), None, ((Rule.PART_CONTENT_TYPE, message),), None, coding
+            )
         problems = media_type.problems
         kind = media_type.parameter("msgtype")
         if kind is not None and kind.lower() != self._role.name and not multipart:
             message = f"found msgtype {quote(kind)}, expected {self._role.name}"
             problems += ((Rule.MESSAGE_TYPE, message),)
-        return _Head(tuple(findings), media_type, problems, None, coding)
+        return _Head(section, tuple(findings), media_type, problems, None, coding)
 
     def _check_length(self, length: str, content: bytes, part: Part) -> None:
         rule = judge_length(length, content, part.delimiter_length)
@@ -336,7 +360,7 @@ class MultipartDecoder(Generic[_Start, _Item]):
     # -- an operation or a response --
 
     def _read_message(
-        self, content: bytes, position: int, part: Part, head: Section, line_end: bytes
+        self, content: bytes, position: int, part: Part, outer: str | None, line_end: bytes
     ) -> _Item | None:
         message = self._role.parse(content, position, line_end, self._reader)
         if message is None:
@@ -346,10 +370,10 @@ class MultipartDecoder(Generic[_Start, _Item]):
             check_content_length(
                 fields.length, body, body_position, part.delimiter_length, self._reader
             )
-        id, headers = head.id, fields.headers
-        if fields.id is not None or id == "":
-            id = self._identify(id, fields.id, part.position)
-        in_message = fields.id is not None and head.id in (None, "")
+        id, headers = outer, fields.headers
+        if fields.id is not None or outer == "":
+            id = self._identify(outer, fields.id, part.position)
+        in_message = fields.id is not None and not outer
         if in_message:
             headers = without(headers, "content-id")
         item = self._role.build(start, headers, body, id)
@@ -381,8 +405,8 @@ class MultipartDecoder(Generic[_Start, _Item]):
     def _read_change_set(
         self,
         part: Part,
-        headers: Headers,
-        media_type: MediaType,
+        head: _Head,
+        id: str | None,
         depth: int,
         line_end: bytes,
         outer: bytes,
@@ -391,9 +415,10 @@ class MultipartDecoder(Generic[_Start, _Item]):
             message = f"found a change set at depth {depth}"
             self._say(Rule.NESTED_CHANGE_SET, message, part.position)
             return None
-        self._check_change_set_headers(headers, media_type, part.position)
+        assert head.media_type is not None  # that is what brought us here
+        self._check_change_set_head(head, head.media_type, id, part.position)
         try:
-            boundary = boundary_of(media_type, self._limits, self._report, part.position)
+            boundary = boundary_of(head.media_type, self._limits, self._report, part.position)
             self._check_boundary(boundary, outer, part)
             items = self._split_change_set(part, boundary, depth, line_end)
         except Stop as stopped:
@@ -405,18 +430,19 @@ class MultipartDecoder(Generic[_Start, _Item]):
         place(item, part.position, False)
         return item
 
-    def _check_change_set_headers(
-        self, headers: Headers, media_type: MediaType, position: int
+    def _check_change_set_head(
+        self, head: _Head, media_type: MediaType, id: str | None, position: int
     ) -> None:
         if media_type.name != "multipart/mixed":
             message = f"found {quote(media_type.name)}, expected multipart/mixed"
             self._say(Rule.MULTIPART_SUBTYPE, message, position)
-        coding = _first(headers, "content-transfer-encoding")
-        if coding is not None and coding.lower() not in _IDENTITY_ENCODINGS:
-            message = f"found {quote(coding)} on a multipart, expected binary"
+        if head.coding is not None and head.coding.lower() not in _IDENTITY_ENCODINGS:
+            message = f"found {quote(head.coding)} on a multipart, expected binary"
             self._say(Rule.CONTENT_TRANSFER_ENCODING, message, position)
-        if "content-id" in headers:
-            message = f"the change set has Content-ID {quote(headers['content-id'])}; not kept"
+        if id is not None:
+            # A head that was recalled has the Content-ID of another, but only one.
+            ids = head.section.headers["content-id"] if head.section.findings else id
+            message = f"the change set has Content-ID {quote(ids)}; not kept"
             self._say(Rule.CONTENT_ID_ON_CHANGE_SET, message, position)
 
     def _check_boundary(self, boundary: bytes, outer: bytes, part: Part) -> None:

@@ -105,12 +105,10 @@ class SectionReader:
         `fold_rule` is the rule that a folded field line breaks here. All sections of a reader have
         the same line end.
         """
-        self._total += len(section)
         known = self._sections.get(section)
         if known is None and len(section) > self.limits.header_section:
             exceed(self.report, self.limits, "header_section", position)
-        if self._total > self.limits.headers_total:
-            exceed(self.report, self.limits, "headers_total", position)
+        self.count(section, position)
         if known is None:
             known = remember(
                 self._sections, section, self._read(section, position, line_end, fold_rule)
@@ -118,6 +116,12 @@ class SectionReader:
         if known.findings:
             self._replay(known.findings, position, fold_rule)
         return known
+
+    def count(self, section: bytes, position: int) -> None:
+        """Count the octets of a section that need not be read."""
+        self._total += len(section)
+        if self._total > self.limits.headers_total:
+            exceed(self.report, self.limits, "headers_total", position)
 
     def _replay(self, findings: tuple[Finding, ...], position: int, fold_rule: Rule) -> None:
         for rule, message, offset in findings:
