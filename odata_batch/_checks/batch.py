@@ -169,7 +169,10 @@ class RequestRules(_Walk):
             self._check_dependencies(item, source)
         if "$" in item.url:
             self._check_url(item, source)
-        if item.condition is not None or not ETAG_FIELDS.isdisjoint(names_of(item.headers)):
+        has_etags = not ETAG_FIELDS.isdisjoint(names_of(item.headers))
+        if item.condition is not None or (
+            has_etags and any("$" in value for _, value in item.headers.pairs)
+        ):
             self._check_other_references(item, source)
         if item.id is not None:
             self._check_id(item.id, source)
@@ -185,9 +188,10 @@ class RequestRules(_Walk):
 
     def _check_id(self, id: str, source: int) -> None:
         names = self._names
-        first = self._known(id, source)
-        if first is None and names.named(id)[0] < source:
-            first = names.named(id)[0]
+        named = names.named(id)
+        first = self._known(id, source) if len(named) > 1 else None
+        if first is None and named[0] < source:
+            first = named[0]
         group = names.group(id)
         if first is not None and names.operations[first].id == id:
             position = names.operations[first].position
