@@ -172,9 +172,7 @@ class Codec:
         self, body: bytes, content_type: str, *, headers: HeadersLike = ()
     ) -> Report[BatchRequest]:
         """Return what is wrong with a batch request, and what could be read."""
-        return decoding.check_request(
-            body, content_type, headers=headers, dialect=self.dialect, limits=self.limits
-        )
+        return decoding.check_request(self._settings, body, content_type, headers)
 
     def check_response(
         self,
@@ -187,13 +185,7 @@ class Codec:
     ) -> Report[BatchResponse]:
         """Return what is wrong with a batch response, alone or as the answer to `request`."""
         return decoding.check_response(
-            body,
-            content_type,
-            headers=headers,
-            dialect=self.dialect,
-            limits=self.limits,
-            request=request,
-            request_format=request_format,
+            self._settings, body, content_type, headers, request, request_format
         )
 
     def request_decoder(

@@ -1,0 +1,82 @@
+"""What reading and writing do differently for a request and for a response."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from odata_batch._checks import batch as rules
+from odata_batch._checks import messages, services
+from odata_batch._graph.prepare import Preparation
+from odata_batch._model import values
+from odata_batch._model.headers import Headers
+from odata_batch._wire import json as jsonbatch
+from odata_batch._wire import multipart
+
+_Item = TypeVar("_Item", bound=values.Item)
+
+
+@dataclass(frozen=True, slots=True)
+class Role(Generic[_Item]):
+    """What reading and writing do differently for a request and for a response."""
+
+    name: str
+    kinds: tuple[type, ...]
+    """What an item is."""
+    # The start line of a message has a type of its own, which nothing here sees.
+    multipart: multipart.Role[Any, _Item]
+    json: jsonbatch.Role[_Item]
+    read_rules: Callable[[messages.Scope], rules.Rules[_Item]]
+    write_rules: Callable[[messages.Scope], rules.Rules[_Item]]
+    check_outer: Callable[[Headers, messages.Say], None]
+    """Checks the header section of the HTTP message."""
+    check_service: Callable[[int, Headers, messages.Scope, messages.Say], None]
+    """Checks what a service says about the payload of so many octets, and about its headers."""
+    prepare: Callable[[Preparation, _Item], _Item]
+
+
+def _read_request_rules(scope: messages.Scope) -> rules.RequestRules:
+    json = scope.format == "json"
+    return rules.RequestRules(
+        scope, messages.READ_JSON_OPERATION if json else messages.READ_OPERATION
+    )
+
+
+def _read_response_rules(scope: messages.Scope) -> rules.ResponseRules:
+    json = scope.format == "json"
+    return rules.ResponseRules(
+        scope, messages.READ_JSON_RESPONSE if json else messages.READ_RESPONSE
+    )
+
+
+def _check_request_service(
+    octets: int, headers: Headers, scope: messages.Scope, say: messages.Say
+) -> None:
+    services.check_format_spoken(scope, say)
+    services.check_preference_prefix(headers, scope.dialect, say)
+    services.check_payload(octets, scope, say)
+
+
+REQUEST: Role[values.RequestItem] = Role(
+    name="request",
+    kinds=(values.Operation, values.ChangeSet),
+    multipart=multipart.REQUEST,
+    json=jsonbatch.REQUEST,
+    read_rules=_read_request_rules,
+    write_rules=lambda scope: rules.RequestRules(scope, messages.WRITE_OPERATION),
+    check_outer=messages.check_outer_request,
+    check_service=_check_request_service,
+    prepare=Preparation.request_item,
+)
+RESPONSE: Role[values.ResponseItem] = Role(
+    name="response",
+    kinds=(values.OperationResponse, values.ChangeSetResponse),
+    multipart=multipart.RESPONSE,
+    json=jsonbatch.RESPONSE,
+    read_rules=_read_response_rules,
+    write_rules=lambda scope: rules.ResponseRules(scope, messages.WRITE_RESPONSE),
+    check_outer=messages.check_outer_response,
+    check_service=lambda octets, headers, scope, say: None,
+    prepare=Preparation.response_item,
+)
