@@ -484,12 +484,19 @@ class Messages(Generic[_Message]):
         self._objected = False
         self._sound: dict[tuple[str | int, bool, Pairs], None] = {}
         self._fields = rules.fields and rules.fields | scope.dialect.forbidden_headers
+        # For each tuple of names, the indexes of the fields that are looked at
+        self._looked_at: dict[tuple[str, ...], tuple[int, ...]] = {}
 
     def check(self, item: _Message) -> None:
         """Report what is wrong with the message."""
-        pairs, fields = item.headers.pairs, self._fields
-        if fields is not None:
-            pairs = tuple([pair for pair in pairs if pair[0].lower() in fields])
+        pairs = item.headers.pairs
+        if self._fields is not None:
+            names = names_of(item.headers)
+            indexes = self._looked_at.get(names)
+            if indexes is None:
+                found = (index for index, name in enumerate(names) if name in self._fields)
+                indexes = remember(self._looked_at, names, tuple(found))
+            pairs = tuple([pairs[index] for index in indexes])
         start = item.method if isinstance(item, Operation) else item.status
         kind = (start, not item.body, pairs)
         if kind in self._sound:

@@ -468,6 +468,9 @@ def operation_of(
     depends_on: tuple[str, ...] = (),
     condition: str | None = None,
     annotations: Annotations = (),
+    *,
+    position: int | None = None,
+    id_in_message: bool = False,
 ) -> Operation:
     """Return the operation that a decoder has read, whose types are known to be right."""
     item = Operation.__new__(Operation)
@@ -479,6 +482,8 @@ def operation_of(
     _put(item, "depends_on", depends_on)
     _put(item, "condition", condition)
     _put(item, "annotations", annotations)
+    _put(item, "position", position)
+    _put(item, "id_in_message", id_in_message)
     return item
 
 
@@ -489,6 +494,9 @@ def response_of(
     id: str | None,
     reason: str | None = None,
     annotations: Annotations = (),
+    *,
+    position: int | None = None,
+    id_in_message: bool = False,
 ) -> OperationResponse:
     """Return the response that a decoder has read, whose types are known to be right."""
     item = OperationResponse.__new__(OperationResponse)
@@ -498,6 +506,8 @@ def response_of(
     _put(item, "id", id)
     _put(item, "reason", reason)
     _put(item, "annotations", annotations)
+    _put(item, "position", position)
+    _put(item, "id_in_message", id_in_message)
     return item
 
 

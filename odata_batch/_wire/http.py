@@ -102,26 +102,22 @@ _USUAL_STATUS_LINES = {
 # -- a message and its parts ---------------------------------------------------------------------
 
 
-def split_head(data: bytes, start: int, line_end: bytes) -> tuple[bytes, int] | None:
-    """Return the header section that begins at `start` and the offset behind its empty line.
+def split_head(data: bytes, line_end: bytes) -> tuple[bytes, bytes] | None:
+    """Return the header section that `data` begins with, and what follows its empty line.
 
-    The offset must be at the beginning of a line. `None` means that there is no empty line.
+    `None` means that there is no empty line.
     """
     if line_end == b"\n":
-        return _split_line_feed_head(data, start)
-    if data.startswith(b"\r\n", start):
-        return b"", start + 2
-    end = data.find(b"\r\n\r\n", start)
-    return None if end < 0 else (data[start:end], end + 4)
-
-
-def _split_line_feed_head(data: bytes, start: int) -> tuple[bytes, int] | None:
-    """The same where LF ends a line; an inner CRLF does so, too (RFC 9112, 2.2)."""
-    first = grammar.EMPTY_LINE.match(data, start)
-    if first is not None:
-        return b"", first.end()
-    match = grammar.EMPTY_LINE_AFTER.search(data, start)
-    return None if match is None else (data[start : match.start()], match.end())
+        # An inner CRLF ends a line, too (RFC 9112, 2.2).
+        first = grammar.EMPTY_LINE.match(data)
+        if first is not None:
+            return b"", data[first.end() :]
+        match = grammar.EMPTY_LINE_AFTER.search(data)
+        return None if match is None else (data[: match.start()], data[match.end() :])
+    if data.startswith(b"\r\n"):
+        return b"", data[2:]
+    head, empty, rest = data.partition(b"\r\n\r\n")
+    return (head, rest) if empty else None
 
 
 def _parse(
@@ -131,39 +127,31 @@ def _parse(
     reader: SectionReader,
     parse_line: Callable[[bytes, int, SectionReader], _Start | None],
 ) -> Message[_Start] | None:
-    start = _skip_empty_line(data, position, line_end, reader)
-    found = split_head(data, start, line_end)
-    head, body_start = found or (data[start:].removesuffix(line_end), len(data))
+    whole, end = data, position + len(data)
+    if data.startswith((b"\r\n", line_end)) and data not in (b"\r\n", line_end):
+        # RFC 9112, 2.2: one empty line at the start is passed over.
+        message = "an empty line stands before the start line"
+        reader.report(Diagnostic(Rule.LEADING_EMPTY_LINE, message, position))
+        data = data[2 if data.startswith(b"\r\n") else 1 :]
+    found = split_head(data, line_end)
+    head, body = found or (data.removesuffix(line_end), b"")
     line, _, section = head.partition(line_end)
     if line_end == b"\n":
         line = line.removesuffix(b"\r")
     if not line:
-        message = f"found {quote(data)}, expected an HTTP message"
+        message = f"found {quote(whole)}, expected an HTTP message"
         reader.report(Diagnostic(Rule.EMPTY_MESSAGE, message, position))
         return None
     if found is None:
         message = "the header section ends without an empty line"
-        reader.report(Diagnostic(Rule.EMPTY_LINE_MISSING, message, position + len(data)))
-    section_position = position + start + len(head) - len(section)
-    fields = reader.read(section, section_position, line_end, Rule.HEADER_FOLDED)
-    if len(data) - body_start > reader.limits.body:
-        exceed(reader.report, reader.limits, "body", position + body_start)
-    parsed = parse_line(line, position + start, reader)
-    if parsed is None:
-        return None
-    return Message(parsed, fields, data[body_start:], position + body_start)
-
-
-def _skip_empty_line(data: bytes, position: int, line_end: bytes, reader: SectionReader) -> int:
-    """Return the offset behind one empty line at the start (RFC 9112, 2.2)."""
-    if not data.startswith((b"\r\n", line_end)):
-        return 0
-    length = 2 if data.startswith(b"\r\n") else 1
-    if length == len(data):
-        return 0
-    message = "an empty line stands before the start line"
-    reader.report(Diagnostic(Rule.LEADING_EMPTY_LINE, message, position))
-    return length
+        reader.report(Diagnostic(Rule.EMPTY_LINE_MISSING, message, end))
+    start = end - len(data)
+    fields = reader.read(section, start + len(head) - len(section), line_end, Rule.HEADER_FOLDED)
+    body_position = end - len(body)
+    if len(body) > reader.limits.body:
+        exceed(reader.report, reader.limits, "body", body_position)
+    parsed = parse_line(line, start, reader)
+    return None if parsed is None else Message(parsed, fields, body, body_position)
 
 
 def _parse_request_line(

@@ -74,7 +74,7 @@ class Role(Generic[_Start, _Item]):
 
     name: str
     parse: Callable[[bytes, int, bytes, SectionReader], Message[_Start] | None]
-    build: Callable[[_Start, Headers, bytes, str | None], _Item]
+    build: Callable[[_Start, Headers, bytes, str | None, int, bool], _Item]
     change_set: Callable[[list[_Item]], _Item]
     truncated: Rule
     unclosed: Rule
@@ -83,7 +83,9 @@ class Role(Generic[_Start, _Item]):
 REQUEST: Role[tuple[str, str], RequestItem] = Role(
     name="request",
     parse=parse_request,
-    build=lambda start, headers, body, id: operation_of(*start, headers, body, id),
+    build=lambda start, headers, body, id, position, id_in_message: operation_of(
+        start[0], start[1], headers, body, id, position=position, id_in_message=id_in_message
+    ),
     change_set=ChangeSet,
     truncated=Rule.TRUNCATED,
     unclosed=Rule.TRUNCATED,
@@ -91,7 +93,9 @@ REQUEST: Role[tuple[str, str], RequestItem] = Role(
 RESPONSE: Role[tuple[int, str], ResponseItem] = Role(
     name="response",
     parse=parse_response,
-    build=lambda start, headers, body, id: response_of(start[0], headers, body, id, start[1]),
+    build=lambda start, headers, body, id, position, id_in_message: response_of(
+        start[0], headers, body, id, start[1], position=position, id_in_message=id_in_message
+    ),
     change_set=ChangeSetResponse,
     truncated=Rule.TRUNCATED_RESPONSE,
     unclosed=Rule.CHANGE_SET_UNCLOSED,
@@ -209,9 +213,8 @@ class MultipartDecoder(Generic[_Start, _Item]):
         found = self._read_head(part, line_end, boundary)
         if found is None:
             return None
-        head, id, offset = found
-        content = part.content[offset:]
-        position = part.position + offset
+        head, id, content = found
+        position = part.position + len(part.content) - len(content)
         for problem in head.findings:
             self._say(*problem, part.position)
         length = head.section.length
@@ -239,24 +242,24 @@ class MultipartDecoder(Generic[_Start, _Item]):
 
     def _read_head(
         self, part: Part, line_end: bytes, boundary: bytes
-    ) -> tuple[_Head, str | None, int] | None:
-        """Return what the header section of a part says, its Content-ID, and where it ends.
+    ) -> tuple[_Head, str | None, bytes] | None:
+        """Return what the header section of a part says, its Content-ID, and the content.
 
         Heads differ in nothing but their Content-ID, so that is cut out before the others are
         looked up. One that was read without a finding tells of all with another plain Content-ID.
         """
-        found = split_head(part.content, 0, line_end)
-        section, offset = found or (b"", 0)
+        found = split_head(part.content, line_end)
+        section, content = found or (b"", b"")
         before, name, rest = section.partition(b"Content-ID: ")
         value, _, after = rest.partition(line_end)
         known = self._heads.get((before, name, after))
         if known is not None and len(section) <= self._short:
             if not name:
                 self._reader.count(section, part.position)
-                return known, None, offset
+                return known, None, content
             if grammar.VISIBLE.fullmatch(value):
                 self._reader.count(section, part.position)
-                return known, value.decode("ascii"), offset
+                return known, value.decode("ascii"), content
         if self._is_no_head(found, part, line_end, boundary):
             return None
         read = self._reader.read(section, part.position, line_end, Rule.PART_HEADER_FOLDED)
@@ -265,10 +268,10 @@ class MultipartDecoder(Generic[_Start, _Item]):
         if not read.findings and (read.id is not None) is bool(name):
             if before.endswith(b"\n") or not (before and name):
                 remember(self._heads, (before, name, after), head)
-        return head, read.id, offset
+        return head, read.id, content
 
     def _is_no_head(
-        self, found: tuple[bytes, int] | None, part: Part, line_end: bytes, boundary: bytes
+        self, found: tuple[bytes, bytes] | None, part: Part, line_end: bytes, boundary: bytes
     ) -> bool:
         """Tell whether what a part begins with cannot be read as its header section."""
         first = _first_line(part.content)
@@ -376,9 +379,7 @@ class MultipartDecoder(Generic[_Start, _Item]):
         in_message = fields.id is not None and not outer
         if in_message:
             headers = without(headers, "content-id")
-        item = self._role.build(start, headers, body, id)
-        place(item, part.position, in_message)
-        return item
+        return self._role.build(start, headers, body, id, part.position, in_message)
 
     def _identify(self, outer: str | None, inner: str | None, position: int) -> str | None:
         """Return the request identifier.
