@@ -362,6 +362,42 @@ class PartSplitter:
             self._report(Diagnostic(Rule.EPILOGUE, message, self._offset + self._content))
 
 
+def split(
+    data: bytes, boundary: bytes, limits: Limits, most: int, position: int, line_end: bytes
+) -> tuple[list[Event], bool]:
+    """Split a body that is complete; also tell whether its close delimiter is there.
+
+    The arguments are those of `PartSplitter`.
+    """
+    parts = _split_whole(data, boundary, most, position) if line_end == b"\r\n" else None
+    if parts is not None:
+        return parts, True
+    splitter = PartSplitter(boundary, limits, most, position=position, line_end=line_end)
+    events = splitter.receive_data(data) + splitter.receive_eof()
+    return events, splitter.closed
+
+
+def _split_whole(data: bytes, boundary: bytes, most: int, position: int) -> list[Event] | None:
+    """Return the parts of a body about which nothing is odd, so that there are no findings."""
+    token = b"--" + boundary
+    line = b"\r\n" + token + b"\r\n"
+    before, *contents = (b"\r\n" + data).split(line, most + 2)
+    last, close, after = contents[-1].partition(b"\r\n" + token + b"--") if contents else (b"",) * 3
+    # As many tokens as delimiter lines: nothing else looks like one.
+    if before or not close or after not in (b"", b"\r\n"):
+        return None
+    if data.count(token) != len(contents) + 1:
+        return None
+    parts: list[Event] = []
+    contents[-1] = last
+    position += len(line) - 2
+    for content in contents:
+        parts.append(Part(content, position, None, len(line)))
+        position += len(content) + len(line)
+    parts[-1] = Part(last, position - len(last) - len(line), None, len(line) + len(after))
+    return parts
+
+
 def _name(line_end: bytes | None) -> str:
     return "LF" if line_end == b"\n" else "CRLF"
 

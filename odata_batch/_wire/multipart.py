@@ -18,7 +18,7 @@ from typing import Generic, NamedTuple, TypeVar
 
 from odata_batch._model.dialect import Format
 from odata_batch._model.findings import Diagnostic, Reporter, Stop, exceed, quote, stop
-from odata_batch._model.headers import Headers, without
+from odata_batch._model.headers import Headers, folded, without
 from odata_batch._model.limits import Limits
 from odata_batch._model.rules import Rule, Severity
 from odata_batch._model.values import (
@@ -53,6 +53,7 @@ from odata_batch._wire.mime import (
     close_delimiter,
     delimiter,
     join_parts,
+    split,
 )
 from odata_batch._wire.sections import (
     MediaType,
@@ -111,6 +112,11 @@ _PART_FIELDS = frozenset(
         "content-encoding",
         "transfer-encoding",
     )
+)
+# Those of them that a part must not have: what they would undo has no place in a batch
+_CODINGS = (
+    ("transfer-encoding", Rule.TRANSFER_ENCODING),
+    ("content-encoding", Rule.PART_CONTENT_ENCODING),
 )
 _IDENTITY_ENCODINGS = frozenset(("7bit", "8bit", "binary"))
 
@@ -294,37 +300,34 @@ class MultipartDecoder(Generic[_Start, _Item]):
         return True
 
     def _judge_head(self, section: Section) -> _Head:
-        headers = section.headers
-        findings: list[Problem] = []
-        for name in headers:
-            if name not in _PART_FIELDS:
-                message = f"found the part header {quote(name)}; it is not kept"
-                findings.append((Rule.PART_HEADER_IGNORED, message))
-        if "transfer-encoding" in headers:
-            message = f"the part has Transfer-Encoding {quote(headers['transfer-encoding'])}"
-            findings.append((Rule.TRANSFER_ENCODING, message))
-        if "content-encoding" in headers:
-            message = f"the part has Content-Encoding {quote(headers['content-encoding'])}"
-            findings.append((Rule.PART_CONTENT_ENCODING, message))
-        coding = _first(headers, "content-transfer-encoding")
-        text = _first(headers, "content-type")
+        fields = folded(section.headers)
+        findings = [
+            (Rule.PART_HEADER_IGNORED, f"found the part header {quote(name)}; it is not kept")
+            for name in fields
+            if name not in _PART_FIELDS
+        ]
+        for name, rule in _CODINGS:
+            if name in fields:
+                value = quote(section.headers[name])
+                findings.append((rule, f"the part has {name.title()} {value}"))
+        (coding,) = fields.get("content-transfer-encoding", (None,))[:1]
+        (text,) = fields.get("content-type", (None,))[:1]
+        head = _Head(section, tuple(findings), None, (), None, coding)
         if text is None:
-            return _Head(section, tuple(findings), None, (), "the part has no Content-Type", coding)
+            return head._replace(assumed="the part has no Content-Type")
         media_type = parse_media_type(text)
         if media_type.name == "message/http":
-            return _Head(section, tuple(findings), None, (), f"found {quote(text)}", coding)
+            return head._replace(assumed=f"found {quote(text)}")
         multipart = media_type.name.startswith("multipart/")
         if media_type.broken or not (multipart or media_type.name == "application/http"):
             message = f"found {quote(text)}, expected application/http or multipart/mixed"
-            return _Head(
-                section, tuple(findings), None, ((Rule.PART_CONTENT_TYPE, message),), None, coding
-            )
+            return head._replace(type_findings=((Rule.PART_CONTENT_TYPE, message),))
         problems = media_type.problems
-        kind = media_type.parameter("msgtype")
-        if kind is not None and kind.lower() != self._role.name and not multipart:
+        kind = None if multipart else media_type.parameter("msgtype")
+        if kind is not None and kind.lower() != self._role.name:
             message = f"found msgtype {quote(kind)}, expected {self._role.name}"
             problems += ((Rule.MESSAGE_TYPE, message),)
-        return _Head(section, tuple(findings), media_type, problems, None, coding)
+        return head._replace(media_type=media_type, type_findings=problems)
 
     def _check_length(self, length: str, content: bytes, part: Part) -> None:
         rule = judge_length(length, content, part.delimiter_length)
@@ -461,29 +464,25 @@ class MultipartDecoder(Generic[_Start, _Item]):
         self, part: Part, boundary: bytes, depth: int, line_end: bytes
     ) -> list[_Item]:
         most = self._limits.change_set_operations
-        splitter = PartSplitter(
-            boundary, self._limits, most, position=part.position, line_end=line_end
-        )
+        events, closed = split(part.content, boundary, self._limits, most, part.position, line_end)
         items: list[_Item] = []
-        index = 0
-        for at_end in (False, True):
-            events = splitter.receive_eof() if at_end else splitter.receive_data(part.content)
-            for event in events:
-                if isinstance(event, Diagnostic):
-                    self._pass_on(_within_change_set(event))
-                    continue
-                if index >= most:
-                    exceed(self._report, self._limits, "change_set_operations", event.position)
-                if event.delimiter_length is None:
-                    # What ends this part is the delimiter line of the enclosing multipart.
-                    event = event._replace(delimiter_length=part.delimiter_length)
-                self._path.append(index)
-                item = self._read_part(event, depth + 1, line_end, boundary)
-                self._path.pop()
-                index += 1
-                if item is not None:
-                    items.append(item)
-        if not splitter.closed:
+        index = -1
+        for event in events:
+            if isinstance(event, Diagnostic):
+                self._pass_on(_within_change_set(event))
+                continue
+            index += 1
+            if index >= most:
+                exceed(self._report, self._limits, "change_set_operations", event.position)
+            if event.delimiter_length is None:
+                # What ends this part is the delimiter line of the enclosing multipart.
+                event = event._replace(delimiter_length=part.delimiter_length)
+            self._path.append(index)
+            item = self._read_part(event, depth + 1, line_end, boundary)
+            self._path.pop()
+            if item is not None:
+                items.append(item)
+        if not closed:
             expected = quote(b"--" + boundary + b"--")
             message = f"the change set ends without {expected}"
             self._say(self._role.unclosed, message, part.position + len(part.content))
@@ -520,12 +519,6 @@ def _is_start_line(line: bytes) -> bool:
     if not line.partition(b" ")[0].isalpha():
         return line.startswith(b"HTTP/")
     return grammar.REQUEST_LINE_LIKE.fullmatch(line) is not None
-
-
-def _first(headers: Headers, name: str) -> str | None:
-    """Return the first value of a field; if there are others, that has been reported."""
-    values = headers.get_all(name)
-    return values[0] if values else None
 
 
 _APPLICATION_HTTP = parse_media_type("application/http")
