@@ -42,7 +42,7 @@ from odata_batch._codec import (
 )
 from odata_batch._coding.decoding import RequestDecoder, ResponseDecoder
 from odata_batch._coding.encoding import RequestEncoder, ResponseEncoder
-from odata_batch._graph.references import Reference, find_references
+from odata_batch._graph.expressions import Reference, find_references
 from odata_batch._graph.urls import is_within, location_of, rebase_url, resolve_url
 from odata_batch._model.dialect import Dialect
 from odata_batch._model.findings import (

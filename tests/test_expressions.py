@@ -8,30 +8,52 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from odata_batch._graph.expressions import (
-    EXPRESSION_LITERALS,
-    etag_references,
-    expression_references,
-    json_bindings,
-    json_references,
-    query_references,
-    reserved_names,
-)
+from odata_batch import BatchRequest, Dialect, Operation, find_references, split
 from odata_batch.dialects import ODATA_2, ODATA_4_0, ODATA_4_01
 
 LONG = 200_000
 
 
-def test_the_literals_are_those_of_the_standard() -> None:
-    assert EXPRESSION_LITERALS == {"it", "root", "this"}
+def references(operation: Operation, dialect: Dialect = ODATA_4_01) -> list[tuple[str, str]]:
+    found = find_references(operation, dialect=dialect)
+    return [(each.id, each.text) for each in found if each.place != "url"]
 
 
-def test_the_names_that_are_taken_depend_on_the_version() -> None:
-    assert reserved_names(ODATA_2) == {"batch", "metadata"}
-    assert reserved_names(ODATA_4_0) == reserved_names(ODATA_4_01)
-    assert reserved_names(ODATA_4_01) == {
-        *("all", "batch", "crossjoin", "entity", "id", "it", "metadata", "root", "this"),
-    }
+def etag_references(value: str, name: str = "If-Match") -> list[str]:
+    return [id for id, _ in references(Operation.get("A", headers={name: value}))]
+
+
+def query_references(url: str) -> list[tuple[str, str]]:
+    return references(Operation.get(url))
+
+
+def expression_references(text: str) -> list[tuple[str, str]]:
+    return references(Operation("GET", "A", condition=text))
+
+
+def json_references(body: bytes, dialect: Dialect = ODATA_4_01) -> list[tuple[str, str]]:
+    return references(Operation("POST", "A", body=body), dialect)
+
+
+@pytest.mark.parametrize(
+    ("dialect", "names"),
+    [
+        (ODATA_2, {"batch", "metadata"}),
+        (
+            ODATA_4_0,
+            {"all", "batch", "crossjoin", "entity", "id", "it", "metadata", "root", "this"},
+        ),
+        (
+            ODATA_4_01,
+            {"all", "batch", "crossjoin", "entity", "id", "it", "metadata", "root", "this"},
+        ),
+    ],
+)
+def test_the_names_that_are_taken_depend_on_the_version(dialect: Dialect, names: set[str]) -> None:
+    others = ["A", "all", "batch", "count", "crossjoin", "entity", "id", "it", "metadata", "root"]
+    others += ["these", "this", "value", "Batch"]
+    body = json.dumps([f"${name}" for name in others]).encode()
+    assert {id for id, _ in json_references(body, dialect)} == {*others} - names
 
 
 # The conformance corpus has more of each, with the operations around them: see test_references.
@@ -61,7 +83,7 @@ def test_the_names_that_are_taken_depend_on_the_version() -> None:
     ],
 )
 def test_an_etag_reference_is_a_whole_member_without_quotes(value: str, ids: list[str]) -> None:
-    assert list(etag_references(value)) == ids
+    assert etag_references(value) == etag_references(value, "if-none-match") == ids
 
 
 @pytest.mark.parametrize(
@@ -83,7 +105,7 @@ def test_an_etag_reference_is_a_whole_member_without_quotes(value: str, ids: lis
     ],
 )
 def test_a_value_reference_is_a_word_of_a_query(url: str, found: list[tuple[str, str]]) -> None:
-    assert list(query_references(url)) == found
+    assert query_references(url) == found
 
 
 @pytest.mark.parametrize(
@@ -110,7 +132,7 @@ def test_a_value_reference_is_a_word_of_a_query(url: str, found: list[tuple[str,
 def test_an_expression_reference_is_a_word_outside_of_strings(
     text: str, found: list[tuple[str, str]]
 ) -> None:
-    assert list(expression_references(text)) == found
+    assert expression_references(text) == found
 
 
 @pytest.mark.parametrize(
@@ -137,45 +159,45 @@ def test_an_expression_reference_is_a_word_outside_of_strings(
     ],
 )
 def test_a_reference_in_json_begins_a_string(body: bytes, found: list[tuple[str, str]]) -> None:
-    assert list(json_references(body)) == found
+    assert json_references(body) == found
 
 
 def test_a_name_that_a_version_does_not_have_may_be_an_identifier() -> None:
     body = b'["$root/A", "$it", "$metadata#A"]'
-    assert list(json_references(body)) == []
-    assert list(json_references(body, ODATA_2)) == [("root", "$root/A"), ("it", "$it")]
+    assert json_references(body) == []
+    assert json_references(body, ODATA_2) == [("root", "$root/A"), ("it", "$it")]
 
 
 def test_a_number_of_many_digits_hides_no_reference() -> None:
-    assert list(json_references(b"[" + b"7" * 5000 + b', "$1"]')) == [("1", "$1")]
+    assert json_references(b"[" + b"7" * 5000 + b', "$1"]') == [("1", "$1")]
 
 
 @pytest.mark.parametrize("opening", [b"[", b'{"a":'])
 def test_json_that_is_too_deep_to_be_read_has_no_references(opening: bytes) -> None:
     closing = b"]" if opening == b"[" else b"}"
-    assert list(json_references(opening * LONG + b'"$1"' + closing * LONG)) == []
+    assert json_references(opening * LONG + b'"$1"' + closing * LONG) == []
 
 
 def test_json_as_deep_as_it_is_read_has_references() -> None:
-    assert list(json_references(b"[" * 100 + b'"$1"' + b"]" * 100)) == [("1", "$1")]
+    assert json_references(b"[" * 100 + b'"$1"' + b"]" * 100) == [("1", "$1")]
 
 
 def test_long_texts_are_read_in_linear_time() -> None:
-    assert list(expression_references("'$1'" * LONG)) == []
-    assert list(expression_references('\\"$1' * LONG)) == []
-    assert list(expression_references("$" * LONG)) == []
-    assert list(expression_references("$1-" * LONG + "$")) == []
-    assert len(list(expression_references("$1 " * (LONG // 10)))) == LONG // 10
-    assert list(query_references("?" + "a=$&" * LONG)) == []
-    assert list(query_references("?a=" + "%24%27" * LONG)) == []
-    assert list(etag_references('"$1,' * LONG)) == []
-    assert list(etag_references(",$ " * LONG)) == []
-    assert list(json_references(b'["' + b"\\\\" * LONG + b'", "$1"]')) == [("1", "$1")]
+    assert expression_references("'$1'" * LONG) == []
+    assert expression_references('\\"$1' * LONG) == []
+    assert expression_references("$" * LONG) == []
+    assert expression_references("$1-" * LONG + "$") == []
+    assert len(expression_references("$1 " * (LONG // 10))) == LONG // 10
+    assert query_references("?" + "a=$&" * LONG) == []
+    assert query_references("?a=" + "%24%27" * LONG) == []
+    assert etag_references('"$1,' * LONG) == []
+    assert etag_references(",$ " * LONG) == []
+    assert json_references(b'["' + b"\\\\" * LONG + b'", "$1"]') == [("1", "$1")]
 
 
 def test_a_body_of_16_mib_without_a_dollar_sign_in_front_is_not_read() -> None:
     # It is no JSON text: reading it would be an error, and is not tried.
-    assert list(json_references(b'"a$' * (16 * 1024 * 1024 // 3))) == []
+    assert json_references(b'"a$' * (16 * 1024 * 1024 // 3)) == []
 
 
 @given(st.text(alphabet="$1/'\" \\,()=&%274aé-"))
@@ -205,15 +227,21 @@ def test_the_references_in_json_are_those_of_its_value(value: object) -> None:
     assert found == [text for text in strings(value) if text in ("$1", "$2/a")]
 
 
-@pytest.mark.parametrize(
-    ("body", "expected"),
-    [
-        (b'{"Customer@odata.bind":"$1"}', ["1"]),
-        (b'{"Orders@odata.bind":["$1","$2/Orders(3)"]}', ["1", "2"]),
-        (b'{"Orders":[{"@id":"$1"},{"@odata.id":"$2"}],"Boss@bind":"$3"}', ["1", "2", "3"]),
-        (b'{"Price":"$1","Customer@odata.bind":"Customers(1)"}', []),
-        (b'["$1"]', []),
-    ],
-)
-def test_members_whose_names_say_so_bind(body: bytes, expected: list[str]) -> None:
-    assert list(json_bindings(body)) == expected
+BODIES = [
+    (b'{"Customer@odata.bind":"$1"}', True),
+    (b'{"Orders@odata.bind":["$9","$1/Orders(3)"]}', True),
+    (b'{"Orders":[{"@id":"$1"}]}', True),
+    (b'{"Orders":[{"@odata.id":"$1"}]}', True),
+    (b'{"Boss@bind":"$1"}', True),
+    (b'{"Price":"$1","Customer@odata.bind":"Customers(1)"}', False),
+    (b'["$1"]', False),
+]
+
+
+@pytest.mark.parametrize(("body", "binds"), BODIES)
+def test_members_whose_names_say_so_bind(body: bytes, binds: bool) -> None:
+    customer = Operation.post("A", body=b"{}", id="1")
+    batch = BatchRequest([customer, Operation.get("B"), Operation.post("C", body=body)])
+    pieces = split(batch, max_operations=2, format="multipart")
+    urls = ["".join(each.url for each in piece.operations()) for piece in pieces]
+    assert urls == (["AC", "B"] if binds else ["AB", "C"])

@@ -21,12 +21,11 @@ from odata_batch._wire.sections import parse_media_type
 from odata_batch.dialects import ODATA_4_01, check_dialect
 
 # OData Protocol, 11.7.6: the literals that expressions begin with in the same way
-EXPRESSION_LITERALS = frozenset(("it", "root", "this"))
-_RESERVED_NAMES = SYSTEM_RESOURCES | EXPRESSION_LITERALS
+_EXPRESSION_LITERALS = frozenset(("it", "root", "this"))
+_RESERVED_NAMES = SYSTEM_RESOURCES | _EXPRESSION_LITERALS
 
 # OData Data Aggregation, 3: what else begins with a dollar sign where an expression may begin
-_AGGREGATION_LITERALS = frozenset(("all", "count", "these"))
-_LITERALS = EXPRESSION_LITERALS | _AGGREGATION_LITERALS
+_LITERALS = _EXPRESSION_LITERALS | {"all", "count", "these"}
 
 # OData URL Conventions, 5.1: query options whose values are no expressions
 _OPAQUE_OPTIONS = frozenset(("deltatoken", "format", "schemaversion", "search", "skiptoken"))
@@ -43,6 +42,7 @@ _ENCODED_ASCII = re.compile("%(?!24)([0-7][0-9A-Fa-f])")
 
 # A string in a body that is a reference, or begins with one as a URL does
 _REFERENCE_TEXT = re.compile(rf"\$({grammar.REQUEST_ID.pattern})(?:[/?#(].*)?", re.DOTALL)
+_BINDING_NAMES = ("@odata.bind", "@bind", "@odata.id", "@id")
 
 
 Place: TypeAlias = Literal["url", "if-match", "if-none-match", "query", "condition", "body"]
@@ -88,7 +88,11 @@ def find_references(
     [('1', 'url'), ('2', 'query')]
     """
     check_dialect(dialect)
-    return (*references_outside_body(operation, dialect), *_references_in_body(operation, dialect))
+    in_body = (
+        Reference(id=id, place="body", text=text)
+        for _, id, text in _references_in_body(operation, dialect)
+    )
+    return (*references_outside_body(operation, dialect), *in_body)
 
 
 def references_outside_body(operation: Operation, dialect: Dialect) -> Iterator[Reference]:
@@ -110,21 +114,37 @@ def references_outside_body(operation: Operation, dialect: Dialect) -> Iterator[
             yield Reference(id=id, place="condition", text=text)
 
 
-def _references_in_body(operation: Operation, dialect: Dialect) -> Iterator[Reference]:
-    if _has_json(operation):
-        for id, text in json_references(operation.body, dialect):
-            yield Reference(id=id, place="body", text=text)
-
-
 def bindings_in(operation: Operation, dialect: Dialect = ODATA_4_01) -> Iterator[str]:
-    """Yield the identifiers that members of the body such as `Customer@odata.bind` refer to."""
-    if _has_json(operation):
-        yield from json_bindings(operation.body, dialect)
+    """Yield the identifiers that members whose names say so refer to (OData JSON, 8.5).
+
+    A string elsewhere may look like a reference and be a price.
+
+    >>> body = b'{"Orders@odata.bind": ["$1", "$2/Orders"], "Price": "$3"}'
+    >>> list(bindings_in(Operation.post("Customers", body=body)))
+    ['1', '2']
+    """
+    for name, id, _ in _references_in_body(operation, dialect):
+        if name.endswith(_BINDING_NAMES):
+            yield id
 
 
-def _has_json(operation: Operation) -> bool:
+def _references_in_body(operation: Operation, dialect: Dialect) -> Iterator[tuple[str, str, str]]:
+    """Yield a member's name, the identifier that its string begins with, and the string.
+
+    Member names are no strings here. A body that cannot be read as JSON has none.
+    """
+    # Most bodies have no string that begins with a dollar sign, in either spelling.
+    body = operation.body
+    if b'"$' not in body and b'"\\u0024' not in body:
+        return
     content_type = operation.headers.get("content-type")
-    return bool(operation.body) and (content_type is None or parse_media_type(content_type).is_json)
+    if content_type is not None and not parse_media_type(content_type).is_json:
+        return
+    reserved = reserved_names(dialect)
+    for name, text in _strings(body):
+        match = _REFERENCE_TEXT.fullmatch(text)
+        if match and match[1] not in reserved:
+            yield name, match[1], text
 
 
 # -- texts -----------------------------------------------------------------------------------------
@@ -168,7 +188,11 @@ def query_references(url: str) -> Iterator[tuple[str, str]]:
         name, equals, value = option.partition("=")
         if not equals:
             name, value = "", option
-        if "$" in value and _option(name) not in _OPAQUE_OPTIONS:
+        if "$" not in value:
+            continue
+        # The dollar sign before a name may be left out, or spelt otherwise.
+        name = _decoded(name).removeprefix("%24").removeprefix("$").lower()
+        if name not in _OPAQUE_OPTIONS:
             yield from expression_references(_decoded(value))
 
 
@@ -191,96 +215,33 @@ def expression_references(text: str) -> Iterator[tuple[str, str]]:
                 yield id, word
 
 
-def json_references(body: bytes, dialect: Dialect = ODATA_4_01) -> Iterator[tuple[str, str]]:
-    """Yield the identifiers that strings of a JSON text begin with, and the strings.
-
-    Member names are left out. A text that cannot be read has none.
-
-    >>> list(json_references(b'{"Customer@odata.bind": "$1", "Price": "$ 2"}'))
-    [('1', '$1')]
-    """
-    for _, id, text in _references_in_members(body, dialect):
-        yield id, text
-
-
-def json_bindings(body: bytes, dialect: Dialect = ODATA_4_01) -> Iterator[str]:
-    """Yield the identifiers that members whose names say so refer to (OData JSON, 8.5).
-
-    A string elsewhere may look like a reference and be a price.
-
-    >>> list(json_bindings(b'{"Orders@odata.bind": ["$1", "$2/Orders"], "Price": "$3"}'))
-    ['1', '2']
-    """
-    for name, id, _ in _references_in_members(body, dialect):
-        if name.endswith(_BINDING_NAMES):
-            yield id
-
-
-_BINDING_NAMES = ("@odata.bind", "@bind", "@odata.id", "@id")
-
-
-def _references_in_members(body: bytes, dialect: Dialect) -> Iterator[tuple[str, str, str]]:
-    # Most bodies have no string that begins with a dollar sign, in either spelling.
-    if b'"$' not in body and b'"\\u0024' not in body:
-        return
-    reserved = reserved_names(dialect)
-    for name, text in _strings(body):
-        match = _REFERENCE_TEXT.fullmatch(text)
-        if match and match[1] not in reserved:
-            yield name, match[1], text
-
-
-def _option(name: str) -> str:
-    """Return the name of a query option without what may be left out of it or spelt otherwise."""
-    return _decoded(name).removeprefix("%24").removeprefix("$").lower()
-
-
 def _decoded(text: str) -> str:
-    if "%" not in text:
-        return text
     return _ENCODED_ASCII.sub(lambda match: chr(int(match[1], 16)), text)
 
 
 def _strings(body: bytes) -> Iterator[tuple[str, str]]:
-    """Yield the strings of a JSON text, each behind the name of the member that it is in.
+    """Yield the strings of a JSON text, each after the name of the member that it is in.
 
     Nothing is yielded of a text that cannot be read.
     """
     try:
         value: object = json.loads(
             body.decode("utf-8"),
-            object_pairs_hook=_Members,
-            parse_int=_nothing,
-            parse_float=_nothing,
-            parse_constant=_refuse,
+            object_pairs_hook=tuple,  # names may repeat
+            # Numbers may be long, and are not looked at; JSON has no NaN, nor has `int`.
+            parse_int=len,
+            parse_float=len,
+            parse_constant=int,
         )
     except (ValueError, RecursionError):
         return
     stack: list[Iterator[tuple[str, object]]] = [iter([("", value)])]
     while stack:
         for name, each in stack[-1]:
-            if isinstance(each, _Members):
-                stack.append(iter(each.pairs))
-                break
-            if isinstance(each, list):
-                stack.append(zip(repeat(name), each, strict=False))
-                break
             if isinstance(each, str):
                 yield name, each
+            elif isinstance(each, tuple | list):
+                stack.append(iter(each) if isinstance(each, tuple) else zip(repeat(name), each))
+                break
         else:
             stack.pop()
-
-
-class _Members:
-    """A JSON object, whose names may repeat."""
-
-    def __init__(self, pairs: list[tuple[str, object]]) -> None:
-        self.pairs = pairs
-
-
-def _nothing(number: str) -> None:
-    """Spend no time on numbers, which may be long."""
-
-
-def _refuse(name: str) -> None:
-    raise ValueError(f"JSON has no {name}")

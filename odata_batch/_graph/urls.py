@@ -8,8 +8,8 @@ no character is judged.
 A reference is a dollar sign and a request identifier, as the whole first segment of a relative URL.
 `$10` does not refer to `1`, and the names of system resources come before identifiers.
 
-Why this long: resolving, containing and rebasing have to agree about every character of a URL, so
-that they share one reading of it.
+Resolving, containing and rebasing have to agree about every character of a URL, so that they share
+one reading of it.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ _PARAMETERS = re.compile(";[^/]*")
 # taken for the long spelling of a dot or slash                       RFC 3629, 3 and 10
 _UNCLEAR_ENCODING = re.compile("%(?:[01][0-9a-f]|7f|c[01]|e0%[89]|f0%8|f8%8|fc%8)", re.IGNORECASE)
 
-_DEFAULT_PORTS: Final[Mapping[str, str]] = MappingProxyType({"http": "80", "https": "443"})
+_DEFAULT_PORTS: Final = {"http": "80", "https": "443"}
 _NO_LOCATIONS: Final[Mapping[str, str]] = MappingProxyType({})
 
 
@@ -102,14 +102,12 @@ def is_batch_resource(url: str) -> bool:
     if grammar.BATCH_NAME.search(url) is None:
         return False
     path = url.partition("#")[0].partition("?")[0]
-    readings = (path, _decoded(path))
-    bare = (_PARAMETERS.sub("", reading) for reading in readings)
-    return any(_ends_in_batch(reading) for reading in (*readings, *bare))
-
-
-def _ends_in_batch(path: str) -> bool:
-    segment = _without_dots(f"/{path}").rstrip("/").rpartition("/")[2]
-    return _decoded(segment).removesuffix("()") == "$batch"
+    decoded = _decoded(path)
+    for reading in (path, decoded, _PARAMETERS.sub("", path), _PARAMETERS.sub("", decoded)):
+        segment = _without_dots(f"/{reading}").rstrip("/").rpartition("/")[2]
+        if _decoded(segment).removesuffix("()") == "$batch":
+            return True
+    return False
 
 
 class UrlReference(NamedTuple):
@@ -198,7 +196,10 @@ def resolve_url(
                 path=root.path + parts.path, query=parts.query, fragment=parts.fragment
             )
         elif host is not None:
-            parts = parts._replace(authority=_checked_host(host))
+            if _HOST.fullmatch(host) is None:
+                message = f"the field Host is {quote(host)}, which names no host"
+                raise UnresolvedReference(message)
+            parts = parts._replace(authority=host)
     return _text(_merged(start, parts))
 
 
@@ -256,12 +257,6 @@ def _service_root(service_root: str | None, start: _Parts) -> _Parts:
     return root._replace(path=root.path.removesuffix("/"))
 
 
-def _checked_host(host: str) -> str:
-    if _HOST.fullmatch(host) is None:
-        raise UnresolvedReference(f"the field Host is {quote(host)}, which names no host")
-    return host
-
-
 # -- the service root ----------------------------------------------------------------------------
 
 
@@ -316,21 +311,18 @@ def rebase_url(
     rest = _below(_text(absolute), old)
     if rest is None:
         raise ValueError(f"URL {quote(url)} is not within {quote(source)}")
-    if form == "relative":
-        return _text(_Parts(None, None, _relative_path(rest), absolute.query, None))
-    path = new.path + rest
     if form == "absolute":
-        return _text(_Parts(new.scheme, new.authority, path, absolute.query, None))
-    # Two slashes at its beginning would make a host of what follows. RFC 3986, 4.2
-    path = f"/.{path}" if path.startswith("//") else path or "/"
+        return _text(new._replace(path=new.path + rest, query=absolute.query))
+    if form == "path":
+        path = new.path + rest
+        # Two slashes at its beginning would make a host of what follows. RFC 3986, 4.2
+        path = f"/.{path}" if path.startswith("//") else path or "/"
+    else:
+        path = rest.removeprefix("/")
+        is_plain = path and not path.startswith("/") and grammar.SCHEME.match(path) is None
+        if not is_plain or referenced_id(path) is not None:
+            path = f"./{path}"  # not an absolute path, a host, a scheme or a reference
     return _text(_Parts(None, None, path, absolute.query, None))
-
-
-def _relative_path(rest: str) -> str:
-    """Return a path below a root as a relative one, which is no host, scheme or reference."""
-    path = rest.removeprefix("/")
-    plain = path and not path.startswith("/") and grammar.SCHEME.match(path) is None
-    return path if plain and referenced_id(path) is None else f"./{path}"
 
 
 def _root(url: str, name: str) -> _Parts:
