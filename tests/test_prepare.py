@@ -210,14 +210,14 @@ def test_a_batch_that_comes_item_by_item_avoids_the_ids_it_is_told() -> None:
     preparation = Preparation("json", ODATA_4_01)
     first = Operation.get("$4", id="1")
     preparation.add(first)
-    assert preparation.request_item(first).id == "1"
-    assert preparation.request_item(Operation.get("b")).id == "2"
+    assert preparation.item(first).id == "1"
+    assert preparation.item(Operation.get("b")).id == "2"
     third = ChangeSet([Operation.get("c", id="3"), Operation.get("d")])
     preparation.add(third)
-    assert preparation.request_item(third) == ChangeSet(
+    assert preparation.item(third) == ChangeSet(
         [Operation.get("c", id="3"), Operation.get("d", id="5")], id="g1"
     )
-    assert preparation.response_item(OperationResponse(200)).id == "6"
+    assert preparation.item(OperationResponse(200)).id == "6"
 
 
 # -- dependencies --------------------------------------------------------------------------------

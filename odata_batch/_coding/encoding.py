@@ -183,13 +183,13 @@ class _Writing(Generic[_Item]):
 _WRITE_REQUEST: _Writing[RequestItem] = _Writing(
     name="request",
     make_rules=lambda scope: rules.RequestRules(scope, message_rules.WRITE_OPERATION),
-    prepare=Preparation.request_item,
+    prepare=Preparation.item,
     kinds=(Operation, ChangeSet),
 )
 _WRITE_RESPONSE: _Writing[ResponseItem] = _Writing(
     name="response",
     make_rules=lambda scope: rules.ResponseRules(scope, message_rules.WRITE_RESPONSE),
-    prepare=Preparation.response_item,
+    prepare=Preparation.item,
     kinds=(OperationResponse, ChangeSetResponse),
 )
 

@@ -67,7 +67,7 @@ REQUEST: Role[values.RequestItem] = Role(
     write_rules=lambda scope: rules.RequestRules(scope, messages.WRITE_OPERATION),
     check_outer=messages.check_outer_request,
     check_service=_check_request_service,
-    prepare=Preparation.request_item,
+    prepare=Preparation.item,
 )
 RESPONSE: Role[values.ResponseItem] = Role(
     name="response",
@@ -78,5 +78,5 @@ RESPONSE: Role[values.ResponseItem] = Role(
     write_rules=lambda scope: rules.ResponseRules(scope, messages.WRITE_RESPONSE),
     check_outer=messages.check_outer_response,
     check_service=lambda octets, headers, scope, say: None,
-    prepare=Preparation.response_item,
+    prepare=Preparation.item,
 )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from itertools import chain
 from typing import TypeVar
 
 from odata_batch._graph.names import key_of
@@ -33,6 +34,8 @@ from odata_batch._wire.sections import parse_media_type
 from odata_batch.dialects import ODATA_4_01
 
 _Batch = TypeVar("_Batch", BatchRequest, BatchResponse)
+_Item = TypeVar("_Item", RequestItem, ResponseItem)
+_Message = TypeVar("_Message", Operation, OperationResponse)
 _SETS = (ChangeSet, ChangeSetResponse)
 # Change sets within change sets are for other protocols; each level takes a few frames of the
 # interpreter's stack.
@@ -58,15 +61,17 @@ def prepare(
     ['2', '1']
     """
     check_format(format)
-    _check_depth(batch.items)
+    found = []
+    for index, item in enumerate(batch.items):
+        if isinstance(item, _SETS) and (depth := depth_of(item)) > _DEEPEST:
+            message = f"found change sets nested {depth} deep"
+            path = f"items[{index}]"
+            found.append(Diagnostic(Rule.NESTED_CHANGE_SET, message, item.position, path))
+    if found:
+        raise EncodeError(tuple(found))
     preparation = Preparation(format, dialect, batch.items)
-    if isinstance(batch, BatchRequest):
-        return with_format(
-            replace(batch, items=tuple(map(preparation.request_item, batch.items))), format
-        )
-    return with_format(
-        replace(batch, items=tuple(map(preparation.response_item, batch.items))), format
-    )
+    items = tuple([preparation.item(item) for item in batch.items])
+    return with_format(replace(batch, items=items), format)
 
 
 def depth_of(item: Item) -> int:
@@ -76,17 +81,6 @@ def depth_of(item: Item) -> int:
     while level := [inner for outer in level if isinstance(outer, _SETS) for inner in outer.items]:
         depth += 1
     return depth
-
-
-def _check_depth(items: Iterable[Item]) -> None:
-    found = []
-    for index, item in enumerate(items):
-        if isinstance(item, _SETS) and (depth := depth_of(item)) > _DEEPEST:
-            message = f"found change sets nested {depth} deep"
-            path = f"items[{index}]"
-            found.append(Diagnostic(Rule.NESTED_CHANGE_SET, message, item.position, path))
-    if found:
-        raise EncodeError(tuple(found))
 
 
 class Preparation:
@@ -107,65 +101,40 @@ class Preparation:
 
     def add(self, item: Item) -> None:
         """Take note of the identifiers in an item of a batch that is not known as a whole."""
-        self._use((item,))
+        self._used.update(map(self._key, _names_in((item,))))
 
-    def request_item(self, item: RequestItem) -> RequestItem:
-        """Return the operation or change set as it is written."""
-        if isinstance(item, ChangeSet):
-            return self._change_set(item)
-        return self._operation(item, None, self._json)
+    def item(self, item: _Item, group: str | None = None) -> _Item:
+        """Return an item as it is written; `group` is the change set that it is in.
 
-    def response_item(self, item: ResponseItem) -> ResponseItem:
-        """Return the response, or the responses to a change set, as they are written."""
-        if isinstance(item, ChangeSetResponse):
-            return self._change_set_response(item)
-        return self._response(item)
+        Where change sets have no names, that is the empty string.
+        """
+        if isinstance(item, Operation | OperationResponse):
+            return self._message(item, group)
+        group = ""
+        if self._json:
+            group = self._generated("g") if item.id is None else item.id
+        items = tuple([self.item(inner, group) for inner in item.items])
+        return keep_places(item, replace(item, items=items, id=group if self._json else None))
 
-    def _change_set(self, item: ChangeSet) -> ChangeSet:
-        group = self._group_id(item.id)
-        items = [
-            self._change_set(inner)
-            if isinstance(inner, ChangeSet)
-            else self._operation(inner, group, True)
-            for inner in item.items
-        ]
-        return keep_places(item, ChangeSet(items, id=group))
-
-    def _change_set_response(self, item: ChangeSetResponse) -> ChangeSetResponse:
-        group = self._group_id(item.id)
-        items = [
-            self._change_set_response(inner)
-            if isinstance(inner, ChangeSetResponse)
-            else self._response(inner)
-            for inner in item.items
-        ]
-        return keep_places(item, ChangeSetResponse(items, id=group))
-
-    def _operation(self, item: Operation, group: str | None, needs_id: bool) -> Operation:
-        id = self._generated("") if item.id is None and needs_id else item.id
-        headers, body, depends_on = item.headers, item.body, item.depends_on
+    def _message(self, item: _Message, group: str | None) -> _Message:
+        id, body = item.id, item.body
+        headers: Headers = item.headers
+        if id is None and (self._json or (group is not None and isinstance(item, Operation))):
+            id = self._generated("")
         if self._json:
             headers, body = self._json_content(headers, body)
+        elif self._dialect.content_length and body and "content-length" not in headers:
+            headers = Headers((*headers.pairs, ("Content-Length", str(len(body)))))
+        changed = item
+        if id != item.id or headers is not item.headers or body is not item.body:
+            changed = replace(item, id=id, headers=headers, body=body)
+        if self._json and id is not None and isinstance(item, Operation):
             depends_on = self._dependencies(item, group)
-            if id is not None and group is not None:
+            if depends_on != item.depends_on:
+                changed = replace(changed, depends_on=depends_on)
+            if group is not None:
                 self._group_of[self._key(id)] = group
-        else:
-            headers = self._with_length(headers, body)
-        if (id, depends_on) == (item.id, item.depends_on) and _same(item, headers, body):
-            return item
-        changed = replace(item, id=id, headers=headers, body=body, depends_on=depends_on)
-        return keep_places(item, changed)
-
-    def _response(self, item: OperationResponse) -> OperationResponse:
-        id, headers, body = item.id, item.headers, item.body
-        if self._json:
-            id = self._generated("") if id is None else id
-            headers, body = self._json_content(headers, body)
-        else:
-            headers = self._with_length(headers, body)
-        if id == item.id and _same(item, headers, body):
-            return item
-        return keep_places(item, replace(item, id=id, headers=headers, body=body))
+        return item if changed is item else keep_places(item, changed)
 
     def _dependencies(self, item: Operation, own_group: str | None) -> tuple[str, ...]:
         """Add what the URL refers to, and the groups of what is depended on (OData JSON, 19.1)."""
@@ -182,11 +151,6 @@ class Preparation:
                 found.setdefault(self._key(group), group)
         return (*item.depends_on, *tuple(found.values())[count:])
 
-    def _with_length(self, headers: Headers, body: bytes) -> Headers:
-        if not (self._dialect.content_length and body) or "content-length" in headers:
-            return headers
-        return Headers((*headers.pairs, ("Content-Length", str(len(body)))))
-
     def _json_content(self, headers: Headers, body: bytes) -> tuple[Headers, bytes]:
         """Leave out what a JSON batch does not carry; in base64 the blanks around a body stay."""
         if "content-length" in headers:
@@ -198,13 +162,8 @@ class Preparation:
                 body = stripped
         return headers, body
 
-    def _group_id(self, id: str | None) -> str | None:
-        if not self._json:
-            return None
-        return self._generated("g") if id is None else id
-
     def _generated(self, prefix: str) -> str:
-        self._use(self._unread)
+        self._used.update(map(self._key, _names_in(self._unread)))
         self._unread.clear()
         number = self._next[prefix]
         while f"{prefix}{number}" in self._used:
@@ -212,32 +171,20 @@ class Preparation:
         self._next[prefix] = number + 1
         return f"{prefix}{number}"
 
-    def _use(self, items: Iterable[Item]) -> None:
-        self._used.update(map(self._key, _names_in(items)))
-
-
-def _same(item: Operation | OperationResponse, headers: Headers, body: bytes) -> bool:
-    return headers is item.headers and body is item.body
-
 
 def _names_in(items: Iterable[Item]) -> Iterator[str]:
     """Yield the identifiers that the items use, and all that might be taken for a reference."""
     for item in items:
         if item.id is not None:
             yield item.id
-        if isinstance(item, ChangeSet | ChangeSetResponse):
+        if isinstance(item, _SETS):
             yield from _names_in(item.items)
         elif isinstance(item, Operation):
             yield from item.depends_on
-            yield from _references_in(item)
-
-
-def _references_in(item: Operation) -> Iterator[str]:
-    texts = [item.url, item.condition or "", *item.headers.get_all("if-match")]
-    texts += item.headers.get_all("if-none-match")
-    for text in texts:
-        if "$" in text:
-            yield from grammar.DOLLAR_NUMBER.findall(text)
-    if b"$" in item.body:
-        for number in grammar.DOLLAR_NUMBER_BYTES.findall(item.body):
-            yield number.decode("ascii")
+            fields = (item.headers.get_all(name) for name in ("if-match", "if-none-match"))
+            for text in (item.url, item.condition or "", *chain.from_iterable(fields)):
+                if "$" in text:
+                    yield from grammar.DOLLAR_NUMBER.findall(text)
+            if b"$" in item.body:
+                for number in grammar.DOLLAR_NUMBER_BYTES.findall(item.body):
+                    yield number.decode("ascii")
