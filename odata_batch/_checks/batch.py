@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from odata_batch._checks.messages import MessageRules, Messages, Scope
-from odata_batch._checks.services import service_rules
+from odata_batch._checks.services import Served, checks_for
 from odata_batch._graph.expressions import ETAG_FIELDS, references_outside_body
 from odata_batch._graph.names import Names, key_of
 from odata_batch._graph.urls import reference_in
@@ -103,7 +103,8 @@ class RequestRules(_Walk):
         severity = dict(scope.dialect.severities).get(Rule.REFERENCE_ACROSS_CHANGE_SETS)
         # Where it is more than a note, a reference stays in its change set and leads to a member.
         self._within_change_sets = severity is not None and severity > Severity.NOTE
-        self._service = service_rules(scope, self.say, self._names)
+        self._service_checks = checks_for(scope.dialect)
+        self._served = Served(scope, self.say, self._names)
 
     def check(self, item: RequestItem, index: int) -> None:
         """Check the item, whose index among the items of the batch is given."""
@@ -176,8 +177,8 @@ class RequestRules(_Walk):
             self._check_other_references(item, source)
         if item.id is not None:
             self._check_id(item.id, source)
-        if self._service is not None:
-            self._service.operation(item, source)
+        for check in self._service_checks:
+            check(item, source, self._served)
 
     def _known(self, name: str, source: int) -> int | None:
         """Return the operation that a name stands for, if it comes before this one."""

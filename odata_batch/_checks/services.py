@@ -1,17 +1,18 @@
 """What one service refuses, or silently does otherwise, though the standard allows it.
 
-What a service takes is in the fields of its `Dialect`, each with its source there; here is one
-function for each rule about one operation, and `ServiceRules` for those that count and compare. As
-the dialects of the standard ask nothing of the kind, `service_rules` then returns `None`, and their
-batches pay nothing. A finding is made where a batch goes too far, at the item that does, so that it
-has a place; work is linear in the number of operations and dependencies.
+What a service takes is in the fields of its `Dialect`, each with its source there. `CHECKS` says
+which of them each check is about: where they are those of the standard, it is not asked, so that
+the batches of the standard's dialects pay nothing. A finding is made where a batch goes too far, at
+the item that does, so that it has a place; work is linear in the number of operations and
+dependencies.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from operator import attrgetter
+from dataclasses import dataclass, field
+from typing import Final, TypeAlias
 
 from odata_batch._checks.messages import Say, Scope, preferences
 from odata_batch._graph.names import Names
@@ -27,44 +28,65 @@ from odata_batch.dialects import ODATA_4_01
 
 _READING = frozenset(("GET", "HEAD"))
 
+
+@dataclass(slots=True)
+class Served:
+    """A batch for one service: what the checks are applied under, and what they have counted."""
+
+    scope: Scope
+    say: Say
+    names: Names
+    change_sets: int = 0
+    entities: set[str] = field(default_factory=set)
+    # Which uniform patterns the dependencies so far follow: none depends on any, each on the one
+    # before, or all others on the same one.
+    parallel: bool = True
+    serial: bool = True
+    shared: set[int] = field(default_factory=set)
+    independent: set[int] = field(default_factory=set)
+    previous: int | None = None
+
+
+Check: TypeAlias = Callable[[Operation, int, Served], None]
+"""Reports what is wrong with an operation that has this index in the index of names."""
+
+
+def checks_for(dialect: Dialect) -> list[Check]:
+    """Return the checks that may have something to say in this dialect."""
+    return [
+        check
+        for check, names in CHECKS
+        if any(getattr(dialect, name) != getattr(ODATA_4_01, name) for name in names)
+    ]
+
+
 # -- one operation ---------------------------------------------------------------------------------
 
 
-def check_url_form(item: Operation, scope: Scope, say: Say) -> None:
+def check_url_form(item: Operation, source: int, batch: Served) -> None:
     """The forms of URL that a service understands; a reference is none of them."""
-    dialect, url = scope.dialect, item.url
-    form = _form_of(url)
+    dialect, url = batch.scope.dialect, item.url
+    authority = None if url.startswith("/") else grammar.AUTHORITY.match(url)
+    form = "path" if url.startswith("/") else "relative" if authority is None else "absolute"
     if form in dialect.url_forms or _is_reference(url, dialect):
         return
-    within = _within_service(url, dialect) if form == "absolute" else None
-    if within is None:
-        mended = f"expected {' or '.join(sorted(dialect.url_forms))}"
-    else:  # whether the host is one of the service is not known here
-        mended = f"expected a relative one, as in {quote(within)}"
+    mended = f"expected {' or '.join(sorted(dialect.url_forms))}"
+    if authority is not None:  # whether the host is one of the service is not known here
+        path = url[authority.end() :]
+        segment = _first_segment(path)
+        if _is_root_segment(segment, dialect):
+            path = path[len(segment) + 1 :]
+        if _first_segment(path):
+            within = path if "path" in dialect.url_forms else path.removeprefix("/")
+            mended = f"expected a relative one, as in {quote(within)}"
     what = "is a path" if form == "path" else f"is {form}"
-    say(Rule.URL_FORM, f"URL {quote(url)} {what}, which {dialect.name} does not take; {mended}")
+    message = f"URL {quote(url)} {what}, which {dialect.name} does not take; {mended}"
+    batch.say(Rule.URL_FORM, message)
 
 
 def _is_reference(url: str, dialect: Dialect) -> bool:
     relative = url.removeprefix("/") if dialect.paths_from_service_root else url
     return referenced_id(relative) is not None
-
-
-def _form_of(url: str) -> str:
-    if url.startswith("/"):
-        return "path"
-    return "absolute" if grammar.AUTHORITY.match(url) else "relative"
-
-
-def _within_service(url: str, dialect: Dialect) -> str | None:
-    """Return an absolute URL without authority and root segment; `None` if no segment is left."""
-    path = grammar.AUTHORITY.sub("", url, count=1)
-    segment = _first_segment(path)
-    if _is_root_segment(segment, dialect):
-        path = path[len(segment) + 1 :]
-    if not _first_segment(path):
-        return None
-    return path if "path" in dialect.url_forms else path.removeprefix("/")
 
 
 def _is_root_segment(segment: str, dialect: Dialect) -> bool:
@@ -76,28 +98,30 @@ def _first_segment(url: str) -> str:
     return url.removeprefix("/").partition("?")[0].partition("#")[0].partition("/")[0]
 
 
-def check_root_segment(item: Operation, scope: Scope, say: Say) -> None:
+def check_root_segment(item: Operation, source: int, batch: Served) -> None:
     """First segments that belong to the URL of the batch, such as the version of a service."""
     segment = _first_segment(item.url)
-    if _is_root_segment(segment, scope.dialect):
+    if _is_root_segment(segment, batch.scope.dialect):
         rest = item.url.removeprefix("/")[len(segment) :]
         mended = f"write {quote(rest)}" if _first_segment(rest) else "expected a URL below it"
         found = f"URL {quote(item.url)} begins with {segment}"
-        belongs = f"which for {scope.dialect.name} belongs to the URL of the batch"
-        say(Rule.URL_ROOT_SEGMENT, f"{found}, {belongs}; {mended}")
+        belongs = f"which for {batch.scope.dialect.name} belongs to the URL of the batch"
+        batch.say(Rule.URL_ROOT_SEGMENT, f"{found}, {belongs}; {mended}")
 
 
-def check_reference_support(item: Operation, scope: Scope, say: Say) -> None:
+def check_reference_support(item: Operation, source: int, batch: Served) -> None:
     """References, to a service that resolves none."""
-    if scope.dialect.references == "none" and _is_reference(item.url, scope.dialect):
-        found = f"URL {quote(item.url)} is a reference, which {scope.dialect.name} does not resolve"
+    dialect = batch.scope.dialect
+    if dialect.references == "none" and _is_reference(item.url, dialect):
+        found = f"URL {quote(item.url)} is a reference, which {dialect.name} does not resolve"
         mended = "send it in a later batch, with the URL that the other request returned"
-        say(Rule.REFERENCE_NOT_SUPPORTED, f"{found}; {mended}")
+        batch.say(Rule.REFERENCE_NOT_SUPPORTED, f"{found}; {mended}")
 
 
-def check_structured_body(item: Operation, scope: Scope, say: Say) -> None:
+def check_structured_body(item: Operation, source: int, batch: Served) -> None:
     """Bodies in JSON batches, to a service that reads JSON objects and arrays alone."""
-    if scope.dialect.json_bodies != "structured" or scope.format != "json" or not item.body:
+    dialect = batch.scope.dialect
+    if dialect.json_bodies != "structured" or batch.scope.format != "json" or not item.body:
         return
     content_type = item.headers.get("content-type")
     if content_type is not None and not parse_media_type(content_type).is_json:
@@ -106,146 +130,62 @@ def check_structured_body(item: Operation, scope: Scope, say: Say) -> None:
         return
     else:
         found = f"the body {quote(item.body)} is not a JSON object or array"
-    message = f"{found}; {scope.dialect.name} takes it outside of batches only"
-    say(Rule.JSON_BODY_NOT_STRUCTURED, message)
+    message = f"{found}; {dialect.name} takes it outside of batches only"
+    batch.say(Rule.JSON_BODY_NOT_STRUCTURED, message)
 
 
-SERVICE_OPERATION: tuple[Callable[[Operation, Scope, Say], None], ...] = (
-    check_url_form,
-    check_root_segment,
-    check_reference_support,
-    check_structured_body,
-)
-
-# -- the items of a batch --------------------------------------------------------------------------
-
-_asked = attrgetter(
-    "operations",
-    "change_sets",
-    "change_set_operations",
-    "url_forms",
-    "root_segments",
-    "references",
-    "ids_ignore_case",
-    "dependencies",
-    "transactions",
-    "atomicity_groups",
-    "json_bodies",
-)
+# -- an operation among others ---------------------------------------------------------------------
 
 
-def service_rules(scope: Scope, say: Say, names: Names) -> ServiceRules | None:
-    """Return the rules for the operations of a batch; `None` if the dialect has none."""
-    if _asked(scope.dialect) == _asked(ODATA_4_01):
-        return None
-    return ServiceRules(scope, say, names)
+def check_counts(item: Operation, source: int, batch: Served) -> None:
+    """How many operations and change sets a service takes, and whether it takes sets as one."""
+    dialect, say = batch.scope.dialect, batch.say
+    if source == dialect.operations:
+        message = f"{dialect.name} takes {_number(source, 'operation')}; split the batch"
+        say(Rule.TOO_MANY_OPERATIONS, message)
+    change_set = batch.names.change_set(source)
+    if change_set is None:
+        return
+    members = source - batch.names.members[change_set].start
+    if members == 0:
+        if batch.change_sets == dialect.change_sets:
+            limit = _number(batch.change_sets, "change set")
+            say(Rule.TOO_MANY_CHANGE_SETS, f"{dialect.name} takes {limit}; split the batch")
+        batch.change_sets += 1
+    if members == dialect.change_set_operations:
+        limit = _number(members, "operation")
+        say(Rule.CHANGE_SET_TOO_LARGE, f"{dialect.name} takes {limit} in a change set")
+    if members == 1 and not dialect.atomicity_groups:
+        found = f"{dialect.name} does not execute the operations of a change set as one"
+        message = f"{found}: what succeeded stays when another fails; send each on its own"
+        say(Rule.ATOMICITY_IGNORED, message)
 
 
-class ServiceRules:
-    """Applies the rules to the operations of one batch request, in order."""
+def _number(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
-    def __init__(self, scope: Scope, say: Say, names: Names) -> None:
-        self._scope = scope
-        self._say = say
-        self._names = names
-        self._operations = 0
-        self._change_sets = 0
-        self._change_set: int | None = None
-        self._members = 0
-        self._query_first = False
-        self._entities: set[str] = set()
-        self._dependencies = _Dependencies()
 
-    def operation(self, item: Operation, source: int) -> None:
-        """Check the operation that has this index in the index of names."""
-        change_set = self._names.change_set(source)
-        for rule in SERVICE_OPERATION:
-            rule(item, self._scope, self._say)
-        self._count(change_set)
-        transactions = self._scope.dialect.transactions
-        if transactions != "optional":
-            self._check_write(item, change_set)
-        if transactions == "single":
-            self._check_query(item, change_set)
-            self._check_entity(item, change_set)
-        if self._scope.dialect.dependencies != "any":
-            self._check_dependencies(item, source)
-        if item.id is not None:
-            first = self._names.operations[self._names.named(item.id)[0]].id
-            if first != item.id:
-                found = f"the ids {quote(first or '')} and {quote(item.id)} differ in case alone"
-                name = self._scope.dialect.name
-                self._say(Rule.ID_CASE_IGNORED, f"{found}, which {name} ignores")
-
-    def _count(self, change_set: int | None) -> None:
-        dialect = self._scope.dialect
-        self._operations += 1
-        if self._operations - 1 == dialect.operations:
-            limit = _number(dialect.operations, "operation")
-            message = f"{dialect.name} takes {limit}; split the batch"
-            self._say(Rule.TOO_MANY_OPERATIONS, message)
-        if change_set is None:
-            return
-        if change_set != self._change_set:
-            self._change_set = change_set
-            self._members = 0
-            self._change_sets += 1
-            if self._change_sets - 1 == dialect.change_sets:
-                limit = _number(dialect.change_sets, "change set")
-                message = f"{dialect.name} takes {limit}; split the batch"
-                self._say(Rule.TOO_MANY_CHANGE_SETS, message)
-        self._members += 1
-        self._check_members()
-
-    def _check_members(self) -> None:
-        dialect = self._scope.dialect
-        if self._members - 1 == dialect.change_set_operations:
-            limit = _number(dialect.change_set_operations, "operation")
-            message = f"{dialect.name} takes {limit} in a change set"
-            self._say(Rule.CHANGE_SET_TOO_LARGE, message)
-        if self._members == 2 and not dialect.atomicity_groups:
-            found = f"{dialect.name} does not execute the operations of a change set as one"
-            message = f"{found}: what succeeded stays when another fails; send each on its own"
-            self._say(Rule.ATOMICITY_IGNORED, message)
-
-    def _check_write(self, item: Operation, change_set: int | None) -> None:
-        if change_set is None and item.method not in _READING:
-            found = f"{item.method} {quote(item.url)} is in no change set"
-            message = f"{found}; {self._scope.dialect.name} wants one around what changes data"
-            self._say(Rule.WRITE_OUTSIDE_CHANGE_SET, message)
-
-    def _check_query(self, item: Operation, change_set: int | None) -> None:
-        is_query = change_set is None and item.method in _READING
-        if self._operations == 1:
-            self._query_first = is_query
-        elif is_query or (self._query_first and self._operations == 2):
-            message = f"a query is the only operation of a batch for {self._scope.dialect.name}"
-            self._say(Rule.QUERY_NOT_ALONE, message)
-
-    def _check_entity(self, item: Operation, change_set: int | None) -> None:
-        if change_set is None or item.method == "POST":  # the URL of a new entity is not known
-            return
-        entity = _entity_of(item.url)
-        if entity in self._entities:
-            found = f"{item.method} {quote(item.url)} is the second operation on this entity"
-            message = f"{found}; {self._scope.dialect.name} takes one"
-            self._say(Rule.ENTITY_TWICE, message)
-        self._entities.add(entity)
-
-    def _check_dependencies(self, item: Operation, source: int) -> None:
-        # A name that is no id so far is a group's, or wrong, which is found elsewhere.
-        firsts = (self._names.named(name)[:1] for name in item.depends_on)
-        targets = {first for named in firsts for first in named if first < source}
-        if item.depends_on and not targets:
-            return
-        uniform = self._dependencies.uniform
-        own = source if item.id is None else self._names.named(item.id)[0]
-        self._dependencies.add(targets, own)
-        if uniform and not self._dependencies.uniform:
-            found = f"{item.method} {quote(item.url)} depends on others in another way than before"
-            mended = "let each depend on the one before, or all others on one, or none on any"
-            name = self._scope.dialect.name
-            self._say(Rule.DEPENDENCIES_MIXED, f"{found}; for {name}, {mended}")
+def check_transactions(item: Operation, source: int, batch: Served) -> None:
+    """Writes that a service takes in change sets only, maybe one batch with one change set."""
+    names, say, name = batch.names, batch.say, batch.scope.dialect.name
+    is_alone, reads = names.change_set(source) is None, item.method in _READING
+    if is_alone and not reads:
+        found = f"{item.method} {quote(item.url)} is in no change set"
+        message = f"{found}; {name} wants one around what changes data"
+        say(Rule.WRITE_OUTSIDE_CHANGE_SET, message)
+    if batch.scope.dialect.transactions != "single":
+        return
+    follows_query = source == 1 and names.operations[0].method in _READING
+    follows_query = follows_query and names.change_set(0) is None
+    if source and ((is_alone and reads) or follows_query):
+        say(Rule.QUERY_NOT_ALONE, f"a query is the only operation of a batch for {name}")
+    if is_alone or item.method == "POST":  # the URL of a new entity is not known
+        return
+    entity = _entity_of(item.url)
+    if entity in batch.entities:
+        found = f"{item.method} {quote(item.url)} is the second operation on this entity"
+        say(Rule.ENTITY_TWICE, f"{found}; {name} takes one")
+    batch.entities.add(entity)
 
 
 # What stands between commas, those in quotes aside: keys of OData URL Conventions, 4.3.1. Each
@@ -265,36 +205,53 @@ def _entity_of(url: str) -> str:
     return f"{resource}({','.join(sorted(_KEY.findall(keys[:-1])))})"
 
 
-def _number(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+def check_dependencies(item: Operation, source: int, batch: Served) -> None:
+    """Dependencies that a service takes in a uniform pattern only."""
+    # A name that is no id so far is a group's, or wrong, which is found elsewhere.
+    firsts = (batch.names.named(name)[:1] for name in item.depends_on)
+    targets = {first for named in firsts for first in named if first < source}
+    if item.depends_on and not targets:
+        return
+    own = source if item.id is None else batch.names.named(item.id)[0]
+    was_uniform = _is_uniform(batch)
+    batch.parallel = batch.parallel and not targets
+    batch.serial = batch.serial and (batch.previous is None or batch.previous in targets)
+    batch.shared |= targets
+    if not targets:
+        batch.independent.add(own)
+    batch.previous = own
+    if was_uniform and not _is_uniform(batch):
+        found = f"{item.method} {quote(item.url)} depends on others in another way than before"
+        mended = "let each depend on the one before, or all others on one, or none on any"
+        batch.say(Rule.DEPENDENCIES_MIXED, f"{found}; for {batch.scope.dialect.name}, {mended}")
 
 
-class _Dependencies:
-    """Which uniform patterns the dependencies of the requests so far follow."""
+def _is_uniform(batch: Served) -> bool:
+    same = len(batch.shared) == 1 and batch.independent <= batch.shared
+    return batch.parallel or batch.serial or same
 
-    def __init__(self) -> None:
-        self._parallel = True
-        self._serial = True
-        self._shared: set[int] = set()
-        self._independent: set[int] = set()
-        self._previous: int | None = None
-        self._started = False
 
-    @property
-    def uniform(self) -> bool:
-        """Whether none depends on any, each on the one before, or all others on the same one."""
-        same = len(self._shared) == 1 and self._independent <= self._shared
-        return self._parallel or self._serial or same
+def check_id_case(item: Operation, source: int, batch: Served) -> None:
+    """Identifiers that are the same to a service that ignores case."""
+    if item.id is None:
+        return
+    first = batch.names.operations[batch.names.named(item.id)[0]].id
+    if first != item.id:
+        found = f"the ids {quote(first or '')} and {quote(item.id)} differ in case alone"
+        batch.say(Rule.ID_CASE_IGNORED, f"{found}, which {batch.scope.dialect.name} ignores")
 
-    def add(self, targets: set[int], source: int) -> None:
-        """Take the next request, which depends on these."""
-        self._parallel = self._parallel and not targets
-        self._serial = self._serial and (self._previous in targets or not self._started)
-        self._shared |= targets
-        if not targets:
-            self._independent.add(source)
-        self._previous = source
-        self._started = True
+
+CHECKS: Final[tuple[tuple[Check, tuple[str, ...]], ...]] = (
+    (check_url_form, ("url_forms",)),
+    (check_root_segment, ("root_segments",)),
+    (check_reference_support, ("references",)),
+    (check_structured_body, ("json_bodies",)),
+    (check_counts, ("operations", "change_sets", "change_set_operations", "atomicity_groups")),
+    (check_transactions, ("transactions",)),
+    (check_dependencies, ("dependencies",)),
+    (check_id_case, ("ids_ignore_case",)),
+)
+"""Each check, and the fields of `Dialect` that it is about."""
 
 
 # -- the batch as it is sent -----------------------------------------------------------------------
