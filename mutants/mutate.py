@@ -163,11 +163,11 @@ def mutants_of(path: Path, count: int, seed: int) -> list[Mutant]:
             module = wrapper.module.deep_replace(node, drawn.choice(changed))
             assert isinstance(module, libcst.Module)
             text = module.code
-            diff = "".join(
-                difflib.unified_diff(
-                    source.splitlines(True), text.splitlines(True), str(path), str(path), n=1
-                )
+            name = path.relative_to(ROOT).as_posix()
+            lines_of_diff = difflib.unified_diff(
+                source.splitlines(True), text.splitlines(True), name, name, n=1
             )
+            diff = "".join(lines_of_diff)
             mutants.append(Mutant(number=len(mutants) + 1, lines=lines, source=text, diff=diff))
     return mutants
 
