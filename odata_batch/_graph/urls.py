@@ -57,7 +57,7 @@ _PARAMETERS = re.compile(";[^/]*")
 # taken for the long spelling of a dot or slash                       RFC 3629, 3 and 10
 _UNCLEAR_ENCODING = re.compile("%(?:[01][0-9a-f]|7f|c[01]|e0%[89]|f0%8|f8%8|fc%8)", re.IGNORECASE)
 
-_DEFAULT_PORTS: Final = {"http": "80", "https": "443"}
+_DEFAULT_PORTS: Final[Mapping[str, str]] = {"http": "80", "https": "443"}
 _NO_LOCATIONS: Final[Mapping[str, str]] = MappingProxyType({})
 
 

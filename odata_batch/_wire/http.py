@@ -93,7 +93,7 @@ def serialize_response(status: int, reason: str | None, headers: Headers, body: 
     return head.encode("latin-1") + body
 
 
-_USUAL_STATUS_LINES = {
+_USUAL_STATUS_LINES: Final[Mapping[bytes, tuple[int, str]]] = {
     f"HTTP/1.1 {status} {reason}".encode("ascii"): (status, reason)
     for status, reason in REASONS.items()
 }

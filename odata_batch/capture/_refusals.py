@@ -35,8 +35,11 @@ _XML_MESSAGES = (
 _JSON_START = re.compile(rb"\s*[\[{]")
 _JSON_BATCH = re.compile(rb'"(?:requests|responses)"\s*:\s*\[')
 # The arrays of a batch, and what is in their elements.
-_JSON_ITEMS: Final = {"requests": {"method", "url"}, "responses": {"id", "status"}}
-_JSON_ERRORS = {"error", "odata.error"}
+_JSON_ITEMS: Final[Mapping[str, set[str]]] = {
+    "requests": {"method", "url"},
+    "responses": {"id", "status"},
+}
+_JSON_ERRORS = frozenset(("error", "odata.error"))
 _DELIMITER = re.compile(rb"\s*--[^\s>]")
 _JSON_MESSAGES: Final = ("message", "Message", "error_description", "detail", "title")
 _FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
