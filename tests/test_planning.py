@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any, Literal
 
 import pytest
 from hypothesis import given
@@ -24,18 +25,18 @@ from odata_batch import (
     UnresolvedReference,
     decode_request,
     encode_request,
-    is_throttled,
+    find_references,
     match,
     prepare,
     remaining,
     retry_after,
     split,
 )
-from odata_batch._graph.references import Dependencies, dependencies_of
-from odata_batch._model.dialect import Format
-from odata_batch.dialects import ODATA_4_01, Dialect
 from odata_batch.strategies import batch_requests
 
+from . import corpora
+
+Format = Literal["multipart", "json"]
 Item = Operation | ChangeSet
 
 
@@ -43,26 +44,27 @@ def delete(id: str, *depends_on: str) -> Operation:
     return Operation.delete(f"People({id})", id=id, depends_on=depends_on)
 
 
-def ids(batch: BatchRequest) -> str:
-    """Return the identifiers of the operations, those of a change set in brackets."""
-    return " ".join(
-        f"[{ids(BatchRequest(item.items))}]" if isinstance(item, ChangeSet) else str(item.id)
-        for item in batch.items
-    )
+def ids(items: tuple[Item, ...]) -> list[Any]:
+    """Return the identifiers of the operations, those of a change set in a list of their own."""
+    return [ids(item.items) if isinstance(item, ChangeSet) else item.id for item in items]
 
 
 # -- split -----------------------------------------------------------------------------------------
 
 
-def pieces(
-    *items: Item, most: int, format: Format = "multipart", dialect: Dialect = ODATA_4_01
-) -> list[str]:
-    found = split(BatchRequest(items), max_operations=most, format=format, dialect=dialect)
-    return [ids(piece) for piece in found]
-
-
-def test_operations_are_split_in_order() -> None:
-    assert pieces(*map(delete, "abcde"), most=2) == ["a b", "c d", "e"]
+@pytest.mark.parametrize("row", corpora.rows("plans", "split"), ids=corpora.about)
+def test_the_corpus_of_pieces(row: corpora.Row) -> None:
+    batch, dialect, most = (
+        corpora.request(row["batch"]),
+        corpora.dialect(row),
+        row.get("max_operations"),
+    )
+    try:
+        pieces = split(batch, max_operations=most, format=row["format"], dialect=dialect)
+    except EncodeError as error:
+        assert corpora.listed(error.diagnostics) == row["error"]
+    else:
+        assert [ids(piece.items) for piece in pieces] == row["pieces"]
 
 
 def test_what_fits_is_not_split() -> None:
@@ -70,95 +72,10 @@ def test_what_fits_is_not_split() -> None:
     assert split(batch, max_operations=2) == (batch,)
 
 
-def test_an_empty_batch_needs_no_batches() -> None:
-    assert split(BatchRequest([]), max_operations=1) == ()
-
-
 def test_every_piece_says_what_the_batch_says() -> None:
     batch = BatchRequest(map(delete, "ab"), continue_on_error=False, annotations=[("x", b"1")])
     for piece in split(batch, max_operations=1):
         assert (piece.continue_on_error, piece.annotations) == (False, (("x", b"1"),))
-
-
-def test_a_change_set_is_not_cut() -> None:
-    change_set = ChangeSet([delete("b"), delete("c")])
-    assert pieces(delete("a"), change_set, delete("d"), most=2) == ["a", "[b c]", "d"]
-
-
-def test_generated_identifiers_are_those_of_the_whole() -> None:
-    batch = BatchRequest([ChangeSet([Operation.delete("People(1)")]) for _ in range(3)])
-    assert [ids(piece) for piece in split(batch, max_operations=1)] == ["[1]", "[2]", "[3]"]
-    single = BatchRequest([Operation.get("People")] * 2)
-    assert [ids(piece) for piece in split(single, max_operations=1, format="json")] == ["1", "2"]
-
-
-@pytest.mark.parametrize(
-    ("later", "format"),
-    [
-        pytest.param(Operation.get("$b/Orders", id="c"), "multipart", id="url"),
-        pytest.param(
-            Operation.get("People", headers={"If-Match": "$b"}, id="c"), "multipart", id="tag"
-        ),
-        pytest.param(Operation.get("People?$filter=$b/ID", id="c"), "multipart", id="value"),
-        pytest.param(
-            Operation.post("People", json={"Boss@odata.bind": ["$b"]}, id="c"),
-            "multipart",
-            id="body",
-        ),
-        pytest.param(delete("c", "b"), "json", id="dependsOn"),
-        pytest.param(replace(delete("c"), condition="$b/$succeeded"), "json", id="condition"),
-    ],
-)
-def test_an_operation_stays_with_what_it_refers_to(later: Operation, format: Format) -> None:
-    steps = (delete("a"), delete("b"), later, delete("d"))
-    assert pieces(*steps, most=2, format=format) == ["a", "b c", "d"]
-
-
-def test_bodies_refer_to_nothing_where_the_dialect_has_no_references() -> None:
-    dialect = replace(ODATA_4_01, references="none")
-    price = Operation.post("Prices", json=["$b"], id="c")
-    assert pieces(delete("a"), delete("b"), price, most=2, dialect=dialect) == ["a b", "c"]
-
-
-def test_a_body_that_holds_a_string_like_a_reference_to_nothing_or_to_itself_is_no_matter() -> None:
-    price = Operation.post("Prices", json=["$9", "$c"], id="c")
-    assert pieces(delete("a"), delete("b"), price, most=2) == ["a b", "c"]
-
-
-def test_a_body_refers_to_the_same_change_set_first() -> None:
-    change_sets = [
-        ChangeSet([delete("1"), Operation.post("People", json=["$1"], id="2")]) for _ in range(2)
-    ]
-    assert pieces(*change_sets, most=2) == ["[1 2]", "[1 2]"]
-
-
-def test_an_operation_stays_with_the_group_that_it_depends_on() -> None:
-    group = ChangeSet([delete("a"), delete("b")], id="g")
-    assert pieces(delete("x"), group, delete("c", "g"), most=3, format="json") == ["x", "[a b] c"]
-
-
-def test_a_dependency_on_nothing_in_the_batch_keeps_nothing_together() -> None:
-    assert pieces(delete("a"), Operation.get("$z", id="b"), most=1) == ["a", "b"]
-
-
-def test_what_belongs_together_is_brought_together_where_what_is_between_does_not_fit() -> None:
-    last = Operation.get("$a", id="e")
-    assert pieces(*map(delete, "abcd"), last, most=2) == ["a e", "b c", "d"]
-
-
-def test_order_is_kept_where_all_fits() -> None:
-    last = Operation.get("$a", id="c")
-    assert pieces(delete("x"), delete("a"), delete("b"), last, most=3) == ["x", "a b c"]
-
-
-def test_an_oversized_closure_is_an_error_that_names_it() -> None:
-    batch = BatchRequest([delete("x"), delete("a"), Operation.get("$a", id="b"), delete("y")])
-    with pytest.raises(EncodeError) as caught:
-        split(batch, max_operations=1)
-    (found,) = caught.value.diagnostics
-    message = "found 2 operations that belong together, a batch may have 1: "
-    assert found.message == message + "'DELETE People(a)', 'GET $a'"
-    assert (found.rule, found.path) == (Rule.LIMIT_EXCEEDED, "items[1]")
 
 
 def test_a_large_closure_is_named_in_part() -> None:
@@ -170,52 +87,6 @@ def test_a_large_closure_is_named_in_part() -> None:
         "found 30 operations that belong together, a batch may have 29: "
     )
     assert found.message.endswith(", 'DELETE People(19)', 10 more")
-
-
-def test_all_oversized_closures_are_named_at_once() -> None:
-    change_sets = [ChangeSet([delete("a"), delete("b")]), ChangeSet([delete("c"), delete("d")])]
-    with pytest.raises(EncodeError) as caught:
-        split(BatchRequest(change_sets), max_operations=1)
-    assert [found.path for found in caught.value.diagnostics] == ["items[0]", "items[1]"]
-
-
-def test_the_dialect_says_how_many_operations_a_batch_may_have() -> None:
-    dialect = replace(ODATA_4_01, operations=2)
-    assert len(split(BatchRequest(map(delete, "abc")), dialect=dialect)) == 2
-    assert len(split(BatchRequest(map(delete, "abc")), max_operations=3, dialect=dialect)) == 1
-
-
-def test_the_dialect_says_how_many_change_sets_a_batch_may_have() -> None:
-    dialect = replace(ODATA_4_01, change_sets=1)
-    steps = (ChangeSet([delete("a")]), delete("b"), ChangeSet([delete("c")]))
-    assert pieces(*steps, most=9, dialect=dialect) == ["[a] b", "[c]"]
-
-
-def test_the_dialect_says_how_many_operations_a_change_set_may_have() -> None:
-    dialect = replace(ODATA_4_01, change_set_operations=1)
-    batch = BatchRequest([delete("x"), ChangeSet([delete("a"), delete("b")])])
-    with pytest.raises(EncodeError) as caught:
-        split(batch, max_operations=9, dialect=dialect)
-    (found,) = caught.value.diagnostics
-    message = "found 2 operations that belong together, a change set may have 1: "
-    assert found.message == message + "'DELETE People(a)', 'DELETE People(b)'"
-    assert found.path == "items[1]"
-
-
-def test_change_sets_that_belong_together_are_named_where_a_batch_has_one() -> None:
-    dialect = replace(ODATA_4_01, change_sets=1)
-    other = ChangeSet([Operation.patch("$a", json={}, id="b")])
-    with pytest.raises(EncodeError) as caught:
-        split(BatchRequest([ChangeSet([delete("a")]), other]), max_operations=9, dialect=dialect)
-    message = "found 2 change sets that belong together, a batch may have 1: "
-    (found,) = caught.value.diagnostics
-    assert found.message == message + "'DELETE People(a)', 'PATCH $a'"
-
-
-def test_where_a_change_set_is_the_whole_batch_every_item_is() -> None:
-    dialect = replace(ODATA_4_01, transactions="single")
-    steps = (ChangeSet([delete("a")]), Operation.get("People", id="b"), ChangeSet([delete("c")]))
-    assert pieces(*steps, most=9, dialect=dialect) == ["[a]", "b", "[c]"]
 
 
 def test_how_many_must_be_known_and_positive() -> None:
@@ -249,8 +120,19 @@ def test_a_long_batch_is_split_with_its_dependencies() -> None:
         split(whole, max_operations=9_999, format="json")
 
 
-def resolved(dependencies: Dependencies) -> int:
-    return sum(edge.target is not None for edge in dependencies.edges)
+def references(batch: BatchRequest) -> int:
+    """Return how many references and dependencies are to something in the batch."""
+    known = {item.id for item in (*batch.operations(), *batch.items)}
+    return sum(
+        len(
+            known
+            & {
+                *item.depends_on,
+                *(each.id for each in find_references(item) if each.place != "body"),
+            }
+        )
+        for item in batch.operations()
+    )
 
 
 @given(st.data(), st.sampled_from(("multipart", "json")), st.integers(1, 8))
@@ -266,9 +148,7 @@ def test_the_pieces_are_the_batch(data: st.DataObject, format: Format, most: int
         map(str, prepared.items)
     )
     order = {id(operation): place for place, operation in enumerate(prepared.operations())}
-    whole = dependencies_of(prepared, format=format)
-    parts = [dependencies_of(piece, format=format) for piece in found]
-    assert sum(map(resolved, parts)) == resolved(whole)
+    assert sum(map(references, found)) == references(prepared)
     for piece in found:
         places = [order[id(operation)] for operation in piece.operations()]
         assert places == sorted(places)
@@ -280,28 +160,28 @@ def test_the_pieces_are_the_batch(data: st.DataObject, format: Format, most: int
 # -- remaining: what is sent again -----------------------------------------------------------------
 
 
-def again(
-    *items: Item,
-    statuses: dict[str, int],
-    when: Callable[[Outcome], bool] = is_throttled,
-    format: Format = "multipart",
-    dialect: Dialect = ODATA_4_01,
-) -> str:
-    return ids(remaining(BatchRequest(items), statuses, when=when, format=format, dialect=dialect))
+@pytest.mark.parametrize("row", corpora.rows("plans", "remaining"), ids=corpora.about)
+def test_the_corpus_of_what_is_sent_again(row: corpora.Row) -> None:
+    batch, dialect, format = corpora.request(row["batch"]), corpora.dialect(row), row["format"]
+    results: BatchResult | dict[str, int]
+    if "statuses" in row:
+        results = row["statuses"]
+    else:
+        response = None if row["response"] is None else corpora.response(row["response"])
+        results = match(batch, response, format=format, dialect=dialect, status=row.get("status"))
+    try:
+        rest = remaining(batch, results, format=format, dialect=dialect)
+    except UnresolvedReference as error:
+        assert str(error) == row["error"]
+    else:
+        assert rest == corpora.request(row["rest"])
 
 
-def test_what_was_throttled_is_sent_again() -> None:
-    statuses = {"a": 200, "b": 429, "c": 404, "d": 503, "e": 304}
-    assert again(*map(delete, "abcde"), statuses=statuses) == "b d"
-
-
-def test_what_is_unknown_is_not_sent_again_unless_asked() -> None:
-    assert again(*map(delete, "abc"), statuses={"a": 100, "c": 200}) == ""
-
-    def is_unknown(outcome: Outcome) -> bool:
-        return outcome.state is State.UNKNOWN
-
-    assert again(*map(delete, "abc"), statuses={"a": 100, "c": 200}, when=is_unknown) == "a b"
+def test_what_is_unknown_is_sent_again_if_asked() -> None:
+    batch, statuses = BatchRequest(map(delete, "abc")), {"a": 100, "c": 200}
+    assert remaining(batch, statuses).items == ()
+    rest = remaining(batch, statuses, when=lambda outcome: outcome.state is State.UNKNOWN)
+    assert ids(rest.items) == ["a", "b"]
 
 
 def test_what_has_succeeded_is_sent_again_if_asked() -> None:
@@ -311,81 +191,6 @@ def test_what_has_succeeded_is_sent_again_if_asked() -> None:
     assert batch.items == steps
 
 
-def test_everything_else_of_the_batch_is_kept() -> None:
-    batch = BatchRequest([delete("a")], continue_on_error=True, annotations=[("x", b"1")])
-    assert remaining(batch, {"a": 429}, format="json") == batch
-    assert remaining(batch, {"a": 200}, format="json") == replace(batch, items=())
-
-
-def test_dependents_are_sent_again_with_what_took_them_down() -> None:
-    steps = (delete("a"), delete("b", "a"), delete("c", "b"), delete("d"))
-    statuses = {"a": 429, "b": 424, "c": 424, "d": 200}
-    assert again(*steps, statuses=statuses, format="json") == "a b c"
-
-
-def test_dependents_of_what_failed_for_good_are_not_sent_again() -> None:
-    steps = (delete("a"), delete("b"), delete("c", "a", "b"), delete("d", "c"))
-    statuses = {"a": 429, "b": 400, "c": 424, "d": 429}
-    assert again(*steps, statuses=statuses, format="json") == "a"
-
-
-def test_a_424_without_a_cause_is_not_sent_again() -> None:
-    assert again(delete("a"), delete("b"), statuses={"a": 429, "b": 424}) == "a"
-
-
-def test_dependencies_on_what_has_succeeded_are_pruned() -> None:
-    group = ChangeSet([delete("a")], id="g")
-    steps = (group, delete("b"), delete("c", "a", "g", "b"), delete("d", "c"))
-    statuses = {"a": 204, "b": 429, "c": 424, "d": 424}
-    batch = remaining(BatchRequest(steps), statuses, format="json")
-    assert batch.items == (delete("b"), delete("c", "b"), delete("d", "c"))
-    encode_request(batch, format="json")
-
-
-def test_a_group_is_sent_again_as_a_whole() -> None:
-    group = ChangeSet([delete("a"), delete("b")], id="g")
-    statuses = {"a": 200, "b": 429, "c": 424}
-    batch = remaining(BatchRequest([group, delete("c", "g")]), statuses, format="json")
-    assert batch.items == (group, delete("c", "g"))
-
-
-def test_a_member_of_a_group_that_is_sent_again_may_have_no_status() -> None:
-    group = ChangeSet([delete("a"), delete("b")], id="g")
-    assert again(group, statuses={"b": 429}, format="json") == "[a b]"
-
-
-@pytest.mark.parametrize("other", [400, 100])
-def test_a_group_with_a_failure_of_another_kind_is_not_sent_again(other: int) -> None:
-    group = ChangeSet([delete("a"), delete("b")], id="g")
-    assert again(group, statuses={"a": other, "b": 429}, format="json") == ""
-
-
-def test_a_member_depends_on_its_group_without_harm() -> None:
-    group = ChangeSet([delete("a"), delete("b", "a", "g")], id="g")
-    assert again(group, statuses={"a": 429, "b": 424}, format="json") == "[a b]"
-
-
-def test_a_group_that_a_dependency_took_down_is_sent_again_with_it() -> None:
-    group = ChangeSet([delete("b"), delete("c", "a")], id="g")
-    statuses = {"a": 503, "b": 424, "c": 424}
-    assert again(delete("a"), group, statuses=statuses, format="json") == "a [b c]"
-    statuses = {"a": 500, "b": 424, "c": 424}
-    assert again(delete("a"), group, statuses=statuses, format="json") == ""
-
-
-def test_where_change_sets_are_not_atomic_their_members_stand_alone() -> None:
-    dialect = replace(ODATA_4_01, atomicity_groups=False)
-    group = ChangeSet([delete("a"), delete("b"), delete("d", "b")], id="g")
-    steps = (group, delete("c", "g"))
-    statuses = {"a": 200, "b": 429, "c": 424, "d": 424}
-    assert again(*steps, statuses=statuses, format="json", dialect=dialect) == "[b d] c"
-
-
-def test_a_change_set_within_a_change_set_stays() -> None:
-    change_set = ChangeSet([delete("a"), ChangeSet([delete("b")])])
-    assert remaining(BatchRequest([change_set]), {"a": 429}).items == (change_set,)
-
-
 def test_ten_thousand_dependencies_of_one_operation_are_pruned() -> None:
     names = [str(number) for number in range(10_000)]
     batch = BatchRequest([*map(delete, names), delete("x", *names)])
@@ -393,157 +198,12 @@ def test_ten_thousand_dependencies_of_one_operation_are_pruned() -> None:
     assert rest.items == (delete("x"),)
 
 
-# -- remaining: references to what is not sent again -----------------------------------------------
-
-
-def outcome(
-    operation: Operation, state: State, status: int | None = None, **headers: str
-) -> Outcome:
-    fields = {name.replace("_", "-"): value for name, value in headers.items()}
-    answer = None if status is None else OperationResponse(status, fields, id=operation.id)
-    return Outcome(operation=operation, response=answer, state=state, reason="")
-
-
-def rest(first: Operation, second: Operation, format: Format = "multipart", **headers: str) -> Item:
-    results = (
-        outcome(first, State.SUCCEEDED, 201, **headers),
-        outcome(second, State.FAILED, 429),
-    )
-    (item,) = remaining(BatchRequest([first, second]), BatchResult(results), format=format).items
-    return item
-
-
-NEW = Operation.post("People", json={}, id="1")
-
-
-@pytest.mark.parametrize(
-    ("url", "location", "expected"),
-    [
-        ("$1", "http://host/People(7)", "http://host/People(7)"),
-        ("$1/Orders", "/service/People(7)", "/service/People(7)/Orders"),
-        ("$1/Orders", "HTTPS://host/People/7/", "HTTPS://host/People/7/Orders"),
-        ("$1?$select=ID", "http://host/People/7/", "http://host/People/7/?$select=ID"),
-    ],
-)
-def test_a_url_that_refers_to_what_has_succeeded_gets_its_location(
-    url: str, location: str, expected: str
-) -> None:
-    found = rest(NEW, Operation.get(url, id="2"), location=location)
-    assert found == Operation.get(expected, id="2")
-
-
-def test_a_url_is_rewritten_together_with_the_dependency_that_it_implies() -> None:
-    found = rest(NEW, Operation.get("$1", id="2"), format="json", location="/People(7)")
-    assert found == Operation.get("/People(7)", id="2")
-
-
-@pytest.mark.parametrize(
-    "location", ["People(7)", "//host/People(7)", "/P?a=b", "/P#a", "ftp://x/y"]
-)
-def test_a_location_that_is_not_absolute_is_refused(location: str) -> None:
-    with pytest.raises(UnresolvedReference) as caught:
-        rest(NEW, Operation.get("$1/Orders", id="2"), location=location)
-    message = "'GET $1/Orders' refers to '1', which is not sent again and has the Location "
-    assert str(caught.value) == f"{message}{location!r}, expected an absolute one"
-
-
-@pytest.mark.parametrize("method", ["GET", "PUT", "PATCH"])
-def test_a_request_without_location_stands_for_its_own_url(method: str) -> None:
-    first = Operation(method, "People(1)", id="1")
-    batch = BatchRequest([first, Operation.post("$1/Orders", json={}, id="2")])
-    (again,) = remaining(batch, {"1": 200, "2": 503}).operations()
-    assert again.url == "People(1)/Orders"
-
-
-@pytest.mark.parametrize("url", ["People?$top=1", "$0", "People/"])
-def test_not_every_url_can_be_continued(url: str) -> None:
-    batch = BatchRequest([Operation.get(url, id="1"), Operation.get("$1/Orders", id="2")])
-    with pytest.raises(UnresolvedReference, match="no Location"):
-        remaining(batch, {"1": 200, "2": 503})
-
-
-def test_a_string_that_looks_like_a_reference_may_be_a_price() -> None:
-    posts = [Operation.post("Items", json={"Price": "$5"}, id=str(n)) for n in range(1, 8)]
-    statuses = {str(n): 201 for n in range(1, 8)} | {"2": 429, "3": 503}
-    again = remaining(BatchRequest(posts), statuses)
-    assert [each.id for each in again.operations()] == ["2", "3"]
-    assert len(split(BatchRequest(posts), max_operations=1)) == 7
-
-
-def test_a_url_without_location_is_refused() -> None:
-    with pytest.raises(UnresolvedReference) as caught:
-        remaining(BatchRequest([NEW, Operation.get("$1", id="2")]), {"1": 201, "2": 429})
-    message = "'GET $1' refers to '1', which is not sent again and has no Location, "
-    assert str(caught.value) == message + "expected an absolute one"
-
-
-def test_a_tag_that_refers_to_what_has_succeeded_gets_its_etag() -> None:
-    fields = [("If-Match", "$1"), ("A", "$1"), ("If-None-Match", "$1")]
-    found = rest(NEW, Operation.delete("People(7)", headers=fields, id="2"), ETag='"x"')
-    assert isinstance(found, Operation)
-    assert found.headers.pairs == (("If-Match", '"x"'), ("A", "$1"), ("If-None-Match", '"x"'))
-
-
-def test_a_tag_in_a_list_is_refused() -> None:
-    with pytest.raises(UnresolvedReference) as caught:
-        rest(
-            NEW, Operation.delete("People(7)", headers={"If-Match": '"y", $1'}, id="2"), ETag='"x"'
-        )
-    message = (
-        "'DELETE People(7)' refers to '1', which is not sent again, in its if-match; rewrite it"
-    )
-    assert str(caught.value) == message
-
-
-def test_a_reference_behind_the_service_root_is_refused() -> None:
-    dialect = replace(ODATA_4_01, references="rooted", root_segments=frozenset(("v1",)))
-    batch = BatchRequest([NEW, Operation.get("/v1/$1", id="2")])
-    with pytest.raises(UnresolvedReference) as caught:
-        remaining(batch, {"1": 201, "2": 429}, dialect=dialect)
-    message = "'GET /v1/$1' refers to '1', which is not sent again, in its url; rewrite it"
-    assert str(caught.value) == message
-
-
-def test_a_name_that_is_nowhere_in_the_batch_stays() -> None:
-    batch = BatchRequest([delete("a", "z")])
-    assert remaining(batch, {"a": 429}, format="json") == batch
-
-
-def test_a_tag_without_etag_is_refused() -> None:
-    with pytest.raises(UnresolvedReference) as caught:
-        rest(NEW, Operation.delete("People(7)", headers={"If-Match": "$1"}, id="2"))
-    message = "'DELETE People(7)' refers to '1', which is not sent again and has no ETag"
-    assert str(caught.value) == message
-
-
-@pytest.mark.parametrize(
-    ("second", "place"),
-    [
-        (Operation.get("People?$filter=$1/ID", id="2"), "query"),
-        (replace(delete("2", "1"), condition="$1/$succeeded"), "condition"),
-        (Operation.post("Orders", json={"Person@odata.bind": "$1"}, id="2"), "body"),
-    ],
-)
-def test_other_references_to_what_has_succeeded_are_refused(second: Operation, place: str) -> None:
-    with pytest.raises(UnresolvedReference) as caught:
-        rest(NEW, second, format="json", location="/People(7)")
-    assert str(caught.value) == (
-        f"'{second.method} {second.url}' refers to '1', which is not sent again, "
-        f"in its {place}; rewrite it"
-    )
-
-
-def test_references_to_what_is_sent_again_stay() -> None:
-    second = Operation.get("$1/Orders?$filter=$1/ID", headers={"If-Match": "$1"}, id="2")
-    assert again(NEW, second, statuses={"1": 429, "2": 424}) == "1 2"
-
-
 # -- remaining: results ----------------------------------------------------------------------------
 
 
 def test_results_are_those_of_the_batch() -> None:
     batch = BatchRequest([delete("a")])
-    other = BatchResult((outcome(delete("b"), State.FAILED, 429),))
+    other = match(BatchRequest([delete("b")]), None)
     with pytest.raises(ValueError, match=r"^the results are those of another batch$"):
         remaining(batch, other)
     message = r"^the results are those of another batch, none of this has id 'b'$"
@@ -551,71 +211,12 @@ def test_results_are_those_of_the_batch() -> None:
         remaining(batch, {"b": 429})
 
 
-def test_identifiers_are_found_without_regard_to_case_where_the_dialect_says_so() -> None:
-    dialect = replace(ODATA_4_01, ids_ignore_case=True)
-    assert again(delete("a"), delete("b"), statuses={"A": 429}, dialect=dialect) == "a"
-
-
-def test_operations_without_identifier_have_no_status() -> None:
-    assert again(Operation.get("People"), delete("a"), statuses={"a": 429}) == "a"
-
-
-@pytest.mark.parametrize(("status", "expected"), [(429, "b c d"), (400, "")])
-def test_what_was_not_executed_is_sent_again_with_what_stopped_the_batch(
-    status: int, expected: str
-) -> None:
-    batch = BatchRequest(map(delete, "abcd"))
-    answers = [OperationResponse(204, id="a"), OperationResponse(status, id="b")]
-    results = match(batch, BatchResponse(answers))
-    assert results["d"].state is State.NOT_EXECUTED
-    assert ids(remaining(batch, results)) == expected
-
-
-def test_a_change_set_can_stop_a_batch() -> None:
-    change_set = ChangeSet([delete("b"), delete("c")])
-    batch = BatchRequest([delete("a"), change_set, delete("d")])
-    answers = [OperationResponse(204, id="a"), OperationResponse(503)]
-    assert ids(remaining(batch, match(batch, BatchResponse(answers)))) == "[b c] d"
-
-
-@pytest.mark.parametrize(("status", "expected"), [(503, "a b c"), (400, "b")])
-def test_what_a_json_batch_did_not_execute_is_sent_again_if_all_failures_are(
-    status: int, expected: str
-) -> None:
-    batch = BatchRequest(map(delete, "abc"), continue_on_error=False)
-    results = BatchResult(
-        (
-            outcome(batch.operations()[0], State.FAILED, status),
-            outcome(batch.operations()[1], State.FAILED, 429),
-            outcome(batch.operations()[2], State.NOT_EXECUTED),
-        )
-    )
-    assert ids(remaining(batch, results, format="json")) == expected
-
-
-def test_what_waits_is_not_sent_again() -> None:
-    batch = BatchRequest([delete("a"), delete("b", "a")])
-    results = BatchResult(
-        (
-            outcome(batch.operations()[0], State.PENDING, 202),
-            outcome(batch.operations()[1], State.FAILED, 429),
-        )
-    )
-    assert ids(remaining(batch, results, format="json")) == ""
-
-
-def test_a_batch_that_was_refused_as_a_whole_is_sent_again() -> None:
-    batch = BatchRequest([delete("a"), ChangeSet([delete("b")])])
-    assert remaining(batch, match(batch, None, status=429)) == batch
-    assert remaining(batch, match(batch, None, status=400)).items == ()
-
-
 def test_the_rest_of_a_piece_is_found_by_the_results_of_the_piece() -> None:
     whole = BatchRequest([Operation.delete(f"People({number})") for number in range(4)])
     _, piece = split(whole, max_operations=2, format="json")
     answers = [OperationResponse(429, id="4"), OperationResponse(204, id="3")]
     results = match(piece, BatchResponse(answers), format="json")
-    assert ids(remaining(piece, results, format="json")) == "4"
+    assert ids(remaining(piece, results, format="json").items) == ["4"]
 
 
 @given(st.data(), st.sampled_from(("multipart", "json")))
@@ -809,14 +410,6 @@ def test_results_are_a_result_or_a_mapping() -> None:
         remaining(BatchRequest([]), [])  # type: ignore[arg-type]  # wrong on purpose
 
 
-def test_what_binds_to_nothing_or_to_itself_keeps_nothing_together() -> None:
-    posts = [
-        Operation.post("A", json={"X@odata.bind": "$9"}, id="1"),
-        Operation.post("B", json={"X@odata.bind": "$2"}, id="2"),
-    ]
-    assert len(split(BatchRequest(posts), max_operations=1)) == 2
-
-
 def test_what_is_sent_next_is_written_as_it_was_read() -> None:
     payload = encode_request(BatchRequest(map(delete, "ab")), format="json")
     batch = decode_request(payload.body, payload.content_type)
@@ -827,3 +420,15 @@ def test_what_is_sent_next_is_written_as_it_was_read() -> None:
     pieces = split(by_hand, max_operations=1, format="json")
     assert [piece.format for piece in pieces] == [None, None]
     assert remaining(by_hand, {"a": 429}, format="json").format is None
+
+
+def test_a_condition_about_a_group_that_is_not_sent_again_is_refused() -> None:
+    group = ChangeSet([delete("a")], id="g")
+    batch = BatchRequest([group, replace(delete("b"), condition="$g eq 1")])
+    with pytest.raises(UnresolvedReference, match="in its condition; rewrite it"):
+        remaining(batch, {"a": 200, "b": 429}, format="json")
+
+
+def test_an_empty_change_set_at_the_end_is_left_out() -> None:
+    batch = BatchRequest([delete("a"), ChangeSet([])])
+    assert remaining(batch, {"a": 429}).items == (delete("a"),)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -60,7 +61,7 @@ class Unit(Generic[_Message]):
         return [entry.message for entry in self.entries]
 
 
-class Fitting(Generic[_Message]):
+class Fitting(ABC, Generic[_Message]):
     """The items of a batch, and what is lost while they are made fit for the other format."""
 
     def __init__(self, items: Iterable[Item], dialect: Dialect) -> None:
@@ -86,9 +87,9 @@ class Fitting(Generic[_Message]):
             else:
                 self.lose(Rule.EMPTY_CHANGE_SET, "the empty change set is left out", place)
 
+    @abstractmethod
     def leaves(self, item: Item) -> tuple[_Message, ...]:
         """Return the messages of an item."""
-        raise NotImplementedError
 
     def entries(self) -> Iterator[Entry[_Message]]:
         """Yield all messages in order."""
@@ -151,6 +152,7 @@ class Fitting(Generic[_Message]):
         headers: Headers = entry.message.headers
         body: bytes = entry.message.body
         types = headers.get_all("content-type")
+        content_type = ", ".join(types)
         found: list[Diagnostic] = []
         with suppress(Stop):  # a limit, which is reported, too
             fields = [("Content-Type", value) for value in types]
@@ -162,9 +164,7 @@ class Fitting(Generic[_Message]):
             entry.message = replace(entry.message, body=b"")
         elif found:
             # JSON can only carry the octets under another type.
-            given_up = (
-                f"Content-Type {quote(', '.join(types))} becomes" if any(types) else "it gets"
-            )
+            given_up = f"Content-Type {quote(content_type)} becomes" if content_type else "it gets"
             message = f"{given_up} {_OCTETS}, so that the octets are kept: {found[0].message}"
             self.lose(found[0].rule, message, entry.place)
             pairs = (*without(headers, "content-type").pairs, ("Content-Type", _OCTETS))
