@@ -4,11 +4,14 @@
 for an idle hour. No profile has a deadline: under coverage the first example is always slow.
 """
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 from odata_batch import Dialect
 
 from .helpers import PROFILE
+
+pytest.register_assert_rewrite("tests.batches")
 
 # The parent is named, because Hypothesis chooses another one where it sees a CI server.
 BASE = settings(

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Literal, TypeAlias
 
 from odata_batch import (
     BatchError,
@@ -26,6 +27,9 @@ from odata_batch.dialects import ODATA_4_01
 
 PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "default")
 """How much is tried, of generated examples and of splits: quick, default or thorough."""
+
+Format: TypeAlias = Literal["multipart", "json"]
+FORMATS: tuple[Format, ...] = ("multipart", "json")
 
 CRLF = b"\r\n"
 MULTIPART = "multipart/mixed; boundary=b"

@@ -1,0 +1,291 @@
+"""Batches in one line of text, payloads of them that nobody has checked, and what is found there.
+
+Items are separated by "; ", and "{ " and " }" enclose those of a change set:
+
+    1: GET People; g{ 2: POST $1/Orders after 1; 3: PATCH a [If-Match: $1] = {} }; GET b after g
+
+A message is an id, a method and a URL or else a status, and what follows: dependencies, a
+condition, fields in brackets, a body; `3 * GET People` is three of them. A finding is a line, too:
+its rule, where it was found (as `0.1` for `items[0].items[1]`), and its message.
+
+A table of cases has such lines, the findings indented below the batch, a comment above it that says
+what the case is about, and before a bar what it is read and written with:
+
+    # Members of a change set are told apart by their ids.
+    multipart 4.0 ids_ignore_case=True | { a: POST People; A: POST People }
+        duplicate-id 0.1: the id 'A' is used twice
+
+Without a format it is read in both. What reading warns of, writing refuses in the same words,
+unless `read` tells that it is mended; what only `write` refuses cannot be read. The items are those
+of a request, or of a `response`.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from base64 import urlsafe_b64encode
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from itertools import count
+from typing import Any, TypeVar
+
+import pytest
+
+from odata_batch import (
+    BatchRequest,
+    BatchResponse,
+    ChangeSet,
+    ChangeSetResponse,
+    Diagnostic,
+    Dialect,
+    EncodeError,
+    Headers,
+    Operation,
+    OperationResponse,
+    Severity,
+    check_request,
+    check_response,
+    encode_request,
+    encode_response,
+)
+from odata_batch.dialects import ODATA_4_01, PRESETS
+
+from .helpers import CRLF, FORMATS, JSON, MULTIPART, PART_HEAD, Format, part
+
+Message = Operation | OperationResponse
+Set = ChangeSet | ChangeSetResponse
+Item = Message | Set
+Batch = BatchRequest | BatchResponse
+_T = TypeVar("_T")
+
+MESSAGE = re.compile(
+    r"(?:(?P<id>\S+): )?(?P<what>\S+)(?: (?P<url>(?!\[|= |after |if )\S+))?"
+    r"(?: after (?P<after>[^\[=]*?))?(?: if (?P<condition>[^\[]*?))?"
+    r"(?P<headers>(?: \[[^\]]*\])*)(?: = (?P<body>.*))?"
+)
+
+
+def _message(text: str) -> dict[str, Any]:
+    found = MESSAGE.fullmatch(text)
+    assert found, text
+    fields = re.findall(r"\[([^:\]]*): ?([^\]]*)\]", found["headers"])
+    body = (found["body"] or "").encode()
+    after = (found["after"] or "").split()
+    return {**found.groupdict(), "headers": Headers(fields), "body": body, "after": after}
+
+
+def operation(text: str) -> Operation:
+    """Return the operation that a line says."""
+    it = _message(text)
+    return Operation(
+        it["what"],
+        it["url"] or "",
+        it["headers"],
+        it["body"],
+        id=it["id"],
+        depends_on=it["after"],
+        condition=it["condition"],
+    )
+
+
+def answer(text: str) -> OperationResponse:
+    """Return the response that a line says."""
+    it = _message(text)
+    return OperationResponse(int(it["what"]), it["headers"], it["body"], id=it["id"])
+
+
+def _items(text: str, message: Callable[[str], _T], group: Callable[..., _T]) -> list[_T]:
+    stack: list[tuple[str, list[_T]]] = [("", [])]
+    for token in re.split(r"(\S*\{ | \}|; )", text):
+        if token.endswith("{ "):
+            stack.append((token[:-2], []))
+        elif token == " }":
+            name, items = stack.pop()
+            stack[-1][1].append(group(items, id=name or None))
+        elif token not in ("", "; "):
+            times, _, each = token.rpartition(" * ")
+            stack[-1][1].extend(message(each) for _ in range(int(times or 1)))
+    ((_, items),) = stack
+    return items
+
+
+def request(text: str, **options: Any) -> BatchRequest:
+    """Return the request that a line says; the options are those of the constructor."""
+    items: list[Operation | ChangeSet] = _items(text, operation, ChangeSet)
+    return BatchRequest(items, **options)
+
+
+def response(text: str, **options: Any) -> BatchResponse:
+    """Return the response that a line says; the options are those of the constructor."""
+    items: list[OperationResponse | ChangeSetResponse] = _items(text, answer, ChangeSetResponse)
+    return BatchResponse(items, **options)
+
+
+# -- payloads --------------------------------------------------------------------------------------
+
+
+def payload(of: Batch, format: Format) -> tuple[bytes, str]:
+    """Return the octets of a batch, right or wrong, and their Content-Type.
+
+    Where the format wants an id or the name of a group and there is none, one is made up. What the
+    format has no place for is left out.
+    """
+    ids = (f"made-up-{number}" for number in count())
+    if format == "json":
+        members = b",".join(_objects(of.items, None, ids))
+        name = b"requests" if isinstance(of, BatchRequest) else b"responses"
+        link = of.next_link if isinstance(of, BatchResponse) else None
+        rest = b"" if link is None else b',"@odata.nextLink":' + _quoted(link)
+        return b'{"%b":[%b]%b}' % (name, members, rest), JSON
+    body = b"".join(_part(item, b"b", ids) for item in of.items)
+    return body if isinstance(
+        of, BatchResponse
+    ) and of.truncated else body + b"--b--\r\n", MULTIPART
+
+
+def _quoted(text: str) -> bytes:
+    return json.dumps(text).encode()
+
+
+def _objects(items: Iterable[Item], group: str | None, ids: Iterator[str]) -> Iterator[bytes]:
+    for item in items:
+        if isinstance(item, Set):
+            yield from _objects(item.items, item.id or next(ids), ids)
+            continue
+        members: dict[str, object] = {"id": next(ids) if item.id is None else item.id}
+        if group is not None:
+            members["atomicityGroup"] = group
+        if isinstance(item, OperationResponse):
+            members["status"] = item.status
+        else:
+            members |= {"method": item.method, "url": item.url}
+            members |= {"dependsOn": item.depends_on} if item.depends_on else {}
+            members |= {} if item.condition is None else {"if": item.condition}
+        if item.headers or group is not None:
+            members["headers"] = {name.lower(): value for name, value in item.headers.pairs}
+        body = b""
+        if item.body:
+            kind = item.headers.get("content-type", JSON)
+            in_base64 = _quoted(urlsafe_b64encode(item.body).decode())
+            text = _quoted(item.body.decode("latin-1")) if kind.startswith("text/") else in_base64
+            body = b',"body":' + (item.body if "json" in kind else text)
+        yield json.dumps(members).encode()[:-1] + body + b"}"
+
+
+def _part(item: Item, boundary: bytes, ids: Iterator[str]) -> bytes:
+    if isinstance(item, Set):
+        inner = bytes([boundary[0] + 1])  # begins with no outer one
+        content = b"".join(_part(each, inner, ids) for each in item.items)
+        head = b"Content-Type: multipart/mixed; boundary=" + inner + CRLF
+        return part(content + b"--" + inner + b"--", head=head, boundary=boundary)
+    id = (
+        next(ids)
+        if item.id is None and boundary != b"b" and isinstance(item, Operation)
+        else item.id
+    )
+    if isinstance(item, Operation):
+        start = f"{item.method} {item.url} HTTP/1.1".encode("utf-8", "surrogateescape")
+    else:
+        start = b"HTTP/1.1 %d Fine" % item.status
+    fields = "".join(f"{name}: {value}\r\n" for name, value in item.headers.pairs).encode("latin-1")
+    head = PART_HEAD if id is None else PART_HEAD + b"Content-ID: " + id.encode() + CRLF
+    return part(start + CRLF + fields + CRLF + item.body, head=head, boundary=boundary)
+
+
+# -- findings --------------------------------------------------------------------------------------
+
+
+def line(found: Diagnostic) -> str:
+    """Return the rule, the place and the message of a finding."""
+    place = found.path.replace("items[", "").replace("]", "")
+    message = re.sub(", first at byte [0-9]+$", "", found.message)
+    return f"{found.rule.slug} {place}: {message}" if place else f"{found.rule.slug}: {message}"
+
+
+def check(of: Batch, format: Format, **options: Any) -> tuple[Diagnostic, ...]:
+    """Return what checking the batch finds, which nobody has checked before."""
+    body, content_type = payload(of, format)
+    if isinstance(of, BatchRequest):
+        return check_request(body, content_type, **options).diagnostics
+    return check_response(body, content_type, **options).diagnostics
+
+
+def read(of: str | Batch, format: Format = "multipart", **options: Any) -> list[str]:
+    """Return what reading the batch finds, as lines; a text is a request."""
+    found = check(request(of) if isinstance(of, str) else of, format, **options)
+    return [line(each) for each in found]
+
+
+def refused(of: str | Batch, format: Format = "multipart", **options: Any) -> list[str]:
+    """Return what keeps the batch from being written, as lines; a text is a request."""
+    batch = request(of) if isinstance(of, str) else of
+    try:
+        if isinstance(batch, BatchRequest):
+            encode_request(batch, format=format, **options)
+        else:
+            encode_response(batch, format=format, **options)
+    except EncodeError as error:
+        return [line(each) for each in error.diagnostics]
+    return []
+
+
+def places(found: Iterable[str]) -> list[str]:
+    """Return the findings without their messages."""
+    return [each.partition(":")[0] for each in found]
+
+
+# -- tables ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Case:
+    """One case of a table."""
+
+    about: str
+    words: tuple[str, ...]
+    text: str
+    expected: tuple[str, ...]
+
+    @property
+    def formats(self) -> list[Format]:
+        return [each for each in FORMATS if each in self.words] or [*FORMATS]
+
+    @property
+    def dialect(self) -> Dialect:
+        presets = [PRESETS[word] for word in self.words if word in PRESETS]
+        fields = [word.split("=") for word in self.words if "=" in word]
+        values = {name: ast.literal_eval(value) for name, value in fields}
+        sets = {name: frozenset(it) for name, it in values.items() if isinstance(it, set | tuple)}
+        return replace(presets[0] if presets else ODATA_4_01, **{**values, **sets})
+
+    def batch(self) -> Batch:
+        return response(self.text) if "response" in self.words else request(self.text)
+
+    def run(self) -> None:
+        """Read and write the batch, and compare what is found."""
+        for format in self.formats:
+            if "write" not in self.words:
+                found = check(self.batch(), format, dialect=self.dialect)
+                assert [line(each) for each in found] == [*self.expected]
+                heard = [line(each) for each in found if each.severity > Severity.NOTE]
+            else:
+                heard = [*self.expected]
+            if "read" not in self.words:
+                assert refused(self.batch(), format, dialect=self.dialect) == heard
+
+
+def cases(table: str) -> pytest.MarkDecorator:
+    """Run a test with each case of the table."""
+    found: list[Case] = []
+    about = ""
+    for text in filter(None, table.splitlines()):
+        if text.startswith("# "):
+            about = text[2:]
+        elif text.startswith("    "):
+            found[-1] = replace(found[-1], expected=(*found[-1].expected, text[4:]))
+        else:
+            words, _, batch = text.rpartition(" | ")
+            found.append(Case(about, tuple(words.split()), batch, ()))
+    return pytest.mark.parametrize("case", found, ids=lambda case: f"{case.about} {case.text}")

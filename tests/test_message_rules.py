@@ -1,0 +1,528 @@
+"""The rules for one message and for the outer header section, in reading and in writing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from odata_batch import (
+    BatchRequest,
+    BatchResponse,
+    Dialect,
+    EncodeError,
+    LimitExceeded,
+    Limits,
+    Operation,
+    OperationResponse,
+    check_request,
+    check_response,
+    decode_request,
+    encode_request,
+    encode_response,
+)
+
+from .batches import Case, cases, line, places, read, refused, request, response
+from .helpers import FORMATS, JSON, MULTIPART, batch, part
+
+get = Operation.get
+
+# -- URLs ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "People",
+        "/service/People(1)?$top=1",
+        "People('%C3%A9')",
+        "People?$filter=Time%20eq%2010:00",
+        "/",
+        ".",
+        "A%20b",
+        "A?$filter=B%20eq%20%27%25%27",
+        "http://host:1234/service/People(1)",
+        "HTTPS://host/",
+        "http://h/%7e",
+    ],
+)
+def test_the_usual_urls_have_no_findings(url: str) -> None:
+    assert read(BatchRequest([get(url)])) == []
+    absolute = "://" in url
+    assert places(read(BatchRequest([get(url)]), "json")) == ["json-url-absolute 0"] * absolute
+
+
+NOTES = ("json-url-absolute", "json-url-empty", "url-colon", "url-fragment")
+
+
+@pytest.mark.parametrize(
+    ("format", "url", "expected"),
+    [
+        ("multipart", "a b", "url-blanks 0: URL 'a b' has blanks, expected %20"),
+        ("json", "a\tb", "control-character 0: URL 'a\\tb' has a control character"),
+        ("json", "a\r\nb", "control-character 0: URL 'a\\r\\nb' has a control character"),
+        ("both", "a\\b", "url-backslash 0: URL 'a\\\\b' has a backslash"),
+        ("both", "é", "url-characters 0: URL 'é' has 'é', expected a percent-encoding"),
+        ("both", "{a}", "url-characters 0: URL '{a}' has '{', expected a percent-encoding"),
+        ("both", "{%", "url-characters 0: URL '{%' has '{', expected a percent-encoding"),
+        (
+            "multipart",
+            "\udcff",
+            "url-characters 0: URL '\\udcff' has '\\udcff', expected a percent-encoding",
+        ),
+        ("multipart", "//host/a", "url-authority 0: URL '//host/a' begins with two slashes"),
+        ("json", "//host/a", "json-url-authority 0: URL '//host/a' begins with two slashes"),
+        ("both", "a#b", "url-fragment 0: URL 'a#b' has a fragment"),
+        ("both", "urn:x", "url-scheme 0: URL 'urn:x' begins with 'urn:'"),
+        ("both", "http:x", "url-scheme 0: URL 'http:x' begins with 'http:'"),
+        (
+            "both",
+            "P('a:b')",
+            "url-colon 0: URL \"P('a:b')\" has a colon in its path, expected %3A",
+        ),
+        ("json", "http://h/a", "json-url-absolute 0: URL 'http://h/a' is absolute"),
+        ("json", "", "json-url-empty 0: the URL is empty"),
+        *(
+            ("both", url, f"url-characters 0: URL {url!r} has '%', expected a percent-encoding")
+            for url in ("A%", "%zz", "A%4", "A%4g?x", "A?x=%%20", "A/A%2")
+        ),
+    ],
+)
+def test_an_odd_url_is_reported(format: str, url: str, expected: str) -> None:
+    batch = BatchRequest([get(url, id="1")])
+    for each in FORMATS:
+        if format in (each, "both"):
+            assert read(batch, each) == [expected]
+            if not expected.startswith(NOTES):
+                assert expected in refused(batch, each)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("$batch", "/$batch", "/service/$batch", "http://h/s/$batch?$format=json", "a/$batch/"),
+        *("http://host/service/$batch/", "$batch#a", "$batch()", "$batch%28%29", "$batch//"),
+        *("$batch()/?x", "$batch%2F", "a%5c$batch", "$batch;x=1", "$batch%3Bx", "%24batch"),
+        *(
+            "/a/../$batch",
+            "%24%62atch",
+            "%24batc%68",
+            "%24%62%61%74%63%68",
+            "$batch/.",
+            "$batch/x/..",
+        ),
+        *("$batch//x/../..", "$batch/x/%2e%2E", "$batch/x/..;y", "$batch/x/%2e%2e;y"),
+        *("$batch/%2e%2e/..", "$batch/..;/..", "$batch/x%2f.."),
+    ],
+)
+def test_a_batch_in_a_batch_is_an_error(url: str) -> None:
+    expected = f"nested-batch 0: URL {url!r} names the batch resource"
+    assert expected in read(BatchRequest([Operation.post(url)]))
+    assert expected in refused(BatchRequest([Operation.post(url)]))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *(
+            "batch",
+            "$batches",
+            "$batch(1)",
+            "$batch/1",
+            "my$batch",
+            "$Batch",
+            "%24BATCH",
+            "a?$batch",
+        ),
+        *("$batch/..", "$batch/x/../y", "$batch(%20)", "$batch()1", "%2524batch", "%24%2562atch"),
+        *("People?x=%24%62atch", "People('%62atch')", "People(%24batch)", "%6", "%7x", "x$batch"),
+        *("Orders?$expand=$batch", "Orders?a=/$batch", "Orders#/$batch", "$1"),
+    ],
+)
+def test_what_only_resembles_the_batch_resource_is_none(url: str) -> None:
+    assert "nested-batch 0" not in places(read(BatchRequest([Operation.post(url)])))
+
+
+REQUESTS = """
+# An absolute URL and Host agree, a default port is none, and case does not matter.
+multipart | GET http://example.org/a [Host: example.org]
+multipart | GET HTTPS://Example.org:444?a [Host: example.ORG:444]
+multipart | GET http://h:80/a [Host: h]
+multipart | GET https://H/a [Host: h:443]
+multipart | GET HTTPS://h:443/a [Host: H:443]
+multipart | GET /a [Host: example.com]
+multipart | GET http://example.org/a [Host: example.com]
+    host-conflict 0: URL 'http://example.org/a' is absolute, and Host is 'example.com'
+multipart | GET http://h/a [Host: h:443]
+    host-conflict 0: URL 'http://h/a' is absolute, and Host is 'h:443'
+multipart | GET https://h/a [Host: h:80]
+    host-conflict 0: URL 'https://h/a' is absolute, and Host is 'h:80'
+# The empty URL is none.
+multipart write | GET
+    request-line-syntax 0: the URL is empty
+# Methods that OData does not have are known to a dialect or not.
+multipart | MERGE People(1)
+    method-unknown 0: found the method 'MERGE'
+json | MERGE People(1)
+    json-method-unknown 0: found the method 'MERGE'
+multipart 2 | { MERGE People(1) }
+# A method is written in upper case.
+write multipart | get a
+    method-syntax 0: found the method 'get', expected 'GET'
+# What has no body.
+multipart | GET a [Content-Type: text/plain] = x
+    body-unexpected 0: found a body of 1 octets with 'GET'
+json | GET a [content-type: application/json] = {}
+    json-body-unexpected 0: found a body of 2 octets with 'GET'
+json | DELETE a [content-type: application/json] = {}
+    json-body-unexpected 0: found a body of 2 octets with 'DELETE'
+multipart | DELETE a [content-type: application/json] = {}
+# A version is one.
+multipart | GET a [OData-Version: 4.0;] [OData-MaxVersion: 4.01]
+    version-header 0: found odata-version '4.0;', expected a version such as 4.0
+# A body has a media type.
+multipart | POST a = x
+    content-type-missing 0: a body of 1 octets has no Content-Type
+json | POST a = {}
+    json-content-type-missing 0: a body has no content-type; read as application/json
+# Multipart has no asynchronous requests.
+multipart | GET a [Prefer: return=minimal, respond-async]
+    respond-async-inside 0: found the preference respond-async in one request
+multipart | GET a [Prefer: odata.respond-async] [prefer: b]
+    respond-async-inside 0: found the preference odata.respond-async in one request
+json | GET a [prefer: return=minimal, respond-async]
+# No length, no coding but the batch's.
+multipart | GET a [Transfer-Encoding: chunked]
+    transfer-encoding 0: found Transfer-Encoding 'chunked'
+multipart response | 204 [Transfer-Encoding: chunked]
+    transfer-encoding 0: found Transfer-Encoding 'chunked'
+# Fields have one value.
+multipart write | 1: GET a [Host: a] [host: a] [A: 1] [a: 2]
+multipart write | 1: GET a [Host: a] [host: b]
+    repeated-header 0: host has the values 'a' and 'b'
+# Lengths and ids agree with what they are about.
+multipart write | POST a [Content-Length: 3] [Content-Type: a/b] = x
+    content-length-mismatch 0: Content-Length is '3', the body has 1 octets
+multipart write | 1: GET a [Content-ID: 1]
+multipart write | 1: GET a [Content-ID: 2]
+    content-id-conflict 0: header Content-ID is '2', the id is '1'
+multipart write | GET a [Content-ID: 2]
+    content-id-conflict 0: header Content-ID is '2', the id is None
+json write | 1: POST a [Content-ID: 2] [Content-Length: 3] [Content-Type: a/b] = x
+# Some names are taken, fewer until 3.0.
+multipart 2 | { entity: POST a; root: POST a; it: POST a; all: POST a; this: POST a }
+multipart 2 | { batch: POST a; metadata: POST a }
+    id-unreferencable 0.0: $batch is not a reference to id 'batch'
+    id-unreferencable 0.1: $metadata is not a reference to id 'metadata'
+# The name of a group is an id.
+json | a/b{ 1: DELETE a }
+    id-syntax 0: found the id 'a/b', expected letters, digits and - . _ ~
+"""
+
+
+@cases(REQUESTS)
+def test_requests(case: Case) -> None:
+    case.run()
+
+
+RESPONSES = """
+json response | 200 = "x"
+    json-string-body 0: the body '"x"' is read as a JSON string
+json response | 200 = {}
+# What was created or accepted has a location.
+response | 201
+    created-without-location 0: the response 201 has no Location
+json response | 202
+    accepted-without-location 0: the response 202 has no Location
+multipart response | 201 [Location: x]; 202 [Location: x]
+# Where a client looks for a URL there is no reference.
+json response | 200 [location: $1/a]
+    reference-in-response 0: location is '$1/a'
+json response | 200 [content-location: $1/a]
+    reference-in-response 0: content-location is '$1/a'
+json response | 200 [odata-entityid: $1/a]
+    reference-in-response 0: odata-entityid is '$1/a'
+json response | 200 [location: a(5)]; 200 [etag: $1]
+# AsyncResult is about the whole of a batch.
+multipart response | 200 [AsyncResult: 200]
+    async-result-inside 0: found AsyncResult '200' in one response
+multipart response | 200 [OData-Version: 4]
+    version-header 0: found odata-version '4', expected a version such as 4.0
+# Where there is no body, there is none.
+multipart response | 200 [content-type: text/plain] = x
+multipart write response | 201 [Location: $1] [Content-ID: 2]
+    content-id-conflict 0: header Content-ID is '2', the id is None
+"""
+
+
+@cases(RESPONSES)
+def test_responses(case: Case) -> None:
+    case.run()
+
+
+@pytest.mark.parametrize("status", [100, 199, 204, 304])
+def test_a_body_with_a_status_that_has_none_is_a_warning(status: int) -> None:
+    answer = response(f"{status} [content-type: text/plain] = x")
+    expected = [f"body-forbidden 0: found a body of 1 octets with status {status}"]
+    for format in FORMATS:
+        assert read(answer, format) == refused(answer, format) == expected
+
+
+RESERVED = ("metadata", "entity", "it", "root", "batch", "all", "id", "this", "crossjoin")
+
+
+@pytest.mark.parametrize("id", RESERVED)
+def test_an_identifier_that_cannot_be_referred_to_is_a_note(id: str) -> None:
+    expected = [f"id-unreferencable 0: ${id} is not a reference to id {id!r}"]
+    assert read(f"{id}: GET a") == read(f"{id}: GET a", "json") == expected
+    assert refused(f"{id}: GET a") == []
+
+
+FORBIDDEN = (
+    "authorization",
+    "proxy-authorization",
+    "expect",
+    "from",
+    "max-forwards",
+    "range",
+    "te",
+)
+
+
+@pytest.mark.parametrize("name", FORBIDDEN)
+def test_headers_that_do_not_belong_into_an_operation_are_a_warning(name: str) -> None:
+    expected = [f"forbidden-header 0: found the header {name}"]
+    assert read(f"GET a [{name.title()}: x]") == refused(f"GET a [{name}: x]") == expected
+    dialect = Dialect(name="lax", forbidden_headers=frozenset())
+    assert read(f"GET a [{name}: x]", dialect=dialect) == []
+    assert refused(f"GET a [{name}: x]", dialect=dialect) == []
+
+
+# -- identifiers -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("id", ["", "a b", "é", "<1>", "a/b", "1\n"])
+def test_an_identifier_with_odd_characters_is_a_warning(id: str) -> None:
+    expected = f"id-syntax 0: found the id {id!r}, expected letters, digits and - . _ ~"
+    batch = BatchRequest([get("People", id=id)])
+    assert expected in read(batch, "json")
+    assert expected in refused(batch)
+    assert expected in refused(BatchResponse([OperationResponse(204, id=id)]))
+
+
+def test_an_identifier_is_bounded() -> None:
+    limits = Limits(id=3)
+    encode_request(request("abc: GET a"), limits=limits)
+    (found,) = refused("abcd: GET a", limits=limits)
+    assert found.startswith("limit-exceeded: limit id is 3, and the message exceeds it")
+    payload = encode_request(request("abcd: GET a"))
+    with pytest.raises(LimitExceeded) as caught:
+        decode_request(payload.body, payload.content_type, limits=limits)
+    assert (caught.value.limit, caught.value.value) == ("id", 3)
+
+
+# -- fields, in JSON and in writing ----------------------------------------------------------------
+
+CONTROL = ", with a control character"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("a b", "x", "header-syntax 0: found the header name 'a b', expected a token"),
+        ("", "x", "header-syntax 0: found the header name '', expected a token"),
+        ("é", "x", "header-syntax 0: found the header name 'é', expected a token"),
+        *(
+            (
+                "a",
+                value,
+                f"control-character 0: header 'a' has the value {value!r}{CONTROL}",
+            )
+            for value in ("x\r\nb: c", "x\0")
+        ),
+        ("a", "€", "header-characters 0: header 'a' has the value '€', not in ISO-8859-1"),
+    ],
+)
+def test_a_header_that_no_field_line_can_carry_is_refused(
+    name: str, value: str, expected: str
+) -> None:
+    batch = BatchRequest([get("People", headers={name: value}, id="1")])
+    answer = BatchResponse([OperationResponse(204, {name: value}, id="1")])
+    assert read(batch, "json") == read(answer, "json") == [expected]
+    for format in FORMATS:
+        assert refused(batch, format) == refused(answer, format) == [expected]
+
+
+@pytest.mark.parametrize("value", ["", "x", "a\tb", "\xa0", "\x80\xff", "a  b"])
+def test_a_header_value_that_a_field_line_can_carry_is_written(value: str) -> None:
+    batch = BatchRequest([get("People", headers={"a": value}, id="1")])
+    payload = encode_request(batch)
+    assert decode_request(payload.body, payload.content_type, strict=True) == batch
+
+
+@pytest.mark.parametrize("value", [" x", "x\t", " "])
+def test_white_space_at_the_ends_of_a_header_is_for_json_only(value: str) -> None:
+    batch = BatchRequest([get("People", headers={"a": value}, id="1")])
+    message = f"header 'a' has the value {value!r}, with a blank at an end"
+    assert read(batch, "json") == [f"header-blanks 0: {message}"]
+    assert refused(batch) == [f"not-expressible 0: {message}"]
+    payload = encode_request(batch, format="json")
+    assert decode_request(payload.body, JSON, strict=True) == batch
+
+
+def test_a_method_is_a_token() -> None:
+    batch = BatchRequest([Operation("A B", "People", id="1")])
+    expected = ["method-syntax 0: found the method 'A B', expected a token"]
+    assert refused(batch) == refused(batch, "json") == read(batch, "json") == expected
+
+
+@pytest.mark.parametrize(("length", "body"), [("1", b"x"), ("1", b"x\r\n"), ("3", b"x\r\n")])
+def test_a_content_length_that_decoding_does_not_complain_about_is_written(
+    length: str, body: bytes
+) -> None:
+    headers = {"Content-Length": length, "Content-Type": "a/b"}
+    batch = BatchRequest([Operation.post("People", headers=headers, body=body)])
+    payload = encode_request(batch)
+    assert decode_request(payload.body, payload.content_type, strict=True) == batch
+
+
+@pytest.mark.parametrize("status", [0, 99, 600, -200, 1000])
+def test_a_status_out_of_range_is_refused(status: int) -> None:
+    batch = BatchResponse([OperationResponse(status, id="1")])
+    message = f"found the status {status}, expected 100 to 599"
+    assert refused(batch) == [f"status-line-syntax 0: {message}"]
+    assert refused(batch, "json") == [f"json-status 0: {message}"]
+
+
+@pytest.mark.parametrize(
+    ("reason", "expected"),
+    [
+        ("a\nb", "control-character 0: the reason phrase 'a\\nb' has a control character"),
+        ("€", "header-characters 0: the reason phrase '€' is not ISO-8859-1"),
+    ],
+)
+def test_a_reason_phrase_fits_on_its_line(reason: str, expected: str) -> None:
+    batch = BatchResponse([OperationResponse(200, reason=reason, id="1")])
+    assert refused(batch) == [expected]
+    encode_response(batch, format="json")  # where there is none
+
+
+@pytest.mark.parametrize(
+    ("limits", "text"),
+    [
+        (Limits(body=1), "POST a [Content-Type: a/b] = {}"),
+        (Limits(url=1), "GET ab"),
+        (Limits(header_section=3), "GET a [a: b]"),
+        (Limits(field_line=3), "GET a [a: b]"),
+        (Limits(fields=1), "GET a [a: b] [c: d]"),
+        (Limits(message=10), "GET a"),
+        (Limits(headers_total=10), "GET a [a: b]"),
+        (Limits(operations=0), "GET a"),
+    ],
+)
+def test_what_decoding_would_not_read_back_is_refused(limits: Limits, text: str) -> None:
+    with pytest.raises(EncodeError) as caught:
+        encode_request(request(text), limits=limits)
+    (found,) = caught.value.diagnostics
+    assert found.rule.slug == "limit-exceeded"
+    assert found.limit is not None
+    assert replace(limits, **dict([found.limit])) == limits != Limits()
+
+
+def test_lines_and_sections_may_be_as_long_as_their_limits() -> None:
+    text = "GET a [a: b] [c: d]"
+    encode_request(request(text), limits=Limits(url=1, fields=2, field_line=4, header_section=10))
+    for limits in (Limits(field_line=3), Limits(header_section=9), Limits(fields=1)):
+        assert places(refused(text, limits=limits)) == ["limit-exceeded"]
+
+
+def test_repeated_headers_are_bounded_as_json_joins_them() -> None:
+    fields = [("Accept", "a" * 40_000), ("Accept", "b" * 40_000)]
+    batch = BatchRequest([get("People", headers=fields)])
+    encode_request(batch)
+    with pytest.raises(EncodeError, match="limit field_line is 65536"):
+        encode_request(batch, format="json")
+
+
+# -- the outer message -----------------------------------------------------------------------------
+
+CONTINUE = "continue-on-error is '1', expected true or false"
+OUTER = "outer-response-header headers: the batch response has the header"
+ASYNC = "async-result headers: AsyncResult is 'OK', expected a status code of three digits"
+VERSION = "version-header headers: found odata-version 'four', expected a version such as 4.0"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("If-Match", "*", "outer-precondition headers: the batch request has if-match '*'"),
+        (
+            "If-None-Match",
+            "*",
+            "outer-precondition headers: the batch request has if-none-match '*'",
+        ),
+        (
+            "X-HTTP-Method",
+            "GET",
+            "method-tunnel headers: the batch request has X-HTTP-Method 'GET'",
+        ),
+        *(
+            (
+                "Prefer",
+                name,
+                f"outer-preference headers: the batch request has the preference '{name}'",
+            )
+            for name in ("return", "odata.maxpagesize", "maxpagesize", "odata.track-changes")
+        ),
+        ("Prefer", "continue-on-error=1", f"preference-value headers: {CONTINUE}"),
+        ("OData-Version", "four", VERSION),
+    ],
+)
+def test_the_outer_headers_of_a_request_are_checked(name: str, value: str, expected: str) -> None:
+    (found,) = check_request(batch(part()), MULTIPART, headers={name: value}).diagnostics
+    assert (line(found), found.position) == (expected, 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("ETag", "x", f"{OUTER} etag"),
+        ("Location", "x", f"{OUTER} location"),
+        ("OData-EntityId", "x", f"{OUTER} odata-entityid"),
+        ("AsyncResult", "OK", ASYNC),
+        ("AsyncResult", "200", ""),
+        ("OData-Version", "four", VERSION),
+    ],
+)
+def test_the_outer_headers_of_a_response_are_checked(name: str, value: str, expected: str) -> None:
+    found = check_response(b'{"responses":[]}', JSON, headers={name: value}).diagnostics
+    assert [line(each) for each in found] == [expected] * bool(expected)
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ([], None),
+        (["respond-async"], None),
+        (["continue-on-error"], True),
+        (["odata.continue-on-error"], True),
+        (["ODATA.Continue-On-Error"], True),
+        (["continue-on-error=true"], True),
+        (['continue-on-error="FALSE"'], False),
+        (["odata.continue-on-error = false"], False),
+        (["respond-async, continue-on-error=false; x=y"], False),
+        (['a="x, continue-on-error"'], None),
+        (["respond-async", "continue-on-error"], True),
+        (["continue-on-error=false", "continue-on-error"], False),
+        (["odata.continue-on-error=false, continue-on-error"], True),
+        (["continue-on-error, odata.continue-on-error=false"], True),
+        (["continue-on-error=maybe"], None),
+        (['continue-on-error="\\true"'], True),
+        *(([value], None) for value in ("," * 65_000, " " * 65_000, '"' * 65_000, 'a="' * 20_000)),
+    ],
+)
+def test_the_preference_is_read_in_all_its_forms(fields: list[str], expected: bool | None) -> None:
+    headers = [("Prefer", value) for value in fields]
+    report = check_request(batch(part()), MULTIPART, headers=headers)
+    assert report.value is not None
+    assert report.value.continue_on_error is expected
