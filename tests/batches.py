@@ -276,8 +276,10 @@ class Case:
                 assert refused(self.batch(), format, dialect=self.dialect) == heard
 
 
-def cases(table: str) -> pytest.MarkDecorator:
-    """Run a test with each case of the table."""
+def cases(table: str, **words: str) -> pytest.MarkDecorator:
+    """Run a test with each case of the table, in which `<word>` is what `words` says."""
+    for word, meaning in words.items():
+        table = table.replace(f"<{word}>", meaning)
     found: list[Case] = []
     about = ""
     for text in filter(None, table.splitlines()):
@@ -286,6 +288,6 @@ def cases(table: str) -> pytest.MarkDecorator:
         elif text.startswith("    "):
             found[-1] = replace(found[-1], expected=(*found[-1].expected, text[4:]))
         else:
-            words, _, batch = text.rpartition(" | ")
-            found.append(Case(about, tuple(words.split()), batch, ()))
+            head, _, batch = text.rpartition(" | ")
+            found.append(Case(about, tuple(head.split()), batch, ()))
     return pytest.mark.parametrize("case", found, ids=lambda case: f"{case.about} {case.text}")

@@ -303,6 +303,8 @@ multipart response | { 1: 424; 2: 400 }
     change-set-error-nested 0: 2 of the 2 responses in a change set are errors
 json response | { 1: 204; 2: 400; 3: 404 }
     group-status-mixed 0: 2 of the 3 responses of a group are errors, so all failed
+json response | { 1: 204; 2: 400 }
+    group-status-mixed 0: 1 of the 2 responses of a group are errors, so all failed
 json response | { 1: 424; 2: 400 }
 json response | { 1: 204; 2: 399 }
 """
