@@ -126,13 +126,13 @@ def response(text: str, **options: Any) -> BatchResponse:
 # -- payloads --------------------------------------------------------------------------------------
 
 
-def payload(of: Batch, format: Format) -> tuple[bytes, str]:
+def payload(of: Batch, format: Format, *, made_up: bool = True) -> tuple[bytes, str]:
     """Return the octets of a batch, right or wrong, and their Content-Type.
 
-    Where the format wants an id or the name of a group and there is none, one is made up. What the
-    format has no place for is left out.
+    Where the format wants an id or the name of a group and there is none, one may be `made_up`.
+    What the format has no place for is left out.
     """
-    ids = (f"made-up-{number}" for number in count())
+    ids = (f"made-up-{number}" if made_up else None for number in count())
     if format == "json":
         members = b",".join(_objects(of.items, None, ids))
         name = b"requests" if isinstance(of, BatchRequest) else b"responses"
@@ -149,12 +149,15 @@ def _quoted(text: str) -> bytes:
     return json.dumps(text).encode()
 
 
-def _objects(items: Iterable[Item], group: str | None, ids: Iterator[str]) -> Iterator[bytes]:
+def _objects(
+    items: Iterable[Item], group: str | None, ids: Iterator[str | None]
+) -> Iterator[bytes]:
     for item in items:
         if isinstance(item, Set):
             yield from _objects(item.items, item.id or next(ids), ids)
             continue
-        members: dict[str, object] = {"id": next(ids) if item.id is None else item.id}
+        id = next(ids) if item.id is None else item.id
+        members: dict[str, object] = {} if id is None else {"id": id}
         if group is not None:
             members["atomicityGroup"] = group
         if isinstance(item, OperationResponse):
@@ -174,7 +177,7 @@ def _objects(items: Iterable[Item], group: str | None, ids: Iterator[str]) -> It
         yield json.dumps(members).encode()[:-1] + body + b"}"
 
 
-def _part(item: Item, boundary: bytes, ids: Iterator[str]) -> bytes:
+def _part(item: Item, boundary: bytes, ids: Iterator[str | None]) -> bytes:
     if isinstance(item, Set):
         inner = bytes([boundary[0] + 1])  # begins with no outer one
         content = b"".join(_part(each, inner, ids) for each in item.items)

@@ -1,0 +1,231 @@
+"""What is wrong between a response and its request; every finding with its place and message."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from odata_batch import BatchRequest, BatchResponse, check_response
+
+from .batches import Case, cases, line, payload, request, response
+from .helpers import FORMATS, JSON, MULTIPART, Format, batch, part
+
+RULES = {
+    *("response-missing", "response-unexpected", "response-id", "response-structure"),
+    *("response-group", "response-after-error", "change-set-success-single"),
+    "accepted-with-dependents",
+}
+
+
+def found(
+    asked: BatchRequest, answered: BatchResponse, formats: list[Format], **options: object
+) -> list[str]:
+    """Return what is wrong between the two, in lines; the formats are those of both, in order."""
+    body, content_type = payload(answered, formats[-1], made_up=False)
+    report = check_response(
+        body,
+        content_type,
+        request=asked,
+        request_format=formats[0],
+        **options,  # type: ignore[arg-type]
+    )
+    return [line(each) for each in report.diagnostics if each.rule.slug in RULES]
+
+
+# The shape of a case is told in `batches`: words, what is asked, what is answered, findings. The
+# formats are those of request and response.
+
+PAIRS = """
+# A multipart request is answered item by item.
+multipart | GET A; GET B; GET C => 200; 200; 200
+multipart json | GET A; GET B; GET C => 200; 200; 200
+multipart |  =>
+multipart | 1: GET A => 1: 200
+multipart | GET A => 7: 200
+# It stops at an error, unless the client or the dialect says otherwise.
+multipart | GET A; GET B; GET C => 200; 404
+multipart json | GET A; GET B; GET C => 200; 404
+multipart | GET A; GET B; GET C => 404; 200; 200
+    response-after-error 1: responses go on behind an error, in items[0]
+multipart | GET A; GET B; GET C => 404; 404
+    response-after-error 1: responses go on behind an error, in items[0]
+multipart | GET A; GET B; GET C => 399; 400
+multipart on | GET A; GET B; GET C => 200; 404; 200
+multipart on | GET A; GET B; GET C => 200; 404
+    response-missing: there is no response to GET 'C'
+multipart 2 | GET A; GET B; GET C => 404; 200; 200
+multipart 2 | GET A; GET B; GET C => 404
+    response-missing: there is no response to GET 'B' and 1 more
+multipart | GET A; { 1: POST B; 2: POST C }; GET D => 200; { 2: 400 }; 200
+    response-after-error 2: responses go on behind an error, in items[1]
+multipart | GET A; { 1: POST B; 2: POST C }; GET D => 200; { 2: 400 }
+# A 202 at the end is for all that is left.
+multipart | GET A; GET B; GET C => 202
+multipart | GET A; GET B; GET C => 202; 200
+    response-missing: there is no response to GET 'C'
+# Otherwise each has a response.
+multipart | GET A; GET B; GET C => 200
+    response-missing: there is no response to GET 'B' and 1 more
+multipart | GET A; GET B; GET C =>
+    response-missing: there is no response to GET 'A' and 2 more
+multipart | GET A; { 1: POST B; 2: POST C } => 200
+    response-missing: there is no response to a change set of 2 operations
+multipart | GET A; { 1: POST B } => 200
+    response-missing: there is no response to a change set of 1 operation
+# None has two.
+multipart | GET A => 200; 200; 200
+    response-unexpected 1: there are 3 items, the request has 1
+    response-unexpected 2: there are 3 items, the request has 1
+# An id that was sent comes back.
+multipart | 1: GET A; 2: GET B => 200; 1: 200
+    response-id 0: the response to GET 'A' has no id, expected '1'
+    response-id 1: the response to GET 'B' has the id '1'
+multipart json | 1: GET A => 200
+    response-id 0: the response to GET 'A' has no id, expected '1'
+multipart ids_ignore_case=True | Ab: GET A => aB: 200
+# A change set is answered with one, whatever the order, or with an error.
+multipart | { 1: POST A; 2: POST B } => { 1: 201; 2: 201 }
+multipart json | { 1: POST A; 2: POST B } => g{ 1: 201; 2: 201 }
+multipart | { 1: POST A; 2: POST B } => { 2: 201; 1: 201 }
+multipart | { 1: POST A; 2: POST B } => 404
+multipart | { 1: POST A; 2: POST B } => 202
+multipart | { 1: POST A; 2: POST B } => { 2: 400 }
+multipart | { 1: POST A; 2: POST B } => { 404 }
+multipart | { 1: POST A; 2: POST B } => 201
+    change-set-success-single 0: a change set is answered with the single response 201
+multipart | { 1: POST A; 2: POST B } => 1: 399; 2: 201
+    change-set-success-single 0: a change set is answered with the single response 399
+    response-unexpected 1: there are 2 items, the request has 1
+multipart | GET A => { 1: 201; 2: 201 }
+    response-structure 0: found the responses to a change set, the request has GET 'A'
+# Its members have the ids of their requests.
+multipart | { 1: POST A; 2: POST B } => { 1: 200; 200; 3: 200 }
+    response-id 0.1: a response in a change set has no id
+    response-unexpected 0.2: the id '3' is none of this change set
+multipart | { 1: POST A; 2: POST B } => { 1: 400; 400 }
+    response-id 0.1: a response in a change set has no id
+multipart ids_ignore_case=True | { a: POST A; b: POST B } => { A: 201; B: 201 }
+# They are counted by their ids.
+multipart | { 1: POST A; 2: POST B } => { 1: 200 }
+    response-missing 0: 1 of 2 operations have a response
+multipart | { 1: POST A; 2: POST B } => { 1: 200; 1: 200 }
+    response-missing 0: 1 of 2 operations have a response
+multipart | { 1: POST A; 2: POST B; 3: POST C } => { 1: 200; 9: 200; 200 }
+    response-unexpected 0.1: the id '9' is none of this change set
+    response-id 0.2: a response in a change set has no id
+    response-missing 0: 2 of 3 operations have a response
+# An id is asked for only where one was sent.
+multipart | { POST A; POST B } => { 201; 201 }
+multipart | { POST A; POST B } => { 1: 201; 2: 201 }
+multipart | { POST A; 2: POST B } => { 201; 201 }
+multipart | { POST A; 2: POST B } => { 201 }
+    response-missing 0: 1 of 2 operations have a response
+# A service may answer change sets without their structure.
+multipart flat_responses=True | { 1: POST A; 2: POST B }; GET C => 1: 201; 2: 201; 200
+multipart flat_responses=True | { 1: POST A; 2: POST B }; GET C => { 1: 201; 2: 201 }; 200
+multipart flat_responses=True | { 1: POST A; 2: POST B }; GET C => 1: 201; 2: 201
+    response-missing: there is no response to GET 'C'
+# A JSON request is answered by ids, in any order.
+json | <named> => a: 200; g{ b: 200; c: 200 }; d: 200
+json | <named> => d: 200; g{ c: 200; b: 200 }; a: 200
+json | <named> => a: 200; g{ b: 200; c: 200 }; d: 202
+json | <named> => a: 200; g{ b: 200; c: 200 }
+    response-missing: there is no response to GET 'D'
+json | <named> => A: 200; a: 200; d: 200; g{ b: 200; c: 200 }
+    response-unexpected 0: the id 'A' is none of the request
+json ids_ignore_case=True | <named> => A: 200; d: 200; g{ b: 200; C: 200 }
+# It may stop at an error where the client or the service says so.
+json | <named> => a: 500
+    response-missing: there is no response to POST 'B' and 2 more
+json off | <named> => a: 500
+json json_stops_on_error=True | <named> => a: 404
+json json_stops_on_error=True on | <named> => a: 404
+    response-missing: there is no response to POST 'B' and 2 more
+# Responses are in the groups of their requests.
+json | <named> => a: 200; b: 200; d: 200; h{ c: 200 }
+    response-group 1: the group of POST 'B' is 'g', here it is none
+    response-group 3.0: the group of POST 'C' is 'g', here it is 'h'
+json | <named> => g{ a: 200; b: 200; c: 200 }; d: 200
+    response-group 0.0: the group of GET 'A' is none, here it is 'g'
+# What others depend on is not accepted for later.
+json | <named> => a: 202; g{ b: 200; c: 200 }; d: 200
+    accepted-with-dependents 0: 'a' is answered with 202, others depend on it
+json ids_ignore_case=True | a: GET A; b: GET B after A => A: 202; b: 200
+    accepted-with-dependents 0: 'A' is answered with 202, others depend on it
+# A multipart response to it is flat and has all ids.
+json multipart | <named> => a: 200; b: 200; c: 200; d: 200
+json multipart | <named> => a: 200; 200; d: 200; { b: 200; c: 200 }
+    response-id 1: a response to a JSON request has no Content-ID
+    response-structure 3.0: found a change set in the response to a JSON request
+    response-structure 3.1: found a change set in the response to a JSON request
+json multipart | <named> => a: 200; 202
+json multipart | GET A; GET B => 200; 202; 200
+    response-id 0: a response to a JSON request has no Content-ID
+    response-id 1: a response to a JSON request has no Content-ID
+    response-id 2: a response to a JSON request has no Content-ID
+# Those without an id may be those that seem to be missing.
+json multipart | <named> => a: 200; 200; 200; 200
+    response-id 1: a response to a JSON request has no Content-ID
+    response-id 2: a response to a JSON request has no Content-ID
+    response-id 3: a response to a JSON request has no Content-ID
+json multipart | <named> => a: 200; 200; 200
+    response-id 1: a response to a JSON request has no Content-ID
+    response-id 2: a response to a JSON request has no Content-ID
+    response-missing: there is no response to POST 'B' and 2 more
+"""
+
+
+@cases(PAIRS, named="a: GET A; g{ b: POST B; c: POST C }; d: GET D after a")
+def test_pairs(case: Case) -> None:
+    asked, _, answered = case.text.partition("=>")
+    wanted = True if "on" in case.words else False if "off" in case.words else None
+    batch = replace(request(asked.strip()), continue_on_error=wanted)
+    formats: list[Format] = [word for word in case.words if word in FORMATS]
+    assert found(batch, response(answered.strip()), formats, dialect=case.dialect) == [
+        *case.expected
+    ]
+
+
+@pytest.mark.parametrize(
+    ("asked", "answer", "formats"),
+    [
+        ("GET A; GET B", response("200", truncated=True), ["multipart"]),
+        ("{ 1: POST A; 2: POST B }", response("{ 2: 200 }", truncated=True), ["multipart"]),
+        ("GET A; GET B", response("200", next_link="$batch?skip=1"), ["multipart", "json"]),
+        ("1: GET A; 2: GET B", response("1: 200", next_link="$batch?skip=1"), ["json"]),
+    ],
+)
+def test_nothing_is_missing_where_more_may_come(
+    asked: str, answer: BatchResponse, formats: list[Format]
+) -> None:
+    assert found(request(asked), answer, formats) == []
+    whole = replace(answer, truncated=False, next_link=None)
+    assert "response-missing" in str(found(request(asked), whole, formats))
+
+
+def test_the_format_of_the_request_is_that_of_the_response_unless_told() -> None:
+    body = b'{"responses":[{"id":"1","status":200}]}'
+    asked = request("GET A; GET B")
+    assert [str(each) for each in check_response(body, JSON, request=asked).diagnostics] == [
+        "warning[response-missing] at byte 0: there is no response to GET 'B'"
+    ]
+    assert check_response(body, JSON).diagnostics == ()
+    body = batch(part(b"HTTP/1.1 200 OK\r\n\r\n"))
+    assert check_response(body, MULTIPART, request=request("GET A")).diagnostics == ()
+    report = check_response(body, MULTIPART, request=request("GET A"), request_format="json")
+    assert [str(each) for each in report.diagnostics] == [
+        "warning[response-id] at byte 5 in items[0]: "
+        "a response to a JSON request has no Content-ID",
+    ]
+
+
+def test_nothing_is_compared_where_items_could_not_be_read() -> None:
+    body = batch(part(b"HTTP/1.1 20x OK\r\n\r\n"), part(b"HTTP/1.1 200 OK\r\n\r\n"))
+    report = check_response(body, MULTIPART, request=request("GET A; GET B"))
+    assert [each.rule.slug for each in report.diagnostics] == ["status-line-syntax"]
+
+
+def test_a_request_is_a_batch_request() -> None:
+    with pytest.raises(TypeError, match="request is a BatchRequest, not str"):
+        check_response(b"", JSON, request="GET A")  # type: ignore[arg-type]  # wrong on purpose
