@@ -6,7 +6,7 @@ against the rules at once; at the end `match` has to come to the same result as 
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 import pytest
 from hypothesis import settings
@@ -27,7 +27,8 @@ from odata_batch import (
     match,
 )
 
-Format: TypeAlias = Literal["multipart", "json"]
+from .helpers import Format
+
 Ready: TypeAlias = Step | Begin | Commit | Rollback
 
 ROOT = "http://host/service/"

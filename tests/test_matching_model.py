@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import Enum
-from typing import Literal
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -32,7 +31,8 @@ from odata_batch import (
 from odata_batch.dialects import ODATA_2, ODATA_4_01, Dialect
 from odata_batch.strategies import batch_requests, batch_responses
 
-Format = Literal["multipart", "json"]
+from .helpers import Format
+
 Item = OperationResponse | ChangeSetResponse
 
 MONITOR = {"Location": "monitor"}

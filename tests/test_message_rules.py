@@ -348,6 +348,8 @@ def test_a_header_that_no_field_line_can_carry_is_refused(
 ) -> None:
     batch = BatchRequest([get("People", headers={name: value}, id="1")])
     answer = BatchResponse([OperationResponse(204, {name: value}, id="1")])
+    twice = BatchRequest([get("People", headers={name: value}, id=id) for id in "12"])
+    assert read(twice, "json") == [expected, expected.replace(" 0:", " 1:")]
     assert read(batch, "json") == read(answer, "json") == [expected]
     for format in FORMATS:
         assert refused(batch, format) == refused(answer, format) == [expected]

@@ -36,12 +36,9 @@ from odata_batch import (
     encode_response,
     prepare,
 )
-from odata_batch._model.dialect import Format
 from odata_batch.strategies import batch_requests, batch_responses
 
-from .helpers import JSON, MULTIPART, Decoder, fed
-
-FORMATS: tuple[Format, ...] = ("multipart", "json")
+from .helpers import FORMATS, JSON, MULTIPART, Decoder, Format, fed
 
 
 def request_of(payload: Payload) -> BatchRequest:
