@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import posixpath
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -17,30 +17,18 @@ from jsonschema import Draft202012Validator
 
 from odata_batch import (
     BatchRequest,
-    Diagnostic,
-    EncodeError,
-    Limits,
     Operation,
     OperationResponse,
     UnresolvedReference,
-    encode_request,
-)
-from odata_batch._checks.batch import RequestRules
-from odata_batch._checks.messages import READ_OPERATION, Scope
-from odata_batch._graph.urls import (
-    SYSTEM_RESOURCES,
-    UrlReference,
-    is_batch_resource,
+    find_references,
     is_within,
     location_of,
     rebase_url,
-    reference_in,
-    referenced_id,
     resolve_url,
-    system_resources,
 )
-from odata_batch._model.dialect import Format
 from odata_batch.dialects import ODATA_2, ODATA_4_0, ODATA_4_01, Dialect
+
+from .batches import read
 
 CORPUS = Path(__file__).resolve().parent.parent / "spec-fixtures"
 BATCH = "http://host/service/$batch"
@@ -128,345 +116,104 @@ def test_the_corpus_of_rebased_urls(case: Case) -> None:
 # -- references ------------------------------------------------------------------------------------
 
 
+def referenced(url: str, dialect: Dialect = ODATA_4_01) -> str | None:
+    """Return the identifier that the URL refers to, its query aside."""
+    found = find_references(Operation.get(url), dialect=dialect)
+    return next((each.id for each in found if each.place == "url"), None)
+
+
 @pytest.mark.parametrize(
     ("url", "id"),
     [
-        ("$1", "1"),
-        ("$1/Orders", "1"),
-        ("$10", "10"),
-        ("$10(1)", "10"),
-        ("$1?$expand=Orders", "1"),
-        ("$1#fragment", "1"),
-        ("$1/$2", "1"),
-        ("$new-1.a_b~c/Orders", "new-1.a_b~c"),
-        ("$batches", "batches"),
-        ("$BATCH", "BATCH"),
-        ("$metadata2", "metadata2"),
-        ("$$1", "$1"),
+        *(("$1" + rest, "1") for rest in ("", "/Orders", "?$expand=Orders", "#fragment", "/$2")),
+        *(("$10", "10"), ("$10(1)", "10"), ("$new-1.a_b~c/Orders", "new-1.a_b~c"), ("$$1", "$1")),
+        *(("$batches", "batches"), ("$BATCH", "BATCH"), ("$metadata2", "metadata2")),
+        *((url, None) for url in ("", "$", "$/Orders", "$(1)", "$?a=b", "1", "Orders", "%241")),
+        *((url, None) for url in ("Orders/$1", "Orders?$filter=$1", "/$1", "/service/$1", " $1")),
+        ("http://host/service/$1", None),
     ],
 )
-def test_the_whole_first_segment_of_a_url_is_a_reference(url: str, id: str) -> None:
-    assert referenced_id(url) == id
-    assert reference_in(url) == UrlReference("", id, url[1 + len(id) :])
+def test_the_whole_first_segment_of_a_url_is_a_reference(url: str, id: str | None) -> None:
+    assert referenced(url) == id
+    assert referenced(url, NONE) is None
+    if id is not None:
+        end = resolve_url(url, BATCH, locations={id: "http://h/A"}).removeprefix("http://h/A")
+        assert f"${id}{end}" == url
 
 
-@pytest.mark.parametrize(
-    "url",
-    [
-        "",
-        "$",
-        "$/Orders",
-        "$(1)",
-        "$?a=b",
-        "1",
-        "Orders",
-        "Orders/$1",
-        "Orders?$filter=$1",
-        "/$1",
-        "/service/$1",
-        "http://host/service/$1",
-        "%241",
-        " $1",
-    ],
-)
-def test_anything_else_is_no_reference(url: str) -> None:
-    assert referenced_id(url) is None
-    assert reference_in(url) is None
+@pytest.mark.parametrize("name", ["all", "batch", "crossjoin", "entity", "id", "metadata", "root"])
+def test_system_resources_come_before_identifiers(name: str) -> None:
+    for url in (f"${name}{rest}" for rest in ("", "/Orders", "(1)", "?a=b", "#fragment")):
+        for dialect in (ODATA_4_0, ODATA_4_01, ROOTED, FROM_ROOT):
+            assert referenced(url, dialect) is None
+        assert referenced(f"/service/{url}", ROOTED) is None
+        # They are resolved like any other URL.
+        assert resolve_url(f"/{url}", BATCH, dialect=FROM_ROOT) == f"{ROOT}/{url}"
+        old = None if name in ("batch", "metadata") else name
+        assert referenced(url, ODATA_2) == old
+        assert referenced(f"/service/{url}", replace(ODATA_2, references="rooted")) == old
 
 
-@pytest.mark.parametrize("name", sorted(SYSTEM_RESOURCES))
-@pytest.mark.parametrize("rest", ["", "/Orders", "(1)", "?a=b", "#fragment"])
-def test_system_resources_come_before_identifiers(name: str, rest: str) -> None:
-    url = f"${name}{rest}"
-    assert referenced_id(url) is None
-    assert [reference_in(url, each) for each in (ODATA_4_01, ROOTED, FROM_ROOT)] == [None] * 3
-    assert reference_in(f"/service/{url}", ROOTED) is None
-    assert reference_in(f"/{url}", FROM_ROOT) is None
-
-
-def test_the_system_resources_are_those_of_the_standard() -> None:
-    assert SYSTEM_RESOURCES == {
-        *("all", "batch", "crossjoin", "entity", "id", "metadata", "root"),
-    }
-    assert system_resources(ODATA_4_01) == system_resources(ODATA_4_0) == SYSTEM_RESOURCES
-    assert system_resources(ODATA_2) == {"batch", "metadata"}
-
-
-def test_a_name_that_a_version_does_not_have_is_an_identifier() -> None:
-    assert referenced_id("$entity/Orders", ODATA_2) == "entity"
-    assert reference_in("$root", ODATA_2) == UrlReference("", "root", "")
-    assert reference_in("/service/$all", replace(ODATA_2, references="rooted")) == UrlReference(
-        "/service/", "all", ""
-    )
-    assert referenced_id("$metadata", ODATA_2) is None
+def test_a_name_that_a_version_does_not_have_is_resolved() -> None:
     location = f"{ROOT}/Customers(1)"
     url = resolve_url("$id/Orders", BATCH, locations={"id": location}, dialect=ODATA_2)
     assert url == f"{location}/Orders"
 
 
-@given(st.text())
-def test_any_text_has_a_reference_or_none(url: str) -> None:
-    id = referenced_id(url)
-    assert id is None or url.startswith(f"${id}")
-
-
 @pytest.mark.parametrize(
-    ("url", "reference"),
+    ("url", "id", "rest"),
     [
-        ("/b1s/v1/$1", UrlReference("/b1s/v1/", "1", "")),
-        ("/$1/Lines", UrlReference("/", "1", "/Lines")),
-        ("http://host/b1s/v1/$1?a=b", UrlReference("http://host/b1s/v1/", "1", "?a=b")),
-        ("http://host/$1#x", UrlReference("http://host/", "1", "#x")),
-        ("$1/Lines", UrlReference("", "1", "/Lines")),
-        ("/b1s/v1/$1/$count", UrlReference("/b1s/v1/", "1", "/$count")),
-        ("/b1s/v1/$10(1)", UrlReference("/b1s/v1/", "10", "(1)")),
-        ("/b1s/v1/Orders/$count", None),
-        ("/b1s/v1/Orders(1)/Lines/$links/Item", None),
-        ("/b1s/v1/$metadata", None),
-        ("/b1s/v1/a$1", None),
-        ("/b1s//$1", None),
-        ("/b1s/v1?a=/$1", None),
-        ("/b1s/v1/$", None),
-        ("b1s/v1/$1", None),
-        ("//host", None),
-        ("People", None),
+        ("/b1s/v1/$1", "1", ""),
+        ("/$1/Lines", "1", "/Lines"),
+        ("http://host/b1s/v1/$1?a=b", "1", "?a=b"),
+        ("http://host/$1#x", "1", "#x"),
+        ("$1/Lines", "1", "/Lines"),
+        ("/b1s/v1/$1/$count", "1", "/$count"),
+        ("/b1s/v1/$10(1)", "10", "(1)"),
+        *((f"/b1s/v1/{end}", None, "") for end in ("Orders/$count", "$metadata", "a$1", "$")),
+        ("/b1s/v1/Orders(1)/Lines/$links/Item", None, ""),
+        *(
+            (url, None, "")
+            for url in ("/b1s//$1", "/b1s/v1?a=/$1", "b1s/v1/$1", "//host", "People")
+        ),
     ],
 )
-def test_a_reference_may_stand_behind_a_service_root_in_some_dialects(
-    url: str, reference: UrlReference | None
+def test_in_some_dialects_a_reference_may_follow_a_service_root(
+    url: str, id: str | None, rest: str
 ) -> None:
-    assert reference_in(url, ROOTED) == reference
-
-
-@pytest.mark.parametrize("url", ["$1", "$1/Orders", "/$1", "/service/$1"])
-def test_nothing_is_a_reference_to_a_service_that_has_none(url: str) -> None:
-    assert reference_in(url, NONE) is None
-    assert reference_in(url, replace(FROM_ROOT, references="none")) is None
-
-
-@pytest.mark.parametrize(
-    "url",
-    [
-        "$batch",
-        "/$batch",
-        "/service/$batch",
-        "http://host/service/$batch",
-        "http://host/service/$batch/",
-        "$batch?$format=json",
-        "$batch#fragment",
-        "%24batch",
-        "/a/../$batch",
-        "%24%62atch",
-        "%24batc%68",
-        "%24%62%61%74%63%68",
-        "$batch()",
-        "$batch%28%29",
-        "$batch//",
-        "$batch()/?x",
-        "$batch%2F",
-        "a%5c$batch",
-        "$batch;x=1",
-        "$batch%3Bx",
-        "$batch/.",
-        "$batch/x/..",
-        "$batch//x/../..",
-        "$batch/x/%2e%2E",
-        "$batch/x/..;y",
-        "$batch/x/%2e%2e;y",
-        "$batch/%2e%2e/..",
-        "$batch/..;/..",
-        "$batch/x%2f..",
-    ],
-)
-def test_a_batch_resource_is_the_last_segment_of_a_path(url: str) -> None:
-    assert is_batch_resource(url)
+    assert referenced(url, ROOTED) == id
+    if id is not None:
+        root = url.partition("$")[0] or "/service/"
+        options: dict[str, Any] = {"dialect": ROOTED, "locations": {id: "http://h/A"}}
+        root = resolve_url(root, "http://host/")
+        assert resolve_url(url, BATCH, service_root=root, **options) == f"http://h/A{rest}"
 
 
 @pytest.mark.parametrize(
-    "url",
-    [
-        "",
-        "batch",
-        "$batches",
-        "$batch(1)",
-        "$batch/1",
-        "my$batch",
-        "$Batch",
-        "%24BATCH",
-        "$batch/..",
-        "$batch/x/../y",
-        "$batch(%20)",
-        "$batch()1",
-        "%2524batch",
-        "%24%2562atch",
-        "People?x=%24%62atch",
-        "People('%62atch')",
-        "People(%24batch)",
-        "%6",
-        "%7x",
-        "Orders?$expand=$batch",
-        "Orders?a=/$batch",
-        "Orders#/$batch",
-        "$1",
-    ],
+    "name", ["odata", "count", "each", "filter", "links", "query", "ref", "value"]
 )
-def test_no_other_url_is_a_batch_resource(url: str) -> None:
-    assert not is_batch_resource(url)
+def test_what_follows_a_resource_is_no_reference(name: str) -> None:
+    expected = name if name == "odata" else None
+    assert referenced(f"/service/${name}", ROOTED) == expected
 
 
 def test_long_urls_are_judged_in_linear_time() -> None:
     long = 200_000
-    assert not is_batch_resource("/$batch" * (long // 10) + "(")
-    assert not is_batch_resource("%24%62" * (long // 10) + "$batch;/../" * (long // 10) + "x")
-    assert referenced_id("$" + "1" * long + "(") == "1" * long
-    assert reference_in("/" + "a/" * long, ROOTED) is None
-    assert reference_in("a" * long + "$", ROOTED) is None
+    for url in (
+        "/$batch" * (long // 10) + "(",
+        "%24%62" * long + "$batch;/../" * (long // 10) + "x",
+    ):
+        assert "nested-batch" not in str(read(BatchRequest([Operation.get(url[:60_000])])))
+    assert referenced("$" + "1" * long + "(") == "1" * long
+    assert referenced("/" + "a/" * long, ROOTED) is None
+    assert referenced("a" * long + "$", ROOTED) is None
     assert resolve_url("a/../" * long + "x", BATCH) == f"{ROOT}/x"
     assert resolve_url("../" * long, BATCH) == "http://host/"
     assert not is_within(f"{ROOT}/" + "%2e" * long + "/%2e", ROOT)
     assert is_within(f"{ROOT}/" + "/;%25" * long, ROOT)
 
 
-# -- what is reported ------------------------------------------------------------------------------
-
-
-def reported(
-    operation: Operation, dialect: Dialect = ODATA_4_01, format: Format = "multipart"
-) -> list[tuple[str, str]]:
-    found: list[Diagnostic] = []
-    rules = RequestRules(Scope(format, dialect, Limits(), found.append), READ_OPERATION)
-    rules.check(operation, 0)
-    return [(each.rule.slug, each.message) for each in found]
-
-
-@pytest.mark.parametrize("format", ["multipart", "json"])
-@pytest.mark.parametrize("url", ["A%", "%zz", "A%4", "A%4g?x", "A?x=%%20", "$1/A%2"])
-def test_a_percent_sign_that_encodes_nothing_is_reported(url: str, format: Format) -> None:
-    message = f"URL {url!r} has '%', expected a percent-encoding"
-    found = reported(Operation.get(url), format=format)
-    assert [each for each in found if each[0].startswith("url-")] == [("url-characters", message)]
-
-
-def test_a_percent_sign_that_encodes_nothing_is_reported_in_an_absolute_url() -> None:
-    url = "http://host/A%"
-    message = f"URL {url!r} has '%', expected a percent-encoding"
-    assert reported(Operation.get(url)) == [("url-characters", message)]
-
-
-def test_the_first_of_several_odd_characters_is_reported() -> None:
-    message = "URL '{%' has '{', expected a percent-encoding"
-    assert reported(Operation.get("{%")) == [("url-characters", message)]
-
-
-@pytest.mark.parametrize("url", ["A%20b", "%C3%a9", "A?$filter=B%20eq%20%27%25%27", "http://h/%7e"])
-def test_a_percent_encoding_is_not_reported(url: str) -> None:
-    assert reported(Operation.get(url)) == []
-
-
-@pytest.mark.parametrize("url", ["%24%62atch", "%24batc%68", "$batch()", "$batch//", "$batch/x/.."])
-def test_a_batch_in_disguise_is_reported_and_not_written(url: str) -> None:
-    message = f"URL {url!r} names the batch resource"
-    assert reported(Operation.post(url)) == [("nested-batch", message)]
-    with pytest.raises(EncodeError) as raised:
-        encode_request(BatchRequest([Operation.post(url)]))
-    assert [each.rule.slug for each in raised.value.diagnostics] == ["nested-batch"]
-
-
-@pytest.mark.parametrize("id", ["entity", "root", "it", "all"])
-def test_a_name_that_a_version_does_not_have_can_be_referred_to(id: str) -> None:
-    message = f"${id} is not a reference to id {id!r}"
-    assert reported(Operation.get("A", id=id), ODATA_2) == []
-    assert reported(Operation.get("A", id=id)) == [("id-unreferencable", message)]
-
-
-@pytest.mark.parametrize("id", ["batch", "metadata"])
-def test_a_system_resource_of_every_version_cannot_be_referred_to(id: str) -> None:
-    message = f"${id} is not a reference to id {id!r}"
-    assert reported(Operation.get("A", id=id), ODATA_2) == [("id-unreferencable", message)]
-
-
-# -- RFC 3986 --------------------------------------------------------------------------------------
-
-
-# RFC 3986, 5.4.1 and 5.4.2, less those whose scheme two slashes do not follow
-@pytest.mark.parametrize(
-    ("url", "result"),
-    [
-        ("g", "http://a/b/c/g"),
-        ("./g", "http://a/b/c/g"),
-        ("g/", "http://a/b/c/g/"),
-        ("/g", "http://a/g"),
-        ("//g", "http://g"),
-        ("?y", "http://a/b/c/d;p?y"),
-        ("g?y", "http://a/b/c/g?y"),
-        ("#s", "http://a/b/c/d;p?q#s"),
-        ("g#s", "http://a/b/c/g#s"),
-        ("g?y#s", "http://a/b/c/g?y#s"),
-        (";x", "http://a/b/c/;x"),
-        ("g;x", "http://a/b/c/g;x"),
-        ("g;x?y#s", "http://a/b/c/g;x?y#s"),
-        ("", "http://a/b/c/d;p?q"),
-        (".", "http://a/b/c/"),
-        ("./", "http://a/b/c/"),
-        ("..", "http://a/b/"),
-        ("../", "http://a/b/"),
-        ("../g", "http://a/b/g"),
-        ("../..", "http://a/"),
-        ("../../", "http://a/"),
-        ("../../g", "http://a/g"),
-        ("../../../g", "http://a/g"),
-        ("../../../../g", "http://a/g"),
-        ("/./g", "http://a/g"),
-        ("/../g", "http://a/g"),
-        ("g.", "http://a/b/c/g."),
-        (".g", "http://a/b/c/.g"),
-        ("g..", "http://a/b/c/g.."),
-        ("..g", "http://a/b/c/..g"),
-        ("./../g", "http://a/b/g"),
-        ("./g/.", "http://a/b/c/g/"),
-        ("g/./h", "http://a/b/c/g/h"),
-        ("g/../h", "http://a/b/c/h"),
-        ("g;x=1/./y", "http://a/b/c/g;x=1/y"),
-        ("g;x=1/../y", "http://a/b/c/y"),
-        ("g?y/./x", "http://a/b/c/g?y/./x"),
-        ("g?y/../x", "http://a/b/c/g?y/../x"),
-        ("g#s/./x", "http://a/b/c/g#s/./x"),
-        ("g#s/../x", "http://a/b/c/g#s/../x"),
-    ],
-)
-def test_the_examples_of_rfc_3986(url: str, result: str) -> None:
-    assert resolve_url(url, "http://a/b/c/d;p?q") == result
-
-
-# What `urllib.parse.urljoin` does otherwise, so that the generated URLs have none of it
-@pytest.mark.parametrize(
-    ("url", "base", "result", "urllib"),
-    [
-        # It drops empty segments inside of a path.
-        ("a//b", "http://a/b/", "http://a/b/a//b", "http://a/b/a/b"),
-        ("c", "http://a//b/d", "http://a//b/c", "http://a/b/c"),
-        # It removes no dot segments behind an authority.
-        ("//g/a/../b", "http://a/", "http://g/b", "http://g/a/../b"),
-        ("https://g/./b", "http://a/", "https://g/b", "https://g/./b"),
-        # It takes a dot segment with a parameter for one without.
-        ("..;x", "http://a/b/c/d", "http://a/b/c/..;x", "http://a/b/;x"),
-        # It takes for a scheme what two slashes do not follow, as RFC 3986 does.
-        ("g:h", "http://a/b/c", "http://a/b/g:h", "g:h"),
-        ("http:g", "http://a/b/c", "http://a/b/http:g", "http://a/b/g"),
-        # It writes schemes in lower case.
-        ("HTTP://g/x", "http://a/", "HTTP://g/x", "http://g/x"),
-        # It keeps the fragment of the base.
-        ("", "http://a/b#c", "http://a/b", "http://a/b#c"),
-        # It drops tabs and line ends, which nothing may stand in for here.
-        ("a\tb", "http://a/", "http://a/a\tb", "http://a/ab"),
-    ],
-)
-def test_where_the_oracle_of_the_next_test_differs(
-    url: str, base: str, result: str, urllib: str
-) -> None:
-    assert resolve_url(url, base) == result
-    assert urljoin(base, url) == urllib
-
+# -- RFC 3986, beside the corpus -------------------------------------------------------------------
 
 NAMES = st.sampled_from(
     ["a", "People(1)", "People('a%2Fb')", "$metadata", ".a", "a..", "...", "%2E%2e", "x=1,2", "~"]
@@ -514,7 +261,7 @@ def test_any_text_is_resolved_or_refused(url: str, base: str, host: str | None) 
 
 @given(st.text(alphabet="ab./?#%:$1()", max_size=12))
 def test_what_has_been_resolved_stays_the_same(url: str) -> None:
-    found = resolve_url(url, BATCH) if referenced_id(url) is None else BATCH
+    found = resolve_url(url, BATCH) if referenced(url) is None else BATCH
     assert resolve_url(found, "http://other/") == found
 
 
@@ -532,20 +279,50 @@ def test_relative_locations_resolve_in_two_steps() -> None:
     assert order == "http://host/service/Customers('ALFKI')/Orders(1)"
 
 
-def test_a_missing_location_is_named() -> None:
-    with pytest.raises(UnresolvedReference) as raised:
-        resolve_url("$new/Orders", BATCH, locations={"1": f"{ROOT}/Customers(1)"})
-    assert str(raised.value) == (
-        "URL '$new/Orders' refers to 'new', which has no location; "
-        "give its absolute URL in locations"
-    )
-    assert raised.value.http_status == 400
+UNCLEAR = "an absolute URL of HTTP that every reader understands, without a query, not"
+WRONG: Any = "relativ"
 
 
-def test_a_bad_host_is_named() -> None:
-    with pytest.raises(UnresolvedReference) as raised:
-        resolve_url("/People", BATCH, host="a/b")
-    assert str(raised.value) == "the field Host is 'a/b', which names no host"
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (
+            lambda: resolve_url("$new/Orders", BATCH, locations={"1": f"{ROOT}/Customers(1)"}),
+            "URL '$new/Orders' refers to 'new', which has no location; "
+            "give its absolute URL in locations",
+        ),
+        (
+            lambda: resolve_url("/People", BATCH, host="a/b"),
+            "the field Host is 'a/b', which names no host",
+        ),
+        (
+            lambda: resolve_url("$1/Orders", BATCH, locations={"1": "Customers(1)"}),
+            "the location of '1' is an absolute URL, not 'Customers(1)'",
+        ),
+        (
+            lambda: resolve_url("/People", BATCH, service_root="/service", dialect=FROM_ROOT),
+            "service_root is an absolute URL, not '/service'",
+        ),
+        (
+            lambda: location_of("Customers", OperationResponse(201)),
+            "effective_url is an absolute URL, not 'Customers'",
+        ),
+        (lambda: is_within(ROOT, f"{ROOT}?x"), f"service_root is {UNCLEAR} '{ROOT}?x'"),
+        (
+            lambda: rebase_url("http://h/other", source="http://h/service", target="http://h/x"),
+            "URL 'http://h/other' is not within 'http://h/service'",
+        ),
+        (
+            lambda: rebase_url("People", source=ROOT, target=ROOT, form=WRONG),
+            "form is 'absolute', 'path' or 'relative', not 'relativ'",
+        ),
+    ],
+)
+def test_what_cannot_be_done_is_named(call: Callable[[], object], message: str) -> None:
+    with pytest.raises((ValueError, UnresolvedReference)) as raised:
+        call()
+    assert str(raised.value) == message
+    assert getattr(raised.value, "http_status", 400) == 400
 
 
 @pytest.mark.parametrize("base", ["", "/service/$batch", "service", "//host/service", "http:///x"])
@@ -553,24 +330,6 @@ def test_a_base_is_absolute(base: str) -> None:
     with pytest.raises(ValueError) as raised:
         resolve_url("People", base)
     assert str(raised.value) == f"base is an absolute URL, not {base!r}"
-
-
-def test_a_location_that_is_given_is_absolute() -> None:
-    with pytest.raises(ValueError) as raised:
-        resolve_url("$1/Orders", BATCH, locations={"1": "Customers(1)"})
-    assert str(raised.value) == "the location of '1' is an absolute URL, not 'Customers(1)'"
-
-
-def test_a_service_root_that_is_given_is_absolute() -> None:
-    with pytest.raises(ValueError) as raised:
-        resolve_url("/People", BATCH, service_root="/service", dialect=FROM_ROOT)
-    assert str(raised.value) == "service_root is an absolute URL, not '/service'"
-
-
-def test_the_url_of_a_request_is_absolute() -> None:
-    with pytest.raises(ValueError) as raised:
-        location_of("Customers", OperationResponse(201))
-    assert str(raised.value) == "effective_url is an absolute URL, not 'Customers'"
 
 
 def test_octets_that_are_not_utf_8_survive() -> None:
@@ -583,16 +342,9 @@ def test_octets_that_are_not_utf_8_survive() -> None:
 @pytest.mark.parametrize(
     "root",
     [
-        "",
-        "/service",
-        "//host/service",
-        "ftp://host/service",
-        "http://user@host/service",
-        "http://host/service?x",
-        "http://host/service#x",
-        "http://host/a b",
-        "http://host/%2e%2e",
-        "http://host/\u00e9",
+        *("", "/service", "//host/service", "ftp://host/service", "http://user@host/service"),
+        *("http://host/service?x", "http://host/service#x", "http://host/a b"),
+        *("http://host/%2e%2e", "http://host/\u00e9"),
     ],
 )
 def test_a_service_root_is_clear(root: str) -> None:
@@ -602,15 +354,6 @@ def test_a_service_root_is_clear(root: str) -> None:
         rebase_url("People", source=root, target=ROOT)
     with pytest.raises(ValueError, match=r"^target is an absolute URL"):
         rebase_url("People", source=ROOT, target=root)
-
-
-def test_an_unclear_service_root_is_named() -> None:
-    with pytest.raises(ValueError) as raised:
-        is_within("http://host/service", "http://host/service?x")
-    assert str(raised.value) == (
-        "service_root is an absolute URL of HTTP that every reader understands, without a query, "
-        "not 'http://host/service?x'"
-    )
 
 
 HOSTILE = st.lists(
@@ -630,12 +373,9 @@ HOSTILE = st.lists(
                 "\\",
                 ";",
                 "%3B",
-                "%20",
-                "%0d",
-                "%00",
-                "//",
             ),
-            *("?", "#", "@", ":", "%", "%252e", "host", "http:", "//", "a", "$1", " ", "\t", "\0"),
+            *("%20", "%0d", "%00", "//", "?", "#", "@", ":", "%", "%252e", "host", "http:", "//"),
+            *("a", "$1", " ", "\t", "\0"),
         ]
     ),
     max_size=10,
@@ -667,7 +407,7 @@ def test_no_reader_finds_a_url_outside_that_is_within(url: str) -> None:
 
 @given(HOSTILE)
 def test_what_is_within_can_be_rebased_and_what_is_not_cannot(url: str) -> None:
-    if referenced_id(url) is not None:
+    if referenced(url) is not None:
         return
     target = "https://other:81/deep/service"
     if is_within(resolve_url(url, f"{ROOT}/"), ROOT):
@@ -691,20 +431,7 @@ def test_every_form_of_a_url_is_the_same_resource(
         absolute = rebase_url(url, source=ROOT, target=target)
         found = rebase_url(url, source=ROOT, target=target, form=form)
         assert resolve_url(found, f"{target}/$batch") in (absolute, f"{absolute}/")
-        assert referenced_id(found) is None
-
-
-def test_what_cannot_be_rebased_is_named() -> None:
-    with pytest.raises(ValueError) as raised:
-        rebase_url("http://host/other", source="http://host/service", target="http://host/x")
-    assert str(raised.value) == "URL 'http://host/other' is not within 'http://host/service'"
-
-
-def test_a_form_that_does_not_exist_is_named() -> None:
-    form: Any = "relativ"
-    with pytest.raises(ValueError) as raised:
-        rebase_url("People", source=ROOT, target=ROOT, form=form)
-    assert str(raised.value) == "form is 'absolute', 'path' or 'relative', not 'relativ'"
+        assert referenced(found) is None
 
 
 # -- load balancers --------------------------------------------------------------------------------
@@ -713,33 +440,22 @@ SERVICE = "https://service.example.org"
 BALANCER = "https://balancer.example.org"
 
 
-def test_batch_and_request_name_the_same_service() -> None:
-    url = resolve_url(f"{SERVICE}/People", f"{SERVICE}/$batch")
-    assert url == f"{SERVICE}/People"
-    assert is_within(url, SERVICE)
-
-
-def test_a_request_that_names_the_service_is_outside_of_the_load_balancer() -> None:
-    url = resolve_url(f"{SERVICE}/People", f"{BALANCER}/$batch")
-    assert url == f"{SERVICE}/People"
-    assert not is_within(url, BALANCER)
+def test_a_request_may_name_the_service_or_its_load_balancer() -> None:
+    for url, root, within in (
+        (f"{SERVICE}/People", SERVICE, True),
+        (f"{SERVICE}/People", BALANCER, False),
+        (f"{BALANCER}/People", BALANCER, True),
+    ):
+        assert resolve_url(url, f"{root}/$batch") == url
+        assert is_within(url, root) is within
+    assert rebase_url(f"{BALANCER}/People", source=BALANCER, target=SERVICE) == f"{SERVICE}/People"
     rebased = rebase_url(f"{SERVICE}/People", source=SERVICE, target=BALANCER)
     assert is_within(resolve_url(rebased, f"{BALANCER}/$batch"), BALANCER)
 
 
-def test_batch_and_request_name_the_same_load_balancer() -> None:
-    url = resolve_url(f"{BALANCER}/People", f"{BALANCER}/$batch")
-    assert url == f"{BALANCER}/People"
-    assert is_within(url, BALANCER)
-    assert rebase_url(url, source=BALANCER, target=SERVICE) == f"{SERVICE}/People"
-
-
 def test_a_request_that_is_a_path_is_within_every_load_balancer() -> None:
     for root in (SERVICE, BALANCER):
-        url = resolve_url("/People", f"{root}/$batch")
-        assert url == f"{root}/People"
-        assert is_within(url, root)
+        assert resolve_url("/People", f"{root}/$batch") == f"{root}/People"
     path = rebase_url(f"{SERVICE}/People", source=SERVICE, target=BALANCER, form="path")
-    assert resolve_url(path, f"{BALANCER}/$batch", host="balancer.example.org") == (
-        f"{BALANCER}/People"
-    )
+    url = resolve_url(path, f"{BALANCER}/$batch", host="balancer.example.org")
+    assert url == f"{BALANCER}/People"
