@@ -521,9 +521,8 @@ def places_of(item: object) -> tuple[object, object]:
 
 def test_what_was_decoded_has_a_place() -> None:
     assert list(map(places_of, placed())) == PLACES
-    headers = {"Content-ID": "1"}
-    operation = Operation.delete("a", headers=headers, id="1")
-    response = OperationResponse(204, headers, id="1", reason="No Content")
+    operation = Operation.delete("a", id="1")
+    response = OperationResponse(204, id="1", reason="No Content")
     plain: list[Placed] = [
         ChangeSet([operation]),
         operation,
