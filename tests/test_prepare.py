@@ -225,7 +225,7 @@ def test_in_base64_the_white_space_around_a_json_body_stays() -> None:
 
 @pytest.mark.parametrize("format", FORMATS)
 def test_an_item_that_is_complete_is_the_same_object(format: Format) -> None:
-    operation = Operation.put("a", {"Content-Type": "application/json"}, body=b"{}", id="1")
+    operation = Operation.put("a", headers={"Content-Type": "application/json"}, body=b"{}", id="1")
     assert prepare(BatchRequest([operation]), format=format).items[0] is operation
     response = OperationResponse(200, {"A": "1"}, b"{}", id="1")
     assert prepare(BatchResponse([response]), format=format).items[0] is response
@@ -255,7 +255,7 @@ def test_places_and_reasons_are_kept() -> None:
 def test_what_is_given_is_not_changed() -> None:
     batch = BatchRequest(
         [
-            Operation.post("a", {"Content-Length": "3"}, body=b"{}\n"),
+            Operation.post("a", headers={"Content-Length": "3"}, body=b"{}\n"),
             ChangeSet([Operation.get("$1")]),
         ]
     )
