@@ -1,7 +1,11 @@
-"""Captured messages: heads in all their spellings, and bodies that are recognised without one."""
+"""Captured messages together with decoders, files, limits and losses; and any octets at all.
+
+What is read of a message is in the corpus, `spec-fixtures/messages.json`; see `test_messages`.
+"""
 
 from __future__ import annotations
 
+import base64
 import gzip
 import json
 import re
@@ -11,13 +15,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from odata_batch import Headers, Limits, Severity, check_request, check_response
+from odata_batch import Limits, Severity, check_request, check_response
 from odata_batch.capture import (
     LOSS_EXPLAINS,
     Exchange,
-    Kind,
     Message,
     parse_capture,
+    parse_har,
     parse_message,
 )
 
@@ -26,6 +30,8 @@ from .helpers import JSON, MULTIPART, batch, part
 REQUEST = batch(part())
 RESPONSE = batch(part(b"HTTP/1.1 204 No Content\r\n\r\n"))
 MULTIPART_HEAD = b"Content-Type: multipart/mixed; boundary=b\r\n"
+HEAD = b"HTTP/1.1 200 OK\r\n" + MULTIPART_HEAD
+U_FFFD = "\ufffd".encode()
 
 
 def found(message: Message) -> list[tuple[str, int | None, str]]:
@@ -36,294 +42,8 @@ def slugs(message: Message) -> list[str]:
     return [each.rule.slug for each in message.diagnostics]
 
 
-# -- the head --
-
-
-@pytest.mark.parametrize(
-    ("head", "body", "start_line", "pairs"),
-    [
-        (b"HTTP/1.1 200 OK\nContent-Type: a/b\nA:b\n\n", b"{}\n", "HTTP/1.1 200 OK", [("A", "b")]),
-        (b"A: b\nContent-Type: a/b\r\n\n", b"{}", "", [("A", "b")]),
-        (b"Content-Type: a/b\n\r\n", b"\r\n{}", "", []),
-        (MULTIPART_HEAD + b"\r\n", REQUEST, "", []),
-        (b"POST /$batch HTTP/1.1\r\nContent-Type: a/b\r\n", b"", "POST /$batch HTTP/1.1", []),
-        (b"POST /$batch HTTP/1.1\r\nContent-Type: a/b", b"", "POST /$batch HTTP/1.1", []),
-        (b"\r\n\nGET / HTTP/1.1\r\nContent-Type: a/b\r\n\r\n", b"--b--", "GET / HTTP/1.1", []),
-        (b"GET /\xe9\xff HTTP/1.1\nContent-Type: a/b\n\n", b"a", "GET /\xe9\xff HTTP/1.1", []),
-    ],
-)
-def test_a_message_is_split_at_its_empty_line(
-    head: bytes, body: bytes, start_line: str, pairs: list[tuple[str, str]]
-) -> None:
-    message = parse_message(head + body)
-    assert (message.start_line, message.body, message.source) == (start_line, body, head + body)
-    assert [pair for pair in message.headers.pairs if pair[0] != "Content-Type"] == pairs
-    assert (message.body_position, message.content_type != "") == (len(head), True)
-    assert set(slugs(message)) <= {"capture-not-a-batch"}
-
-
-@pytest.mark.parametrize(
-    "interim",
-    [
-        b"HTTP/1.1 100 Continue\r\n\r\n",
-        b"\r\nHTTP/1.1 102 Processing\nServer: x\nA: b\n\n",
-        b"HTTP/2 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 100\r\n\r\n",
-    ],
-)
-def test_interim_responses_are_passed_over(interim: bytes) -> None:
-    # As `curl -i` prints them.
-    head = b"HTTP/1.1 200 OK\r\n" + MULTIPART_HEAD + b"\r\n"
-    message = parse_message(interim + head + RESPONSE)
-    assert (message.start_line, message.body, message.diagnostics) == (
-        "HTTP/1.1 200 OK",
-        RESPONSE,
-        (),
-    )
-    assert message.body_position == len(interim + head)
-
-
-@pytest.mark.parametrize("status", [b"101 Switching Protocols", b"100 Continue"])
-def test_an_interim_response_that_nothing_follows_is_a_response(status: bytes) -> None:
-    message = parse_message(b"HTTP/1.1 " + status + b"\r\n\r\nGET")
-    assert (message.start_line, message.body) == (f"HTTP/1.1 {status.decode()}", b"GET")
-
-
-@pytest.mark.parametrize(
-    ("line", "kind"),
-    [
-        (b"POST /service/$batch HTTP/1.1", "request"),
-        (b"POST  https://example.org/$batch", "request"),
-        (b"post /$batch HTTP/2", "request"),
-        (b"M-SEARCH * HTTP/1.1", "request"),
-        (b"HTTP/1.1 200 OK", "response"),
-        (b"HTTP/2 207", "response"),
-    ],
-)
-def test_the_start_line_says_who_sent_the_message(line: bytes, kind: Kind) -> None:
-    # The body says the opposite.
-    body = RESPONSE if kind == "request" else REQUEST
-    message = parse_message(line + b"\r\n" + MULTIPART_HEAD + b"\r\n" + body)
-    assert (message.start_line, message.kind) == (line.decode(), kind)
-
-
-@pytest.mark.parametrize(
-    "line", [b"https://example.org/$batch", b"http://h/$batch?a=b HTTP/1.1", b"/service/$batch"]
-)
-@pytest.mark.parametrize(("body", "kind"), [(REQUEST, "request"), (RESPONSE, "response")])
-def test_a_url_in_place_of_the_request_line_is_a_note(line: bytes, body: bytes, kind: Kind) -> None:
-    message = parse_message(line + b"\n" + MULTIPART_HEAD + b"\r\n" + body)
-    expected = f"found the URL {line.decode()!r}, expected a request line"
-    assert found(message) == [("capture-url-line", 0, expected)]
-    assert (message.start_line, message.kind, message.body) == (line.decode(), kind, body)
-
-
-# -- the header section --
-
-
-@pytest.mark.parametrize(
-    ("line", "pairs", "problems"),
-    [
-        (b"Name:value", [("Name", "value")], []),
-        (b"Name: \t a b \t", [("Name", "a b")], []),
-        (b"Name:", [("Name", "")], []),
-        (b"Name: \xe9", [("Name", "\xe9")], []),
-        (b"Name: a\x00b", [("Name", "a\x00b")], []),
-        (
-            b"Name : v",
-            [("Name", "v")],
-            [("header-blank-before-colon", "field line 'Name : v' has a blank before its colon")],
-        ),
-        (b"Name", [], [("header-syntax", "found 'Name', expected a name, a colon and a value")]),
-        (b": v", [], [("header-syntax", "found ': v', expected a name, a colon and a value")]),
-        (
-            b"a b: v",
-            [],
-            [("header-syntax", "found 'a b: v', expected a name, a colon and a value")],
-        ),
-        (
-            b"Name: a\r\n  b \r\n\tc",
-            [("Name", "a b c")],
-            [("header-folded", "a field line is folded; it is read unfolded")],
-        ),
-    ],
-)
-def test_a_field_line(
-    line: bytes, pairs: list[tuple[str, str]], problems: list[tuple[str, str]]
-) -> None:
-    head = b"HTTP/1.1 200 OK\r\n" + line + b"\r\nContent-Type: application/json\r\n\r\n"
-    message = parse_message(head)
-    assert message.headers.pairs == (*pairs, ("Content-Type", "application/json"))
-    assert found(message) == [(slug, 17, text) for slug, text in problems]
-
-
-def test_a_blank_at_the_start_of_the_header_section_continues_nothing() -> None:
-    message = parse_message(b"HTTP/1.1 200 OK\r\n a: b\r\n\r\n")
-    assert found(message)[0] == (
-        "header-syntax",
-        17,
-        "found ' a: b', expected a name, a colon and a value",
-    )
-
-
-@pytest.mark.parametrize(
-    ("fields", "content_type"),
-    [
-        (b"Content-Type: a/b\r\nCONTENT-TYPE: a/b\r\n", "a/b"),
-        (b"content-type:  a/b \r\n", "a/b"),
-        (b"Content-Type:\r\n", ""),
-    ],
-)
-def test_the_content_type_is_the_value_of_its_field(fields: bytes, content_type: str) -> None:
-    message = parse_message(fields + b"\r\n{}")
-    assert (message.content_type, message.diagnostics) == (content_type, ())
-
-
-def test_of_different_content_types_the_first_is_read() -> None:
-    text = b"Content-Type: application/json\r\nA: b\r\nContent-Type: a/b\r\n\r\n{}"
-    message = parse_message(text)
-    assert message.headers == Headers({"Content-Type": "application/json", "A": "b"})
-    assert found(message) == [
-        ("repeated-header", 38, "Content-Type is 'application/json', and here 'a/b'")
-    ]
-
-
-@pytest.mark.parametrize(
-    ("lengths", "problems"),
-    [
-        (["3"], []),
-        (["2"], [(32, "2")]),
-        (["####", ""], [(32, "####"), (54, "")]),
-        (["3", "1"], [(51, "1")]),
-    ],
-)
-def test_the_content_length_frames_nothing_and_is_compared_with_the_body(
-    lengths: list[str], problems: list[tuple[int, str]]
-) -> None:
-    fields = "".join(f"content-length: {each}\r\n" for each in lengths)
-    message = parse_message(f"Content-Type: application/json\r\n{fields}\r\n{{ }}".encode())
-    assert message.body == b"{ }"
-    assert found(message) == [
-        ("capture-content-length", place, f"Content-Length is {value!r}, the body has 3 octets")
-        for place, value in problems
-    ]
-
-
-def test_a_header_section_without_content_type_is_an_error() -> None:
-    message = parse_message(b"POST /$batch HTTP/1.1\r\nHost: a\r\n\r\n" + REQUEST)
-    assert (message.content_type, message.body) == ("", REQUEST)
-    assert found(message) == [
-        (
-            "batch-media-type",
-            34,
-            "there is no Content-Type, expected multipart/mixed or application/json",
-        )
-    ]
-
-
-def test_a_head_beyond_the_limit_is_not_read() -> None:
-    fields = b"a: b\n" * 30_000
-    message = parse_message(b"HTTP/1.1 200 OK\n" + fields + b"\n{}")
-    assert (message.start_line, message.headers, message.body_position) == ("", Headers(), 0)
-    expected = "limit header_section is 131072, and the capture exceeds it"
-    assert found(message) == [("limit-exceeded", 0, expected)]
-    assert message.diagnostics[0].limit == ("header_section", 131072)
-
-
-# -- a bare body --
-
-
-@pytest.mark.parametrize(
-    ("body", "content_type"),
-    [
-        (b"--b\r\n", 'multipart/mixed; boundary="b"'),
-        (b"--b \t\n", 'multipart/mixed; boundary="b"'),
-        (b"--b", 'multipart/mixed; boundary="b"'),
-        (b"\r\n\r\n--b\r\n", 'multipart/mixed; boundary="b"'),
-        (b'--a "\\b\r\n', 'multipart/mixed; boundary="a \\"\\\\b"'),
-        (b"----b--\r\n\r\n----b--\r\n", 'multipart/mixed; boundary="--b--"'),
-        (b"--b--\r\n", 'multipart/mixed; boundary="b"'),
-        (b"--b--", 'multipart/mixed; boundary="b"'),
-        (b"{}", "application/json"),
-        (b' \t\r\n{"requests":[]}', "application/json"),
-        (b"\xef\xbb\xbf\n{", "application/json"),
-    ],
-)
-def test_a_bare_body_is_recognised(body: bytes, content_type: str) -> None:
-    message = parse_message(body)
-    assert (message.start_line, message.headers, message.body) == ("", Headers(), body)
-    assert (message.content_type, message.body_position) == (content_type, 0)
-    expected = f"there is no header section; the body is read as {content_type}"
-    assert found(message) == [("capture-bare-body", 0, expected)]
-
-
-def test_a_long_boundary_is_cut_in_the_message() -> None:
-    message = parse_message(b"--" + b"b" * 200)
-    assert message.content_type == f'multipart/mixed; boundary="{"b" * 200}"'
-    expected = "there is no header section; the body is read as " + message.content_type[:100]
-    assert found(message) == [("capture-bare-body", 0, expected)]
-
-
-def test_a_body_below_a_start_line_alone_is_recognised() -> None:
-    message = parse_message(b"POST /$batch HTTP/1.1\n\n" + REQUEST)
-    assert (message.content_type, message.body) == ('multipart/mixed; boundary="b"', REQUEST)
-    expected = 'there is no header section; the body is read as multipart/mixed; boundary="b"'
-    assert found(message) == [("capture-bare-body", 23, expected)]
-
-
-@pytest.mark.parametrize(
-    ("data", "beginning"),
-    [
-        (b"", "nothing"),
-        (b"\r\n\n", "nothing"),
-        (b"hello world", "'hello world'"),
-        (b"--", "'--'"),
-        (b"-- \r\n", "'-- '"),
-        (b"[]", "'[]'"),
-        (b"\x89PNG\r\n\x1a\n", "'\\x89PNG'"),
-        (b"// a comment", "'// a comment'"),
-        (b"a" * 61, f"'{'a' * 60}'..."),
-        (b"Preamble of this batch\r\n\r\n" + REQUEST, "'Preamble of this batch'"),
-    ],
-)
-def test_what_looks_like_nothing_is_an_error(data: bytes, beginning: str) -> None:
-    message = parse_message(data)
-    assert (message.start_line, message.headers, message.body) == ("", Headers(), data)
-    assert (message.content_type, message.kind, message.body_position) == ("", "request", 0)
-    expected = f"found {beginning}, expected an HTTP message, a delimiter line or a JSON object"
-    assert found(message) == [("batch-media-type", 0, expected)]
-
-
-@pytest.mark.parametrize(
-    ("body", "kind"),
-    [
-        (REQUEST, "request"),
-        (RESPONSE, "response"),
-        (b"\r\n" + RESPONSE, "response"),
-        (batch(part(b"GET People\r\n\r\n")), "request"),
-        (RESPONSE.replace(b"\r\n", b"\n"), "response"),
-        (batch(part(b"PUT a HTTP/1.1\r\n\r\nHTTP/1.1 200 OK\r\n\r\n")), "request"),
-        (batch(part(b"HTTP/1.1 200 OK\r\n\r\nGET it now\r\n")), "response"),
-        (
-            b"--b\r\nContent-Type: multipart/mixed; boundary=c\r\n\r\n--c\r\n\r\nHTTP/1.1 2",
-            "response",
-        ),
-        (b"--b--\r\n", "request"),
-        (b"--b\r\nHTTP/x", "request"),
-        (b'{"requests":[]}', "request"),
-        (b'{"responses" : []}', "response"),
-        (b'{"error":{"code":"1"}}', "response"),
-        (b'{"@context":"x","responses":[{"body":{"requests":[]}}]}', "response"),
-        (b'\xef\xbb\xbf{"responses":[]}', "response"),
-        (b"{}", "request"),
-    ],
-)
-def test_without_a_start_line_the_body_says_who_sent_it(body: bytes, kind: Kind) -> None:
-    assert parse_message(body).kind == kind
-
-
-def test_a_preamble_does_not_say_who_sent_the_message() -> None:
-    body = b"A word or two.\r\nHTTP/1.1 in a preamble\r\n" + REQUEST
-    assert parse_message(MULTIPART_HEAD + b"\r\n" + body).kind == "request"
+def as_text(body: bytes, coding: str = "utf-8") -> bytes:
+    return body.decode(coding, "replace").encode("utf-8")
 
 
 # -- together with the decoders --
@@ -337,117 +57,8 @@ def test_the_position_of_the_body_leads_from_its_findings_to_the_capture() -> No
     assert data[message.body_position + finding.position :] == b"--b--\r\n"
 
 
-# -- codings --
-
-HEAD = b"HTTP/1.1 200 OK\r\n" + MULTIPART_HEAD
-
-
-def test_a_content_length_counts_the_octets_of_the_compressed_body() -> None:
-    body = zlib.compress(RESPONSE)
-    fields = b"Content-Encoding: deflate\r\nContent-Length: %d\r\n\r\n" % len(body)
-    message = parse_message(HEAD + fields + body)
-    assert (message.body, slugs(message)) == (RESPONSE, ["capture-decoded"])
-
-
-def test_findings_about_a_head_are_recorded_up_to_the_limit() -> None:
-    data = b"HTTP/1.1 200 OK\r\n" + b"a\r\n" * 7 + MULTIPART_HEAD + b"\r\n" + RESPONSE
-    message = parse_message(data, limits=Limits(diagnostics=3))
-    assert [each.position for each in message.diagnostics] == [17, 20, 23]
-    assert message.omitted == 4
-    data = data.replace(b"mixed", b"other").replace(b"multipart", b"image")
-    message = parse_message(data.replace(RESPONSE, b""), limits=Limits(diagnostics=3))
-    assert slugs(message)[3:] == ["capture-not-a-batch"]
-
-
-# -- what is no batch --
-
-
-@pytest.mark.parametrize(
-    ("data", "kind", "what"),
-    [
-        (
-            b"HTTP/1.1 413 Request Entity Too Large\r\nContent-Type: text/html\r\n\r\n"
-            b"<html><head><title>413 Request Entity Too Large</title></head></html>",
-            "response",
-            "status 413 with an HTML page '413 Request Entity Too Large', not a batch response",
-        ),
-        (
-            b"HTTP/1.1 500 Error\r\nContent-Length: 0\r\n\r\n",
-            "response",
-            "status 500 with an empty body, not a batch response",
-        ),
-        (
-            b"/service/$batch\r\n\r\n<!DOCTYPE html>\r\n<title>Sign in</title>",
-            "request",
-            "an HTML page 'Sign in', not a batch request",
-        ),
-        (b"<html></html>", "request", "an HTML page, not a batch"),
-        (b'{"error":{"message":"No."}}', "response", "a JSON error 'No.', not a batch"),
-        (b'{"odata.error":{"message":"No."}}', "response", "a JSON error 'No.', not a batch"),
-    ],
-)
-def test_what_is_no_batch_is_an_error_and_described(data: bytes, kind: Kind, what: str) -> None:
-    message = parse_message(data)
-    assert (message.kind, message.is_readable) == (kind, False)
-    assert message.not_a_batch == what.partition(", not a batch")[0]
-    assert found(message)[-1] == ("capture-not-a-batch", message.body_position, what)
-
-
-@pytest.mark.parametrize(
-    ("field", "place"),
-    [
-        (b"", "no Location"),
-        (b"Location: https://h/monitor\r\n", "the Location 'https://h/monitor'"),
-    ],
-)
-def test_a_batch_that_was_accepted_is_answered_elsewhere(field: bytes, place: str) -> None:
-    message = parse_message(b"HTTP/1.1 202 Accepted\r\n" + field + b"\r\n")
-    assert (message.not_a_batch, message.is_readable) == (None, False)
-    expected = f"status 202 with an empty body and {place}"
-    assert found(message) == [("capture-accepted", message.body_position, expected)]
-
-
-# -- loss --
-
-U_FFFD = "\ufffd".encode()
-PICTURE = batch(part(b"PUT P HTTP/1.1\r\nContent-Type: image/png\r\n\r\n\x89PNG\xff\r\n"))
-
-
-def as_text(body: bytes, coding: str = "utf-8") -> bytes:
-    return body.decode(coding, "replace").encode("utf-8")
-
-
-def test_a_capture_that_went_through_a_text_decoder_is_lossy() -> None:
-    head = b"POST /$batch HTTP/1.1\r\n" + MULTIPART_HEAD + b"\r\n"
-    assert parse_message(head + PICTURE).diagnostics == ()
-    data = as_text(head + PICTURE)
-    message = parse_message(data)
-    assert (message.lossy, message.is_readable) == (True, True)
-    expected = "U+FFFD stands 2 times where other octets were sent; lengths and binary bodies"
-    place = data.index(U_FFFD)
-    assert found(message) == [("capture-lossy", place, f"{expected} cannot be believed")]
-
-
-def test_a_text_that_holds_u_fffd_may_have_been_sent_so() -> None:
-    message = parse_message('{"requests":[],"a":"\ufffd"}'.encode())
-    assert not message.lossy
-    expected = "U+FFFD stands once in the text; it may have been sent so, or stand for octets that"
-    assert found(message)[1:] == [("capture-replacement-character", 20, f"{expected} are lost")]
-
-
-def test_a_compressed_body_that_went_through_a_text_decoder_is_lossy() -> None:
-    body = as_text(gzip.compress(RESPONSE))
-    message = parse_message(HEAD + b"Content-Encoding: gzip\r\n\r\n" + body)
-    assert (message.lossy, message.is_readable) == (True, False)
-    assert slugs(message) == ["capture-coding", "capture-lossy"]
-
-
-def test_in_a_body_that_was_compressed_u_fffd_has_no_place_in_the_capture() -> None:
-    picture = b"HTTP/1.1 200 OK\r\nContent-Type: image/png\r\n\r\n\x89PNG"
-    body = gzip.compress(as_text(batch(part(picture))))
-    message = parse_message(HEAD + b"Content-Encoding: gzip\r\n\r\n" + body)
-    finding = message.diagnostics[-1]
-    assert (finding.rule.slug, finding.position) == ("capture-lossy", None)
+def put(content: bytes, *fields: bytes) -> bytes:
+    return b"PUT P HTTP/1.1\r\n" + b"".join(each + b"\r\n" for each in fields) + b"\r\n" + content
 
 
 def test_a_loss_explains_that_a_length_reaches_across_a_delimiter() -> None:
@@ -460,10 +71,6 @@ def test_a_loss_explains_that_a_length_reaches_across_a_delimiter() -> None:
     assert message.lossy
     assert [each.rule.slug for each in errors] == ["content-length-crosses-delimiter"]
     assert errors[0].rule in LOSS_EXPLAINS
-
-
-def put(content: bytes, *fields: bytes) -> bytes:
-    return b"PUT P HTTP/1.1\r\n" + b"".join(each + b"\r\n" for each in fields) + b"\r\n" + content
 
 
 def json_batch(headers: dict[str, str], length: str) -> bytes:
@@ -514,6 +121,10 @@ def test_what_a_loss_explains_is_no_fault_of_what_was_sent(slug: str) -> None:
     assert lossy.lossy and slug in rules(lossy) & explained
 
 
+def test_what_a_loss_explains_is_never_fatal_to_a_batch() -> None:
+    assert [rule.slug for rule in LOSS_EXPLAINS if rule.fatal] == ["capture-coding"]
+
+
 # -- files --
 
 
@@ -532,12 +143,6 @@ def test_a_plain_message_is_half_an_exchange() -> None:
     (exchange,) = parse_capture(HEAD + b"\r\n" + RESPONSE)
     assert (exchange.request, exchange.url) == (None, "")
     assert exchange.response == parse_message(HEAD + b"\r\n" + RESPONSE)
-
-
-def test_the_source_of_a_plain_message_is_the_file() -> None:
-    data = HEAD + b"\r\n" + RESPONSE
-    (exchange,) = parse_capture(data)
-    assert exchange.response is not None and exchange.response.source is data
 
 
 @pytest.mark.parametrize(
@@ -562,8 +167,107 @@ def test_a_json_batch_that_mentions_a_log_is_a_message() -> None:
     assert exchange.request is not None and exchange.request.content_type == "application/json"
 
 
-def test_what_a_loss_explains_is_never_fatal_to_a_batch() -> None:
-    assert [rule.slug for rule in LOSS_EXPLAINS if rule.fatal] == ["capture-coding"]
+# -- limits --
+
+
+def test_a_head_beyond_the_limit_is_not_read() -> None:
+    fields = b"a: b\n" * 30_000
+    message = parse_message(b"HTTP/1.1 200 OK\n" + fields + b"\n{}")
+    assert (message.start_line, len(message.headers), message.body_position) == ("", 0, 0)
+    expected = "limit header_section is 131072, and the capture exceeds it"
+    assert found(message) == [("limit-exceeded", 0, expected)]
+    assert message.diagnostics[0].limit == ("header_section", 131072)
+
+
+def test_findings_about_a_head_are_recorded_up_to_the_limit() -> None:
+    data = b"HTTP/1.1 200 OK\r\n" + b"a\r\n" * 7 + MULTIPART_HEAD + b"\r\n" + RESPONSE
+    message = parse_message(data, limits=Limits(diagnostics=3))
+    assert [each.position for each in message.diagnostics] == [17, 20, 23]
+    assert message.omitted == 4
+    data = data.replace(b"mixed", b"other").replace(b"multipart", b"image")
+    message = parse_message(data.replace(RESPONSE, b""), limits=Limits(diagnostics=3))
+    assert slugs(message)[3:] == ["capture-not-a-batch"]
+
+
+@pytest.mark.parametrize(
+    ("data", "what"),
+    [
+        (b'{"a":' + b"[" * 100_000, "a body of 'text/json'"),
+        (b'{"message":"' + b"a" * 70_000 + b'"}', "a body of 'text/json'"),
+        (b'{"requests":[' + b"[" * 100_000, "a body of 'text/json'"),
+        (b"<html>" + b"a" * 70_000 + b"<title>b</title>", "an HTML page"),
+    ],
+)
+def test_what_is_large_or_deep_is_not_searched_for_an_error(data: bytes, what: str) -> None:
+    message = parse_message(b"HTTP/1.1 500 Error\r\nContent-Type: text/json\r\n\r\n" + data)
+    assert message.not_a_batch == f"status 500 with {what}"
+
+
+def chunked(body: bytes, size: int = 7) -> bytes:
+    pieces = [body[start : start + size] for start in range(0, len(body), size)]
+    return b"".join(b"%x\r\n%s\r\n" % (len(each), each) for each in pieces) + b"0\r\n\r\n"
+
+
+def undo(fields: str, body: bytes, limits: Limits | None = None) -> Message:
+    head = f"HTTP/1.1 200 OK\r\nContent-Type: multipart/mixed; boundary=b\r\n{fields}\r\n\r\n"
+    return parse_message(head.encode() + body, limits=limits or Limits())
+
+
+def test_a_body_is_inflated_up_to_the_limit() -> None:
+    body = gzip.compress(bytes(1000))
+    assert undo("Content-Encoding: gzip", body, Limits(message=1000)).body == bytes(1000)
+    message = undo("Content-Encoding: gzip", body, Limits(message=999))
+    expected = "limit message is 999, and what 'gzip' stands for exceeds it"
+    assert (message.body, message.diagnostics[0].message) == (body, expected)
+    assert message.diagnostics[0].limit == ("message", 999)
+
+
+def test_the_bodies_of_a_file_share_four_times_the_limit() -> None:
+    text = base64.b64encode(zlib.compress(bytes(9000))).decode()
+    request = {
+        "method": "POST",
+        "url": "/$batch",
+        "headers": [{"name": "Content-Encoding", "value": "deflate"}],
+        "postData": {"text": text, "encoding": "base64"},
+    }
+    data = json.dumps({"log": {"entries": [{"request": request}] * 5}}).encode()
+    requests = [each.request for each in parse_har(data, limits=Limits(message=10_000))]
+    assert [each is not None and each.body == bytes(9000) for each in requests] == [
+        *(True, True, True, True, False)
+    ]
+
+
+# -- properties --
+
+
+@given(st.binary(max_size=400), st.integers(1, 50))
+def test_every_body_comes_back(body: bytes, size: int) -> None:
+    fields = "Content-Encoding: deflate, gzip\r\nTransfer-Encoding: chunked"
+    assert undo(fields, chunked(gzip.compress(zlib.compress(body)), size)).body == body
+
+
+@given(
+    st.binary() | st.binary().map(gzip.compress) | st.binary().map(chunked),
+    st.lists(st.sampled_from(("gzip", "deflate", "br", "chunked", "identity", "")), max_size=5),
+    st.data(),
+)
+def test_any_octets_are_a_body_in_any_coding(
+    body: bytes, codings: list[str], data: st.DataObject
+) -> None:
+    stop = data.draw(st.integers(0, len(body)))
+    fields = f"Transfer-Encoding: {', '.join(codings)}"
+    message = undo(fields, body[:stop] + b"\xff" + body[stop:])
+    assert all(each.message for each in message.diagnostics)
+
+
+@given(st.binary())
+def test_octets_that_were_replaced_are_noticed_and_others_are_not(content: bytes) -> None:
+    fields = (b"Content-Type: image/png", b"Content-Length: %d" % len(content))
+    data = MULTIPART_HEAD + b"\r\n" + batch(part(put(content, *fields)))
+    assert not parse_message(data).lossy
+    # A sequence of three octets that is cut before a fourth one leaves no trace.
+    if len(as_text(content)) != len(content):
+        assert parse_message(as_text(data)).lossy
 
 
 PIECES = (
