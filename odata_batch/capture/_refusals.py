@@ -35,9 +35,9 @@ _XML_MESSAGES = (
 _JSON_START = re.compile(rb"\s*[\[{]")
 _JSON_BATCH = re.compile(rb'"(?:requests|responses)"\s*:\s*\[')
 # The arrays of a batch, and what is in their elements.
-_JSON_ITEMS: Final[Mapping[str, set[str]]] = {
-    "requests": {"method", "url"},
-    "responses": {"id", "status"},
+_JSON_ITEMS: Final[Mapping[str, frozenset[str]]] = {
+    "requests": frozenset(("method", "url")),
+    "responses": frozenset(("id", "status")),
 }
 _JSON_ERRORS = frozenset(("error", "odata.error"))
 _DELIMITER = re.compile(rb"\s*--[^\s>]")
