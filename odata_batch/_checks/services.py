@@ -231,16 +231,6 @@ def _is_uniform(batch: Served) -> bool:
     return batch.parallel or batch.serial or same
 
 
-def check_id_case(item: Operation, source: int, batch: Served) -> None:
-    """Identifiers that are the same to a service that ignores case."""
-    if item.id is None:
-        return
-    first = batch.names.operations[batch.names.named(item.id)[0]].id
-    if first != item.id:
-        found = f"the ids {quote(first or '')} and {quote(item.id)} differ in case alone"
-        batch.say(Rule.ID_CASE_IGNORED, f"{found}, which {batch.scope.dialect.name} ignores")
-
-
 CHECKS: Final[tuple[tuple[Check, tuple[str, ...]], ...]] = (
     (check_url_form, ("url_forms",)),
     (check_root_segment, ("root_segments",)),
@@ -249,7 +239,6 @@ CHECKS: Final[tuple[tuple[Check, tuple[str, ...]], ...]] = (
     (check_counts, ("operations", "change_sets", "change_set_operations", "atomicity_groups")),
     (check_transactions, ("transactions",)),
     (check_dependencies, ("dependencies",)),
-    (check_id_case, ("ids_ignore_case",)),
 )
 """Each check, and the fields of `Dialect` that it is about."""
 
