@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Protocol, TypeVar
 
-from odata_batch._checks.messages import MessageRules, Messages, Scope
+from odata_batch._checks import messages
+from odata_batch._checks.messages import Scope
 from odata_batch._checks.services import Served, checks_for
 from odata_batch._graph.expressions import ETAG_FIELDS, references_outside_body
 from odata_batch._graph.names import Names, key_of
@@ -81,10 +82,9 @@ class _Pending(NamedTuple):
 class RequestRules:
     """Applies the rules to the items of one batch request, in order."""
 
-    def __init__(self, scope: Scope, rules: MessageRules[Operation]) -> None:
+    def __init__(self, scope: Scope) -> None:
         self._scope = scope
-        self._rules = rules
-        self._messages = Messages(rules, scope, self._say)
+        self._messages = messages.Messages(messages.OPERATION, scope, self._say)
         self._names = Names(dialect=scope.dialect)
         self._item: RequestItem
         self._indexes: tuple[int, ...]
@@ -128,8 +128,7 @@ class RequestRules:
                 self._check_operation(inner, source, change_set)
                 source += 1
             else:
-                for rule in self._rules.change_set:
-                    rule(inner, scope, self._say)
+                messages.check_change_set(inner, scope, self._say)
         if item.id is not None:
             self._item, self._indexes = item, (index,)
             if names.group(item.id) != change_set:
@@ -167,8 +166,10 @@ class RequestRules:
 
         What is written stands in the order of the items, wherever they were found.
         """
+        if self._scope.origin == "written":
+            return False
         first, second = (self._names.operations[index].position for index in (target, source))
-        return self._rules.placed and first is not None and second is not None and first < second
+        return first is not None and second is not None and first < second
 
     def _check_operation(self, item: Operation, source: int, change_set: int | None) -> None:
         self._messages.check(item)
@@ -324,10 +325,9 @@ def _name_of(item: Operation) -> str:
 class ResponseRules:
     """Applies the rules to the items of one batch response, in order."""
 
-    def __init__(self, scope: Scope, rules: MessageRules[OperationResponse]) -> None:
+    def __init__(self, scope: Scope) -> None:
         self._scope = scope
-        self._rules = rules
-        self._messages = Messages(rules, scope, self._say)
+        self._messages = messages.Messages(messages.RESPONSE, scope, self._say)
         self._item: ResponseItem
         self._indexes: tuple[int, ...]
         self._operations = 0
@@ -379,8 +379,7 @@ class ResponseRules:
         """Nothing in a response refers to what comes later."""
 
     def _check_change_set(self, item: ChangeSetResponse) -> None:
-        for rule in self._rules.change_set:
-            rule(item, self._scope, self._say)
+        messages.check_change_set(item, self._scope, self._say)
         if item.id is not None:
             if self._key(item.id) in self._groups:
                 self._say(Rule.DUPLICATE_ID, f"the group name {quote(item.id)} is used twice")

@@ -1,17 +1,15 @@
 """What the standards ask of one message and of the outer header section, one function per rule.
 
-A rule is a function of an item, the scope and `say`, which reports a finding about that item. The
-tables at the end say which rules hold for what is read and for what is written.
-
-Why this long: it is one catalogue, and each function is short.
+A check is a function of an item, the scope and `say`, which reports a finding about that item.
+`OPERATION` and `RESPONSE` have them in the order in which they speak; the sets after them say which
+of these are left out, and when.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import chain
-from typing import Generic, TypeAlias, TypeVar
+from typing import Any, Generic, Literal, TypeAlias, TypeVar
 
 from odata_batch._graph.expressions import reserved_names
 from odata_batch._graph.urls import is_batch_resource, referenced_id
@@ -27,7 +25,6 @@ from odata_batch._wire.sections import SINGLE_FIELDS, Problem, remember
 
 Say: TypeAlias = Callable[[Rule, str], None]
 """Reports a rule and a message about the item at hand."""
-AnyChangeSet: TypeAlias = ChangeSet | ChangeSetResponse
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +35,8 @@ class Scope:
     dialect: Dialect
     limits: Limits
     report: Reporter
+    origin: Literal["read", "made", "written"] = "read"
+    """Whether the items were read from a payload, made by somebody, or are to be written."""
 
 
 # The header fields that hold a version: OData Protocol, 8.1.5 and 8.2.7; until OData 3 with other
@@ -242,10 +241,15 @@ def check_identifier(id: str, scope: Scope, position: int | None, say: Say) -> N
         say(Rule.ID_SYNTAX, f"found the id {quote(id)}, expected letters, digits and - . _ ~")
 
 
-def check_group_name(item: AnyChangeSet, scope: Scope, say: Say) -> None:
-    """OData JSON, 19.1: the name of an atomicity group is an identifier, too."""
+def check_change_set(item: ChangeSet | ChangeSetResponse, scope: Scope, say: Say) -> None:
+    """OData JSON, 19.1: the name of an atomicity group is an identifier, too.
+
+    What is written is not empty: OData v3 Batch Processing, 2.2.
+    """
     if item.id is not None:
         check_identifier(item.id, scope, item.position, say)
+    if not item.items and scope.origin == "written":
+        say(Rule.EMPTY_CHANGE_SET, "found a change set without operations")
 
 
 # -- one message that did not come off the wire as octets ------------------------------------------
@@ -256,13 +260,14 @@ def check_header_syntax(item: Operation | OperationResponse, scope: Scope, say: 
     pairs = item.headers.pairs
     if len(pairs) > scope.limits.fields:
         exceed(scope.report, scope.limits, "fields", item.position)
-    octets = sum(map(len, chain.from_iterable(pairs))) + 4 * len(pairs) - 2
+    names = [name for name, _ in pairs]
+    token, text = "".join(names), f"|{'|'.join([value for _, value in pairs])}|"
+    octets = len(token) + len(text) + 3 * len(pairs) - 3
     if octets > scope.limits.header_section:
         exceed(scope.report, scope.limits, "header_section", item.position)
     # Most fields are sound, which is seen of all at once; a longest line is no longer than all.
-    names, text = [name for name, _ in pairs], f"|{'|'.join([value for _, value in pairs])}|"
     if octets <= scope.limits.field_line and text.isascii() and text.isprintable():
-        if "" not in names and grammar.TOKEN.fullmatch("".join(names)):
+        if "" not in names and grammar.TOKEN.fullmatch(token):
             if "| " not in text and " |" not in text:
                 return
     for pair in pairs:
@@ -298,14 +303,15 @@ def field_problems(name: str, value: str) -> Iterator[Problem]:
 
 def check_repeated_headers(item: Operation | OperationResponse, scope: Scope, say: Say) -> None:
     """RFC 9110, 5.3: fields that have one value."""
-    fields = folded(item.headers)
-    if len(fields) == len(item.headers.pairs):
+    names = names_of(item.headers)
+    if len(set(names)) == len(names):
         return
+    fields = folded(item.headers)
     longest = max(len(name) + len(", ".join(values)) + 2 for name, values in fields.items())
     if scope.format == "json" and longest > scope.limits.field_line:
         exceed(scope.report, scope.limits, "field_line", item.position)
-    for name in sorted(SINGLE_FIELDS & item.headers.keys()):
-        values = item.headers.get_all(name)
+    for name in sorted(SINGLE_FIELDS & fields.keys()):
+        values = fields[name]
         if len(set(values)) > 1:
             message = f"{name} has the values {quote(values[0])} and {quote(values[1])}"
             say(Rule.REPEATED_HEADER, message)
@@ -376,136 +382,81 @@ def check_sizes(item: Operation | OperationResponse, scope: Scope, say: Say) -> 
         exceed(scope.report, limits, "url", item.position)
 
 
-def check_not_empty(item: AnyChangeSet, scope: Scope, say: Say) -> None:
-    """OData v3 Batch Processing, 2.2: one or more operations."""
-    if not item.items:
-        say(Rule.EMPTY_CHANGE_SET, "found a change set without operations")
-
+# -- which checks apply ----------------------------------------------------------------------------
 
 _Message = TypeVar("_Message", Operation, OperationResponse)
-_Rule: TypeAlias = Callable[[_Message, Scope, Say], None]
+_Check: TypeAlias = Callable[[_Message, Scope, Say], None]
 
-
-# The fields that a rule for what is read from multipart looks at; those that the dialect forbids
-# are looked at, too. What is in others makes no difference, so that it need not be known.
-_LOOKED_AT = frozenset(
-    (*_VERSION_FIELDS, *_URL_FIELDS, "transfer-encoding", "prefer", "asyncresult", "content-type")
+OPERATION: tuple[_Check[Operation], ...] = (
+    *(check_url, check_host, check_nested_batch, check_method, check_body_expected),
+    *(check_content_type_present, check_id, check_method_syntax, check_method_case),
+    *(check_content_length, check_content_id_header, check_sizes, check_forbidden_headers),
+    *(check_transfer_encoding, check_version_header, check_respond_async),
+    *(check_header_syntax, check_repeated_headers),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class MessageRules(Generic[_Message]):
-    """The rules for one message, in the order in which they speak, and those for a change set.
-
-    Most rules look at the kind of a message alone: its method or status, whether it has a body, and
-    the fields that they look at. Where none objects to a kind, only those in `each` are asked of
-    further messages of that kind.
-    """
-
-    message: tuple[_Rule[_Message], ...]
-    each: frozenset[_Rule[_Message]]
-    fields: frozenset[str] | None = None
-    """The fields that the others look at, in addition to those that the dialect forbids; `None` if
-    they look at all of them."""
-    change_set: tuple[Callable[[AnyChangeSet, Scope, Say], None], ...] = (check_group_name,)
-    placed: bool = True
-    """Whether the items stand in a payload at their positions."""
-
-
-_READ_OPERATION = (
-    check_url,
-    check_host,
-    check_nested_batch,
-    check_method,
-    check_body_expected,
-    check_content_type_present,
-    check_id,
+RESPONSE: tuple[_Check[OperationResponse], ...] = (
+    *(check_content_type_present, check_body_forbidden, check_location, check_id),
+    *(check_status, check_reason, check_content_length, check_content_id_header, check_sizes),
+    *(check_transfer_encoding, check_version_header, check_response_urls, check_async_result),
+    *(check_header_syntax, check_repeated_headers),
 )
-_READ_RESPONSE = (check_content_type_present, check_body_forbidden, check_location, check_id)
-_OPERATION_HEADERS = (
-    check_forbidden_headers,
-    check_transfer_encoding,
-    check_version_header,
-    check_respond_async,
+# What the reader of start lines and field lines has seen to
+_SYNTAX: frozenset[_Check[Any]] = frozenset(
+    (check_method_syntax, check_header_syntax, check_repeated_headers)
 )
-_RESPONSE_HEADERS = (
-    check_transfer_encoding,
-    check_version_header,
-    check_response_urls,
-    check_async_result,
-)
-_HEADER_SYNTAX = (check_header_syntax, check_repeated_headers)
-_WRITE = (check_content_length, check_content_id_header, check_sizes)
-_EACH_OPERATION = frozenset((check_url, check_host, check_nested_batch, check_id))
-_EACH_RESPONSE = frozenset((check_id,))
-# A JSON body without Content-Type is looked into.
-_EACH_JSON_RESPONSE = frozenset((check_id, check_content_type_present))
-
-READ_OPERATION: MessageRules[Operation] = MessageRules(
-    (*_READ_OPERATION, *_OPERATION_HEADERS), _EACH_OPERATION, _LOOKED_AT
-)
-READ_JSON_OPERATION: MessageRules[Operation] = MessageRules(
-    (*_READ_OPERATION, check_method_syntax, *_OPERATION_HEADERS, *_HEADER_SYNTAX), _EACH_OPERATION
-)
-WRITE_OPERATION: MessageRules[Operation] = MessageRules(
+_WRITTEN: frozenset[_Check[Any]] = frozenset(
     (
-        *(*_READ_OPERATION, check_method_syntax, check_method_case),
-        *(*_WRITE, *_OPERATION_HEADERS, *_HEADER_SYNTAX),
-    ),
-    _EACH_OPERATION | {*_WRITE},
-    change_set=(check_group_name, check_not_empty),
-    placed=False,
+        *(check_method_case, check_status, check_reason),
+        *(check_content_length, check_content_id_header, check_sizes),
+    )
 )
-READ_RESPONSE: MessageRules[OperationResponse] = MessageRules(
-    (*_READ_RESPONSE, *_RESPONSE_HEADERS), _EACH_RESPONSE, _LOOKED_AT
-)
-READ_JSON_RESPONSE: MessageRules[OperationResponse] = MessageRules(
-    (*_READ_RESPONSE, *_RESPONSE_HEADERS, *_HEADER_SYNTAX), _EACH_JSON_RESPONSE
-)
-WRITE_RESPONSE: MessageRules[OperationResponse] = MessageRules(
+# Where no check objects to the kind of a message, which is its method or status, whether it has a
+# body, and the fields here or forbidden by the dialect, only these are asked of others of the kind.
+_EACH: frozenset[_Check[Any]] = frozenset(
     (
-        *(*_READ_RESPONSE, check_status, check_reason),
-        *(*_WRITE, *_RESPONSE_HEADERS, *_HEADER_SYNTAX),
-    ),
-    _EACH_JSON_RESPONSE | {check_reason, *_WRITE},
-    change_set=(check_group_name, check_not_empty),
-    placed=False,
+        *(check_url, check_host, check_nested_batch, check_content_type_present, check_id),
+        *(check_reason, check_content_length, check_content_id_header, check_sizes),
+        *(check_header_syntax, check_repeated_headers),
+    )
+)
+_FIELDS_OF_A_KIND = frozenset(
+    (*_VERSION_FIELDS, *_URL_FIELDS, "transfer-encoding", "prefer", "asyncresult")
 )
 
 
 class Messages(Generic[_Message]):
-    """Applies the rules to the messages of one batch, and knows the kinds that are sound."""
+    """Applies the checks to the messages of one batch, and knows the kinds that are sound."""
 
-    def __init__(self, rules: MessageRules[_Message], scope: Scope, say: Say) -> None:
-        self._rules: tuple[_Rule[_Message], ...] = rules.message
-        self._each: list[_Rule[_Message]] = [rule for rule in rules.message if rule in rules.each]
+    def __init__(self, checks: tuple[_Check[_Message], ...], scope: Scope, say: Say) -> None:
+        left_out = set() if scope.origin == "written" else {*_WRITTEN}
+        if scope.origin == "read" and scope.format == "multipart":
+            left_out |= _SYNTAX
+        self._checks: list[_Check[_Message]] = [each for each in checks if each not in left_out]
+        self._each: list[_Check[_Message]] = [each for each in self._checks if each in _EACH]
         self._scope = scope
         self._say = say
         self._objected = False
         self._sound: dict[tuple[str | int, bool, Pairs], None] = {}
-        self._fields = rules.fields and rules.fields | scope.dialect.forbidden_headers
+        self._fields = _FIELDS_OF_A_KIND | scope.dialect.forbidden_headers
         # For each tuple of names, the indexes of the fields that are looked at
         self._looked_at: dict[tuple[str, ...], tuple[int, ...]] = {}
 
     def check(self, item: _Message) -> None:
         """Report what is wrong with the message."""
-        pairs = item.headers.pairs
-        if self._fields is not None:
-            names = names_of(item.headers)
-            indexes = self._looked_at.get(names)
-            if indexes is None:
-                found = (index for index, name in enumerate(names) if name in self._fields)
-                indexes = remember(self._looked_at, names, tuple(found))
-            pairs = tuple([pairs[index] for index in indexes])
+        pairs, names = item.headers.pairs, names_of(item.headers)
+        indexes = self._looked_at.get(names)
+        if indexes is None:
+            found = [index for index, name in enumerate(names) if name in self._fields]
+            indexes = remember(self._looked_at, names, tuple(found))
         start = item.method if isinstance(item, Operation) else item.status
-        kind = (start, not item.body, pairs)
+        kind = (start, not item.body, tuple([pairs[index] for index in indexes]))
         if kind in self._sound:
-            for rule in self._each:
-                rule(item, self._scope, self._say)
+            for check in self._each:
+                check(item, self._scope, self._say)
             return
         self._objected = False
-        for rule in self._rules:
-            rule(item, self._scope, self._object)
+        for check in self._checks:
+            check(item, self._scope, self._object)
         if not self._objected:
             remember(self._sound, kind, None)
 

@@ -143,7 +143,7 @@ class _Decoding(Generic[_Item]):
     def _take(self, found: Iterator[tuple[int, _Item]]) -> None:
         for index, item in found:
             if self._rules is None:
-                self._rules = self._role.read_rules(self.scope)
+                self._rules = self._role.rules(self.scope)
             self._rules.check(item, index)
             self.items.append(item)
 

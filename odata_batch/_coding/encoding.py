@@ -87,7 +87,7 @@ class _Encoding(Generic[_Item]):
         self._items = 0
         self._length = 0
         self._checker = (jsonbatch if format == "json" else multipart).Checker(limits, self._report)
-        self._scope = message_rules.Scope(format, dialect, limits, self._report)
+        self._scope = message_rules.Scope(format, dialect, limits, self._report, "written")
         self._rules = role.make_rules(self._scope)
         if self._is_request:
             service_rules.check_format_spoken(self._scope, self._say)
@@ -182,13 +182,13 @@ class _Writing(Generic[_Item]):
 
 _WRITE_REQUEST: _Writing[RequestItem] = _Writing(
     name="request",
-    make_rules=lambda scope: rules.RequestRules(scope, message_rules.WRITE_OPERATION),
+    make_rules=rules.RequestRules,
     prepare=Preparation.item,
     kinds=(Operation, ChangeSet),
 )
 _WRITE_RESPONSE: _Writing[ResponseItem] = _Writing(
     name="response",
-    make_rules=lambda scope: rules.ResponseRules(scope, message_rules.WRITE_RESPONSE),
+    make_rules=rules.ResponseRules,
     prepare=Preparation.item,
     kinds=(OperationResponse, ChangeSetResponse),
 )

@@ -6,8 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from odata_batch._checks import batch as rules
-from odata_batch._checks import messages, services
+from odata_batch._checks import batch, messages, services
 from odata_batch._graph.prepare import Preparation
 from odata_batch._model import values
 from odata_batch._model.headers import Headers
@@ -27,27 +26,12 @@ class Role(Generic[_Item]):
     # The start line of a message has a type of its own, which nothing here sees.
     multipart: multipart.Role[Any, _Item]
     json: jsonbatch.Role[_Item]
-    read_rules: Callable[[messages.Scope], rules.Rules[_Item]]
-    write_rules: Callable[[messages.Scope], rules.Rules[_Item]]
+    rules: Callable[[messages.Scope], batch.Rules[_Item]]
     check_outer: Callable[[Headers, messages.Say], None]
     """Checks the header section of the HTTP message."""
     check_service: Callable[[int, Headers, messages.Scope, messages.Say], None]
     """Checks what a service says about the payload of so many octets, and about its headers."""
     prepare: Callable[[Preparation, _Item], _Item]
-
-
-def _read_request_rules(scope: messages.Scope) -> rules.RequestRules:
-    json = scope.format == "json"
-    return rules.RequestRules(
-        scope, messages.READ_JSON_OPERATION if json else messages.READ_OPERATION
-    )
-
-
-def _read_response_rules(scope: messages.Scope) -> rules.ResponseRules:
-    json = scope.format == "json"
-    return rules.ResponseRules(
-        scope, messages.READ_JSON_RESPONSE if json else messages.READ_RESPONSE
-    )
 
 
 def _check_request_service(
@@ -63,8 +47,7 @@ REQUEST: Role[values.RequestItem] = Role(
     kinds=(values.Operation, values.ChangeSet),
     multipart=multipart.REQUEST,
     json=jsonbatch.REQUEST,
-    read_rules=_read_request_rules,
-    write_rules=lambda scope: rules.RequestRules(scope, messages.WRITE_OPERATION),
+    rules=batch.RequestRules,
     check_outer=messages.check_outer_request,
     check_service=_check_request_service,
     prepare=Preparation.item,
@@ -74,8 +57,7 @@ RESPONSE: Role[values.ResponseItem] = Role(
     kinds=(values.OperationResponse, values.ChangeSetResponse),
     multipart=multipart.RESPONSE,
     json=jsonbatch.RESPONSE,
-    read_rules=_read_response_rules,
-    write_rules=lambda scope: rules.ResponseRules(scope, messages.WRITE_RESPONSE),
+    rules=batch.ResponseRules,
     check_outer=messages.check_outer_response,
     check_service=lambda octets, headers, scope, say: None,
     prepare=Preparation.item,

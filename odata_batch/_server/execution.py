@@ -659,8 +659,8 @@ def _refuse(request: BatchRequest, format: Format, dialect: Dialect, limits: Lim
     _refuse_quotas(request, dialect, limits)
     findings = Findings(limits, dict(dialect.severities), Severity.ERROR)
     # Values may come from a format of somebody else: they are checked as if nobody had.
-    scope = message_rules.Scope(format, dialect, limits, findings)
-    checks = rules.RequestRules(scope, message_rules.READ_JSON_OPERATION)
+    scope = message_rules.Scope(format, dialect, limits, findings, "made")
+    checks = rules.RequestRules(scope)
     try:
         for index, item in enumerate(request.items):
             depth = depth_of(item)
