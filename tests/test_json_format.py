@@ -429,6 +429,14 @@ def test_headers_are_read(spelling: str, pairs: list[tuple[str, str]], found: st
     assert " ".join(slugs(report)) == found
 
 
+def test_a_number_in_headers_is_found_where_a_string_was_right_before() -> None:
+    fields = ['{"a":"1"}', '{"a":1}', '{"a":"1"}']
+    data = requests(*[f'{{GET,"headers":{field}}}' for field in fields])
+    report = check_request(data, JSON)
+    found = [each.path for each in report.diagnostics if each.rule.slug == "json-header-value"]
+    assert found == ["items[1]"]
+
+
 def test_headers_with_a_finding_are_found_again() -> None:
     item = '{GET,"headers":{"Accept":"a"}}'
     other = spelt(item).replace('"1"', '"2"')

@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Generic, NamedTuple, TypeVar
 
 from odata_batch._model.dialect import Dialect
-from odata_batch._model.findings import Diagnostic, EncodeError, Stop, quote
+from odata_batch._model.findings import Diagnostic, EncodeError, quote
 from odata_batch._model.headers import Headers, Pair, without
 from odata_batch._model.limits import DEFAULT_LIMITS
 from odata_batch._model.rules import Rule, Severity
@@ -22,7 +21,7 @@ from odata_batch._model.values import (
     Operation,
     OperationResponse,
 )
-from odata_batch._wire import grammar, json
+from odata_batch._wire import grammar, jsonbody
 from odata_batch._wire.sections import SINGLE_FIELDS
 
 _Message = TypeVar("_Message", Operation, OperationResponse)
@@ -151,13 +150,10 @@ class Fitting(ABC, Generic[_Message]):
         """Make a body fit for JSON by the test that encoding puts it to."""
         headers: Headers = entry.message.headers
         body: bytes = entry.message.body
-        types = headers.get_all("content-type")
-        content_type = ", ".join(types)
-        found: list[Diagnostic] = []
-        with suppress(Stop):  # a limit, which is reported, too
-            fields = [("Content-Type", value) for value in types]
-            response = OperationResponse(200, fields, body.strip(b" \t\r\n") or body)
-            json.Checker(DEFAULT_LIMITS, found.append).check(response)
+        content_type = ", ".join(headers.get_all("content-type"))
+        content = jsonbody.Contents().of(headers)
+        octets = body.strip(jsonbody.SPACE) or body
+        found = jsonbody.check_body(octets, content, DEFAULT_LIMITS)
         if found and found[0].rule is Rule.NOT_EXPRESSIBLE:
             message = "the body null is given up, it would be read as no body"
             self.lose(Rule.NOT_EXPRESSIBLE, message, entry.place)

@@ -17,6 +17,7 @@ from typing import Any, TypeAlias, TypeVar
 from odata_batch._model.dialect import Format
 from odata_batch._model.findings import DecodeError, Diagnostic, quote
 from odata_batch._model.headers import Headers
+from odata_batch._model.jsonvalue import refuse_constant
 from odata_batch._model.public import public
 from odata_batch._model.rules import Rule
 
@@ -602,14 +603,10 @@ def _content(headers: HeadersLike, json: Any, body: bytes) -> tuple[Headers, byt
 
 def _parsed(body: bytes) -> Any:
     try:
-        return _json.loads(body.decode("utf-8"), parse_constant=_refuse_constant)
+        return _json.loads(body.decode("utf-8"), parse_constant=refuse_constant)
     except (ValueError, RecursionError) as error:
         message = f"the body {quote(body)} cannot be read as JSON: {error}"
         raise DecodeError(Diagnostic(Rule.JSON_SYNTAX, message)) from None
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"JSON has no {name}")
 
 
 class _CutBody(bytes):

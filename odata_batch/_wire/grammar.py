@@ -115,15 +115,8 @@ DOLLAR_NUMBER_BYTES = re.compile(rb"\$([0-9]+)")
 # ws = *( %x20 / %x09 / %x0A / %x0D )                               RFC 8259, 2
 JSON_SPACE = re.compile(r"[ \t\n\r]*")
 
-# A string of a text from which all escaped quotes have been deleted
-QUOTED = re.compile(rb'"[^"]*"')
-
 # A JSON escape that stands for half of a surrogate pair            RFC 8259, 8.2
 SURROGATE_ESCAPE = re.compile(r"\\u[dD][89A-Fa-f]")
 
 # A status code that is not spelt as a number of three digits       OData JSON, 19.5
 STATUS_SPELLING = re.compile(r"([1-5][0-9][0-9])(?:\.0+)?")
-
-# base64 and base64url                                              RFC 4648, 4 and 5
-BASE64_STANDARD = re.compile(r"[A-Za-z0-9+/]*")
-BASE64_URL = re.compile(r"[A-Za-z0-9\-_]*")

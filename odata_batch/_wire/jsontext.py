@@ -1,96 +1,75 @@
 """JSON texts (RFC 8259) as slices of their source: scanned by the standard library, not rewritten.
 
-`JsonText` walks objects and arrays member by member and says where each value begins and ends. The
-values themselves are scanned by the C scanner of `json`. Offsets count characters; `byte_offset`
-turns them into bytes.
+`JsonText` says what the values of a text are and where they begin and end; the C scanner of `json`
+reads them. The octets are viewed as ISO-8859-1, so that an offset is one of bytes and a slice needs
+no translation: what frames JSON is ASCII. What is not ASCII is decoded before it is read.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
-from itertools import accumulate
-from typing import Any, NoReturn, TypeAlias
+from collections.abc import Mapping
+from typing import Any, Final, NoReturn, TypeAlias
 
+from odata_batch._model import jsonvalue
 from odata_batch._model.findings import Diagnostic, Reporter, exceed, quote, stop
 from odata_batch._model.limits import Limits
 from odata_batch._model.rules import Rule
 from odata_batch._wire import grammar
 
 Span: TypeAlias = tuple[int, int]
-"""Where a value begins and ends, in characters."""
-
-Scan: TypeAlias = Callable[[str, int], tuple[Any, int]]
-"""Returns the value at an offset of the text, and the offset behind it."""
-
-
-class Number(str):
-    """The spelling of a JSON number. It is never turned into a number: 1e400 is as good as any."""
-
-    __slots__ = ()
+"""Where a value begins and ends."""
 
 
 class JsonObject:
-    """An object of the text: its members as they were scanned, and where their values stand."""
+    """An object of the text: its members, and where it begins and ends.
 
-    __slots__ = ("duplicates", "members", "spans", "start")
+    The member `body` of an item is not kept, only its span. `spans` has those of all members, if
+    the object was walked; `JsonText.spans` walks it where they are missing.
+    """
 
-    def __init__(self, start: int) -> None:
+    __slots__ = ("body", "duplicates", "end", "members", "spans", "start")
+
+    def __init__(self, start: int, end: int, members: dict[str, Any], body: Span) -> None:
         self.start = start
-        self.members: dict[str, Any] = {}
-        self.spans: dict[str, Span] = {}
+        self.end = end
+        self.members = members
+        self.body = body
+        self.spans: dict[str, Span] | None = None
         self.duplicates: list[tuple[str, int]] = []
 
 
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
+_NOWHERE: Final = (0, 0)
+_NOT_SCANNED: Final[Mapping[str, jsonvalue.Scan]] = {"body": jsonvalue.scan_extent}
 
-
-def _scanner(of_object: Callable[[Any], Any], of_number: Callable[[str], Any]) -> Scan:
-    """Return the C scanner of a decoder that makes this of objects and of numbers."""
-    decoder = json.JSONDecoder(
-        object_pairs_hook=of_object,
-        parse_int=of_number,
-        parse_float=of_number,
-        parse_constant=_refuse_constant,
-    )
-    scan: Scan = decoder.scan_once  # type: ignore[attr-defined]  # the type stubs do not know it
-    return scan
-
-
-scan_value: Scan = _scanner(tuple, Number)
-# Only strings are given as they were parsed; of the rest, nothing is kept but an idea of its size.
-scan_extent: Scan = _scanner(len, len)
-
-# How far apart the places are whose offsets in bytes are remembered. An offset is looked up in the
-# same time wherever it is, so that work is linear in whatever order findings are made.
-_STRIDE = 256
-
-# object = "{" ws [ member *( ws "," ws member ) ] ws "}"                        RFC 8259, 4
-# Here up to the value of the next member, or to the end; names with escapes do not match.
-_BLANKS = grammar.JSON_SPACE.pattern
-_NAME = rf'"([^"\\\x00-\x1f]*)"{_BLANKS}:{_BLANKS}'
-_FIRST_NAME = re.compile(rf"\{{{_BLANKS}(?:{_NAME}|\}})")
-_NEXT_NAME = re.compile(rf"{_BLANKS}(?:,{_BLANKS}{_NAME}|\}})")
+_SPACE = grammar.JSON_SPACE.pattern
 
 # array = "[" ws [ value *( ws "," ws value ) ] ws "]", up to the next value     RFC 8259, 5
-_NEXT_ELEMENT = re.compile(rf"{_BLANKS}(?:(,){_BLANKS}|\])")
+_NEXT_ELEMENT = re.compile(rf"{_SPACE}(?:(,){_SPACE}|\])")
 
-# A comma with nothing behind it. Python 3.13 says where it is, older ones where the bracket is.
-_TRAILING_COMMA = re.compile(rf",{_BLANKS}(?=[\]}}])")
+# object = "{" ws [ member *( ws "," ws member ) ] ws "}", its end               RFC 8259, 4
+_END_OF_OBJECT = re.compile(rf"{_SPACE}\}}")
 
-# An escape for half of a surrogate pair: a first one with no second one behind it, or a second one
+# A comma with nothing after it. Python 3.13 says where it is, older ones where the bracket is.
+_TRAILING_COMMA = re.compile(rf",{_SPACE}(?=[\]}}])")
+
+# An escape for half of a surrogate pair: a first one with no second one after it, or a second one
 # with no first one before it                                                    RFC 8259, 8.2
 _LONE_SURROGATE = re.compile(
     r"\\u[Dd](?:[89ABab]..(?!\\u[Dd][C-Fc-f])|(?<!\\u[Dd][89ABab]..\\u[Dd])[C-Fc-f]..)"
 )
 
+_BODY_NAME = '"body":'
+# How far before its body an item may begin to be scanned without it. Each item is copied up to
+# there, be the body that of a later one, so this must be bounded.
+_LONGEST_HEAD = 4096
+
 
 class JsonText:
     """A JSON text that is read; what breaks its syntax is reported and stops the reading.
 
-    `depth` is how deep the text itself stands in what may nest as deep as the limit says.
+    `depth` is how deep the text itself is within what may nest as deep as the limit says.
     """
 
     def __init__(
@@ -98,58 +77,51 @@ class JsonText:
     ) -> None:
         self._limits = limits
         self._report = report
-        self._origin = position
-        self._marks: list[int] = []
-        self.text = self._decoded(data)
-        if deeper_than(data, limits.json_depth - depth):
+        self.origin = position
+        self.data = self._checked(data)
+        self.text = self.data.decode("latin-1")
+        self._is_ascii = self.data.isascii()
+        self._body = 0  # where the value after the next name of a body begins
+        if jsonvalue.deeper_than(data, limits.json_depth - depth):
             exceed(report, limits, "json_depth", position)
         if grammar.SURROGATE_ESCAPE.search(self.text):
             self._refuse_lone_surrogate()
 
-    def _decoded(self, data: bytes) -> str:
+    def _checked(self, data: bytes) -> bytes:
         if data.startswith(b"\xef\xbb\xbf"):
             message = "the text begins with a byte order mark"
-            self._report(Diagnostic(Rule.JSON_BYTE_ORDER_MARK, message, self._origin))
+            self._report(Diagnostic(Rule.JSON_BYTE_ORDER_MARK, message, self.origin))
             data = data[3:]
-            self._origin += 3
+            self.origin += 3
         if b"\0" in data[:4] or data[:2] in (b"\xff\xfe", b"\xfe\xff"):
             message = f"the text begins with {quote(data[:8])}, which is not UTF-8"
-            stop(self._report, Diagnostic(Rule.JSON_ENCODING, message, self._origin))
+            stop(self._report, Diagnostic(Rule.JSON_ENCODING, message, self.origin))
         try:
-            return data.decode("utf-8")
+            data.decode("utf-8")
         except UnicodeDecodeError as error:
-            message = f"found {quote(data[error.start : error.start + 8])}, which is not UTF-8"
-            position = self._origin + error.start
-        stop(self._report, Diagnostic(Rule.JSON_ENCODING, message, position))
+            start = error.start
+        else:
+            return data
+        message = f"found {quote(data[start : start + 8])}, which is not UTF-8"
+        stop(self._report, Diagnostic(Rule.JSON_ENCODING, message, self.origin + start))
 
     def _refuse_lone_surrogate(self) -> None:
-        # Blanks in place of escaped backslashes and quotes: all that is left means what it seems.
-        text = self.text.replace(r"\\", "  ").replace(r"\"", "  ")
+        # Spaces in place of escaped backslashes and quotes: all that is left means what it seems.
+        text = self.data.decode("utf-8").replace(r"\\", "  ").replace(r"\"", "  ")
         match = _LONE_SURROGATE.search(text)
         if match is not None:
-            start = text.rfind('"', 0, match.start())
+            before = text[: max(text.rfind('"', 0, match.start()), 0)]
             message = f"a string has the escape {match[0]}, which is half of a surrogate pair"
-            position = self.byte_offset(max(start, 0))
+            position = self.origin + len(before.encode("utf-8"))
             stop(self._report, Diagnostic(Rule.JSON_ENCODING, message, position))
-
-    def byte_offset(self, offset: int) -> int:
-        """Return the offset in bytes of an offset in characters."""
-        if self.text.isascii():
-            return self._origin + offset
-        if not self._marks:
-            self._marks = self._measured()
-        mark = offset // _STRIDE
-        rest = self.text[mark * _STRIDE : offset]
-        return self._marks[mark] + len(rest.encode("utf-8"))
-
-    def _measured(self) -> list[int]:
-        starts = range(0, len(self.text), _STRIDE)
-        lengths = (len(self.text[start : start + _STRIDE].encode("utf-8")) for start in starts)
-        return list(accumulate(lengths, initial=self._origin))
 
     def raw(self, span: Span) -> bytes:
         """Return the octets that spell a value."""
-        return self.text[span[0] : span[1]].encode("utf-8")
+        return self.data[span[0] : span[1]]
+
+    def characters(self, start: int, end: int) -> str:
+        """Return what is found there; a character that is cut off at the end is left out."""
+        return self.data[start:end].decode("utf-8", "ignore")
 
     def skip_space(self, offset: int) -> int:
         """Return the offset of the first character that is not white space."""
@@ -158,108 +130,126 @@ class JsonText:
 
     def refuse(self, offset: int, expected: str) -> NoReturn:
         """Stop at a place where the text is not what it should be."""
-        found = quote(self.text[offset : offset + 30]) if offset < len(self.text) else "the end"
-        message = f"found {found}, expected {expected}"
-        stop(self._report, Diagnostic(Rule.JSON_SYNTAX, message, self.byte_offset(offset)))
+        # No character has more than four octets.
+        found = self.characters(offset, offset + 120)[:30]
+        message = f"found {quote(found) if found else 'the end'}, expected {expected}"
+        stop(self._report, Diagnostic(Rule.JSON_SYNTAX, message, self.origin + offset))
 
-    def value(self, offset: int, scan: Scan = scan_value) -> tuple[Any, int]:
-        """Return the value at `offset`, and the offset behind it.
+    def value(self, offset: int, scan: jsonvalue.Scan = jsonvalue.scan_value) -> tuple[Any, int]:
+        """Return the value at `offset`, and the offset after it.
 
         Strings are `str`, numbers `Number`, arrays lists and objects tuples of pairs.
         """
         try:
-            return scan(self.text, offset)
-        except (StopIteration, ValueError, RecursionError) as error:
-            self._refuse_value(offset, error)
-
-    def _refuse_value(self, offset: int, error: Exception) -> NoReturn:
-        if isinstance(error, RecursionError):
-            exceed(self._report, self._limits, "json_depth", self.byte_offset(offset))
-        if isinstance(error, StopIteration):
+            parsed, end = scan(self.text, offset)
+            if scan is jsonvalue.scan_value and not self._is_ascii:
+                parsed, _ = scan(self.data[offset:end].decode("utf-8"), 0)
+            return parsed, end
+        except RecursionError:
+            exceed(self._report, self._limits, "json_depth", self.origin + offset)
+        except StopIteration as error:
             offset = error.value
-        elif isinstance(error, json.JSONDecodeError):
+        except json.JSONDecodeError as error:
             match = _TRAILING_COMMA.match(self.text, error.pos)
             offset = match.end() if match else error.pos
-        else:
+        except ValueError:
             self.refuse(offset, "JSON without NaN and Infinity")
         self.refuse(offset, "JSON")
 
-    def read_object(self, offset: int, scans: Mapping[str, Scan]) -> tuple[JsonObject, int]:
-        """Return the object whose brace is at `offset`, and the offset behind it.
-
-        The members that `scans` names are scanned as it says. Of members that stand more than once
-        the last one counts.
-        """
-        text = self.text
-        found = JsonObject(offset)
-        members, spans = found.members, found.spans
-        match = _FIRST_NAME.match(text, offset)
-        name, start = (match[1], match.end()) if match else self._name(offset + 1)
-        while name is not None:
-            try:
-                parsed, end = scans.get(name, scan_value)(text, start)
-            except (StopIteration, ValueError, RecursionError) as error:
-                self._refuse_value(start, error)
-            if name in members:
-                found.duplicates.append((name, start))
-            members[name] = parsed
-            spans[name] = (start, end)
-            match = _NEXT_NAME.match(text, end)
-            name, start = (match[1], match.end()) if match else self._next_name(end)
-        return found, start
-
-    def _next_name(self, offset: int) -> tuple[str, int]:
-        offset = self.skip_space(offset)
-        if not self.text.startswith(",", offset):
-            self.refuse(offset, "a comma or '}'")
-        return self._name(offset + 1)
-
-    def _name(self, offset: int) -> tuple[str, int]:
-        offset = self.skip_space(offset)
-        if not self.text.startswith('"', offset):
-            self.refuse(offset, "the name of a member")
-        name, end = self.value(offset)
-        end = self.skip_space(end)
-        if not self.text.startswith(":", end):
-            self.refuse(end, "a colon")
-        return name, self.skip_space(end + 1)
-
-    def read_array(self, offset: int, read: Callable[[int], int]) -> int:
-        """Call `read` with the offset of each element, and go on at the offset that it returns.
-
-        `offset` is that of the bracket; the offset behind the closing one is returned.
-        """
+    def items(self, text: str, offset: int) -> tuple[Any, int]:
+        """jsonvalue.Scan an array of items; what is no object is one without members."""
+        if not text.startswith("[", offset):
+            return jsonvalue.scan_value(text, offset)
+        elements: list[JsonObject] = []
         end = self.skip_space(offset + 1)
-        if self.text.startswith("]", end):
-            return end + 1
+        if text.startswith("]", end):
+            return elements, end + 1
         while True:
-            end = read(end)
-            match = _NEXT_ELEMENT.match(self.text, end)
+            if text.startswith("{", end):
+                element = self._item(end)
+            else:
+                element = JsonObject(end, self.value(end)[1], {}, _NOWHERE)
+            elements.append(element)
+            if len(elements) > self._limits.operations:
+                exceed(self._report, self._limits, "operations", self.origin + end)
+            match = _NEXT_ELEMENT.match(text, element.end)
             if match is None:
-                self.refuse(self.skip_space(end), "a comma or ']'")
+                self.refuse(self.skip_space(element.end), "a comma or ']'")
             end = match.end()
             if match[1] is None:
-                return end
+                return elements, end
 
+    def _item(self, start: int) -> JsonObject:
+        """Return the object whose brace is at `start`.
 
-# A backslash and what it escapes                                                RFC 8259, 7
-_ESCAPE = re.compile(rb"\\.", re.DOTALL)
+        What comes before the member body is scanned at once, with a number in the place of the
+        body. If that makes an object whose last member is the body, this is where it begins: its
+        extent is scanned for itself. If the object ends before, it has no such member. Otherwise
+        its members are walked.
+        """
+        text = self.text
+        if self._body < start:
+            found = text.find(_BODY_NAME, start)
+            self._body = (len(text) + _LONGEST_HEAD if found < 0 else found) + len(_BODY_NAME)
+        is_near = self._body - start <= _LONGEST_HEAD
+        head = text[start : self._body if is_near else start + _LONGEST_HEAD] + "0}"
+        if not head.isascii():
+            head = head.encode("latin-1").decode("utf-8", "ignore")
+        try:
+            pairs, end = jsonvalue.scan_value(head, 0)
+            members = dict(pairs)
+            if len(members) == len(pairs):
+                if end < len(head) and "body" not in members:
+                    end = end if head.isascii() else len(head[:end].encode("utf-8"))
+                    return JsonObject(start, start + end, members, _NOWHERE)
+                if end == len(head) and is_near and pairs[-1][0] == "body":
+                    value = self.skip_space(self._body)
+                    _, end = jsonvalue.scan_extent(text, value)
+                    match = _END_OF_OBJECT.match(text, end)
+                    if match is not None:
+                        return JsonObject(start, match.end(), members, (value, end))
+        except jsonvalue.FAULTS:
+            pass  # the walk finds out what is wrong, if anything is
+        return self.walk(start, _NOT_SCANNED)
 
-# What is left of a text to find out how deep it nests: quotes, and brackets as steps up and down
-_STEPS = bytes.maketrans(b"{[]}", b"\1\1\xff\xff")
-_NO_STEP = bytes(octet for octet in range(256) if octet not in b'"{[]}')
+    def spans(self, source: JsonObject) -> dict[str, Span]:
+        """Return the spans of the members of an item."""
+        if source.spans is None:
+            source.spans = self.walk(source.start, _NOT_SCANNED).spans
+            assert source.spans is not None
+        return source.spans
 
+    def walk(self, offset: int, scans: Mapping[str, jsonvalue.Scan]) -> JsonObject:
+        """Return the object whose brace is at `offset`, read member by member.
 
-def deeper_than(data: bytes, limit: int) -> bool:
-    """Tell whether arrays and objects nest deeper than `limit`, before anything is scanned.
+        The members that `scans` names are scanned as it says. Of members that appear more than once
+        the last one counts.
 
-    Brackets in strings do not count, nor does what follows a string without an end.
-    """
-    if b"\\" in data:
-        data = _ESCAPE.sub(b"", data)
-    steps = data.translate(_STEPS, _NO_STEP)
-    if steps.count(1) <= limit:
-        return False
-    # Quotes that meet go in pairs; then few strings are left, those that hold brackets.
-    steps = grammar.QUOTED.sub(b"", steps.replace(b'""', b"")).partition(b'"')[0]
-    return max(accumulate(memoryview(steps).cast("b")), default=0) > limit
+        object = "{" ws [ member *( ws "," ws member ) ] ws "}"                (RFC 8259, 4)
+        """
+        text = self.text
+        found = JsonObject(offset, offset, {}, _NOWHERE)
+        spans = found.spans = {}
+        while not text.startswith("}", found.end):
+            start = self.skip_space(found.end + 1)
+            if text.startswith("}", start) and not spans:
+                found.end = start
+                break
+            if not text.startswith('"', start):
+                self.refuse(start, "the name of a member")
+            name, end = self.value(start)
+            colon = self.skip_space(end)
+            if not text.startswith(":", colon):
+                self.refuse(colon, "a colon")
+            start = self.skip_space(colon + 1)
+            parsed, end = self.value(start, scans.get(name, jsonvalue.scan_value))
+            if name in spans:
+                found.duplicates.append((name, start))
+            found.members[name] = parsed
+            spans[name] = (start, end)
+            found.end = self.skip_space(end)
+            if not text.startswith((",", "}"), found.end):
+                self.refuse(found.end, "a comma or '}'")
+        found.end += 1
+        found.body = spans.get("body", _NOWHERE)
+        return found

@@ -1,0 +1,91 @@
+"""JSON values (RFC 8259), scanned strictly by the C scanner of the standard library.
+
+Numbers stay what they are spelt, NaN and Infinity are refused, and members that appear more than
+once are seen.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from itertools import accumulate
+from typing import Any, NoReturn, TypeAlias
+
+Scan: TypeAlias = Callable[[str, int], tuple[Any, int]]
+"""Returns the value at an offset of a text, and the offset after it."""
+
+FAULTS = (StopIteration, ValueError, RecursionError)
+"""What a scan raises: where there is no value, for broken syntax, and for what nests too deep."""
+
+
+class Number(str):
+    """The spelling of a JSON number. It is never turned into a number: 1e400 is as good as any."""
+
+    __slots__ = ()
+    # Where values are looked up, a number must not be taken for the string of the same characters.
+    __hash__ = None  # type: ignore[assignment]  # it is no str that is hashed
+
+
+def refuse_constant(name: str) -> NoReturn:
+    """Refuse what JSON lacks and Python reads."""
+    raise ValueError(f"JSON has no {name}")
+
+
+def _scanner(of_object: Callable[[Any], Any], of_number: Callable[[str], Any]) -> Scan:
+    """Return the C scanner of a decoder that makes this of objects and of numbers."""
+    decoder = json.JSONDecoder(
+        object_pairs_hook=of_object,
+        parse_int=of_number,
+        parse_float=of_number,
+        parse_constant=refuse_constant,
+    )
+    scan: Scan = decoder.scan_once  # type: ignore[attr-defined]  # the type stubs do not know it
+    return scan
+
+
+scan_value: Scan = _scanner(tuple, Number)
+"""Scans strings as `str`, numbers as `Number`, arrays as lists and objects as tuples of pairs."""
+
+scan_extent: Scan = _scanner(len, len)
+"""Scans strings as they are; of the rest, nothing is kept but an idea of its size."""
+
+
+# A backslash and what it escapes                                                RFC 8259, 7
+_ESCAPE = re.compile(rb"\\.", re.DOTALL)
+
+# A string of a text from which all escapes have been deleted
+_QUOTED = re.compile(rb'"[^"]*"')
+
+# What is left of a text to find out how deep it nests: quotes, and brackets as steps up and down
+_STEPS = bytes.maketrans(b"{[]}", b"\1\1\xff\xff")
+_NO_STEP = bytes(octet for octet in range(256) if octet not in b'"{[]}')
+
+
+def deeper_than(data: bytes, limit: int) -> bool:
+    """Tell whether arrays and objects nest deeper than `limit`, before anything is scanned.
+
+    Brackets in strings do not count, nor does what follows a string without an end.
+    """
+    if data.count(b"{") + data.count(b"[") <= limit:
+        return False
+    if b"\\" in data:
+        data = _ESCAPE.sub(b"", data)
+    steps = data.translate(_STEPS, _NO_STEP)
+    # Quotes that meet go in pairs; then few strings are left, those that hold brackets.
+    steps = _QUOTED.sub(b"", steps.replace(b'""', b"")).partition(b'"')[0]
+    return max(accumulate(memoryview(steps).cast("b")), default=0) > limit
+
+
+def is_surely_json(octets: bytes, depth: int) -> bool:
+    """Tell whether octets are a JSON text no deeper than that; many that are get no for an answer.
+
+    Nothing but a scan is done, so that it costs little.
+    """
+    if octets.count(b"{") + octets.count(b"[") > depth or rb"\u" in octets:
+        return False
+    try:
+        text = octets.decode("utf-8")
+        return scan_extent(text, 0)[1] == len(text)
+    except FAULTS:
+        return False

@@ -1,0 +1,183 @@
+"""How the body of a message appears in JSON (OData JSON, 19.1): itself, as text, or in base64.
+
+A JSON body is the slice of the source text that spells it: it is never parsed into Python values
+and written again, so the spelling of its numbers and the order of its members survive. Where the
+dialect writes JSON bodies as base64, a string is read so if JSON comes out, and else as it is.
+"""
+
+from __future__ import annotations
+
+import binascii
+from collections.abc import Mapping
+from contextlib import suppress
+from json.encoder import encode_basestring as quoted
+from typing import Final, Literal, NamedTuple, TypeAlias
+
+from odata_batch._model.dialect import Dialect
+from odata_batch._model.findings import Diagnostic, Stop, quote
+from odata_batch._model.headers import Headers
+from odata_batch._model.jsonvalue import is_surely_json, scan_extent, scan_value
+from odata_batch._model.limits import Limits
+from odata_batch._model.rules import Rule
+from odata_batch._wire.jsontext import JsonText
+from odata_batch._wire.sections import parse_media_type
+
+Problem: TypeAlias = tuple[Rule, str]
+
+# How many arrays and objects are around the members of an item: its own, the array, the batch's
+DEPTH: Final = 3
+SPACE: Final = b" \t\r\n"
+
+# How many media types are remembered, however many there are
+_REMEMBERED = 1024
+
+
+class Content(NamedTuple):
+    """How the bodies of one Content-Type appear: as themselves, as text, or in base64url."""
+
+    form: Literal["json", "text", "binary"]
+    content_type: str
+    charset: str = "utf-8"
+    codec: str | None = None
+    """The codec of Python for a text in that charset; `None` if the charset is not known."""
+
+
+class Contents(dict[tuple[str, ...], Content]):
+    """The contents that the values of Content-Type announce: a batch has few media types."""
+
+    def __missing__(self, values: tuple[str, ...]) -> Content:
+        content_type = ", ".join(values)
+        media_type = parse_media_type(content_type)
+        if media_type.is_json or not values:
+            content = Content("json", content_type)
+        elif media_type.is_text:
+            charset = media_type.parameter("charset") or "utf-8"
+            content = Content("text", content_type, charset, _CODECS.get(charset.lower()))
+        else:
+            content = Content("binary", content_type)
+        if len(self) < _REMEMBERED:
+            self[values] = content
+        return content
+
+    def of(self, headers: Headers) -> Content:
+        """Return the content that the headers announce; without Content-Type it is JSON."""
+        return self[headers.get_all("content-type")]
+
+
+# The charsets whose characters are Unicode's own, so that nothing needs a table
+_CODECS: Final[Mapping[str, str]] = {
+    "utf-8": "utf-8",
+    "utf8": "utf-8",
+    "us-ascii": "ascii",
+    "ascii": "ascii",
+    "iso-8859-1": "latin-1",
+    "latin1": "latin-1",
+}
+
+
+def read_body(
+    raw: bytes, content: Content, dialect: Dialect, limits: Limits
+) -> tuple[bytes, Problem | None]:
+    """Return the octets that the JSON value `raw` is in place of, and what is wrong with it."""
+    if raw == b"null":
+        return b"", None
+    is_string = raw.startswith(b'"')
+    if content.form == "json" and not (is_string and dialect.json_bodies == "base64"):
+        return raw, None
+    if not is_string:
+        found = f"the body of {quote(content.content_type)} is {quote(raw)}"
+        return raw, (Rule.JSON_BODY_TYPE, f"{found}, expected a string")
+    text, _ = scan_value(raw.decode("utf-8"), 0)
+    if content.form == "text":
+        return _read_text(text, content)
+    octets = decode_base64(text)
+    if content.form == "json" and (octets is None or check_body(octets, content, limits)):
+        message = f"found {quote(raw)}, not the base64 of a JSON body; it is read as it stands"
+        return raw, (Rule.JSON_BODY_NOT_BASE64, message)
+    if octets is None:
+        rule = Rule.JSON_BODY_LOSSY if "\ufffd" in text else Rule.BASE64
+        return text.encode("utf-8"), (rule, f"found {quote(text)}, expected base64url")
+    if ("+" in text or "/" in text) and not dialect.base64_standard_alphabet:
+        message = f"found {quote(text)}, with + or /, expected - or _"
+        return octets, (Rule.BASE64_ALPHABET, message)
+    return octets, None
+
+
+def _read_text(text: str, content: Content) -> tuple[bytes, Problem | None]:
+    with suppress(UnicodeEncodeError):
+        if content.codec is not None:
+            return text.encode(content.codec), None
+    message = f"the charset {quote(content.charset)} is unknown, or cannot hold the text"
+    return text.encode("utf-8"), (Rule.TEXT_CHARSET, message)
+
+
+def write_body(body: bytes, content: Content, dialect: Dialect) -> bytes:
+    """Return the JSON value in place of a body that `check_body` has found nothing wrong with."""
+    if content.form == "json" and dialect.json_bodies != "base64":
+        return body
+    if content.form == "text":
+        return quoted(body.decode(content.codec or "utf-8")).encode("utf-8")
+    return f'"{encode_base64(body, dialect)}"'.encode("ascii")
+
+
+def check_body(body: bytes, content: Content, limits: Limits) -> list[Diagnostic]:
+    """Return why JSON cannot carry the body."""
+    if content.form == "json":
+        body = body.strip(SPACE) or body
+        found = check_json(body, "the body", limits, DEPTH)
+        if body == b"null":
+            message = "the body null would be read as no body"
+            found.append(Diagnostic(Rule.NOT_EXPRESSIBLE, message))
+        return found
+    if content.form == "binary":
+        return []
+    with suppress(UnicodeDecodeError):
+        if content.codec is not None and body.decode(content.codec):
+            return []
+    message = f"the body {quote(body)} is not text in charset {quote(content.charset)}"
+    return [Diagnostic(Rule.TEXT_CHARSET, message)]
+
+
+def check_json(octets: bytes, what: str, limits: Limits, depth: int) -> list[Diagnostic]:
+    """Return why the octets are no JSON text that can be `depth` levels deep in a batch."""
+    found: list[Diagnostic] = []
+    if is_surely_json(octets, limits.json_depth - depth):
+        return found
+
+    def report(diagnostic: Diagnostic) -> None:
+        message = f"{what} cannot stand in a JSON batch: {diagnostic.message}"
+        found.append(Diagnostic(diagnostic.rule, message, limit=diagnostic.limit))
+
+    with suppress(Stop):  # it has been reported
+        text = JsonText(octets, limits, report, depth=depth)
+        _, end = text.value(0, scan_extent)
+        if end != len(text.text):
+            text.refuse(end, "nothing behind it")
+    return found
+
+
+def decode_base64(text: str) -> bytes | None:
+    """Return the octets; `None` if the text is not canonical.
+
+    Both alphabets are read, not mixed; padding is optional, unused bits are zero (RFC 4648, 3.5).
+    """
+    digits = text.rstrip("=")
+    padded = digits + "=" * (-len(digits) % 4)
+    is_standard = "+" in text or "/" in text
+    plain = padded if is_standard else padded.replace("-", "+").replace("_", "/")
+    with suppress(ValueError):
+        octets = binascii.a2b_base64(plain)
+        if (
+            text in (digits, padded)
+            and binascii.b2a_base64(octets, newline=False) == plain.encode()
+        ):
+            return octets
+    return None
+
+
+def encode_base64(octets: bytes, dialect: Dialect) -> str:
+    """Return base64url, or what the dialect wants in its place."""
+    text = binascii.b2a_base64(octets, newline=False).decode("ascii")
+    if not dialect.base64_standard_alphabet:
+        text = text.replace("+", "-").replace("/", "_")
+    return text if dialect.base64_padding else text.rstrip("=")

@@ -1,0 +1,347 @@
+"""The objects of a JSON batch (OData JSON, 19.1 and 19.5): requests and responses as their members.
+
+What is read is complete in syntax; what is wrong with a member is reported, and the documented
+reading of it is taken. What is written has been checked by `check_message`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from json.encoder import encode_basestring as quoted
+from typing import Any, Final, TypeAlias
+
+from odata_batch._model import values
+from odata_batch._model.dialect import Dialect
+from odata_batch._model.findings import Diagnostic, Reporter, exceed, quote
+from odata_batch._model.headers import Headers, Pair, folded, headers_of
+from odata_batch._model.jsonvalue import Number
+from odata_batch._model.limits import Limits
+from odata_batch._model.rules import Rule
+from odata_batch._model.values import Annotations, Operation, OperationResponse
+from odata_batch._wire import grammar, jsonbody
+from odata_batch._wire.http import KNOWN_METHODS
+from odata_batch._wire.jsontext import JsonObject, JsonText
+
+Message: TypeAlias = Operation | OperationResponse
+_Members: TypeAlias = tuple[tuple[str, Any], ...]
+
+_NO_HEADERS = Headers()
+_EXPECTED: Final[Mapping[type, str]] = {
+    str: "a string",
+    tuple: "an object",
+    list: "an array of strings",
+}
+_SHARED = frozenset(("id", "atomicityGroup", "headers", "body"))
+_REQUEST_MEMBERS: Final = _SHARED | {"method", "url", "dependsOn", "if"}
+_RESPONSE_MEMBERS: Final = _SHARED | {"status"}
+
+# How many header sections are remembered, so that unique ones in many items do no harm
+_REMEMBERED = 1024
+
+
+# -- reading -------------------------------------------------------------------------------------
+
+
+class Reader:
+    """Reads the members of one object after the other, each of which is at `path` in the batch."""
+
+    text: JsonText
+
+    def __init__(self, limits: Limits, report: Reporter, dialect: Dialect) -> None:
+        self.limits = limits
+        self.path: tuple[int, ...] = ()
+        self.counts_headers = False
+        self._headers_total = 0
+        self._report_outer = report
+        self._dialect = dialect
+        self._contents = jsonbody.Contents()
+        self._known: dict[_Members, Headers] = {}
+
+    def report(self, diagnostic: Diagnostic) -> None:
+        """Report a finding in the object at hand."""
+        path = ".".join([f"items[{index}]" for index in self.path])
+        self._report_outer(replace(diagnostic, path=path))
+
+    def say(self, rule: Rule, message: str, offset: int) -> None:
+        """Report what was found at an offset of the text."""
+        self.report(Diagnostic(rule, message, self.text.origin + offset))
+
+    def say_of(self, source: JsonObject, name: str, rule: Rule, message: str) -> None:
+        """Report what was found where the value of a member begins."""
+        self.say(rule, message, self.text.spans(source)[name][0])
+
+    def stop_at(self, limit: str, source: JsonObject, name: str) -> None:
+        """Report that a member exceeds a limit."""
+        offset = self.text.spans(source)[name][0]
+        exceed(self.report, self.limits, limit, self.text.origin + offset)
+
+    def refuse(
+        self, source: JsonObject, name: str, expected: str, rule: Rule = Rule.JSON_TYPE
+    ) -> None:
+        """Report that a member is not what was expected."""
+        start, end = self.text.spans(source)[name]
+        found = quote(self.text.characters(start, end))
+        self.say(rule, f"{name} is {found}, expected {expected}", start)
+
+    def check_duplicates(self, source: JsonObject, decisive: Collection[str]) -> None:
+        """Report members that appear more than once; the last one is read."""
+        for name, offset in source.duplicates:
+            is_decisive = name in decisive
+            rule = Rule.JSON_DUPLICATE_MEMBER if is_decisive else Rule.JSON_DUPLICATE_OTHER_MEMBER
+            self.say(rule, f"found the member {quote(name)} once more", offset)
+
+    def annotations_in(self, source: JsonObject, known: Collection[str]) -> Annotations:
+        """Return the members that the standard does not define, as they are spelt."""
+        found = []
+        for name, span in self.text.spans(source).items():
+            if name in known:
+                continue
+            if "@" not in name:
+                message = f"found the member {quote(name)}; it is kept as an annotation"
+                self.say(Rule.JSON_UNKNOWN_MEMBER, message, span[0])
+            elif name in ("@context", "@odata.context"):
+                self.say(Rule.JSON_CONTEXT, f"found {name}", span[0])  # OData JSON, 4.5
+            found.append((name, self.text.raw(span)))
+        return tuple(found)
+
+    def member(
+        self, source: JsonObject, name: str, missing: Rule | None = None, kind: type = str
+    ) -> Any:
+        """Return a member of this type; `None` if it is missing, null or of another type.
+
+        `missing` is the rule that is broken where it is missing.
+        """
+        parsed = source.members.get(name)
+        if type(parsed) is kind:
+            return parsed
+        if name not in source.members:
+            if missing is not None:
+                self.say(missing, f"the object has no {name}", source.start)
+        elif parsed is None and missing is not Rule.JSON_MISSING_MEMBER:
+            message = f"{name} is null, expected that it is left out"
+            self.say_of(source, name, Rule.JSON_NULL_MEMBER, message)
+        elif name == "id" and type(parsed) is Number:
+            message = f"id is the number {quote(parsed)}, expected a string"
+            self.say_of(source, name, Rule.JSON_ID_NUMBER, message)
+            return str(parsed)
+        else:
+            self.refuse(source, name, _EXPECTED[kind])
+        return None
+
+    def depends_on(self, source: JsonObject) -> tuple[str, ...]:
+        """Return the names in dependsOn."""
+        parsed = source.members["dependsOn"]
+        if type(parsed) is str:
+            message = f"dependsOn is the string {quote(parsed)}, expected an array"
+            self.say_of(source, "dependsOn", Rule.JSON_DEPENDS_ON_STRING, message)
+            return (parsed,)
+        names = self.member(source, "dependsOn", kind=list) or ()
+        if {str}.issuperset(map(type, names)):
+            return tuple(names)
+        self.refuse(source, "dependsOn", _EXPECTED[list])
+        return ()
+
+    def status(self, source: JsonObject) -> int | None:
+        """Return the status of a response; `None` if there is none that can be read."""
+        parsed = source.members.get("status")
+        if type(parsed) is Number and grammar.STATUS.fullmatch(parsed):
+            return int(parsed)
+        match = grammar.STATUS_SPELLING.fullmatch(parsed) if isinstance(parsed, str) else None
+        if match is not None:
+            self.refuse(source, "status", match[1], Rule.JSON_STATUS_SPELLING)
+            return int(match[1])
+        if "status" in source.members:
+            self.refuse(source, "status", "a number from 100 to 599", Rule.JSON_STATUS)
+        else:
+            self.say(Rule.JSON_MISSING_MEMBER, "the object has no status", source.start)
+        return None
+
+    def content(
+        self, source: JsonObject, known: frozenset[str]
+    ) -> tuple[Headers, bytes, Annotations]:
+        """Return what all messages may have; report a group that has no name before."""
+        members = source.members
+        if "atomicityGroup" in members:
+            if self.member(source, "atomicityGroup") == "":
+                self.refuse(source, "atomicityGroup", "a name")
+        headers = self._headers(source) if "headers" in members else _NO_HEADERS
+        content = self._contents.of(headers)
+        body = b""
+        if "body" in members:
+            raw = self.text.raw(source.body)
+            body, problem = jsonbody.read_body(raw, content, self._dialect, self.limits)
+            if problem is not None:
+                self.say(*problem, source.body[0])
+            if len(body) > self.limits.body:
+                self.stop_at("body", source, "body")
+        length = None if content.form == "json" else headers.get("content-length")
+        if length is not None and length != str(len(body)):
+            stands = f"the body stands for {len(body)} octets"
+            message = f"content-length is {quote(length)}, {stands}"
+            self.say(Rule.JSON_CONTENT_LENGTH, message, source.start)
+        return headers, body, () if members.keys() <= known else self.annotations_in(source, known)
+
+    def _headers(self, source: JsonObject) -> Headers:
+        members = self.member(source, "headers", kind=tuple) or ()
+        if self.counts_headers:
+            start, end = self.text.spans(source)["headers"]
+            self._headers_total += end - start if members else 0
+            if self._headers_total > self.limits.headers_total:
+                self.stop_at("headers_total", source, "headers")
+        try:
+            known = self._known.get(members)
+        except TypeError:  # the value of a field is a number or an array
+            known = None
+        if known is not None:
+            return known
+        if len(members) > self.limits.fields:
+            self.stop_at("fields", source, "headers")
+        headers, problems = read_headers(members)
+        for rule, message in problems:
+            self.say_of(source, "headers", rule, message)
+        if not problems and len(self._known) < _REMEMBERED:
+            self._known[members] = headers
+        return headers
+
+
+def read_headers(members: _Members) -> tuple[Headers, list[jsonbody.Problem]]:
+    """Return the fields of an object `headers`, and what is wrong with them."""
+    index: dict[str, tuple[str, ...]] = {name: (value,) for name, value in members}
+    names = "".join(index)
+    if names.lower() == names and len(index) == len(members):
+        if {str}.issuperset([type(value) for _, value in members]):
+            return headers_of(members, index), []
+    problems: list[jsonbody.Problem] = []
+    fields: dict[str, Pair] = {}
+    is_cased = False
+    for name, value in members:
+        text = value
+        if type(value) is not str:
+            if not isinstance(value, Number | bool):
+                message = f"header {quote(name)} is neither a string, a number nor a boolean"
+                problems.append((Rule.JSON_TYPE, message))
+                continue
+            text = str(value) if isinstance(value, Number) else str(value).lower()
+            message = f"header {quote(name)} is {text:.60}, expected a string"
+            problems.append((Rule.JSON_HEADER_VALUE, message))
+        key = name.lower()
+        if key in fields and text == fields[key][1]:
+            message = f"header {quote(name)} stands twice with the same value"
+            problems.append((Rule.JSON_HEADER_COLLISION_EQUAL, message))
+        elif key in fields:
+            message = f"header {quote(name)} is both {quote(fields[key][1])} and {quote(text)}"
+            problems.append((Rule.JSON_HEADER_COLLISION, message))
+        fields[key] = (name, text)
+        is_cased = is_cased or key != name
+    if is_cased:
+        problems.append((Rule.JSON_HEADER_CASE, "header names are not in lower case"))
+    return headers_of(tuple(fields.values())), problems
+
+
+def read_request(reader: Reader, source: JsonObject) -> Operation | None:
+    """Return the request that an object is; `None` if it lacks method or URL."""
+    members = source.members
+    if source.duplicates:
+        reader.check_duplicates(source, _REQUEST_MEMBERS)
+    id = reader.member(source, "id", Rule.JSON_MISSING_MEMBER)
+    headers, body, annotations = reader.content(source, _REQUEST_MEMBERS)
+    method = reader.member(source, "method", Rule.JSON_MISSING_MEMBER)
+    url = reader.member(source, "url", Rule.JSON_MISSING_MEMBER)
+    depends_on = reader.depends_on(source) if "dependsOn" in members else ()
+    condition = reader.member(source, "if")
+    if method is None or url is None:
+        return None
+    if len(url) > reader.limits.url:
+        reader.stop_at("url", source, "url")
+    upper = method.upper()
+    method = upper if upper in KNOWN_METHODS else method
+    return values.operation_of(method, url, headers, body, id, depends_on, condition, annotations)
+
+
+def read_response(reader: Reader, source: JsonObject) -> OperationResponse | None:
+    """Return the response that an object is; `None` if it lacks a status."""
+    if source.duplicates:
+        reader.check_duplicates(source, _RESPONSE_MEMBERS)
+    id = reader.member(source, "id", Rule.JSON_RESPONSE_ID_MISSING)
+    headers, body, annotations = reader.content(source, _RESPONSE_MEMBERS)
+    status = reader.status(source)
+    if status is None:
+        return None
+    return values.response_of(status, headers, body, id, None, annotations)
+
+
+# -- writing -------------------------------------------------------------------------------------
+
+
+def check_message(
+    item: Message, limits: Limits, contents: jsonbody.Contents, report: Reporter
+) -> None:
+    """Report what no object of a JSON batch can carry."""
+    if limits.json_depth <= jsonbody.DEPTH:
+        exceed(report, limits, "json_depth", item.position)
+    if len(item.headers.get_all("set-cookie")) > 1:
+        message = "JSON cannot carry several Set-Cookie fields"
+        report(Diagnostic(Rule.NOT_EXPRESSIBLE, message))
+    members = _REQUEST_MEMBERS if isinstance(item, Operation) else _RESPONSE_MEMBERS
+    check_annotations(item.annotations, members, jsonbody.DEPTH, limits, report)
+    if isinstance(item, Operation):
+        check_text("condition", item.condition, report)
+        for name in item.depends_on:
+            check_text("an entry of depends_on", name, report)
+    if item.body:
+        for found in jsonbody.check_body(item.body, contents.of(item.headers), limits):
+            report(found)
+
+
+def check_annotations(
+    annotations: Annotations, known: frozenset[str], depth: int, limits: Limits, report: Reporter
+) -> None:
+    """Report annotations that are members, or appear twice, or are no JSON."""
+    names = set(known)
+    for name, raw in annotations:
+        what = f"the annotation {quote(name)}"
+        if name in names:
+            message = f"{what} stands twice, or is a member"
+            report(Diagnostic(Rule.JSON_DUPLICATE_MEMBER, message))
+        names.add(name)
+        check_text("the name of an annotation", name, report)
+        for found in jsonbody.check_json(raw, what, limits, depth):
+            report(found)
+
+
+def check_text(what: str, text: str | None, report: Reporter) -> None:
+    """Report a text that UTF-8 cannot carry."""
+    try:
+        (text or "").encode("utf-8")
+    except UnicodeEncodeError:
+        message = f"{what} is {text!r:.60}, with half of a surrogate pair"
+        report(Diagnostic(Rule.JSON_ENCODING, message))
+
+
+def write_headers(headers: Headers) -> bytes:
+    """Return the object `headers`, its names in lower case."""
+    fields = folded(headers).items()
+    members = [f"{quoted(name)}:{quoted(', '.join(found))}" for name, found in fields]
+    return f"{{{','.join(members)}}}".encode()
+
+
+def write_members(item: Message, group: str | None) -> bytes:
+    """Return the members of a message before its headers; `group` is the name as it is written."""
+    members = [] if item.id is None else [f'"id":{quoted(item.id)}']
+    if group is not None:
+        members.append(f'"atomicityGroup":{group}')
+    if isinstance(item, OperationResponse):
+        members.append(f'"status":{item.status}')
+    else:
+        if item.depends_on:
+            members.append(f'"dependsOn":[{",".join(map(quoted, item.depends_on))}]')
+        if item.condition is not None:
+            members.append(f'"if":{quoted(item.condition)}')
+        members.append(f'"method":{quoted(item.method)},"url":{quoted(item.url)}')
+    return ",".join(members).encode("utf-8")
+
+
+def write_annotations(annotations: Annotations) -> bytes:
+    """Return annotations as members after others."""
+    return b"".join([f",{quoted(name)}:".encode() + raw for name, raw in annotations])
