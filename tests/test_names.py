@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import pytest
-
 from odata_batch import (
     BatchRequest,
     BatchResponse,
@@ -77,7 +75,6 @@ def test_what_follows_an_error_is_missing_where_the_service_goes_on() -> None:
 # -- identifiers whose case does not matter --------------------------------------------------------
 
 
-@pytest.mark.xfail(strict=True, reason="splitting has a table of its own")
 def test_what_a_body_binds_to_stays_in_the_same_batch_in_any_case() -> None:
     body = {"Customer@odata.bind": "$a"}
     request = BatchRequest(
@@ -91,7 +88,6 @@ def test_what_a_body_binds_to_stays_in_the_same_batch_in_any_case() -> None:
     assert [[each.id for each in piece.operations()] for piece in pieces] == [["A", "2"], ["9"]]
 
 
-@pytest.mark.xfail(strict=True, reason="converting has tables of its own")
 def test_what_refers_to_what_is_left_out_is_left_out_in_any_case() -> None:
     request = BatchRequest([Operation("FOO", "A", id="A"), Operation.get("$a/B", id="2")])
     converted, losses = convert_request(
@@ -104,7 +100,6 @@ def test_what_refers_to_what_is_left_out_is_left_out_in_any_case() -> None:
     ]
 
 
-@pytest.mark.xfail(strict=True, reason="converting has tables of its own")
 def test_a_chain_is_one_in_any_case() -> None:
     first, second = Operation.get("A", id="A"), Operation.get("B", id="B", depends_on=["a"])
     converted, losses = convert_request(
