@@ -510,7 +510,7 @@ GET https://graph.example/v1.0/me; A: GET /beta/me; POST /me = {}; GET $a/member
             "json",
             f"a: {GRAPH_SEES.strip()}",
             [
-                *("url-form 0", "url-root-segment 1", "id-case-ignored 1"),
+                *("url-form 0", "id-case-ignored 1", "url-root-segment 1"),
                 *("json-content-type-missing 2", "reference-not-supported 3"),
                 "dependencies-mixed 3",
             ],
