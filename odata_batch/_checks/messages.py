@@ -229,7 +229,8 @@ def check_id(item: Operation | OperationResponse, scope: Scope, say: Say) -> Non
     if item.id is None:
         return
     check_identifier(item.id, scope, item.position, say)
-    if item.id in reserved_names(scope.dialect):
+    # None of these names begins with a digit, as most identifiers do.
+    if not item.id[:1].isdecimal() and item.id in reserved_names(scope.dialect):
         say(Rule.ID_UNREFERENCABLE, f"${item.id} is not a reference to id {quote(item.id)}")
 
 

@@ -39,6 +39,7 @@ from odata_batch._model.values import (
     with_format,
 )
 from odata_batch._wire import multipart
+from odata_batch._wire.http import parse_message
 from odata_batch._wire.json import JsonDecoder
 from odata_batch._wire.sections import MediaType, SectionReader, parse_media_type
 from odata_batch.dialects import ODATA_4_01
@@ -152,7 +153,8 @@ class _Decoding(Generic[_Item]):
     def _enter(self, end: int) -> _FormatDecoder[_Item]:
         """Return the decoder of the wrapped message whose body begins at `end`."""
         reader = SectionReader(self._limits, self._findings)
-        message = self._role.multipart.parse(bytes(self._head[:end]), 0, b"\r\n", reader)
+        head, parse_line = bytes(self._head[:end]), self._role.multipart.parse_line
+        message = parse_message(head, 0, b"\r\n", reader, parse_line)
         if message is None:
             raise Stop(Rule.BATCH_MEDIA_TYPE)
         headers = message.section.headers

@@ -63,23 +63,6 @@ class Message(NamedTuple, Generic[_Start]):
     body_position: int
 
 
-def parse_request(
-    data: bytes, position: int, line_end: bytes, reader: SectionReader
-) -> Message[tuple[str, str]] | None:
-    """Return the request that `data` is, or `None` if its request line cannot be read.
-
-    `position` is the offset of `data` in the payload, `line_end` what ends the lines of its head.
-    """
-    return _parse(data, position, line_end, reader, _parse_request_line)
-
-
-def parse_response(
-    data: bytes, position: int, line_end: bytes, reader: SectionReader
-) -> Message[tuple[int, str]] | None:
-    """Return the response that `data` is, or `None` if its status line cannot be read."""
-    return _parse(data, position, line_end, reader, _parse_status_line)
-
-
 def serialize_request(method: str, url: str, headers: Headers, body: bytes) -> bytes:
     """Return the request as octets; the caller has checked every string."""
     head = f"{method} {url} HTTP/1.1\r\n{serialize_fields(headers)}\r\n"
@@ -120,13 +103,18 @@ def split_head(data: bytes, line_end: bytes) -> tuple[bytes, bytes] | None:
     return (head, rest) if empty else None
 
 
-def _parse(
+def parse_message(
     data: bytes,
     position: int,
     line_end: bytes,
     reader: SectionReader,
     parse_line: Callable[[bytes, int, SectionReader], _Start | None],
 ) -> Message[_Start] | None:
+    """Return the message that `data` is, or `None` if its start line cannot be read.
+
+    `position` is the offset of `data` in the payload, `line_end` what ends the lines of its head,
+    `parse_line` one of the functions below.
+    """
     whole, end = data, position + len(data)
     if data.startswith((b"\r\n", line_end)) and data not in (b"\r\n", line_end):
         # RFC 9112, 2.2: one empty line at the start is passed over.
@@ -154,9 +142,7 @@ def _parse(
     return None if parsed is None else Message(parsed, fields, body, body_position)
 
 
-def _parse_request_line(
-    line: bytes, position: int, reader: SectionReader
-) -> tuple[str, str] | None:
+def parse_request_line(line: bytes, position: int, reader: SectionReader) -> tuple[str, str] | None:
     """Return method and URL.
 
     request-line = method SP request-target SP HTTP-version   (RFC 9112, 3)
@@ -224,7 +210,7 @@ def decode_url(url: bytes) -> str:
     return url.decode("utf-8", "surrogateescape")
 
 
-def _parse_status_line(line: bytes, position: int, reader: SectionReader) -> tuple[int, str] | None:
+def parse_status_line(line: bytes, position: int, reader: SectionReader) -> tuple[int, str] | None:
     """Return status code and reason phrase.
 
     status-line = HTTP-version SP status-code SP [ reason-phrase ]   (RFC 9112, 4)

@@ -37,11 +37,11 @@ from odata_batch._model.values import (
 )
 from odata_batch._wire import grammar
 from odata_batch._wire.http import (
-    Message,
     check_content_length,
     judge_length,
-    parse_request,
-    parse_response,
+    parse_message,
+    parse_request_line,
+    parse_status_line,
     serialize_request,
     serialize_response,
     split_head,
@@ -74,7 +74,7 @@ class Role(Generic[_Start, _Item]):
     """What decoding a request and decoding a response do differently."""
 
     name: str
-    parse: Callable[[bytes, int, bytes, SectionReader], Message[_Start] | None]
+    parse_line: Callable[[bytes, int, SectionReader], _Start | None]
     build: Callable[[_Start, Headers, bytes, str | None, int, bool], _Item]
     change_set: Callable[[list[_Item]], _Item]
     truncated: Rule
@@ -83,7 +83,7 @@ class Role(Generic[_Start, _Item]):
 
 REQUEST: Role[tuple[str, str], RequestItem] = Role(
     name="request",
-    parse=parse_request,
+    parse_line=parse_request_line,
     build=lambda start, headers, body, id, position, id_in_message: operation_of(
         start[0], start[1], headers, body, id, position=position, id_in_message=id_in_message
     ),
@@ -93,7 +93,7 @@ REQUEST: Role[tuple[str, str], RequestItem] = Role(
 )
 RESPONSE: Role[tuple[int, str], ResponseItem] = Role(
     name="response",
-    parse=parse_response,
+    parse_line=parse_status_line,
     build=lambda start, headers, body, id, position, id_in_message: response_of(
         start[0], headers, body, id, start[1], position=position, id_in_message=id_in_message
     ),
@@ -368,7 +368,7 @@ class MultipartDecoder(Generic[_Start, _Item]):
     def _read_message(
         self, content: bytes, position: int, part: Part, outer: str | None, line_end: bytes
     ) -> _Item | None:
-        message = self._role.parse(content, position, line_end, self._reader)
+        message = parse_message(content, position, line_end, self._reader, self._role.parse_line)
         if message is None:
             return None
         start, fields, body, body_position = message

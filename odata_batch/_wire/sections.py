@@ -108,7 +108,9 @@ class SectionReader:
         known = self._sections.get(section)
         if known is None and len(section) > self.limits.header_section:
             exceed(self.report, self.limits, "header_section", position)
-        self.count(section, position)
+        self._total += len(section)
+        if self._total > self.limits.headers_total:
+            exceed(self.report, self.limits, "headers_total", position)
         if known is None:
             known = remember(
                 self._sections, section, self._read(section, position, line_end, fold_rule)
@@ -133,17 +135,16 @@ class SectionReader:
         if line_end == b"\n":
             lines = [line.removesuffix(b"\r") for line in lines]
         findings: tuple[Finding, ...] = ()
-        if folds(section):
+        if b"\n " in section or b"\n\t" in section:
             message = "a field line is folded; it is read unfolded"
             findings = (Finding(Rule.HEADER_FOLDED, message, first_fold(section)),)
             lines = unfold(lines)
         limits = self.limits
-        exceeded = "fields" if len(lines) > limits.fields else None
-        if exceeded is None and len(section) > limits.field_line:
-            exceeded = "field_line" if max(map(len, lines)) > limits.field_line else None
-        if exceeded is not None:
-            self._replay(findings, position, fold_rule)
-            exceed(self.report, limits, exceeded, position)
+        if len(lines) > limits.fields or len(section) > limits.field_line:
+            limit = "fields" if len(lines) > limits.fields else "field_line"
+            if limit == "fields" or max(map(len, lines)) > limits.field_line:
+                self._replay(findings, position, fold_rule)
+                exceed(self.report, limits, limit, position)
         known = self._lines
         found = [known[line] for line in lines]
         pairs, names = zip(*found, strict=True) if found else ((), ())
@@ -214,11 +215,6 @@ def _broken_field_line(line: bytes, name: bytes, colon: bytes) -> tuple[Pair | N
         message = f"field line {quote(line)} has a blank before its colon"
         return pair, (Rule.HEADER_BLANK_BEFORE_COLON, message)
     return None, (Rule.HEADER_SYNTAX, f"found {quote(line)}, expected a name, a colon and a value")
-
-
-def folds(section: bytes) -> bool:
-    """Tell whether a line of the section begins with a blank and so continues the one before."""
-    return b"\n " in section or b"\n\t" in section
 
 
 def first_fold(section: bytes) -> int:
