@@ -119,26 +119,11 @@ class Codec:
         self, batch: BatchRequest, *, boundary: str | None = None, accept: str | None = None
     ) -> Payload:
         """Return the body and the header fields of the HTTP request that carries the batch."""
-        settings = self._settings
-        return encoding.encode_request(
-            batch,
-            format=settings.format_of(batch),
-            dialect=settings.dialect,
-            limits=settings.limits,
-            boundary=boundary,
-            accept=accept,
-        )
+        return encoding.encode_request(self._settings, batch, boundary, accept)
 
     def encode_response(self, batch: BatchResponse, *, boundary: str | None = None) -> Payload:
         """Return the body and the header fields of the HTTP response that carries the batch."""
-        settings = self._settings
-        return encoding.encode_response(
-            batch,
-            format=settings.format_of(batch),
-            dialect=settings.dialect,
-            limits=settings.limits,
-            boundary=boundary,
-        )
+        return encoding.encode_response(self._settings, batch, boundary)
 
     def decode_request(
         self,

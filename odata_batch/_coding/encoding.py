@@ -2,21 +2,19 @@
 
 One-shot encoding writes the octets of the incremental encoder, after all items have been checked;
 what must not be written is raised in one error.
-
-Why this long: the calls of both roles stand side by side, each with its docstring.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Generic, Protocol, TypeVar
 
-from odata_batch._checks import batch as rules
-from odata_batch._checks import messages as message_rules
-from odata_batch._checks import services as service_rules
+from odata_batch._checks import messages, services
+from odata_batch._checks.batch import path_of
+from odata_batch._coding.roles import REQUEST, RESPONSE, Role
 from odata_batch._coding.settings import Settings
 from odata_batch._graph.prepare import Preparation, depth_of, prepare
-from odata_batch._model.dialect import Dialect, Format, check_format
+from odata_batch._model.dialect import Dialect, Format
 from odata_batch._model.findings import Diagnostic, EncodeError, Stop, exceed
 from odata_batch._model.headers import Headers
 from odata_batch._model.limits import DEFAULT_LIMITS, Limits
@@ -26,11 +24,7 @@ from odata_batch._model.values import (
     Annotations,
     BatchRequest,
     BatchResponse,
-    ChangeSet,
-    ChangeSetResponse,
     Item,
-    Operation,
-    OperationResponse,
     Payload,
     RequestItem,
     ResponseItem,
@@ -63,53 +57,54 @@ class _FormatEncoder(Protocol):
         """Return the octets of the batch."""
 
 
+class _Checker(Protocol):
+    """Says what of a batch a format cannot carry."""
+
+    def check(self, item: Item) -> None:
+        """Check the next item."""
+
+    def check_batch(self, batch: BatchRequest | BatchResponse, items: int) -> None:
+        """Check the members beside the items, whose number is given."""
+
+
 class _Encoding(Generic[_Item]):
     """One batch that is being encoded; what must not be written is collected and raised at once."""
 
     def __init__(
         self,
-        role: "_Writing[_Item]",
+        role: Role[_Item],
+        settings: Settings,
         format: Format,
-        dialect: Dialect,
-        limits: Limits,
         boundary: str | None,
         fields: Iterable[tuple[str, str]],
     ) -> None:
-        check_format(format)
         if format == "json" and boundary is not None:
             raise ValueError("a JSON batch has no boundary")
-        self.format = format
-        self._dialect = dialect
+        dialect, limits = settings.dialect, settings.limits
         self._limits = limits
         self._severities = dict(dialect.severities)
         self._is_request = role.name == "request"
         self._found: list[Diagnostic] = []
         self._items = 0
         self._length = 0
-        self._checker = (jsonbatch if format == "json" else multipart).Checker(limits, self._report)
-        self._scope = message_rules.Scope(format, dialect, limits, self._report, "written")
-        self._rules = role.make_rules(self._scope)
+        self._scope = messages.Scope(format, dialect, limits, self._report, "written")
+        self._rules = role.rules(self._scope)
         if self._is_request:
-            service_rules.check_format_spoken(self._scope, self._say)
-        self.encoder = self._format_encoder(role.name, boundary)
-        self._fields = self._checked(fields)
-
-    def _format_encoder(self, role_name: str, boundary: str | None) -> _FormatEncoder:
-        if self.format == "json":
-            return jsonbatch.JsonEncoder(role_name, self._dialect)
-        if boundary is not None:
-            multipart.check_boundary(boundary, self._limits, self._report)
-        return multipart.MultipartEncoder(role_name, boundary, self._report)
-
-    def _checked(self, fields: Iterable[tuple[str, str]]) -> Headers:
-        """Return the version and `fields`; collect what is wrong with them."""
-        json = self.format == "json"
-        version = self._dialect.json_version if json else self._dialect.multipart_version
-        headers = Headers(((self._dialect.version_header, version), *fields))
-        for name, value in headers.pairs:
-            for problem in message_rules.field_problems(name, value):
+            services.check_format_spoken(self._scope, self._say)
+        self._checker: _Checker = multipart.Checker(self._report)
+        version = dialect.multipart_version
+        if format == "json":
+            self._checker = jsonbatch.Checker(limits, self._report)
+            self.encoder: _FormatEncoder = jsonbatch.JsonEncoder(role.name, dialect)
+            version = dialect.json_version
+        else:
+            if boundary is not None:
+                multipart.check_boundary(boundary, limits, self._report)
+            self.encoder = multipart.MultipartEncoder(role.name, boundary, self._report)
+        self._fields = Headers(((dialect.version_header, version), *fields))
+        for name, value in self._fields.pairs:
+            for problem in messages.field_problems(name, value):
                 self._report(Diagnostic(*problem))
-        return headers
 
     @property
     def headers(self) -> Headers:
@@ -123,7 +118,7 @@ class _Encoding(Generic[_Item]):
             depth = depth_of(item)
             if depth > self._limits.change_set_depth:
                 message = f"found change sets nested {depth} deep"
-                path = rules.path_of([index])
+                path = path_of([index])
                 deep.append(Diagnostic(Rule.NESTED_CHANGE_SET, message, item.position, path))
         if deep:
             self._found += deep
@@ -143,11 +138,24 @@ class _Encoding(Generic[_Item]):
         self._rules.finish()
         self._checker.check_batch(batch, self._items)
 
+    def whole(
+        self,
+        batch: BatchRequest | BatchResponse,
+        items: tuple[_Item, ...],
+        next_link: str | None,
+    ) -> Payload:
+        """Return the payload of a batch that is prepared, or raise what is wrong with it."""
+        self.check_items(items)
+        self.check_batch(batch)
+        self.raise_findings()
+        body = self.count(self.encoder.whole(items, batch.annotations, next_link))
+        return Payload(body, self.headers)
+
     def count(self, chunk: bytes) -> bytes:
         """Hold the totals against the limits; return the chunk."""
         self._length += len(chunk)
         if self._is_request:
-            service_rules.check_payload(self._length, self._scope, self._say)
+            services.check_payload(self._length, self._scope, self._say)
         with suppress(Stop):
             if self._length > self._limits.message:
                 exceed(self._report, self._limits, "message", None)
@@ -170,45 +178,20 @@ class _Encoding(Generic[_Item]):
             self._found.append(replace(diagnostic, severity=severity))
 
 
-@dataclass(frozen=True, slots=True)
-class _Writing(Generic[_Item]):
-    """What encoding a request and encoding a response do differently."""
-
-    name: str
-    make_rules: Callable[[message_rules.Scope], rules.Rules[_Item]]
-    prepare: Callable[[Preparation, _Item], _Item]
-    kinds: tuple[type, ...]
-
-
-_WRITE_REQUEST: _Writing[RequestItem] = _Writing(
-    name="request",
-    make_rules=rules.RequestRules,
-    prepare=Preparation.item,
-    kinds=(Operation, ChangeSet),
-)
-_WRITE_RESPONSE: _Writing[ResponseItem] = _Writing(
-    name="response",
-    make_rules=rules.ResponseRules,
-    prepare=Preparation.item,
-    kinds=(OperationResponse, ChangeSetResponse),
-)
-
-
 class _Encoder(Generic[_Item]):
     """What `RequestEncoder` and `ResponseEncoder` have in common."""
 
     def __init__(
         self,
-        role: "_Writing[_Item]",
-        format: Format,
-        dialect: Dialect,
-        limits: Limits,
+        role: Role[_Item],
+        settings: Settings,
         boundary: str | None,
         fields: Iterable[tuple[str, str]] = (),
     ) -> None:
+        format = settings.format_of(None)
         self._role = role
-        self._preparation = Preparation(format, dialect)
-        self._encoding = _Encoding(role, format, dialect, limits, boundary, fields)
+        self._preparation = Preparation(format, settings.dialect)
+        self._encoding = _Encoding(role, settings, format, boundary, fields)
         self._encoding.raise_findings()
         self._closed = False
 
@@ -269,9 +252,9 @@ class RequestEncoder(_Encoder[RequestItem]):
         continue_on_error: bool | None = None,
         annotations: Iterable[tuple[str, bytes]] = (),
     ) -> None:
-        format = Settings(dialect, format, limits).format_of(None)
-        fields = _request_fields(format, accept, continue_on_error)
-        super().__init__(_WRITE_REQUEST, format, dialect, limits, boundary, fields)
+        settings = Settings(dialect, format, limits)
+        fields = _request_fields(settings.format_of(None), accept, continue_on_error)
+        super().__init__(REQUEST, settings, boundary, fields)
         self._batch = BatchRequest((), continue_on_error=continue_on_error, annotations=annotations)
 
     def close(self) -> bytes:
@@ -299,8 +282,7 @@ class ResponseEncoder(_Encoder[ResponseItem]):
         boundary: str | None = None,
         annotations: Iterable[tuple[str, bytes]] = (),
     ) -> None:
-        format = Settings(dialect, format, limits).format_of(None)
-        super().__init__(_WRITE_RESPONSE, format, dialect, limits, boundary)
+        super().__init__(RESPONSE, Settings(dialect, format, limits), boundary)
         self._annotations = BatchResponse((), annotations=annotations).annotations
 
     def close(self, *, next_link: str | None = None) -> bytes:
@@ -310,69 +292,28 @@ class ResponseEncoder(_Encoder[ResponseItem]):
 
 
 def encode_request(
-    batch: BatchRequest,
-    *,
-    format: Format = "multipart",
-    dialect: Dialect = ODATA_4_01,
-    limits: Limits = DEFAULT_LIMITS,
-    boundary: str | None = None,
-    accept: str | None = None,
+    settings: Settings, batch: BatchRequest, boundary: str | None, accept: str | None
 ) -> Payload:
-    """Return the body of the HTTP request that carries the batch, and the headers to send with it.
-
-    What is written is `prepare(batch)`; it is never repaired. Whatever breaks a rule, be it only a
-    warning, is in the `diagnostics` of one `EncodeError`. With a `boundary` multipart is
-    reproducible; with JSON it is `ValueError`. `accept` is the batch format wanted back, by default
-    the same.
-
-    >>> encode_request(BatchRequest([Operation.get("People", id="1")]), format="json").body
-    b'{"requests":[{"id":"1","method":"GET","url":"People"}]}'
-    """
+    """Return the body and the header fields of the HTTP request that carries the batch."""
     if not isinstance(batch, BatchRequest):
         raise TypeError(f"batch is a BatchRequest, not {type(batch).__name__}")
+    format = settings.format_of(batch)
     fields = _request_fields(format, accept, batch.continue_on_error)
-    encoding = _Encoding(_WRITE_REQUEST, format, dialect, limits, boundary, fields)
+    encoding = _Encoding(REQUEST, settings, format, boundary, fields)
     encoding.check_depth(batch.items)
-    prepared = prepare(batch, format=format, dialect=dialect)
-    body = _whole(encoding, prepared, prepared.items, None)
-    return Payload(body, encoding.headers)
+    prepared = prepare(batch, format=format, dialect=settings.dialect)
+    return encoding.whole(prepared, prepared.items, None)
 
 
-def encode_response(
-    batch: BatchResponse,
-    *,
-    format: Format = "multipart",
-    dialect: Dialect = ODATA_4_01,
-    limits: Limits = DEFAULT_LIMITS,
-    boundary: str | None = None,
-) -> Payload:
-    """Return the body of the HTTP response that carries the batch, and the headers to send with it.
-
-    See `encode_request`.
-
-    >>> batch = BatchResponse([OperationResponse(204)])
-    >>> encode_response(batch, boundary="b").content_type
-    'multipart/mixed; boundary=b'
-    """
+def encode_response(settings: Settings, batch: BatchResponse, boundary: str | None) -> Payload:
+    """Return the body and the header fields of the HTTP response that carries the batch."""
     if not isinstance(batch, BatchResponse):
         raise TypeError(f"batch is a BatchResponse, not {type(batch).__name__}")
-    encoding = _Encoding(_WRITE_RESPONSE, format, dialect, limits, boundary, ())
+    format = settings.format_of(batch)
+    encoding = _Encoding(RESPONSE, settings, format, boundary, ())
     encoding.check_depth(batch.items)
-    prepared = prepare(batch, format=format, dialect=dialect)
-    body = _whole(encoding, prepared, prepared.items, batch.next_link)
-    return Payload(body, encoding.headers)
-
-
-def _whole(
-    encoding: _Encoding[_Item],
-    batch: BatchRequest | BatchResponse,
-    items: tuple[_Item, ...],
-    next_link: str | None,
-) -> bytes:
-    encoding.check_items(items)
-    encoding.check_batch(batch)
-    encoding.raise_findings()
-    return encoding.count(encoding.encoder.whole(items, batch.annotations, next_link))
+    prepared = prepare(batch, format=format, dialect=settings.dialect)
+    return encoding.whole(prepared, prepared.items, batch.next_link)
 
 
 def _request_fields(

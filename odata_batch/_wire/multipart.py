@@ -569,7 +569,7 @@ def boundary_of(media_type: MediaType, limits: Limits, report: Reporter, positio
 class Checker:
     """Reports what a multipart batch cannot carry."""
 
-    def __init__(self, limits: Limits, report: Reporter) -> None:
+    def __init__(self, report: Reporter) -> None:
         self._report = report
         self._items = 0
 
@@ -582,17 +582,17 @@ class Checker:
         if isinstance(batch, BatchResponse):
             lost += ["next_link"] if batch.next_link is not None else []
             lost += ["truncated"] if batch.truncated else []
-        self._refuse(lost, None, "")
+        self._refuse(lost, None, ())
 
     def check(self, item: Item) -> None:
         """Check the next item."""
-        self._check(item, f"items[{self._items}]")
+        self._check(item, (self._items,))
         self._items += 1
 
-    def _check(self, item: Item, path: str) -> None:
+    def _check(self, item: Item, path: tuple[int, ...]) -> None:
         if isinstance(item, ChangeSet | ChangeSetResponse):
             for index, inner in enumerate(item.items):
-                self._check(inner, f"{path}.items[{index}]")
+                self._check(inner, (*path, index))
             return
         lost = [f"the annotation {quote(name)}" for name, _ in item.annotations]
         if isinstance(item, Operation):
@@ -600,10 +600,11 @@ class Checker:
             lost += ["condition"] if item.condition is not None else []
         self._refuse(lost, item.position, path)
 
-    def _refuse(self, lost: list[str], position: int | None, path: str) -> None:
+    def _refuse(self, lost: list[str], position: int | None, path: tuple[int, ...]) -> None:
         for name in lost:
             message = f"a multipart batch cannot carry {name}"
-            self._report(Diagnostic(Rule.NOT_EXPRESSIBLE, message, position, path))
+            where = ".".join([f"items[{index}]" for index in path])
+            self._report(Diagnostic(Rule.NOT_EXPRESSIBLE, message, position, where))
 
 
 def check_boundary(boundary: str, limits: Limits, report: Reporter) -> None:
