@@ -45,7 +45,10 @@ def _inside(item: _Item, indexes: tuple[int, ...]) -> Iterator[tuple[tuple[int, 
     yield indexes, item
     if isinstance(item, ChangeSet | ChangeSetResponse):
         for index, inner in enumerate(item.items):
-            yield from _inside(inner, (*indexes, index))
+            if isinstance(inner, ChangeSet | ChangeSetResponse):
+                yield from _inside(inner, (*indexes, index))
+            else:
+                yield (*indexes, index), inner
 
 
 def _check_counts(

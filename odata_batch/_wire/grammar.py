@@ -59,6 +59,9 @@ EMPTY_LINE_AFTER = re.compile(rb"\r?\n\r?\n")
 # status-line = HTTP-version SP status-code SP [ reason-phrase ]    RFC 9112, 4
 STATUS_LINE = re.compile(rb"([^ ]*) ([1-5][0-9][0-9])(?:( )(.*))?", re.DOTALL)
 
+# A boundary that is a token and needs no quotes                    RFC 2046, 5.1.1
+PLAIN_BOUNDARY = re.compile(rb"[0-9A-Za-z'+_\-.]+")
+
 # VCHAR, of which a field value is sound without being looked at    RFC 5234, B.1
 VISIBLE = re.compile(rb"[!-~]+")
 

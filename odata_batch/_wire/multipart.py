@@ -132,6 +132,12 @@ class _Head(NamedTuple):
     """What was found in place of a media type, where the content decides what it is."""
     coding: str | None
 
+    def with_boundary(self, boundary: str) -> _Head:
+        """Return the head of another change set, whose boundary is this one."""
+        assert self.media_type is not None  # that is what has a boundary
+        media_type = MediaType(self.media_type.name, (("boundary", boundary),), ())
+        return self._replace(media_type=media_type)
+
 
 class MultipartDecoder(Generic[_Start, _Item]):
     """Decodes a multipart batch that arrives in chunks; each iterator must be used up."""
@@ -251,29 +257,33 @@ class MultipartDecoder(Generic[_Start, _Item]):
     ) -> tuple[_Head, str | None, bytes] | None:
         """Return what the header section of a part says, its Content-ID, and the content.
 
-        Heads differ in nothing but their Content-ID, so that is cut out before the others are
-        looked up. One that was read without a finding tells of all with another plain Content-ID.
+        Heads differ in nothing but their Content-ID, or the boundary of a change set, so that is
+        cut out before they are looked up. One that was read without a finding tells of all with
+        another plain value.
         """
         found = split_head(part.content, line_end)
         section, content = found or (b"", b"")
         before, name, rest = section.partition(b"Content-ID: ")
+        if not name:
+            before, name, rest = section.partition(b"boundary=")
         value, _, after = rest.partition(line_end)
         known = self._heads.get((before, name, after))
         if known is not None and len(section) <= self._short:
             if not name:
                 self._reader.count(section, part.position)
                 return known, None, content
-            if grammar.VISIBLE.fullmatch(value):
+            if name == b"boundary=" and grammar.PLAIN_BOUNDARY.fullmatch(value):
+                self._reader.count(section, part.position)
+                return known.with_boundary(value.decode("ascii")), None, content
+            if name != b"boundary=" and grammar.VISIBLE.fullmatch(value):
                 self._reader.count(section, part.position)
                 return known, value.decode("ascii"), content
         if self._is_no_head(found, part, line_end, boundary):
             return None
         read = self._reader.read(section, part.position, line_end, Rule.PART_HEADER_FOLDED)
         head = self._judge_head(read)
-        # The line that was cut out is a Content-ID if it begins where the section or a line does.
-        if not read.findings and (read.id is not None) is bool(name):
-            if before.endswith(b"\n") or not (before and name):
-                remember(self._heads, (before, name, after), head)
+        if not read.findings and _is_cut(head, before, name, value):
+            remember(self._heads, (before, name, after), head)
         return head, read.id, content
 
     def _is_no_head(
@@ -494,6 +504,18 @@ def _within_change_set(finding: Diagnostic) -> Diagnostic:
         return finding
     message = "found a change set without operations"
     return Diagnostic(Rule.EMPTY_CHANGE_SET, message, finding.position)
+
+
+def _is_cut(head: _Head, before: bytes, name: bytes, value: bytes) -> bool:
+    """Tell whether what was cut out of the head is the value of what has that name."""
+    if name == b"boundary=":
+        in_type = before.rpartition(b"\n")[2].lower().startswith(b"content-type:")
+        parameters = (("boundary", value.decode("latin-1")),)
+        is_plain = head.media_type is not None and head.media_type.parameters == parameters
+        return in_type and is_plain and not head.type_findings and head.section.id is None
+    if name:
+        return head.section.id is not None and (not before or before.endswith(b"\n"))
+    return head.section.id is None
 
 
 def _first_line(content: bytes) -> bytes:

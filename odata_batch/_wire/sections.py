@@ -69,10 +69,20 @@ _ODD: _Line = (("", ""), "")
 class _Lines(dict[bytes, _Line]):
     """What the field lines say that have no problem; one that has is read where it is."""
 
+    def __init__(self) -> None:
+        self._names: dict[bytes, tuple[str, str]] = {}
+
     def __missing__(self, line: bytes) -> _Line:
+        # A name that is known to be one need not be looked at, and all lines share it.
+        name, colon, rest = line.partition(b":")
+        known = self._names.get(name) if colon else None
+        value = rest.strip(b" \t").decode("latin-1")
+        if known is not None and value.isprintable() and value.isascii():
+            return remember(self, line, ((known[0], value), known[1]))
         pair, problem = parse_field_line(line)
         if pair is None or problem is not None:
             return _ODD
+        remember(self._names, name, (pair[0], pair[0].lower()))
         return remember(self, line, (pair, pair[0].lower()))
 
 
@@ -112,9 +122,11 @@ class SectionReader:
         if self._total > self.limits.headers_total:
             exceed(self.report, self.limits, "headers_total", position)
         if known is None:
-            known = remember(
-                self._sections, section, self._read(section, position, line_end, fold_rule)
-            )
+            lines = len(self._lines)
+            known = self._read(section, position, line_end, fold_rule)
+            # One with a line that is new will hardly be met again.
+            if len(self._lines) == lines:
+                remember(self._sections, section, known)
         if known.findings:
             self._replay(known.findings, position, fold_rule)
         return known
