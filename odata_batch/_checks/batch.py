@@ -14,11 +14,14 @@ from typing import NamedTuple, Protocol, TypeVar
 from odata_batch._checks import messages
 from odata_batch._checks.messages import Scope
 from odata_batch._checks.services import Served, checks_for
-from odata_batch._graph.expressions import ETAG_FIELDS, references_outside_body
+from odata_batch._graph.expressions import (
+    ETAG_FIELDS,
+    may_refer_outside_url,
+    references_outside_body,
+)
 from odata_batch._graph.names import Names, key_of
 from odata_batch._graph.urls import reference_in
 from odata_batch._model.findings import Diagnostic, exceed, quote
-from odata_batch._model.headers import names_of
 from odata_batch._model.rules import Rule, Severity
 from odata_batch._model.values import (
     ChangeSet,
@@ -186,10 +189,7 @@ class RequestRules:
             self._check_dependencies(item, source)
         if "$" in item.url:
             self._check_url(item, source)
-        if item.condition is not None or (
-            not ETAG_FIELDS.isdisjoint(names_of(item.headers))
-            and True in ["$" in value for _, value in item.headers.pairs]
-        ):
+        if may_refer_outside_url(item):
             self._check_other_references(item, source)
         if item.id is not None:
             spelling = item.id.lower()

@@ -13,7 +13,7 @@ from typing import Literal, TypeAlias
 
 from odata_batch._graph.urls import SYSTEM_RESOURCES, reference_in, system_resources
 from odata_batch._model.dialect import Dialect
-from odata_batch._model.headers import folded
+from odata_batch._model.headers import names_of
 from odata_batch._model.public import public
 from odata_batch._model.values import Operation
 from odata_batch._wire import grammar
@@ -104,9 +104,10 @@ def references_outside_body(operation: Operation, dialect: Dialect) -> Iterator[
             yield Reference(id=reference.id, place="url", text=f"${reference.id}")
         for id, text in query_references(url):
             yield Reference(id=id, place="query", text=text)
-    fields = folded(operation.headers)
+    if not may_refer_outside_url(operation):
+        return
     for place in _ETAG_FIELDS:
-        for value in fields.get(place, ()):
+        for value in operation.headers.get_all(place):
             for id in etag_references(value):
                 yield Reference(id=id, place=place, text=f"${id}")
     if operation.condition is not None:
@@ -114,37 +115,46 @@ def references_outside_body(operation: Operation, dialect: Dialect) -> Iterator[
             yield Reference(id=id, place="condition", text=text)
 
 
-def bindings_in(operation: Operation, dialect: Dialect = ODATA_4_01) -> Iterator[str]:
-    """Yield the identifiers that members whose names say so refer to (OData JSON, 8.5).
+def may_refer_outside_url(operation: Operation) -> bool:
+    """Tell, at less cost, whether there is a condition, or a dollar sign beside an entity tag."""
+    if operation.condition is not None:
+        return True
+    names = names_of(operation.headers)
+    if "if-match" not in names and "if-none-match" not in names:
+        return False
+    return True in ["$" in value for _, value in operation.headers.pairs]
+
+
+def bindings_in(operation: Operation, dialect: Dialect = ODATA_4_01) -> list[str]:
+    """Return the identifiers that members whose names say so refer to (OData JSON, 8.5).
 
     A string elsewhere may look like a reference and be a price.
 
     >>> body = b'{"Orders@odata.bind": ["$1", "$2/Orders"], "Price": "$3"}'
-    >>> list(bindings_in(Operation.post("Customers", body=body)))
+    >>> bindings_in(Operation.post("Customers", body=body))
     ['1', '2']
     """
-    for name, id, _ in _references_in_body(operation, dialect):
-        if name.endswith(_BINDING_NAMES):
-            yield id
+    found = _references_in_body(operation, dialect)
+    return [id for name, id, _ in found if name.endswith(_BINDING_NAMES)]
 
 
-def _references_in_body(operation: Operation, dialect: Dialect) -> Iterator[tuple[str, str, str]]:
-    """Yield a member's name, the identifier that its string begins with, and the string.
+def _references_in_body(operation: Operation, dialect: Dialect) -> list[tuple[str, str, str]]:
+    """Return a member's name, the identifier that its string begins with, and the string.
 
     Member names are no strings here. A body that cannot be read as JSON has none.
     """
     # Most bodies have no string that begins with a dollar sign, in either spelling.
     body = operation.body
     if b'"$' not in body and b'"\\u0024' not in body:
-        return
+        return []
     content_type = operation.headers.get("content-type")
     if content_type is not None and not parse_media_type(content_type).is_json:
-        return
+        return []
     reserved = reserved_names(dialect)
-    for name, text in _strings(body):
-        match = _REFERENCE_TEXT.fullmatch(text)
-        if match and match[1] not in reserved:
-            yield name, match[1], text
+    found = ((name, _REFERENCE_TEXT.fullmatch(text)) for name, text in _strings(body))
+    return [
+        (name, match[1], match[0]) for name, match in found if match and match[1] not in reserved
+    ]
 
 
 # -- texts -----------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import count, pairwise
 
-from odata_batch._graph.expressions import bindings_in, references_outside_body
+from odata_batch._graph import expressions
 from odata_batch._model.dialect import Dialect, Format
 from odata_batch._model.values import BatchRequest, ChangeSet, Operation, RequestItem
 from odata_batch.dialects import ODATA_4_01
@@ -89,7 +89,10 @@ class Names:
     def add(self, item: RequestItem) -> None:
         """Take the next item of the batch."""
         start = len(self.operations)
-        self.operations += item.operations() if isinstance(item, ChangeSet) else (item,)
+        if isinstance(item, ChangeSet):
+            self.operations += item.operations()
+        else:
+            self.operations.append(item)
         members = range(start, len(self.operations))
         self.item_of += [len(self.items)] * len(members)
         self.members.append(members)
@@ -157,22 +160,23 @@ class Names:
         >>> [(edge.source, edge.name, edge.target) for edge in Names(items).edges]
         [(1, '1', 0), (2, '3', None)]
         """
-        return tuple(self._edges())
-
-    def _edges(self) -> Iterator[Edge]:
+        found = []
         for source, operation in enumerate(self.operations):
             item = self.item_of[source]
             for name in dict.fromkeys(operation.depends_on):
                 group = self._group_node(name)
                 target = self.find(name, item) if group is None else group
-                yield Edge(source=source, name=name, place="depends_on", target=target)
-            found = references_outside_body(operation, self.dialect)
-            for name, place in dict.fromkeys((each.id, each.place) for each in found):
+                found.append(Edge(source=source, name=name, place="depends_on", target=target))
+            if "$" not in operation.url and not expressions.may_refer_outside_url(operation):
+                continue
+            references = expressions.references_outside_body(operation, self.dialect)
+            for name, place in dict.fromkeys((each.id, each.place) for each in references):
                 target = self.find(name, item)
                 if target is None and place == "condition":
                     target = self._group_node(name)
                 if target is not None or place == "url":
-                    yield Edge(source=source, name=name, place=place, target=target)
+                    found.append(Edge(source=source, name=name, place=place, target=target))
+        return tuple(found)
 
     def _group_node(self, name: str) -> int | None:
         group = self.group(name)
@@ -191,7 +195,7 @@ class Names:
         if self.dialect.references == "none":
             return
         for source, operation in enumerate(self.operations):
-            for name in dict.fromkeys(bindings_in(operation, self.dialect)):
+            for name in dict.fromkeys(expressions.bindings_in(operation, self.dialect)):
                 target = self.find(name, self.item_of[source])
                 if target is not None and target != source:
                     yield Edge(source=source, name=name, place="body", target=target)
@@ -209,6 +213,9 @@ class Names:
         (1, 0)
         """
         inner, outer = self._targets(self.edges if edges is None else edges)
+        levels = *enumerate(inner), *enumerate(outer)
+        if all(target < index for index, targets in levels for target in targets):
+            return tuple(range(len(self.operations)))
         members: list[list[int]] = [[] for _ in self.items]
         for component in _components(inner):
             for index in sorted(component):
