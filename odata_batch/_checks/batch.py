@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Protocol, TypeVar
 
 from odata_batch._checks import messages
-from odata_batch._checks.messages import Scope
+from odata_batch._checks.scope import Scope
 from odata_batch._checks.services import Served, checks_for
 from odata_batch._graph.expressions import (
     ETAG_FIELDS,

@@ -8,36 +8,19 @@ of these are left out, and when.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any, Generic, Literal, TypeAlias, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
+from odata_batch._checks import urls
+from odata_batch._checks.scope import Say, Scope
 from odata_batch._graph.expressions import reserved_names
-from odata_batch._graph.urls import is_batch_resource, referenced_id
-from odata_batch._model.dialect import Dialect, Format
-from odata_batch._model.findings import Reporter, exceed, quote
+from odata_batch._graph.urls import referenced_id
+from odata_batch._model.findings import exceed, quote
 from odata_batch._model.headers import Headers, Pair, Pairs, folded, names_of
-from odata_batch._model.limits import Limits
 from odata_batch._model.rules import Rule
 from odata_batch._model.values import ChangeSet, ChangeSetResponse, Operation, OperationResponse
 from odata_batch._wire import grammar
 from odata_batch._wire.http import KNOWN_METHODS
 from odata_batch._wire.sections import SINGLE_FIELDS, Problem, remember
-
-Say: TypeAlias = Callable[[Rule, str], None]
-"""Reports a rule and a message about the item at hand."""
-
-
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """What the rules are applied under."""
-
-    format: Format
-    dialect: Dialect
-    limits: Limits
-    report: Reporter
-    origin: Literal["read", "made", "written"] = "read"
-    """Whether the items were read from a payload, made by somebody, or are to be written."""
-
 
 # The header fields that hold a version: OData Protocol, 8.1.5 and 8.2.7; until OData 3 with other
 # names, where something may follow behind a semicolon ([MS-ODATA], 2.2.5.3 and 2.2.5.7).
@@ -52,61 +35,6 @@ _URL_FIELDS = ("content-location", "location", "odata-entityid")
 
 
 # -- one message, read or to be written -----------------------------------------------------------
-
-
-def check_url(item: Operation, scope: Scope, say: Say) -> None:
-    """RFC 3986, 2 and the URL forms of OData Protocol, 11.7.7.1 and OData JSON, 19.1."""
-    url = item.url
-    if grammar.PLAIN_URL.fullmatch(url) and ("%" not in url or _encodes(url)):
-        return
-    if not url:
-        rule = Rule.JSON_URL_EMPTY if scope.format == "json" else Rule.REQUEST_LINE_SYNTAX
-        say(rule, "the URL is empty")
-    _check_url_characters(url, say)
-    if url.startswith("//"):
-        json = scope.format == "json"
-        rule = Rule.JSON_URL_AUTHORITY if json else Rule.URL_AUTHORITY
-        say(rule, f"URL {quote(url)} begins with two slashes")
-    if "#" in url:
-        say(Rule.URL_FRAGMENT, f"URL {quote(url)} has a fragment")
-    if ":" in url:
-        _check_url_colon(url, scope, say)
-
-
-def _check_url_characters(url: str, say: Say) -> None:
-    if grammar.URL.fullmatch(url) and _encodes(url):
-        return
-    if grammar.CONTROL_OR_TAB.search(url):
-        say(Rule.CONTROL_CHARACTER, f"URL {quote(url)} has a control character")
-    if "\\" in url:
-        say(Rule.URL_BACKSLASH, f"URL {quote(url)} has a backslash")
-    if " " in url:
-        say(Rule.URL_BLANKS, f"URL {quote(url)} has blanks, expected %20")
-    odd = grammar.URL_ODD_CHARACTER.search(url)
-    if odd:
-        say(Rule.URL_CHARACTERS, f"URL {quote(url)} has {odd[0]!r}, expected a percent-encoding")
-
-
-def _encodes(url: str) -> bool:
-    """Tell whether every percent sign begins a percent-encoding."""
-    return grammar.LONE_PERCENT.search(url) is None
-
-
-def _check_url_colon(url: str, scope: Scope, say: Say) -> None:
-    scheme = grammar.SCHEME.match(url)
-    if scheme is not None:
-        if scheme[1].lower() not in ("http", "https") or not url.startswith("//", scheme.end()):
-            say(Rule.URL_SCHEME, f"URL {quote(url)} begins with {quote(scheme[0])}")
-        elif scope.format == "json":
-            say(Rule.JSON_URL_ABSOLUTE, f"URL {quote(url)} is absolute")
-    elif ":" in url.partition("?")[0]:
-        say(Rule.URL_COLON, f"URL {quote(url)} has a colon in its path, expected %3A")
-
-
-def check_nested_batch(item: Operation, scope: Scope, say: Say) -> None:
-    """OData Protocol, 11.7: an individual request is not a batch request."""
-    if is_batch_resource(item.url):
-        say(Rule.NESTED_BATCH, f"URL {quote(item.url)} names the batch resource")
 
 
 def check_method(item: Operation, scope: Scope, say: Say) -> None:
@@ -177,19 +105,6 @@ def check_body_forbidden(item: OperationResponse, scope: Scope, say: Say) -> Non
     if item.body and (item.status < 200 or item.status in (204, 304)):
         message = f"found a body of {len(item.body)} octets with status {item.status}"
         say(Rule.BODY_FORBIDDEN, message)
-
-
-def check_host(item: Operation, scope: Scope, say: Say) -> None:
-    """RFC 9112, 3.2.2: an absolute URL says more than Host does."""
-    if "host" not in names_of(item.headers):
-        return
-    authority = grammar.AUTHORITY.match(item.url)
-    if authority is None:
-        return
-    port = ":443" if item.url[:5].lower() == "https" else ":80"
-    host = item.headers["host"]
-    if authority[1].lower().removesuffix(port) != host.lower().removesuffix(port):
-        say(Rule.HOST_CONFLICT, f"URL {quote(item.url)} is absolute, and Host is {quote(host)}")
 
 
 def check_respond_async(item: Operation, scope: Scope, say: Say) -> None:
@@ -389,7 +304,7 @@ _Message = TypeVar("_Message", Operation, OperationResponse)
 _Check: TypeAlias = Callable[[_Message, Scope, Say], None]
 
 OPERATION: tuple[_Check[Operation], ...] = (
-    *(check_url, check_host, check_nested_batch, check_method, check_body_expected),
+    *(urls.check_url, urls.check_host, urls.check_nested_batch, check_method, check_body_expected),
     *(check_content_type_present, check_id, check_method_syntax, check_method_case),
     *(check_content_length, check_content_id_header, check_sizes, check_forbidden_headers),
     *(check_transfer_encoding, check_version_header, check_respond_async),
@@ -415,7 +330,13 @@ _WRITTEN: frozenset[_Check[Any]] = frozenset(
 # body, and the fields here or forbidden by the dialect, only these are asked of others of the kind.
 _EACH: frozenset[_Check[Any]] = frozenset(
     (
-        *(check_url, check_host, check_nested_batch, check_content_type_present, check_id),
+        *(
+            urls.check_url,
+            urls.check_host,
+            urls.check_nested_batch,
+            check_content_type_present,
+            check_id,
+        ),
         *(check_reason, check_content_length, check_content_id_header, check_sizes),
         *(check_header_syntax, check_repeated_headers),
     )

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from odata_batch._checks.messages import Scope
+from odata_batch._checks.scope import Scope
 from odata_batch._graph.names import Names, key_of, stops_at_error
 from odata_batch._graph.prepare import prepare
 from odata_batch._model.dialect import Format

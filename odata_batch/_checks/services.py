@@ -14,7 +14,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
-from odata_batch._checks.messages import Say, Scope, preferences
+from odata_batch._checks.messages import preferences
+from odata_batch._checks.scope import Say, Scope
 from odata_batch._graph.names import Names
 from odata_batch._graph.urls import referenced_id
 from odata_batch._model.dialect import Dialect

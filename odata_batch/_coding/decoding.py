@@ -10,6 +10,7 @@ from typing import Generic, Protocol, TypeVar
 
 from odata_batch._checks import messages, pairs
 from odata_batch._checks.batch import Rules
+from odata_batch._checks.scope import Scope
 from odata_batch._coding.roles import REQUEST, RESPONSE, Role
 from odata_batch._coding.settings import Settings
 from odata_batch._model.dialect import Dialect, Format
@@ -105,10 +106,10 @@ class _Decoding(Generic[_Item]):
         return None if self.decoder is None else self.decoder.format
 
     @property
-    def scope(self) -> messages.Scope:
+    def scope(self) -> Scope:
         """What the rules are applied under, once the format is known."""
         format = self.format or "multipart"
-        return messages.Scope(format, self._dialect, self._limits, self._findings)
+        return Scope(format, self._dialect, self._limits, self._findings)
 
     def receive_data(self, data: bytes) -> None:
         """Add the items that the octets complete."""
@@ -412,7 +413,7 @@ def check_response(
     if request is not None and not isinstance(request, BatchRequest):
         raise TypeError(f"request is a BatchRequest, not {type(request).__name__}")
 
-    def check_pair(response: BatchResponse, scope: messages.Scope) -> None:
+    def check_pair(response: BatchResponse, scope: Scope) -> None:
         if request is not None:
             pairs.check_pair(request, response, request_format or scope.format, scope)
 
@@ -432,7 +433,7 @@ def _check(
     body: bytes,
     content_type: str,
     headers: HeadersLike,
-    check_batch: Callable[[_Batch, messages.Scope], None] = lambda batch, scope: None,
+    check_batch: Callable[[_Batch, Scope], None] = lambda batch, scope: None,
 ) -> Report[_Batch]:
     octets = _octets(body)
     findings = Findings(settings.limits, dict(settings.dialect.severities), None)

@@ -11,6 +11,7 @@ from typing import Generic, Protocol, TypeVar
 
 from odata_batch._checks import messages, services
 from odata_batch._checks.batch import path_of
+from odata_batch._checks.scope import Scope
 from odata_batch._coding.roles import REQUEST, RESPONSE, Role
 from odata_batch._coding.settings import Settings
 from odata_batch._graph.prepare import Preparation, depth_of, prepare
@@ -87,7 +88,7 @@ class _Encoding(Generic[_Item]):
         self._found: list[Diagnostic] = []
         self._items = 0
         self._length = 0
-        self._scope = messages.Scope(format, dialect, limits, self._report, "written")
+        self._scope = Scope(format, dialect, limits, self._report, "written")
         self._rules = role.rules(self._scope)
         if self._is_request:
             services.check_format_spoken(self._scope, self._say)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from odata_batch._checks import batch, messages, services
+from odata_batch._checks.scope import Say, Scope
 from odata_batch._graph.prepare import Preparation
 from odata_batch._model import values
 from odata_batch._model.headers import Headers
@@ -26,17 +27,15 @@ class Role(Generic[_Item]):
     # The start line of a message has a type of its own, which nothing here sees.
     multipart: multipart.Role[Any, _Item]
     json: jsonbatch.Role[_Item]
-    rules: Callable[[messages.Scope], batch.Rules[_Item]]
-    check_outer: Callable[[Headers, messages.Say], None]
+    rules: Callable[[Scope], batch.Rules[_Item]]
+    check_outer: Callable[[Headers, Say], None]
     """Checks the header section of the HTTP message."""
-    check_service: Callable[[int, Headers, messages.Scope, messages.Say], None]
+    check_service: Callable[[int, Headers, Scope, Say], None]
     """Checks what a service says about the payload of so many octets, and about its headers."""
     prepare: Callable[[Preparation, _Item], _Item]
 
 
-def _check_request_service(
-    octets: int, headers: Headers, scope: messages.Scope, say: messages.Say
-) -> None:
+def _check_request_service(octets: int, headers: Headers, scope: Scope, say: Say) -> None:
     services.check_format_spoken(scope, say)
     services.check_preference_prefix(headers, scope.dialect, say)
     services.check_payload(octets, scope, say)

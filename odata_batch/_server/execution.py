@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, Final, TypeAlias
 
 from odata_batch._checks import batch as rules
-from odata_batch._checks import messages as message_rules
+from odata_batch._checks.scope import Scope
 from odata_batch._coding.settings import Settings
 from odata_batch._graph.names import Names, stops_at_error
 from odata_batch._graph.prepare import depth_of, prepare
@@ -659,7 +659,7 @@ def _refuse(request: BatchRequest, format: Format, dialect: Dialect, limits: Lim
     _refuse_quotas(request, dialect, limits)
     findings = Findings(limits, dict(dialect.severities), Severity.ERROR)
     # Values may come from a format of somebody else: they are checked as if nobody had.
-    scope = message_rules.Scope(format, dialect, limits, findings, "made")
+    scope = Scope(format, dialect, limits, findings, "made")
     checks = rules.RequestRules(scope)
     try:
         for index, item in enumerate(request.items):

@@ -1,0 +1,27 @@
+"""What the checks are applied under, and how they say what they find."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from odata_batch._model.dialect import Dialect, Format
+from odata_batch._model.findings import Reporter
+from odata_batch._model.limits import Limits
+from odata_batch._model.rules import Rule
+
+Say: TypeAlias = Callable[[Rule, str], None]
+"""Reports a rule and a message about the item at hand."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What the rules are applied under."""
+
+    format: Format
+    dialect: Dialect
+    limits: Limits
+    report: Reporter
+    origin: Literal["read", "made", "written"] = "read"
+    """Whether the items were read from a payload, made by somebody, or are to be written."""
