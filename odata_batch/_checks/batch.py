@@ -26,6 +26,7 @@ from odata_batch._model.rules import Rule, Severity
 from odata_batch._model.values import (
     ChangeSet,
     ChangeSetResponse,
+    Item,
     Operation,
     OperationResponse,
     RequestItem,
@@ -44,25 +45,44 @@ def path_of(indexes: Sequence[int]) -> str:
 
 
 def _inside(item: _Item, indexes: tuple[int, ...]) -> Iterator[tuple[tuple[int, ...], _Item]]:
-    """Yield an item and all that it holds, in order, with their indexes."""
-    yield indexes, item
+    """Yield all that an item holds, in order, with their indexes."""
     if isinstance(item, ChangeSet | ChangeSetResponse):
         for index, inner in enumerate(item.items):
+            yield (*indexes, index), inner
             if isinstance(inner, ChangeSet | ChangeSetResponse):
                 yield from _inside(inner, (*indexes, index))
-            else:
-                yield (*indexes, index), inner
 
 
-def _check_counts(
-    scope: Scope, position: int | None, operations: int, change_sets: int, members: int
-) -> None:
-    """Hold what there is up to an item, and the members of a change set, against the limits."""
-    limits = scope.limits
-    if members > limits.change_set_operations:
-        exceed(scope.report, limits, "change_set_operations", position)
-    if operations > limits.operations or change_sets > limits.operations:
-        exceed(scope.report, limits, "operations", position)
+class _Place:
+    """Where in a batch the checks are, and how much of it there is up to there."""
+
+    def __init__(self, scope: Scope) -> None:
+        self.item: Item
+        self.indexes: tuple[int, ...]
+        self._scope = scope
+        self._operations = self._change_sets = 0
+
+    def say(self, rule: Rule, message: str) -> None:
+        """Report a finding about the item at hand."""
+        path = path_of(self.indexes)
+        self._scope.report(Diagnostic(rule, message, self.item.position, path))
+
+    def walk(self, item: _Item, index: int, operations: int) -> Iterator[_Item]:
+        """Yield an item of so many operations, and all that it holds; return to it at the end."""
+        self.item, self.indexes = item, (index,)
+        is_set = isinstance(item, ChangeSet | ChangeSetResponse)
+        self._operations += operations
+        self._change_sets += is_set
+        limits, report = self._scope.limits, self._scope.report
+        if is_set and operations > limits.change_set_operations:
+            exceed(report, limits, "change_set_operations", item.position)
+        if self._operations > limits.operations or self._change_sets > limits.operations:
+            exceed(report, limits, "operations", item.position)
+        yield item
+        if is_set:
+            for self.indexes, self.item in _inside(item, (index,)):
+                yield self.item
+            self.item, self.indexes = item, (index,)
 
 
 class Rules(Protocol[_Contra]):
@@ -90,11 +110,10 @@ class RequestRules:
 
     def __init__(self, scope: Scope) -> None:
         self._scope = scope
+        self._place = _Place(scope)
+        self._say = self._place.say
         self._messages = messages.Messages(messages.OPERATION, scope, self._say)
         self._names = Names(dialect=scope.dialect)
-        self._item: RequestItem
-        self._indexes: tuple[int, ...]
-        self._change_sets = 0
         # The identifiers, each as it was first spelt, by their spelling in lower case; the names of
         # groups in lower case. Few identifiers resemble another or a group, and these are compared.
         self._ids: dict[str, str] = {}
@@ -107,36 +126,21 @@ class RequestRules:
         self._service_checks = checks_for(scope.dialect)
         self._served = Served(scope, self._say, self._names)
 
-    def _say(self, rule: Rule, message: str) -> None:
-        """Report a finding about the item at hand."""
-        path = path_of(self._indexes)
-        self._scope.report(Diagnostic(rule, message, self._item.position, path))
-
     def check(self, item: RequestItem, index: int) -> None:
         """Check the item, whose index among the items of the batch is given."""
-        self._item, self._indexes = item, (index,)
-        names, scope = self._names, self._scope
+        names = self._names
         source = len(names.operations)
         names.add(item)
-        operations = len(names.operations)
-        if isinstance(item, Operation):
-            _check_counts(scope, item.position, operations, self._change_sets, 0)
-            self._check_operation(item, source, None)
-            return
-        self._change_sets += 1
-        _check_counts(scope, item.position, operations, self._change_sets, operations - source)
-        if item.id is not None:
+        change_set = len(names.items) - 1 if isinstance(item, ChangeSet) else None
+        if change_set is not None and item.id is not None:
             self._groups.add(item.id.lower())
-        change_set = len(names.items) - 1
-        for self._indexes, inner in _inside(item, (index,)):
-            self._item = inner
+        for inner in self._place.walk(item, index, len(names.operations) - source):
             if isinstance(inner, Operation):
                 self._check_operation(inner, source, change_set)
                 source += 1
             else:
-                messages.check_change_set(inner, scope, self._say)
-        if item.id is not None:
-            self._item, self._indexes = item, (index,)
+                messages.check_change_set(inner, self._scope, self._say)
+        if change_set is not None and item.id is not None:
             if names.group(item.id) != change_set:
                 self._say(Rule.DUPLICATE_ID, f"the group name {quote(item.id)} is used twice")
             elif names.named(item.id):
@@ -146,7 +150,8 @@ class RequestRules:
         """Report the names that the whole batch does not hold, or only further on."""
         names = self._names
         for pending in self._pending:
-            self._item, self._indexes = names.operations[pending.source], pending.indexes
+            self._place.item = names.operations[pending.source]
+            self._place.indexes = pending.indexes
             target = names.find(pending.name, names.item_of[pending.source])
             is_dependency = pending.unknown is Rule.DEPENDS_ON_UNKNOWN
             is_group = is_dependency and names.group(pending.name) is not None
@@ -159,13 +164,12 @@ class RequestRules:
         for cycle in names.cycles() if self._pending else ():
             if len(cycle) > 1:
                 item = names.item_of[cycle[0]]
-                walk = _inside(names.items[item], (item,))
-                places = [indexes for indexes, inner in walk if isinstance(inner, Operation)]
-                self._item = names.operations[cycle[0]]
-                self._indexes = places[cycle[0] - names.members[item].start]
-                self._say(
-                    Rule.DEPENDS_ON_CYCLE, _circle([names.operations[node] for node in cycle])
-                )
+                walk = ((item,), names.items[item]), *_inside(names.items[item], (item,))
+                places = [place for place in walk if isinstance(place[1], Operation)]
+                place = places[cycle[0] - names.members[item].start]
+                self._place.indexes, self._place.item = place
+                operations = [names.operations[node] for node in cycle]
+                self._say(Rule.DEPENDS_ON_CYCLE, _circle(operations))
 
     def _comes_before(self, target: int, source: int) -> bool:
         """Tell whether the payload says so; a group that is split is collected at its first member.
@@ -252,7 +256,7 @@ class RequestRules:
             elif (target := self._known(name, source)) is None:
                 use = f"{_name_of(item)} depends on {quote(name)}"
                 self._pending.append(
-                    _Pending(name, use, source, self._indexes, Rule.DEPENDS_ON_UNKNOWN)
+                    _Pending(name, use, source, self._place.indexes, Rule.DEPENDS_ON_UNKNOWN)
                 )
             elif names.item_of[target] != names.item_of[source]:
                 needed = names.group_of(target)
@@ -282,7 +286,9 @@ class RequestRules:
             self._say(Rule.REFERENCE_DEPENDENCY_MISSING, f"{use}, dependsOn does not name it")
         target = self._known(name, source)
         if target is None:
-            self._pending.append(_Pending(name, use, source, self._indexes, Rule.REFERENCE_UNKNOWN))
+            self._pending.append(
+                _Pending(name, use, source, self._place.indexes, Rule.REFERENCE_UNKNOWN)
+            )
             return
         if self._scope.format == "multipart":
             change_set = names.change_set(target)
@@ -330,52 +336,34 @@ class ResponseRules:
 
     def __init__(self, scope: Scope) -> None:
         self._scope = scope
+        self._place = _Place(scope)
+        self._say = self._place.say
         self._messages = messages.Messages(messages.RESPONSE, scope, self._say)
-        self._item: ResponseItem
-        self._indexes: tuple[int, ...]
-        self._operations = 0
-        self._change_sets = 0
         self._key = key_of(scope.dialect)
         self._ids: dict[str, int | None] = {}
         self._groups: set[str] = set()
-        self._accepted: tuple[OperationResponse, int] | None = None
-
-    def _say(self, rule: Rule, message: str) -> None:
-        """Report a finding about the item at hand."""
-        path = path_of(self._indexes)
-        self._scope.report(Diagnostic(rule, message, self._item.position, path))
+        self._accepted: tuple[tuple[int, ...], OperationResponse] | None = None
 
     def check(self, item: ResponseItem, index: int) -> None:
         """Check the item, whose index among the items of the batch is given."""
         if self._accepted is not None:
-            self._item, self._indexes = self._accepted[0], self._accepted[1:]
+            self._place.indexes, self._place.item = self._accepted
             self._accepted = None
             self._say(Rule.ACCEPTED_NOT_LAST, "the response 202 is followed by others")
-        self._item, self._indexes = item, (index,)
-        if isinstance(item, OperationResponse):
-            self._operations += 1
-            _check_counts(self._scope, item.position, self._operations, self._change_sets, 0)
-            self._check_response(item, None)
-            if item.status == 202 and self._scope.format == "multipart":
-                self._accepted = (item, index)
-            return
-        statuses = [response.status for response in item.responses()]
-        self._operations += len(statuses)
-        self._change_sets += 1
-        counts = self._operations, self._change_sets, len(statuses)
-        _check_counts(self._scope, item.position, *counts)
-        for self._indexes, inner in _inside(item, (index,)):
-            self._item = inner
-            if isinstance(inner, ChangeSetResponse):
-                self._check_change_set(inner)
+        responses = item.responses() if isinstance(item, ChangeSetResponse) else (item,)
+        change_set = index if isinstance(item, ChangeSetResponse) else None
+        for inner in self._place.walk(item, index, len(responses)):
+            if isinstance(inner, OperationResponse):
+                self._check_response(inner, change_set)
             else:
-                self._check_response(inner, index)
-        failed = sum([status >= 400 for status in statuses])
-        self._item, self._indexes = item, (index,)
-        found = f"{failed} of the {len(statuses)} responses"
+                self._check_change_set(inner)
+        if change_set is None:
+            return
+        failed = sum([response.status >= 400 for response in responses])
+        found = f"{failed} of the {len(responses)} responses"
         if failed and self._scope.format == "multipart":
             self._say(Rule.CHANGE_SET_ERROR_NESTED, f"{found} in a change set are errors")
-        elif 0 < failed < len(statuses):
+        elif 0 < failed < len(responses):
             self._say(Rule.GROUP_STATUS_MIXED, f"{found} of a group are errors, so all failed")
 
     def finish(self) -> None:
@@ -403,3 +391,5 @@ class ResponseRules:
                     self._say(Rule.DUPLICATE_RESPONSE_ID, message)
         if item.status == 202 and change_set is not None:
             self._say(Rule.ACCEPTED_IN_CHANGE_SET, "found the response 202 in a change set")
+        elif item.status == 202 and self._scope.format == "multipart":
+            self._accepted = (self._place.indexes, item)
