@@ -51,10 +51,7 @@ def convert_request(
     batch: BatchRequest, *, source: Format, target: Format, dialect: Dialect
 ) -> tuple[BatchRequest, tuple[Diagnostic, ...]]:
     """Return the batch as one of the format `target`, and what is lost."""
-    if not isinstance(batch, BatchRequest):
-        raise TypeError(f"batch is a BatchRequest, not {type(batch).__name__}")
-    check_format(source)
-    check_format(target)
+    _check(batch, BatchRequest, source, target)
     if source == target:
         return with_format(replace(batch), target), ()
     work = _Requests(batch.items, dialect)
@@ -67,15 +64,19 @@ def convert_response(
     batch: BatchResponse, *, source: Format, target: Format, dialect: Dialect
 ) -> tuple[BatchResponse, tuple[Diagnostic, ...]]:
     """Return the batch as one of the format `target`, and what is lost."""
-    if not isinstance(batch, BatchResponse):
-        raise TypeError(f"batch is a BatchResponse, not {type(batch).__name__}")
-    check_format(source)
-    check_format(target)
+    _check(batch, BatchResponse, source, target)
     if source == target:
         return with_format(replace(batch), target), ()
     work = _Responses(batch.items, dialect)
     converted = work.to_json(batch) if target == "json" else work.to_multipart(batch)
     return with_format(converted, target), tuple(work.losses)
+
+
+def _check(batch: object, kind: type, source: str, target: str) -> None:
+    if not isinstance(batch, kind):
+        raise TypeError(f"batch is a {kind.__name__}, not {type(batch).__name__}")
+    check_format(source)
+    check_format(target)
 
 
 # -- requests --------------------------------------------------------------------------------------
@@ -313,13 +314,13 @@ class _Requests(Fitting[Operation]):
         members = {key(item.id or "") for item in unit.messages if unit.is_set}
         for entry in unit.entries:
             for name in left.get(entry, ()):
-                message = f"dependsOn {quote(name)} is given up; "
+                lost = "the request is executed even if that one fails"
                 if key(name) in members:
-                    message += "the operations of a change set are executed in any order"
-                    self.lose(Rule.NOT_EXPRESSIBLE, message, entry.place)
-                elif not stops:
-                    message += "the request is executed even if that one fails"
-                    self.lose(Rule.NOT_EXPRESSIBLE, message, entry.place)
+                    lost = "the operations of a change set are executed in any order"
+                elif stops:
+                    continue
+                message = f"dependsOn {quote(name)} is given up; {lost}"
+                self.lose(Rule.NOT_EXPRESSIBLE, message, entry.place)
 
     def _without_gets(self, unit: Unit[Operation]) -> Iterator[Unit[Operation]]:
         """Yield a group less its GET requests, and these before it or after it.

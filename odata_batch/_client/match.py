@@ -523,11 +523,9 @@ class Evidence:
         failed = [each for each in slot.members if each.clean and _is_error(each.clean)]
         # What failed by itself comes before what failed for the sake of another.
         culprit = min(failed, key=lambda each: each.answers[0].status == 424, default=None)
-        if culprit is not None:
-            status = culprit.answers[0].status
-        else:
-            culprit = None if shared is None else shared.culprit
-            status = (causes[0] if shared is None or culprit is None else shared.response).status
+        status = (causes[0] if culprit is None else culprit.answers[0]).status
+        if culprit is None and shared is not None:
+            culprit = shared.culprit
         if culprit is None:
             named = "the culprit is not named" if shared is None else shared.note
             reason = f"its change set failed with {status}; {named}"
