@@ -476,6 +476,10 @@ def match(
     contradict; those of a change set, of a JSON batch, and of a JSON response are matched by
     identifier if each has one, or else by position. No response makes it raise.
 
+    Nothing says the format of a request that was made by hand, without `format` and with a dialect
+    that speaks both. Where its response was read as JSON, identifiers alone count, and what none of
+    them names is `UNKNOWN`.
+
     >>> batch = BatchRequest([Operation.get("People"), Operation.delete("People(1)")])
     >>> for outcome in match(batch, BatchResponse([OperationResponse(404)])):
     ...     print(f"{outcome.state.name}: {outcome.reason}")
@@ -503,6 +507,7 @@ def split(
     Operations keep their order, except that what belongs together is brought together where all
     that lies between does not fit. Each batch stops at its own first error only: if `batch` stops
     at errors, send the next one only if the one before has succeeded. An empty batch needs none.
+    Each is written in the format in which `batch` was read; one that was made by hand has none.
 
     >>> batch = BatchRequest([Operation.delete(f"People({number})") for number in range(5)])
     >>> [len(piece.items) for piece in split(batch, max_operations=2)]
