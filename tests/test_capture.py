@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import pickle
 import re
 import zlib
 
@@ -165,6 +166,12 @@ def test_a_json_batch_that_mentions_a_log_is_a_message() -> None:
     data = b'{"requests":[{"id":"1","method":"PUT","url":"P","body":{"log":{"entries":[]}}}]}'
     (exchange,) = parse_capture(data)
     assert exchange.request is not None and exchange.request.content_type == "application/json"
+
+
+def test_exchanges_can_be_pickled_and_name_their_public_module() -> None:
+    exchanges = parse_capture(HEAD + b"\r\n" + RESPONSE)
+    assert pickle.loads(pickle.dumps(exchanges)) == exchanges
+    assert {Exchange.__module__, Message.__module__} == {"odata_batch.capture"}
 
 
 # -- limits --

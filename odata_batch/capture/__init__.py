@@ -10,16 +10,24 @@ SAZ files hold many messages, in pairs, most of which are no batches.
 ('request', 'application/json', 23)
 """
 
-from odata_batch.capture._message import (
-    LOSS_EXPLAINS,
-    Exchange,
-    Kind,
-    Message,
-    parse_capture,
-    parse_har,
-    parse_message,
-    parse_saz,
-)
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import Literal, TypeAlias
+
+from odata_batch import Diagnostic, Headers, Limits, Rule
+from odata_batch._graph.urls import is_batch_resource
+from odata_batch._model.findings import quote
+from odata_batch._wire.sections import parse_media_type
+from odata_batch.capture import _heads
+from odata_batch.capture._codings import Room, Undone, undo_codings
+from odata_batch.capture._har import is_har, read_har
+from odata_batch.capture._heads import Entry, Raw
+from odata_batch.capture._loss import REPLACEMENT, find_loss, length_of
+from odata_batch.capture._refusals import is_json_batch, status_of, what_instead
+from odata_batch.capture._saz import is_zip, read_saz
 
 __all__ = [
     "LOSS_EXPLAINS",
@@ -31,3 +39,380 @@ __all__ = [
     "parse_message",
     "parse_saz",
 ]
+
+Kind: TypeAlias = Literal["request", "response"]
+"""Which of the two sides has sent a message."""
+
+_DELIMITER = re.compile(rb"^--", re.MULTILINE)
+# The first start line in a multipart body: nothing else in a head is a word and a blank.
+_START_LINE_IN_PART = re.compile(rb"^(?:(HTTP/[0-9])|[A-Za-z]+ +[^ :])", re.MULTILINE)
+_JSON_MEMBER = re.compile(rb'"(requests|responses|(?:odata\.)?error)"[ \t\r\n]*:')
+_LIMITS = Limits()
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+LOSS_EXPLAINS: frozenset[Rule] = frozenset(
+    {
+        # U+FFFD takes three octets where one or two were.
+        Rule.CAPTURE_CONTENT_LENGTH,
+        Rule.CONTENT_LENGTH_MISMATCH,
+        Rule.CONTENT_LENGTH_TRAILING_CRLF,
+        Rule.PART_CONTENT_LENGTH,
+        Rule.JSON_CONTENT_LENGTH,
+        # Some decoders put one U+FFFD in the place of four octets and more.
+        Rule.CONTENT_LENGTH_CROSSES_DELIMITER,
+        # What cannot hold U+FFFD: ISO-8859-1, compressed bodies, binary bodies of a JSON batch; of
+        # the last, nobody knows any more who has put it there.
+        Rule.HEADER_CHARACTERS,
+        Rule.TEXT_CHARSET,
+        Rule.CAPTURE_CODING,
+        Rule.JSON_BODY_LOSSY,
+    }
+)
+"""Rules whose findings in a lossy message are the capture's fault, and say nothing about what was
+sent. The rule `base64` is not one of them: its digits are US-ASCII, which nothing replaces, and a
+string that holds U+FFFD is `json-body-lossy`."""
+
+_NOTHING_TO_READ = (Rule.CAPTURE_ACCEPTED, Rule.CAPTURE_BODY_MISSING)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """A captured HTTP message; its body and Content-Type are what `odata_batch` decodes."""
+
+    start_line: str
+    """The request line, the status line, or a URL that stands in its place; empty if missing."""
+    headers: Headers
+    """The header section as it was captured; of several different Content-Types the first, so that
+    it can be decoded with `content_type`. What Transfer-Encoding and Content-Encoding say has been
+    undone in `body`."""
+    body: bytes
+    """Everything behind the empty line, whatever Content-Length says, with its codings undone."""
+    content_type: str
+    """The Content-Type, or without a header section the one that the body looks like having; empty
+    if there is none, which is an error among the diagnostics."""
+    kind: Kind
+    """What the start line says, or without one what the body looks like; a request if unclear."""
+    body_position: int | None
+    """Offset in bytes of the body in `source`, where it stands there octet by octet: decoders count
+    from the start of the body, so add this to the positions of their diagnostics. `None` if it was
+    chunked, compressed or a string of a HAR file: then positions count from the start of `body`."""
+    diagnostics: tuple[Diagnostic, ...]
+    """What is wrong with the capture itself; positions are offsets in `source`. Of the header
+    section, no more than `Limits.diagnostics` findings are recorded."""
+    omitted: int = 0
+    """How many more findings there are about the header section than `diagnostics` has."""
+    lossy: bool = False
+    """Whether octets of the body were replaced by U+FFFD, so that lengths and binary bodies cannot
+    be believed; what a decoder then finds by a rule of `LOSS_EXPLAINS` is the capture's fault.
+
+    It is so if the body is UTF-8 and one of these holds: U+FFFD stands in a body of a multipart
+    batch that is no text (it has a Content-Type, but not `text/*`, JSON, XML, JavaScript, a form);
+    a body with U+FFFD is longer than its Content-Length says, by no more than two octets for each;
+    the message is still compressed. A Content-Length that is right shows that nothing was lost.
+    Text that holds U+FFFD may have been sent so, if no length says otherwise: that is not lossy,
+    but a note, `capture-replacement-character`."""
+    not_a_batch: str | None = None
+    """What the message holds in place of a batch, as in `status 413 with an HTML page 'Request
+    Entity Too Large'`; `None` if it may hold a batch. It is said of messages whose Content-Type is
+    that of no batch, and of responses of the others that are empty or a JSON error."""
+    source: bytes = field(default=b"", repr=False, compare=False)
+    """The octets that positions count in: the file, or of a SAZ file the file in the archive
+    (`raw/12_c.txt` of the request, `raw/12_s.txt` of the response); empty for a HAR file."""
+
+    @property
+    def is_readable(self) -> bool:
+        r"""Whether there is a body to decode; if not, a diagnostic says why.
+
+        >>> page = b"HTTP/1.1 413 Too Large\r\nContent-Type: text/html\r\n\r\n<title>Sorry</title>"
+        >>> parse_message(page).is_readable, parse_message(page).not_a_batch
+        (False, "status 413 with an HTML page 'Sorry'")
+        """
+        return _is_readable(self.diagnostics)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exchange:
+    """A request and its response as a capture holds them; a plain message is one of the two.
+
+    A file that cannot be read makes one exchange without either, and a diagnostic says why.
+    """
+
+    name: str
+    """Where in the file it is: `entries[3]` in a HAR file, `raw/12` in a SAZ file; empty if the
+    file is one message, and for what concerns the file as a whole."""
+    request: Message | None
+    """`None` if it was not captured."""
+    response: Message | None
+    """`None` if it was not captured, or if the request was not answered."""
+    url: str
+    """The URL of the request as it was captured; empty if unknown, as for a response alone."""
+    diagnostics: tuple[Diagnostic, ...]
+    """What is wrong with the entry itself, without positions; the messages have their own."""
+    is_batch: bool
+    """Whether this is a batch, or should be; most of what a browser does is not.
+
+    It is one if a body is multipart/mixed or a JSON batch, or if it is a POST to a URL whose last
+    segment is `$batch`. A plain message always counts as one, for somebody has picked it, and so
+    does a request that cannot be read, so that nobody passes over it."""
+
+
+def parse_message(data: bytes, *, limits: Limits = _LIMITS) -> Message:
+    r"""Return the message that a capture holds; any bytes are a message, maybe a poor one.
+
+    >>> from odata_batch import check_response
+    >>> message = parse_message(
+    ...     b"HTTP/1.1 200 OK\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b--\r\n"
+    ... )
+    >>> report = check_response(message.body, message.content_type, headers=message.headers)
+    >>> [message.body_position + found.position for found in report.diagnostics]
+    [62]
+
+    Of a bare body, the boundary or the JSON is recognised:
+
+    >>> message = parse_message(b"--batch_1\r\nContent-Type: application/http\r\n\r\nGET People")
+    >>> message.content_type
+    'multipart/mixed; boundary="batch_1"'
+    >>> print(message.diagnostics[0].rule.slug)
+    capture-bare-body
+
+    The transfer coding chunked and the content codings gzip and deflate are undone, up to
+    `limits.message`.
+    """
+    return _message(_heads.split(data, limits), Room(limits))
+
+
+def parse_capture(data: bytes, *, limits: Limits = _LIMITS) -> tuple[Exchange, ...]:
+    r"""Return what a file holds: a HAR file, a SAZ file, an HTTP message or the body of one.
+
+    Any bytes are a capture, maybe a poor one. Of a HAR or SAZ file every exchange is returned, the
+    batches among them are marked; all of its bodies together may have four times the octets of
+    `limits.message`.
+
+    >>> (exchange,) = parse_capture(b"POST /service/$batch HTTP/1.1\r\n\r\n--b--\r\n")
+    >>> exchange.url, exchange.response is None
+    ('/service/$batch', True)
+    """
+    if is_zip(data):
+        return parse_saz(data, limits=limits)
+    if is_har(data):
+        return parse_har(data, limits=limits)
+    message = parse_message(data, limits=limits)
+    pair = (message, None) if message.kind == "request" else (None, message)
+    url = _heads.target_of(message.start_line)
+    return (
+        Exchange(
+            name="", request=pair[0], response=pair[1], url=url, diagnostics=(), is_batch=True
+        ),
+    )
+
+
+def parse_har(data: bytes, *, limits: Limits = _LIMITS) -> tuple[Exchange, ...]:
+    """Return the exchanges of a HAR file (HTTP Archive 1.2), in its order.
+
+    Bodies that stand there as text are UTF-8 again, or what the charset of their type says.
+
+    >>> entry = b'{"request":{"method":"POST","url":"https://example.org/$batch"}}'
+    >>> (exchange,) = parse_har(b'{"log":{"entries":[' + entry + b"]}}")
+    >>> exchange.name, exchange.is_batch, exchange.request.diagnostics[0].rule.slug
+    ('entries[0]', True, 'capture-body-missing')
+    """
+    room = Room(limits)
+    return tuple(_exchange(entry, room) for entry in read_har(data, room))
+
+
+def parse_saz(data: bytes, *, limits: Limits = _LIMITS) -> tuple[Exchange, ...]:
+    """Return the exchanges of a SAZ file (Fiddler), in the order of their numbers.
+
+    >>> parse_saz(b"PK")[0].diagnostics[0].message
+    'the ZIP archive is damaged, or is none'
+    """
+    room = Room(limits)
+    return tuple(_exchange(entry, room) for entry in read_saz(data, room))
+
+
+# -- exchanges -----------------------------------------------------------------------------------
+
+
+def _exchange(entry: Entry, room: Room) -> Exchange:
+    request = entry.request and _message(entry.request, room, "request")
+    response = entry.response and _message(entry.response, room, "response")
+    method = request.start_line.partition(" ")[0] if request else ""
+    # $batch in capitals is one, too: what a service makes of it is seen in its answer.
+    is_batch = (
+        (request is None and any(each.rule.fatal for each in entry.found))
+        or (method.upper() == "POST" and is_batch_resource(entry.url.lower()))
+        or any(_holds_batch(message) for message in (request, response) if message)
+    )
+    return Exchange(
+        name=entry.name,
+        request=request,
+        response=response,
+        url=entry.url,
+        diagnostics=tuple(entry.found),
+        is_batch=is_batch,
+    )
+
+
+def _holds_batch(message: Message) -> bool:
+    # An asynchronous result is wrapped once (OData Protocol, 11.7.7.6).
+    if parse_media_type(message.content_type).name == "application/http":
+        message = parse_message(message.body)
+    is_multipart = parse_media_type(message.content_type).name == "multipart/mixed"
+    return is_multipart or is_json_batch(message.body)
+
+
+def _is_readable(found: Iterable[Diagnostic]) -> bool:
+    return not any(each.rule.fatal or each.rule in _NOTHING_TO_READ for each in found)
+
+
+# -- messages ------------------------------------------------------------------------------------
+
+
+def _message(raw: Raw, room: Room, side: Kind | None = None) -> Message:
+    """Return what a raw message is; `side` is who has sent it, where the archive says so."""
+    found = raw.found
+    headers = _headers(raw, found)
+    undone = undo_codings(headers, raw.body, room)
+    body = undone.body
+    length = _check_length(raw, headers, undone, found)
+    # No more than are recorded, and those that keep the body from being read.
+    most = room.limits.diagnostics
+    kept = found[:most] + [each for each in found[most:] if not _is_readable([each])]
+    omitted = len(found) - len(kept)
+    found = kept + [replace(each, position=raw.position) for each in undone.found]
+    position = raw.position if body is raw.body else None
+    content_type, problem = _content_type(headers, raw.media_type, body)
+    kind = side or _kind_of(raw.start_line.encode("latin-1"), body)
+    instead = None
+    if _is_readable(found):
+        accepted = _accepted(raw.start_line, headers, body)
+        if accepted is None:
+            instead = what_instead(raw.start_line, headers, content_type, body)
+        if instead is not None:
+            # What is guessed from a body that is no batch says nothing.
+            sender = f" {kind}" if side or raw.start_line else ""
+            problem = Diagnostic(Rule.CAPTURE_NOT_A_BATCH, f"{instead}, not a batch{sender}")
+        problem = accepted or problem
+        if problem is not None:
+            found.append(replace(problem, position=raw.position))
+    # What is still compressed is no text, whatever it will be.
+    is_coded = any(each.rule is Rule.CAPTURE_CODING for each in found)
+    type_of_octets = "application/octet-stream" if is_coded else content_type
+    loss = find_loss(kind, type_of_octets, body, length)
+    if loss is not None:
+        first = None if position is None else position + body.index(REPLACEMENT)
+        found.append(Diagnostic(loss, _loss_message(loss, body.count(REPLACEMENT)), first))
+    return Message(
+        start_line=raw.start_line,
+        headers=headers,
+        body=body,
+        content_type=content_type,
+        kind=kind,
+        body_position=position,
+        diagnostics=tuple(found),
+        omitted=omitted,
+        lossy=loss is Rule.CAPTURE_LOSSY,
+        not_a_batch=instead,
+        source=raw.source,
+    )
+
+
+def _headers(raw: Raw, found: list[Diagnostic]) -> Headers:
+    """Return the fields without the Content-Types that contradict the first one."""
+    types = [each.value for each in raw.fields if each.name.lower() == "content-type"]
+    kept: list[tuple[str, str]] = []
+    for position, name, value in raw.fields:
+        if name.lower() != "content-type" or value == types[0]:
+            kept.append((name, value))
+            continue
+        message = f"Content-Type is {quote(types[0])}, and here {quote(value)}"
+        found.append(Diagnostic(Rule.REPEATED_HEADER, message, position))
+    return Headers(kept)
+
+
+def _accepted(start_line: str, headers: Headers, body: bytes) -> Diagnostic | None:
+    """Return that the batch will be answered elsewhere (OData Protocol, 11.7.7.6)."""
+    if status_of(start_line) != 202 or body.strip():
+        return None
+    location = headers.get("location")
+    place = "no Location" if location is None else f"the Location {quote(location)}"
+    message = f"status 202 with an empty body and {place}"
+    return Diagnostic(Rule.CAPTURE_ACCEPTED, message)
+
+
+def _loss_message(rule: Rule, number: int) -> str:
+    are = "U+FFFD stands once" if number == 1 else f"U+FFFD stands {number} times"
+    if rule is Rule.CAPTURE_LOSSY:
+        return f"{are} where other octets were sent; lengths and binary bodies cannot be believed"
+    return f"{are} in the text; it may have been sent so, or stand for octets that are lost"
+
+
+def _check_length(
+    raw: Raw, headers: Headers, undone: Undone, found: list[Diagnostic]
+) -> int | None:
+    """Compare the lengths, and return how many octets the body had when it was sent, if known."""
+    if not _is_readable(found):
+        return None
+    if not undone.was_plain:
+        for position, name, value in raw.fields:
+            if name.lower() == "content-length" and value != str(len(raw.body)):
+                message = f"Content-Length is {quote(value)}, the body has {len(raw.body)} octets"
+                found.append(Diagnostic(Rule.CAPTURE_CONTENT_LENGTH, message, position))
+        length = length_of(headers)
+        if length is not None and undone.body is raw.body:
+            return length
+    if raw.size is not None and raw.size != len(undone.body):
+        message = f"content.size is {raw.size}, the body has {len(undone.body)} octets"
+        found.append(Diagnostic(Rule.CAPTURE_CONTENT_LENGTH, message))
+    return raw.size
+
+
+# -- what the body looks like --------------------------------------------------------------------
+
+
+def _content_type(headers: Headers, media_type: str, body: bytes) -> tuple[str, Diagnostic | None]:
+    """Return the Content-Type; it is guessed only where all fields are missing."""
+    if "content-type" in headers or media_type:
+        return (*headers.get_all("content-type"), media_type)[0], None
+    looks = "" if headers else _content_type_of(body)
+    if looks:
+        message = f"there is no header section; the body is read as {looks:.100}"
+        return looks, Diagnostic(Rule.CAPTURE_BARE_BODY, message)
+    if headers:
+        message = "there is no Content-Type, expected multipart/mixed or application/json"
+    else:
+        _, start = _heads.first_line(body)
+        beginning = quote(start) if start else "nothing"
+        message = f"found {beginning}, expected an HTTP message, a delimiter line or a JSON object"
+    return "", Diagnostic(Rule.BATCH_MEDIA_TYPE, message)
+
+
+def _content_type_of(body: bytes) -> str:
+    """Return `application/json` or `multipart/mixed` with its boundary, or nothing."""
+    if _is_json(body):
+        return "application/json"
+    line = _heads.first_line(body)[1].rstrip(b" \t")
+    if not line.startswith(b"--") or line == b"--":
+        return ""
+    # A close delimiter that stands alone is an empty batch.
+    is_closed = line.endswith(b"--") and body.count(line) == 1
+    boundary = (line[2:-2] if is_closed else line[2:]).decode("latin-1")
+    quoted = boundary.replace("\\", "\\\\").replace('"', '\\"')
+    return f'multipart/mixed; boundary="{quoted}"'
+
+
+def _kind_of(start_line: bytes, body: bytes) -> Kind:
+    if _heads.STATUS_LINE.match(start_line):
+        return "response"
+    if _heads.REQUEST_LINE.match(start_line):
+        return "request"
+    if _is_json(body):
+        member = _JSON_MEMBER.search(body)
+        return "response" if member is not None and member[1] != b"requests" else "request"
+    delimiter = _DELIMITER.search(body)
+    line = _START_LINE_IN_PART.search(body, 0 if delimiter is None else delimiter.start())
+    return "response" if line is not None and line[1] else "request"
+
+
+def _is_json(body: bytes) -> bool:
+    return body.removeprefix(_BYTE_ORDER_MARK).lstrip(b" \t\r\n")[:1] == b"{"
