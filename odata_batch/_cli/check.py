@@ -282,7 +282,12 @@ def _places(data: bytes, offsets: Iterable[int], origin: Origin) -> Iterator[Pla
         column = (column if newline < 0 else 1) + _characters(passed[newline + 1 :])
         last = max(last, offset)
         before, after = line_around(data, offset, _REACH)
-        marked = _marked(after)
+        marked = after.removesuffix(b"\n").removesuffix(b"\r")
+        stop = _MARKED
+        # A character is marked with all of its octets, four at most.
+        while stop > _MARKED - 3 and marked[stop : stop + 1] and 0x80 <= marked[stop] < 0xC0:
+            stop -= 1
+        marked = marked[:stop]
         yield Place(
             origin=origin,
             offset=offset,
@@ -297,12 +302,3 @@ def _places(data: bytes, offsets: Iterable[int], origin: Origin) -> Iterator[Pla
 
 def _characters(data: bytes) -> int:
     return len(data.decode("utf-8", "surrogateescape"))
-
-
-def _marked(rest: bytes) -> bytes:
-    marked = rest.removesuffix(b"\n").removesuffix(b"\r")
-    stop = _MARKED
-    # A character is marked with all of its octets, four at most.
-    while stop > _MARKED - 3 and marked[stop : stop + 1] and 0x80 <= marked[stop] < 0xC0:
-        stop -= 1
-    return marked[:stop]

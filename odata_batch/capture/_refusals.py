@@ -101,8 +101,12 @@ def what_instead(start_line: str, headers: Headers, content_type: str, body: byt
         return None
     else:
         what = _page(name, body)
-        if status is not None:
-            what = what or _described(name, body)
+        if what is None and status is not None:
+            what = "form data" if name in _FORMS else "an empty body"
+            if body and name in ("", "text/plain"):
+                what = _with_text("the text", body[:_REACH])
+            elif body and name not in _FORMS:
+                what = f"a body of {name[:60]!r}"
     if status is None or what is None:
         return what
     location = headers.get("location")
@@ -137,16 +141,6 @@ def _page(name: str, body: bytes) -> str | None:
         message = _json_message(_object(body))
         return None if message is None else _with_text("a JSON error", message)
     return None
-
-
-def _described(name: str, body: bytes) -> str:
-    if name in _FORMS:
-        return "form data"
-    if not body:
-        return "an empty body"
-    if name in ("", "text/plain"):
-        return _with_text("the text", body[:_REACH])
-    return f"a body of {name[:60]!r}"
 
 
 def _first(patterns: tuple[re.Pattern[bytes], ...], start: bytes) -> bytes | None:
