@@ -151,21 +151,6 @@ def places(report: Report[BatchRequest] | Report[BatchResponse], start: int = 0)
     return " ".join(f"{slug}@{'' if at is None else at - start}" for slug, at in found)
 
 
-def octets(text: str) -> bytes:
-    """Return the octets that a text with the escapes of Python stands for."""
-    return text.encode().decode("unicode_escape").encode("latin-1")
-
-
-def rows(table: str) -> list[tuple[str, ...]]:
-    """Return the lines of a table as their columns, which are parted by `=>`.
-
-    A line that begins with four blanks goes on with the line before it.
-    """
-    lines = table.strip("\n").replace("\n    ", " ").split("\n")
-    columns = (line.split(" =>") for line in lines)
-    return [(first, *(each.removeprefix(" ") for each in others)) for first, *others in columns]
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Fence:
     """One fenced block of a Markdown document."""

@@ -48,64 +48,6 @@ def dialect_of(standard: bool, padding: bool = True) -> Dialect:
 
 
 @pytest.mark.parametrize(
-    ("text", "octets", "found"),
-    [
-        ("", b"", ""),
-        ("QQ==", b"A", ""),
-        ("QQ", b"A", ""),
-        ("QUI=", b"AB", ""),
-        ("QUI", b"AB", ""),
-        ("QUJD", b"ABC", ""),
-        ("QUJDRA==", b"ABCD", ""),
-        ("_-8=", b"\xff\xef", ""),
-        ("____", b"\xff\xff\xff", ""),
-        ("AAAA", b"\0\0\0", ""),
-        ("/+8=", b"\xff\xef", "base64-alphabet"),
-        ("/+8", b"\xff\xef", "base64-alphabet"),
-    ],
-)
-def test_base64_is_decoded(text: str, octets: bytes, found: str) -> None:
-    assert read(text) == (octets, found)
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        # one digit too few
-        *("Q", "QUJDQ"),
-        # padding that is too short or too long
-        *("QQ=", "QUI==", "QUJD=", "QUJD====", "=", "===="),
-        # unused bits that are not zero
-        *("QR==", "QR", "QUJ=", "QUJ"),
-        # something after the padding
-        *("QQ==QQ==", "Q=Q="),
-        # blanks
-        *("QU I=", " QUI=", "QUI= "),
-        # two alphabets
-        *("+-8=", "_/8="),
-        # other characters
-        *("Q!==", "Q\xdc==", "\uff11\uff11\uff11\uff11"),
-    ],
-)
-def test_what_is_not_canonical_base64_is_kept_as_text(text: str) -> None:
-    assert read(text) == (text.encode(), "base64")
-
-
-@pytest.mark.parametrize(
-    ("spelling", "octets", "found"),
-    [
-        (r"QUI=\n", b"QUI=\n", "base64"),
-        (r"QU\r\nI=", b"QU\r\nI=", "base64"),
-        (r"\u0051UI=", b"AB", ""),
-        (r"\/+8=", b"\xff\xef", "base64-alphabet"),
-        ("\ufffdPNG", "\ufffdPNG".encode(), "json-body-lossy"),
-    ],
-)
-def test_base64_is_the_text_not_its_spelling(spelling: str, octets: bytes, found: str) -> None:
-    assert read(spelling) == (octets, found)
-
-
-@pytest.mark.parametrize(
     ("standard", "spelling", "found"),
     [
         (False, "+/8=", "base64-alphabet"),

@@ -1,0 +1,57 @@
+"""The corpus of readings: octets, what is read of them, and everything that is found in them.
+
+`python -m tests.test_readings` writes down anew what is read and found; read the difference.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from odata_batch import Limits, check_request, check_response
+
+from .corpora import CORPUS, Row, about, rows
+from .helpers import JSON, MULTIPART, checked_request, checked_response
+from .test_fixtures import batch_as_json
+
+READINGS = rows("readings", "readings")
+
+
+def read(row: Row) -> dict[str, Any]:
+    """Return the row as this package fills it in; chunks make no difference."""
+    data, content_type = row["octets"].encode("latin-1"), row.get("content_type", MULTIPART)
+    limits, is_request = Limits(**row.get("limits", {})), row.get("kind", "request") == "request"
+    check = check_request if is_request else check_response
+    report = check(data, content_type, limits=limits)
+    if report.value is not None:  # otherwise no octet is ever received
+        splits = 4 if content_type == JSON else 100
+        checked = checked_request if is_request else checked_response
+        assert checked(data, content_type, limits=limits, splits=splits) == report
+    found = [
+        {
+            "rule": each.rule.slug,
+            "position": each.position,
+            "path": each.path,
+            "message": each.message,
+        }
+        for each in report.diagnostics
+    ]
+    given = ("about", "kind", "content_type", "limits", "octets")
+    filled: dict[str, Any] = {name: row[name] for name in given if name in row}
+    if report.value is not None:
+        filled["value"] = batch_as_json(report.value)
+    if not report.complete:
+        filled["complete"] = False
+    return filled | {"diagnostics": found}
+
+
+@pytest.mark.parametrize("row", READINGS, ids=about)
+def test_octets_are_read_as_the_corpus_says(row: Row) -> None:
+    assert read(row) == row
+
+
+if __name__ == "__main__":
+    lines = ",\n".join(json.dumps(read(row)) for row in READINGS)
+    (CORPUS / "readings.json").write_text(f'{{"version":1,"readings":[\n{lines}\n]}}\n')
