@@ -7,15 +7,16 @@ import copy
 import json
 import pickle
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Mapping
 from dataclasses import FrozenInstanceError, fields, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Any, Literal
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
 
 from odata_batch import (
     BatchRequest,
@@ -57,7 +58,6 @@ from .helpers import MULTIPART, Format
 PRESETS = list(dialects.PRESETS.values())
 FIELDS = [field.name for field in fields(Dialect) if field.init]
 GRAPH_BASE64 = replace(GRAPH, json_bodies="base64")
-_Item = TypeVar("_Item")
 
 
 def named(dialect: object) -> str | None:
@@ -89,120 +89,6 @@ def test_every_preset_has_a_name_for_the_command_line() -> None:
     assert set(public) == set(PRESETS)
 
 
-def test_presets_differ() -> None:
-    assert len({dialect.name for dialect in PRESETS}) == len(set(PRESETS)) == len(PRESETS) == 12
-
-
-@pytest.mark.parametrize(
-    ("dialect", "name", "header", "multipart", "json"),
-    [
-        (ODATA_2, "OData 2", "DataServiceVersion", "2.0", "2.0"),
-        (ODATA_4_0, "OData 4.0", "OData-Version", "4.0", "4.0"),
-        (ODATA_4_01, "OData 4.01", "OData-Version", "4.0", "4.01"),
-        (ODATA_4_02, "OData 4.02", "OData-Version", "4.02", "4.02"),
-        (GRAPH, "Microsoft Graph", "OData-Version", "4.0", "4.0"),
-        (DATAVERSE, "Microsoft Dataverse", "OData-Version", "4.0", "4.01"),
-        (AZURE_TABLES, "Azure Tables", "DataServiceVersion", "3.0", "3.0"),
-        (SHAREPOINT, "SharePoint", "OData-Version", "4.0", "4.01"),
-        (SAP_GATEWAY, "SAP Gateway", "DataServiceVersion", "2.0", "2.0"),
-        (SAP_BUSINESS_ONE, "SAP Business One", "OData-Version", "4.0", "4.01"),
-        (SAP_CAP, "SAP CAP", "OData-Version", "4.0", "4.01"),
-        (BUSINESS_CENTRAL, "Business Central", "OData-Version", "4.0", "4.01"),
-    ],
-    ids=named,
-)
-def test_a_preset_names_its_version(
-    dialect: Dialect, name: str, header: str, multipart: str, json: str
-) -> None:
-    assert dialect.name == name
-    assert dialect.version_header == header
-    assert dialect.multipart_version == multipart
-    assert dialect.json_version == json
-
-
-def having(holds: Callable[[Dialect], bool]) -> list[str]:
-    return [dialect.name for dialect in PRESETS if holds(dialect)]
-
-
-@pytest.mark.parametrize(
-    ("holds", "expected"),
-    [
-        (lambda it: "json" not in it.formats, [
-            "OData 2", "Microsoft Dataverse", "Azure Tables", "SharePoint", "SAP Gateway",
-            "SAP Business One",
-        ]),
-        (lambda it: "multipart" not in it.formats, ["Microsoft Graph"]),
-        (lambda it: "MERGE" in it.methods, ["OData 2", "Azure Tables", "SAP Gateway"]),
-        (lambda it: it.content_length, ["Microsoft Dataverse", "SAP Gateway"]),
-        (lambda it: it.paths_from_service_root, ["Microsoft Graph", "SAP CAP"]),
-        (lambda it: it.root_segments == {"v1.0", "beta"}, ["Microsoft Graph"]),
-        (lambda it: it.references == "none", ["Microsoft Graph", "Azure Tables", "SharePoint"]),
-        (lambda it: it.references == "rooted", ["SAP Business One"]),
-        (lambda it: it.ids_ignore_case, ["Microsoft Graph"]),
-        (lambda it: it.dependencies == "uniform", ["Microsoft Graph"]),
-        (lambda it: it.transactions == "required", ["OData 2", "SharePoint", "SAP Gateway"]),
-        (lambda it: it.transactions == "single", ["Azure Tables"]),
-        (lambda it: not it.atomicity_groups, ["Microsoft Graph", "SharePoint"]),
-        (lambda it: it.flat_responses, ["SharePoint"]),
-        (lambda it: not it.multipart_stops_on_error, [
-            "OData 2", "Azure Tables", "SharePoint", "SAP Gateway",
-        ]),
-        (lambda it: it.json_stops_on_error, ["Business Central"]),
-        (lambda it: it.preference_prefix, ["OData 4.0", "Microsoft Dataverse", "SAP CAP"]),
-        (lambda it: it.json_bodies == "structured", ["SAP CAP"]),
-        (lambda it: it.json_bodies == "base64", []),
-        (lambda it: it.base64_standard_alphabet, ["Microsoft Graph"]),
-        (lambda it: not it.base64_padding, []),
-    ],
-)  # fmt: skip
-def test_a_quirk_is_that_of_some_presets(
-    holds: Callable[[Dialect], bool], expected: list[str]
-) -> None:
-    assert having(holds) == expected
-
-
-@pytest.mark.parametrize(
-    ("dialect", "operations", "change_sets", "change_set_operations", "payload"),
-    [
-        (GRAPH, 20, None, None, None),
-        (DATAVERSE, 1000, None, 1000, None),
-        (AZURE_TABLES, 100, 1, 100, 4194304),
-        (SHAREPOINT, 100, None, None, None),
-        (SAP_GATEWAY, None, None, 1, None),
-        (BUSINESS_CENTRAL, 100, None, None, None),
-    ],
-    ids=named,
-)
-def test_a_preset_knows_the_limits_of_its_service(
-    dialect: Dialect,
-    operations: int | None,
-    change_sets: int | None,
-    change_set_operations: int | None,
-    payload: int | None,
-) -> None:
-    assert dialect.operations == operations
-    assert dialect.change_sets == change_sets
-    assert dialect.change_set_operations == change_set_operations
-    assert dialect.payload == payload
-
-
-@pytest.mark.parametrize(
-    "dialect",
-    [ODATA_2, ODATA_4_0, ODATA_4_01, ODATA_4_02, SAP_BUSINESS_ONE, SAP_CAP],
-    ids=named,
-)
-def test_a_limit_that_is_not_known_is_none(dialect: Dialect) -> None:
-    limits = (dialect.operations, dialect.change_sets, dialect.change_set_operations)
-    assert (*limits, dialect.payload) == (None, None, None, None)
-
-
-@every_preset
-def test_forbidden_headers_are_written_in_lower_case(dialect: Dialect) -> None:
-    assert dialect.forbidden_headers == {
-        *("authorization", "proxy-authorization", "expect", "from", "max-forwards", "range", "te"),
-    }
-
-
 @every_preset
 def test_no_preset_changes_the_severity_of_a_fatal_rule(dialect: Dialect) -> None:
     assert not [rule.slug for rule, _ in dialect.severities if rule.fatal]
@@ -215,34 +101,6 @@ def test_a_preset_changes_a_severity_once_and_to_another(dialect: Dialect) -> No
     for rule, severity in dialect.severities:
         assert isinstance(severity, Severity)
         assert severity is not rule.severity
-
-
-@pytest.mark.parametrize(
-    ("dialect", "slug", "severity"),
-    [
-        (ODATA_4_02, "depends-on-group-missing", "NOTE"),
-        (GRAPH, "json-content-type-missing", "ERROR"),
-        (GRAPH, "response-group", "NOTE"),
-        (DATAVERSE, "outer-precondition", "NOTE"),
-        (DATAVERSE, "change-set-error-nested", "NOTE"),
-        (AZURE_TABLES, "change-set-error-nested", "NOTE"),
-        (AZURE_TABLES, "content-id-missing", "NOTE"),
-        (AZURE_TABLES, "url-form", "WARNING"),
-        (SHAREPOINT, "atomicity-ignored", "NOTE"),
-        (SHAREPOINT, "write-outside-change-set", "WARNING"),
-        (SAP_GATEWAY, "change-set-too-large", "NOTE"),
-        (SAP_BUSINESS_ONE, "content-id-missing", "ERROR"),
-        (SAP_CAP, "json-no-requests", "ERROR"),
-        (SAP_CAP, "reference-dependency-missing", "NOTE"),
-        (ODATA_2, "write-outside-change-set", "NOTE"),
-    ],
-    ids=str,
-)
-def test_a_preset_is_stricter_or_milder_than_the_standard(
-    dialect: Dialect, slug: str, severity: str
-) -> None:
-    found = {rule.slug: severity.name for rule, severity in dialect.severities}
-    assert found[slug] == severity
 
 
 @every_preset
@@ -281,12 +139,9 @@ def test_a_dialect_cannot_be_changed() -> None:
         ODATA_4_01.name = "other"  # type: ignore[misc] # that it is refused is the point
 
 
-def test_a_dialect_is_made_by_keyword() -> None:
+def test_a_dialect_is_made_by_keyword_and_begins_as_the_default() -> None:
     with pytest.raises(TypeError):
         Dialect("mine")  # type: ignore[call-arg] # that it is refused is the point
-
-
-def test_a_dialect_of_ones_own_begins_as_the_default() -> None:
     assert Dialect(name="OData 4.01") == ODATA_4_01
 
 
@@ -296,13 +151,6 @@ def test_every_field_can_be_overridden() -> None:
     for field, value in graph.items():
         mixed = replace(GRAPH, **{**ours, field: value})
         assert replace(ODATA_4_01, **{field: value}) == mixed
-
-
-def test_another_dialect_is_derived_with_replace() -> None:
-    graph = replace(ODATA_4_01, name="Graph", base64_standard_alphabet=True)
-    body = Operation.put("a", headers={"content-type": "image/png"}, body=b"\xfb\xff", id="1")
-    payload = encode_request(BatchRequest([body]), format="json", dialect=graph)
-    assert b'"body":"+/8="' in payload.body
 
 
 def test_a_severity_of_a_dialect_is_in_force() -> None:
@@ -355,17 +203,14 @@ def test_an_empty_batch_is_written_where_it_is_allowed() -> None:
         RequestEncoder(format="json", dialect=SAP_CAP).close()
 
 
-def test_graph_gets_json_bodies_as_they_are() -> None:
-    operation = Operation.post("/me/events", json={"subject": "1"}, id="1")
-    payload = encode_request(BatchRequest([operation]), format="json", dialect=GRAPH)
-    assert b'"body":{"subject":"1"}' in payload.body
-
-
-def test_json_bodies_are_written_as_base64_where_the_dialect_says_so() -> None:
+@pytest.mark.parametrize(
+    ("dialect", "body"),
+    [(GRAPH, b'{"a":"\xc3\xbb\xc3\xbf"}'), (GRAPH_BASE64, b'"eyJhIjoiw7vDvyJ9"')],
+)
+def test_json_bodies_are_written_as_the_dialect_says(dialect: Dialect, body: bytes) -> None:
     operation = Operation.post("/me/events", json={"a": "\xfb\xff"}, id="1")
-    batch = BatchRequest([operation])
-    payload = encode_request(batch, format="json", dialect=GRAPH_BASE64)
-    assert b'"body":"eyJhIjoiw7vDvyJ9"}' in payload.body
+    payload = encode_request(BatchRequest([operation]), format="json", dialect=dialect)
+    assert b'"body":%b}' % body in payload.body
 
 
 @pytest.mark.parametrize("dialect", [DATAVERSE, SAP_GATEWAY], ids=named)
@@ -495,54 +340,26 @@ def test_there_is_a_batch_that_is_accepted_for_every_preset() -> None:
     assert {dialect for dialect, _, _ in ACCEPTED} >= set(PRESETS)
 
 
-GRAPH_SEES = """
-GET https://graph.example/v1.0/me; A: GET /beta/me; POST /me = {}; GET $a/members
-"""
-
-
 @pytest.mark.parametrize(
     ("dialect", "format", "text", "expected"),
     [
-        (GRAPH, "multipart", "GET /me", ["format-not-spoken"]),
-        (GRAPH, "multipart", "GET /v1.0/me", ["format-not-spoken", "url-root-segment 0"]),
+        (GRAPH, "multipart", "GET /v1.0/me", "format-not-spoken, url-root-segment 0"),
         (
             GRAPH,
             "json",
-            f"a: {GRAPH_SEES.strip()}",
-            [
-                *("url-form 0", "id-case-ignored 1", "url-root-segment 1"),
-                *("json-content-type-missing 2", "reference-not-supported 3"),
-                "dependencies-mixed 3",
-            ],
+            "a: GET https://g/v1.0/me; A: GET /beta/me; POST /me = {}; GET $a/members",
+            "url-form 0, url-root-segment 1, id-case-ignored 1, json-content-type-missing 2, "
+            "reference-not-supported 3, dependencies-mixed 3",
         ),
-        (GRAPH, "json", "21 * GET /me", ["too-many-operations 20"]),
-        (GRAPH, "json", "{ POST /a; POST /b }", ["atomicity-ignored 0.1"]),
-        (SHAREPOINT, "multipart", "POST a", ["write-outside-change-set 0"]),
-        (
-            AZURE_TABLES,
-            "multipart",
-            "{ POST http://h/A }; { POST http://h/B }",
-            ["too-many-change-sets 1.0"],
-        ),
-        (
-            AZURE_TABLES,
-            "multipart",
-            "GET A; DELETE http://h/A(1)",
-            ["url-form 0", "write-outside-change-set 1", "query-not-alone 1"],
-        ),
-        (SAP_GATEWAY, "multipart", "POST Products", ["write-outside-change-set 0"]),
-        (SAP_CAP, "json", "PUT /Books(1)/title [A: b] = 1", ["json-body-not-structured 0"]),
-        (SAP_CAP, "json", "", ["json-no-requests"]),
-        (BUSINESS_CENTRAL, "json", "101 * GET A", ["too-many-operations 100"]),
+        (SAP_CAP, "json", "", "json-no-requests"),
+        (BUSINESS_CENTRAL, "json", "101 * GET A", "too-many-operations 100"),
     ],
     ids=named,
 )
 def test_what_a_service_refuses_is_refused(
-    dialect: Dialect, format: Format, text: str, expected: list[str]
+    dialect: Dialect, format: Format, text: str, expected: str
 ) -> None:
-    found = places(refused(text, format, dialect=dialect))
-    assert [each for each in found if each not in expected] in ([], ["json-content-type-missing 0"])
-    assert [each for each in found if each in expected] == expected
+    assert ", ".join(places(refused(text, format, dialect=dialect))) == expected
 
 
 def test_a_payload_that_is_too_large_is_refused() -> None:
@@ -560,47 +377,51 @@ def test_a_service_of_4_0_is_told_the_preference_with_its_prefix() -> None:
     assert report.diagnostics == ()
 
 
-def test_checking_for_a_service_says_where_it_would_refuse_the_batch() -> None:
-    text = b'{"requests":[{"id":"1","method":"GET","url":"/v1.0/me"}]}'
-    (found,) = check_request(text, "application/json", dialect=GRAPH).diagnostics
-    assert (found.rule.slug, found.severity) == ("url-root-segment", Severity.ERROR)
-    assert (found.position, found.path) == (13, "items[0]")
-    assert found.message == (
-        "URL '/v1.0/me' begins with v1.0, "
-        "which for Microsoft Graph belongs to the URL of the batch; write '/me'"
-    )
-
-
-# -- every quirk has a fixture ---------------------------------------------------------------------
+# -- every quirk is in the corpus ------------------------------------------------------------------
 
 CORPUS = Path(__file__).resolve().parent.parent / "spec-fixtures"
 CASES = {
     case["slug"]: case for case in json.loads((CORPUS / "manifest.json").read_bytes())["cases"]
 }
-# The field or rule in which a preset differs from OData 4.01, and the case that shows it.
-QUIRKS = [
-    (name, quirk, slug)
-    for name, quirks in json.loads((CORPUS / "quirks.json").read_bytes()).items()
-    for quirk, slug in quirks.items()
-]
+QUIRKS: Mapping[str, Mapping[str, Mapping[str, Any]]] = json.loads(
+    (CORPUS / "quirks.json").read_bytes()
+)
 
 
-def quirks() -> Iterator[tuple[str, str]]:
-    """Yield what the presets have that OData 4.01 has not."""
-    for name, dialect in dialects.PRESETS.items():
-        for field in FIELDS:
-            if getattr(dialect, field) != getattr(ODATA_4_01, field):
-                if field not in ("name", "severities"):
-                    yield name, field
-        yield from ((name, rule.slug) for rule, _ in dialect.severities)
+def test_the_corpus_of_quirks_keeps_to_its_schema() -> None:
+    schema = json.loads((CORPUS / "quirks.schema.json").read_bytes())
+    Draft202012Validator.check_schema(schema)
+    Draft202012Validator(schema).validate(QUIRKS)
+    assert list(QUIRKS) == list(dialects.PRESETS)
+    assert [*QUIRKS["4.01"]] == [field for field in FIELDS if field != "severities"]
 
 
-def test_every_quirk_has_a_fixture_and_no_other_has() -> None:
-    assert sorted((name, quirk) for name, quirk, _ in QUIRKS) == sorted(quirks())
+@pytest.mark.parametrize("name", QUIRKS)
+def test_a_preset_is_what_the_corpus_says(name: str) -> None:
+    dialect = dialects.PRESETS[name]
+    severities = {rule.slug: severity.name.lower() for rule, severity in dialect.severities}
+    values = {field: getattr(dialect, field) for field in QUIRKS["4.01"]}
+    plain = {it: sorted(v) if isinstance(v, frozenset) else v for it, v in values.items()}
+    standard = {quirk: row["is"] for quirk, row in QUIRKS["4.01"].items()}
+    assert {**plain, **severities} == {
+        **standard,
+        **{quirk: row["is"] for quirk, row in QUIRKS[name].items()},
+    }
+    assert name == "4.01" or not [
+        it for it, row in QUIRKS[name].items() if standard.get(it) == row["is"]
+    ]
 
 
-@pytest.mark.parametrize(("name", "quirk", "slug"), QUIRKS)
-def test_the_fixture_of_a_quirk_is_one_of_the_preset(name: str, quirk: str, slug: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "quirk", "slug"),
+    [
+        (name, quirk, row["case"])
+        for name, quirks in QUIRKS.items()
+        for quirk, row in quirks.items()
+        if name != "4.01" and quirk != "name"
+    ],
+)
+def test_a_quirk_is_shown_by_a_case_of_the_preset(name: str, quirk: str, slug: str) -> None:
     assert CASES[slug].get("dialect") == name
     if "-" in quirk:  # a rule, whose severity is another one
         assert quirk in [each["rule"] for each in CASES[slug]["expectation"]["diagnostics"]]
