@@ -30,28 +30,20 @@ get = Operation.get
 # -- URLs ------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "url",
-    [
-        "People",
-        "/service/People(1)?$top=1",
-        "People('%C3%A9')",
-        "People?$filter=Time%20eq%2010:00",
-        "/",
-        ".",
-        "A%20b",
-        "A?$filter=B%20eq%20%27%25%27",
-        "http://host:1234/service/People(1)",
-        "HTTPS://host/",
-        "http://h/%7e",
-    ],
-)
+USUAL = """
+People /service/People(1)?$top=1 People('%C3%A9') People?$filter=Time%20eq%2010:00 / . A%20b
+A?$filter=B%20eq%20%27%25%27 http://host:1234/service/People(1) HTTPS://host/ http://h/%7e
+"""
+
+
+@pytest.mark.parametrize("url", USUAL.split())
 def test_the_usual_urls_have_no_findings(url: str) -> None:
     assert read(BatchRequest([get(url)])) == []
     absolute = "://" in url
     assert places(read(BatchRequest([get(url)]), "json")) == ["json-url-absolute 0"] * absolute
 
 
+PERCENT = "expected a percent-encoding"
 NOTES = ("json-url-absolute", "json-url-empty", "url-colon", "url-fragment")
 
 
@@ -65,25 +57,17 @@ NOTES = ("json-url-absolute", "json-url-empty", "url-colon", "url-fragment")
         ("both", "é", "url-characters 0: URL 'é' has 'é', expected a percent-encoding"),
         ("both", "{a}", "url-characters 0: URL '{a}' has '{', expected a percent-encoding"),
         ("both", "{%", "url-characters 0: URL '{%' has '{', expected a percent-encoding"),
-        (
-            "multipart",
-            "\udcff",
-            "url-characters 0: URL '\\udcff' has '\\udcff', expected a percent-encoding",
-        ),
+        ("multipart", "\udcff", f"url-characters 0: URL '\\udcff' has '\\udcff', {PERCENT}"),
         ("multipart", "//host/a", "url-authority 0: URL '//host/a' begins with two slashes"),
         ("json", "//host/a", "json-url-authority 0: URL '//host/a' begins with two slashes"),
         ("both", "a#b", "url-fragment 0: URL 'a#b' has a fragment"),
         ("both", "urn:x", "url-scheme 0: URL 'urn:x' begins with 'urn:'"),
         ("both", "http:x", "url-scheme 0: URL 'http:x' begins with 'http:'"),
-        (
-            "both",
-            "P('a:b')",
-            "url-colon 0: URL \"P('a:b')\" has a colon in its path, expected %3A",
-        ),
+        ("both", "A(a:b)", "url-colon 0: URL 'A(a:b)' has a colon in its path, expected %3A"),
         ("json", "http://h/a", "json-url-absolute 0: URL 'http://h/a' is absolute"),
         ("json", "", "json-url-empty 0: the URL is empty"),
         *(
-            ("both", url, f"url-characters 0: URL {url!r} has '%', expected a percent-encoding")
+            ("both", url, f"url-characters 0: URL {url!r} has '%', {PERCENT}")
             for url in ("A%", "%zz", "A%4", "A%4g?x", "A?x=%%20", "A/A%2")
         ),
     ],
@@ -97,48 +81,27 @@ def test_an_odd_url_is_reported(format: str, url: str, expected: str) -> None:
                 assert expected in refused(batch, each)
 
 
-@pytest.mark.parametrize(
-    "url",
-    [
-        *("$batch", "/$batch", "/service/$batch", "http://h/s/$batch?$format=json", "a/$batch/"),
-        *("http://host/service/$batch/", "$batch#a", "$batch()", "$batch%28%29", "$batch//"),
-        *("$batch()/?x", "$batch%2F", "a%5c$batch", "$batch;x=1", "$batch%3Bx", "%24batch"),
-        *(
-            "/a/../$batch",
-            "%24%62atch",
-            "%24batc%68",
-            "%24%62%61%74%63%68",
-            "$batch/.",
-            "$batch/x/..",
-        ),
-        *("$batch//x/../..", "$batch/x/%2e%2E", "$batch/x/..;y", "$batch/x/%2e%2e;y"),
-        *("$batch/%2e%2e/..", "$batch/..;/..", "$batch/x%2f.."),
-    ],
-)
+BATCHES = """
+$batch /$batch /service/$batch http://h/s/$batch?$format=json a/$batch/ http://h/s/$batch/ $batch#a
+$batch() $batch%28%29 $batch// $batch()/?x $batch%2F a%5c$batch $batch;x=1 $batch%3Bx %24batch
+/a/../$batch %24%62atch %24batc%68 %24%62%61%74%63%68 $batch/. $batch/x/.. $batch//x/../..
+$batch/x/%2e%2E $batch/x/..;y $batch/x/%2e%2e;y $batch/%2e%2e/.. $batch/..;/.. $batch/x%2f..
+"""
+NONE = """
+batch $batches $batch(1) $batch/1 my$batch $Batch %24BATCH a?$batch $batch/.. $batch/x/../y
+$batch(%20) $batch()1 %2524batch %24%2562atch People?x=%24%62atch People('%62atch') x$batch
+People(%24batch) %6 %7x Orders?$expand=$batch Orders?a=/$batch Orders#/$batch $1
+"""
+
+
+@pytest.mark.parametrize("url", BATCHES.split())
 def test_a_batch_in_a_batch_is_an_error(url: str) -> None:
     expected = f"nested-batch 0: URL {url!r} names the batch resource"
     assert expected in read(BatchRequest([Operation.post(url)]))
     assert expected in refused(BatchRequest([Operation.post(url)]))
 
 
-@pytest.mark.parametrize(
-    "url",
-    [
-        *(
-            "batch",
-            "$batches",
-            "$batch(1)",
-            "$batch/1",
-            "my$batch",
-            "$Batch",
-            "%24BATCH",
-            "a?$batch",
-        ),
-        *("$batch/..", "$batch/x/../y", "$batch(%20)", "$batch()1", "%2524batch", "%24%2562atch"),
-        *("People?x=%24%62atch", "People('%62atch')", "People(%24batch)", "%6", "%7x", "x$batch"),
-        *("Orders?$expand=$batch", "Orders?a=/$batch", "Orders#/$batch", "$1"),
-    ],
-)
+@pytest.mark.parametrize("url", NONE.split())
 def test_what_only_resembles_the_batch_resource_is_none(url: str) -> None:
     assert "nested-batch 0" not in places(read(BatchRequest([Operation.post(url)])))
 
@@ -278,18 +241,10 @@ def test_an_identifier_that_cannot_be_referred_to_is_a_note(id: str) -> None:
     assert refused(f"{id}: GET a") == []
 
 
-FORBIDDEN = (
-    "authorization",
-    "proxy-authorization",
-    "expect",
-    "from",
-    "max-forwards",
-    "range",
-    "te",
-)
+FORBIDDEN = "authorization proxy-authorization expect from max-forwards range te"
 
 
-@pytest.mark.parametrize("name", FORBIDDEN)
+@pytest.mark.parametrize("name", FORBIDDEN.split())
 def test_headers_that_do_not_belong_into_an_operation_are_a_warning(name: str) -> None:
     expected = [f"forbidden-header 0: found the header {name}"]
     assert read(f"GET a [{name.title()}: x]") == refused(f"GET a [{name}: x]") == expected
@@ -323,7 +278,7 @@ def test_an_identifier_is_bounded() -> None:
 
 # -- fields, in JSON and in writing ----------------------------------------------------------------
 
-CONTROL = ", with a control character"
+CONTROL = "control-character 0: header 'a' has the value"
 
 
 @pytest.mark.parametrize(
@@ -332,14 +287,7 @@ CONTROL = ", with a control character"
         ("a b", "x", "header-syntax 0: found the header name 'a b', expected a token"),
         ("", "x", "header-syntax 0: found the header name '', expected a token"),
         ("é", "x", "header-syntax 0: found the header name 'é', expected a token"),
-        *(
-            (
-                "a",
-                value,
-                f"control-character 0: header 'a' has the value {value!r}{CONTROL}",
-            )
-            for value in ("x\r\nb: c", "x\0")
-        ),
+        *(("a", each, f"{CONTROL} {each!r}, with a control character") for each in ("\n", "\0")),
         ("a", "€", "header-characters 0: header 'a' has the value '€', not in ISO-8859-1"),
     ],
 )
@@ -448,6 +396,9 @@ def test_repeated_headers_are_bounded_as_json_joins_them() -> None:
 
 # -- the outer message -----------------------------------------------------------------------------
 
+PRECONDITION = "outer-precondition headers: the batch request has"
+TUNNEL = "method-tunnel headers: the batch request has X-HTTP-Method"
+PREFERENCE = "outer-preference headers: the batch request has the preference"
 CONTINUE = "continue-on-error is '1', expected true or false"
 OUTER = "outer-response-header headers: the batch response has the header"
 ASYNC = "async-result headers: AsyncResult is 'OK', expected a status code of three digits"
@@ -457,23 +408,11 @@ VERSION = "version-header headers: found odata-version 'four', expected a versio
 @pytest.mark.parametrize(
     ("name", "value", "expected"),
     [
-        ("If-Match", "*", "outer-precondition headers: the batch request has if-match '*'"),
-        (
-            "If-None-Match",
-            "*",
-            "outer-precondition headers: the batch request has if-none-match '*'",
-        ),
-        (
-            "X-HTTP-Method",
-            "GET",
-            "method-tunnel headers: the batch request has X-HTTP-Method 'GET'",
-        ),
+        ("If-Match", "*", f"{PRECONDITION} if-match '*'"),
+        ("If-None-Match", "*", f"{PRECONDITION} if-none-match '*'"),
+        ("X-HTTP-Method", "GET", f"{TUNNEL} 'GET'"),
         *(
-            (
-                "Prefer",
-                name,
-                f"outer-preference headers: the batch request has the preference '{name}'",
-            )
+            ("Prefer", name, f"{PREFERENCE} '{name}'")
             for name in ("return", "odata.maxpagesize", "maxpagesize", "odata.track-changes")
         ),
         ("Prefer", "continue-on-error=1", f"preference-value headers: {CONTINUE}"),
