@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -19,17 +20,12 @@ RULES = {
 
 
 def found(
-    asked: BatchRequest, answered: BatchResponse, formats: list[Format], **options: object
+    asked: BatchRequest, answered: BatchResponse, formats: list[Format], **options: Any
 ) -> list[str]:
     """Return what is wrong between the two, in lines; the formats are those of both, in order."""
     body, content_type = payload(answered, formats[-1], made_up=False)
-    report = check_response(
-        body,
-        content_type,
-        request=asked,
-        request_format=formats[0],
-        **options,  # type: ignore[arg-type]
-    )
+    options |= {"request": asked, "request_format": formats[0]}
+    report = check_response(body, content_type, **options)
     return [line(each) for each in report.diagnostics if each.rule.slug in RULES]
 
 
