@@ -33,7 +33,6 @@ from odata_batch._model.values import (
     BatchResponse,
     ChangeSet,
     ChangeSetResponse,
-    Item,
     Operation,
     OperationResponse,
     RequestItem,
@@ -84,11 +83,6 @@ def _check(batch: object, kind: type, source: str, target: str) -> None:
 
 class _Requests(Fitting[Operation]):
     """The items of a batch request that is converted."""
-
-    def leaves(self, item: Item) -> tuple[Operation, ...]:
-        if isinstance(item, ChangeSet):
-            return item.operations()
-        return (item,) if isinstance(item, Operation) else ()
 
     def pack(self) -> tuple[RequestItem, ...]:
         """Return the units as the items of a batch."""
@@ -368,11 +362,6 @@ def _name_of(unit: Unit[Operation]) -> str:
 
 class _Responses(Fitting[OperationResponse]):
     """The items of a batch response that is converted."""
-
-    def leaves(self, item: Item) -> tuple[OperationResponse, ...]:
-        if isinstance(item, ChangeSetResponse):
-            return item.responses()
-        return (item,) if isinstance(item, OperationResponse) else ()
 
     def pack(self) -> tuple[ResponseItem, ...]:
         """Return the units as the items of a batch."""

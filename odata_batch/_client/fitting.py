@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Generic, NamedTuple, TypeVar
@@ -20,6 +19,7 @@ from odata_batch._model.values import (
     Item,
     Operation,
     OperationResponse,
+    leaves,
 )
 from odata_batch._wire import grammar, jsonbody
 from odata_batch._wire.sections import SINGLE_FIELDS
@@ -60,7 +60,7 @@ class Unit(Generic[_Message]):
         return [entry.message for entry in self.entries]
 
 
-class Fitting(ABC, Generic[_Message]):
+class Fitting(Generic[_Message]):
     """The items of a batch, and what is lost while they are made fit for the other format."""
 
     def __init__(self, items: Iterable[Item], dialect: Dialect) -> None:
@@ -72,7 +72,7 @@ class Fitting(ABC, Generic[_Message]):
         for index, item in enumerate(items):
             place = Place(f"items[{index}]", item.position)
             if not isinstance(item, ChangeSet | ChangeSetResponse):
-                self.units.append(Unit([Entry(each, place) for each in self.leaves(item)]))
+                self.units.append(Unit([Entry(each, place) for each in leaves((item,))]))
                 continue
             unit: Unit[_Message] = Unit([], True, item.id)
             for number, inner in enumerate(item.items):
@@ -80,15 +80,11 @@ class Fitting(ABC, Generic[_Message]):
                 if isinstance(inner, ChangeSet | ChangeSetResponse):
                     message = "the change set is dissolved in the one that it stands in"
                     self.lose(Rule.NESTED_CHANGE_SET, message, inner_place)
-                unit.entries += [Entry(each, inner_place) for each in self.leaves(inner)]
+                unit.entries += [Entry(each, inner_place) for each in leaves((inner,))]
             if unit.entries:
                 self.units.append(unit)
             else:
                 self.lose(Rule.EMPTY_CHANGE_SET, "the empty change set is left out", place)
-
-    @abstractmethod
-    def leaves(self, item: Item) -> tuple[_Message, ...]:
-        """Return the messages of an item."""
 
     def entries(self) -> Iterator[Entry[_Message]]:
         """Yield all messages in order."""
@@ -100,7 +96,7 @@ class Fitting(ABC, Generic[_Message]):
         for unit, item in zip(self.units, items, strict=True):
             if isinstance(item, ChangeSet | ChangeSetResponse):
                 unit.name = item.id
-            for entry, message in zip(unit.entries, self.leaves(item), strict=True):
+            for entry, message in zip(unit.entries, leaves((item,)), strict=True):
                 # A copy has no place: what is converted is nowhere yet.
                 entry.message = replace(message)
 

@@ -31,6 +31,7 @@ from odata_batch._model.values import (
     Operation,
     OperationResponse,
     ResponseItem,
+    leaves,
 )
 
 # Change sets within change sets are for other protocols, 32 deep at most; deeper ones are never
@@ -243,20 +244,20 @@ class Evidence:
             return _Shared(response, by, by_index, "the index in its message names it")
         return _Shared(response, by, None, "the culprit is not named")
 
-    def _take_members(self, slot: _Slot, leaves: tuple[OperationResponse, ...]) -> None:
+    def _take_members(self, slot: _Slot, answers: tuple[OperationResponse, ...]) -> None:
         """Take the responses for those to the members of a change set, in any order."""
-        if len(leaves) == 1 and _is_error(leaves[0]) and len(slot.members) > 1:
-            slot.whole = self._shared(slot, leaves[0], "position", _index_in(leaves[0]))
+        if len(answers) == 1 and _is_error(answers[0]) and len(slot.members) > 1:
+            slot.whole = self._shared(slot, answers[0], "position", _index_in(answers[0]))
             return
-        places = [self._only(leaf.id, slot) for leaf in leaves]
+        places = [self._only(leaf.id, slot) for leaf in answers]
         by: MatchedBy = "id"
-        if any(leaf.id is None for leaf in leaves) and len(leaves) == len(slot.members):
+        if any(leaf.id is None for leaf in answers) and len(answers) == len(slot.members):
             # Without an identifier in each response the order is all there is.
             by = "position"
-            triples = zip(leaves, places, slot.members, strict=True)
+            triples = zip(answers, places, slot.members, strict=True)
             agree = all(leaf.id is None or place is each for leaf, place, each in triples)
             places = [each if agree else None for each in slot.members]
-        for leaf, place in zip(leaves, places, strict=True):
+        for leaf, place in zip(answers, places, strict=True):
             if place is None:
                 slot.loose.append(leaf)
             else:
@@ -275,8 +276,7 @@ class Evidence:
         pairs = list(zip(slots, items, strict=False))
         start = pairs[-1][0].indexes.stop if pairs else 0
         rest = _rest_of(response, tail) or self._stopped(pairs)
-        leaves = response.responses()
-        ids = Counter(self.key(leaf.id) for leaf in leaves if leaf.id is not None)
+        ids = Counter(self.key(leaf.id) for leaf in response.responses() if leaf.id is not None)
         broken = next((why for pair in pairs if (why := self._misfit(*pair))), None)
         if tail is not None and self._is_elsewhere(tail.id, range(start, len(self.sent))):
             id = quote(tail.id or "")
@@ -323,14 +323,14 @@ class Evidence:
         One part answers a change set, so more parts than items are those of its members
         (SharePoint).
         """
-        leaves = [item for item in items if isinstance(item, OperationResponse)]
-        if count <= len(self.slots) or len(leaves) < len(items):
+        single = [item for item in items if isinstance(item, OperationResponse)]
+        if count <= len(self.slots) or len(single) < len(items):
             return list(items)
         regrouped: list[ResponseItem] = []
         for slot in self.slots:
-            taken = leaves[slot.indexes.start : slot.indexes.stop]
+            taken = single[slot.indexes.start : slot.indexes.stop]
             regrouped += [ChangeSetResponse(taken)] if slot.is_set and taken else taken
-        return regrouped + leaves[len(self.sent) :]
+        return regrouped + single[len(self.sent) :]
 
     def _taken_apart(self, pairs: _Pairs, ids: Counter[str]) -> str | None:
         """Return that responses may be those to the members of a change set, one after the other.
@@ -355,7 +355,7 @@ class Evidence:
             expected = slot.members[0].id
             if expected is not None and self.key(expected) != self.key(item.id):
                 return f"the id {quote(item.id)} was found in place of {quote(expected)}"
-        for leaf in _leaves(item):
+        for leaf in leaves((item,)):
             if self._is_elsewhere(leaf.id, slot.indexes):
                 id = quote(leaf.id or "")
                 return f"the id {id} of another item was found in place of {slot.place}"
@@ -363,7 +363,7 @@ class Evidence:
 
     def _stopped(self, pairs: _Pairs) -> _Rest | None:
         """Return that the batch stopped, if the last response, and no other, is an error."""
-        failed = [slot for slot, item in pairs if any(map(_is_error, _leaves(item)))]
+        failed = [slot for slot, item in pairs if any(map(_is_error, leaves((item,))))]
         is_last = len(failed) == 1 and failed[0] is pairs[-1][0]
         return self._stopped_at(failed[0], 0) if self.stops and is_last else None
 
@@ -373,7 +373,7 @@ class Evidence:
             leaf.id is not None
             and ids[self.key(leaf.id)] == len(self.names.named(leaf.id)) == 1
             and self._only(leaf.id, slot) is not None
-            for leaf in _leaves(item)
+            for leaf in leaves((item,))
         )
 
     # -- by identifier --
@@ -383,7 +383,7 @@ class Evidence:
         if self.json and isinstance(item, ChangeSetResponse) and item.id is not None:
             if self.key(item.id) in self.groups:
                 return True
-        return all(leaf.id is not None for leaf in _leaves(item))
+        return all(leaf.id is not None for leaf in leaves((item,)))
 
     def _collect_by_id(self, response: BatchResponse) -> None:
         """Take each response for that to what it names."""
@@ -425,22 +425,22 @@ class Evidence:
 
     def _take_group(self, item: ChangeSetResponse) -> None:
         """Take responses that say that they belong together, and perhaps to which group."""
-        leaves = item.responses()
+        answers = item.responses()
         group = self._only_group(item.id) if self.json and item.id is not None else None
-        if group is not None and any(leaf.id is None for leaf in leaves):
-            strange = [leaf.id for leaf in leaves if self._is_elsewhere(leaf.id, group.indexes)]
+        if group is not None and any(leaf.id is None for leaf in answers):
+            strange = [leaf.id for leaf in answers if self._is_elsewhere(leaf.id, group.indexes)]
             if strange:
                 reason = (
                     f"the id {quote(strange[0] or '')} of another item was found in its change set"
                 )
                 _doubt(group.members, reason)
             else:
-                self._take_members(group, leaves)
+                self._take_members(group, answers)
             return
-        targets = [each for leaf in leaves if (each := self._only(leaf.id or "")) is not None]
+        targets = [each for leaf in answers if (each := self._only(leaf.id or "")) is not None]
         slots = [self.slots[self.names.item_of[each.index]] for each in targets]
         slots += [] if group is None else [group]
-        for leaf in leaves:
+        for leaf in answers:
             self._take(leaf)
         if any(slot is not slots[0] or not slot.is_set for slot in slots):
             _doubt(targets, "its response is in a group that it was not sent in")
@@ -605,10 +605,6 @@ def _doubt_repeated(members: list[_Sent]) -> None:
     for each in members:
         if len(each.answers) > 1:
             _doubt([each], f"{len(each.answers)} responses to it were found")
-
-
-def _leaves(item: ResponseItem) -> tuple[OperationResponse, ...]:
-    return item.responses() if isinstance(item, ChangeSetResponse) else (item,)
 
 
 def _is_error(response: OperationResponse) -> bool:

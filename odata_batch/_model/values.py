@@ -222,7 +222,7 @@ class ChangeSet:
 
     def operations(self) -> tuple[Operation, ...]:
         """Return all operations in order, those of nested change sets included."""
-        return tuple(_leaves(self.items))
+        return tuple(leaves(self.items))
 
     def __str__(self) -> str:
         return repr(_cut(self))
@@ -282,7 +282,7 @@ class BatchRequest:
 
     def operations(self) -> tuple[Operation, ...]:
         """Return all operations in order, those of change sets included."""
-        return tuple(_leaves(self.items))
+        return tuple(leaves(self.items))
 
     def __str__(self) -> str:
         return repr(_cut(self))
@@ -375,7 +375,7 @@ class ChangeSetResponse:
 
     def responses(self) -> tuple[OperationResponse, ...]:
         """Return all responses in order, those of nested change sets included."""
-        return tuple(_leaves(self.items))
+        return tuple(leaves(self.items))
 
     def __str__(self) -> str:
         return repr(_cut(self))
@@ -418,7 +418,7 @@ class BatchResponse:
 
     def responses(self) -> tuple[OperationResponse, ...]:
         """Return all responses in order, those of change sets included."""
-        return tuple(_leaves(self.items))
+        return tuple(leaves(self.items))
 
     def __str__(self) -> str:
         return repr(_cut(self))
@@ -576,8 +576,9 @@ def _items(values: Iterable[object], kinds: tuple[type, type]) -> tuple[object, 
     return items
 
 
-def _leaves(items: tuple[Any, ...]) -> Iterator[Any]:
-    """Walk without recursion: values may nest deeper than the interpreter's stack."""
+def leaves(items: tuple[Any, ...]) -> Iterator[Any]:
+    """Yield the messages in these items, in order."""
+    # Without recursion: values may nest deeper than the interpreter's stack.
     stack = [iter(items)]
     while stack:
         for item in stack[-1]:
