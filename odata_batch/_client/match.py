@@ -526,12 +526,10 @@ class Evidence:
         status = (causes[0] if culprit is None else culprit.answers[0]).status
         if culprit is None and shared is not None:
             culprit = shared.culprit
-        if culprit is None:
-            named = "the culprit is not named" if shared is None else shared.note
-            reason = f"its change set failed with {status}; {named}"
-        else:
-            name = quote(culprit.id or "")
-            reason = f"its change set failed with {status} for operation {name}"
+        note = "" if shared is None else f"; {shared.note}"
+        if culprit is not None:
+            note = f" for operation {quote(culprit.id or '')}"
+        reason = f"its change set failed with {status}{note}"
         # Beside an error of its own, 424 says that a member was taken down by that one.
         is_culprit_known = any(each.status != 424 for each in causes)
         for each in slot.members:
