@@ -70,6 +70,25 @@ def test_a_reason_of_none_is_written_as_the_usual_phrase(
     assert payload.body == data_of(b"HTTP/1.1 " + line + b"\r\nA: b\r\n\r\n")
 
 
+REASONS = {
+    **{200: "OK", 201: "Created", 202: "Accepted", 204: "No Content", 302: "Found"},
+    **{304: "Not Modified", 400: "Bad Request", 401: "Unauthorized", 403: "Forbidden"},
+    **{404: "Not Found", 405: "Method Not Allowed", 406: "Not Acceptable", 409: "Conflict"},
+    **{410: "Gone", 412: "Precondition Failed", 413: "Content Too Large"},
+    **{415: "Unsupported Media Type", 424: "Failed Dependency", 428: "Precondition Required"},
+    **{429: "Too Many Requests", 500: "Internal Server Error", 501: "Not Implemented"},
+    **{502: "Bad Gateway", 503: "Service Unavailable", 504: "Gateway Timeout"},
+}
+
+
+def test_the_usual_statuses_have_their_phrases() -> None:
+    for status, reason in REASONS.items():
+        response = BatchResponse([OperationResponse(status, {"Location": "x"})])
+        payload = encode_response(response, format="multipart", boundary="b")
+        expected = f"HTTP/1.1 {status} {reason}\r\nLocation: x\r\n\r\n"
+        assert payload.body == data_of(expected.encode())
+
+
 # -- properties --
 
 OCTETS = st.lists(
