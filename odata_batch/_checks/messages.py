@@ -342,7 +342,7 @@ _EACH: frozenset[_Check[Any]] = frozenset(
     )
 )
 _FIELDS_OF_A_KIND = frozenset(
-    (*_VERSION_FIELDS, *_URL_FIELDS, "transfer-encoding", "prefer", "asyncresult")
+    (*_VERSION_FIELDS, *_URL_FIELDS, "transfer-encoding", "prefer", "asyncresult", "content-type")
 )
 
 
@@ -354,7 +354,10 @@ class Messages(Generic[_Message]):
         if scope.origin == "read" and scope.format == "multipart":
             left_out |= _SYNTAX
         self._checks: list[_Check[_Message]] = [each for each in checks if each not in left_out]
-        self._each: list[_Check[_Message]] = [each for each in self._checks if each in _EACH]
+        # Only in JSON, a body without Content-Type is looked into.
+        of_kind = {check_content_type_present} if scope.format == "multipart" else set()
+        asked = _EACH - of_kind
+        self._each: list[_Check[_Message]] = [each for each in self._checks if each in asked]
         self._scope = scope
         self._say = say
         self._objected = False

@@ -158,7 +158,7 @@ class _Decoding(Generic[_Item]):
         message = parse_message(head, 0, b"\r\n", reader, parse_line)
         if message is None:
             raise Stop(Rule.BATCH_MEDIA_TYPE)
-        headers = message.section.headers
+        headers = message[1].headers
         content_type = headers.get("content-type", "")
         self._check_outer(headers, end)
         self.decoder = self._decoder_for(self._media_type(content_type, end), content_type, end)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Final, Generic, NamedTuple, TypeVar
+from typing import Final, TypeAlias, TypeVar
 
 from odata_batch._model.findings import Diagnostic, exceed, quote
 from odata_batch._model.headers import Headers
@@ -53,14 +53,9 @@ REASONS: Final[Mapping[int, str]] = {
 _Start = TypeVar("_Start")
 
 
-class Message(NamedTuple, Generic[_Start]):
-    """A message as it is in a part."""
-
-    start: _Start
-    """Method and URL, or status and reason phrase."""
-    section: Section
-    body: bytes
-    body_position: int
+Message: TypeAlias = tuple[_Start, Section, bytes, int]
+"""What the start line says, method and URL or status and reason phrase; then the header section,
+the body, and the offset of the body."""
 
 
 def serialize_request(method: str, url: str, headers: Headers, body: bytes) -> bytes:
@@ -139,7 +134,7 @@ def parse_message(
     if len(body) > reader.limits.body:
         exceed(reader.report, reader.limits, "body", body_position)
     parsed = parse_line(line, start, reader)
-    return None if parsed is None else Message(parsed, fields, body, body_position)
+    return None if parsed is None else (parsed, fields, body, body_position)
 
 
 def parse_request_line(line: bytes, position: int, reader: SectionReader) -> tuple[str, str] | None:

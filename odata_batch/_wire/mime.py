@@ -169,11 +169,7 @@ class PartSplitter:
         # The token has no line end, so each line holds one, and any other is in a part.
         if data.count(self._token[1:], 0, end) != len(contents):
             return False
-        position = self._offset + self._content
-        length = len(self._line)
-        for content in contents:
-            self._events.append(Part(content, position, None, length))
-            position += len(content) + length
+        self._events += _parts(contents, self._offset + self._content, len(self._line))
         self._room -= len(contents)
         self._content += end
         self._searched = self._content - 1
@@ -388,13 +384,18 @@ def _split_whole(data: bytes, boundary: bytes, most: int, position: int) -> list
         return None
     if data.count(token) != len(contents) + 1:
         return None
-    parts: list[Event] = []
-    contents[-1] = last
-    position += len(line) - 2
+    parts = _parts([*contents[:-1], last], position + len(line) - 2, len(line))
+    parts[-1] = parts[-1]._replace(delimiter_length=len(line) + len(after))
+    return [*parts]
+
+
+def _parts(contents: list[bytes], position: int, length: int) -> list[Part]:
+    """Return the parts with these contents, the first at `position`, after each a whole line."""
+    parts = []
     for content in contents:
-        parts.append(Part(content, position, None, len(line)))
-        position += len(content) + len(line)
-    parts[-1] = Part(last, position - len(last) - len(line), None, len(line) + len(after))
+        # What `Part` calls; there are many, and the way through its own constructor is long.
+        parts.append(tuple.__new__(Part, (content, position, None, length)))
+        position += len(content) + length
     return parts
 
 
