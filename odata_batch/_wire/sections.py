@@ -8,7 +8,8 @@ it does not know it reads, and remembers, in tables that are bounded.
 from __future__ import annotations
 
 import re
-from typing import NamedTuple, TypeAlias, TypeVar
+from collections.abc import Mapping
+from typing import Final, NamedTuple, TypeAlias, TypeVar
 
 from odata_batch._model.findings import Diagnostic, Reporter, exceed, quote
 from odata_batch._model.headers import Headers, Pair, Pairs, headers_of, names_of
@@ -66,23 +67,39 @@ _Line: TypeAlias = tuple[Pair, str]
 _ODD: _Line = (("", ""), "")
 
 
+# The names that most fields of a batch have need not be looked at, and all lines share them.
+_USUAL_NAMES: Final[Mapping[bytes, tuple[str, str]]] = {
+    name.encode("ascii"): (name, name.lower())
+    for name in (
+        *("Accept", "Cache-Control", "Content-ID", "Content-Length", "Content-Location"),
+        *(
+            "Content-Transfer-Encoding",
+            "Content-Type",
+            "DataServiceVersion",
+            "Date",
+            "ETag",
+            "Host",
+        ),
+        *("If-Match", "If-None-Match", "Location", "MaxDataServiceVersion", "OData-EntityId"),
+        *("OData-MaxVersion", "OData-Version", "Prefer", "Preference-Applied", "Vary"),
+        *("X-Content-Type-Options",),
+    )
+}
+
+
 class _Lines(dict[bytes, _Line]):
     """What the field lines say that have no problem; one that has is read where it is."""
 
-    def __init__(self) -> None:
-        self._names: dict[bytes, tuple[str, str]] = {}
-
     def __missing__(self, line: bytes) -> _Line:
-        # A name that is known to be one need not be looked at, and all lines share it.
         name, colon, rest = line.partition(b":")
-        known = self._names.get(name) if colon else None
-        value = rest.strip(b" \t").decode("latin-1")
-        if known is not None and value.isprintable() and value.isascii():
-            return remember(self, line, ((known[0], value), known[1]))
+        usual = _USUAL_NAMES.get(name)
+        if usual is not None and colon:
+            value = rest.strip(b" \t").decode("latin-1")
+            if value.isprintable() and value.isascii():
+                return remember(self, line, ((usual[0], value), usual[1]))
         pair, problem = parse_field_line(line)
         if pair is None or problem is not None:
             return _ODD
-        remember(self._names, name, (pair[0], pair[0].lower()))
         return remember(self, line, (pair, pair[0].lower()))
 
 
