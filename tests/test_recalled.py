@@ -1,0 +1,72 @@
+"""Header sections that differ in little: what is known of one says nothing wrong about another."""
+
+import pytest
+
+from odata_batch import Limits
+
+from .helpers import CRLF, PART_HEAD, batch, checked_request, checked_response, member, part
+
+DELETE = b"DELETE x HTTP/1.1\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("second", "id", "slugs"),
+    [
+        (b"Content-ID: 2", "2", []),
+        (b"Content-ID: a b", "a b", ["id-syntax"]),
+        (b"Content-ID: ", None, ["content-id-empty"]),
+        (b"Content-ID: 2\r\n 3", "2 3", ["header-folded", "id-syntax"]),
+        (b"Content-ID: 2\r\nContent-ID: 2", "2", ["repeated-header-equal"]),
+        (b"Content-ID: \xe9", "\xe9", ["header-not-ascii", "id-syntax"]),
+        (b"X-Content-ID: 2", None, ["part-header-ignored"]),
+        (b"X: Content-ID: 2\r\nContent-ID: 3", "3", ["part-header-ignored"]),
+    ],
+)
+def test_a_head_with_an_odd_content_id_is_read_after_plain_ones(
+    second: bytes, id: str | None, slugs: list[str]
+) -> None:
+    lines = (b"Content-ID: 0", b"Content-ID: 1", second, second)
+    report = checked_request(batch(*[part(DELETE, head=PART_HEAD + x + CRLF) for x in lines]))
+    assert report.value is not None
+    operations = report.value.operations()
+    assert [each.id for each in operations] == ["0", "1", id, id]
+    found = [each.rule.slug for each in report.diagnostics if each.path == "items[2]"]
+    assert [slug.replace("part-", "").replace("header-", "") for slug in found] == [
+        slug.replace("part-", "").replace("header-", "") for slug in slugs
+    ]
+
+
+def change_set(head: bytes, name: bytes) -> bytes:
+    """Return a part with these lines in its header section, whose boundary has that name."""
+    content = member(DELETE, boundary=name) + b"--" + name + b"--" + CRLF
+    return part(content, head=head + CRLF)
+
+
+@pytest.mark.parametrize("line", [b"X: boundary=%s\r\n", b"X: 1; boundary=%s\r\nY: 1\r\n"])
+def test_what_looks_like_a_boundary_in_another_field_is_none(line: bytes) -> None:
+    field = b"Content-Type: multipart/mixed; Boundary=c"
+    report = checked_request(batch(*[change_set(line % x + field, b"c") for x in (b"c", b"d")]))
+    assert report.value is not None
+    assert len(report.value.operations()) == 2
+
+
+def test_boundaries_of_change_sets_may_be_quoted_or_not() -> None:
+    spelt = [(b"c", b"c"), (b"d", b"d"), (b'"e e"', b"e e"), (b"f; x=y", b"f"), (b"g", b"g")]
+    field = b"Content-Type: multipart/mixed; boundary="
+    report = checked_request(batch(*[change_set(field + x, name) for x, name in spelt]))
+    assert report.value is not None
+    assert len(report.value.operations()) == 5
+    assert {each.rule.slug for each in report.diagnostics} == {"duplicate-id-across-change-sets"}
+
+
+@pytest.mark.parametrize("most", [28, 100, 105, 160, 200, 210, 250])
+def test_sections_that_are_recalled_count(most: int) -> None:
+    message = b"HTTP/1.1 200 OK\r\nETag: 0123456789\r\n\r\n"
+    heads = [PART_HEAD + b"Content-ID: %d\r\n" % index for index in range(3)]
+    data = batch(*[part(message, head=head) for head in heads])
+    sizes = [size for head in heads for size in (len(head) - 2, 16)]
+    report = checked_response(data, limits=Limits(headers_total=most))
+    assert [each.rule.slug for each in report.diagnostics] == ["limit-exceeded"]
+    assert report.value is not None
+    read = sum(sum(sizes[: 2 * count]) <= most for count in (1, 2, 3))
+    assert len(report.value.items) == read
