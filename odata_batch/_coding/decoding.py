@@ -13,6 +13,7 @@ from odata_batch._checks.batch import Rules
 from odata_batch._checks.scope import Scope
 from odata_batch._coding.roles import REQUEST, RESPONSE, Role
 from odata_batch._coding.settings import Settings
+from odata_batch._model import values
 from odata_batch._model.dialect import Dialect, Format
 from odata_batch._model.findings import (
     DecodeError,
@@ -29,25 +30,15 @@ from odata_batch._model.headers import Headers
 from odata_batch._model.limits import DEFAULT_LIMITS, Limits
 from odata_batch._model.public import public
 from odata_batch._model.rules import Rule, Severity
-from odata_batch._model.values import (
-    Annotations,
-    BatchRequest,
-    BatchResponse,
-    HeadersLike,
-    Item,
-    RequestItem,
-    ResponseItem,
-    with_format,
-)
 from odata_batch._wire import multipart
 from odata_batch._wire.http import parse_message
 from odata_batch._wire.json import JsonDecoder
 from odata_batch._wire.sections import MediaType, SectionReader, parse_media_type
 from odata_batch.dialects import ODATA_4_01
 
-_Item = TypeVar("_Item", bound=Item)
+_Item = TypeVar("_Item", bound=values.Item)
 _Co = TypeVar("_Co", covariant=True)
-_Batch = TypeVar("_Batch", BatchRequest, BatchResponse)
+_Batch = TypeVar("_Batch", values.BatchRequest, values.BatchResponse)
 
 
 class _FormatDecoder(Protocol[_Co]):
@@ -56,7 +47,7 @@ class _FormatDecoder(Protocol[_Co]):
     format: Format
     truncated: bool
     """Whether the close delimiter was missing."""
-    annotations: Annotations
+    annotations: values.Annotations
     """What is beside the items."""
     next_link: str | None
     """The URL of the rest."""
@@ -80,7 +71,7 @@ class _Decoding(Generic[_Item]):
         role: Role[_Item],
         settings: Settings,
         content_type: str,
-        headers: HeadersLike,
+        headers: values.HeadersLike,
         findings: Findings,
     ) -> None:
         self.items: list[_Item] = []
@@ -211,30 +202,30 @@ class _Decoding(Generic[_Item]):
         self._findings(replace(diagnostic, path="headers"))
 
 
-def _request(decoding: _Decoding[RequestItem]) -> BatchRequest:
+def _request(decoding: _Decoding[values.RequestItem]) -> values.BatchRequest:
     decoder = decoding.decoder
-    batch = BatchRequest(
+    batch = values.BatchRequest(
         decoding.items,
         continue_on_error=decoding.continue_on_error,
         annotations=() if decoder is None else decoder.annotations,
     )
-    return with_format(batch, decoding.format)
+    return values.with_format(batch, decoding.format)
 
 
-def _response(decoding: _Decoding[ResponseItem]) -> BatchResponse:
+def _response(decoding: _Decoding[values.ResponseItem]) -> values.BatchResponse:
     decoder = decoding.decoder
     if decoder is None:
-        return BatchResponse(())
-    batch = BatchResponse(
+        return values.BatchResponse(())
+    batch = values.BatchResponse(
         decoding.items,
         next_link=decoder.next_link,
         truncated=decoder.truncated,
         annotations=decoder.annotations,
     )
-    return with_format(batch, decoder.format)
+    return values.with_format(batch, decoder.format)
 
 
-def _outer_headers(headers: HeadersLike, content_type: str) -> Headers:
+def _outer_headers(headers: values.HeadersLike, content_type: str) -> Headers:
     if not isinstance(content_type, str):
         raise TypeError(f"content_type is a str, not {type(content_type).__name__}")
     outer = Headers(headers)
@@ -263,7 +254,7 @@ class _Decoder(Generic[_Item]):
         role: Role[_Item],
         settings: Settings,
         content_type: str,
-        headers: HeadersLike,
+        headers: values.HeadersLike,
         report: Reporter | None,
     ) -> None:
         raise_from = Severity.WARNING if settings.strict else Severity.ERROR
@@ -323,7 +314,7 @@ class _Decoder(Generic[_Item]):
 
 
 @public
-class RequestDecoder(_Decoder[RequestItem]):
+class RequestDecoder(_Decoder[values.RequestItem]):
     """Decodes a batch request that arrives in chunks; sans-IO.
 
     The arguments are those of `decode_request`. A Content-Type from which no batch can be decoded
@@ -340,7 +331,7 @@ class RequestDecoder(_Decoder[RequestItem]):
         self,
         content_type: str,
         *,
-        headers: HeadersLike = (),
+        headers: values.HeadersLike = (),
         dialect: Dialect = ODATA_4_01,
         limits: Limits = DEFAULT_LIMITS,
         strict: bool = False,
@@ -350,13 +341,13 @@ class RequestDecoder(_Decoder[RequestItem]):
         super().__init__(REQUEST, settings, content_type, headers, report)
 
     @property
-    def result(self) -> BatchRequest:
+    def result(self) -> values.BatchRequest:
         """The whole batch; before `receive_eof` it is `RuntimeError`."""
         return _request(self._finished())
 
 
 @public
-class ResponseDecoder(_Decoder[ResponseItem]):
+class ResponseDecoder(_Decoder[values.ResponseItem]):
     """Decodes a batch response that arrives in chunks; sans-IO.
 
     The arguments are those of `decode_response`. A Content-Type from which no batch can be decoded
@@ -376,7 +367,7 @@ class ResponseDecoder(_Decoder[ResponseItem]):
         self,
         content_type: str,
         *,
-        headers: HeadersLike = (),
+        headers: values.HeadersLike = (),
         dialect: Dialect = ODATA_4_01,
         limits: Limits = DEFAULT_LIMITS,
         strict: bool = False,
@@ -386,7 +377,7 @@ class ResponseDecoder(_Decoder[ResponseItem]):
         super().__init__(RESPONSE, settings, content_type, headers, report)
 
     @property
-    def result(self) -> BatchResponse:
+    def result(self) -> values.BatchResponse:
         """The whole batch; before `receive_eof` it is `RuntimeError`."""
         return _response(self._finished())
 
@@ -395,8 +386,8 @@ class ResponseDecoder(_Decoder[ResponseItem]):
 
 
 def check_request(
-    settings: Settings, body: bytes, content_type: str, headers: HeadersLike
-) -> Report[BatchRequest]:
+    settings: Settings, body: bytes, content_type: str, headers: values.HeadersLike
+) -> Report[values.BatchRequest]:
     """Return what is wrong with a batch request, and what could be read."""
     return _check(REQUEST, _request, settings, body, content_type, headers)
 
@@ -405,15 +396,15 @@ def check_response(
     settings: Settings,
     body: bytes,
     content_type: str,
-    headers: HeadersLike,
-    request: BatchRequest | None = None,
+    headers: values.HeadersLike,
+    request: values.BatchRequest | None = None,
     request_format: Format | None = None,
-) -> Report[BatchResponse]:
+) -> Report[values.BatchResponse]:
     """Return what is wrong with a batch response, alone or as the answer to `request`."""
-    if request is not None and not isinstance(request, BatchRequest):
+    if request is not None and not isinstance(request, values.BatchRequest):
         raise TypeError(f"request is a BatchRequest, not {type(request).__name__}")
 
-    def check_pair(response: BatchResponse, scope: Scope) -> None:
+    def check_pair(response: values.BatchResponse, scope: Scope) -> None:
         if request is not None:
             pairs.check_pair(request, response, request_format or scope.format, scope)
 
@@ -432,7 +423,7 @@ def _check(
     settings: Settings,
     body: bytes,
     content_type: str,
-    headers: HeadersLike,
+    headers: values.HeadersLike,
     check_batch: Callable[[_Batch, Scope], None] = lambda batch, scope: None,
 ) -> Report[_Batch]:
     octets = _octets(body)
@@ -448,8 +439,8 @@ def _check(
     except Stop:
         complete = False
     value = None if decoding is None else result(decoding)
-    if isinstance(value, BatchResponse) and _may_lack_something(findings):
-        value = with_format(replace(value, truncated=True), value.format)
+    if isinstance(value, values.BatchResponse) and _may_lack_something(findings):
+        value = values.with_format(replace(value, truncated=True), value.format)
     diagnostics = tuple(findings.diagnostics)
     return Report(value, diagnostics, complete, findings.omitted, findings.worst)
 

@@ -16,54 +16,13 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Generic, NamedTuple, TypeVar
 
+from odata_batch._model import values
 from odata_batch._model.dialect import Format
 from odata_batch._model.findings import Diagnostic, Reporter, Stop, exceed, quote, stop
 from odata_batch._model.headers import Headers, folded, without
 from odata_batch._model.limits import Limits
 from odata_batch._model.rules import Rule, Severity
-from odata_batch._model.values import (
-    Annotations,
-    BatchRequest,
-    BatchResponse,
-    ChangeSet,
-    ChangeSetResponse,
-    Item,
-    Operation,
-    RequestItem,
-    ResponseItem,
-    operation_of,
-    place,
-    response_of,
-)
-from odata_batch._wire import grammar
-from odata_batch._wire.http import (
-    check_content_length,
-    judge_length,
-    parse_message,
-    parse_request_line,
-    parse_status_line,
-    serialize_request,
-    serialize_response,
-    split_head,
-)
-from odata_batch._wire.mime import (
-    Event,
-    Part,
-    PartSplitter,
-    close_delimiter,
-    delimiter,
-    join_parts,
-    split,
-)
-from odata_batch._wire.sections import (
-    MediaType,
-    Problem,
-    Section,
-    SectionReader,
-    parse_field_line,
-    parse_media_type,
-    remember,
-)
+from odata_batch._wire import grammar, http, mime, sections
 
 _Start = TypeVar("_Start")
 _Item = TypeVar("_Item")
@@ -74,30 +33,30 @@ class Role(Generic[_Start, _Item]):
     """What decoding a request and decoding a response do differently."""
 
     name: str
-    parse_line: Callable[[bytes, int, SectionReader], _Start | None]
+    parse_line: Callable[[bytes, int, sections.SectionReader], _Start | None]
     build: Callable[[_Start, Headers, bytes, str | None, int, bool], _Item]
     change_set: Callable[[list[_Item]], _Item]
     truncated: Rule
     unclosed: Rule
 
 
-REQUEST: Role[tuple[str, str], RequestItem] = Role(
+REQUEST: Role[tuple[str, str], values.RequestItem] = Role(
     name="request",
-    parse_line=parse_request_line,
-    build=lambda start, headers, body, id, position, id_in_message: operation_of(
+    parse_line=http.parse_request_line,
+    build=lambda start, headers, body, id, position, id_in_message: values.operation_of(
         start[0], start[1], headers, body, id, position=position, id_in_message=id_in_message
     ),
-    change_set=ChangeSet,
+    change_set=values.ChangeSet,
     truncated=Rule.TRUNCATED,
     unclosed=Rule.TRUNCATED,
 )
-RESPONSE: Role[tuple[int, str], ResponseItem] = Role(
+RESPONSE: Role[tuple[int, str], values.ResponseItem] = Role(
     name="response",
-    parse_line=parse_status_line,
-    build=lambda start, headers, body, id, position, id_in_message: response_of(
+    parse_line=http.parse_status_line,
+    build=lambda start, headers, body, id, position, id_in_message: values.response_of(
         start[0], headers, body, id, start[1], position=position, id_in_message=id_in_message
     ),
-    change_set=ChangeSetResponse,
+    change_set=values.ChangeSetResponse,
     truncated=Rule.TRUNCATED_RESPONSE,
     unclosed=Rule.CHANGE_SET_UNCLOSED,
 )
@@ -124,10 +83,10 @@ _IDENTITY_ENCODINGS = frozenset(("7bit", "8bit", "binary"))
 class _Head(NamedTuple):
     """What the header section of a part says; its findings are about the part as a whole."""
 
-    section: Section
-    findings: tuple[Problem, ...]
-    media_type: MediaType | None
-    type_findings: tuple[Problem, ...]
+    section: sections.Section
+    findings: tuple[sections.Problem, ...]
+    media_type: sections.MediaType | None
+    type_findings: tuple[sections.Problem, ...]
     assumed: str | None
     """What was found in place of a media type, where the content decides what it is."""
     coding: str | None
@@ -135,7 +94,7 @@ class _Head(NamedTuple):
     def with_boundary(self, boundary: str) -> _Head:
         """Return the head of another change set, whose boundary is this one."""
         assert self.media_type is not None  # that is what has a boundary
-        media_type = MediaType(self.media_type.name, (("boundary", boundary),), ())
+        media_type = sections.MediaType(self.media_type.name, (("boundary", boundary),), ())
         return self._replace(media_type=media_type)
 
 
@@ -143,7 +102,7 @@ class MultipartDecoder(Generic[_Start, _Item]):
     """Decodes a multipart batch that arrives in chunks; each iterator must be used up."""
 
     format: Format = "multipart"
-    annotations: Annotations = ()
+    annotations: values.Annotations = ()
     next_link: str | None = None
 
     def __init__(
@@ -162,11 +121,11 @@ class MultipartDecoder(Generic[_Start, _Item]):
         self._parts = 0
         self._end = position
         self._boundary = boundary
-        self._reader = SectionReader(limits, self._report)
+        self._reader = sections.SectionReader(limits, self._report)
         self._heads: dict[tuple[bytes, bytes, bytes], _Head] = {}
         # A head that is no longer exceeds no limit that another with the same fields keeps.
         self._short = min(limits.field_line, limits.header_section)
-        self._splitter = PartSplitter(boundary, limits, limits.operations, position=position)
+        self._splitter = mime.PartSplitter(boundary, limits, limits.operations, position=position)
 
     def receive_data(self, data: bytes) -> Iterator[tuple[int, _Item]]:
         """Take the next octets and yield the items that they complete, with their indexes."""
@@ -182,7 +141,7 @@ class MultipartDecoder(Generic[_Start, _Item]):
             message = f"the {self._role.name} ends without {expected}"
             self._say(self._role.truncated, message, self._end)
 
-    def _read_all(self, events: list[Event]) -> Iterator[tuple[int, _Item]]:
+    def _read_all(self, events: list[mime.Event]) -> Iterator[tuple[int, _Item]]:
         line_end = self._splitter.line_end or b"\r\n"
         for event in events:
             if isinstance(event, Diagnostic):
@@ -221,7 +180,9 @@ class MultipartDecoder(Generic[_Start, _Item]):
 
     # -- one part --
 
-    def _read_part(self, part: Part, depth: int, line_end: bytes, boundary: bytes) -> _Item | None:
+    def _read_part(
+        self, part: mime.Part, depth: int, line_end: bytes, boundary: bytes
+    ) -> _Item | None:
         found = self._read_head(part, line_end, boundary)
         if found is None:
             return None
@@ -253,7 +214,7 @@ class MultipartDecoder(Generic[_Start, _Item]):
         return self._read_message(content, position, part, id, line_end)
 
     def _read_head(
-        self, part: Part, line_end: bytes, boundary: bytes
+        self, part: mime.Part, line_end: bytes, boundary: bytes
     ) -> tuple[_Head, str | None, bytes] | None:
         """Return what the header section of a part says, its Content-ID, and the content.
 
@@ -261,7 +222,7 @@ class MultipartDecoder(Generic[_Start, _Item]):
         cut out before they are looked up. One that was read without a finding tells of all with
         another plain value.
         """
-        found = split_head(part.content, line_end)
+        found = http.split_head(part.content, line_end)
         section, content = found or (b"", b"")
         before, name, rest = section.partition(b"Content-ID: ")
         if not name:
@@ -283,11 +244,11 @@ class MultipartDecoder(Generic[_Start, _Item]):
         read = self._reader.read(section, part.position, line_end, Rule.PART_HEADER_FOLDED)
         head = self._judge_head(read)
         if not read.findings and _is_cut(head, before, name, value):
-            remember(self._heads, (before, name, after), head)
+            sections.remember(self._heads, (before, name, after), head)
         return head, read.id, content
 
     def _is_no_head(
-        self, found: tuple[bytes, bytes] | None, part: Part, line_end: bytes, boundary: bytes
+        self, found: tuple[bytes, bytes] | None, part: mime.Part, line_end: bytes, boundary: bytes
     ) -> bool:
         """Tell whether what a part begins with cannot be read as its header section."""
         first = _first_line(part.content)
@@ -309,7 +270,7 @@ class MultipartDecoder(Generic[_Start, _Item]):
         self._say(rule, message, part.position)
         return True
 
-    def _judge_head(self, section: Section) -> _Head:
+    def _judge_head(self, section: sections.Section) -> _Head:
         fields = folded(section.headers)
         findings = [
             (Rule.PART_HEADER_IGNORED, f"found the part header {quote(name)}; it is not kept")
@@ -325,7 +286,7 @@ class MultipartDecoder(Generic[_Start, _Item]):
         head = _Head(section, tuple(findings), None, (), None, coding)
         if text is None:
             return head._replace(assumed="the part has no Content-Type")
-        media_type = parse_media_type(text)
+        media_type = sections.parse_media_type(text)
         if media_type.name == "message/http":
             return head._replace(assumed=f"found {quote(text)}")
         multipart = media_type.name.startswith("multipart/")
@@ -339,15 +300,15 @@ class MultipartDecoder(Generic[_Start, _Item]):
             problems += ((Rule.MESSAGE_TYPE, message),)
         return head._replace(media_type=media_type, type_findings=problems)
 
-    def _check_length(self, length: str, content: bytes, part: Part) -> None:
-        rule = judge_length(length, content, part.delimiter_length)
+    def _check_length(self, length: str, content: bytes, part: mime.Part) -> None:
+        rule = http.judge_length(length, content, part.delimiter_length)
         if rule is None or rule.severity is not Severity.ERROR:
             rule = Rule.PART_CONTENT_LENGTH
         message = f"Content-Length of the part is {quote(length)}, "
         message += f"its content has {len(content)} octets"
         self._say(rule, message, part.position)
 
-    def _assumed_type(self, found: str, content: bytes, position: int) -> MediaType | None:
+    def _assumed_type(self, found: str, content: bytes, position: int) -> sections.MediaType | None:
         if not _is_start_line(_first_line(content.lstrip(b"\r\n"))):
             message = f"{found}, expected application/http or multipart/mixed"
             self._say(Rule.PART_CONTENT_TYPE, message, position)
@@ -376,14 +337,16 @@ class MultipartDecoder(Generic[_Start, _Item]):
     # -- an operation or a response --
 
     def _read_message(
-        self, content: bytes, position: int, part: Part, outer: str | None, line_end: bytes
+        self, content: bytes, position: int, part: mime.Part, outer: str | None, line_end: bytes
     ) -> _Item | None:
-        message = parse_message(content, position, line_end, self._reader, self._role.parse_line)
+        message = http.parse_message(
+            content, position, line_end, self._reader, self._role.parse_line
+        )
         if message is None:
             return None
         start, fields, body, body_position = message
         if fields.length is not None and fields.length != str(len(body)):
-            check_content_length(
+            http.check_content_length(
                 fields.length, body, body_position, part.delimiter_length, self._reader
             )
         id, headers = outer, fields.headers
@@ -418,7 +381,7 @@ class MultipartDecoder(Generic[_Start, _Item]):
 
     def _read_change_set(
         self,
-        part: Part,
+        part: mime.Part,
         head: _Head,
         id: str | None,
         depth: int,
@@ -441,11 +404,11 @@ class MultipartDecoder(Generic[_Start, _Item]):
                 raise
             return None
         item = self._role.change_set(items)
-        place(item, part.position, False)
+        values.place(item, part.position, False)
         return item
 
     def _check_change_set_head(
-        self, head: _Head, media_type: MediaType, id: str | None, position: int
+        self, head: _Head, media_type: sections.MediaType, id: str | None, position: int
     ) -> None:
         if media_type.name != "multipart/mixed":
             message = f"found {quote(media_type.name)}, expected multipart/mixed"
@@ -459,7 +422,7 @@ class MultipartDecoder(Generic[_Start, _Item]):
             message = f"the change set has Content-ID {quote(ids)}; not kept"
             self._say(Rule.CONTENT_ID_ON_CHANGE_SET, message, position)
 
-    def _check_boundary(self, boundary: bytes, outer: bytes, part: Part) -> None:
+    def _check_boundary(self, boundary: bytes, outer: bytes, part: mime.Part) -> None:
         if boundary == outer:
             message = f"the boundary {quote(boundary)} is that of the enclosing multipart"
             self._say(Rule.BOUNDARY_REUSED, message, part.position)
@@ -471,10 +434,12 @@ class MultipartDecoder(Generic[_Start, _Item]):
             self._say(Rule.DELIMITER_LOOKALIKE, message, part.lookalike)
 
     def _split_change_set(
-        self, part: Part, boundary: bytes, depth: int, line_end: bytes
+        self, part: mime.Part, boundary: bytes, depth: int, line_end: bytes
     ) -> list[_Item]:
         most = self._limits.change_set_operations
-        events, closed = split(part.content, boundary, self._limits, most, part.position, line_end)
+        events, closed = mime.split(
+            part.content, boundary, self._limits, most, part.position, line_end
+        )
         items: list[_Item] = []
         index = -1
         for event in events:
@@ -526,9 +491,11 @@ def _first_line(content: bytes) -> bytes:
 def _declares(head: bytes, boundary: bytes, line_end: bytes) -> bool:
     """Tell whether one of the field lines declares this boundary."""
     for line in head[:_LONGEST_LOOK].split(line_end):
-        field, _ = parse_field_line(line)
+        field, _ = sections.parse_field_line(line)
         if field is not None and field[0].lower() == "content-type":
-            return parse_media_type(field[1]).parameter("boundary") == boundary.decode("ascii")
+            return sections.parse_media_type(field[1]).parameter("boundary") == boundary.decode(
+                "ascii"
+            )
     return False
 
 
@@ -543,7 +510,7 @@ def _is_start_line(line: bytes) -> bool:
     return grammar.REQUEST_LINE_LIKE.fullmatch(line) is not None
 
 
-_APPLICATION_HTTP = parse_media_type("application/http")
+_APPLICATION_HTTP = sections.parse_media_type("application/http")
 
 
 def _from_base64(content: bytes) -> bytes | None:
@@ -554,15 +521,17 @@ def _from_base64(content: bytes) -> bytes | None:
         return None
 
 
-def boundary_of(media_type: MediaType, limits: Limits, report: Reporter, position: int) -> bytes:
+def boundary_of(
+    media_type: sections.MediaType, limits: Limits, report: Reporter, position: int
+) -> bytes:
     """Return the boundary parameter (RFC 2046, 5.1.1), or stop if there is none to be used."""
-    values = [value for name, value in media_type.parameters if name == "boundary"]
-    if not values or not values[0]:
-        message = "multipart without boundary parameter" if not values else "boundary is empty"
+    given = [value for name, value in media_type.parameters if name == "boundary"]
+    if not given or not given[0]:
+        message = "multipart without boundary parameter" if not given else "boundary is empty"
         stop(report, Diagnostic(Rule.BOUNDARY_MISSING, message, position))
-    boundary = values[0]
-    if any(value != boundary for value in values):
-        message = f"found boundaries {quote(values[0])} and {quote(values[-1])}"
+    boundary = given[0]
+    if any(value != boundary for value in given):
+        message = f"found boundaries {quote(given[0])} and {quote(given[-1])}"
         stop(report, Diagnostic(Rule.BOUNDARY_CONFLICT, message, position))
     for name, value in media_type.parameters:
         # RFC 2231, 3 and 4: to some readers these spell a boundary, too.
@@ -571,8 +540,8 @@ def boundary_of(media_type: MediaType, limits: Limits, report: Reporter, positio
                 f"found the parameters boundary and {name}, {quote(boundary)} and {quote(value)}"
             )
             stop(report, Diagnostic(Rule.BOUNDARY_CONFLICT, message, position))
-    if len(values) > 1:
-        message = f"boundary {quote(boundary)} is given {len(values)} times"
+    if len(given) > 1:
+        message = f"boundary {quote(boundary)} is given {len(given)} times"
         report(Diagnostic(Rule.BOUNDARY_REPEATED, message, position))
     if not boundary.isascii() or not boundary.isprintable():
         message = f"boundary {quote(boundary)} is not printable US-ASCII"
@@ -595,29 +564,29 @@ class Checker:
         self._report = report
         self._items = 0
 
-    def check_batch(self, batch: BatchRequest | BatchResponse, items: int) -> None:
+    def check_batch(self, batch: values.BatchRequest | values.BatchResponse, items: int) -> None:
         """Check the members beside the items, whose number is given."""
         if not items:
             message = "a multipart batch has at least one item"
             self._report(Diagnostic(Rule.NO_PARTS, message))
         lost = [f"the annotation {quote(name)}" for name, _ in batch.annotations]
-        if isinstance(batch, BatchResponse):
+        if isinstance(batch, values.BatchResponse):
             lost += ["next_link"] if batch.next_link is not None else []
             lost += ["truncated"] if batch.truncated else []
         self._refuse(lost, None, ())
 
-    def check(self, item: Item) -> None:
+    def check(self, item: values.Item) -> None:
         """Check the next item."""
         self._check(item, (self._items,))
         self._items += 1
 
-    def _check(self, item: Item, path: tuple[int, ...]) -> None:
-        if isinstance(item, ChangeSet | ChangeSetResponse):
+    def _check(self, item: values.Item, path: tuple[int, ...]) -> None:
+        if isinstance(item, values.ChangeSet | values.ChangeSetResponse):
             for index, inner in enumerate(item.items):
                 self._check(inner, (*path, index))
             return
         lost = [f"the annotation {quote(name)}" for name, _ in item.annotations]
-        if isinstance(item, Operation):
+        if isinstance(item, values.Operation):
             lost += ["depends_on"] if item.depends_on else []
             lost += ["condition"] if item.condition is not None else []
         self._refuse(lost, item.position, path)
@@ -668,38 +637,38 @@ class MultipartEncoder:
         quoted = boundary if grammar.TOKEN.fullmatch(boundary) else f'"{boundary}"'
         return f"multipart/mixed; boundary={quoted}"
 
-    def send(self, item: Item) -> bytes:
+    def send(self, item: values.Item) -> bytes:
         """Return the octets of the item, its delimiter in front."""
         part = self._part(item)
         self._refuse_if_in([part])
-        return b"".join((delimiter(self._boundary.encode("ascii")), part, b"\r\n"))
+        return b"".join((mime.delimiter(self._boundary.encode("ascii")), part, b"\r\n"))
 
-    def close(self, annotations: Annotations, next_link: str | None) -> bytes:
+    def close(self, annotations: values.Annotations, next_link: str | None) -> bytes:
         """Return the close delimiter; multipart has no place for what is given."""
-        return close_delimiter(self._boundary.encode("ascii"))
+        return mime.close_delimiter(self._boundary.encode("ascii"))
 
     def whole(
-        self, items: Iterable[Item], annotations: Annotations, next_link: str | None
+        self, items: Iterable[values.Item], annotations: values.Annotations, next_link: str | None
     ) -> bytes:
         """Return the octets of the batch; a random boundary is chosen to suit the content."""
         parts = [self._part(item) for item in items]
         if self._given is None:
             self._boundary = self._absent(self._random("batch"), parts)
         self._refuse_if_in(parts)
-        return join_parts(parts, self._boundary.encode("ascii"))
+        return mime.join_parts(parts, self._boundary.encode("ascii"))
 
-    def _part(self, item: Item) -> bytes:
-        if isinstance(item, ChangeSet | ChangeSetResponse):
+    def _part(self, item: values.Item) -> bytes:
+        if isinstance(item, values.ChangeSet | values.ChangeSetResponse):
             return self._change_set([self._part(inner) for inner in item.items])
         headers = item.headers
         part_id = item.id
         if item.id_in_message and item.id is not None:
             headers = Headers((*headers.pairs, ("Content-ID", item.id)))
             part_id = None
-        if isinstance(item, Operation):
-            message = serialize_request(item.method, item.url, headers, item.body)
+        if isinstance(item, values.Operation):
+            message = http.serialize_request(item.method, item.url, headers, item.body)
         else:
-            message = serialize_response(item.status, item.reason, headers, item.body)
+            message = http.serialize_response(item.status, item.reason, headers, item.body)
         head = _part_head(part_id)
         self.headers_total += len(head) + len(message) - len(item.body)
         return head + message
@@ -709,7 +678,7 @@ class MultipartEncoder:
         self._change_sets += 1
         head = f"Content-Type: multipart/mixed; boundary={boundary}\r\n\r\n".encode("ascii")
         self.headers_total += len(head)
-        return head + join_parts(parts, boundary.encode("ascii"))
+        return head + mime.join_parts(parts, boundary.encode("ascii"))
 
     def _inner_boundaries(self) -> Iterator[str]:
         if self._given is None:
