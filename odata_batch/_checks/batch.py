@@ -9,7 +9,7 @@ end. All work is linear in the number of operations and dependencies.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from odata_batch._checks import messages
 from odata_batch._checks.scope import Scope
@@ -95,16 +95,6 @@ class Rules(Protocol[_Contra]):
         """Check what needs the whole batch."""
 
 
-class _Pending(NamedTuple):
-    """A name that was not known when it was used, and what used it, in words."""
-
-    name: str
-    use: str
-    source: int
-    indexes: tuple[int, ...]
-    unknown: Rule
-
-
 class RequestRules:
     """Applies the rules to the items of one batch request, in order."""
 
@@ -119,7 +109,9 @@ class RequestRules:
         self._ids: dict[str, str] = {}
         self._groups: set[str] = set()
         self._dependencies = 0
-        self._pending: list[_Pending] = []
+        # Names that were not known when they were used: the rule if they stay so, the name, what
+        # used it in words, the operation and its indexes
+        self._pending: list[tuple[Rule, str, str, int, tuple[int, ...]]] = []
         severity = dict(scope.dialect.severities).get(Rule.REFERENCE_ACROSS_CHANGE_SETS)
         # Where it is more than a note, a reference stays in its change set and leads to a member.
         self._within_change_sets = severity is not None and severity > Severity.NOTE
@@ -149,17 +141,16 @@ class RequestRules:
     def finish(self) -> None:
         """Report the names that the whole batch does not hold, or only further on."""
         names = self._names
-        for pending in self._pending:
-            self._place.item = names.operations[pending.source]
-            self._place.indexes = pending.indexes
-            target = names.find(pending.name, names.item_of[pending.source])
-            is_dependency = pending.unknown is Rule.DEPENDS_ON_UNKNOWN
-            is_group = is_dependency and names.group(pending.name) is not None
+        for unknown, name, use, source, indexes in self._pending:
+            self._place.item, self._place.indexes = names.operations[source], indexes
+            target = names.find(name, names.item_of[source])
+            is_dependency = unknown is Rule.DEPENDS_ON_UNKNOWN
+            is_group = is_dependency and names.group(name) is not None
             if target is None and not is_group:
-                self._say(pending.unknown, f"{pending.use}, which no request has as its id")
-            elif target is None or not self._comes_before(target, pending.source):
+                self._say(unknown, f"{use}, which no request has as its id")
+            elif target is None or not self._comes_before(target, source):
                 rule = Rule.DEPENDS_ON_FORWARD if is_dependency else Rule.REFERENCE_FORWARD
-                self._say(rule, f"{pending.use}, which comes later in the batch")
+                self._say(rule, f"{use}, which comes later in the batch")
         # Where everything refers backward there is no circle, so few batches come here.
         for cycle in names.cycles() if self._pending else ():
             if len(cycle) > 1:
@@ -213,12 +204,11 @@ class RequestRules:
     def _check_id(self, id: str, source: int) -> None:
         """Compare an identifier with those before it that are spelt alike, and with groups."""
         names, dialect = self._names, self._scope.dialect
-        named = names.named(id)
-        first = self._known(id, source) if len(named) > 1 else None
-        if first is None and named[0] < source:
-            first = named[0]
+        first = self._known(id, source)
+        if first is None:
+            first = names.named(id)[0]
         group = names.group(id)
-        if first is not None and names.operations[first].id == id:
+        if first < source and names.operations[first].id == id:
             position = names.operations[first].position
             where = "" if position is None else f", first at byte {position}"
             sets = {names.change_set(first), names.change_set(source)}
@@ -255,9 +245,8 @@ class RequestRules:
                 continue
             elif (target := self._known(name, source)) is None:
                 use = f"{_name_of(item)} depends on {quote(name)}"
-                self._pending.append(
-                    _Pending(name, use, source, self._place.indexes, Rule.DEPENDS_ON_UNKNOWN)
-                )
+                pending = (Rule.DEPENDS_ON_UNKNOWN, name, use, source, self._place.indexes)
+                self._pending.append(pending)
             elif names.item_of[target] != names.item_of[source]:
                 needed = names.group_of(target)
                 if needed is not None and names.key(needed) not in depends_on:
@@ -286,9 +275,8 @@ class RequestRules:
             self._say(Rule.REFERENCE_DEPENDENCY_MISSING, f"{use}, dependsOn does not name it")
         target = self._known(name, source)
         if target is None:
-            self._pending.append(
-                _Pending(name, use, source, self._place.indexes, Rule.REFERENCE_UNKNOWN)
-            )
+            pending = (Rule.REFERENCE_UNKNOWN, name, use, source, self._place.indexes)
+            self._pending.append(pending)
             return
         if self._scope.format == "multipart":
             change_set = names.change_set(target)
@@ -316,8 +304,7 @@ class RequestRules:
                 self._say(Rule.CONDITION_DEPENDENCY_MISSING, message)
 
     def _is_named(self, name: str, item: Operation) -> bool:
-        key = self._names.key
-        return name in item.depends_on or key(name) in map(key, item.depends_on)
+        return self._names.key(name) in map(self._names.key, item.depends_on)
 
 
 def _circle(operations: Sequence[Operation]) -> str:

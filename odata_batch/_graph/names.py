@@ -117,9 +117,7 @@ class Names:
 
     def find(self, id: str, item: int) -> int | None:
         """Return the operation that an operation of this item means by an identifier."""
-        found = self.named(id)
-        if len(found) > 1:
-            found = self.within(id, self.members[item]) or found
+        found = self.within(id, self.members[item]) or self.named(id)
         return found[0] if found else None
 
     def group(self, name: str) -> int | None:
