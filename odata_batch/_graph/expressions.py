@@ -143,8 +143,11 @@ def _references_in_body(operation: Operation, dialect: Dialect) -> list[tuple[st
 
     Member names are no strings here. A body that cannot be read as JSON has none.
     """
-    # Most bodies have no string that begins with a dollar sign, in either spelling.
+    # Most bodies have no string that begins with a dollar sign, in either spelling; to look for one
+    # octet takes a fraction of the time.
     body = operation.body
+    if b"$" not in body and b"\\" not in body:
+        return []
     if b'"$' not in body and b'"\\u0024' not in body:
         return []
     content_type = operation.headers.get("content-type")

@@ -160,13 +160,15 @@ class Names:
         """
         found = []
         for source, operation in enumerate(self.operations):
+            # Most operations of most batches depend on nothing.
+            if not operation.depends_on and "$" not in operation.url:
+                if not expressions.may_refer_outside_url(operation):
+                    continue
             item = self.item_of[source]
             for name in dict.fromkeys(operation.depends_on):
                 group = self._group_node(name)
                 target = self.find(name, item) if group is None else group
                 found.append(Edge(source=source, name=name, place="depends_on", target=target))
-            if "$" not in operation.url and not expressions.may_refer_outside_url(operation):
-                continue
             references = expressions.references_outside_body(operation, self.dialect)
             for name, place in dict.fromkeys((each.id, each.place) for each in references):
                 target = self.find(name, item)
