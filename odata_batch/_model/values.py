@@ -4,14 +4,11 @@ The values are the objects of the OData JSON batch format (OData JSON, 19) in sn
 batches map onto them. They are frozen and hold only immutable things, so they can be hashed,
 pickled, copied and shared between threads. `==` compares meaning: places and reason phrases take no
 part in it.
-
-Why this long: the constructors are written out, so that a type checker sees what they take and
-attributes show what they became.
 """
 
 import json as _json
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, TypeAlias, TypeVar
 
 from odata_batch._model.dialect import Format
@@ -28,9 +25,31 @@ _NO_HEADERS = Headers()
 _put = object.__setattr__
 
 
+class _CutBody(bytes):
+    """A body whose `repr` shows its beginning."""
+
+    def __repr__(self) -> str:
+        return f"{self[:60]!r}... ({len(self)} bytes)"
+
+
+class _Shown:
+    """A value that `str` shows like `repr`, its long bodies cut."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return repr(_cut(self))
+
+
+def _cut(value: Any) -> Any:
+    if isinstance(value, Operation | OperationResponse | Payload):
+        return value if len(value.body) <= 60 else replace(value, body=_CutBody(value.body))
+    return replace(value, items=tuple(map(_cut, value.items)))
+
+
 @public
 @dataclass(frozen=True, slots=True, init=False)
-class Operation:
+class Operation(_Shown):
     """One individual request of a batch (OData Protocol, 11.7.2).
 
     A wrong type raises `TypeError` here; what the standard forbids is found by `encode_request`.
@@ -100,8 +119,7 @@ class Operation:
         >>> Operation.get("People").method
         'GET'
         """
-        headers, body = _content(headers, json, body)
-        return cls("GET", url, headers, body, id=id, depends_on=depends_on)
+        return cls("GET", url, *_content(headers, json, body), id=id, depends_on=depends_on)
 
     @classmethod
     def post(
@@ -115,8 +133,7 @@ class Operation:
         depends_on: Iterable[str] = (),
     ) -> "Operation":
         """Return a POST request; see `patch` for `json` and `body`."""
-        headers, body = _content(headers, json, body)
-        return cls("POST", url, headers, body, id=id, depends_on=depends_on)
+        return cls("POST", url, *_content(headers, json, body), id=id, depends_on=depends_on)
 
     @classmethod
     def patch(
@@ -138,8 +155,7 @@ class Operation:
         >>> Operation.patch("People(1)", json={"Name": "Ann"}).headers["content-type"]
         'application/json'
         """
-        headers, body = _content(headers, json, body)
-        return cls("PATCH", url, headers, body, id=id, depends_on=depends_on)
+        return cls("PATCH", url, *_content(headers, json, body), id=id, depends_on=depends_on)
 
     @classmethod
     def put(
@@ -153,8 +169,7 @@ class Operation:
         depends_on: Iterable[str] = (),
     ) -> "Operation":
         """Return a PUT request; see `patch` for `json` and `body`."""
-        headers, body = _content(headers, json, body)
-        return cls("PUT", url, headers, body, id=id, depends_on=depends_on)
+        return cls("PUT", url, *_content(headers, json, body), id=id, depends_on=depends_on)
 
     @classmethod
     def delete(
@@ -172,8 +187,7 @@ class Operation:
         >>> Operation.delete("People(1)").method
         'DELETE'
         """
-        headers, body = _content(headers, json, body)
-        return cls("DELETE", url, headers, body, id=id, depends_on=depends_on)
+        return cls("DELETE", url, *_content(headers, json, body), id=id, depends_on=depends_on)
 
     def json(self) -> Any:
         """Return the body, parsed as JSON; `DecodeError` if it is not a JSON text in UTF-8.
@@ -195,13 +209,10 @@ class Operation:
             raise RuntimeError("an operation without id cannot be referred to; give it one")
         return f"${self.id}/{path}" if path else f"${self.id}"
 
-    def __str__(self) -> str:
-        return repr(_cut(self))
-
 
 @public
 @dataclass(frozen=True, slots=True, init=False)
-class ChangeSet:
+class ChangeSet(_Shown):
     """Operations that succeed or fail together: a change set or, in JSON, an atomicity group.
 
     >>> ChangeSet([Operation.delete("People(1)", id="1")]).operations()[0].url
@@ -224,13 +235,10 @@ class ChangeSet:
         """Return all operations in order, those of nested change sets included."""
         return tuple(leaves(self.items))
 
-    def __str__(self) -> str:
-        return repr(_cut(self))
-
 
 @public
 @dataclass(frozen=True, slots=True, init=False)
-class BatchRequest:
+class BatchRequest(_Shown):
     """A batch request: operations and change sets in order (OData Protocol, 11.7).
 
     >>> batch = BatchRequest([Operation.get("People"), ChangeSet([Operation.delete("People(1)")])])
@@ -284,13 +292,10 @@ class BatchRequest:
         """Return all operations in order, those of change sets included."""
         return tuple(leaves(self.items))
 
-    def __str__(self) -> str:
-        return repr(_cut(self))
-
 
 @public
 @dataclass(frozen=True, slots=True, init=False)
-class OperationResponse:
+class OperationResponse(_Shown):
     """The response to one individual request (OData Protocol, 11.7.7.5).
 
     >>> OperationResponse(404, {"Content-Type": "text/plain"}, b"gone", id="1").ok
@@ -344,13 +349,10 @@ class OperationResponse:
         """Return the body, parsed as JSON; `DecodeError` if it is not a JSON text in UTF-8."""
         return _parsed(self.body)
 
-    def __str__(self) -> str:
-        return repr(_cut(self))
-
 
 @public
 @dataclass(frozen=True, slots=True, init=False)
-class ChangeSetResponse:
+class ChangeSetResponse(_Shown):
     """The responses to the operations of a change set that succeeded, in any order.
 
     A change set that failed is answered by a single `OperationResponse` in its place.
@@ -377,13 +379,10 @@ class ChangeSetResponse:
         """Return all responses in order, those of nested change sets included."""
         return tuple(leaves(self.items))
 
-    def __str__(self) -> str:
-        return repr(_cut(self))
-
 
 @public
 @dataclass(frozen=True, slots=True, init=False)
-class BatchResponse:
+class BatchResponse(_Shown):
     """A batch response: responses to operations and change sets (OData Protocol, 11.7.7.5).
 
     >>> BatchResponse([OperationResponse(200)]).responses()[0].ok
@@ -420,13 +419,10 @@ class BatchResponse:
         """Return all responses in order, those of change sets included."""
         return tuple(leaves(self.items))
 
-    def __str__(self) -> str:
-        return repr(_cut(self))
-
 
 @public
 @dataclass(frozen=True, slots=True, init=False)
-class Payload:
+class Payload(_Shown):
     """What an encoder made: the body of an HTTP message, and the header fields to send with it.
 
     >>> Payload(b"{}", Headers({"Content-Type": "application/json"})).content_type
@@ -447,9 +443,6 @@ class Payload:
         """The Content-Type, which names the boundary of a multipart body."""
         return self.headers["Content-Type"]
 
-    def __str__(self) -> str:
-        return repr(_cut(self))
-
 
 RequestItem: TypeAlias = Operation | ChangeSet
 ResponseItem: TypeAlias = OperationResponse | ChangeSetResponse
@@ -458,6 +451,16 @@ Item: TypeAlias = RequestItem | ResponseItem
 _Placed = TypeVar("_Placed", Operation, OperationResponse, ChangeSet, ChangeSetResponse)
 _Batch = TypeVar("_Batch", BatchRequest, BatchResponse)
 _Kind = TypeVar("_Kind")
+
+
+def _setters(kind: type) -> Iterator[Callable[[object, object], None]]:
+    """Yield what sets each field of a frozen value; to set it by name takes a third longer."""
+    return (getattr(kind, each.name).__set__ for each in fields(kind))
+
+
+# In the order of the fields, each by a letter: where it is called, the name of the field follows.
+_m, _u, _h, _b, _i, _d, _c, _a, _p, _q = _setters(Operation)
+_rs, _rh, _rb, _ri, _rr, _ra, _rp, _rq = _setters(OperationResponse)
 
 
 def operation_of(
@@ -475,16 +478,16 @@ def operation_of(
 ) -> Operation:
     """Return the operation that a decoder has read, whose types are known to be right."""
     item = Operation.__new__(Operation)
-    _put(item, "method", method)
-    _put(item, "url", url)
-    _put(item, "headers", headers)
-    _put(item, "body", body)
-    _put(item, "id", id)
-    _put(item, "depends_on", depends_on)
-    _put(item, "condition", condition)
-    _put(item, "annotations", annotations)
-    _put(item, "position", position)
-    _put(item, "id_in_message", id_in_message)
+    _m(item, method)
+    _u(item, url)
+    _h(item, headers)
+    _b(item, body)
+    _i(item, id)
+    _d(item, depends_on)
+    _c(item, condition)
+    _a(item, annotations)
+    _p(item, position)
+    _q(item, id_in_message)
     return item
 
 
@@ -501,14 +504,14 @@ def response_of(
 ) -> OperationResponse:
     """Return the response that a decoder has read, whose types are known to be right."""
     item = OperationResponse.__new__(OperationResponse)
-    _put(item, "status", status)
-    _put(item, "headers", headers)
-    _put(item, "body", body)
-    _put(item, "id", id)
-    _put(item, "reason", reason)
-    _put(item, "annotations", annotations)
-    _put(item, "position", position)
-    _put(item, "id_in_message", id_in_message)
+    _rs(item, status)
+    _rh(item, headers)
+    _rb(item, body)
+    _ri(item, id)
+    _rr(item, reason)
+    _ra(item, annotations)
+    _rp(item, position)
+    _rq(item, id_in_message)
     return item
 
 
@@ -553,16 +556,15 @@ def _strings(values: Iterable[str]) -> tuple[str, ...]:
     return tuple(_checked(value, str, "entry of depends_on") for value in values)
 
 
-def _annotations(values: Iterable[tuple[str, bytes]]) -> Annotations:
-    return tuple(map(_annotation, values))
-
-
-def _annotation(entry: object) -> tuple[str, bytes]:
-    if isinstance(entry, tuple | list) and len(entry) == 2:
-        name, value = entry
-        if isinstance(name, str) and isinstance(value, bytes):
-            return name, value
-    raise TypeError(f"an annotation is a pair of str and bytes, not {entry!r:.60}")
+def _annotations(values: Iterable[object]) -> Annotations:
+    entries = []
+    for entry in values:
+        match entry:
+            case (str(name), bytes(value)):
+                entries.append((name, value))
+            case _:
+                raise TypeError(f"an annotation is a pair of str and bytes, not {entry!r:.60}")
+    return tuple(entries)
 
 
 def _items(values: Iterable[object], kinds: tuple[type, type]) -> tuple[object, ...]:
@@ -608,17 +610,3 @@ def _parsed(body: bytes) -> Any:
     except (ValueError, RecursionError) as error:
         message = f"the body {quote(body)} cannot be read as JSON: {error}"
         raise DecodeError(Diagnostic(Rule.JSON_SYNTAX, message)) from None
-
-
-class _CutBody(bytes):
-    """A body whose `repr` shows its beginning."""
-
-    def __repr__(self) -> str:
-        return f"{self[:60]!r}... ({len(self)} bytes)"
-
-
-def _cut(value: Any) -> Any:
-    """Return the value with its long bodies cut where `repr` shows them."""
-    if isinstance(value, Operation | OperationResponse | Payload):
-        return value if len(value.body) <= 60 else replace(value, body=_CutBody(value.body))
-    return replace(value, items=tuple(map(_cut, value.items)))
