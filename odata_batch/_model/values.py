@@ -448,7 +448,8 @@ RequestItem: TypeAlias = Operation | ChangeSet
 ResponseItem: TypeAlias = OperationResponse | ChangeSetResponse
 Item: TypeAlias = RequestItem | ResponseItem
 
-_Placed = TypeVar("_Placed", Operation, OperationResponse, ChangeSet, ChangeSetResponse)
+_Placed = TypeVar("_Placed")
+_Source = TypeVar("_Source", bound=Item)
 _Batch = TypeVar("_Batch", BatchRequest, BatchResponse)
 _Kind = TypeVar("_Kind")
 
@@ -521,19 +522,17 @@ def with_format(batch: _Batch, format: Format | None) -> _Batch:
     return batch
 
 
-def place(item: object, position: int, id_in_message: bool) -> None:
-    """Say where an item was found."""
+def place(item: _Placed, position: int | None, id_in_message: bool = False) -> _Placed:
+    """Say of an item that was just made where it was found; return it."""
     _put(item, "position", position)
     if isinstance(item, Operation | OperationResponse):
         _put(item, "id_in_message", id_in_message)
+    return item
 
 
-def keep_places(source: _Placed, target: _Placed) -> _Placed:
+def keep_places(source: _Source, target: _Source) -> _Source:
     """Give `target` the places of `source`, which is what it was made from; return `target`."""
-    _put(target, "position", source.position)
-    if isinstance(source, Operation | OperationResponse):
-        _put(target, "id_in_message", source.id_in_message)
-    return target
+    return place(target, source.position, getattr(source, "id_in_message", False))
 
 
 def _checked(value: object, kind: type[_Kind], name: str) -> _Kind:

@@ -15,16 +15,9 @@ from odata_batch._coding.settings import Settings
 from odata_batch._graph.names import Names, stops_at_error
 from odata_batch._graph.prepare import depth_of, prepare
 from odata_batch._graph.urls import is_batch_resource, is_within, location_of, resolve_url
+from odata_batch._model import findings
 from odata_batch._model.dialect import Dialect, Format, check_format
-from odata_batch._model.findings import (
-    DecodeError,
-    Diagnostic,
-    Findings,
-    LimitExceeded,
-    Stop,
-    UnresolvedReference,
-    quote,
-)
+from odata_batch._model.findings import UnresolvedReference, quote
 from odata_batch._model.headers import Headers
 from odata_batch._model.limits import DEFAULT_LIMITS, Limits
 from odata_batch._model.public import public
@@ -38,6 +31,7 @@ from odata_batch._model.values import (
     Operation,
     OperationResponse,
     ResponseItem,
+    place,
     with_format,
 )
 from odata_batch._server.inheritance import DROPPED_HEADERS, ETAG_FIELDS, Inheritance
@@ -257,6 +251,7 @@ class Execution:
         in_turn = ordered is True or (not json and (self._stops or ordered is None))
         names = Names(self._source.items, dialect=dialect)
         self._plan = Plan(names, request.items, in_turn, ordered is not False)
+        # By node, see `Names`; until its unit is settled, as far as it is known.
         self._answers: dict[int, OperationResponse] = {}
         self._steps: dict[int, Step] = {}
         self._locations: dict[int, str | None] = {}
@@ -422,6 +417,19 @@ class Execution:
     def _settle(self, unit: Unit) -> None:
         unit.settled = True
         self._open -= 1
+        for index in unit.members:
+            answer = self._answers.get(index) if unit.failure is None else unit.failure
+            if answer is None or (unit.failed and answer.status < 400):
+                # If one request of a group failed, all have. OData JSON, 19.5
+                answer = _error(424, "another request of the change set has failed")
+            # In version 2, an identifier is echoed where it was read. [MS-ODATA], 2.2.7.6.6
+            in_message = self._operations[index].id_in_message
+            self._answers[index] = place(replace(answer, id=self._ids[index]), None, in_message)
+        if unit.failure is not None:
+            whole = replace(unit.failure, id=None)
+        else:
+            whole = self._answers[unit.culprit] if unit.failed else OperationResponse(200)
+        self._answers[len(self._operations) + unit.index] = whole
         self._plan.schedule.settle(unit.index)
         if unit.failed and self._stops and not self._stopped:
             # What has not been handed out is taken back, unless its change set has begun.
@@ -436,20 +444,21 @@ class Execution:
     def _step(self, unit: Unit, index: int) -> Step:
         self._check_edges(unit, index, outside=False)
         self._check_condition(unit, index)
-        operation = self._operations[index]
+        operation, url = self._operations[index], self._url(index)
         answered_later = (
             self._response_format == "json"
             and unit.change_set is None
-            and not self._plan.is_depended_on(index)
+            and index not in self._plan.depended_on
         )
+        headers, dropped = self._inheritance.apply(operation, self._etags(index), answered_later)
         return Step(
             operation=operation,
             index=index,
             id=self._ids[index],
             method=operation.method,
-            url=self._url(index),
-            headers=self._inheritance.apply(operation, self._etags(index), answered_later),
-            dropped=Headers(self._inheritance.dropped(operation)),
+            url=url,
+            headers=headers,
+            dropped=dropped,
             body=operation.body,
             group=None if unit.change_set is None else unit.index,
         )
@@ -457,23 +466,16 @@ class Execution:
     def _check_edges(self, unit: Unit, index: int, *, outside: bool) -> None:
         """Refuse what depends on something that failed; `outside` looks beyond its unit only."""
         conditional = self._operations[index].condition is not None
-        for edge in self._plan.edges_of(index):
+        for edge in self._plan.edges[index]:
             if edge.place in _ORDER_ONLY or (conditional and edge.place == "depends_on"):
                 continue
             if edge.target is None:
                 raise _Refused(400, f"{quote(edge.name)} is no request of the batch")
             if outside and self._plan.unit_of(edge.target) is unit:
                 continue
-            if not self._has_succeeded(edge.target, unit):
+            answer = self._answer_to(edge.target, unit)
+            if answer is None or not answer.ok:
                 raise _Refused(424, f"{quote(edge.name)} has not succeeded")
-
-    def _has_succeeded(self, node: int, within: Unit) -> bool:
-        """Tell whether all is well with a node, an operation or a change set, seen from a unit."""
-        unit = self._plan.unit_of(node)
-        if unit is not within and (unit.failed or not unit.settled):
-            return False
-        answer = self._answers.get(node)
-        return node >= len(self._operations) if answer is None else answer.ok
 
     def _check_condition(self, unit: Unit, index: int) -> None:
         condition = self._operations[index].condition
@@ -481,31 +483,25 @@ class Execution:
             return
         if self._evaluate is None:
             raise _Refused(424, _NO_CONDITIONS)
-        known: dict[str, OperationResponse] = {}
-        for edge in self._plan.edges_of(index):
-            answer = None if edge.target is None else self._outcome(edge.target, unit)
+        known = {}
+        for edge in self._plan.edges[index]:
+            answer = None if edge.target is None else self._answer_to(edge.target, unit)
             if answer is not None:
                 known[edge.name] = answer
         if not self._evaluate(condition, known):
             raise _Refused(424, f"the condition {quote(condition)} is not met")
 
-    def _outcome(self, node: int, within: Unit) -> OperationResponse | None:
-        """Return the response to a node, an operation or a change set, as far as there is one."""
+    def _answer_to(self, node: int, within: Unit) -> OperationResponse | None:
+        """Return what a node is answered with, as far as that is known within a unit."""
         unit = self._plan.unit_of(node)
-        if unit is within:
-            return self._answers.get(node)
-        if not unit.settled:
-            return None
-        if node < len(self._operations):
-            return self._final(unit, node)
-        return self._failure(unit) if unit.failed else OperationResponse(200)
+        return self._answers.get(node) if unit is within or unit.settled else None
 
     def _url(self, index: int) -> str:
         operation = self._operations[index]
         try:
             locations = {
                 edge.name: self._location(edge.name, edge.target)
-                for edge in self._plan.edges_of(index)
+                for edge in self._plan.edges[index]
                 if edge.place == "url" and edge.target is not None
             }
             url = resolve_url(
@@ -528,29 +524,25 @@ class Execution:
     def _location(self, name: str, target: int) -> str:
         """Return the absolute URL that a reference to a successful operation stands for."""
         if target not in self._locations:
-            self._locations[target] = self._find_location(target)
+            step, answer = self._steps[target], self._answers[target]
+            location = location_of(step.url, answer)
+            if location is None and self._locate is not None:
+                location = self._locate(step, answer)
+                location = None if location is None else resolve_url(location, step.url)
+            if location is None and step.method in ("GET", "PUT", "PATCH", "MERGE"):
+                location = step.url
+            self._locations[target] = location
         location = self._locations[target]
         if location is None or not is_within(location, self._service_root):
             raise _Refused(424, f"the response to {quote(name)} has no Location in this service")
         return location
 
-    def _find_location(self, target: int) -> str | None:
-        step, answer = self._steps[target], self._answers[target]
-        location = location_of(step.url, answer)
-        if location is not None:
-            return location
-        location = None if self._locate is None else self._locate(step, answer)
-        if location is not None:
-            return resolve_url(location, step.url)
-        return step.url if step.method in ("GET", "PUT", "PATCH", "MERGE") else None
-
     def _etags(self, index: int) -> dict[str, str]:
         """Return the ETags that stand for references, by the text of the reference."""
         etags = {}
-        for edge in self._plan.edges_of(index):
+        for edge in self._plan.edges[index]:
             if edge.place in ETAG_FIELDS and edge.target is not None:
-                answer = self._answers.get(edge.target)
-                etag = None if answer is None else answer.headers.get("etag")
+                etag = self._answers[edge.target].headers.get("etag")
                 if etag is None:
                     raise _Refused(424, f"the response to {quote(edge.name)} has no ETag")
                 etags[f"${edge.name}"] = etag
@@ -559,34 +551,14 @@ class Execution:
     # -- the response --
 
     def _response_items(self, unit: Unit) -> Iterator[ResponseItem]:
-        finals = [self._final(unit, index) for index in unit.members]
+        answers = [self._answers[index] for index in unit.members]
         source = self._source.items[unit.index]
         if not isinstance(source, ChangeSet) or self._flat:
-            yield from finals
-        elif unit.failed and (self._response_format == "multipart" or not finals):
-            yield self._failure(unit)
+            yield from answers
+        elif unit.failed and (self._response_format == "multipart" or not answers):
+            yield self._answers[len(self._operations) + unit.index]
         else:
-            yield _mirrored(source, iter(finals))
-
-    def _final(self, unit: Unit, index: int) -> OperationResponse:
-        """Return what the operation is answered with, now that its unit is settled."""
-        response = self._answers.get(index) if unit.failure is None else unit.failure
-        if response is None or (unit.failed and response.status < 400):
-            # If one request of a group failed, all have. OData JSON, 19.5
-            response = _error(424, "another request of the change set has failed")
-        return self._with_id(response, index)
-
-    def _failure(self, unit: Unit) -> OperationResponse:
-        """Return the response to a change set that failed."""
-        if unit.failure is not None:
-            return replace(unit.failure, id=None)
-        return self._final(unit, unit.culprit)
-
-    def _with_id(self, response: OperationResponse, index: int) -> OperationResponse:
-        answer = replace(response, id=self._ids[index])
-        # In version 2, an identifier is echoed where it was read. [MS-ODATA], 2.2.7.6.6
-        object.__setattr__(answer, "id_in_message", self._operations[index].id_in_message)
-        return answer
+            yield _mirrored(source, iter(answers))
 
 
 class _Refused(Exception):
@@ -656,38 +628,30 @@ def _refuse(request: BatchRequest, format: Format, dialect: Dialect, limits: Lim
     """Raise for what decoding would have raised for, and for what is too much."""
     if not isinstance(request, BatchRequest):
         raise TypeError(f"request is a BatchRequest, not {type(request).__name__}")
-    _refuse_quotas(request, dialect, limits)
-    findings = Findings(limits, dict(dialect.severities), Severity.ERROR)
-    # Values may come from a format of somebody else: they are checked as if nobody had.
-    scope = Scope(format, dialect, limits, findings, "made")
-    checks = rules.RequestRules(scope)
-    try:
-        for index, item in enumerate(request.items):
-            depth = depth_of(item)
-            if depth > limits.change_set_depth:
-                message = f"found change sets nested {depth} deep"
-                path = rules.path_of([index])
-                raise DecodeError(Diagnostic(Rule.NESTED_CHANGE_SET, message, item.position, path))
-            checks.check(item, index)
-        checks.finish()
-    except Stop:  # a dialect makes light of limits
-        raise LimitExceeded(findings.diagnostics[-1]) from None
-
-
-def _refuse_quotas(request: BatchRequest, dialect: Dialect, limits: Limits) -> None:
     sizes = [len(item.operations()) for item in request.items if isinstance(item, ChangeSet)]
-    found = (
-        (len(request.operations()), "operations", limits.operations, dialect.operations),
-        (len(sizes), "change_sets", limits.operations, dialect.change_sets),
-        (
-            max(sizes, default=0),
-            "change_set_operations",
-            limits.change_set_operations,
-            dialect.change_set_operations,
-        ),
-    )
-    for count, limit, ours, theirs in found:
-        allowed = ours if theirs is None else min(ours, theirs)
+    counts = {
+        "operations": len(request.operations()),
+        "change_sets": len(sizes),
+        "change_set_operations": max(sizes, default=0),
+    }
+    for limit, count in counts.items():
+        allowed: int = getattr(limits, limit, limits.operations)
+        quota: int | None = getattr(dialect, limit)
+        allowed = allowed if quota is None else min(allowed, quota)
         if count > allowed:
             message = f"limit {limit} is {allowed}, and the batch has {count}"
-            raise LimitExceeded(Diagnostic(Rule.LIMIT_EXCEEDED, message, limit=(limit, allowed)))
+            found = findings.Diagnostic(Rule.LIMIT_EXCEEDED, message, limit=(limit, allowed))
+            raise findings.LimitExceeded(found)
+    report = findings.Findings(limits, dict(dialect.severities), Severity.ERROR)
+    # Values may come from a format of somebody else: they are checked as if nobody had.
+    checks = rules.RequestRules(Scope(format, dialect, limits, report, "made"))
+    try:
+        for index, item in enumerate(request.items):
+            if (depth := depth_of(item)) > limits.change_set_depth:
+                message, path = f"found change sets nested {depth} deep", rules.path_of([index])
+                found = findings.Diagnostic(Rule.NESTED_CHANGE_SET, message, item.position, path)
+                raise findings.DecodeError(found)
+            checks.check(item, index)
+        checks.finish()
+    except findings.Stop:  # a dialect makes light of limits
+        raise findings.LimitExceeded(report.diagnostics[-1]) from None

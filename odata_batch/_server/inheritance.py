@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 
 from odata_batch._model.dialect import Dialect, Format
-from odata_batch._model.headers import Headers, Pair
+from odata_batch._model.headers import Headers, Pair, without
 from odata_batch._model.values import Operation
 from odata_batch._wire import grammar
 
@@ -22,7 +22,6 @@ _INHERITED = frozenset(
     """.split()
 )
 _INHERITED_PREFERENCES = frozenset(("allow-entityreferences", "include-annotations"))
-_SUPERFLUOUS = frozenset(("content-length", "transfer-encoding"))
 
 # Fields by which a proxy or a gateway tells the application who asks, and for what: the operation's
 # own would be believed. A name that ends in "*" stands for all that begin so. With the hop-by-hop
@@ -43,36 +42,42 @@ class Inheritance:
         self, outer: Headers, dialect: Dialect, format: Format, dropped: Iterable[str]
     ) -> None:
         self._json = format == "json"
-        left_out = {_gateway_name(name) for name in (*dropped, *dialect.forbidden_headers)}
-        left_out |= _SUPERFLUOUS
-        self._prefixes = tuple(name[:-1] for name in left_out if name.endswith("*"))
-        self._left_out = left_out
-        self._fields = tuple(_inherited(outer))
+        names = (*dropped, *dialect.forbidden_headers, "content-length", "transfer-encoding")
+        self._left_out = {_gateway_name(name) for name in names}
+        self._prefixes = tuple(name[:-1] for name in self._left_out if name.endswith("*"))
+        self._fields = []
+        for name, value in outer.pairs:
+            if name.lower() == "accept":
+                value = _without_batches(value)
+            if name.lower() in _INHERITED and value:
+                self._fields.append((name, value))
         self._preferences = {
             name: text for name, text in _preferences(outer) if name in _INHERITED_PREFERENCES
         }
 
-    def dropped(self, operation: Operation) -> tuple[Pair, ...]:
-        """Return the operation's own fields that it may not say."""
-        return tuple(pair for pair in operation.headers.pairs if self._is_dropped(pair[0]))
+    def apply(
+        self, operation: Operation, etags: Mapping[str, str], may_be_later: bool
+    ) -> tuple[Headers, Headers]:
+        """Return the fields of the operation and those that it inherits; and those it may not say.
 
-    def _is_dropped(self, name: str) -> bool:
-        name = _gateway_name(name)
-        return name in self._left_out or name.startswith(self._prefixes)
-
-    def apply(self, operation: Operation, etags: Mapping[str, str], may_be_later: bool) -> Headers:
-        """Return the fields of the operation and those that it inherits."""
-        own = [
-            (name, _with_etags(value, etags) if name.lower() in ETAG_FIELDS else value)
-            for name, value in operation.headers.pairs
-            if not self._is_dropped(name)
-        ]
+        ETags take the place of references, which are outside of quotes.
+        """
+        own: list[Pair] = []
+        dropped: list[Pair] = []
+        for name, value in operation.headers.pairs:
+            asked = _gateway_name(name)
+            if asked in self._left_out or asked.startswith(self._prefixes):
+                dropped.append((name, value))
+                continue
+            if name.lower() in ETAG_FIELDS:
+                value = _WORD.sub(lambda match: etags.get(match[0], match[0]), value)
+            own.append((name, value))
         names = {_unprefixed(name) for name, _ in own}
         own += [pair for pair in self._fields if _unprefixed(pair[0]) not in names]
         if self._json and operation.body and "content-type" not in names:
             # A body that does not say otherwise is JSON. OData JSON, 19.1
             own.append(("Content-Type", "application/json"))
-        return self._with_preferences(Headers(own), may_be_later)
+        return self._with_preferences(Headers(own), may_be_later), Headers(dropped)
 
     def _with_preferences(self, headers: Headers, may_be_later: bool) -> Headers:
         own = list(_preferences(headers))
@@ -81,26 +86,13 @@ class Inheritance:
         added = [text for name, text in self._preferences.items() if name not in names]
         if not added and len(kept) == len(own):
             return headers
-        pairs = [pair for pair in headers.pairs if pair[0].lower() != "prefer"]
-        return Headers([*pairs, *([("Prefer", ", ".join(kept + added))] if kept + added else [])])
+        prefer = [("Prefer", ", ".join(kept + added))] if kept or added else []
+        return Headers([*without(headers, "prefer").pairs, *prefer])
 
 
 def _gateway_name(name: str) -> str:
     """Return the name as CGI and WSGI see it, to which `X_Forwarded_For` is no other field."""
     return name.lower().replace("_", "-")
-
-
-def _with_etags(value: str, etags: Mapping[str, str]) -> str:
-    """Put the ETags in the place of the references, which stand outside of quotes."""
-    return _WORD.sub(lambda match: etags.get(match[0], match[0]), value)
-
-
-def _inherited(outer: Headers) -> Iterator[Pair]:
-    for name, value in outer.pairs:
-        if name.lower() == "accept":
-            value = _without_batches(value)
-        if name.lower() in _INHERITED and value:
-            yield name, value
 
 
 def _without_batches(accept: str) -> str:
@@ -113,9 +105,8 @@ def _without_batches(accept: str) -> str:
 
 
 def _unprefixed(name: str) -> str:
-    return (
-        name.lower().removeprefix("odata-") if name.lower() == "odata-isolation" else name.lower()
-    )
+    name = name.lower()
+    return "isolation" if name == "odata-isolation" else name
 
 
 def _preferences(headers: Headers) -> Iterator[tuple[str, str]]:

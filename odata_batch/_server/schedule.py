@@ -84,18 +84,24 @@ class Plan:
         # Only a group that was split on the wire may depend on what now comes later; other
         # references than these two do not change the order.
         order = names.order(edge for edge in edges if edge.place in ("depends_on", "url"))
-        unit_order = _unit_order([names.item_of[index] for index in order], names.members)
         ranks = {index: rank for rank, index in enumerate(order)}
-        unit_ranks = {index: rank for rank, index in enumerate(unit_order)}
-        self._edges: list[list[Edge]] = [[] for _ in order]
-        self._depended_on: set[int] = set()
+        # Change sets stay whole in this order; an item without operations stays where it is.
+        unit_ranks: list[int] = []
+        for members in names.members:
+            before = unit_ranks[-1] if unit_ranks else -1
+            unit_ranks.append(ranks[members[0]] if members else before)
+        unit_order = sorted(range(len(unit_ranks)), key=unit_ranks.__getitem__)
+        self.edges: list[list[Edge]] = [[] for _ in order]
+        """For each operation, what it depends on, its own change set left out."""
+        self.depended_on: set[int] = set()
+        """The nodes that something depends on."""
         between: list[tuple[int, int]] = []
         within: list[list[tuple[int, int]]] = [[] for _ in items]
         for edge in edges:
-            self._edges[edge.source].append(edge)
+            self.edges[edge.source].append(edge)
             if edge.target is None:
                 continue
-            self._depended_on.add(edge.target)
+            self.depended_on.add(edge.target)
             unit, other = names.item_of[edge.source], names.item(edge.target)
             # Nothing waits for what comes later, so that nothing waits forever.
             if unit != other and unit_ranks[other] < unit_ranks[unit]:
@@ -110,25 +116,6 @@ class Plan:
             change_set = item if isinstance(item, ChangeSet) else None
             self.units.append(Unit(index, change_set, members, schedule, len(members)))
 
-    def edges_of(self, index: int) -> Sequence[Edge]:
-        """Return what an operation depends on, its own change set left out."""
-        return self._edges[index]
-
-    def is_depended_on(self, index: int) -> bool:
-        """Tell whether an operation depends on this one."""
-        return index in self._depended_on
-
     def unit_of(self, node: int) -> Unit:
         """Return the unit of an operation, or of a change set."""
         return self.units[self._names.item(node)]
-
-
-def _unit_order(order: Iterable[int], members: Sequence[range]) -> list[int]:
-    """Return the units in the order of their operations; one without any stays where it is."""
-    found = []
-    for unit in (-1, *dict.fromkeys(order)):
-        found.append(unit)
-        while unit + 1 < len(members) and not members[unit + 1]:
-            unit += 1
-            found.append(unit)
-    return found[1:]
