@@ -10,8 +10,6 @@ bytes are framed. Pass one to any function that takes `dialect=`; derive another
 
 Every quirk of a preset names its source and the date of what was read. Where a source is silent the
 field keeps its default, and the docstring says so.
-
-Why this long: it is data, and each preset argues for its own.
 """
 
 from __future__ import annotations

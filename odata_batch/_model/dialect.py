@@ -12,7 +12,6 @@ _HTTP_ONLY_OUTSIDE = frozenset(
     ("authorization", "proxy-authorization", "expect", "from", "max-forwards", "range", "te")
 )
 METHODS = frozenset(("GET", "POST", "PUT", "PATCH", "DELETE"))
-_NOTE, _WARNING, _ERROR = Severity.NOTE, Severity.WARNING, Severity.ERROR
 
 
 @public

@@ -241,18 +241,15 @@ class Findings:
         severity = self._severities.get(diagnostic.rule, diagnostic.severity)
         if severity is not diagnostic.severity:
             diagnostic = replace(diagnostic, severity=severity)
-        self._record(diagnostic)
-        if self._raise_from is not None and severity >= self._raise_from:
-            raise (LimitExceeded if diagnostic.limit else DecodeError)(diagnostic)
-        if self._forward is not None:
-            self._forward(diagnostic)
-
-    def _record(self, diagnostic: Diagnostic) -> None:
-        first_error = diagnostic.severity is Severity.ERROR and self.worst is not Severity.ERROR
-        if self.worst is None or diagnostic.severity > self.worst:
-            self.worst = diagnostic.severity
+        first_error = severity is Severity.ERROR and self.worst is not Severity.ERROR
+        if self.worst is None or severity > self.worst:
+            self.worst = severity
         # What decides the outcome is recorded, however many findings came before it.
         if len(self.diagnostics) < self._room or first_error or diagnostic.rule.fatal:
             self.diagnostics.append(diagnostic)
         else:
             self.omitted += 1
+        if self._raise_from is not None and severity >= self._raise_from:
+            raise (LimitExceeded if diagnostic.limit else DecodeError)(diagnostic)
+        if self._forward is not None:
+            self._forward(diagnostic)

@@ -7,7 +7,8 @@ takes their responses; whoever runs them decides how, and may be a server, a moc
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import ClassVar, Final, TypeAlias
+from http import HTTPStatus
+from typing import ClassVar, TypeAlias
 
 from odata_batch._checks import batch as rules
 from odata_batch._checks.scope import Scope
@@ -366,14 +367,7 @@ class Execution:
         if unit.change_set is None:
             self._pending[unit.index] = unit
             return
-        self._refuse_change_set(unit)
-        if unit.failed:
-            self._settle(unit)
-        else:
-            self._out.append((unit, Begin(group=unit.index, change_set=unit.change_set)))
-
-    def _refuse_change_set(self, unit: Unit) -> None:
-        """Fail the change set if it can be known before it begins that one operation will."""
+        # It fails before it begins if it can be known that one of its operations will.
         if not unit.members:
             unit.failure = _error(400, "the change set holds no request")
         for index in unit.members:
@@ -383,7 +377,11 @@ class Execution:
                 self._check_edges(unit, index, outside=True)
             except _Refused as refused:
                 self._answer(unit, index, refused.response)
-                return
+                break
+        if unit.failed:
+            self._settle(unit)
+        else:
+            self._out.append((unit, Begin(group=unit.index, change_set=unit.change_set)))
 
     def _go_on(self, unit: Unit) -> None:
         startable = unit.schedule.startable
@@ -595,17 +593,11 @@ def _mirrored(source: ChangeSet, responses: Iterator[OperationResponse]) -> Chan
 
 # -- what is refused, and with what ----------------------------------------------------------------
 
-_CODES: Final[Mapping[int, str]] = {
-    400: "BadRequest",
-    403: "Forbidden",
-    424: "FailedDependency",
-    500: "InternalServerError",
-}
-
 
 def _error(status: int, message: str) -> OperationResponse:
     """Return an error response of our own (OData JSON, 21.1)."""
-    error = {"error": {"code": _CODES[status], "message": message}}
+    code = HTTPStatus(status).phrase.replace(" ", "")
+    error = {"error": {"code": code, "message": message}}
     body = json.dumps(error, separators=(",", ":")).encode("ascii")
     return OperationResponse(status, {"Content-Type": "application/json"}, body)
 
