@@ -19,14 +19,6 @@ FAULTS = (StopIteration, ValueError, RecursionError)
 """What a scan raises: where there is no value, for broken syntax, and for what nests too deep."""
 
 
-class Number(str):
-    """The spelling of a JSON number. It is never turned into a number: 1e400 is as good as any."""
-
-    __slots__ = ()
-    # Where values are looked up, a number must not be taken for the string of the same characters.
-    __hash__ = None  # type: ignore[assignment]  # it is no str that is hashed
-
-
 def refuse_constant(name: str) -> NoReturn:
     """Refuse what JSON lacks and Python reads."""
     raise ValueError(f"JSON has no {name}")
@@ -44,8 +36,11 @@ def _scanner(of_object: Callable[[Any], Any], of_number: Callable[[str], Any]) -
     return scan
 
 
-scan_value: Scan = _scanner(tuple, Number)
-"""Scans strings as `str`, numbers as `Number`, arrays as lists and objects as tuples of pairs."""
+scan_value: Scan = _scanner(tuple, str.encode)
+"""Scans strings as `str`, arrays as lists and objects as tuples of pairs.
+
+Numbers are the `bytes` that spell them, never numbers: 1e400 is as good as any.
+"""
 
 scan_extent: Scan = _scanner(len, len)
 """Scans strings as they are; of the rest, nothing is kept but an idea of its size."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from json.encoder import encode_basestring as quoted
-from typing import Final, Generic, NamedTuple, NoReturn, TypeVar
+from typing import Any, Final, Generic, NamedTuple, NoReturn, TypeVar
 
 from odata_batch._model import values
 from odata_batch._model.dialect import Dialect, Format
@@ -72,17 +72,23 @@ class JsonDecoder(jsonitem.Reader, Generic[_Item]):
         self.text = JsonText(b"".join(self._chunks), self.limits, self.report, self._position)
         self._chunks.clear()
         # The members of each group are collected at the place of the first.
-        units: dict[str | int, list[tuple[int, JsonObject]]] = {}
-        for index, source in enumerate(self._read_batch()):
-            name = source.members.get("atomicityGroup")
-            key = name if name and type(name) is str else index
-            units.setdefault(key, []).append((index, source))
-        for index, (key, members) in enumerate(units.items()):
-            self.path = (index,)
-            if isinstance(key, str):
-                item = self._group(key, members)
+        units: list[JsonObject | str] = []
+        groups: dict[str, list[tuple[int, JsonObject]]] = {}
+        for number, source in enumerate(self._read_batch()):
+            name = source.get("atomicityGroup")
+            if not name or type(name) is not str:
+                units.append(source)
+            elif name in groups:
+                groups[name].append((number, source))
             else:
-                item = self._item(members[0][1])
+                groups[name] = [(number, source)]
+                units.append(name)
+        for index, unit in enumerate(units):
+            self.path = (index,)
+            if isinstance(unit, str):
+                item = self._group(unit, groups[unit])
+            else:
+                item = self._item(unit)
             self.path = ()
             if item is not None:
                 yield index, item
@@ -99,11 +105,12 @@ class JsonDecoder(jsonitem.Reader, Generic[_Item]):
         end = text.skip_space(text.value(start)[1] if batch is None else batch.end)
         if end < len(text.text):
             text.refuse(end, "nothing behind the JSON text")
+        elements: Any = None if batch is None else batch.get(array)
+        text.check_depth(elements if isinstance(elements, list) else ())
         if batch is None:
             found = quote(text.characters(start, start + 120)[:30])
             self._refuse(start, f"found {found}")
         self._read_envelope(batch)
-        elements: list[JsonObject] = batch.members[array]
         if len(text.text) > self.limits.headers_total:
             # What is not in bodies is more than the headers.
             bodies = sum([end - start for start, end in [each.body for each in elements]])
@@ -111,30 +118,30 @@ class JsonDecoder(jsonitem.Reader, Generic[_Item]):
             self.counts_headers = rest > self.limits.headers_total
         if not elements and array == "requests":
             self.say(Rule.JSON_NO_REQUESTS, "the array requests is empty", 0)
-        return elements
+        return elements  # type: ignore[no-any-return]  # `_read_envelope` has seen that it is one
 
     def _read_envelope(self, batch: JsonObject) -> None:
         """Read what is beside the items, and refuse what is no batch of this role."""
         array, other = self._role.array, self._role.other
-        members, spans = batch.members, self.text.spans(batch)
-        if other in members:
-            found = "both requests and responses" if array in members else f"the member {other}"
+        spans = self.text.spans(batch)
+        if other in batch:
+            found = "both requests and responses" if array in batch else f"the member {other}"
             self._refuse(batch.start, f"found {found}")
-        if array not in members and array == "responses" and "error" in members:
+        if array not in batch and array == "responses" and "error" in batch:
             error = quote(self.text.raw(spans["error"]))
             message = f"found the single error {error}, expected a batch response"
             position = self.text.origin + batch.start
             stop(self.report, Diagnostic(Rule.JSON_ERROR_RESPONSE, message, position))
-        if not isinstance(members.get(array), list):
-            found = quote(self.text.raw(spans[array])) if array in members else "no such member"
+        if not isinstance(batch.get(array), list):
+            found = quote(self.text.raw(spans[array])) if array in batch else "no such member"
             self._refuse(batch.start, f"found {found}")
         self.check_duplicates(batch, (array,))
         next_links = _NEXT_LINKS if array == "responses" else ()
         for name in next_links:
-            link = members.get(name)
+            link = batch.get(name)
             if type(link) is str and self.next_link in (None, link):
                 self.next_link = link
-            elif name in members:
+            elif name in batch:
                 found = quote(self.text.raw(spans[name]))
                 message = f"{name} is {found}, expected one string"
                 self.say(Rule.JSON_NEXT_LINK, message, spans[name][0])
@@ -165,14 +172,11 @@ class JsonDecoder(jsonitem.Reader, Generic[_Item]):
         return change_set
 
     def _item(self, source: JsonObject) -> _Item | None:
-        if not self.text.text.startswith("{", source.start):
-            found = quote(self.text.raw((source.start, source.end)))
-            self.say(Rule.JSON_ITEM, f"found {found}, expected an object", source.start)
-            return None
-        item = self._role.read(self, source)
-        if item is not None:
-            values.place(item, self.text.origin + source.start, False)
-        return item
+        if self.text.text.startswith("{", source.start):
+            return self._role.read(self, source)
+        found = quote(self.text.raw((source.start, source.end)))
+        self.say(Rule.JSON_ITEM, f"found {found}, expected an object", source.start)
+        return None
 
 
 # -- writing -------------------------------------------------------------------------------------

@@ -153,6 +153,7 @@ def check_json(octets: bytes, what: str, limits: Limits, depth: int) -> list[Dia
         _, end = text.value(0, scan_extent)
         if end != len(text.text):
             text.refuse(end, "nothing behind it")
+        text.check_depth()
     return found
 
 

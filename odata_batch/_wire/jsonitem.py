@@ -15,13 +15,13 @@ from odata_batch._model import values
 from odata_batch._model.dialect import Dialect
 from odata_batch._model.findings import Diagnostic, Reporter, exceed, quote
 from odata_batch._model.headers import Headers, Pair, folded, headers_of
-from odata_batch._model.jsonvalue import Number
 from odata_batch._model.limits import Limits
 from odata_batch._model.rules import Rule
 from odata_batch._model.values import Annotations, Operation, OperationResponse
 from odata_batch._wire import grammar, jsonbody
 from odata_batch._wire.http import KNOWN_METHODS
 from odata_batch._wire.jsontext import JsonObject, JsonText
+from odata_batch._wire.sections import remember
 
 Message: TypeAlias = Operation | OperationResponse
 _Members: TypeAlias = tuple[tuple[str, Any], ...]
@@ -36,8 +36,7 @@ _SHARED = frozenset(("id", "atomicityGroup", "headers", "body"))
 _REQUEST_MEMBERS: Final = _SHARED | {"method", "url", "dependsOn", "if"}
 _RESPONSE_MEMBERS: Final = _SHARED | {"status"}
 
-# How many header sections are remembered, so that unique ones in many items do no harm
-_REMEMBERED = 1024
+_STATUSES: Final = {str(status).encode(): status for status in range(100, 600)}
 
 
 # -- reading -------------------------------------------------------------------------------------
@@ -56,7 +55,8 @@ class Reader:
         self._report_outer = report
         self._dialect = dialect
         self._contents = jsonbody.Contents()
-        self._known: dict[_Members, Headers] = {}
+        # The names of the fields of objects `headers`, where they are sound
+        self._names: dict[tuple[str, ...], tuple[str, ...]] = {}
 
     def report(self, diagnostic: Diagnostic) -> None:
         """Report a finding in the object at hand."""
@@ -86,7 +86,7 @@ class Reader:
 
     def check_duplicates(self, source: JsonObject, decisive: Collection[str]) -> None:
         """Report members that appear more than once; the last one is read."""
-        for name, offset in source.duplicates:
+        for name, offset in self.text.duplicates.get(source.start, ()):
             is_decisive = name in decisive
             rule = Rule.JSON_DUPLICATE_MEMBER if is_decisive else Rule.JSON_DUPLICATE_OTHER_MEMBER
             self.say(rule, f"found the member {quote(name)} once more", offset)
@@ -112,26 +112,27 @@ class Reader:
 
         `missing` is the rule that is broken where it is missing.
         """
-        parsed = source.members.get(name)
+        parsed = source.get(name)
         if type(parsed) is kind:
             return parsed
-        if name not in source.members:
+        if name not in source:
             if missing is not None:
                 self.say(missing, f"the object has no {name}", source.start)
         elif parsed is None and missing is not Rule.JSON_MISSING_MEMBER:
             message = f"{name} is null, expected that it is left out"
             self.say_of(source, name, Rule.JSON_NULL_MEMBER, message)
-        elif name == "id" and type(parsed) is Number:
-            message = f"id is the number {quote(parsed)}, expected a string"
+        elif name == "id" and type(parsed) is bytes:
+            number = parsed.decode()
+            message = f"id is the number {quote(number)}, expected a string"
             self.say_of(source, name, Rule.JSON_ID_NUMBER, message)
-            return str(parsed)
+            return number
         else:
             self.refuse(source, name, _EXPECTED[kind])
         return None
 
     def depends_on(self, source: JsonObject) -> tuple[str, ...]:
         """Return the names in dependsOn."""
-        parsed = source.members["dependsOn"]
+        parsed = source["dependsOn"]
         if type(parsed) is str:
             message = f"dependsOn is the string {quote(parsed)}, expected an array"
             self.say_of(source, "dependsOn", Rule.JSON_DEPENDS_ON_STRING, message)
@@ -144,14 +145,16 @@ class Reader:
 
     def status(self, source: JsonObject) -> int | None:
         """Return the status of a response; `None` if there is none that can be read."""
-        parsed = source.members.get("status")
-        if type(parsed) is Number and grammar.STATUS.fullmatch(parsed):
-            return int(parsed)
-        match = grammar.STATUS_SPELLING.fullmatch(parsed) if isinstance(parsed, str) else None
+        parsed = source.get("status")
+        if type(parsed) is bytes:
+            if parsed in _STATUSES:
+                return _STATUSES[parsed]
+            parsed = parsed.decode()
+        match = grammar.STATUS_SPELLING.fullmatch(parsed) if type(parsed) is str else None
         if match is not None:
             self.refuse(source, "status", match[1], Rule.JSON_STATUS_SPELLING)
             return int(match[1])
-        if "status" in source.members:
+        if "status" in source:
             self.refuse(source, "status", "a number from 100 to 599", Rule.JSON_STATUS)
         else:
             self.say(Rule.JSON_MISSING_MEMBER, "the object has no status", source.start)
@@ -161,14 +164,12 @@ class Reader:
         self, source: JsonObject, known: frozenset[str]
     ) -> tuple[Headers, bytes, Annotations]:
         """Return what all messages may have; report a group that has no name before."""
-        members = source.members
-        if "atomicityGroup" in members:
-            if self.member(source, "atomicityGroup") == "":
-                self.refuse(source, "atomicityGroup", "a name")
-        headers = self._headers(source) if "headers" in members else _NO_HEADERS
+        if "atomicityGroup" in source and self.member(source, "atomicityGroup") == "":
+            self.refuse(source, "atomicityGroup", "a name")
+        headers = self._headers(source) if "headers" in source else _NO_HEADERS
         content = self._contents.of(headers)
         body = b""
-        if "body" in members:
+        if "body" in source:
             raw = self.text.raw(source.body)
             body, problem = jsonbody.read_body(raw, content, self._dialect, self.limits)
             if problem is not None:
@@ -180,49 +181,50 @@ class Reader:
             stands = f"the body stands for {len(body)} octets"
             message = f"content-length is {quote(length)}, {stands}"
             self.say(Rule.JSON_CONTENT_LENGTH, message, source.start)
-        return headers, body, () if members.keys() <= known else self.annotations_in(source, known)
+        return headers, body, () if source.keys() <= known else self.annotations_in(source, known)
 
     def _headers(self, source: JsonObject) -> Headers:
-        members = self.member(source, "headers", kind=tuple) or ()
+        members = source["headers"]
+        if type(members) is not tuple:
+            members = self.member(source, "headers", kind=tuple) or ()
         if self.counts_headers:
             start, end = self.text.spans(source)["headers"]
             self._headers_total += end - start if members else 0
             if self._headers_total > self.limits.headers_total:
                 self.stop_at("headers_total", source, "headers")
-        try:
-            known = self._known.get(members)
-        except TypeError:  # the value of a field is a number or an array
-            known = None
-        if known is not None:
-            return known
         if len(members) > self.limits.fields:
             self.stop_at("fields", source, "headers")
+        names, found = zip(*members, strict=True) if members else ((), ())
+        shared = self._names.get(names)
+        if shared is None:
+            is_plain = {name.lower() for name in names} == {*names} and len({*names}) == len(names)
+            shared = remember(self._names, names, names if is_plain else ())
+        if shared:
+            try:
+                "".join(found)
+            except TypeError:
+                pass  # the value of a field is no string
+            else:
+                return headers_of(members, shared)
         headers, problems = read_headers(members)
         for rule, message in problems:
             self.say_of(source, "headers", rule, message)
-        if not problems and len(self._known) < _REMEMBERED:
-            self._known[members] = headers
         return headers
 
 
 def read_headers(members: _Members) -> tuple[Headers, list[jsonbody.Problem]]:
     """Return the fields of an object `headers`, and what is wrong with them."""
-    index: dict[str, tuple[str, ...]] = {name: (value,) for name, value in members}
-    names = "".join(index)
-    if names.lower() == names and len(index) == len(members):
-        if {str}.issuperset([type(value) for _, value in members]):
-            return headers_of(members, index), []
     problems: list[jsonbody.Problem] = []
     fields: dict[str, Pair] = {}
     is_cased = False
     for name, value in members:
         text = value
         if type(value) is not str:
-            if not isinstance(value, Number | bool):
+            if not isinstance(value, bytes | bool):
                 message = f"header {quote(name)} is neither a string, a number nor a boolean"
                 problems.append((Rule.JSON_TYPE, message))
                 continue
-            text = str(value) if isinstance(value, Number) else str(value).lower()
+            text = value.decode() if isinstance(value, bytes) else str(value).lower()
             message = f"header {quote(name)} is {text:.60}, expected a string"
             problems.append((Rule.JSON_HEADER_VALUE, message))
         key = name.lower()
@@ -241,34 +243,35 @@ def read_headers(members: _Members) -> tuple[Headers, list[jsonbody.Problem]]:
 
 def read_request(reader: Reader, source: JsonObject) -> Operation | None:
     """Return the request that an object is; `None` if it lacks method or URL."""
-    members = source.members
-    if source.duplicates:
-        reader.check_duplicates(source, _REQUEST_MEMBERS)
+    reader.check_duplicates(source, _REQUEST_MEMBERS)
     id = reader.member(source, "id", Rule.JSON_MISSING_MEMBER)
     headers, body, annotations = reader.content(source, _REQUEST_MEMBERS)
     method = reader.member(source, "method", Rule.JSON_MISSING_MEMBER)
     url = reader.member(source, "url", Rule.JSON_MISSING_MEMBER)
-    depends_on = reader.depends_on(source) if "dependsOn" in members else ()
-    condition = reader.member(source, "if")
+    depends_on = reader.depends_on(source) if "dependsOn" in source else ()
+    condition = reader.member(source, "if") if "if" in source else None
     if method is None or url is None:
         return None
     if len(url) > reader.limits.url:
         reader.stop_at("url", source, "url")
-    upper = method.upper()
-    method = upper if upper in KNOWN_METHODS else method
-    return values.operation_of(method, url, headers, body, id, depends_on, condition, annotations)
+    if method not in KNOWN_METHODS and method.upper() in KNOWN_METHODS:
+        method = method.upper()
+    position = reader.text.origin + source.start
+    return values.operation_of(
+        method, url, headers, body, id, depends_on, condition, annotations, position=position
+    )
 
 
 def read_response(reader: Reader, source: JsonObject) -> OperationResponse | None:
     """Return the response that an object is; `None` if it lacks a status."""
-    if source.duplicates:
-        reader.check_duplicates(source, _RESPONSE_MEMBERS)
+    reader.check_duplicates(source, _RESPONSE_MEMBERS)
     id = reader.member(source, "id", Rule.JSON_RESPONSE_ID_MISSING)
     headers, body, annotations = reader.content(source, _RESPONSE_MEMBERS)
     status = reader.status(source)
     if status is None:
         return None
-    return values.response_of(status, headers, body, id, None, annotations)
+    position = reader.text.origin + source.start
+    return values.response_of(status, headers, body, id, None, annotations, position=position)
 
 
 # -- writing -------------------------------------------------------------------------------------

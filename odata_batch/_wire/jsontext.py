@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, NoReturn, TypeAlias
 
 from odata_batch._model import jsonvalue
@@ -22,22 +22,16 @@ Span: TypeAlias = tuple[int, int]
 """Where a value begins and ends."""
 
 
-class JsonObject:
-    """An object of the text: its members, and where it begins and ends.
+class JsonObject(dict[str, Any]):
+    """The members of an object of the text, and where it begins and ends.
 
-    The member `body` of an item is not kept, only its span. `spans` has those of all members, if
-    the object was walked; `JsonText.spans` walks it where they are missing.
+    The member `body` of an item is not kept, only its span.
     """
 
-    __slots__ = ("body", "duplicates", "end", "members", "spans", "start")
-
-    def __init__(self, start: int, end: int, members: dict[str, Any], body: Span) -> None:
-        self.start = start
-        self.end = end
-        self.members = members
-        self.body = body
-        self.spans: dict[str, Span] | None = None
-        self.duplicates: list[tuple[str, int]] = []
+    __slots__ = ("body", "end", "start")
+    start: int
+    end: int
+    body: Span
 
 
 _NOWHERE: Final = (0, 0)
@@ -47,9 +41,6 @@ _SPACE = grammar.JSON_SPACE.pattern
 
 # array = "[" ws [ value *( ws "," ws value ) ] ws "]", up to the next value     RFC 8259, 5
 _NEXT_ELEMENT = re.compile(rf"{_SPACE}(?:(,){_SPACE}|\])")
-
-# object = "{" ws [ member *( ws "," ws member ) ] ws "}", its end               RFC 8259, 4
-_END_OF_OBJECT = re.compile(rf"{_SPACE}\}}")
 
 # A comma with nothing after it. Python 3.13 says where it is, older ones where the bracket is.
 _TRAILING_COMMA = re.compile(rf",{_SPACE}(?=[\]}}])")
@@ -77,13 +68,19 @@ class JsonText:
     ) -> None:
         self._limits = limits
         self._report = report
+        self._position = position
+        self._depth = depth
         self.origin = position
         self.data = self._checked(data)
         self.text = self.data.decode("latin-1")
         self._is_ascii = self.data.isascii()
         self._body = 0  # where the value after the next name of a body begins
-        if jsonvalue.deeper_than(data, limits.json_depth - depth):
-            exceed(report, limits, "json_depth", position)
+        self._spans: dict[int, dict[str, Span]] = {}
+        self.duplicates: dict[int, list[tuple[str, int]]] = {}
+        """The names of members that appear once more, and where their values are.
+
+        They are those of the objects that begin there; an object without any is not among them.
+        """
         if grammar.SURROGATE_ESCAPE.search(self.text):
             self._refuse_lone_surrogate()
 
@@ -110,10 +107,23 @@ class JsonText:
         text = self.data.decode("utf-8").replace(r"\\", "  ").replace(r"\"", "  ")
         match = _LONE_SURROGATE.search(text)
         if match is not None:
+            self.check_depth()
             before = text[: max(text.rfind('"', 0, match.start()), 0)]
             message = f"a string has the escape {match[0]}, which is half of a surrogate pair"
             position = self.origin + len(before.encode("utf-8"))
             stop(self._report, Diagnostic(Rule.JSON_ENCODING, message, position))
+
+    def check_depth(self, items: Sequence[JsonObject] = ()) -> None:
+        """Stop if something nests too deep; no other fault is reported before this one.
+
+        What `items` have no brackets for is not looked at again.
+        """
+        limit = self._limits.json_depth - self._depth
+        openings = self.data.replace(b"[", b"{")
+        counts = [openings.count(b"{", item.start, item.end) for item in items]
+        outside = openings.count(b"{") - sum(counts)
+        if outside + max(counts, default=0) > limit and jsonvalue.deeper_than(self.data, limit):
+            exceed(self._report, self._limits, "json_depth", self._position)
 
     def raw(self, span: Span) -> bytes:
         """Return the octets that spell a value."""
@@ -130,6 +140,7 @@ class JsonText:
 
     def refuse(self, offset: int, expected: str) -> NoReturn:
         """Stop at a place where the text is not what it should be."""
+        self.check_depth()
         # No character has more than four octets.
         found = self.characters(offset, offset + 120)[:30]
         message = f"found {quote(found) if found else 'the end'}, expected {expected}"
@@ -146,6 +157,7 @@ class JsonText:
                 parsed, _ = scan(self.data[offset:end].decode("utf-8"), 0)
             return parsed, end
         except RecursionError:
+            self.check_depth()
             exceed(self._report, self._limits, "json_depth", self.origin + offset)
         except StopIteration as error:
             offset = error.value
@@ -157,7 +169,7 @@ class JsonText:
         self.refuse(offset, "JSON")
 
     def items(self, text: str, offset: int) -> tuple[Any, int]:
-        """jsonvalue.Scan an array of items; what is no object is one without members."""
+        """Scan an array of items; what is no object is one without members."""
         if not text.startswith("[", offset):
             return jsonvalue.scan_value(text, offset)
         elements: list[JsonObject] = []
@@ -165,13 +177,14 @@ class JsonText:
         if text.startswith("]", end):
             return elements, end + 1
         while True:
-            if text.startswith("{", end):
-                element = self._item(end)
-            else:
-                element = JsonObject(end, self.value(end)[1], {}, _NOWHERE)
+            element = self._item(end)
             elements.append(element)
             if len(elements) > self._limits.operations:
+                self.check_depth()
                 exceed(self._report, self._limits, "operations", self.origin + end)
+            if text.startswith(",{", element.end):
+                end = element.end + 1
+                continue
             match = _NEXT_ELEMENT.match(text, element.end)
             if match is None:
                 self.refuse(self.skip_space(element.end), "a comma or ']'")
@@ -180,7 +193,7 @@ class JsonText:
                 return elements, end
 
     def _item(self, start: int) -> JsonObject:
-        """Return the object whose brace is at `start`.
+        """Return the element of an array of items that begins at `start`.
 
         What comes before the member body is scanned at once, with a number in the place of the
         body. If that makes an object whose last member is the body, this is where it begins: its
@@ -188,36 +201,43 @@ class JsonText:
         its members are walked.
         """
         text = self.text
-        if self._body < start:
-            found = text.find(_BODY_NAME, start)
-            self._body = (len(text) + _LONGEST_HEAD if found < 0 else found) + len(_BODY_NAME)
-        is_near = self._body - start <= _LONGEST_HEAD
-        head = text[start : self._body if is_near else start + _LONGEST_HEAD] + "0}"
+        if not text.startswith("{", start):
+            return _object((), start, self.value(start)[1], _NOWHERE)
+        value = self._body
+        if value < start:
+            name = text.find(_BODY_NAME, start)
+            value = (len(text) + _LONGEST_HEAD if name < 0 else name) + len(_BODY_NAME)
+            self._body = value
+        is_near = value - start <= _LONGEST_HEAD
+        head = text[start : value if is_near else start + _LONGEST_HEAD] + "0}"
         if not head.isascii():
             head = head.encode("latin-1").decode("utf-8", "ignore")
         try:
             pairs, end = jsonvalue.scan_value(head, 0)
-            members = dict(pairs)
-            if len(members) == len(pairs):
-                if end < len(head) and "body" not in members:
+            found = JsonObject(pairs)
+            found.start = start
+            if len(found) == len(pairs):
+                if end < len(head) and "body" not in found:
                     end = end if head.isascii() else len(head[:end].encode("utf-8"))
-                    return JsonObject(start, start + end, members, _NOWHERE)
+                    found.end, found.body = start + end, _NOWHERE
+                    return found
                 if end == len(head) and is_near and pairs[-1][0] == "body":
-                    value = self.skip_space(self._body)
+                    if text.startswith((" ", "\t", "\r", "\n"), value):
+                        value = self.skip_space(value)
                     _, end = jsonvalue.scan_extent(text, value)
-                    match = _END_OF_OBJECT.match(text, end)
-                    if match is not None:
-                        return JsonObject(start, match.end(), members, (value, end))
+                    after = end if text.startswith("}", end) else self.skip_space(end)
+                    if text.startswith("}", after):
+                        found.end, found.body = after + 1, (value, end)
+                        return found
         except jsonvalue.FAULTS:
             pass  # the walk finds out what is wrong, if anything is
         return self.walk(start, _NOT_SCANNED)
 
     def spans(self, source: JsonObject) -> dict[str, Span]:
         """Return the spans of the members of an item."""
-        if source.spans is None:
-            source.spans = self.walk(source.start, _NOT_SCANNED).spans
-            assert source.spans is not None
-        return source.spans
+        if source.start not in self._spans:
+            self.walk(source.start, _NOT_SCANNED)
+        return self._spans[source.start]
 
     def walk(self, offset: int, scans: Mapping[str, jsonvalue.Scan]) -> JsonObject:
         """Return the object whose brace is at `offset`, read member by member.
@@ -228,12 +248,13 @@ class JsonText:
         object = "{" ws [ member *( ws "," ws member ) ] ws "}"                (RFC 8259, 4)
         """
         text = self.text
-        found = JsonObject(offset, offset, {}, _NOWHERE)
-        spans = found.spans = {}
-        while not text.startswith("}", found.end):
-            start = self.skip_space(found.end + 1)
+        members: dict[str, Any] = {}
+        spans: dict[str, Span] = {}
+        end = offset
+        while not text.startswith("}", end):
+            start = self.skip_space(end + 1)
             if text.startswith("}", start) and not spans:
-                found.end = start
+                end = start
                 break
             if not text.startswith('"', start):
                 self.refuse(start, "the name of a member")
@@ -242,14 +263,18 @@ class JsonText:
             if not text.startswith(":", colon):
                 self.refuse(colon, "a colon")
             start = self.skip_space(colon + 1)
-            parsed, end = self.value(start, scans.get(name, jsonvalue.scan_value))
+            members[name], after = self.value(start, scans.get(name, jsonvalue.scan_value))
             if name in spans:
-                found.duplicates.append((name, start))
-            found.members[name] = parsed
-            spans[name] = (start, end)
-            found.end = self.skip_space(end)
-            if not text.startswith((",", "}"), found.end):
-                self.refuse(found.end, "a comma or '}'")
-        found.end += 1
-        found.body = spans.get("body", _NOWHERE)
-        return found
+                self.duplicates.setdefault(offset, []).append((name, start))
+            spans[name] = (start, after)
+            end = self.skip_space(after)
+            if not text.startswith((",", "}"), end):
+                self.refuse(end, "a comma or '}'")
+        self._spans[offset] = spans
+        return _object(members, offset, end + 1, spans.get("body", _NOWHERE))
+
+
+def _object(members: Any, start: int, end: int, body: Span) -> JsonObject:
+    found = JsonObject(members)
+    found.start, found.end, found.body = start, end, body
+    return found
