@@ -20,11 +20,10 @@ from typing import Literal, TypeAlias
 from odata_batch import Diagnostic, Headers, Limits, Rule
 from odata_batch._graph.urls import is_batch_resource
 from odata_batch._model.findings import quote
-from odata_batch._wire.sections import parse_media_type
 from odata_batch.capture import _heads
 from odata_batch.capture._codings import Room, Undone, undo_codings
 from odata_batch.capture._har import is_har, read_har
-from odata_batch.capture._heads import Entry, Raw
+from odata_batch.capture._heads import Entry, Raw, media_type
 from odata_batch.capture._loss import REPLACEMENT, find_loss, length_of
 from odata_batch.capture._refusals import is_json_batch, status_of, what_instead
 from odata_batch.capture._saz import is_zip, read_saz
@@ -118,6 +117,11 @@ class Message:
     source: bytes = field(default=b"", repr=False, compare=False)
     """The octets that positions count in: the file, or of a SAZ file the file in the archive
     (`raw/12_c.txt` of the request, `raw/12_s.txt` of the response); empty for a HAR file."""
+
+    @property
+    def media_type(self) -> str:
+        """Type and subtype of the Content-Type, in lower case."""
+        return media_type(self.content_type)
 
     @property
     def is_readable(self) -> bool:
@@ -255,9 +259,9 @@ def _exchange(entry: Entry, room: Room) -> Exchange:
 
 def _holds_batch(message: Message) -> bool:
     # An asynchronous result is wrapped once (OData Protocol, 11.7.7.6).
-    if parse_media_type(message.content_type).name == "application/http":
+    if message.media_type == "application/http":
         message = parse_message(message.body)
-    is_multipart = parse_media_type(message.content_type).name == "multipart/mixed"
+    is_multipart = message.media_type == "multipart/mixed"
     return is_multipart or is_json_batch(message.body)
 
 

@@ -131,3 +131,8 @@ def target_of(start_line: str) -> str:
     rest, _, version = start_line.rpartition(" ")
     line = rest.rstrip(" ") if version.startswith("HTTP/") else start_line
     return line if _URL_LINE.match(octets) else line.partition(" ")[2].lstrip(" ")
+
+
+def media_type(content_type: str) -> str:
+    """Return type and subtype in lower case, sound or not: what comes before the parameters."""
+    return content_type.partition(";")[0].strip(" \t").lower()

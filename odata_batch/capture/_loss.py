@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from odata_batch import Headers, Rule, check_request, check_response
 from odata_batch._wire import grammar
-from odata_batch._wire.sections import parse_media_type
+from odata_batch.capture._heads import media_type
 
 REPLACEMENT = b"\xef\xbf\xbd"
 _GROWTH = len(REPLACEMENT) - 1
@@ -32,7 +32,7 @@ def find_loss(kind: str, content_type: str, body: bytes, length: int | None) -> 
     """
     if not _may_be_lossy(body):
         return None
-    type_ = parse_media_type(content_type).name
+    type_ = media_type(content_type)
     whole = _verdict(type_, body, length)
     inside = _verdicts_inside(kind, content_type, body) if type_.startswith(_BATCH) else []
     if whole or any(verdict for verdict, _ in inside):
@@ -81,11 +81,11 @@ def _verdicts_inside(kind: str, content_type: str, body: bytes) -> list[tuple[bo
     else:
         response = check_response(body, content_type).value
         leaves = [(each.headers, each.body) for each in response.responses()] if response else []
-    is_multipart = parse_media_type(content_type).name.startswith("multipart/")
+    is_multipart = media_type(content_type).startswith("multipart/")
     found: list[tuple[bool | None, int]] = []
     for headers, content in leaves:
         if _may_be_lossy(content):
-            type_ = parse_media_type(headers.get("content-type", "")).name if is_multipart else ""
+            type_ = media_type(headers.get("content-type", "")) if is_multipart else ""
             verdict = _verdict(type_, content, length_of(headers))
             found.append((verdict, content.count(REPLACEMENT)))
     return found

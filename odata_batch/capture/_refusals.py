@@ -14,7 +14,7 @@ from typing import Final
 
 from odata_batch import Headers
 from odata_batch._model.findings import quote
-from odata_batch._wire.sections import parse_media_type
+from odata_batch.capture._heads import media_type
 
 _STATUS = re.compile(r"HTTP/[0-9.]+ +([1-5][0-9][0-9])(?![0-9])")
 _BATCH_TYPES = ("multipart/", "application/json", "application/http")
@@ -93,7 +93,7 @@ def what_instead(start_line: str, headers: Headers, content_type: str, body: byt
     >>> what_instead("HTTP/1.1 413 Too Large", Headers(), "text/html", page)
     "status 413 with an HTML page 'Request Entity Too Large'"
     """
-    name = parse_media_type(content_type).name
+    name = media_type(content_type)
     status = status_of(start_line)
     if name != "multipart/form-data" and name.startswith(_BATCH_TYPES):
         what = _refusal(start_line, name, body)
