@@ -9,25 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from itertools import groupby
 from typing import Final, Literal, TypeAlias
 
-from odata_batch import (
-    BatchRequest,
-    BatchResponse,
-    Diagnostic,
-    Dialect,
-    Report,
-    Rule,
-    Severity,
-    check_request,
-    check_response,
-)
-from odata_batch._cli.terminal import line_around
-from odata_batch._wire.sections import parse_media_type
+from odata_batch import BatchRequest, BatchResponse, Codec, Diagnostic, Report, Rule, Severity
+from odata_batch._model.dialect import Format
 from odata_batch.capture import LOSS_EXPLAINS, Exchange, Message
 
-Format: TypeAlias = Literal["multipart", "json"]
 Origin: TypeAlias = Literal["file", "member", "body"]
 """What a place counts in: the file, a member of an archive, or a body with its codings undone."""
 
@@ -37,19 +24,14 @@ _REACH = 400
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 # Where a finding about the header section is to be seen; if not here, then in the Content-Type.
-_FIELDS: Final[Mapping[Rule, tuple[str, ...]]] = {
-    Rule.OUTER_PRECONDITION: ("if-match", "if-none-match"),
-    Rule.OUTER_PREFERENCE: ("prefer",),
-    Rule.OUTER_RESPONSE_HEADER: ("etag", "location", "odata-entityid"),
-    Rule.METHOD_TUNNEL: ("x-http-method",),
-    Rule.PREFERENCE_VALUE: ("prefer",),
-    Rule.ASYNC_RESULT: ("asyncresult",),
-    Rule.VERSION_HEADER: (
-        "odata-version",
-        "odata-maxversion",
-        "dataserviceversion",
-        "maxdataserviceversion",
-    ),
+_FIELDS: Final[Mapping[Rule, str]] = {
+    Rule.OUTER_PRECONDITION: "if-match if-none-match",
+    Rule.OUTER_PREFERENCE: "prefer",
+    Rule.OUTER_RESPONSE_HEADER: "etag location odata-entityid",
+    Rule.METHOD_TUNNEL: "x-http-method",
+    Rule.PREFERENCE_VALUE: "prefer",
+    Rule.ASYNC_RESULT: "asyncresult",
+    Rule.VERSION_HEADER: "odata-version odata-maxversion dataserviceversion maxdataserviceversion",
 }
 
 
@@ -82,7 +64,7 @@ class Finding:
     diagnostic: Diagnostic
     source: str
     """The message in an archive, as in `entries[3].request`; empty if the file is one message."""
-    place: Place | None
+    place: Place | None = None
     """`None` if no octets can be pointed at."""
 
 
@@ -111,78 +93,62 @@ class Checked:
     """The highest severity, that of omitted findings included."""
 
 
-def check_exchanges(file: str, exchanges: Iterable[Exchange], dialect: Dialect) -> Checked:
+def check_exchanges(file: str, exchanges: Iterable[Exchange], codec: Codec) -> Checked:
     """Return what is wrong with the messages of these exchanges, which a file holds."""
-    messages: list[Checked] = []
-    findings: list[Finding] = []
-    batches = others = 0
-    for exchange in exchanges:
-        sides = [each for each in (exchange.request, exchange.response) if each is not None]
-        if not exchange.is_batch:
-            others += len(sides)
-            continue
-        findings += [
-            Finding(diagnostic=found, source=exchange.name, place=None)
-            for found in exchange.diagnostics
-        ]
-        others += sum(each.not_a_batch is not None for each in sides)
-        batches += sum(each.not_a_batch is None for each in sides)
-        for checked in _check_exchange(exchange, dialect):
-            messages.append(checked)
-            findings += checked.findings
-    severities = [found.diagnostic.severity for found in findings]
+    parts = [part for exchange in exchanges for part in _check_exchange(exchange, codec)]
     return Checked(
         file=file,
-        findings=tuple(findings),
-        batches=batches,
-        others=others,
-        omitted=sum(each.omitted for each in messages),
-        explained=sum(each.explained for each in messages),
-        worst=_worst(*severities, *(each.worst for each in messages)),
+        findings=tuple(found for each in parts for found in each.findings),
+        batches=sum(each.batches for each in parts),
+        others=sum(each.others for each in parts),
+        omitted=sum(each.omitted for each in parts),
+        explained=sum(each.explained for each in parts),
+        worst=_worst(each.worst for each in parts),
     )
 
 
-def messages_of(exchanges: Iterable[Exchange]) -> Iterator[tuple[str, Message]]:
-    """Yield the messages that are batches, or should be, after their names in the file."""
-    for exchange in exchanges:
-        for side, message in (("request", exchange.request), ("response", exchange.response)):
-            if exchange.is_batch and message is not None:
-                yield f"{exchange.name}.{side}" if exchange.name else "", message
+def messages_of(exchange: Exchange) -> Iterator[tuple[str, Message]]:
+    """Yield the messages of an exchange after their names in the file."""
+    for side, message in (("request", exchange.request), ("response", exchange.response)):
+        if message is not None:
+            yield f"{exchange.name}.{side}" if exchange.name else "", message
 
 
-def _check_exchange(exchange: Exchange, dialect: Dialect) -> Iterator[Checked]:
+def _check_exchange(exchange: Exchange, codec: Codec) -> Iterator[Checked]:
+    """Yield what is wrong with an exchange itself, and with each of its messages."""
+    messages = list(messages_of(exchange))
+    if not exchange.is_batch:
+        yield Checked(others=len(messages))
+        return
+    own = [Finding(diagnostic=each, source=exchange.name) for each in exchange.diagnostics]
+    yield Checked(findings=tuple(own), worst=_worst(each.severity for each in exchange.diagnostics))
     request: BatchRequest | None = None
-    format: Format = "multipart"
-    for name, message in messages_of([exchange]):
-        if message is exchange.response:
-            yield check_message(message, dialect, name, request, format)
-            continue
-        checked = check_message(message, dialect, name)
+    for name, message in messages:
+        # Without a request, none is asked for the identifiers that a multipart request lacks.
+        format: Format = (request and request.format) or "multipart"
+        checked = check_message(message, codec, name, request, format)
         yield checked
         # What is read from a damaged request need not be what the service has read.
         if checked.worst is not Severity.ERROR and isinstance(checked.batch, BatchRequest):
-            request, format = checked.batch, format_of(message)
-
-
-def media_type_of(message: Message) -> str:
-    """Return type and subtype of the Content-Type, in lower case."""
-    return parse_media_type(message.content_type).name
-
-
-def format_of(message: Message) -> Format:
-    """Return the format that the Content-Type names; what is not JSON is multipart, or nothing."""
-    return "json" if media_type_of(message) == "application/json" else "multipart"
+            request = checked.batch
 
 
 def check_message(
     message: Message,
-    dialect: Dialect,
+    codec: Codec,
     source: str = "",
     request: BatchRequest | None = None,
     request_format: Format | None = None,
 ) -> Checked:
     """Return what is wrong with one message, and with a response to this request."""
-    report = _report(message, dialect, request, request_format)
+    report: Report[BatchRequest] | Report[BatchResponse] = Report(None, ())
+    body, content_type, headers = message.body, message.content_type, message.headers
+    if message.is_readable and message.kind == "request":
+        report = codec.check_request(body, content_type, headers=headers)
+    elif message.is_readable:
+        report = codec.check_response(
+            body, content_type, headers=headers, request=request, request_format=request_format
+        )
     here: Origin = "member" if source else "file"
     spots: list[tuple[_Spot, Diagnostic]] = []
     for found in message.diagnostics:
@@ -197,45 +163,35 @@ def check_message(
             # What ends the reading is told all the same.
             kept.append((spot, replace(found, severity=Severity.NOTE)))
     explained = len(spots) - len(kept)
+    # Those without place come first, then those in the head, then those in the body.
+    kept.sort(key=lambda each: (each[0][0] is not None, each[0][0] == "body", each[0][1]))
+    lines = {here: _Lines(message.source, here), "body": _Lines(message.body, "body")}
     return Checked(
         batch=report.value,
-        findings=tuple(_findings(kept, message, source)),
+        findings=tuple(
+            Finding(
+                diagnostic=found,
+                source=source,
+                place=lines[origin].place(offset) if origin else None,
+            )
+            for (origin, offset), found in kept
+        ),
+        batches=int(message.not_a_batch is None),
+        others=int(message.not_a_batch is not None),
         omitted=report.omitted + message.omitted,
         explained=explained,
-        worst=_worst(*(each.severity for _, each in kept), None if explained else report.worst),
+        worst=_worst([*(each.severity for _, each in kept), None if explained else report.worst]),
     )
 
 
-def _worst(*severities: Severity | None) -> Severity | None:
+def _worst(severities: Iterable[Severity | None]) -> Severity | None:
     return max(filter(None, severities), default=None)
-
-
-def _report(
-    message: Message,
-    dialect: Dialect,
-    request: BatchRequest | None,
-    request_format: Format | None,
-) -> Report[BatchRequest] | Report[BatchResponse]:
-    if not message.is_readable:
-        return Report(None, ())
-    body, content_type, headers = message.body, message.content_type, message.headers
-    if message.kind == "request":
-        return check_request(body, content_type, headers=headers, dialect=dialect)
-    return check_response(
-        body,
-        content_type,
-        headers=headers,
-        dialect=dialect,
-        request=request,
-        request_format=request_format,
-    )
 
 
 # -- places --------------------------------------------------------------------------------------
 
 _Spot: TypeAlias = tuple[Origin | None, int]
 _NOWHERE: Final[_Spot] = (None, 0)
-_ORDER: Final = (None, "file", "member", "body")
 
 
 def _spot(found: Diagnostic, message: Message, here: Origin) -> _Spot:
@@ -248,7 +204,7 @@ def _spot(found: Diagnostic, message: Message, here: Origin) -> _Spot:
         # A head that is not at the start is that of a message in the message.
         top = 0 if is_outer else start
         section = b"\n" + message.source[top : start + position].lower()
-        names = _FIELDS.get(found.rule, ("content-type",))
+        names = _FIELDS.get(found.rule, "content-type").split()
         for name in sorted(names, key=lambda name: name not in found.message.lower()):
             place = section.find(f"\n{name}:".encode())
             if place >= 0:
@@ -256,46 +212,41 @@ def _spot(found: Diagnostic, message: Message, here: Origin) -> _Spot:
     return here, start + position
 
 
-def _findings(
-    spots: list[tuple[_Spot, Diagnostic]], message: Message, source: str
-) -> Iterator[Finding]:
-    """Yield the findings in order: those without place, in the head, and in the body."""
-    spots.sort(key=lambda each: (_ORDER.index(each[0][0]), each[0][1]))
-    for origin, group in groupby(spots, key=lambda each: each[0][0]):
-        found = [(offset, diagnostic) for (_, offset), diagnostic in group]
-        places: Iterable[Place | None] = (None for _ in found)
-        if origin is not None:
-            data = message.body if origin == "body" else message.source
-            places = _places(data, (offset for offset, _ in found), origin)
-        for place, (_, diagnostic) in zip(places, found, strict=True):
-            yield Finding(diagnostic=diagnostic, source=source, place=place)
+class _Lines:
+    """The lines of octets, which are gone through once."""
 
+    def __init__(self, data: bytes, origin: Origin) -> None:
+        self._data = data
+        self._origin: Origin = origin
+        self._last = len(_BYTE_ORDER_MARK) if data.startswith(_BYTE_ORDER_MARK) else 0
+        self._line = self._column = 1
 
-def _places(data: bytes, offsets: Iterable[int], origin: Origin) -> Iterator[Place]:
-    """Yield the places of offsets that ascend; the octets are gone through once."""
-    last = len(_BYTE_ORDER_MARK) if data.startswith(_BYTE_ORDER_MARK) else 0
-    line, column = 1, 1
-    for offset in offsets:
-        passed = data[last:offset]
-        line += passed.count(b"\n")
+    def place(self, offset: int) -> Place:
+        """Return the place of an offset, which is not before the one asked for last."""
+        data = self._data
+        passed = data[self._last : offset]
         newline = passed.rfind(b"\n")
-        column = (column if newline < 0 else 1) + _characters(passed[newline + 1 :])
-        last = max(last, offset)
-        before, after = line_around(data, offset, _REACH)
+        self._line += passed.count(b"\n")
+        self._column = (self._column if newline < 0 else 1) + _characters(passed[newline + 1 :])
+        self._last = max(self._last, offset)
+        nearest = max(0, offset - _REACH)
+        start = data.rfind(b"\n", nearest, offset) + 1 or nearest
+        stop = data.find(b"\n", offset, offset + _REACH) + 1 or offset + _REACH
+        after = data[offset:stop]
         marked = after.removesuffix(b"\n").removesuffix(b"\r")
-        stop = _MARKED
+        end = _MARKED
         # A character is marked with all of its octets, four at most.
-        while stop > _MARKED - 3 and marked[stop : stop + 1] and 0x80 <= marked[stop] < 0xC0:
-            stop -= 1
-        marked = marked[:stop]
-        yield Place(
-            origin=origin,
+        while end > _MARKED - 3 and marked[end : end + 1] and 0x80 <= marked[end] < 0xC0:
+            end -= 1
+        marked = marked[:end]
+        return Place(
+            origin=self._origin,
             offset=offset,
             length=len(marked),
-            line=line,
-            column=column,
-            end_column=column + _characters(marked),
-            before=before,
+            line=self._line,
+            column=self._column,
+            end_column=self._column + _characters(marked),
+            before=data[start:offset],
             after=after,
         )
 

@@ -4,20 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from odata_batch import (
-    BatchRequest,
-    BatchResponse,
-    Diagnostic,
-    Dialect,
-    Payload,
-    convert_request,
-    convert_response,
-    encode_request,
-    encode_response,
-)
-from odata_batch._cli.check import Format, format_of, media_type_of
+from odata_batch import BatchRequest, BatchResponse, Codec, Diagnostic, Payload
+from odata_batch._model.dialect import Format
 from odata_batch._wire import grammar
-from odata_batch.capture import Message, parse_message
+from odata_batch.capture import Message
 
 # Fields about the octets of the old body, or about its format; those of the new one are written.
 _REPLACED = frozenset(
@@ -30,30 +20,24 @@ _REPLACED = frozenset(
 _OF_THE_BATCH = ("continue-on-error", "odata.continue-on-error")
 
 
-def unwrapped(message: Message) -> Message:
-    """Return the message that a message of type application/http holds, or the message itself."""
-    is_wrapped = media_type_of(message) == "application/http"
-    return parse_message(message.body) if is_wrapped else message
-
-
 def rewritten(
     message: Message,
     batch: BatchRequest | BatchResponse,
     target: Format,
-    dialect: Dialect,
+    codec: Codec,
     boundary: str | None,
 ) -> tuple[bytes, tuple[Diagnostic, ...]]:
     """Return the message with its batch in the format `target`, and what is lost of it.
 
     A message without a header section becomes a body. `EncodeError` if the target cannot hold it.
     """
-    source = format_of(message)
+    writer = codec.replace(format=target)
     if isinstance(batch, BatchRequest):
-        request, losses = convert_request(batch, source=source, target=target, dialect=dialect)
-        payload = encode_request(request, format=target, dialect=dialect, boundary=boundary)
+        request, losses = codec.convert_request(batch, source=batch.format, target=target)
+        payload = writer.encode_request(request, boundary=boundary)
     else:
-        response, losses = convert_response(batch, source=source, target=target, dialect=dialect)
-        payload = encode_response(response, format=target, dialect=dialect, boundary=boundary)
+        response, losses = codec.convert_response(batch, source=batch.format, target=target)
+        payload = writer.encode_response(response, boundary=boundary)
     if not message.start_line and not message.headers:
         return payload.body, losses
     head = f"{message.start_line}\r\n" if message.start_line else ""

@@ -10,19 +10,18 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Final, TextIO, TypeAlias
+from typing import Final, TypeAlias
 
-from odata_batch import Diagnostic, Dialect, EncodeError, Rule, Severity
+from odata_batch import Codec, EncodeError, Rule, Severity
 from odata_batch._cli import report
 from odata_batch._cli.check import Checked, check_exchanges, check_message, messages_of
-from odata_batch._cli.convert import rewritten, unwrapped
+from odata_batch._cli.convert import rewritten
 from odata_batch._cli.sarif import sarif_lines
 from odata_batch._cli.show import Options, message_lines
 from odata_batch._cli.terminal import Paint, pictured, quoted, visible
-from odata_batch.capture import Message, parse_capture, parse_message
+from odata_batch.capture import parse_capture, parse_message
 from odata_batch.dialects import PRESETS
 
 _PROG = "odata-batch"
@@ -88,61 +87,47 @@ def _parser() -> argparse.ArgumentParser:
 
     what = "list what is wrong with captured batches"
     status = "0 without findings at or above --fail-on, 1 with such findings, 2 if a FILE cannot be"
-    _add_check(
-        command("check", _check, what, f"{status} read; the others are checked all the same")
-    )
+    check = command("check", _check, what, f"{status} read; the others are checked all the same")
+    what = "an HTTP message, its body, a HAR file or a SAZ file; - is standard input"
+    check.add_argument("files", nargs="+", metavar="FILE", help=what)
+    formats = ("text", "concise", "json", "github", "sarif")
+    what = "how findings are printed (default: %(default)s)"
+    check.add_argument("--format", choices=formats, default="text", help=what)
+    what = "the least severity to exit with 1 for (default: error)"
+    check.add_argument("--fail-on", choices=tuple(_THRESHOLDS), help=what)
+    check.add_argument("--strict", action="store_true", help="the same as --fail-on warning")
+
     what = "write a captured batch in the other format, and list what is lost"
-    status = (
-        "0 if it was written, 1 if it has errors or cannot be converted, 2 if FILE cannot be read"
-    )
-    _add_convert(command("convert", _convert, what, status))
+    status = "0 if it was written, 1 if it has errors or cannot be converted"
+    convert = command("convert", _convert, what, f"{status}, 2 if FILE cannot be read")
+    convert.add_argument("file", metavar="FILE", help="as for check; - is standard input")
+    convert.add_argument("--to", choices=("json", "multipart"), required=True, help="the format")
+    what = "the file to write; - is standard output (default)"
+    convert.add_argument("-o", "--output", metavar="OUT", default="-", help=what)
+    what = "which message of an archive is meant"
+    convert.add_argument("--message", metavar="NAME", help=what)
+    what = "the boundary of a multipart batch, in place of a random one"
+    convert.add_argument("--boundary", help=what)
+
     what = "list the rules, or explain one"
     rules = command("rules", _rules, what, "0, 2 if there is no such rule")
     rules.add_argument("slug", nargs="?", metavar="SLUG", help="the rule to explain")
+
     what = "print a captured batch and what is wrong with it"
     status = "0 without errors, 1 with errors, 2 if FILE cannot be read"
-    _add_show(command("show", _show, what, status))
-    return parser
+    show = command("show", _show, what, status)
+    what = "an HTTP message or its body; - is standard input"
+    show.add_argument("file", metavar="FILE", help=what)
+    show.add_argument("--headers", action="store_true", help="print all header fields")
+    show.add_argument("--bodies", action="store_true", help="print all lines of the bodies")
+    show.add_argument("--strict", action="store_true", help="exit with 1 on warnings, too")
 
-
-def _add_check(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
-    what = "an HTTP message, its body, a HAR file or a SAZ file; - is standard input"
-    add("files", nargs="+", metavar="FILE", help=what)
-    formats = ("text", "concise", "json", "github", "sarif")
-    what = "how findings are printed (default: %(default)s)"
-    add("--format", choices=formats, default="text", help=what)
-    what = "the least severity to exit with 1 for (default: error)"
-    add("--fail-on", choices=tuple(_THRESHOLDS), help=what)
-    add("--strict", action="store_true", help="the same as --fail-on warning")
-    _add_dialect(parser)
-
-
-def _add_convert(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
-    add("file", metavar="FILE", help="as for check; - is standard input")
-    add("--to", choices=("json", "multipart"), required=True, help="the format")
-    what = "the file to write; - is standard output (default)"
-    add("-o", "--output", metavar="OUT", default="-", help=what)
-    add("--message", metavar="NAME", help="which message of an archive is meant")
-    add("--boundary", help="the boundary of a multipart batch, in place of a random one")
-    _add_dialect(parser)
-
-
-def _add_show(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
-    add("file", metavar="FILE", help="an HTTP message or its body; - is standard input")
-    add("--headers", action="store_true", help="print all header fields")
-    add("--bodies", action="store_true", help="print all lines of the bodies")
-    add("--strict", action="store_true", help="exit with 1 on warnings, too")
-    _add_dialect(parser)
-
-
-def _add_dialect(parser: argparse.ArgumentParser) -> None:
     what = "the version of OData or the service to check against"
-    text = f"{what}: {', '.join(PRESETS)} (default: %(default)s)"
+    what = f"{what}: {', '.join(PRESETS)} (default: %(default)s)"
     names = tuple(PRESETS)
-    parser.add_argument("--dialect", metavar="NAME", choices=names, default="4.01", help=text)
+    for each in (check, convert, show):
+        each.add_argument("--dialect", metavar="NAME", choices=names, default="4.01", help=what)
+    return parser
 
 
 def _version() -> str | None:
@@ -161,7 +146,7 @@ def _version() -> str | None:
 
 def _show(arguments: argparse.Namespace) -> int:
     message = parse_message(_read(arguments.file))
-    checked = check_message(message, PRESETS[arguments.dialect])
+    checked = check_message(message, Codec(PRESETS[arguments.dialect]))
     options = Options(headers=arguments.headers, bodies=arguments.bodies, paint=_paint())
     _print(message_lines(message, checked, options))
     return int(_reaches(checked.worst, "warning" if arguments.strict else "error"))
@@ -179,38 +164,50 @@ def _check(arguments: argparse.Namespace) -> int:
     files: list[str] = arguments.files
     if files.count("-") > 1:
         arguments.parser.error("standard input can be read once only")
-    dialect = PRESETS[arguments.dialect]
+    format: str = arguments.format
+    codec = Codec(PRESETS[arguments.dialect])
     results: list[Checked] = []
     progress = _Progress(len(files))
     try:
-        for checked in _checked_files(files, dialect, progress):
-            results.append(checked)
-            lines = list(_lines(arguments.format, checked))
+        for file in files:
+            progress.advance()
+            name = file if format in ("text", "concise") else _in_utf8(file)
+            try:
+                exchanges = parse_capture(_read(file))
+            except _Failure as failure:
+                progress.clear()
+                _say(str(failure))
+                results.append(Checked(file=name, error=failure.reason))
+            else:
+                results.append(check_exchanges(name, exchanges, codec))
+            lines = list(_lines(format, results[-1]))
             if lines:
                 progress.clear()
-            (_print_commands if arguments.format == "github" else _print)(lines)
+            (_print_commands if format == "github" else _print)(lines)
     finally:
         progress.clear()
-    _print(_conclusion(arguments.format, results, dialect))
+    if format == "text":
+        _print(report.summary_lines(results))
+    elif format == "json":
+        _print(report.json_lines(results, _version(), codec.dialect))
+    elif format == "sarif":
+        _print(sarif_lines(results, _version()))
     if any(each.error for each in results):
         return 2
     threshold = arguments.fail_on or ("warning" if arguments.strict else "error")
     return int(any(_reaches(each.worst, threshold) for each in results))
 
 
-def _checked_files(
-    files: Iterable[str], dialect: Dialect, progress: _Progress
-) -> Iterator[Checked]:
-    for file in files:
-        progress.advance()
-        try:
-            data = _read(file)
-        except _Failure as failure:
-            progress.clear()
-            _say(str(failure))
-            yield Checked(file=file, error=failure.reason)
-        else:
-            yield check_exchanges(file, parse_capture(data), dialect)
+def _in_utf8(file: str) -> str:
+    """Return the name of a file with its octets read as UTF-8, whatever the locale says.
+
+    Octets that are not UTF-8 become surrogates, as `surrogateescape` does it.
+    """
+    try:
+        octets = os.fsencode(file)
+    except UnicodeEncodeError:  # no file has this name
+        octets = file.encode("utf-8", "surrogatepass")
+    return octets.decode("utf-8", "surrogateescape")
 
 
 def _lines(format: str, checked: Checked) -> Iterable[str]:
@@ -222,28 +219,7 @@ def _lines(format: str, checked: Checked) -> Iterable[str]:
         return report.text_lines(checked, _paint(), pictured if has_pictures else quoted)
     if format == "concise":
         return report.concise_lines(checked)
-    return report.github_lines(_named(checked)) if format == "github" else ()
-
-
-def _named(checked: Checked) -> Checked:
-    """Return the same with the octets of the name read as UTF-8, whatever the locale says.
-
-    Octets that are not UTF-8 become surrogates, as `surrogateescape` does it.
-    """
-    try:
-        octets = os.fsencode(checked.file)
-    except UnicodeEncodeError:  # no file has this name
-        octets = checked.file.encode("utf-8", "surrogatepass")
-    return replace(checked, file=octets.decode("utf-8", "surrogateescape"))
-
-
-def _conclusion(format: str, results: Sequence[Checked], dialect: Dialect) -> Iterable[str]:
-    """Return the lines about all files together."""
-    if format == "json":
-        return report.json_lines([_named(each) for each in results], _version(), dialect)
-    if format == "sarif":
-        return sarif_lines([_named(each) for each in results], _version())
-    return report.summary_lines(results) if format == "text" else ()
+    return report.github_lines(checked) if format == "github" else ()
 
 
 class _Progress:
@@ -252,25 +228,23 @@ class _Progress:
     def __init__(self, total: int) -> None:
         self._total = total
         self._begun = 0
+        self._is_shown = False
         # Nothing but a terminal that knows how to clear a line is told.
         err = sys.stderr
-        knows = err is not None and err.isatty() and os.environ.get("TERM") != "dumb"
-        self._terminal = err if knows else None
-        self._shown_on: TextIO | None = None
+        self._can_show = err is not None and err.isatty() and os.environ.get("TERM") != "dumb"
 
     def advance(self) -> None:
         """Begin the next file."""
         self._begun += 1
-        if self._terminal is not None and self._begun % _STEP == 0:
-            self._shown_on = self._terminal
-            text = f"\r{self._begun} of {self._total} files"
-            print(text, end="", file=self._shown_on, flush=True)
+        if self._can_show and self._begun % _STEP == 0:
+            self._is_shown = True
+            print(f"\r{self._begun} of {self._total} files", end="", file=sys.stderr, flush=True)
 
     def clear(self) -> None:
         """Take it off the terminal, so that something else can be printed."""
-        if self._shown_on is not None:
-            print("\r\x1b[K", end="", file=self._shown_on, flush=True)
-            self._shown_on = None
+        if self._is_shown:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+            self._is_shown = False
 
 
 # -- convert -------------------------------------------------------------------------------------
@@ -280,21 +254,35 @@ def _convert(arguments: argparse.Namespace) -> int:
     file: str = arguments.file
     if arguments.boundary is not None and arguments.to == "json":
         arguments.parser.error("a JSON batch has no boundary")
-    messages = dict(messages_of(parse_capture(_read(file))))
+    exchanges = parse_capture(_read(file))
+    messages = dict(pair for each in exchanges if each.is_batch for pair in messages_of(each))
     name: str | None = arguments.message
     if name is None and len(messages) == 1:
         (name,) = messages
     if name not in messages:
         names = ", ".join(filter(None, messages)) or "none has a name"
         raise _Failure(f"choose a message of {file!r} with --message: {names}")
-    outer = messages[name]
-    message = unwrapped(outer)
-    reasons, octets, losses = _converted(message, arguments)
-    for reason in reasons:
-        _say(f"cannot convert {file!r}: {reason}")
-    if reasons:
+    message = messages[name]
+    is_wrapped = message.media_type == "application/http"
+    if is_wrapped:
+        message = parse_message(message.body)
+    codec = Codec(PRESETS[arguments.dialect])
+    checked = check_message(message, codec)
+    found = [each.diagnostic for each in checked.findings]
+    # Without an error, what is found says why there is nothing to be read.
+    refused = [each for each in found if each.severity is Severity.ERROR] or (
+        [] if checked.batch else found
+    )
+    try:
+        if refused or checked.batch is None:
+            raise EncodeError(tuple(refused))
+        to, boundary = arguments.to, arguments.boundary
+        octets, losses = rewritten(message, checked.batch, to, codec, boundary)
+    except EncodeError as error:
+        for each in error.diagnostics:
+            _say(f"cannot convert {file!r}: {each}")
         return 1
-    if message is not outer:
+    if is_wrapped:
         _say("lost: the message of type application/http around the batch")
     if message.lossy:
         _say("lost: octets, before this, when the message was captured")
@@ -302,23 +290,6 @@ def _convert(arguments: argparse.Namespace) -> int:
         _say(f"lost{f' in {loss.path}' if loss.path else ''}: {loss.message}")
     _write(octets, arguments.output)
     return 0
-
-
-def _converted(
-    message: Message, arguments: argparse.Namespace
-) -> tuple[list[str], bytes, tuple[Diagnostic, ...]]:
-    """Return why a message cannot be converted, or else the octets and what is lost."""
-    dialect = PRESETS[arguments.dialect]
-    checked = check_message(message, dialect)
-    found = [each.diagnostic for each in checked.findings]
-    errors = [str(each) for each in found if each.severity is Severity.ERROR]
-    if errors or checked.batch is None:
-        # Without an error, what is found says why there is nothing to be read.
-        return errors or list(map(str, found)), b"", ()
-    try:
-        return [], *rewritten(message, checked.batch, arguments.to, dialect, arguments.boundary)
-    except EncodeError as error:
-        return list(map(str, error.diagnostics)), b"", ()
 
 
 def _write(octets: bytes, output: str) -> None:
@@ -347,16 +318,12 @@ def _write_octets(octets: bytes) -> None:
 
 def _rules(arguments: argparse.Namespace) -> int:
     slug: str | None = arguments.slug
-    if slug is None:
-        _print(report.catalogue_lines(_paint()))
-        return 0
-    try:
-        rule = Rule(slug)
-    except ValueError:
+    rule = next((each for each in Rule if each.slug == slug), None)
+    if slug is not None and rule is None:
         similar = report.similar_slugs(slug)
         hint = f"; do you mean {' or '.join(similar)}?" if similar else ""
-        raise _Failure(f"there is no rule {slug!r}{hint}") from None
-    _print(report.rule_lines(rule, _paint()))
+        raise _Failure(f"there is no rule {slug!r}{hint}")
+    _print(report.rule_lines(rule, _paint()) if rule else report.catalogue_lines(_paint()))
     return 0
 
 

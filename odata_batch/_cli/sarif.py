@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import binascii
 import hashlib
+import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Final
 
 from odata_batch import Rule, Severity
 from odata_batch._cli.check import Checked, Finding, Place
@@ -23,9 +23,7 @@ from odata_batch._cli.terminal import visible
 _SCHEMA = (
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 )
-_UNRESERVED: Final = frozenset(
-    b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~/"
-)
+_RESERVED = re.compile(rb"[^A-Za-z0-9\-._~/]")
 
 
 def sarif_lines(results: Sequence[Checked], tool: str | None) -> Iterator[str]:
@@ -64,7 +62,7 @@ def uri_of(file: str) -> str:
     ('a%20b/c.http', 'file:///tmp/%231.har')
     """
     octets = file.encode("utf-8", "surrogateescape")
-    path = "".join(chr(each) if each in _UNRESERVED else f"%{each:02X}" for each in octets)
+    path = _RESERVED.sub(lambda match: b"%%%02X" % ord(match[0]), octets).decode()
     return f"file://{path}" if path.startswith("/") else path
 
 

@@ -10,24 +10,17 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from odata_batch import (
-    BatchRequest,
-    BatchResponse,
-    ChangeSet,
-    ChangeSetResponse,
-    Headers,
-    Operation,
-    OperationResponse,
-    Rule,
-)
-from odata_batch._cli import terminal
-from odata_batch._cli.check import Checked, Finding, media_type_of
-from odata_batch._cli.report import finding_lines, label_of, left_out, tally
+from odata_batch._cli import report, terminal
+from odata_batch._cli.check import Checked, Finding
 from odata_batch._cli.terminal import Paint, count, indented, visible
+from odata_batch._model import values
+from odata_batch._model.headers import Headers
+from odata_batch._model.rules import Rule
 from odata_batch.capture import Message, parse_message
 
-_Batch: TypeAlias = BatchRequest | BatchResponse
-_Item: TypeAlias = Operation | ChangeSet | OperationResponse | ChangeSetResponse
+_Batch: TypeAlias = values.BatchRequest | values.BatchResponse
+_Operation: TypeAlias = values.Operation | values.OperationResponse
+_Item: TypeAlias = _Operation | values.ChangeSet | values.ChangeSetResponse
 
 # A quoted line and its indentation fit into 100 columns.
 _WIDTH = 92
@@ -48,9 +41,16 @@ class Options:
 def message_lines(message: Message, checked: Checked, options: Options) -> Iterator[str]:
     """Yield everything that is to be shown of a message that has been checked."""
     batch = checked.batch
-    yield from _head_lines(message, options)
+    paint = options.paint
+    yield paint(terminal.BOLD, _heading(message))
+    if message.start_line:
+        yield f"  {visible(message.start_line)}"
+    if options.headers:
+        yield from indented(_header_lines(message.headers))
+    elif "content-type" in message.headers:
+        yield f"  Content-Type: {visible(message.content_type)}"
     if batch is not None:
-        yield from indented(_batch_lines(batch, options.paint))
+        yield from indented(_batch_lines(batch, paint))
     if batch is not None and batch.items:
         yield ""
         for index, item in enumerate(batch.items):
@@ -59,28 +59,17 @@ def message_lines(message: Message, checked: Checked, options: Options) -> Itera
         yield ""
         yield from _body_lines("", message.body, options)
     yield ""
-    yield from _finding_lines(checked, options.paint)
-    yield "; ".join((_contents(batch), tally([checked]), *left_out([checked])))
-
-
-def _head_lines(message: Message, options: Options) -> Iterator[str]:
-    yield options.paint(terminal.BOLD, _heading(message))
-    if message.start_line:
-        yield f"  {visible(message.start_line)}"
-    if options.headers:
-        yield from indented(_header_lines(message.headers))
-    elif "content-type" in message.headers:
-        yield f"  Content-Type: {visible(message.content_type)}"
+    yield from _finding_lines(checked, paint)
+    yield "; ".join((_contents(batch), report.tally([checked]), *report.left_out([checked])))
 
 
 def _heading(message: Message) -> str:
     if not message.content_type:
         return "unknown format"
-    media_type = media_type_of(message)
-    if media_type == "application/http":
-        inner = media_type_of(parse_message(message.body))
-        return f"batch {message.kind}, {_format_of(inner)} in application/http"
-    return f"batch {message.kind}, {_format_of(media_type)}"
+    if message.media_type != "application/http":
+        return f"batch {message.kind}, {_format_of(message.media_type)}"
+    inner = parse_message(message.body).media_type
+    return f"batch {message.kind}, {_format_of(inner)} in application/http"
 
 
 def _format_of(media_type: str) -> str:
@@ -91,7 +80,7 @@ def _format_of(media_type: str) -> str:
 
 def _batch_lines(batch: _Batch, paint: Paint) -> Iterator[str]:
     """Yield what a batch has beside its items."""
-    if isinstance(batch, BatchRequest):
+    if isinstance(batch, values.BatchRequest):
         if batch.continue_on_error is not None:
             yield f"continue-on-error: {str(batch.continue_on_error).lower()}"
     else:
@@ -104,7 +93,7 @@ def _batch_lines(batch: _Batch, paint: Paint) -> Iterator[str]:
 
 def _item_lines(item: _Item, path: str, options: Options) -> Iterator[str]:
     yield f"{options.paint(terminal.BOLD, path)}  {_title(item, options.paint)}"
-    if isinstance(item, ChangeSet | ChangeSetResponse):
+    if isinstance(item, values.ChangeSet | values.ChangeSetResponse):
         for index, member in enumerate(item.items):
             yield from indented(_item_lines(member, f"{path}.items[{index}]", options))
     else:
@@ -112,20 +101,20 @@ def _item_lines(item: _Item, path: str, options: Options) -> Iterator[str]:
 
 
 def _title(item: _Item, paint: Paint) -> str:
-    if isinstance(item, Operation):
+    if isinstance(item, values.Operation):
         return f"{visible(item.method)} {visible(item.url)}"
-    if isinstance(item, OperationResponse):
+    if isinstance(item, values.OperationResponse):
         status = f"{item.status} {visible(item.reason or '')}".rstrip(" ")
         return paint(terminal.GREEN if item.status < 400 else terminal.RED, status)
     group = "" if item.id is None else f" {visible(item.id)}"
-    noun = "operation" if isinstance(item, ChangeSet) else "response"
+    noun = "operation" if isinstance(item, values.ChangeSet) else "response"
     return f"change set{group} of {count(len(item.items), noun)}"
 
 
-def _detail_lines(item: Operation | OperationResponse, options: Options) -> Iterator[str]:
+def _detail_lines(item: _Operation, options: Options) -> Iterator[str]:
     if item.id is not None:
         yield f"id: {visible(item.id)}"
-    if isinstance(item, Operation):
+    if isinstance(item, values.Operation):
         if item.depends_on:
             yield f"dependsOn: {visible(', '.join(item.depends_on))}"
         if item.condition is not None:
@@ -178,21 +167,25 @@ def _finding_lines(checked: Checked, paint: Paint) -> Iterator[str]:
             where += " of the body"
         if found.path:
             where += f"{',' if place else ' in'} {visible(found.path)}"
-        label = paint(terminal.COLOURS[found.severity], label_of(finding))
+        label = paint(terminal.COLOURS[found.severity], report.label_of(finding))
         yield f"{label}{where}: {visible(found.message)}"
 
     def explain(rule: Rule) -> Iterator[str]:
         yield f"  = {rule.sentence} ({rule.citation})"
 
-    return finding_lines(checked.findings, head, terminal.quoted, _WIDTH, explain)
+    return report.finding_lines(checked.findings, head, terminal.quoted, _WIDTH, explain)
 
 
 def _contents(batch: _Batch | None) -> str:
     if batch is None:
         return "no batch"
-    if isinstance(batch, BatchRequest):
+    if isinstance(batch, values.BatchRequest):
         leaves = count(len(batch.operations()), "operation")
     else:
         leaves = count(len(batch.responses()), "response")
-    change_sets = [item for item in batch.items if isinstance(item, ChangeSet | ChangeSetResponse)]
+    change_sets = [
+        item
+        for item in batch.items
+        if isinstance(item, values.ChangeSet | values.ChangeSetResponse)
+    ]
     return f"{leaves}, {count(len(change_sets), 'change set')}"

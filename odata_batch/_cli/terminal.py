@@ -115,11 +115,3 @@ def excerpt(
     if len(right) > room:
         right = f"{right[:room]}..."
     return f"| {left}{right}", f"| {' ' * len(left)}^"
-
-
-def line_around(data: bytes, offset: int, reach: int) -> tuple[bytes, bytes]:
-    """Return what the line has before and after an offset, `reach` octets of each at most."""
-    nearest = max(0, offset - reach)
-    start = data.rfind(b"\n", nearest, offset) + 1 or nearest
-    stop = data.find(b"\n", offset, offset + reach) + 1 or offset + reach
-    return data[start:offset], data[offset:stop]
