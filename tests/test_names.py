@@ -292,6 +292,22 @@ def test_what_depends_on_itself_or_on_what_comes_later_is_found() -> None:
     assert slugs_of(group) == ["items[0].items[1] depends-on-own-group"]
 
 
+def test_the_members_of_a_group_may_depend_on_each_other_but_not_in_a_circle() -> None:
+    first, second = Operation.delete("A", id="1"), Operation.delete("B", id="2", depends_on=["1"])
+    assert slugs_of(ChangeSet([first, second], id="g")) == []
+    first = replace(first, depends_on=("2",))
+    assert slugs_of(ChangeSet([Operation.get("C"), first, second], id="g")) == [
+        "items[0].items[1] depends-on-forward",
+        "items[0].items[1] depends-on-cycle",
+    ]
+
+
+def test_an_entity_tag_or_a_word_that_nothing_in_the_batch_has_as_its_id_holds_nothing_up() -> None:
+    tagged = Operation.patch("B", json={}, id="2", headers={"If-Match": "$9"})
+    request = BatchRequest([Operation.get("A", id="1"), tagged, Operation.get("C?x=$8", id="3")])
+    assert urls_executed(request, ODATA_4_01) == ["A", "B", "C?x=$8"]
+
+
 def one_of(name: str) -> Operation:
     return Operation.delete("B", id=f"x{name}", depends_on=[name])
 

@@ -286,6 +286,8 @@ def executed(batch: BatchRequest) -> list[str]:
         (["1 g", "2 - ", "3 - 2", "4 -", "5 g 3 1"], "2 3 1 5 4"),
         (["1 g", "2 h", "3 - ", "4 h 3", "5 g 4"], "3 2 4 1 5"),
         (["1 g", "2 g 1", "3 -", "4 - g"], "1 2 3 4"),
+        (["1 g", "2 -", "3 - 2", "4 h 3", "5 g 4", "6 h 4", "7 - 5 6"], "2 3 4 6 1 5 7"),
+        (["1 -", "2 g", "3 -", "4 g 3", "5 - 4 g 1"], "1 3 2 4 5"),
     ],
 )
 def test_what_is_needed_comes_first(lines: list[str], expected: str) -> None:
