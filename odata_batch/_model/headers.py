@@ -73,10 +73,12 @@ class Headers(Mapping[str, str]):
         }
 
     def __getitem__(self, name: str) -> str:
-        values = self.get_all(name)
-        if not values:
+        key, names = _lower(name), names_of(self)
+        if key not in names:
             raise KeyError(name)
-        return values[0] if _lower(name) == "set-cookie" else ", ".join(values)
+        if key == "set-cookie" or names.count(key) == 1:
+            return self._pairs[names.index(key)][1]
+        return ", ".join(self.get_all(key))
 
     @overload
     def get(self, name: str, default: None = None) -> str | None: ...

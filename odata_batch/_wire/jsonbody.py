@@ -20,16 +20,13 @@ from odata_batch._model.jsonvalue import is_surely_json, scan_extent, scan_value
 from odata_batch._model.limits import Limits
 from odata_batch._model.rules import Rule
 from odata_batch._wire.jsontext import JsonText
-from odata_batch._wire.sections import parse_media_type
+from odata_batch._wire.sections import parse_media_type, remember
 
 Problem: TypeAlias = tuple[Rule, str]
 
 # How many arrays and objects are around the members of an item: its own, the array, the batch's
 DEPTH: Final = 3
 SPACE: Final = b" \t\r\n"
-
-# How many media types are remembered, however many there are
-_REMEMBERED = 1024
 
 
 class Content(NamedTuple):
@@ -42,26 +39,26 @@ class Content(NamedTuple):
     """The codec of Python for a text in that charset; `None` if the charset is not known."""
 
 
-class Contents(dict[tuple[str, ...], Content]):
-    """The contents that the values of Content-Type announce: a batch has few media types."""
+class Contents(dict[str | None, Content]):
+    """The contents that values of Content-Type announce: a batch has few media types.
 
-    def __missing__(self, values: tuple[str, ...]) -> Content:
-        content_type = ", ".join(values)
-        media_type = parse_media_type(content_type)
-        if media_type.is_json or not values:
-            content = Content("json", content_type)
+    Without Content-Type it is JSON.
+    """
+
+    def __missing__(self, content_type: str | None) -> Content:
+        media_type = parse_media_type(content_type or "")
+        if media_type.is_json or content_type is None:
+            content = Content("json", content_type or "")
         elif media_type.is_text:
             charset = media_type.parameter("charset") or "utf-8"
             content = Content("text", content_type, charset, _CODECS.get(charset.lower()))
         else:
             content = Content("binary", content_type)
-        if len(self) < _REMEMBERED:
-            self[values] = content
-        return content
+        return remember(self, content_type, content)
 
     def of(self, headers: Headers) -> Content:
-        """Return the content that the headers announce; without Content-Type it is JSON."""
-        return self[headers.get_all("content-type")]
+        """Return the content that the headers announce."""
+        return self[headers.get("content-type")]
 
 
 # The charsets whose characters are Unicode's own, so that nothing needs a table

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from json.encoder import encode_basestring as quoted
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from odata_batch._model import values
 from odata_batch._model.dialect import Dialect
@@ -42,6 +42,15 @@ _STATUSES: Final = {str(status).encode(): status for status in range(100, 600)}
 # -- reading -------------------------------------------------------------------------------------
 
 
+class _Known(NamedTuple):
+    """What is known of objects `headers` whose fields have the same names."""
+
+    names: tuple[str, ...]
+    """The names, if they are different and in lower case; or else none."""
+    content_type: int | None
+    """The index of Content-Type."""
+
+
 class Reader:
     """Reads the members of one object after the other, each of which is at `path` in the batch."""
 
@@ -55,8 +64,7 @@ class Reader:
         self._report_outer = report
         self._dialect = dialect
         self._contents = jsonbody.Contents()
-        # The names of the fields of objects `headers`, where they are sound
-        self._names: dict[tuple[str, ...], tuple[str, ...]] = {}
+        self._names: dict[tuple[str, ...], _Known] = {}
 
     def report(self, diagnostic: Diagnostic) -> None:
         """Report a finding in the object at hand."""
@@ -166,8 +174,10 @@ class Reader:
         """Return what all messages may have; report a group that has no name before."""
         if "atomicityGroup" in source and self.member(source, "atomicityGroup") == "":
             self.refuse(source, "atomicityGroup", "a name")
-        headers = self._headers(source) if "headers" in source else _NO_HEADERS
-        content = self._contents.of(headers)
+        headers, content_type = _NO_HEADERS, None
+        if "headers" in source:
+            headers, content_type = self._headers(source)
+        content = self._contents[content_type]
         body = b""
         if "body" in source:
             raw = self.text.raw(source.body)
@@ -183,7 +193,8 @@ class Reader:
             self.say(Rule.JSON_CONTENT_LENGTH, message, source.start)
         return headers, body, () if source.keys() <= known else self.annotations_in(source, known)
 
-    def _headers(self, source: JsonObject) -> Headers:
+    def _headers(self, source: JsonObject) -> tuple[Headers, str | None]:
+        """Return the fields of the member `headers`, and their Content-Type."""
         members = source["headers"]
         if type(members) is not tuple:
             members = self.member(source, "headers", kind=tuple) or ()
@@ -195,21 +206,27 @@ class Reader:
         if len(members) > self.limits.fields:
             self.stop_at("fields", source, "headers")
         names, found = zip(*members, strict=True) if members else ((), ())
-        shared = self._names.get(names)
-        if shared is None:
-            is_plain = {name.lower() for name in names} == {*names} and len({*names}) == len(names)
-            shared = remember(self._names, names, names if is_plain else ())
-        if shared:
+        known = self._names.get(names)
+        if known is None:
+            known = remember(self._names, names, _known(names))
+        if known.names:
             try:
                 "".join(found)
             except TypeError:
                 pass  # the value of a field is no string
             else:
-                return headers_of(members, shared)
+                index = known.content_type
+                return headers_of(members, known.names), None if index is None else found[index]
         headers, problems = read_headers(members)
         for rule, message in problems:
             self.say_of(source, "headers", rule, message)
-        return headers
+        return headers, headers.get("content-type")
+
+
+def _known(names: tuple[str, ...]) -> _Known:
+    if {name.lower() for name in names} != {*names} or len({*names}) < len(names):
+        names = ()
+    return _Known(names, names.index("content-type") if "content-type" in names else None)
 
 
 def read_headers(members: _Members) -> tuple[Headers, list[jsonbody.Problem]]:
