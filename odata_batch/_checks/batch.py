@@ -8,7 +8,7 @@ end. All work is linear in the number of operations and dependencies.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol, TypeVar
 
 from odata_batch._checks import messages
@@ -67,8 +67,11 @@ class _Place:
         path = path_of(self.indexes)
         self._scope.report(Diagnostic(rule, message, self.item.position, path))
 
-    def walk(self, item: _Item, index: int, operations: int) -> Iterator[_Item]:
-        """Yield an item of so many operations, and all that it holds; return to it at the end."""
+    def walk(self, item: _Item, index: int, operations: int) -> Iterable[_Item]:
+        """Return an item of so many operations, and all that it holds; be there while each is used.
+
+        At the end the place is that of the item again.
+        """
         self.item, self.indexes = item, (index,)
         is_set = isinstance(item, ChangeSet | ChangeSetResponse)
         self._operations += operations
@@ -78,11 +81,13 @@ class _Place:
             exceed(report, limits, "change_set_operations", item.position)
         if self._operations > limits.operations or self._change_sets > limits.operations:
             exceed(report, limits, "operations", item.position)
+        return self._walk(item, index) if is_set else (item,)
+
+    def _walk(self, item: _Item, index: int) -> Iterator[_Item]:
         yield item
-        if is_set:
-            for self.indexes, self.item in _inside(item, (index,)):
-                yield self.item
-            self.item, self.indexes = item, (index,)
+        for self.indexes, self.item in _inside(item, (index,)):
+            yield self.item
+        self.item, self.indexes = item, (index,)
 
 
 class Rules(Protocol[_Contra]):

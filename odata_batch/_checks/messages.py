@@ -176,18 +176,23 @@ def check_header_syntax(item: Operation | OperationResponse, scope: Scope, say: 
     pairs = item.headers.pairs
     if len(pairs) > scope.limits.fields:
         exceed(scope.report, scope.limits, "fields", item.position)
-    names = [name for name, _ in pairs]
-    token, text = "".join(names), f"|{'|'.join([value for _, value in pairs])}|"
-    octets = len(token) + len(text) + 3 * len(pairs) - 3
+    octets = sum([len(name) + len(value) + 4 for name, value in pairs]) - 2
     if octets > scope.limits.header_section:
         exceed(scope.report, scope.limits, "header_section", item.position)
-    # Most fields are sound, which is seen of all at once; a longest line is no longer than all.
-    if octets <= scope.limits.field_line and text.isascii() and text.isprintable():
-        if "" not in names and grammar.TOKEN.fullmatch(token):
-            if "| " not in text and " |" not in text:
-                return
     for pair in pairs:
         _check_field(pair, item.position, scope, say)
+
+
+def check_header_values(item: Operation | OperationResponse, scope: Scope, say: Say) -> None:
+    """The same where the names are tokens: most values are sound, which is seen of all at once."""
+    pairs, limits = item.headers.pairs, scope.limits
+    text = f"{'|'.join(map('|'.join, pairs))}|"
+    # A longest line is no longer than all.
+    octets = len(text) + 2 * len(pairs)
+    if octets > limits.field_line or octets > limits.header_section or len(pairs) > limits.fields:
+        check_header_syntax(item, scope, say)
+    elif not text.isascii() or not text.isprintable() or "| " in text or " |" in text:
+        check_header_syntax(item, scope, say)
 
 
 def _check_field(pair: Pair, position: int | None, scope: Scope, say: Say) -> None:
@@ -341,6 +346,12 @@ _EACH: frozenset[_Check[Any]] = frozenset(
         *(check_header_syntax, check_repeated_headers),
     )
 )
+_OF_ONE_FIELD: dict[_Check[Any], str] = {
+    urls.check_host: "host",
+    check_content_length: "content-length",
+    check_content_id_header: "content-id",
+}
+"""Checks that say nothing where a field is missing."""
 _FIELDS_OF_A_KIND = frozenset(
     (*_VERSION_FIELDS, *_URL_FIELDS, "transfer-encoding", "prefer", "asyncresult", "content-type")
 )
@@ -354,29 +365,23 @@ class Messages(Generic[_Message]):
         if scope.origin == "read" and scope.format == "multipart":
             left_out |= _SYNTAX
         self._checks: list[_Check[_Message]] = [each for each in checks if each not in left_out]
-        # Only in JSON, a body without Content-Type is looked into.
-        of_kind = {check_content_type_present} if scope.format == "multipart" else set()
-        asked = _EACH - of_kind
-        self._each: list[_Check[_Message]] = [each for each in self._checks if each in asked]
         self._scope = scope
         self._say = say
         self._objected = False
         self._sound: dict[tuple[str | int, bool, Pairs], None] = {}
         self._fields = _FIELDS_OF_A_KIND | scope.dialect.forbidden_headers
-        # For each tuple of names, the indexes of the fields that are looked at
-        self._looked_at: dict[tuple[str, ...], tuple[int, ...]] = {}
+        # For each tuple of names, the indexes of the fields that a kind is made of, and the checks
+        # that are asked of each message
+        self._known: dict[tuple[str, ...], tuple[list[int], list[_Check[_Message]]]] = {}
 
     def check(self, item: _Message) -> None:
         """Report what is wrong with the message."""
         pairs, names = item.headers.pairs, names_of(item.headers)
-        indexes = self._looked_at.get(names)
-        if indexes is None:
-            found = [index for index, name in enumerate(names) if name in self._fields]
-            indexes = remember(self._looked_at, names, tuple(found))
+        indexes, each = self._known.get(names) or self._learn(names)
         start = item.method if isinstance(item, Operation) else item.status
         kind = (start, not item.body, tuple([pairs[index] for index in indexes]))
         if kind in self._sound:
-            for check in self._each:
+            for check in each:
                 check(item, self._scope, self._say)
             return
         self._objected = False
@@ -384,6 +389,18 @@ class Messages(Generic[_Message]):
             check(item, self._scope, self._object)
         if not self._objected:
             remember(self._sound, kind, None)
+
+    def _learn(self, names: tuple[str, ...]) -> tuple[list[int], list[_Check[_Message]]]:
+        indexes = [index for index, name in enumerate(names) if name in self._fields]
+        silent = {check for check, name in _OF_ONE_FIELD.items() if name not in names}
+        if "content-type" in names:
+            silent.add(check_content_type_present)
+        if len(set(names)) == len(names):
+            silent.add(check_repeated_headers)
+        each = [check for check in self._checks if check in _EACH and check not in silent]
+        if "" not in names and grammar.TOKEN.fullmatch("".join(names)):
+            each = [check_header_values if x is check_header_syntax else x for x in each]
+        return remember(self._known, names, (indexes, each))
 
     def _object(self, rule: Rule, message: str) -> None:
         self._objected = True
