@@ -305,7 +305,7 @@ def _message(raw: Raw, room: Room, side: Kind | None = None) -> Message:
     loss = find_loss(kind, type_of_octets, body, length)
     if loss is not None:
         first = None if position is None else position + body.index(REPLACEMENT)
-        found.append(Diagnostic(loss, _loss_message(loss, body.count(REPLACEMENT)), first))
+        found.append(replace(loss, position=first))
     return Message(
         start_line=raw.start_line,
         headers=headers,
@@ -315,7 +315,7 @@ def _message(raw: Raw, room: Room, side: Kind | None = None) -> Message:
         body_position=position,
         diagnostics=tuple(found),
         omitted=omitted,
-        lossy=loss is Rule.CAPTURE_LOSSY,
+        lossy=loss is not None and loss.rule is Rule.CAPTURE_LOSSY,
         not_a_batch=instead,
         source=raw.source,
     )
@@ -342,13 +342,6 @@ def _accepted(start_line: str, headers: Headers, body: bytes) -> Diagnostic | No
     place = "no Location" if location is None else f"the Location {quote(location)}"
     message = f"status 202 with an empty body and {place}"
     return Diagnostic(Rule.CAPTURE_ACCEPTED, message)
-
-
-def _loss_message(rule: Rule, number: int) -> str:
-    are = "U+FFFD stands once" if number == 1 else f"U+FFFD stands {number} times"
-    if rule is Rule.CAPTURE_LOSSY:
-        return f"{are} where other octets were sent; lengths and binary bodies cannot be believed"
-    return f"{are} in the text; it may have been sent so, or stand for octets that are lost"
 
 
 def _check_length(

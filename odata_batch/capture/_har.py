@@ -20,7 +20,7 @@ from odata_batch import Diagnostic, Rule
 from odata_batch._model.findings import quote
 from odata_batch._wire import grammar
 from odata_batch.capture._codings import Room
-from odata_batch.capture._heads import Entry, Field, Raw
+from odata_batch.capture._heads import Entry, Field, Raw, unreadable
 
 _Member = TypeVar("_Member")
 
@@ -68,42 +68,34 @@ def is_har(data: bytes) -> bool:
         return False
 
 
-class _Members(dict[str, object]):
-    """The members of a JSON object that are of interest."""
+class _Object(dict[str, object]):
+    """The members of a JSON object that are of interest, and what is wrong with them."""
 
     def __init__(self, pairs: list[tuple[str, object]]) -> None:
-        known = [pair for pair in pairs if pair[0] in _KNOWN]
-        super().__init__(known)
-        names = [name for name, _ in known]
+        names = [name for name, _ in pairs if name in _KNOWN]
+        super().__init__(pair for pair in pairs if pair[0] in _KNOWN)
         # The first ones of few names, so that this is linear.
         is_whole = len(names) == len(self)
-        self.repeated = None if is_whole else next(each for each in names if names.count(each) > 1)
+        self._repeated = None if is_whole else next(each for each in names if names.count(each) > 1)
 
-
-class _Reader:
-    """Reads the members of one object and says what is wrong with them."""
-
-    def __init__(self, members: _Members, path: str, found: list[Diagnostic]) -> None:
-        self._members = members
+    def at(self, path: str, found: list[Diagnostic]) -> _Object:
+        """Return the object, which is at this path and says there what is wrong."""
         self._path = path
         self.found = found
-        if members.repeated is not None:
-            message = f"has the member {members.repeated!r} more than once, and the last counts"
+        if self._repeated is not None:
+            message = f"has the member {self._repeated!r} more than once, and the last counts"
             self.say(Rule.CAPTURE_DUPLICATE_MEMBER, f"{path} {message}")
+        return self
 
     def say(self, rule: Rule, message: str) -> None:
         self.found.append(Diagnostic(rule, message))
 
-    def states(self, name: str, value: object) -> bool:
-        """Return whether a member is there and has this value."""
-        return self._members.get(name) == value
-
     def path_of(self, name: str) -> str:
         return f"{self._path}.{name}".removeprefix(f"{_ENTRY}.")
 
-    def get(self, name: str, kind: type[_Member], expected: str) -> _Member | None:
+    def member(self, name: str, kind: type[_Member], expected: str) -> _Member | None:
         """Return a member, or `None` if it is missing, null or of another type."""
-        value = self._members.get(name)
+        value = self.get(name)
         if isinstance(value, kind):
             return value
         if value is not None:
@@ -112,16 +104,16 @@ class _Reader:
         return None
 
     def text(self, name: str) -> str:
-        return self.get(name, str, "a string") or ""
+        return self.member(name, str, "a string") or ""
 
     def number(self, name: str) -> int:
         """Return a number that is not negative; with -1 a HAR file says that it is unknown."""
-        return max(0, self.get(name, int, "a number") or 0)
+        return max(0, self.member(name, int, "a number") or 0)
 
-    def inner(self, name: str, found: list[Diagnostic]) -> _Reader:
-        """Return the reader of a member; one that is missing is as good as an empty one."""
-        members = self.get(name, _Members, "an object")
-        return _Reader(_Members([]) if members is None else members, self.path_of(name), found)
+    def inner(self, name: str, found: list[Diagnostic]) -> _Object:
+        """Return a member that is an object; one that is missing is as good as an empty one."""
+        members = self.member(name, _Object, "an object")
+        return (_Object([]) if members is None else members).at(self.path_of(name), found)
 
 
 def read_har(data: bytes, room: Room) -> Iterator[Entry]:
@@ -140,19 +132,13 @@ def read_har(data: bytes, room: Room) -> Iterator[Entry]:
         found = repr(rest) if rest else "the end"
         problem = f"found {found} at character {error.pos}, expected JSON"
     if not isinstance(entries, list):
-        yield _unreadable("", problem)
+        yield unreadable(problem)
         return
     for index, entry in enumerate(entries[:_MOST_ENTRIES]):
         yield _entry(f"entries[{index}]", entry)
     if len(entries) > _MOST_ENTRIES:
-        yield _unreadable(
-            "",
-            f"log.entries has {len(entries)} elements, and {_MOST_ENTRIES} of them are read",
-        )
-
-
-def _unreadable(name: str, message: str) -> Entry:
-    return Entry(name, [Diagnostic(Rule.CAPTURE_UNREADABLE, message)])
+        number = f"{len(entries)} elements, and {_MOST_ENTRIES} of them are read"
+        yield unreadable(f"log.entries has {number}")
 
 
 def _as_utf8(data: bytes) -> bytes:
@@ -165,13 +151,13 @@ def _entries(data: bytes) -> object:
     root = json.loads(
         # An octet that is not UTF-8 becomes an octet of the body again.
         data.decode("utf-8", "surrogateescape"),
-        object_pairs_hook=_Members,
+        object_pairs_hook=_Object,
         parse_int=_number,
         parse_float=_number,
         parse_constant=_number,
     )
-    log = root.get("log") if isinstance(root, _Members) else None
-    return log.get("entries") if isinstance(log, _Members) else None
+    log = root.get("log") if isinstance(root, _Object) else None
+    return log.get("entries") if isinstance(log, _Object) else None
 
 
 def _number(text: str) -> int:
@@ -186,14 +172,14 @@ def _kind(value: object) -> str:
 
 
 def _entry(name: str, members: object) -> Entry:
-    if not isinstance(members, _Members):
-        return _unreadable(name, f"the entry is {_kind(members)}, expected an object")
-    entry = _Reader(members, _ENTRY, [])
+    if not isinstance(members, _Object):
+        return unreadable(f"the entry is {_kind(members)}, expected an object", name)
+    entry = members.at(_ENTRY, [])
     url, method, request = _request(entry)
     return Entry(name, entry.found, url, request, _response(entry, method))
 
 
-def _request(entry: _Reader) -> tuple[str, str, Raw | None]:
+def _request(entry: _Object) -> tuple[str, str, Raw | None]:
     """Return the URL, the method and the request, if there is one."""
     source = entry.inner("request", [])
     fields, pseudo = _fields(source)
@@ -208,13 +194,13 @@ def _request(entry: _Reader) -> tuple[str, str, Raw | None]:
     content = source.inner("postData", source.found)
     sent = _value(fields, "content-length")
     length = max(source.number("bodySize"), _octets_of(sent))
-    is_empty = content.states("text", "") and source.states("bodySize", 0)
+    is_empty = content.get("text") == "" and source.get("bodySize") == 0
     may_have_body = not sent and not is_empty and method.upper() in _METHODS_WITH_BODY
     start_line = f"{method} {url} {_version(source)}"
     return url, method, _half(start_line, fields, content, length, length > 0 or may_have_body)
 
 
-def _response(entry: _Reader, method: str) -> Raw | None:
+def _response(entry: _Object, method: str) -> Raw | None:
     source = entry.inner("response", [])
     fields, pseudo = _fields(source)
     status = source.number("status") or _octets_of(pseudo.get(":status", ""))
@@ -227,7 +213,7 @@ def _response(entry: _Reader, method: str) -> Raw | None:
     content = source.inner("content", source.found)
     length = max(content.number("size"), _octets_of(_value(fields, "content-length")))
     is_multipart = _value(fields, "content-type").lower().startswith("multipart/")
-    is_empty = content.states("text", "") and content.states("size", 0)
+    is_empty = content.get("text") == "" and content.get("size") == 0
     has_body = length > 0 or (is_multipart and not is_empty)
     if method.upper() == "HEAD" or status < 200 or status in _STATUSES_WITHOUT_BODY:
         has_body = False
@@ -236,7 +222,7 @@ def _response(entry: _Reader, method: str) -> Raw | None:
 
 
 def _half(
-    start_line: str, fields: list[tuple[str, str]], content: _Reader, length: int, has_body: bool
+    start_line: str, fields: list[tuple[str, str]], content: _Object, length: int, has_body: bool
 ) -> Raw:
     # Chrome writes x-unknown.
     media_type = content.text("mimeType").removeprefix("x-unknown")
@@ -245,7 +231,7 @@ def _half(
         octets = f"; it had {length} octets" if length else ""
         file = content.text("_file")
         place = f"; it is in the file {file[:60]!r}" if file else ""
-        state = "empty" if content.states("text", "") else "missing"
+        state = "empty" if content.get("text") == "" else "missing"
         message = f"{content.path_of('text')} is {state}, which is the body{octets}{place}"
         content.say(Rule.CAPTURE_BODY_MISSING, message)
     size = content.number("size") or None
@@ -259,14 +245,14 @@ def _half(
     return Raw(start_line, kept, body, content.found, None, media_type, size)
 
 
-def _fields(source: _Reader) -> tuple[list[tuple[str, str]], dict[str, str]]:
+def _fields(source: _Object) -> tuple[list[tuple[str, str]], dict[str, str]]:
     """Return the fields of a header section, and the pseudo fields of HTTP/2 (RFC 9113, 8.3)."""
-    elements: list[object] = source.get("headers", list, "an array") or []
+    elements: list[object] = source.member("headers", list, "an array") or []
     fields: list[tuple[str, str]] = []
     pseudo: dict[str, str] = {}
     strangers = 0
     for element in elements:
-        members = element if isinstance(element, _Members) else {}
+        members = element if isinstance(element, _Object) else {}
         name, value = members.get("name"), members.get("value")
         if not isinstance(name, str) or not isinstance(value, str):
             strangers += 1
@@ -290,16 +276,16 @@ def _octets_of(length: str) -> int:
     return int(length) if _LENGTH.fullmatch(length) else 0
 
 
-def _version(source: _Reader) -> str:
+def _version(source: _Object) -> str:
     match = _HTTP_VERSION.match(source.text("httpVersion"))
     return f"HTTP/{match[1]}" if match else "HTTP/1.1"
 
 
-def _body(content: _Reader, content_type: str) -> bytes:
+def _body(content: _Object, content_type: str) -> bytes:
     """Return the octets that a text stands for, in UTF-8 unless a charset is named."""
     text = content.text("text")
     encoding = content.text("encoding")
-    if encoding.lower() == "base64" or content.get("_base64", bool, "a boolean"):
+    if encoding.lower() == "base64" or content.member("_base64", bool, "a boolean"):
         digits = text.translate(_BASE64).rstrip("=")
         try:
             return binascii.a2b_base64(digits + "=" * (-len(digits) % 4), strict_mode=True)

@@ -61,6 +61,11 @@ class Entry(NamedTuple):
     response: Raw | None = None
 
 
+def unreadable(message: str, name: str = "") -> Entry:
+    """Return what an archive, or an entry of it, is that cannot be read."""
+    return Entry(name, [Diagnostic(Rule.CAPTURE_UNREADABLE, message)])
+
+
 def split(data: bytes, limits: Limits) -> Raw:
     r"""Return the parts of a raw message; the head is what the octets begin with, if they do.
 

@@ -11,7 +11,7 @@ it should be binary and holds U+FFFD, it was the sender who has lost octets.
 
 from __future__ import annotations
 
-from odata_batch import Headers, Rule, check_request, check_response
+from odata_batch import Diagnostic, Headers, Rule, check_request, check_response
 from odata_batch._wire import grammar
 from odata_batch.capture._heads import media_type
 
@@ -22,12 +22,12 @@ _TEXT = (*_BATCH, "text/", "application/xml")
 _TEXT_SUFFIXES = ("+json", "+xml", "javascript", "-urlencoded")
 
 
-def find_loss(kind: str, content_type: str, body: bytes, length: int | None) -> Rule | None:
-    r"""Return the rule that U+FFFD in a body is an instance of, if it is in there.
+def find_loss(kind: str, content_type: str, body: bytes, length: int | None) -> Diagnostic | None:
+    r"""Return what U+FFFD in a body says, if it is in there.
 
     `length` is how many octets the body had when it was sent, if that is known.
 
-    >>> find_loss("response", "image/png", b"\xef\xbf\xbdPNG", None).slug
+    >>> find_loss("response", "image/png", b"\xef\xbf\xbdPNG", None).rule.slug
     'capture-lossy'
     """
     if not _may_be_lossy(body):
@@ -35,12 +35,16 @@ def find_loss(kind: str, content_type: str, body: bytes, length: int | None) -> 
     type_ = media_type(content_type)
     whole = _verdict(type_, body, length)
     inside = _verdicts_inside(kind, content_type, body) if type_.startswith(_BATCH) else []
+    number = body.count(REPLACEMENT)
+    are = "U+FFFD stands once" if number == 1 else f"U+FFFD stands {number} times"
     if whole or any(verdict for verdict, _ in inside):
-        return Rule.CAPTURE_LOSSY
+        lost = "other octets were sent; lengths and binary bodies cannot be believed"
+        return Diagnostic(Rule.CAPTURE_LOSSY, f"{are} where {lost}")
     # Nothing was lost in the whole, or in all bodies that hold U+FFFD.
-    intact = sum(number for verdict, number in inside if verdict is False)
-    is_intact = whole is False or intact == body.count(REPLACEMENT)
-    return None if is_intact else Rule.CAPTURE_REPLACEMENT_CHARACTER
+    if whole is False or number == sum(each for verdict, each in inside if verdict is False):
+        return None
+    text = "the text; it may have been sent so, or stand for octets that are lost"
+    return Diagnostic(Rule.CAPTURE_REPLACEMENT_CHARACTER, f"{are} in {text}")
 
 
 def length_of(headers: Headers) -> int | None:
@@ -75,17 +79,14 @@ def _verdict(type_: str, body: bytes, length: int | None) -> bool | None:
 
 def _verdicts_inside(kind: str, content_type: str, body: bytes) -> list[tuple[bool | None, int]]:
     """Return what the bodies in a batch show, and how often U+FFFD appears in them."""
-    if kind == "request":
-        request = check_request(body, content_type).value
-        leaves = [(each.headers, each.body) for each in request.operations()] if request else []
-    else:
-        response = check_response(body, content_type).value
-        leaves = [(each.headers, each.body) for each in response.responses()] if response else []
+    request = check_request(body, content_type).value if kind == "request" else None
+    response = check_response(body, content_type).value if kind == "response" else None
+    leaves = request.operations() if request else response.responses() if response else ()
     is_multipart = media_type(content_type).startswith("multipart/")
     found: list[tuple[bool | None, int]] = []
-    for headers, content in leaves:
-        if _may_be_lossy(content):
-            type_ = media_type(headers.get("content-type", "")) if is_multipart else ""
-            verdict = _verdict(type_, content, length_of(headers))
-            found.append((verdict, content.count(REPLACEMENT)))
+    for leaf in leaves:
+        if _may_be_lossy(leaf.body):
+            type_ = media_type(leaf.headers.get("content-type", "")) if is_multipart else ""
+            verdict = _verdict(type_, leaf.body, length_of(leaf.headers))
+            found.append((verdict, leaf.body.count(REPLACEMENT)))
     return found

@@ -34,11 +34,6 @@ _XML_MESSAGES = (
 )
 _JSON_START = re.compile(rb"\s*[\[{]")
 _JSON_BATCH = re.compile(rb'"(?:requests|responses)"\s*:\s*\[')
-# The arrays of a batch, and what is in their elements.
-_JSON_ITEMS: Final[Mapping[str, frozenset[str]]] = {
-    "requests": frozenset(("method", "url")),
-    "responses": frozenset(("id", "status")),
-}
 _JSON_ERRORS = frozenset(("error", "odata.error"))
 _DELIMITER = re.compile(rb"\s*--[^\s>]")
 _JSON_MESSAGES: Final = ("message", "Message", "error_description", "detail", "title")
@@ -63,15 +58,10 @@ def is_json_batch(body: bytes) -> bool:
     >>> is_json_batch(b'{"requests":[{"indexName":"people","query":"Ann"}]}')
     False
     """
-    if not _JSON_BATCH.search(body):
-        return False
-    envelope = _parsed(body)
-    if not isinstance(envelope, dict):
-        return False
-    for name, expected in _JSON_ITEMS.items():
-        items = envelope.get(name)
-        first = items[0] if isinstance(items, list) and items else None
-        if isinstance(first, dict) and expected <= first.keys():
+    match _parsed(body) if _JSON_BATCH.search(body) else None:
+        case {"requests": [{"method": _, "url": _}, *_]}:
+            return True
+        case {"responses": [{"id": _, "status": _}, *_]}:
             return True
     return False
 
@@ -151,7 +141,7 @@ def _first(patterns: tuple[re.Pattern[bytes], ...], start: bytes) -> bytes | Non
 def _object(body: bytes) -> Mapping[str, object]:
     """Return the members of a JSON object that may be an error; of anything else, none."""
     found = _parsed(body) if len(body) <= _REACH else None
-    return found if isinstance(found, dict) and not found.keys() & _JSON_ITEMS.keys() else {}
+    return found if isinstance(found, dict) and not found.keys() & {"requests", "responses"} else {}
 
 
 def _json_message(found: Mapping[str, object]) -> bytes | None:
@@ -161,12 +151,10 @@ def _json_message(found: Mapping[str, object]) -> bytes | None:
     if not isinstance(error, dict):
         error = found if "error_description" in found else {"message": error}
     for name in _JSON_MESSAGES:
-        message = error.get(name)
-        # OData up to 3.0: {"message": {"lang": "en-US", "value": "..."}}
-        if isinstance(message, dict):
-            message = message.get("value")
-        if isinstance(message, str):
-            return message.encode("utf-8", "replace")
+        match error.get(name):
+            # OData up to 3.0: {"message": {"lang": "en-US", "value": "..."}}
+            case str(message) | {"value": str(message)}:
+                return message.encode("utf-8", "replace")
     return b"" if found.keys() & _JSON_ERRORS else None
 
 

@@ -18,7 +18,7 @@ from typing import TypeAlias
 
 from odata_batch import Diagnostic, Rule
 from odata_batch.capture._codings import Room
-from odata_batch.capture._heads import Entry, Raw, split, target_of
+from odata_batch.capture._heads import Entry, Raw, split, target_of, unreadable
 
 # Old versions of Fiddler write a backslash.
 _RAW = re.compile(r"raw[/\\]([0-9]{1,18})_([cs])\.txt", re.I)
@@ -27,20 +27,10 @@ _MOST_FILES = 65_535
 _CENTRAL_HEADER = b"PK\x01\x02"
 _ENCRYPTED = 1
 _READ_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-# What `zipfile` raises when an archive lies about itself; NotImplementedError is what it says of a
-# compression or an encryption that it does not know.
-_ZIP_ERRORS = (
-    zipfile.BadZipFile,
-    zlib.error,
-    EOFError,
-    NotImplementedError,
-    OSError,
-    OverflowError,
-    RuntimeError,
-    ValueError,
-)
+# What `zipfile` raises when an archive lies about itself; NotImplementedError, which is a
+# RuntimeError, is what it says of a compression or an encryption that it does not know.
+_LIES = (zipfile.BadZipFile, zlib.error, EOFError, OSError, OverflowError, RuntimeError, ValueError)
 _Files: TypeAlias = dict[str, list[zipfile.ZipInfo]]
-_Sessions: TypeAlias = dict[tuple[int, str], _Files]
 
 
 def is_zip(data: bytes) -> bool:
@@ -56,15 +46,15 @@ def read_saz(data: bytes, room: Room) -> Iterator[Entry]:
     """Yield the sessions of a SAZ file in the order of their numbers."""
     # So that the list of a hostile archive is not made before it is found to be too long.
     if data.count(_CENTRAL_HEADER) > _MOST_FILES:
-        yield Entry("", [_unreadable(f"the ZIP archive has more than {_MOST_FILES} files")])
+        yield unreadable(f"the ZIP archive has more than {_MOST_FILES} files")
         return
     try:
         archive = zipfile.ZipFile(BytesIO(data))
-    except _ZIP_ERRORS:
-        yield Entry("", [_unreadable("the ZIP archive is damaged, or is none")])
+    except _LIES:
+        yield unreadable("the ZIP archive is damaged, or is none")
         return
     with archive:
-        sessions: _Sessions = {}
+        sessions: dict[tuple[int, str], _Files] = {}
         flags = 0
         for info in archive.infolist():
             match = _RAW.fullmatch(info.filename)
@@ -73,20 +63,14 @@ def read_saz(data: bytes, room: Room) -> Iterator[Entry]:
                 files.setdefault(match[2].lower(), []).append(info)
                 flags |= info.flag_bits
         if not sessions:
-            message = "found no file such as raw/1_c.txt in the ZIP archive, expected a SAZ file"
-            yield Entry("", [_unreadable(message)])
+            what = "no file such as raw/1_c.txt in the ZIP archive"
+            yield unreadable(f"found {what}, expected a SAZ file")
         elif flags & _ENCRYPTED:
-            message = (
-                "the ZIP archive is encrypted; it can be read if it is saved without a password"
-            )
-            yield Entry("", [_unreadable(message)])
+            remedy = "it can be read if it is saved without a password"
+            yield unreadable(f"the ZIP archive is encrypted; {remedy}")
         else:
             for (_, number), files in sorted(sessions.items()):
                 yield _entry(archive, f"raw/{number}", files, room)
-
-
-def _unreadable(message: str) -> Diagnostic:
-    return Diagnostic(Rule.CAPTURE_UNREADABLE, message)
 
 
 def _entry(archive: zipfile.ZipFile, name: str, files: _Files, room: Room) -> Entry:
@@ -100,22 +84,20 @@ def _entry(archive: zipfile.ZipFile, name: str, files: _Files, room: Room) -> En
         content = _unzipped(archive, files[side][-1], room) if side in files else b""
         # An unanswered request has an empty file.
         if content == b"":
-            message = f"the session has no {what}"
-            content = Diagnostic(Rule.CAPTURE_INCOMPLETE, message)
+            content = Diagnostic(Rule.CAPTURE_INCOMPLETE, f"the session has no {what}")
         if isinstance(content, bytes):
             messages.append(split(content, room.limits))
         else:
             found.append(content)
             messages.append(None)
     request, response = messages
-    url = "" if request is None else target_of(request.start_line)
-    return Entry(name, found, url, request, response)
+    return Entry(name, found, target_of(request.start_line) if request else "", request, response)
 
 
 def _unzipped(archive: zipfile.ZipFile, info: zipfile.ZipInfo, room: Room) -> bytes | Diagnostic:
     if info.compress_type not in _READ_METHODS:
-        message = f"{info.filename} has the compression method {info.compress_type}"
-        return _unreadable(f"{message}, expected 0 or 8")
+        found = f"{info.filename} has the compression method {info.compress_type}"
+        return Diagnostic(Rule.CAPTURE_UNREADABLE, f"{found}, expected 0 or 8")
     most = room.for_body + room.limits.header_section
     if info.file_size > most:
         return room.too_large(info.filename)
@@ -124,7 +106,7 @@ def _unzipped(archive: zipfile.ZipFile, info: zipfile.ZipInfo, room: Room) -> by
     try:
         with archive.open(info) as file:
             content = file.read(most + 1)
-    except _ZIP_ERRORS:
-        return _unreadable(f"{info.filename} is damaged")
+    except _LIES:
+        return Diagnostic(Rule.CAPTURE_UNREADABLE, f"{info.filename} is damaged")
     room.take(len(content))
     return content
