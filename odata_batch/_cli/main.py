@@ -10,9 +10,9 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 from odata_batch import Codec, EncodeError, Rule, Severity
 from odata_batch._cli import report
@@ -25,12 +25,7 @@ from odata_batch.capture import parse_capture, parse_message
 from odata_batch.dialects import PRESETS
 
 _PROG = "odata-batch"
-_THRESHOLDS: Final[Mapping[str, Severity | None]] = {
-    "error": Severity.ERROR,
-    "warning": Severity.WARNING,
-    "note": Severity.NOTE,
-    "never": None,
-}
+_THRESHOLDS = ("error", "warning", "note", "never")
 # So many files are checked between two signs of life.
 _STEP = 20
 
@@ -94,7 +89,7 @@ def _parser() -> argparse.ArgumentParser:
     what = "how findings are printed (default: %(default)s)"
     check.add_argument("--format", choices=formats, default="text", help=what)
     what = "the least severity to exit with 1 for (default: error)"
-    check.add_argument("--fail-on", choices=tuple(_THRESHOLDS), help=what)
+    check.add_argument("--fail-on", choices=_THRESHOLDS, help=what)
     check.add_argument("--strict", action="store_true", help="the same as --fail-on warning")
 
     what = "write a captured batch in the other format, and list what is lost"
@@ -114,8 +109,7 @@ def _parser() -> argparse.ArgumentParser:
     rules.add_argument("slug", nargs="?", metavar="SLUG", help="the rule to explain")
 
     what = "print a captured batch and what is wrong with it"
-    status = "0 without errors, 1 with errors, 2 if FILE cannot be read"
-    show = command("show", _show, what, status)
+    show = command("show", _show, what, "0 without errors, 1 with errors, 2 if FILE cannot be read")
     what = "an HTTP message or its body; - is standard input"
     show.add_argument("file", metavar="FILE", help=what)
     show.add_argument("--headers", action="store_true", help="print all header fields")
@@ -153,8 +147,9 @@ def _show(arguments: argparse.Namespace) -> int:
 
 
 def _reaches(worst: Severity | None, threshold: str) -> bool:
-    least = _THRESHOLDS[threshold]
-    return worst is not None and least is not None and worst >= least
+    if worst is None or threshold == "never":
+        return False
+    return worst >= Severity[threshold.upper()]
 
 
 # -- check ---------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from __future__ import annotations
 import difflib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 from odata_batch import Dialect, Rule, Severity
 from odata_batch._cli import terminal
@@ -22,11 +22,6 @@ Json: TypeAlias = "int | str | bool | list[Json] | dict[str, Json] | None"
 
 # An excerpt fits into 80 columns, with its indentation, its bar and its dots.
 _WIDTH = 73
-_COMMANDS: Final[Mapping[Severity, str]] = {
-    Severity.ERROR: "error",
-    Severity.WARNING: "warning",
-    Severity.NOTE: "notice",
-}
 
 
 def name_of(severity: Severity) -> str:
@@ -40,7 +35,7 @@ def label_of(finding: Finding) -> str:
     return f"{name_of(found.severity)}[{found.rule.slug}]"
 
 
-def octet_of(place: Place) -> str:
+def _octet_of(place: Place) -> str:
     """Return the number of the octet, and what it counts in where that is not the file."""
     return f"byte {place.offset}" + (" of the body" if place.origin == "body" else "")
 
@@ -60,9 +55,8 @@ def finding_lines(
     for finding in findings:
         yield from head(finding)
         if finding.place is not None:
-            yield from terminal.indented(
-                excerpt(finding.place.before, finding.place.after, width, show)
-            )
+            before, after = finding.place.before, finding.place.after
+            yield from terminal.indented(excerpt(before, after, width, show))
         rule = finding.diagnostic.rule
         if rule not in explained:
             explained.add(rule)
@@ -92,16 +86,12 @@ def text_lines(checked: Checked, paint: Paint, show: Callable[[bytes], str]) -> 
 def _location(file: str, finding: Finding) -> str:
     """Return file, line and column as editors know them, and then what else tells the place."""
     place = finding.place
-    parts = [f"{visible(file)} {visible(finding.source)}".rstrip(" ")]
-    if place is not None and place.origin == "file":
-        parts[0] += f":{place.line}:{place.column}"
-    elif place is not None:
-        parts.append(f"line {place.line}")
+    where = f"{visible(file)} {visible(finding.source)}".rstrip(" ")
     if place is not None:
-        parts.append(octet_of(place))
-    if finding.diagnostic.path:
-        parts.append(visible(finding.diagnostic.path))
-    return ", ".join(parts)
+        in_file = place.origin == "file"
+        line = f":{place.line}:{place.column}" if in_file else f", line {place.line}"
+        where += f"{line}, {_octet_of(place)}"
+    return ", ".join(filter(None, (where, visible(finding.diagnostic.path))))
 
 
 def summary_lines(results: Sequence[Checked]) -> Iterator[str]:
@@ -165,11 +155,9 @@ def concise_lines(checked: Checked) -> Iterator[str]:
 def _told(finding: Finding) -> str:
     """Return the message of a finding after the places that no line says."""
     place = finding.place
-    octet = "" if place is None or place.origin == "file" else octet_of(place)
+    octet = "" if place is None or place.origin == "file" else _octet_of(place)
     where = ", ".join(filter(None, (finding.source, octet, finding.diagnostic.path)))
-    return visible(
-        f"{where}: {finding.diagnostic.message}" if where else finding.diagnostic.message
-    )
+    return visible(": ".join(filter(None, (where, finding.diagnostic.message))))
 
 
 def github_lines(checked: Checked) -> Iterator[str]:
@@ -186,7 +174,8 @@ def github_lines(checked: Checked) -> Iterator[str]:
         if place is not None and place.origin == "file":
             properties |= {"line": str(place.line), "col": str(place.column)}
         text = f"{_told(finding)}\n{rule.sentence} ({rule.citation})\n{rule.remedy}"
-        name = _COMMANDS[finding.diagnostic.severity]
+        name = name_of(finding.diagnostic.severity)
+        name = "notice" if name == "note" else name
         yield _command(name, text, **properties, title=rule.slug)
 
 
@@ -204,26 +193,15 @@ def _data(value: str, more: str = "") -> str:
 
 def json_lines(results: Sequence[Checked], tool: str | None, dialect: Dialect) -> Iterator[str]:
     """Yield one JSON document; `version` changes with the meaning of its members."""
-    rules: dict[str, Json] = {
-        rule.slug: {
-            "severity": name_of(rule.severity),
-            "fatal": rule.fatal,
-            "sentence": rule.sentence,
-            "citation": rule.citation,
-            "remedy": rule.remedy,
-        }
-        for rule in rules_of(results)
+    document: dict[str, Json] = {
+        "version": 1,
+        "tool": {"name": "odata-batch", "version": tool},
+        "dialect": dialect.name,
+        "files": [_file(each) for each in results],
+        "rules": {rule.slug: _rule(rule) for rule in rules_of(results)},
+        "totals": {**_totals(results)},
     }
-    yield from dumped(
-        {
-            "version": 1,
-            "tool": {"name": "odata-batch", "version": tool},
-            "dialect": dialect.name,
-            "files": [_file(each) for each in results],
-            "rules": rules,
-            "totals": {**_totals(results)},
-        }
-    )
+    yield from dumped(document)
 
 
 def rules_of(results: Sequence[Checked]) -> list[Rule]:
@@ -235,6 +213,16 @@ def rules_of(results: Sequence[Checked]) -> list[Rule]:
 def dumped(document: Mapping[str, Json]) -> Iterator[str]:
     """Yield the lines of a JSON text in US-ASCII, without any control character."""
     yield from json.dumps(document, indent=2).replace("\x7f", "\\u007f").split("\n")
+
+
+def _rule(rule: Rule) -> Json:
+    return {
+        "severity": name_of(rule.severity),
+        "fatal": rule.fatal,
+        "sentence": rule.sentence,
+        "citation": rule.citation,
+        "remedy": rule.remedy,
+    }
 
 
 def _file(checked: Checked) -> Json:

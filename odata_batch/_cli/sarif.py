@@ -23,6 +23,7 @@ from odata_batch._cli.terminal import visible
 _SCHEMA = (
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 )
+_EXPLAINED = "are explained by octets that the capture has lost"
 _RESERVED = re.compile(rb"[^A-Za-z0-9\-._~/]")
 
 
@@ -30,10 +31,9 @@ def sarif_lines(results: Sequence[Checked], tool: str | None) -> Iterator[str]:
     """Yield the lines of a SARIF log; `tool` is the version of this package, if known."""
     indices = {rule: index for index, rule in enumerate(rules_of(results))}
     # An artifact is listed once, even if it is checked twice.
-    files = {file: index for index, file in enumerate(dict.fromkeys(each.file for each in results))}
-    artifacts: dict[str, Json] = {
-        file: {"uri": uri_of(file), "index": index} for file, index in files.items()
-    }
+    artifacts: dict[str, Json] = {}
+    for each in results:
+        artifacts.setdefault(each.file, {"uri": uri_of(each.file), "index": len(artifacts)})
     driver: dict[str, Json] = {"name": "odata-batch"}
     if tool is not None:
         driver["version"] = tool
@@ -42,7 +42,7 @@ def sarif_lines(results: Sequence[Checked], tool: str | None) -> Iterator[str]:
         "tool": {"driver": driver},
         "invocations": [_invocation(results, artifacts)],
         "artifacts": [
-            {"location": {"uri": uri_of(file)}, "roles": ["analysisTarget"]} for file in files
+            {"location": {"uri": uri_of(file)}, "roles": ["analysisTarget"]} for file in artifacts
         ],
         "columnKind": "unicodeCodePoints",
         "defaultEncoding": "UTF-8",
@@ -98,11 +98,8 @@ def _result(finding: Finding, artifact: Json, indices: Mapping[Rule, int]) -> Js
     if place is not None and place.origin == "file":
         physical["region"] = _region(place)
     elif place is not None:
-        result["properties"] = {
-            "origin": place.origin,
-            "byteOffset": place.offset,
-            "byteLength": place.length,
-        }
+        span: dict[str, Json] = {"byteOffset": place.offset, "byteLength": place.length}
+        result["properties"] = {"origin": place.origin, **span}
     return result
 
 
@@ -124,24 +121,19 @@ def _region(place: Place) -> Json:
 
 
 def _invocation(results: Sequence[Checked], artifacts: Mapping[str, Json]) -> Json:
-    told: list[tuple[str, Severity, str]] = []
-    for each in results:
-        if each.error:
-            told.append((each.file, Severity.ERROR, each.error))
-        if each.omitted:
-            text = f"{each.omitted} more findings are not listed"
-            told.append((each.file, Severity.WARNING, text))
-        if each.explained:
-            text = f"{each.explained} findings are explained by octets that the capture has lost"
-            told.append((each.file, Severity.NOTE, text))
-    return {
-        "executionSuccessful": not any(each.error for each in results),
-        "toolExecutionNotifications": [
-            {
-                "level": name_of(severity),
-                "message": {"text": text},
-                "locations": [{"physicalLocation": {"artifactLocation": artifacts[file]}}],
-            }
-            for file, severity, text in told
-        ],
-    }
+    told: list[Json] = [
+        {
+            "level": name_of(severity),
+            "message": {"text": text},
+            "locations": [{"physicalLocation": {"artifactLocation": artifacts[each.file]}}],
+        }
+        for each in results
+        for is_so, severity, text in (
+            (each.error, Severity.ERROR, each.error),
+            (each.omitted, Severity.WARNING, f"{each.omitted} more findings are not listed"),
+            (each.explained, Severity.NOTE, f"{each.explained} findings {_EXPLAINED}"),
+        )
+        if is_so
+    ]
+    is_successful = not any(each.error for each in results)
+    return {"executionSuccessful": is_successful, "toolExecutionNotifications": told}

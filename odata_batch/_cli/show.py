@@ -126,8 +126,7 @@ def _detail_lines(item: _Operation, options: Options) -> Iterator[str]:
 
 
 def _header_lines(headers: Headers) -> Iterator[str]:
-    for name, value in headers.pairs:
-        yield f"{visible(name)}: {visible(value)}"
+    return (f"{visible(name)}: {visible(value)}" for name, value in headers.pairs)
 
 
 def _annotation_lines(annotations: Iterable[tuple[str, bytes]]) -> Iterator[str]:
