@@ -12,7 +12,6 @@ SAZ files hold many messages, in pairs, most of which are no batches.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
@@ -20,12 +19,10 @@ from typing import Literal, TypeAlias
 from odata_batch import Diagnostic, Headers, Limits, Rule
 from odata_batch._graph.urls import is_batch_resource
 from odata_batch._model.findings import quote
-from odata_batch.capture import _heads
+from odata_batch.capture import _bodies, _heads
 from odata_batch.capture._codings import Room, Undone, undo_codings
 from odata_batch.capture._har import is_har, read_har
 from odata_batch.capture._heads import Entry, Raw, media_type
-from odata_batch.capture._loss import REPLACEMENT, find_loss, length_of
-from odata_batch.capture._refusals import is_json_batch, status_of, what_instead
 from odata_batch.capture._saz import is_zip, read_saz
 
 __all__ = [
@@ -42,12 +39,7 @@ __all__ = [
 Kind: TypeAlias = Literal["request", "response"]
 """Which of the two sides has sent a message."""
 
-_DELIMITER = re.compile(rb"^--", re.MULTILINE)
-# The first start line in a multipart body: nothing else in a head is a word and a blank.
-_START_LINE_IN_PART = re.compile(rb"^(?:(HTTP/[0-9])|[A-Za-z]+ +[^ :])", re.MULTILINE)
-_JSON_MEMBER = re.compile(rb'"(requests|responses|(?:odata\.)?error)"[ \t\r\n]*:')
 _LIMITS = Limits()
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 LOSS_EXPLAINS: frozenset[Rule] = frozenset(
     {
@@ -262,7 +254,7 @@ def _holds_batch(message: Message) -> bool:
     if message.media_type == "application/http":
         message = parse_message(message.body)
     is_multipart = message.media_type == "multipart/mixed"
-    return is_multipart or is_json_batch(message.body)
+    return is_multipart or _bodies.is_json_batch(message.body)
 
 
 def _is_readable(found: Iterable[Diagnostic]) -> bool:
@@ -286,25 +278,27 @@ def _message(raw: Raw, room: Room, side: Kind | None = None) -> Message:
     found = kept + [replace(each, position=raw.position) for each in undone.found]
     position = raw.position if body is raw.body else None
     content_type, problem = _content_type(headers, raw.media_type, body)
-    kind = side or _kind_of(raw.start_line.encode("latin-1"), body)
+    kind = side or _bodies.kind_of(raw.start_line, body)
     instead = None
     if _is_readable(found):
-        accepted = _accepted(raw.start_line, headers, body)
-        if accepted is None:
-            instead = what_instead(raw.start_line, headers, content_type, body)
-        if instead is not None:
+        if _bodies.status_of(raw.start_line) == 202 and not body.strip():
+            # The batch will be answered elsewhere (OData Protocol, 11.7.7.6).
+            location = headers.get("location")
+            place = "no Location" if location is None else f"the Location {quote(location)}"
+            message = f"status 202 with an empty body and {place}"
+            problem = Diagnostic(Rule.CAPTURE_ACCEPTED, message)
+        elif instead := _bodies.what_instead(raw.start_line, headers, content_type, body):
             # What is guessed from a body that is no batch says nothing.
             sender = f" {kind}" if side or raw.start_line else ""
             problem = Diagnostic(Rule.CAPTURE_NOT_A_BATCH, f"{instead}, not a batch{sender}")
-        problem = accepted or problem
         if problem is not None:
             found.append(replace(problem, position=raw.position))
     # What is still compressed is no text, whatever it will be.
     is_coded = any(each.rule is Rule.CAPTURE_CODING for each in found)
     type_of_octets = "application/octet-stream" if is_coded else content_type
-    loss = find_loss(kind, type_of_octets, body, length)
+    loss = _bodies.find_loss(kind, type_of_octets, body, length)
     if loss is not None:
-        first = None if position is None else position + body.index(REPLACEMENT)
+        first = None if position is None else position + body.index(_bodies.REPLACEMENT)
         found.append(replace(loss, position=first))
     return Message(
         start_line=raw.start_line,
@@ -326,22 +320,12 @@ def _headers(raw: Raw, found: list[Diagnostic]) -> Headers:
     types = [each.value for each in raw.fields if each.name.lower() == "content-type"]
     kept: list[tuple[str, str]] = []
     for position, name, value in raw.fields:
-        if name.lower() != "content-type" or value == types[0]:
+        if name.lower() == "content-type" and value != types[0]:
+            message = f"Content-Type is {quote(types[0])}, and here {quote(value)}"
+            found.append(Diagnostic(Rule.REPEATED_HEADER, message, position))
+        else:
             kept.append((name, value))
-            continue
-        message = f"Content-Type is {quote(types[0])}, and here {quote(value)}"
-        found.append(Diagnostic(Rule.REPEATED_HEADER, message, position))
     return Headers(kept)
-
-
-def _accepted(start_line: str, headers: Headers, body: bytes) -> Diagnostic | None:
-    """Return that the batch will be answered elsewhere (OData Protocol, 11.7.7.6)."""
-    if status_of(start_line) != 202 or body.strip():
-        return None
-    location = headers.get("location")
-    place = "no Location" if location is None else f"the Location {quote(location)}"
-    message = f"status 202 with an empty body and {place}"
-    return Diagnostic(Rule.CAPTURE_ACCEPTED, message)
 
 
 def _check_length(
@@ -355,7 +339,7 @@ def _check_length(
             if name.lower() == "content-length" and value != str(len(raw.body)):
                 message = f"Content-Length is {quote(value)}, the body has {len(raw.body)} octets"
                 found.append(Diagnostic(Rule.CAPTURE_CONTENT_LENGTH, message, position))
-        length = length_of(headers)
+        length = _bodies.length_of(headers)
         if length is not None and undone.body is raw.body:
             return length
     if raw.size is not None and raw.size != len(undone.body):
@@ -371,7 +355,7 @@ def _content_type(headers: Headers, media_type: str, body: bytes) -> tuple[str, 
     """Return the Content-Type; it is guessed only where all fields are missing."""
     if "content-type" in headers or media_type:
         return (*headers.get_all("content-type"), media_type)[0], None
-    looks = "" if headers else _content_type_of(body)
+    looks = "" if headers else _bodies.content_type_of(body)
     if looks:
         message = f"there is no header section; the body is read as {looks:.100}"
         return looks, Diagnostic(Rule.CAPTURE_BARE_BODY, message)
@@ -382,34 +366,3 @@ def _content_type(headers: Headers, media_type: str, body: bytes) -> tuple[str, 
         beginning = quote(start) if start else "nothing"
         message = f"found {beginning}, expected an HTTP message, a delimiter line or a JSON object"
     return "", Diagnostic(Rule.BATCH_MEDIA_TYPE, message)
-
-
-def _content_type_of(body: bytes) -> str:
-    """Return `application/json` or `multipart/mixed` with its boundary, or nothing."""
-    if _is_json(body):
-        return "application/json"
-    line = _heads.first_line(body)[1].rstrip(b" \t")
-    if not line.startswith(b"--") or line == b"--":
-        return ""
-    # A close delimiter that stands alone is an empty batch.
-    is_closed = line.endswith(b"--") and body.count(line) == 1
-    boundary = (line[2:-2] if is_closed else line[2:]).decode("latin-1")
-    quoted = boundary.replace("\\", "\\\\").replace('"', '\\"')
-    return f'multipart/mixed; boundary="{quoted}"'
-
-
-def _kind_of(start_line: bytes, body: bytes) -> Kind:
-    if _heads.STATUS_LINE.match(start_line):
-        return "response"
-    if _heads.REQUEST_LINE.match(start_line):
-        return "request"
-    if _is_json(body):
-        member = _JSON_MEMBER.search(body)
-        return "response" if member is not None and member[1] != b"requests" else "request"
-    delimiter = _DELIMITER.search(body)
-    line = _START_LINE_IN_PART.search(body, 0 if delimiter is None else delimiter.start())
-    return "response" if line is not None and line[1] else "request"
-
-
-def _is_json(body: bytes) -> bool:
-    return body.removeprefix(_BYTE_ORDER_MARK).lstrip(b" \t\r\n")[:1] == b"{"

@@ -12,7 +12,6 @@ from __future__ import annotations
 import binascii
 import json
 import re
-from collections.abc import Iterator
 from contextlib import suppress
 from typing import TypeVar
 
@@ -20,13 +19,12 @@ from odata_batch import Diagnostic, Rule
 from odata_batch._model.findings import quote
 from odata_batch._wire import grammar
 from odata_batch.capture._codings import Room
-from odata_batch.capture._heads import Entry, Field, Raw, unreadable
+from odata_batch.capture._heads import BYTE_ORDER_MARK, Entry, Field, Raw, unreadable
 
 _Member = TypeVar("_Member")
 
 _HAR_START = re.compile(rb'\s*\{\s*"log"\s*:\s*\{')
 _LOG = re.compile(rb'"log"\s*:\s*\{')
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 # Members that hold a message or say why there is none.
 _KNOWN = frozenset(
     """
@@ -116,35 +114,32 @@ class _Object(dict[str, object]):
         return (_Object([]) if members is None else members).at(self.path_of(name), found)
 
 
-def read_har(data: bytes, room: Room) -> Iterator[Entry]:
-    """Yield the entries of a HAR file."""
+def read_har(data: bytes, room: Room) -> list[Entry]:
+    """Return the entries of a HAR file."""
     if len(data) > room.left:
-        yield Entry("", [room.too_large("the HAR file")])
-        return
-    problem = "found no array log.entries, expected a HAR file"
-    entries: object = None
+        return [Entry("", [room.too_large("the HAR file")])]
     try:
         entries = _entries(_as_utf8(data))
     except RecursionError:
-        problem = "the JSON text of the HAR file nests too deeply"
+        return [unreadable("the JSON text of the HAR file nests too deeply")]
     except json.JSONDecodeError as error:
         rest = error.doc[error.pos : error.pos + 30]
         found = repr(rest) if rest else "the end"
-        problem = f"found {found} at character {error.pos}, expected JSON"
+        return [unreadable(f"found {found} at character {error.pos}, expected JSON")]
     if not isinstance(entries, list):
-        yield unreadable(problem)
-        return
-    for index, entry in enumerate(entries[:_MOST_ENTRIES]):
-        yield _entry(f"entries[{index}]", entry)
-    if len(entries) > _MOST_ENTRIES:
+        return [unreadable("found no array log.entries, expected a HAR file")]
+    known = entries[:_MOST_ENTRIES]
+    read = [_entry(f"entries[{index}]", entry) for index, entry in enumerate(known)]
+    if len(entries) > len(known):
         number = f"{len(entries)} elements, and {_MOST_ENTRIES} of them are read"
-        yield unreadable(f"log.entries has {number}")
+        read.append(unreadable(f"log.entries has {number}"))
+    return read
 
 
 def _as_utf8(data: bytes) -> bytes:
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return data.decode("utf-16", "replace").encode("utf-8", "replace")
-    return data.removeprefix(_BYTE_ORDER_MARK)
+    return data.removeprefix(BYTE_ORDER_MARK)
 
 
 def _entries(data: bytes) -> object:
@@ -252,15 +247,14 @@ def _fields(source: _Object) -> tuple[list[tuple[str, str]], dict[str, str]]:
     pseudo: dict[str, str] = {}
     strangers = 0
     for element in elements:
-        members = element if isinstance(element, _Object) else {}
-        name, value = members.get("name"), members.get("value")
-        if not isinstance(name, str) or not isinstance(value, str):
-            strangers += 1
-        elif name.startswith(":"):
-            pseudo[name] = value
-        else:
-            # Browsers join repeated fields by line feeds.
-            fields += [(name, line.strip(" \t\r")) for line in value.split("\n")]
+        match element:
+            case {"name": str(name), "value": str(value)} if name.startswith(":"):
+                pseudo[name] = value
+            case {"name": str(name), "value": str(value)}:
+                # Browsers join repeated fields by line feeds.
+                fields += [(name, line.strip(" \t\r")) for line in value.split("\n")]
+            case _:
+                strangers += 1
     if strangers:
         what = f"{source.path_of('headers')} has {strangers} elements"
         message = f"{what} that are no objects with the strings name and value"

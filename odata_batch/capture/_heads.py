@@ -13,6 +13,8 @@ from odata_batch import Diagnostic, Limits, Rule
 from odata_batch._model.findings import quote
 from odata_batch._wire import grammar, sections
 
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
 _TOKEN = grammar.TOKEN_BYTES.pattern
 _FIELD_LINE = re.compile(_TOKEN + rb"[ \t]*:")
 STATUS_LINE = re.compile(rb"HTTP/[0-9]")

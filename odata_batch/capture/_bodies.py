@@ -1,8 +1,17 @@
-"""What is captured where a batch was expected: error pages, login pages, single errors, nothing.
+"""What the body of a captured message is: which batch it looks like, or what is there instead.
 
 Proxies, gateways and identity providers answer in the place of a service, and services answer with
 one error if they refuse the batch as a whole (OData Protocol, 9.4). What is quoted of them is what
 a person would look for: the title of a page, the message of an error.
+
+Who keeps a message as text puts U+FFFD where it is not UTF-8. The loss cannot be undone, only
+recognised. A body in which octets were replaced is UTF-8 from beginning to end; one that is not has
+lost nothing, even if a picture in it holds the three octets of U+FFFD by chance. Then two things
+show a loss: U+FFFD in a body that is no text, and a body that is longer than its Content-Length
+says, by what U+FFFD has made it grow. It takes three octets where one was, or two, or three. A
+Content-Length that is right shows that nothing was lost. What is left are texts that hold U+FFFD,
+which may have been sent so. All of a JSON batch is text: if a body in it should be binary and holds
+U+FFFD, it was the sender who has lost octets.
 """
 
 from __future__ import annotations
@@ -10,14 +19,59 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, Literal
 
-from odata_batch import Headers
+from odata_batch import Diagnostic, Headers, Rule, check_request, check_response
 from odata_batch._model.findings import quote
+from odata_batch._wire import grammar
+from odata_batch.capture import _heads
 from odata_batch.capture._heads import media_type
 
+# -- what it looks like ---------------------------------------------------------------------------
+
+_DELIMITER_LINE = re.compile(rb"^--", re.MULTILINE)
+# The first start line in a multipart body: nothing else in a head is a word and a blank.
+_START_LINE_IN_PART = re.compile(rb"^(?:(HTTP/[0-9])|[A-Za-z]+ +[^ :])", re.MULTILINE)
+_JSON_MEMBER = re.compile(rb'"(requests|responses|(?:odata\.)?error)"[ \t\r\n]*:')
+
+
+def content_type_of(body: bytes) -> str:
+    """Return `application/json` or `multipart/mixed` with its boundary, or nothing."""
+    if _is_json(body):
+        return "application/json"
+    line = _heads.first_line(body)[1].rstrip(b" \t")
+    if not line.startswith(b"--") or line == b"--":
+        return ""
+    # A close delimiter that stands alone is an empty batch.
+    is_closed = line.endswith(b"--") and body.count(line) == 1
+    boundary = (line[2:-2] if is_closed else line[2:]).decode("latin-1")
+    quoted = boundary.replace("\\", "\\\\").replace('"', '\\"')
+    return f'multipart/mixed; boundary="{quoted}"'
+
+
+def kind_of(start_line: str, body: bytes) -> Literal["request", "response"]:
+    """Return who has sent a message: what the start line says, or else what the body looks like."""
+    octets = start_line.encode("latin-1")
+    if _heads.STATUS_LINE.match(octets):
+        return "response"
+    if _heads.REQUEST_LINE.match(octets):
+        return "request"
+    if _is_json(body):
+        member = _JSON_MEMBER.search(body)
+        return "response" if member is not None and member[1] != b"requests" else "request"
+    delimiter = _DELIMITER_LINE.search(body)
+    line = _START_LINE_IN_PART.search(body, 0 if delimiter is None else delimiter.start())
+    return "response" if line is not None and line[1] else "request"
+
+
+def _is_json(body: bytes) -> bool:
+    return body.removeprefix(_heads.BYTE_ORDER_MARK).lstrip(b" \t\r\n")[:1] == b"{"
+
+
+# -- what is there instead -----------------------------------------------------------------------
+
+_BATCH_TYPES = ("multipart/", "application/http", "application/json")
 _STATUS = re.compile(r"HTTP/[0-9.]+ +([1-5][0-9][0-9])(?![0-9])")
-_BATCH_TYPES = ("multipart/", "application/json", "application/http")
 # Titles and messages stand near the beginning; this keeps the search short whatever the body.
 _REACH = 64 * 1024
 
@@ -164,3 +218,81 @@ def _with_text(what: str, text: bytes | None) -> str:
 
 def _quoted(text: bytes) -> str:
     return quote(" ".join(text.decode("utf-8", "replace").split()))
+
+
+# -- what was lost --------------------------------------------------------------------------------
+
+REPLACEMENT = b"\xef\xbf\xbd"
+_GROWTH = len(REPLACEMENT) - 1
+_TEXT = (*_BATCH_TYPES, "text/", "application/xml")
+_TEXT_SUFFIXES = ("+json", "+xml", "javascript", "-urlencoded")
+
+
+def find_loss(kind: str, content_type: str, body: bytes, length: int | None) -> Diagnostic | None:
+    r"""Return what U+FFFD in a body says, if it is in there.
+
+    `length` is how many octets the body had when it was sent, if that is known.
+
+    >>> find_loss("response", "image/png", b"\xef\xbf\xbdPNG", None).rule.slug
+    'capture-lossy'
+    """
+    if not _may_be_lossy(body):
+        return None
+    type_ = media_type(content_type)
+    whole = _verdict(type_, body, length)
+    inside = _verdicts_inside(kind, content_type, body) if type_.startswith(_BATCH_TYPES) else []
+    number = body.count(REPLACEMENT)
+    are = "U+FFFD stands once" if number == 1 else f"U+FFFD stands {number} times"
+    if whole or any(verdict for verdict, _ in inside):
+        lost = "other octets were sent; lengths and binary bodies cannot be believed"
+        return Diagnostic(Rule.CAPTURE_LOSSY, f"{are} where {lost}")
+    # Nothing was lost in the whole, or in all bodies that hold U+FFFD.
+    if whole is False or number == sum(each for verdict, each in inside if verdict is False):
+        return None
+    text = "the text; it may have been sent so, or stand for octets that are lost"
+    return Diagnostic(Rule.CAPTURE_REPLACEMENT_CHARACTER, f"{are} in {text}")
+
+
+def length_of(headers: Headers) -> int | None:
+    """Return the Content-Length, if it is a number."""
+    values = headers.get_all("content-length")
+    return int(values[0]) if values and grammar.CONTENT_LENGTH.fullmatch(values[0]) else None
+
+
+def _may_be_lossy(body: bytes) -> bool:
+    if REPLACEMENT not in body:
+        return False
+    try:
+        body.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _verdict(type_: str, body: bytes, length: int | None) -> bool | None:
+    """Tell whether octets were replaced; `None` if nothing shows it, or the opposite."""
+    growth = None if length is None else len(body) - length
+    if growth == 0:
+        return False
+    most = _GROWTH * body.count(REPLACEMENT)
+    # One CRLF in front of a delimiter that belongs to nobody is common.
+    is_line_end = growth == len(b"\r\n") and body.endswith(b"\r\n")
+    if growth is not None and 0 < growth <= most and not is_line_end:
+        return True
+    is_text = not type_ or type_.startswith(_TEXT) or type_.endswith(_TEXT_SUFFIXES)
+    return None if is_text else True
+
+
+def _verdicts_inside(kind: str, content_type: str, body: bytes) -> list[tuple[bool | None, int]]:
+    """Return what the bodies in a batch show, and how often U+FFFD appears in them."""
+    request = check_request(body, content_type).value if kind == "request" else None
+    response = check_response(body, content_type).value if kind == "response" else None
+    leaves = request.operations() if request else response.responses() if response else ()
+    is_multipart = media_type(content_type).startswith("multipart/")
+    found: list[tuple[bool | None, int]] = []
+    for leaf in leaves:
+        if _may_be_lossy(leaf.body):
+            type_ = media_type(leaf.headers.get("content-type", "")) if is_multipart else ""
+            verdict = _verdict(type_, leaf.body, length_of(leaf.headers))
+            found.append((verdict, leaf.body.count(REPLACEMENT)))
+    return found
