@@ -488,7 +488,11 @@ def test_totals_are_bounded_in_writing_as_in_reading(format: Format, limit: str)
 
 
 DEEP = ChangeSet([ChangeSet([Operation.delete("a")])])
-MANY: list[Operation | ChangeSet] = [Operation("G T", "a b", {"x": "\n"}), ChangeSet([]), Operation.get("$9", depends_on=["1"])]
+MANY: list[Operation | ChangeSet] = [
+    Operation("G T", "a b", {"x": "\n"}),
+    ChangeSet([]),
+    Operation.get("$9", depends_on=["1"]),
+]
 AROUND = "format-not-spoken, boundary-characters, control-character"
 WRONG: Any = {"format": "multipart", "dialect": GRAPH, "boundary": "b!", "accept": "a\nb"}
 
