@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -35,51 +36,47 @@ from .test_json_format import JSON_BODIES
 
 TEXT = {"Content-Type": "text/plain"}
 PNG = {"content-type": "image/png"}
+LATIN = {"Content-Type": "text/x;charset=latin1"}
 
 
 def post(body: bytes, headers: dict[str, str] | None = None) -> Operation:
     return Operation("POST", "a", headers or {}, body, id="1")
 
 
-def get(*annotations: tuple[str, bytes], id: str = "1") -> Operation:
-    return Operation("GET", "a", id=id, annotations=annotations)
+def get(*annotations: tuple[str, bytes], id: str = "1", headers: Any = ()) -> Operation:
+    return Operation("GET", "a", headers, id=id, annotations=annotations)
 
 
-# What one operation is written as, behind its id; `{GET` is short for id, method and URL.
-OPERATIONS: list[tuple[Operation | ChangeSet, str]] = [
-    (Operation.get("a"), "{GET}"),
-    (
-        Operation.get("a", headers={"Accept": "b", "X-Y": "\xe9"}),
-        '{GET,"headers":{"accept":"b","x-y":"\xe9"}}',
-    ),
-    (
-        Operation.get("a", headers=[("X", "b"), ("Y", "c"), ("x", "d")]),
-        '{GET,"headers":{"x":"b, d","y":"c"}}',
-    ),
-    (Operation.get("a", headers={"Set-Cookie": "b"}), '{GET,"headers":{"set-cookie":"b"}}'),
-    (
-        Operation.post("a", json={"b": 1}),
-        '{POST,"headers":{"content-type":"application/json"},"body":{"b":1}}',
-    ),
-    (post(b' {"b" : 1.10}\r\n'), '{POST,"body":{"b" : 1.10}}'),
-    (
-        post('b"\\\r\n\0\xe9\U0001f600'.encode(), TEXT),
-        '{POST,TEXT,"body":"b\\"\\\\\\r\\n\\u0000\xe9\U0001f600"}',
-    ),
-    (
-        post(b"\xe9", {"Content-Type": "text/x;charset=latin1"}),
-        '{POST,"headers":{"content-type":"text/x;charset=latin1"},"body":"\xe9"}',
-    ),
-    (post(b"null", TEXT), '{POST,TEXT,"body":"null"}'),
-    (post(b"\xff\xef", PNG), '{POST,PNG,"body":"_-8="}'),
-    (post(b"\xff\xef", {"Content-Length": "2", **PNG}), '{POST,PNG,"body":"_-8="}'),
-]
+# What one operation is written as; `{GET` is short for id, method and URL.
+OPERATIONS = r"""
+get() -> {GET}
+get(headers={"Accept": "b", "X-Y": "\xe9"}) -> {GET,"headers":{"accept":"b","x-y":"é"}}
+get(headers=[("X", "b"), ("Y", "c"), ("x", "d")]) -> {GET,"headers":{"x":"b, d","y":"c"}}
+get(headers={"Set-Cookie": "b"}) -> {GET,"headers":{"set-cookie":"b"}}
+Operation.post("a", json={"b": 1}) -> {POST,JSON,"body":{"b":1}}
+post(b' {"b" : 1.10}\r\n') -> {POST,"body":{"b" : 1.10}}
+post('b"\\\r\n\0\xe9\U0001f600'.encode(), TEXT) -> {POST,TEXT,"body":"b\"\\\r\n\u0000é😀"}
+post(b"\xe9", LATIN) -> {POST,LATIN,"body":"é"}
+post(b"null", TEXT) -> {POST,TEXT,"body":"null"}
+post(b"\xff\xef", PNG) -> {POST,PNG,"body":"_-8="}
+post(b"\xff\xef", {"Content-Length": "2", **PNG}) -> {POST,PNG,"body":"_-8="}
+"""
 SHORT = {
     "GET": '"id":"1","method":"GET","url":"a"',
     "POST": '"id":"1","method":"POST","url":"a"',
+    "JSON": '"headers":{"content-type":"application/json"}',
     "TEXT": '"headers":{"content-type":"text/plain"}',
+    "LATIN": '"headers":{"content-type":"text/x;charset=latin1"}',
     "PNG": '"headers":{"content-type":"image/png"}',
 }
+
+
+def rows(table: str, shorts: dict[str, str] | None = None) -> list[tuple[Any, str]]:
+    """Return the operations of a table, which are evaluated, and what it expects of them."""
+    for short, long in (shorts or {}).items():
+        table = table.replace(short, long)
+    pairs = [row.split(" -> ") for row in table.strip("\n").split("\n")]
+    return [(eval(call), expected) for call, expected in pairs]
 
 
 def spelt(text: str) -> str:
@@ -90,7 +87,7 @@ def spelt(text: str) -> str:
 
 REQUESTS: list[tuple[list[Operation | ChangeSet], str]] = [
     ([], ""),
-    *(([operation], spelt(text)) for operation, text in OPERATIONS),
+    *(([operation], spelt(text)) for operation, text in rows(OPERATIONS)),
     (
         [
             ChangeSet([Operation.put("a", id="1"), Operation.put("b", id="2")], id="g"),
@@ -206,9 +203,9 @@ def test_a_next_link_may_be_known_at_the_end_only() -> None:
 
 def test_headers_that_are_shared_or_many_are_written_for_each_item() -> None:
     shared = Headers({"X": "y"})
-    batch = BatchRequest([Operation.get("a", headers=shared, id=str(index)) for index in range(3)])
+    batch = BatchRequest([get(headers=shared, id=str(index)) for index in range(3)])
     assert encode_request(batch, format="json").body.count(b'"headers":{"x":"y"}') == 3
-    items = [Operation.get("a", headers={"x": str(index)}, id=str(index)) for index in range(1100)]
+    items = [get(headers={"x": str(index)}, id=str(index)) for index in range(1100)]
     body = encode_request(BatchRequest(items), format="json").body
     assert decode_request(body, JSON) == BatchRequest(items)
 
@@ -224,77 +221,56 @@ def test_a_dialect_may_forbid_a_request_without_operations() -> None:
 # -- what is not written --------------------------------------------------------------------------
 
 LONE = "\ud800"
+HALF = b'"\\ud800"'
+COOKIES = [("Set-Cookie", "a=1"), ("set-cookie", "b=2")]
 SPLICED = "cannot stand in a JSON batch"
 DEEP = b"[" * 98 + b"]" * 98
 TOO_DEEP = f"{SPLICED}: limit json_depth is 100, and the message exceeds it"
 TWICE = "json-duplicate-member: the annotation {!r} stands twice, or is a member"
-LATIN = {"content-type": "text/plain;charset=us-ascii"}
+ASCII = {"content-type": "text/plain;charset=us-ascii"}
 UTF_16 = {"content-type": "text/plain;charset=utf-16"}
 NO_NULL = "not-expressible: the body null would be read as no body"
 
-REFUSED: list[tuple[Operation, str]] = [
-    (
-        Operation.get("a", headers=[("Set-Cookie", "a=1"), ("set-cookie", "b=2")], id="1"),
-        "not-expressible: JSON cannot carry several Set-Cookie fields",
-    ),
-    (post(b"null"), NO_NULL),
-    (post(b" null\r\n", {"content-type": "application/x+json"}), NO_NULL),
-    (post(b"a=b"), f"json-syntax: the body {SPLICED}: found 'a=b', expected JSON"),
-    (post(b"{}{}"), f"json-syntax: the body {SPLICED}: found '{{}}', expected nothing behind it"),
-    (post(b" "), f"json-syntax: the body {SPLICED}: found ' ', expected JSON"),
-    (
-        post(b"[NaN]"),
-        f"json-syntax: the body {SPLICED}: found '[NaN]', expected JSON without NaN and Infinity",
-    ),
-    (post(b'"\xff"'), f"json-encoding: the body {SPLICED}: found '\xff\"', which is not UTF-8"),
-    (
-        post(b'"\\ud800"'),
-        f"json-encoding: the body {SPLICED}: a string has the escape \\ud800, which is half of a "
-        "surrogate pair",
-    ),
-    (
-        post(b"\xef\xbb\xbf{}"),
-        f"json-byte-order-mark: the body {SPLICED}: the text begins with a byte order mark",
-    ),
-    (post(DEEP), f"limit-exceeded: the body {TOO_DEEP}"),
-    (post(b"a\xff", TEXT), "text-charset: the body 'a\xff' is not text in charset 'utf-8'"),
-    (post(b"\x80", LATIN), r"text-charset: the body '\x80' is not text in charset 'us-ascii'"),
-    (post(b"a", UTF_16), "text-charset: the body 'a' is not text in charset 'utf-16'"),
-    *(
-        (get((name, b"1")), TWICE.format(name))
-        for name in ("id", "atomicityGroup", "headers", "body", "method", "url", "dependsOn", "if")
-    ),
-    (get(("@a", b"1"), ("@a", b"2")), TWICE.format("@a")),
-    (
-        get(("@a", b"")),
-        f"json-syntax: the annotation '@a' {SPLICED}: found the end, expected JSON",
-    ),
-    (
-        get(("@a", b'1},{"id":"2"')),
-        f"json-syntax: the annotation '@a' {SPLICED}: found '}},{{\"id\":\"2\"', "
-        "expected nothing behind it",
-    ),
-    (get(("@a", DEEP)), f"limit-exceeded: the annotation '@a' {TOO_DEEP}"),
-    (
-        get((LONE, b"1")),
-        r"json-encoding: the name of an annotation is '\ud800', with half of a surrogate pair",
-    ),
-    (
-        Operation("GET", "a", id="1", condition="a" + LONE),
-        r"json-encoding: condition is 'a\ud800', with half of a surrogate pair",
-    ),
-]
+REFUSED = r"""
+get(headers=COOKIES) -> not-expressible: JSON cannot carry several Set-Cookie fields
+post(b"null") -> <null>
+post(b" null\r\n", {"content-type": "application/x+json"}) -> <null>
+post(b"a=b") -> json-syntax: <body>: found 'a=b', expected JSON
+post(b"{}{}") -> json-syntax: <body>: found '{}', expected <nothing>
+post(b" ") -> json-syntax: <body>: found ' ', expected JSON
+post(b"[NaN]") -> json-syntax: <body>: found '[NaN]', expected JSON without NaN and Infinity
+post(b'"\xff"') -> json-encoding: <body>: found 'ÿ"', which is not UTF-8
+post(HALF) -> json-encoding: <body>: a string has the escape \ud800, which is <half>
+post(b"\xef\xbb\xbf{}") -> json-byte-order-mark: <body>: the text begins with a byte order mark
+post(DEEP) -> limit-exceeded: the body <deep>
+post(b"a\xff", TEXT) -> text-charset: the body 'aÿ' is not text in charset 'utf-8'
+post(b"\x80", ASCII) -> text-charset: the body '\x80' is not text in charset 'us-ascii'
+post(b"a", UTF_16) -> text-charset: the body 'a' is not text in charset 'utf-16'
+get(("@a", b"1"), ("@a", b"2")) -> json-duplicate-member: <@a twice>
+get(("@a", b"")) -> json-syntax: the annotation '@a' <spliced>: found the end, expected JSON
+get(("@a", b'1}')) -> json-syntax: the annotation '@a' <spliced>: found '}', expected <nothing>
+get(("@a", DEEP)) -> limit-exceeded: the annotation '@a' <deep>
+get((LONE, b"1")) -> json-encoding: the name of an annotation is '\ud800', with <half>
+replace(get(), condition="a" + LONE) -> json-encoding: condition is 'a\ud800', with <half>
+"""
+SHORTS = {
+    "<null>": NO_NULL,
+    "<body>": f"the body {SPLICED}",
+    "<deep>": TOO_DEEP,
+    "<spliced>": SPLICED,
+    "<@a twice>": "the annotation '@a' stands twice, or is a member",
+    "<nothing>": "nothing behind it",
+    "<half>": "half of a surrogate pair",
+}
 
 
 def refusals(
     batch: BatchRequest | BatchResponse, limits: Limits | None = None
 ) -> list[tuple[str, str]]:
     """Return what is found in a batch that is not written, and the paths."""
+    encode: Any = encode_request if isinstance(batch, BatchRequest) else encode_response
     with pytest.raises(EncodeError) as caught:
-        if isinstance(batch, BatchRequest):
-            encode_request(batch, format="json", limits=limits or Limits())
-        else:
-            encode_response(batch, format="json", limits=limits or Limits())
+        encode(batch, format="json", limits=limits or Limits())
     return listed(caught.value.diagnostics)
 
 
@@ -305,7 +281,11 @@ def listed(found: tuple[Diagnostic, ...]) -> list[tuple[str, str]]:
     return [(f"{each.rule.slug}: {each.message}", each.path) for each in found]
 
 
-@pytest.mark.parametrize(("item", "expected"), REFUSED)
+MEMBERS = "id atomicityGroup headers body method url dependsOn if".split()
+OF_MEMBERS = [(get((name, b"1")), TWICE.format(name)) for name in MEMBERS]
+
+
+@pytest.mark.parametrize(("item", "expected"), [*rows(REFUSED, SHORTS), *OF_MEMBERS])
 def test_what_json_cannot_carry_is_refused(item: Operation, expected: str) -> None:
     other = Operation.put("b", id="0")
     assert refusals(BatchRequest([other, item])) == [(expected, "items[1]")]
@@ -323,13 +303,13 @@ INNER_RESPONSE = ChangeSetResponse([OperationResponse(200, id="1")], id="h")
 NO_GROUP = ("not-expressible: JSON has no group in a group", "items[0].items[0]")
 
 
-def annotated(*names: str) -> list[tuple[BatchRequest | BatchResponse, list[tuple[str, str]]]]:
-    return [
-        (make((), annotations=[(name, b"1")]), [(TWICE.format(name), "")])
-        for make, name in zip(
-            (BatchRequest, BatchRequest, *[BatchResponse] * 4), names, strict=True
-        )
-    ]
+BY_NAME: list[BatchRequest | BatchResponse] = [
+    *(BatchRequest((), annotations=[(name, b"1")]) for name in ("requests", "responses")),
+    *(
+        BatchResponse((), annotations=[(name, b"1")])
+        for name in ("requests", "responses", "@nextLink", "@odata.nextLink")
+    ),
+]
 
 
 @pytest.mark.parametrize(
@@ -353,9 +333,7 @@ def annotated(*names: str) -> list[tuple[BatchRequest | BatchResponse, list[tupl
             BatchRequest((), annotations=[("@a", b"[" * 100 + b"]" * 100)]),
             [(f"limit-exceeded: the annotation '@a' {TOO_DEEP}", "")],
         ),
-        *annotated(
-            *("requests", "responses", "requests", "responses", "@nextLink", "@odata.nextLink")
-        ),
+        *((batch, [(TWICE.format(batch.annotations[0][0]), "")]) for batch in BY_NAME),
         *(
             (
                 BatchResponse([OperationResponse(200, id="1", annotations=[(name, b"1")])]),
@@ -403,9 +381,7 @@ def test_what_is_written_as_deep_as_the_limit_is_read_again() -> None:
 
 
 def test_the_headers_that_are_written_count() -> None:
-    batch = BatchRequest(
-        [Operation.get("a", headers={"x": "y"}, id=str(index)) for index in range(3)]
-    )
+    batch = BatchRequest([get(headers={"x": "y"}, id=str(index)) for index in range(3)])
     assert encode_request(batch, format="json", limits=Limits(headers_total=27)).body
     with pytest.raises(EncodeError) as caught:
         encode_request(batch, format="json", limits=Limits(headers_total=26))
