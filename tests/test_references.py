@@ -7,7 +7,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 from itertools import pairwise
-from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
@@ -30,10 +29,10 @@ from odata_batch import (
 )
 from odata_batch.dialects import ODATA_2, ODATA_4_0, ODATA_4_01
 
+from . import corpora
 from .batches import Case, cases, operation, read, request
 from .helpers import JSON
 
-CORPUS = Path(__file__).resolve().parent.parent / "spec-fixtures"
 LONG = 200_000
 _Node = TypeVar("_Node", int, str)
 
@@ -41,23 +40,17 @@ _Node = TypeVar("_Node", int, str)
 # -- the references of one operation ---------------------------------------------------------------
 
 
-def about(case: Mapping[str, Any]) -> str:
-    return str(case["about"])
-
-
-@pytest.mark.parametrize(
-    "case", json.loads((CORPUS / "urls.json").read_bytes())["references"], ids=about
-)
-def test_the_corpus_of_references(case: Mapping[str, Any]) -> None:
+@pytest.mark.parametrize("row", corpora.rows("urls", "references"), ids=corpora.about)
+def test_the_corpus_of_references(row: corpora.Row) -> None:
     operation = Operation(
         "POST",
-        case["url"],
-        [(name, value) for name, value in case.get("headers", ())],
-        case.get("body", "").encode(),
-        condition=case.get("condition"),
+        row["url"],
+        map(tuple, row.get("headers", ())),
+        row.get("body", "").encode(),
+        condition=row.get("condition"),
     )
     found = find_references(operation)
-    assert [[each.id, each.place] for each in found] == case["references"]
+    assert [[each.id, each.place] for each in found] == row["references"]
 
 
 def test_a_reference_says_what_it_was_found_in() -> None:
