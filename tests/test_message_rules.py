@@ -129,7 +129,11 @@ multipart | MERGE People(1)
 json | MERGE People(1)
     json-method-unknown 0: found the method 'MERGE'
 multipart 2 | { MERGE People(1) }
-# A method is written in upper case.
+# A method is a token, written in upper case.
+json | 1: A(B a
+    method-syntax 0: found the method 'A(B', expected a token
+multipart write | 1: A(B a
+    method-syntax 0: found the method 'A(B', expected a token
 write multipart | get a
     method-syntax 0: found the method 'get', expected 'GET'
 # What has no body.
@@ -183,11 +187,6 @@ json | a/b{ 1: DELETE a }
 """
 
 
-@cases(REQUESTS)
-def test_requests(case: Case) -> None:
-    case.run()
-
-
 RESPONSES = """
 json response | 200 = "x"
     json-string-body 0: the body '"x"' is read as a JSON string
@@ -218,8 +217,8 @@ multipart write response | 201 [Location: $1] [Content-ID: 2]
 """
 
 
-@cases(RESPONSES)
-def test_responses(case: Case) -> None:
+@cases(REQUESTS + RESPONSES)
+def test_messages(case: Case) -> None:
     case.run()
 
 
@@ -303,58 +302,42 @@ def test_a_header_that_no_field_line_can_carry_is_refused(
         assert refused(batch, format) == refused(answer, format) == [expected]
 
 
-@pytest.mark.parametrize("value", ["", "x", "a\tb", "\xa0", "\x80\xff", "a  b"])
-def test_a_header_value_that_a_field_line_can_carry_is_written(value: str) -> None:
-    batch = BatchRequest([get("People", headers={"a": value}, id="1")])
-    payload = encode_request(batch)
-    assert decode_request(payload.body, payload.content_type, strict=True) == batch
-
-
-@pytest.mark.parametrize("value", [" x", "x\t", " "])
+@pytest.mark.parametrize("value", ["", "x", "a\tb", "\xa0", "\x80\xff", "a  b", " x", "x\t", " "])
 def test_white_space_at_the_ends_of_a_header_is_for_json_only(value: str) -> None:
     batch = BatchRequest([get("People", headers={"a": value}, id="1")])
     message = f"header 'a' has the value {value!r}, with a blank at an end"
-    assert read(batch, "json") == [f"header-blanks 0: {message}"]
-    assert refused(batch) == [f"not-expressible 0: {message}"]
-    payload = encode_request(batch, format="json")
-    assert decode_request(payload.body, JSON, strict=True) == batch
+    odd = value != value.strip(" \t")
+    assert read(batch, "json") == [f"header-blanks 0: {message}"] * odd
+    assert refused(batch) == [f"not-expressible 0: {message}"] * odd
+    for format in FORMATS[odd:]:
+        payload = encode_request(batch, format=format)
+        assert decode_request(payload.body, payload.content_type, strict=True) == batch
 
 
-def test_a_method_is_a_token() -> None:
-    batch = BatchRequest([Operation("A B", "People", id="1")])
-    expected = ["method-syntax 0: found the method 'A B', expected a token"]
-    assert refused(batch) == refused(batch, "json") == read(batch, "json") == expected
-
-
-@pytest.mark.parametrize(("length", "body"), [("1", b"x"), ("1", b"x\r\n"), ("3", b"x\r\n")])
-def test_a_content_length_that_decoding_does_not_complain_about_is_written(
-    length: str, body: bytes
-) -> None:
-    headers = {"Content-Length": length, "Content-Type": "a/b"}
-    batch = BatchRequest([Operation.post("People", headers=headers, body=body)])
-    payload = encode_request(batch)
-    assert decode_request(payload.body, payload.content_type, strict=True) == batch
+def test_a_content_length_that_decoding_does_not_complain_about_is_written() -> None:
+    for length, body in (("1", b"x"), ("1", b"x\r\n"), ("3", b"x\r\n")):
+        headers = {"Content-Length": length, "Content-Type": "a/b"}
+        batch = BatchRequest([Operation.post("People", headers=headers, body=body)])
+        payload = encode_request(batch)
+        assert decode_request(payload.body, payload.content_type, strict=True) == batch
 
 
 @pytest.mark.parametrize("status", [0, 99, 600, -200, 1000])
 def test_a_status_out_of_range_is_refused(status: int) -> None:
-    batch = BatchResponse([OperationResponse(status, id="1")])
+    batch = response(f"1: {status}")
     message = f"found the status {status}, expected 100 to 599"
     assert refused(batch) == [f"status-line-syntax 0: {message}"]
     assert refused(batch, "json") == [f"json-status 0: {message}"]
 
 
-@pytest.mark.parametrize(
-    ("reason", "expected"),
-    [
+def test_a_reason_phrase_fits_on_its_line() -> None:
+    for reason, expected in (
         ("a\nb", "control-character 0: the reason phrase 'a\\nb' has a control character"),
         ("€", "header-characters 0: the reason phrase '€' is not ISO-8859-1"),
-    ],
-)
-def test_a_reason_phrase_fits_on_its_line(reason: str, expected: str) -> None:
-    batch = BatchResponse([OperationResponse(200, reason=reason, id="1")])
-    assert refused(batch) == [expected]
-    encode_response(batch, format="json")  # where there is none
+    ):
+        batch = BatchResponse([OperationResponse(200, reason=reason, id="1")])
+        assert refused(batch) == [expected]
+        encode_response(batch, format="json")  # where there is none
 
 
 @pytest.mark.parametrize(
@@ -382,8 +365,7 @@ def test_what_decoding_would_not_read_back_is_refused(limits: Limits, text: str)
 def test_lines_and_sections_may_be_as_long_as_their_limits() -> None:
     text = "GET a [a: b] [c: d]"
     encode_request(request(text), limits=Limits(url=1, fields=2, field_line=4, header_section=10))
-    for limits in (Limits(field_line=3), Limits(header_section=9), Limits(fields=1)):
-        assert places(refused(text, limits=limits)) == ["limit-exceeded"]
+    assert places(refused(text, limits=Limits(header_section=9))) == ["limit-exceeded"]
 
 
 def test_repeated_headers_are_bounded_as_json_joins_them() -> None:
@@ -406,64 +388,48 @@ VERSION = "version-header headers: found odata-version 'four', expected a versio
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "expected"),
+    ("field", "expected"),
     [
-        ("If-Match", "*", f"{PRECONDITION} if-match '*'"),
-        ("If-None-Match", "*", f"{PRECONDITION} if-none-match '*'"),
-        ("X-HTTP-Method", "GET", f"{TUNNEL} 'GET'"),
-        *(
-            ("Prefer", name, f"{PREFERENCE} '{name}'")
-            for name in ("return", "odata.maxpagesize", "maxpagesize", "odata.track-changes")
-        ),
-        ("Prefer", "continue-on-error=1", f"preference-value headers: {CONTINUE}"),
-        ("OData-Version", "four", VERSION),
+        ("If-Match: *", f"{PRECONDITION} if-match '*'"),
+        ("If-None-Match: *", f"{PRECONDITION} if-none-match '*'"),
+        ("X-HTTP-Method: GET", f"{TUNNEL} 'GET'"),
+        ("Prefer: return", f"{PREFERENCE} 'return'"),
+        ("Prefer: odata.maxpagesize", f"{PREFERENCE} 'odata.maxpagesize'"),
+        ("Prefer: maxpagesize", f"{PREFERENCE} 'maxpagesize'"),
+        ("Prefer: odata.track-changes", f"{PREFERENCE} 'odata.track-changes'"),
+        ("Prefer: continue-on-error=1", f"preference-value headers: {CONTINUE}"),
+        ("OData-Version: four", VERSION),
+        ("response ETag: x", f"{OUTER} etag"),
+        ("response Location: x", f"{OUTER} location"),
+        ("response OData-EntityId: x", f"{OUTER} odata-entityid"),
+        ("response AsyncResult: OK", ASYNC),
+        ("response AsyncResult: 200", ""),
+        ("response OData-Version: four", VERSION),
     ],
 )
-def test_the_outer_headers_of_a_request_are_checked(name: str, value: str, expected: str) -> None:
-    (found,) = check_request(batch(part()), MULTIPART, headers={name: value}).diagnostics
-    assert (line(found), found.position) == (expected, 0)
+def test_the_outer_headers_are_checked(field: str, expected: str) -> None:
+    headers = dict([field.removeprefix("response ").split(": ")])
+    if field.startswith("response"):
+        found = check_response(b'{"responses":[]}', JSON, headers=headers).diagnostics
+    else:
+        found = check_request(batch(part()), MULTIPART, headers=headers).diagnostics
+    assert [(line(each), each.position) for each in found] == [(expected, 0)] * bool(expected)
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "expected"),
+    ("value", "expected"),
     [
-        ("ETag", "x", f"{OUTER} etag"),
-        ("Location", "x", f"{OUTER} location"),
-        ("OData-EntityId", "x", f"{OUTER} odata-entityid"),
-        ("AsyncResult", "OK", ASYNC),
-        ("AsyncResult", "200", ""),
-        ("OData-Version", "four", VERSION),
+        ('a="x, continue-on-error"', None),
+        ("continue-on-error, odata.continue-on-error=false", True),
+        ("continue-on-error=maybe", None),
+        ('continue-on-error="\\true"', True),
+        *((value, None) for value in ("," * 65_000, " " * 65_000, '"' * 65_000, 'a="' * 20_000)),
     ],
 )
-def test_the_outer_headers_of_a_response_are_checked(name: str, value: str, expected: str) -> None:
-    found = check_response(b'{"responses":[]}', JSON, headers={name: value}).diagnostics
-    assert [line(each) for each in found] == [expected] * bool(expected)
-
-
-@pytest.mark.parametrize(
-    ("fields", "expected"),
-    [
-        ([], None),
-        (["respond-async"], None),
-        (["continue-on-error"], True),
-        (["odata.continue-on-error"], True),
-        (["ODATA.Continue-On-Error"], True),
-        (["continue-on-error=true"], True),
-        (['continue-on-error="FALSE"'], False),
-        (["odata.continue-on-error = false"], False),
-        (["respond-async, continue-on-error=false; x=y"], False),
-        (['a="x, continue-on-error"'], None),
-        (["respond-async", "continue-on-error"], True),
-        (["continue-on-error=false", "continue-on-error"], False),
-        (["odata.continue-on-error=false, continue-on-error"], True),
-        (["continue-on-error, odata.continue-on-error=false"], True),
-        (["continue-on-error=maybe"], None),
-        (['continue-on-error="\\true"'], True),
-        *(([value], None) for value in ("," * 65_000, " " * 65_000, '"' * 65_000, 'a="' * 20_000)),
-    ],
-)
-def test_the_preference_is_read_in_all_its_forms(fields: list[str], expected: bool | None) -> None:
-    headers = [("Prefer", value) for value in fields]
+def test_the_preference_is_read_in_forms_that_are_not_in_the_corpus(
+    value: str, expected: bool | None
+) -> None:
+    headers = {"Prefer": value}
     report = check_request(batch(part()), MULTIPART, headers=headers)
     assert report.value is not None
     assert report.value.continue_on_error is expected
