@@ -40,8 +40,8 @@ from odata_batch._codec import (
     remaining,
     split,
 )
-from odata_batch._coding.decoding import RequestDecoder, ResponseDecoder
-from odata_batch._coding.encoding import RequestEncoder, ResponseEncoder
+from odata_batch._coding.reading import RequestDecoder, ResponseDecoder
+from odata_batch._coding.writing import RequestEncoder, ResponseEncoder
 from odata_batch._graph.expressions import Reference, find_references
 from odata_batch._graph.urls import is_within, location_of, rebase_url, resolve_url
 from odata_batch._model.dialect import Dialect

@@ -12,10 +12,10 @@ from odata_batch._client import convert, plan
 from odata_batch._client import match as matching
 from odata_batch._client.outcomes import BatchResult, Outcome
 from odata_batch._client.plan import is_throttled
-from odata_batch._coding import decoding, encoding
-from odata_batch._coding.decoding import RequestDecoder, ResponseDecoder
-from odata_batch._coding.encoding import RequestEncoder, ResponseEncoder
+from odata_batch._coding import reading, writing
+from odata_batch._coding.reading import RequestDecoder, ResponseDecoder
 from odata_batch._coding.settings import Settings
+from odata_batch._coding.writing import RequestEncoder, ResponseEncoder
 from odata_batch._graph import prepare as preparing
 from odata_batch._model.dialect import Dialect, Format
 from odata_batch._model.findings import Diagnostic, Report, Reporter
@@ -119,11 +119,11 @@ class Codec:
         self, batch: BatchRequest, *, boundary: str | None = None, accept: str | None = None
     ) -> Payload:
         """Return the body and the header fields of the HTTP request that carries the batch."""
-        return encoding.encode_request(self._settings, batch, boundary, accept)
+        return writing.encode_request(self._settings, batch, boundary, accept)
 
     def encode_response(self, batch: BatchResponse, *, boundary: str | None = None) -> Payload:
         """Return the body and the header fields of the HTTP response that carries the batch."""
-        return encoding.encode_response(self._settings, batch, boundary)
+        return writing.encode_response(self._settings, batch, boundary)
 
     def decode_request(
         self,
@@ -157,7 +157,7 @@ class Codec:
         self, body: bytes, content_type: str, *, headers: HeadersLike = ()
     ) -> Report[BatchRequest]:
         """Return what is wrong with a batch request, and what could be read."""
-        return decoding.check_request(self._settings, body, content_type, headers)
+        return reading.check_request(self._settings, body, content_type, headers)
 
     def check_response(
         self,
@@ -169,7 +169,7 @@ class Codec:
         request_format: Format | None = None,
     ) -> Report[BatchResponse]:
         """Return what is wrong with a batch response, alone or as the answer to `request`."""
-        return decoding.check_response(
+        return reading.check_response(
             self._settings, body, content_type, headers, request, request_format
         )
 
