@@ -7,9 +7,6 @@ references to earlier operations. With `format="both"` a batch can be written in
 what was read from multipart, prepared for JSON, equals what was read from JSON.
 
 A boundary of your own may occur in the content, which `encode_*` refuses; a random one does not.
-
-Why this long: each part of a message has its strategy, in the order of the journey, and what the
-formats do not share is told apart where it stands.
 """
 
 from __future__ import annotations
@@ -74,11 +71,9 @@ _URL_PIECES = (*_ALPHANUMERICS, *"!#$&'()*+,-./:;=?@[]_~", "%25", "%2f")
 _URL_REST = st.lists(st.sampled_from(_URL_PIECES), max_size=12).map("".join)
 
 
-def _is_no_batch(url: str) -> bool:
-    return "batch" not in url
-
-
-_URLS = st.builds(str.__add__, st.sampled_from(_URL_STARTS), _URL_REST).filter(_is_no_batch)
+_URLS = st.builds(str.__add__, st.sampled_from(_URL_STARTS), _URL_REST).filter(
+    lambda url: "batch" not in url
+)
 _JSON_URLS = st.just("") | _URLS
 
 
@@ -211,10 +206,6 @@ _BINARY_TYPES = ("application/octet-stream", "image/png", "multipart/mixed;bound
 _Content: TypeAlias = tuple[str | None, bytes]
 
 
-def _without_null(content: _Content) -> bool:
-    return content[1].strip(b" \t\r\n") != b"null"
-
-
 _TYPED_JSON = st.builds(
     lambda before, text, after: f"{before}{text}{after}".encode(),
     _JSON_SPACES,
@@ -226,7 +217,9 @@ _ANY_TYPES = st.sampled_from(
 )
 _NO_CONTENT: st.SearchStrategy[_Content] = st.tuples(_ANY_TYPES, st.just(b""))
 _TYPED_CONTENT: st.SearchStrategy[_Content] = st.one_of(
-    st.tuples(st.sampled_from((None, *_JSON_TYPES)), _TYPED_JSON).filter(_without_null),
+    st.tuples(st.sampled_from((None, *_JSON_TYPES)), _TYPED_JSON).filter(
+        lambda content: content[1].strip() != b"null"
+    ),
     st.tuples(st.sampled_from(_UTF_8_TYPES), _UTF_8),
     st.tuples(st.sampled_from(_ASCII_TYPES), _ASCII),
     st.tuples(st.sampled_from(_LATIN_1_TYPES), _OCTETS),
@@ -261,11 +254,10 @@ def operations(format: Format = "multipart") -> st.SearchStrategy[Operation]:
     >>> find(operations(), lambda operation: operation.method == "MERGE").url
     'People/'
     """
-    return _operations(format)
+    return st.composite(_operation)(format)
 
 
-@st.composite
-def _operations(draw: st.DrawFn, format: Format) -> Operation:
+def _operation(draw: st.DrawFn, format: Format) -> Operation:
     method = draw(_METHODS if format == "multipart" else _JSON_METHODS)
     empty = method == "GET" or (format != "multipart" and method == "DELETE")
     content = draw(_NO_CONTENT if empty else _contents(format))
@@ -287,12 +279,14 @@ _COMMON_METHODS = ("GET", "POST", "PATCH", "PUT", "DELETE")
 _UPPER_METHODS = (*_COMMON_METHODS, "MERGE", "HEAD", "OPTIONS")
 
 
-def _as_read(method: str) -> str:
-    return method.upper() if method.upper() in _UPPER_METHODS else method
-
-
 _JSON_METHODS = st.sampled_from(_COMMON_METHODS)
-_METHODS = st.one_of(st.sampled_from(_UPPER_METHODS), _TOKENS.map(_as_read))
+_METHODS = st.one_of(
+    st.sampled_from(_UPPER_METHODS),
+    _TOKENS.map(
+        # Methods that the standards know are read in any case.
+        lambda method: method.upper() if method.upper() in _UPPER_METHODS else method
+    ),
+)
 _REQUEST_MEMBERS = frozenset(
     "id atomicityGroup dependsOn if method url headers body requests responses".split()
 )
@@ -366,7 +360,9 @@ class _Names:
 
 def _references(ids: list[str]) -> st.SearchStrategy[str]:
     rests = st.sampled_from(("", "/Orders", "(1)", "?$expand=Orders", "#fragment", "/$1", "/"))
-    return st.builds("${}{}".format, st.sampled_from(ids), rests).filter(_is_no_batch)
+    return st.builds("${}{}".format, st.sampled_from(ids), rests).filter(
+        lambda url: "batch" not in url
+    )
 
 
 def change_sets(format: Format = "multipart") -> st.SearchStrategy[ChangeSet]:
@@ -376,15 +372,11 @@ def change_sets(format: Format = "multipart") -> st.SearchStrategy[ChangeSet]:
     >>> len(find(change_sets(), lambda change_set: len(change_set.items) > 1).items)
     2
     """
-    return _change_sets(format)
+    return st.composite(_change_set)(format)
 
 
-@st.composite
-def _change_sets(draw: st.DrawFn, format: Format) -> ChangeSet:
-    return _change_set(draw, format, _Names(draw, format))
-
-
-def _change_set(draw: st.DrawFn, format: Format, names: _Names) -> ChangeSet:
+def _change_set(draw: st.DrawFn, format: Format, names: _Names | None = None) -> ChangeSet:
+    names = names or _Names(draw, format)
     found = draw(st.lists(operations(format), min_size=1, max_size=3))
     items = [names.member(operation) for operation in found]
     name = None if format == "both" else draw(_MAYBE_IDS)
@@ -405,18 +397,17 @@ def batch_requests(
     ...     assert read == prepare(batch, format="json")
     >>> test_what_is_written_is_read_back()
     """
-    return _batch_requests(format, max_items)
+    return st.composite(_batch_request)(format, max_items)
 
 
-@st.composite
-def _batch_requests(draw: st.DrawFn, format: Format, max_items: int) -> BatchRequest:
+def _batch_request(draw: st.DrawFn, format: Format, max_items: int) -> BatchRequest:
     names = _Names(draw, format)
     items: list[Operation | ChangeSet] = []
     for _ in range(draw(st.integers(0 if format == "json" else 1, max_items))):
         if draw(st.booleans()):
             items.append(_change_set(draw, format, names))
         else:
-            items.append(names.connect(draw(operations(format))))
+            items.append(names.connect(_operation(draw, format)))
     return BatchRequest(
         items,
         continue_on_error=draw(st.sampled_from((None, True, False))),
@@ -434,11 +425,10 @@ def operation_responses(format: Format = "multipart") -> st.SearchStrategy[Opera
     >>> find(operation_responses(), lambda response: response.ok and response.body != b"").status
     200
     """
-    return _operation_responses(format)
+    return st.composite(_operation_response)(format)
 
 
-@st.composite
-def _operation_responses(draw: st.DrawFn, format: Format) -> OperationResponse:
+def _operation_response(draw: st.DrawFn, format: Format) -> OperationResponse:
     status = draw(_STATUSES)
     empty = status < 200 or status in (204, 304)
     content = draw(_NO_CONTENT if empty else _contents(format))
@@ -468,25 +458,19 @@ def change_set_responses(format: Format = "multipart") -> st.SearchStrategy[Chan
     >>> len(find(change_set_responses(), lambda change_set: len(change_set.items) > 1).items)
     2
     """
-    return _change_set_responses(format)
+    return st.composite(_change_set_response)(format)
 
 
-@st.composite
-def _change_set_responses(draw: st.DrawFn, format: Format) -> ChangeSetResponse:
-    return _change_set_response(draw, format, _Names(draw, format))
-
-
-def _change_set_response(draw: st.DrawFn, format: Format, names: _Names) -> ChangeSetResponse:
-    found = draw(st.lists(operation_responses(format), min_size=1, max_size=3))
-    items = [names.identify(_as_member(response, format)) for response in found]
+def _change_set_response(
+    draw: st.DrawFn, format: Format, names: _Names | None = None
+) -> ChangeSetResponse:
+    names = names or _Names(draw, format)
+    items = []
+    for response in draw(st.lists(operation_responses(format), min_size=1, max_size=3)):
+        unwanted = response.status == 202 or (response.status >= 400 and format != "json")
+        items.append(names.identify(replace(response, status=200) if unwanted else response))
     name = None if format == "both" else draw(_MAYBE_IDS)
     return ChangeSetResponse(items, id=names.group(name))
-
-
-def _as_member(response: OperationResponse, format: Format) -> OperationResponse:
-    """Return the response as the responses to a change set may hold it."""
-    failed = response.status >= 400 and format != "json"
-    return replace(response, status=200) if failed or response.status == 202 else response
 
 
 def batch_responses(
@@ -498,32 +482,24 @@ def batch_responses(
     >>> find(batch_responses("json"), lambda batch: batch.next_link is not None).next_link
     ''
     """
-    return _batch_responses(format, max_items)
+    return st.composite(_batch_response)(format, max_items)
 
 
-@st.composite
-def _batch_responses(draw: st.DrawFn, format: Format, max_items: int) -> BatchResponse:
+def _batch_response(draw: st.DrawFn, format: Format, max_items: int) -> BatchResponse:
+    json = format == "json"
     names = _Names(draw, format)
     items: list[OperationResponse | ChangeSetResponse] = []
-    for _ in range(draw(st.integers(0 if format == "json" else 1, max_items))):
+    for _ in range(draw(st.integers(0 if json else 1, max_items))):
         if draw(st.booleans()):
             items.append(_change_set_response(draw, format, names))
         else:
-            items.append(names.identify(draw(operation_responses(format))))
-    json = format == "json"
-    if not json:
-        items[:-1] = [_not_accepted(item) for item in items[:-1]]
+            items.append(names.identify(_operation_response(draw, format)))
+    for index, item in enumerate(items[:-1]):
+        # In a multipart response, 202 stands for all that is left.
+        if not json and isinstance(item, OperationResponse) and item.status == 202:
+            items[index] = replace(item, status=200)
     return BatchResponse(
         items,
         next_link=draw(_MAYBE_TEXT) if json else None,
         annotations=draw(_RESPONSE_ANNOTATIONS) if json else (),
     )
-
-
-def _not_accepted(
-    item: OperationResponse | ChangeSetResponse,
-) -> OperationResponse | ChangeSetResponse:
-    """Return the item as it may stand in front of others in a multipart response."""
-    if isinstance(item, OperationResponse) and item.status == 202:
-        return replace(item, status=200)
-    return item

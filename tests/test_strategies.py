@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import replace
 from typing import Literal, TypeVar
 
 import pytest
@@ -374,6 +373,9 @@ BATCH_RESPONSES: Mapping[str, Callable[[BatchResponse], object]] = {
     "responses only": lambda batch: batch.items and not change_sets_in(batch),
     "both": lambda batch: 0 < change_sets_in(batch) < len(batch.items),
 }
+MULTIPART_BATCH_RESPONSES: Mapping[str, Callable[[BatchResponse], object]] = {
+    "202 at the end": lambda batch: len(batch.items) > 1 and batch.responses()[-1].status == 202,
+}
 JSON_BATCH_RESPONSES: Mapping[str, Callable[[BatchResponse], object]] = {
     "next link": lambda batch: batch.next_link,
     "annotations": lambda batch: batch.annotations,
@@ -390,8 +392,10 @@ def test_json_batch_responses_have_what_multipart_has_not() -> None:
     assert missing(strategies.batch_responses("json"), JSON_BATCH_RESPONSES) == set()
 
 
-def test_a_202_in_front_of_others_would_be_refused_and_is_not_given() -> None:
-    accepted = OperationResponse(202, {"Location": "a"}, id="1")
-    assert strategies._not_accepted(accepted) == replace(accepted, status=200)
-    group = ChangeSetResponse([OperationResponse(204)])
-    assert strategies._not_accepted(group) is group
+def test_in_multipart_batch_responses_202_is_the_last() -> None:
+    batches = strategies.batch_responses()
+    assert missing(batches, MULTIPART_BATCH_RESPONSES) == set()
+    before = {
+        "202": lambda batch: any(each.status == 202 for each in batch.responses()[:-1]),
+    }
+    assert missing(batches, before) == {"202"}
