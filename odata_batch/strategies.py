@@ -12,8 +12,10 @@ A boundary of your own may occur in the content, which `encode_*` refuses; a ran
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import compress
 from typing import Literal, TypeAlias, TypeVar
 
 from hypothesis import strategies as st
@@ -100,33 +102,21 @@ _NAMES = st.one_of(
     st.sampled_from(("Set-Cookie", "set-cookie", "Content-Transfer-Encoding", "Content-Language")),
     _TOKENS.filter(lambda name: name.lower() not in _OTHER_FIELDS),
 )
+_LATIN_1 = partial(st.characters, min_codepoint=0x20, max_codepoint=0xFF, exclude_characters="\x7f")
 _VALUES = st.one_of(
     st.sampled_from(
         ("", "4.0", 'W/"1"', "$1", "return=minimal", "a, b", "a\tb", ":", "=?utf-8?q?")
     ),
-    st.text(
-        alphabet=st.characters(
-            min_codepoint=0x20,
-            max_codepoint=0xFF,
-            exclude_characters="\x7f",
-            include_characters="\t",
-        ),
-        max_size=12,
-    ).map(lambda value: value.strip(" \t")),
+    st.text(_LATIN_1(include_characters="\t"), max_size=12).map(lambda value: value.strip(" \t")),
 )
 _Field: TypeAlias = tuple[str, str]
 _FIELDS: st.SearchStrategy[_Field] = st.tuples(_NAMES, _VALUES)
 
 
 def _without_repetition(single: frozenset[str], fields: list[_Field]) -> Headers:
-    seen: set[str] = set()
-    kept = []
-    for name, value in fields:
-        folded = name.lower()
-        if folded not in seen or folded not in single:
-            kept.append((name, value))
-        seen.add(folded)
-    return Headers(kept)
+    names = [name.lower() for name, _ in fields]
+    first = [name not in names[:index] or name not in single for index, name in enumerate(names)]
+    return Headers(list(compress(fields, first)))
 
 
 _LISTS = st.lists(_FIELDS, max_size=4)
@@ -153,11 +143,7 @@ _JSON_NUMBERS = st.one_of(
 )
 _JSON_STRINGS = st.one_of(
     st.sampled_from((r'"\/\b\f\u0041"', r'"\ud83d\ude00"', r'"\\\" [{"', '"\x7f\u2028\ufeff"')),
-    st.builds(
-        lambda text, ensure_ascii: json.dumps(text, ensure_ascii=ensure_ascii),
-        st.text(max_size=8),
-        st.booleans(),
-    ),
+    st.builds(json.dumps, st.text(max_size=8), ensure_ascii=st.booleans()),
 )
 
 
@@ -176,22 +162,19 @@ _JSON_TEXTS = st.recursive(
 )
 
 
-def _pieces(piece: st.SearchStrategy[bytes]) -> st.SearchStrategy[bytes]:
-    return st.lists(piece, min_size=1, max_size=5).map(b"".join)
+def _pieces(
+    others: st.SearchStrategy[bytes], traps: Sequence[bytes] = _TRAPS
+) -> st.SearchStrategy[bytes]:
+    return st.lists(st.sampled_from(traps) | others, min_size=1, max_size=5).map(b"".join)
 
 
-_OCTETS = _pieces(st.one_of(st.sampled_from(_TRAPS), st.binary(max_size=8)))
+_OCTETS = _pieces(st.binary(max_size=8))
 _UTF_8 = _pieces(
-    st.one_of(
-        st.sampled_from([trap for trap in _TRAPS if b"\xff" not in trap]),
-        st.text(max_size=8).map(str.encode),
-    )
+    st.text(max_size=8).map(str.encode), [trap for trap in _TRAPS if b"\xff" not in trap]
 )
 _ASCII = _pieces(
-    st.one_of(
-        st.sampled_from([trap for trap in _TRAPS if trap.isascii()]),
-        st.text(st.characters(max_codepoint=0x7F), max_size=8).map(str.encode),
-    )
+    st.text(st.characters(max_codepoint=0x7F), max_size=8).map(str.encode),
+    [trap for trap in _TRAPS if trap.isascii()],
 )
 
 _JSON_TYPES = (
@@ -206,12 +189,7 @@ _BINARY_TYPES = ("application/octet-stream", "image/png", "multipart/mixed;bound
 _Content: TypeAlias = tuple[str | None, bytes]
 
 
-_TYPED_JSON = st.builds(
-    lambda before, text, after: f"{before}{text}{after}".encode(),
-    _JSON_SPACES,
-    _JSON_TEXTS,
-    _JSON_SPACES,
-)
+_TYPED_JSON = st.builds("{}{}{}".format, _JSON_SPACES, _JSON_TEXTS, _JSON_SPACES).map(str.encode)
 _ANY_TYPES = st.sampled_from(
     (None, *_JSON_TYPES, *_UTF_8_TYPES, *_ASCII_TYPES, *_LATIN_1_TYPES, *_BINARY_TYPES)
 )
@@ -227,8 +205,8 @@ _TYPED_CONTENT: st.SearchStrategy[_Content] = st.one_of(
 )
 
 
-_CONTENT = st.one_of(_NO_CONTENT, _TYPED_CONTENT)
-_ANY_CONTENT = st.one_of(_NO_CONTENT, _TYPED_CONTENT, st.tuples(_ANY_TYPES, _OCTETS))
+_CONTENT = _NO_CONTENT | _TYPED_CONTENT
+_ANY_CONTENT = _CONTENT | st.tuples(_ANY_TYPES, _OCTETS)
 
 
 def _contents(format: Format) -> st.SearchStrategy[_Content]:
@@ -445,10 +423,7 @@ def _operation_response(draw: st.DrawFn, format: Format) -> OperationResponse:
 
 
 _STATUSES = st.sampled_from((200, 201, 202, 204, 304, 404)) | st.integers(100, 599)
-_REASONS = st.none() | st.text(
-    alphabet=st.characters(min_codepoint=0x20, max_codepoint=0xFF, exclude_characters="\x7f"),
-    max_size=8,
-)
+_REASONS = st.none() | st.text(_LATIN_1(), max_size=8)
 
 
 def change_set_responses(format: Format = "multipart") -> st.SearchStrategy[ChangeSetResponse]:
