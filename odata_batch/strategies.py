@@ -283,6 +283,7 @@ def _annotations(members: frozenset[str]) -> st.SearchStrategy[tuple[tuple[str, 
 
 _REQUEST_ANNOTATIONS = _annotations(_REQUEST_MEMBERS)
 _RESPONSE_ANNOTATIONS = _annotations(_RESPONSE_MEMBERS)
+_MEMBERS = st.integers(1, 3)
 _MAYBE_TEXT = st.none() | st.text(max_size=8)
 
 
@@ -355,7 +356,7 @@ def change_sets(format: Format = "multipart") -> st.SearchStrategy[ChangeSet]:
 
 def _change_set(draw: st.DrawFn, format: Format, names: _Names | None = None) -> ChangeSet:
     names = names or _Names(draw, format)
-    found = draw(st.lists(operations(format), min_size=1, max_size=3))
+    found = [_operation(draw, format) for _ in range(draw(_MEMBERS))]
     items = [names.member(operation) for operation in found]
     name = None if format == "both" else draw(_MAYBE_IDS)
     return ChangeSet(items, id=names.group(name))
@@ -441,7 +442,7 @@ def _change_set_response(
 ) -> ChangeSetResponse:
     names = names or _Names(draw, format)
     items = []
-    for response in draw(st.lists(operation_responses(format), min_size=1, max_size=3)):
+    for response in [_operation_response(draw, format) for _ in range(draw(_MEMBERS))]:
         unwanted = response.status == 202 or (response.status >= 400 and format != "json")
         items.append(names.identify(replace(response, status=200) if unwanted else response))
     name = None if format == "both" else draw(_MAYBE_IDS)
