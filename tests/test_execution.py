@@ -130,10 +130,21 @@ WORDS: Mapping[str, Mapping[str, Any]] = {
     "unmet": {"evaluate": lambda condition, results: False},
     "ok": {"evaluate": lambda condition, results: results["a"].ok},
     "loose": {"dialect": LOOSE},
+    "free": {"dialect": replace(ODATA_4_01, forbidden_headers=frozenset())},
     "2": {"dialect": ODATA_2},
     "goes-on": {"dialect": replace(ODATA_4_01, multipart_stops_on_error=False)},
     "mislocated": {"locate": lambda step, response: "$1"},
 }
+
+
+def options_of(words: Iterable[str]) -> dict[str, Any]:
+    """Return what the words mean for the constructor; those of formats are not looked at."""
+    options: dict[str, Any] = {}
+    for word in words:
+        name, equals, value = word.partition("=")
+        if word not in FORMATS:
+            options |= {name: ast.literal_eval(value)} if equals else WORDS[word]
+    return options
 
 
 @dataclass(frozen=True)
@@ -155,11 +166,7 @@ class Case:
     messages: tuple[str, ...]
 
     def check(self) -> None:
-        options: dict[str, Any] = {}
-        for word in self.words:
-            name, equals, value = word.partition("=")
-            if word not in FORMATS:
-                options |= {name: ast.literal_eval(value)} if equals else WORDS[word]
+        options = options_of(self.words)
         preference = options.pop("preference", None)
         texts, rounds, expected = (part.strip() for part in self.run.split("|"))
         service = {}
@@ -796,90 +803,68 @@ def test_the_url_of_the_batch_is_absolute(batch_url: str) -> None:
 
 # -- header fields ---------------------------------------------------------------------------------
 
-OUTER = Headers(
-    [
-        ("Accept", "multipart/mixed, application/json;q=0.9"),
-        ("Accept-Charset", "utf-8"),
-        ("Accept-Language", "de"),
-        ("Content-Language", "en"),
-        ("OData-Version", "4.01"),
-        ("OData-MaxVersion", "4.01"),
-        ("OData-Isolation", "snapshot"),
-        ("Prefer", 'odata.continue-on-error, odata.include-annotations="a,b", return=minimal'),
-        ("Prefer", "Allow-EntityReferences , respond-async;x=1"),
-        ("Content-Type", "multipart/mixed; boundary=b"),
-        ("Content-Encoding", "gzip"),
-        ("Content-Length", "5"),
-        ("Authorization", "Bearer x"),
-        ("If-Match", "*"),
-        ("Host", "host"),
-    ]
-)
+# Fields of requests as a service sees them: format and options, the operation, the fields of the
+# batch, what comes of both.
+FIELDS = """
+multipart | GET A | <outer> | <inherited>
+multipart | GET A <own> | <outer> | <own>
+multipart | GET A [Prefer: return=minimal] | [Prefer: respond-async, odata.include-annotations=a] \
+    | [Prefer: return=minimal, odata.include-annotations=a]
+multipart | GET A | [Accept: multipart/mixed] |
+multipart | GET A | [Accept: Multipart/Mixed;q=1, application/http] |
+multipart | GET A | [Accept: application/json] | [Accept: application/json]
+multipart | GET A | [Accept: a/b;c="d,e" ,*/*] | [Accept: a/b;c="d,e" ,*/*]
+2 multipart | GET A | <version> | <version>
+multipart | POST A <forbidden> [X-Own: 1] = 1 | | [X-Own: 1]
+free multipart | GET A [Authorization: Bearer x] | | [Authorization: Bearer x]
+free multipart | GET A | [Authorization: Bearer x] |
+json | POST A = 1 | | [Content-Type: application/json]
+json | POST A [Content-Type: text/plain] = 1 | | [Content-Type: text/plain]
+json | POST A | |
+json | POST A [Content-Type: text/plain] | | [Content-Type: text/plain]
+multipart | POST A = 1 | |
+multipart | POST A [Content-Type: text/plain] = 1 | | [Content-Type: text/plain]
+json | GET A <async> | | <async>
+multipart response_format='json' | GET A <async> | | <async>
+json response_format='multipart' | GET A <async> | | [Prefer: wait=10]
+multipart | GET A <async> | | [Prefer: wait=10]
+json | GET A [Prefer: respond-async] | [Prefer: respond-async] | [Prefer: respond-async]
+"""
+MEANINGS = {
+    "<outer>": """[Accept: multipart/mixed, application/json;q=0.9] [Accept-Charset: utf-8]
+        [Accept-Language: de] [Content-Language: en] [OData-Version: 4.01] [OData-MaxVersion: 4.01]
+        [OData-Isolation: snapshot]
+        [Prefer: odata.continue-on-error, odata.include-annotations="a,b", return=minimal]
+        [Prefer: Allow-EntityReferences , respond-async;x=1]
+        [Content-Type: multipart/mixed; boundary=b] [Content-Encoding: gzip] [Content-Length: 5]
+        [Authorization: Bearer x] [If-Match: *] [Host: host]""",
+    "<inherited>": """[Accept: application/json;q=0.9] [Accept-Charset: utf-8]
+        [Accept-Language: de] [Content-Language: en] [OData-Version: 4.01] [OData-MaxVersion: 4.01]
+        [OData-Isolation: snapshot]
+        [Prefer: odata.include-annotations="a,b", Allow-EntityReferences]""",
+    "<own>": """[accept: text/plain] [accept-charset: ascii] [accept-language: fr]
+        [content-language: fr] [odata-version: 4.0] [odata-maxversion: 4.0] [isolation: x]
+        [prefer: include-annotations=*, return=minimal, odata.allow-entityreferences]""",
+    "<version>": "[DataServiceVersion: 2.0] [MaxDataServiceVersion: 3.0]",
+    "<forbidden>": """[Host: host] [Content-Length: ###] [Authorization: Bearer x] [Range: x]
+        [TE: x] [Expect: x] [From: x] [Max-Forwards: 1]""",
+    "<async>": "[Prefer: respond-async, wait=10]",
+}
 
 
-def headers_of(operation: Operation, format: Format = "multipart", **options: Any) -> Headers:
-    (step,) = steps(start([operation], format, **options))
-    return step.headers
+def fields_in(text: str) -> tuple[tuple[str, str], ...]:
+    return tuple(re.findall(r"\[([^:]*): ([^\]]*)\]", text))
 
 
-def test_a_request_inherits_what_odata_lets_it_inherit() -> None:
-    assert headers_of(get("A"), headers=OUTER).pairs == (
-        ("Accept", "application/json;q=0.9"),
-        ("Accept-Charset", "utf-8"),
-        ("Accept-Language", "de"),
-        ("Content-Language", "en"),
-        ("OData-Version", "4.01"),
-        ("OData-MaxVersion", "4.01"),
-        ("OData-Isolation", "snapshot"),
-        ("Prefer", 'odata.include-annotations="a,b", Allow-EntityReferences'),
-    )
-
-
-def test_its_own_fields_come_before_those_that_it_could_inherit() -> None:
-    own = {
-        "accept": "text/plain",
-        "accept-charset": "ascii",
-        "accept-language": "fr",
-        "content-language": "fr",
-        "odata-version": "4.0",
-        "odata-maxversion": "4.0",
-        "isolation": "x",
-        "prefer": "include-annotations=*, return=minimal, odata.allow-entityreferences",
-    }
-    assert headers_of(get("A", headers=own), headers=OUTER).pairs == tuple(own.items())
-
-
-def test_preferences_are_inherited_one_by_one() -> None:
-    headers = headers_of(get("A", headers={"Prefer": "return=minimal"}), headers=OUTER)
-    assert headers.get_all("prefer") == (
-        'return=minimal, odata.include-annotations="a,b", Allow-EntityReferences',
-    )
-
-
-@pytest.mark.parametrize(
-    ("accept", "expected"),
-    [
-        ("multipart/mixed", None),
-        ("Multipart/Mixed;q=1, application/http", None),
-        ("application/json", "application/json"),
-        ('a/b;c="d,e" ,*/*', 'a/b;c="d,e" ,*/*'),
-    ],
-)
-def test_media_types_of_batches_are_not_inherited(accept: str, expected: str | None) -> None:
-    assert headers_of(get("A"), headers={"Accept": accept}).get("accept") == expected
-
-
-def test_a_request_of_version_2_inherits_the_version() -> None:
-    outer = {"DataServiceVersion": "2.0", "MaxDataServiceVersion": "3.0"}
-    assert headers_of(get("A"), headers=outer, dialect=ODATA_2) == Headers(outer)
-
-
-def test_what_a_request_in_a_batch_may_not_say_is_left_out() -> None:
-    own = {
-        **{"Host": "host", "Content-Length": "###", "Authorization": "Bearer x", "Range": "x"},
-        **{"TE": "x", "Expect": "x", "From": "x", "Max-Forwards": "1", "X-Own": "1"},
-    }
-    assert headers_of(post("A", headers=own, body=b"1")).pairs == (("X-Own", "1"),)
+@pytest.mark.parametrize("line", FIELDS.strip().splitlines())
+def test_fields_are_inherited_or_left_out(line: str) -> None:
+    for word, meaning in MEANINGS.items():
+        line = line.replace(word, " ".join(meaning.split()))
+    words, message, outer, expected = (part.strip() for part in line.split("|"))
+    (format,) = [each for each in FORMATS if each in words.split()]
+    options = options_of(words.split())
+    (step,) = steps(start(message, format, headers=fields_in(outer), **options))
+    assert step.headers.pairs == fields_in(expected)
 
 
 SPOKEN_FOR = """
@@ -912,48 +897,10 @@ def test_fields_are_added_to_those_that_are_dropped_and_taken_from_them() -> Non
     assert set(step.dropped) == {"x-tenant", "x-my-own", "remote-user"}
 
 
-def test_a_dialect_may_allow_what_others_forbid() -> None:
-    dialect = replace(ODATA_4_01, forbidden_headers=frozenset())
-    own = {"Authorization": "Bearer x"}
-    assert headers_of(get("A", headers=own), dialect=dialect) == Headers(own)
-    assert headers_of(get("A"), dialect=dialect, headers=own) == Headers()
-
-
-@pytest.mark.parametrize(
-    ("format", "body", "expected"),
-    [("json", b"1", "application/json"), ("json", b"", None), ("multipart", b"1", None)],
-)
-def test_a_body_of_a_json_batch_is_json_unless_it_says_otherwise(
-    format: Format, body: bytes, expected: str | None
-) -> None:
-    assert headers_of(post("A", body=body), format).get("content-type") == expected
-    text = headers_of(post("A", headers={"Content-Type": "text/plain"}, body=body), format)
-    assert text.get("content-type") == "text/plain"
-
-
-ASYNC = {"Prefer": "respond-async, wait=10"}
-
-
-@pytest.mark.parametrize(
-    ("format", "response_format", "expected"),
-    [
-        ("json", None, "respond-async, wait=10"),
-        ("multipart", "json", "respond-async, wait=10"),
-        ("json", "multipart", "wait=10"),
-        ("multipart", None, "wait=10"),
-    ],
-)
-def test_respond_async_is_passed_on_where_the_response_can_be_202(
-    format: Format, response_format: Format | None, expected: str
-) -> None:
-    headers = headers_of(get("A", headers=ASYNC), format, response_format=response_format)
-    assert headers == Headers({"Prefer": expected})
-
-
 def test_respond_async_is_not_passed_on_where_others_depend_on_it() -> None:
-    text = "1: GET A [Prefer: {0}]; 2: GET B after 1 [Prefer: {0}]".format(ASYNC["Prefer"])
+    text = "1: GET A [Prefer: a, respond-async]; 2: GET B after 1 [Prefer: a, respond-async]"
     execution = start(text, "json", ordered=True)
-    for expected in (Headers({"Prefer": "wait=10"}), Headers(ASYNC)):
+    for expected in (Headers({"Prefer": "a"}), Headers({"Prefer": "a, respond-async"})):
         (step,) = steps(execution)
         assert step.headers == expected
         execution.complete(step, OK)
