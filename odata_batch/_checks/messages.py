@@ -8,6 +8,8 @@ of these are left out, and when.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import chain
+from operator import itemgetter
 from typing import Any, Generic, TypeAlias, TypeVar
 
 from odata_batch._checks import urls
@@ -143,9 +145,11 @@ def check_id(item: Operation | OperationResponse, scope: Scope, say: Say) -> Non
     """OData Protocol, 11.7.3: the characters of an identifier, and names that are taken."""
     if item.id is None:
         return
+    # Most identifiers are numbers, which are all right, and none of the names that are taken.
+    if item.id.isdecimal() and item.id.isascii() and len(item.id) <= scope.limits.id:
+        return
     check_identifier(item.id, scope, item.position, say)
-    # None of these names begins with a digit, as most identifiers do.
-    if not item.id[:1].isdecimal() and item.id in reserved_names(scope.dialect):
+    if item.id in reserved_names(scope.dialect):
         say(Rule.ID_UNREFERENCABLE, f"${item.id} is not a reference to id {quote(item.id)}")
 
 
@@ -186,12 +190,14 @@ def check_header_syntax(item: Operation | OperationResponse, scope: Scope, say: 
 def check_header_values(item: Operation | OperationResponse, scope: Scope, say: Say) -> None:
     """The same where the names are tokens: most values are sound, which is seen of all at once."""
     pairs, limits = item.headers.pairs, scope.limits
-    text = f"{'|'.join(map('|'.join, pairs))}|"
+    text = f"{'|'.join(chain.from_iterable(pairs))}|"
     # A longest line is no longer than all.
     octets = len(text) + 2 * len(pairs)
     if octets > limits.field_line or octets > limits.header_section or len(pairs) > limits.fields:
         check_header_syntax(item, scope, say)
-    elif not text.isascii() or not text.isprintable() or "| " in text or " |" in text:
+    elif not text.isascii() or not text.isprintable():
+        check_header_syntax(item, scope, say)
+    elif " " in text and ("| " in text or " |" in text):
         check_header_syntax(item, scope, say)
 
 
@@ -357,6 +363,15 @@ _FIELDS_OF_A_KIND = frozenset(
 )
 
 
+# Of a tuple of names: what gives the fields that a kind is made of, and the checks that are asked
+# of each message
+_Known: TypeAlias = tuple[Callable[[Pairs], object], list[_Check[_Message]]]
+
+
+def _no_fields(pairs: Pairs) -> None:
+    """Return the fields of a kind that is made of none."""
+
+
 class Messages(Generic[_Message]):
     """Applies the checks to the messages of one batch, and knows the kinds that are sound."""
 
@@ -368,21 +383,20 @@ class Messages(Generic[_Message]):
         self._scope = scope
         self._say = say
         self._objected = False
-        self._sound: dict[tuple[str | int, bool, Pairs], None] = {}
+        self._sound: dict[tuple[str | int, bool, object], None] = {}
         self._fields = _FIELDS_OF_A_KIND | scope.dialect.forbidden_headers
-        # For each tuple of names, the indexes of the fields that a kind is made of, and the checks
-        # that are asked of each message
-        self._known: dict[tuple[str, ...], tuple[list[int], list[_Check[_Message]]]] = {}
+        self._known: dict[tuple[str, ...], _Known[_Message]] = {}
 
     def check(self, item: _Message) -> None:
         """Report what is wrong with the message."""
         pairs, names = item.headers.pairs, names_of(item.headers)
-        indexes, each = self._known.get(names) or self._learn(names)
+        fields_of, each = self._known.get(names) or self._learn(names)
         start = item.method if isinstance(item, Operation) else item.status
-        kind = (start, not item.body, tuple([pairs[index] for index in indexes]))
+        kind = (start, not item.body, fields_of(pairs))
         if kind in self._sound:
+            scope, say = self._scope, self._say
             for check in each:
-                check(item, self._scope, self._say)
+                check(item, scope, say)
             return
         self._objected = False
         for check in self._checks:
@@ -390,7 +404,7 @@ class Messages(Generic[_Message]):
         if not self._objected:
             remember(self._sound, kind, None)
 
-    def _learn(self, names: tuple[str, ...]) -> tuple[list[int], list[_Check[_Message]]]:
+    def _learn(self, names: tuple[str, ...]) -> _Known[_Message]:
         indexes = [index for index, name in enumerate(names) if name in self._fields]
         silent = {check for check, name in _OF_ONE_FIELD.items() if name not in names}
         if "content-type" in names:
@@ -400,7 +414,8 @@ class Messages(Generic[_Message]):
         each = [check for check in self._checks if check in _EACH and check not in silent]
         if "" not in names and grammar.TOKEN.fullmatch("".join(names)):
             each = [check_header_values if x is check_header_syntax else x for x in each]
-        return remember(self._known, names, (indexes, each))
+        fields_of = itemgetter(*indexes) if indexes else _no_fields
+        return remember(self._known, names, (fields_of, each))
 
     def _object(self, rule: Rule, message: str) -> None:
         self._objected = True

@@ -128,14 +128,17 @@ def _pair(field: object) -> Pair:
     raise TypeError(f"a header field is a pair of str, not {field!r:.60}")
 
 
+_set_pairs, _set_names = (vars(Headers)[name].__set__ for name in ("_pairs", "_names"))
+
+
 def headers_of(pairs: Pairs, names: Iterable[str] | None = None) -> Headers:
     """Return the headers with these fields, known to be pairs of `str`.
 
     `names` are those of the fields in lower case, where they are known.
     """
     headers = Headers.__new__(Headers)
-    _put(headers, "_pairs", pairs)
-    _put(headers, "_names", None if names is None else tuple(names))
+    _set_pairs(headers, pairs)
+    _set_names(headers, None if names is None else tuple(names))
     return headers
 
 

@@ -83,7 +83,9 @@ class JsonDecoder(jsonitem.Reader, Generic[_Item]):
             else:
                 groups[name] = [(number, source)]
                 units.append(name)
-        for index, unit in enumerate(units):
+        units.reverse()
+        for index in range(len(units)):  # what has been read is given up, so that memory stays hot
+            unit = units.pop()
             self.path = (index,)
             if isinstance(unit, str):
                 item = self._group(unit, groups[unit])
