@@ -166,4 +166,6 @@ def folded(headers: Headers) -> dict[str, tuple[str, ...]]:
 
 def without(headers: Headers, name: str) -> Headers:
     """Return `headers` less all fields of that name."""
-    return headers_of(tuple(pair for pair in headers.pairs if pair[0].lower() != name))
+    fields = zip(names_of(headers), headers.pairs, strict=True)
+    kept = [field for field in fields if field[0] != name]
+    return headers_of(tuple([pair for _, pair in kept]), [key for key, _ in kept])

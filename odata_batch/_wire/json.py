@@ -14,6 +14,7 @@ from typing import Any, Final, Generic, NamedTuple, NoReturn, TypeVar
 from odata_batch._model import values
 from odata_batch._model.dialect import Dialect, Format
 from odata_batch._model.findings import Diagnostic, Reporter, quote, stop
+from odata_batch._model.headers import folded
 from odata_batch._model.limits import Limits
 from odata_batch._model.rules import Rule
 from odata_batch._model.values import ChangeSet, ChangeSetResponse, Item
@@ -266,15 +267,13 @@ class JsonEncoder:
 
     def _object(self, item: Item, group: str | None) -> bytes:
         assert not isinstance(item, _SETS)  # groups in groups were refused
-        chunks = [b"{", jsonitem.write_members(item, group)]
-        if item.headers.pairs:
-            headers = jsonitem.write_headers(item.headers)
-            self.headers_total += len(headers)
-            chunks += (b',"headers":', headers)
-        if item.annotations:
-            chunks.append(jsonitem.write_annotations(item.annotations))
+        # Names are tokens by now, in which nothing is to be escaped.
+        fields = folded(item.headers).items()
+        headers = ",".join([f'"{name}":{quoted(", ".join(found))}' for name, found in fields])
+        self.headers_total += len(headers.encode()) + 2 if headers else 0
+        head = jsonitem.write_members(item, group, headers).encode()
+        chunks = [b"{", head, jsonitem.write_annotations(item.annotations)]
         if item.body:
             content = self._contents.of(item.headers)
             chunks += (b',"body":', jsonbody.write_body(item.body, content, self._dialect))
-        chunks.append(b"}")
-        return b"".join(chunks)
+        return b"".join([*chunks, b"}"])

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from json.encoder import encode_basestring as quoted
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from odata_batch._model import values
 from odata_batch._model.dialect import Dialect
 from odata_batch._model.findings import Diagnostic, Reporter, exceed, quote
-from odata_batch._model.headers import Headers, Pair, folded, headers_of
+from odata_batch._model.headers import Headers, Pair, headers_of
 from odata_batch._model.limits import Limits
 from odata_batch._model.rules import Rule
 from odata_batch._model.values import Annotations, Operation, OperationResponse
@@ -26,7 +26,7 @@ from odata_batch._wire.sections import remember
 Message: TypeAlias = Operation | OperationResponse
 _Members: TypeAlias = tuple[tuple[str, Any], ...]
 
-_NO_HEADERS = Headers()
+_NOTHING = (Headers(), None)
 _EXPECTED: Final[Mapping[type, str]] = {
     str: "a string",
     tuple: "an object",
@@ -42,15 +42,6 @@ _STATUSES: Final = {str(status).encode(): status for status in range(100, 600)}
 # -- reading -------------------------------------------------------------------------------------
 
 
-class _Known(NamedTuple):
-    """What is known of objects `headers` whose fields have the same names."""
-
-    names: tuple[str, ...]
-    """The names, if they are different and in lower case; or else none."""
-    content_type: int | None
-    """The index of Content-Type."""
-
-
 class Reader:
     """Reads the members of one object after the other, each of which is at `path` in the batch."""
 
@@ -64,7 +55,8 @@ class Reader:
         self._report_outer = report
         self._dialect = dialect
         self._contents = jsonbody.Contents()
-        self._names: dict[tuple[str, ...], _Known] = {}
+        # The names of fields that are different and in lower case, or none, by the names
+        self._names: dict[tuple[str, ...], tuple[str, ...]] = {}
 
     def report(self, diagnostic: Diagnostic) -> None:
         """Report a finding in the object at hand."""
@@ -174,9 +166,7 @@ class Reader:
         """Return what all messages may have; report a group that has no name before."""
         if "atomicityGroup" in source and self.member(source, "atomicityGroup") == "":
             self.refuse(source, "atomicityGroup", "a name")
-        headers, content_type = _NO_HEADERS, None
-        if "headers" in source:
-            headers, content_type = self._headers(source)
+        headers, content_type = _NOTHING if "headers" not in source else self._headers(source)
         content = self._contents[content_type]
         body = b""
         if "body" in source:
@@ -188,8 +178,7 @@ class Reader:
                 self.stop_at("body", source, "body")
         length = None if content.form == "json" else headers.get("content-length")
         if length is not None and length != str(len(body)):
-            stands = f"the body stands for {len(body)} octets"
-            message = f"content-length is {quote(length)}, {stands}"
+            message = f"content-length is {quote(length)}, the body stands for {len(body)} octets"
             self.say(Rule.JSON_CONTENT_LENGTH, message, source.start)
         return headers, body, () if source.keys() <= known else self.annotations_in(source, known)
 
@@ -207,27 +196,23 @@ class Reader:
             self.stop_at("fields", source, "headers")
         # Without `strict`, which costs a third of it: pairs are pairs.
         names, found = zip(*members) if members else ((), ())  # noqa: B905
-        known = self._names.get(names)
-        if known is None:
-            known = remember(self._names, names, _known(names))
-        if known.names:
-            try:
-                "".join(found)
-            except TypeError:
-                pass  # the value of a field is no string
-            else:
-                index = known.content_type
-                return headers_of(members, known.names), None if index is None else found[index]
+        sound = self._names.get(names)
+        if sound is None:
+            lower = {name.lower() for name in names}
+            is_sound = len(lower) == len(names) and lower == {*names}
+            sound = remember(self._names, names, names if is_sound else ())
+        try:
+            if sound:
+                "".join(found)  # which only strings can be
+                has_type = "content-type" in sound
+                content_type = found[sound.index("content-type")] if has_type else None
+                return headers_of(members, sound), content_type
+        except TypeError:
+            pass
         headers, problems = read_headers(members)
         for rule, message in problems:
             self.say_of(source, "headers", rule, message)
         return headers, headers.get("content-type")
-
-
-def _known(names: tuple[str, ...]) -> _Known:
-    if {name.lower() for name in names} != {*names} or len({*names}) < len(names):
-        names = ()
-    return _Known(names, names.index("content-type") if "content-type" in names else None)
 
 
 def read_headers(members: _Members) -> tuple[Headers, list[jsonbody.Problem]]:
@@ -342,15 +327,8 @@ def check_text(what: str, text: str | None, report: Reporter) -> None:
         report(Diagnostic(Rule.JSON_ENCODING, message))
 
 
-def write_headers(headers: Headers) -> bytes:
-    """Return the object `headers`, its names in lower case."""
-    fields = folded(headers).items()
-    members = [f"{quoted(name)}:{quoted(', '.join(found))}" for name, found in fields]
-    return f"{{{','.join(members)}}}".encode()
-
-
-def write_members(item: Message, group: str | None) -> bytes:
-    """Return the members of a message before its headers; `group` is the name as it is written."""
+def write_members(item: Message, group: str | None, headers: str) -> str:
+    """Return the members of a message up to its headers; `group` and `headers` are JSON."""
     members = [] if item.id is None else [f'"id":{quoted(item.id)}']
     if group is not None:
         members.append(f'"atomicityGroup":{group}')
@@ -362,7 +340,9 @@ def write_members(item: Message, group: str | None) -> bytes:
         if item.condition is not None:
             members.append(f'"if":{quoted(item.condition)}')
         members.append(f'"method":{quoted(item.method)},"url":{quoted(item.url)}')
-    return ",".join(members).encode("utf-8")
+    if headers:
+        members.append(f'"headers":{{{headers}}}')
+    return ",".join(members)
 
 
 def write_annotations(annotations: Annotations) -> bytes:
