@@ -18,7 +18,6 @@ from odata_batch import Codec, EncodeError, Rule, Severity
 from odata_batch._cli import report
 from odata_batch._cli.check import Checked, check_exchanges, check_message, messages_of
 from odata_batch._cli.convert import rewritten
-from odata_batch._cli.sarif import sarif_lines
 from odata_batch._cli.show import Options, message_lines
 from odata_batch._cli.terminal import Paint, pictured, quoted, visible
 from odata_batch.capture import parse_capture, parse_message
@@ -186,7 +185,7 @@ def _check(arguments: argparse.Namespace) -> int:
     elif format == "json":
         _print(report.json_lines(results, _version(), codec.dialect))
     elif format == "sarif":
-        _print(sarif_lines(results, _version()))
+        _print(report.sarif_lines(results, _version()))
     if any(each.error for each in results):
         return 2
     threshold = arguments.fail_on or ("warning" if arguments.strict else "error")

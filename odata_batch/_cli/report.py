@@ -1,14 +1,17 @@
-"""What is printed of findings and rules: text, concise, github, json; see `sarif` for the other.
+"""What is printed of findings and rules: text, concise, github, json and sarif.
 
 Functions called `..._lines` yield what is printed, without line ends. What comes from a file goes
-through `visible` or `quoted` first, file names included; json and github alone have them as they
-are, since programs look for the files, each in the escapes of its syntax.
+through `visible` or `quoted` first, file names included; json, sarif and github alone have them as
+they are, since programs look for the files, each in the escapes of its syntax.
 """
 
 from __future__ import annotations
 
+import binascii
 import difflib
+import hashlib
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TypeAlias
 
@@ -18,7 +21,7 @@ from odata_batch._cli.check import Checked, Finding, Place
 from odata_batch._cli.terminal import COLOURS, Paint, count, excerpt, filled, quoted, visible
 from odata_batch.dialects import PRESETS
 
-Json: TypeAlias = "int | str | bool | list[Json] | dict[str, Json] | None"
+_Json: TypeAlias = "int | str | bool | list[_Json] | dict[str, _Json] | None"
 
 # An excerpt fits into 80 columns, with its indentation, its bar and its dots.
 _WIDTH = 73
@@ -193,29 +196,29 @@ def _data(value: str, more: str = "") -> str:
 
 def json_lines(results: Sequence[Checked], tool: str | None, dialect: Dialect) -> Iterator[str]:
     """Yield one JSON document; `version` changes with the meaning of its members."""
-    document: dict[str, Json] = {
+    document: dict[str, _Json] = {
         "version": 1,
         "tool": {"name": "odata-batch", "version": tool},
         "dialect": dialect.name,
         "files": [_file(each) for each in results],
-        "rules": {rule.slug: _rule(rule) for rule in rules_of(results)},
+        "rules": {rule.slug: _rule(rule) for rule in _rules_of(results)},
         "totals": {**_totals(results)},
     }
-    yield from dumped(document)
+    yield from _dumped(document)
 
 
-def rules_of(results: Sequence[Checked]) -> list[Rule]:
+def _rules_of(results: Sequence[Checked]) -> list[Rule]:
     """Return the rules of all findings, in the order of the catalogue."""
     rules = {finding.diagnostic.rule for each in results for finding in each.findings}
     return [rule for rule in Rule if rule in rules]
 
 
-def dumped(document: Mapping[str, Json]) -> Iterator[str]:
+def _dumped(document: Mapping[str, _Json]) -> Iterator[str]:
     """Yield the lines of a JSON text in US-ASCII, without any control character."""
     yield from json.dumps(document, indent=2).replace("\x7f", "\\u007f").split("\n")
 
 
-def _rule(rule: Rule) -> Json:
+def _rule(rule: Rule) -> _Json:
     return {
         "severity": name_of(rule.severity),
         "fatal": rule.fatal,
@@ -225,7 +228,7 @@ def _rule(rule: Rule) -> Json:
     }
 
 
-def _file(checked: Checked) -> Json:
+def _file(checked: Checked) -> _Json:
     return {
         "file": checked.file,
         "error": checked.error or None,
@@ -237,7 +240,7 @@ def _file(checked: Checked) -> Json:
     }
 
 
-def _finding(finding: Finding) -> Json:
+def _finding(finding: Finding) -> _Json:
     found, place = finding.diagnostic, finding.place
     return {
         "rule": found.rule.slug,
@@ -249,7 +252,7 @@ def _finding(finding: Finding) -> Json:
     }
 
 
-def _place(place: Place) -> Json:
+def _place(place: Place) -> _Json:
     return {
         "origin": place.origin,
         "offset": place.offset,
@@ -260,6 +263,135 @@ def _place(place: Place) -> Json:
         "before": quoted(place.before),
         "after": quoted(place.after),
     }
+
+
+# -- sarif ---------------------------------------------------------------------------------------
+
+_SCHEMA = (
+    "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
+)
+_EXPLAINED = "are explained by octets that the capture has lost"
+_RESERVED = re.compile(rb"[^A-Za-z0-9\-._~/]")
+
+
+def sarif_lines(results: Sequence[Checked], tool: str | None) -> Iterator[str]:
+    """Yield the lines of a SARIF log (SARIF 2.1.0, OASIS Standard); `tool` is as for JSON.
+
+    A finding in a file that is one message has a region in octets and, the same, in lines; columns
+    count characters of UTF-8. Elsewhere, in archives and in bodies that had to be decoded, no
+    octets of the file are the place: then the finding has the file, a logical location as in
+    `entries[3].request.items[0]`, and properties: `origin`, which is `body` or the `member` of the
+    archive, and `byteOffset` and `byteLength` in it. Files that could not be read and findings that
+    are not listed are notifications of the invocation.
+    """
+    indices = {rule: index for index, rule in enumerate(_rules_of(results))}
+    # An artifact is listed once, even if it is checked twice.
+    artifacts: dict[str, _Json] = {}
+    for each in results:
+        artifacts.setdefault(each.file, {"uri": _uri_of(each.file), "index": len(artifacts)})
+    driver: dict[str, _Json] = {"name": "odata-batch"}
+    if tool is not None:
+        driver["version"] = tool
+    driver["rules"] = [_descriptor(rule) for rule in indices]
+    run: dict[str, _Json] = {
+        "tool": {"driver": driver},
+        "invocations": [_invocation(results, artifacts)],
+        "artifacts": [
+            {"location": {"uri": _uri_of(file)}, "roles": ["analysisTarget"]} for file in artifacts
+        ],
+        "columnKind": "unicodeCodePoints",
+        "defaultEncoding": "UTF-8",
+        "results": [
+            _result(finding, artifacts[each.file], indices)
+            for each in results
+            for finding in each.findings
+        ],
+    }
+    yield from _dumped({"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]})
+
+
+def _uri_of(file: str) -> str:
+    """Return the file name as a URI, or relative to the current directory as it was given.
+
+    >>> _uri_of("a b/c.http"), _uri_of("/tmp/#1.har")
+    ('a%20b/c.http', 'file:///tmp/%231.har')
+    """
+    octets = file.encode("utf-8", "surrogateescape")
+    path = _RESERVED.sub(lambda match: b"%%%02X" % ord(match[0]), octets).decode()
+    return f"file://{path}" if path.startswith("/") else path
+
+
+def _descriptor(rule: Rule) -> _Json:
+    return {
+        "id": rule.slug,
+        "shortDescription": {"text": rule.sentence},
+        "fullDescription": {"text": f"{rule.sentence} ({rule.citation})"},
+        "help": {"text": f"{rule.remedy} See {rule.citation}."},
+        "defaultConfiguration": {"level": name_of(rule.severity)},
+        "properties": {"citation": rule.citation, "fatal": rule.fatal},
+    }
+
+
+def _result(finding: Finding, artifact: _Json, indices: Mapping[Rule, int]) -> _Json:
+    found, place = finding.diagnostic, finding.place
+    physical: dict[str, _Json] = {"artifactLocation": artifact}
+    location: dict[str, _Json] = {"physicalLocation": physical}
+    name = ".".join(filter(None, (finding.source, visible(found.path))))
+    if name:
+        location["logicalLocations"] = [{"fullyQualifiedName": name}]
+    # What stays the same when lines are added above the finding.
+    identity = "\n".join((found.rule.slug, finding.source, found.path, found.message))
+    fingerprint = hashlib.sha256(identity.encode("utf-8", "backslashreplace")).hexdigest()
+    result: dict[str, _Json] = {
+        "ruleId": found.rule.slug,
+        "ruleIndex": indices[found.rule],
+        "level": name_of(found.severity),
+        "message": {"text": visible(found.message)},
+        "locations": [location],
+        "partialFingerprints": {"odataBatch/v1": fingerprint},
+    }
+    if place is not None and place.origin == "file":
+        physical["region"] = _region(place)
+    elif place is not None:
+        span: dict[str, _Json] = {"byteOffset": place.offset, "byteLength": place.length}
+        result["properties"] = {"origin": place.origin, **span}
+    return result
+
+
+def _region(place: Place) -> _Json:
+    marked = place.after[: place.length]
+    try:
+        snippet = {"text": marked.decode("utf-8")}
+    except UnicodeDecodeError:
+        snippet = {"binary": binascii.b2a_base64(marked, newline=False).decode("ascii")}
+    return {
+        "byteOffset": place.offset,
+        "byteLength": place.length,
+        "startLine": place.line,
+        "startColumn": place.column,
+        "endLine": place.line,
+        "endColumn": place.end_column,
+        "snippet": {**snippet},
+    }
+
+
+def _invocation(results: Sequence[Checked], artifacts: Mapping[str, _Json]) -> _Json:
+    told: list[_Json] = [
+        {
+            "level": name_of(severity),
+            "message": {"text": text},
+            "locations": [{"physicalLocation": {"artifactLocation": artifacts[each.file]}}],
+        }
+        for each in results
+        for is_so, severity, text in (
+            (each.error, Severity.ERROR, each.error),
+            (each.omitted, Severity.WARNING, f"{each.omitted} more findings are not listed"),
+            (each.explained, Severity.NOTE, f"{each.explained} findings {_EXPLAINED}"),
+        )
+        if is_so
+    ]
+    is_successful = not any(each.error for each in results)
+    return {"executionSuccessful": is_successful, "toolExecutionNotifications": told}
 
 
 # -- rules ---------------------------------------------------------------------------------------
