@@ -153,15 +153,15 @@ def check_message(
     spots: list[tuple[_Spot, Diagnostic]] = []
     for found in message.diagnostics:
         spots.append((_NOWHERE if found.position is None else (here, found.position), found))
-    for found in report.diagnostics:
-        spots.append((_spot(found, message, here), found))
-    kept: list[tuple[_Spot, Diagnostic]] = []
-    for spot, found in spots:
-        if not message.lossy or found.rule not in LOSS_EXPLAINS:
-            kept.append((spot, found))
-        elif found.rule.fatal:
-            # What ends the reading is told all the same.
-            kept.append((spot, replace(found, severity=Severity.NOTE)))
+    spots += [(_spot(found, message, here), found) for found in report.diagnostics]
+    kept = spots
+    if message.lossy:
+        # What ends the reading is told all the same.
+        kept = [
+            (spot, replace(found, severity=Severity.NOTE) if found.rule in LOSS_EXPLAINS else found)
+            for spot, found in spots
+            if found.rule.fatal or found.rule not in LOSS_EXPLAINS
+        ]
     explained = len(spots) - len(kept)
     # Those without place come first, then those in the head, then those in the body.
     kept.sort(key=lambda each: (each[0][0] is not None, each[0][0] == "body", each[0][1]))

@@ -67,21 +67,21 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
+    """Return the parser of arguments; what a command does is said by the text of its function."""
     parser = argparse.ArgumentParser(
         prog=_PROG, description="Look into OData $batch payloads.", allow_abbrev=False
     )
     parser.add_argument("--version", action="store_true", help="print the version and exit")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
 
-    def command(name: str, run: _Command, what: str, status: str) -> argparse.ArgumentParser:
-        description = f"{what[0].upper()}{what[1:]}. Exit status: {status}."
-        added = commands.add_parser(name, allow_abbrev=False, help=what, description=description)
+    def command(name: str, run: _Command) -> argparse.ArgumentParser:
+        text = " ".join((run.__doc__ or "").split())
+        what = text[:1].lower() + text[1:].partition(".")[0]
+        added = commands.add_parser(name, allow_abbrev=False, help=what, description=text)
         added.set_defaults(run=run, parser=added)
         return added
 
-    what = "list what is wrong with captured batches"
-    status = "0 without findings at or above --fail-on, 1 with such findings, 2 if a FILE cannot be"
-    check = command("check", _check, what, f"{status} read; the others are checked all the same")
+    check = command("check", _check)
     what = "an HTTP message, its body, a HAR file or a SAZ file; - is standard input"
     check.add_argument("files", nargs="+", metavar="FILE", help=what)
     formats = ("text", "concise", "json", "github", "sarif")
@@ -91,9 +91,7 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("--fail-on", choices=_THRESHOLDS, help=what)
     check.add_argument("--strict", action="store_true", help="the same as --fail-on warning")
 
-    what = "write a captured batch in the other format, and list what is lost"
-    status = "0 if it was written, 1 if it has errors or cannot be converted"
-    convert = command("convert", _convert, what, f"{status}, 2 if FILE cannot be read")
+    convert = command("convert", _convert)
     convert.add_argument("file", metavar="FILE", help="as for check; - is standard input")
     convert.add_argument("--to", choices=("json", "multipart"), required=True, help="the format")
     what = "the file to write; - is standard output (default)"
@@ -103,12 +101,10 @@ def _parser() -> argparse.ArgumentParser:
     what = "the boundary of a multipart batch, in place of a random one"
     convert.add_argument("--boundary", help=what)
 
-    what = "list the rules, or explain one"
-    rules = command("rules", _rules, what, "0, 2 if there is no such rule")
+    rules = command("rules", _rules)
     rules.add_argument("slug", nargs="?", metavar="SLUG", help="the rule to explain")
 
-    what = "print a captured batch and what is wrong with it"
-    show = command("show", _show, what, "0 without errors, 1 with errors, 2 if FILE cannot be read")
+    show = command("show", _show)
     what = "an HTTP message or its body; - is standard input"
     show.add_argument("file", metavar="FILE", help=what)
     show.add_argument("--headers", action="store_true", help="print all header fields")
@@ -138,6 +134,10 @@ def _version() -> str | None:
 
 
 def _show(arguments: argparse.Namespace) -> int:
+    """Print a captured batch and what is wrong with it.
+
+    Exit status: 0 without errors, 1 with errors, 2 if FILE cannot be read.
+    """
     message = parse_message(_read(arguments.file))
     checked = check_message(message, Codec(PRESETS[arguments.dialect]))
     options = Options(headers=arguments.headers, bodies=arguments.bodies, paint=_paint())
@@ -155,6 +155,11 @@ def _reaches(worst: Severity | None, threshold: str) -> bool:
 
 
 def _check(arguments: argparse.Namespace) -> int:
+    """List what is wrong with captured batches.
+
+    Exit status: 0 without findings at or above --fail-on, 1 with such findings, 2 if a FILE cannot
+    be read; the others are checked all the same.
+    """
     files: list[str] = arguments.files
     if files.count("-") > 1:
         arguments.parser.error("standard input can be read once only")
@@ -245,6 +250,11 @@ class _Progress:
 
 
 def _convert(arguments: argparse.Namespace) -> int:
+    """Write a captured batch in the other format, and list what is lost.
+
+    Exit status: 0 if it was written, 1 if it has errors or cannot be converted, 2 if FILE cannot be
+    read.
+    """
     file: str = arguments.file
     if arguments.boundary is not None and arguments.to == "json":
         arguments.parser.error("a JSON batch has no boundary")
@@ -311,6 +321,10 @@ def _write_octets(octets: bytes) -> None:
 
 
 def _rules(arguments: argparse.Namespace) -> int:
+    """List the rules, or explain one.
+
+    Exit status: 0, 2 if there is no such rule.
+    """
     slug: str | None = arguments.slug
     rule = next((each for each in Rule if each.slug == slug), None)
     if slug is not None and rule is None:

@@ -100,7 +100,7 @@ def _location(file: str, finding: Finding) -> str:
 def summary_lines(results: Sequence[Checked]) -> Iterator[str]:
     """Yield what has been found in all files, in one line if it is short."""
     numbers = _totals(results)
-    parts = [f"{count(numbers['files'], 'file')}, {tally(results)}", *left_out(results)]
+    parts = [f"{count(numbers['files'], 'file')}, {'; '.join(tally(results))}"]
     if others := numbers["others"]:
         parts.append(f"{count(others, 'message')} without a batch")
     if unreadable := numbers["unreadable"]:
@@ -108,15 +108,10 @@ def summary_lines(results: Sequence[Checked]) -> Iterator[str]:
     yield from filled("; ".join(parts), "", "    ")
 
 
-def tally(results: Sequence[Checked]) -> str:
-    """Return how many findings there are of each severity."""
+def tally(results: Sequence[Checked]) -> Iterator[str]:
+    """Yield how many findings there are of each severity, and then how many are not listed."""
     numbers = _totals(results)
-    return ", ".join(count(numbers[f"{name}s"], name) for name in ("error", "warning", "note"))
-
-
-def left_out(results: Sequence[Checked]) -> Iterator[str]:
-    """Yield how many findings are not listed."""
-    numbers = _totals(results)
+    yield ", ".join(count(numbers[f"{name}s"], name) for name in ("error", "warning", "note"))
     if numbers["omitted"]:
         yield f"{numbers['omitted']} more not listed"
     if numbers["explained"]:

@@ -60,7 +60,7 @@ def message_lines(message: Message, checked: Checked, options: Options) -> Itera
         yield from _body_lines("", message.body, options)
     yield ""
     yield from _finding_lines(checked, paint)
-    yield "; ".join((_contents(batch), report.tally([checked]), *report.left_out([checked])))
+    yield "; ".join((_contents(batch), *report.tally([checked])))
 
 
 def _heading(message: Message) -> str:

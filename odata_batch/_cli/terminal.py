@@ -6,20 +6,16 @@ reorder a line and octets that are not UTF-8 are all printed as escapes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final, TypeAlias
 
-from odata_batch import Severity
+from odata_batch._model.rules import Severity
 
 Paint: TypeAlias = Callable[[str, str], str]
 """Returns a text in a colour, which is the parameter of an SGR sequence."""
 
 BOLD, RED, GREEN = "1", "31", "32"
-COLOURS: Final[Mapping[Severity, str]] = {
-    Severity.ERROR: "1;31",
-    Severity.WARNING: "1;33",
-    Severity.NOTE: "1;36",
-}
+COLOURS: Final = {Severity.ERROR: "1;31", Severity.WARNING: "1;33", Severity.NOTE: "1;36"}
 
 
 def count(number: int, noun: str) -> str:
@@ -93,10 +89,7 @@ def pictured(data: bytes) -> str:
 
 
 # Unicode, Control Pictures.
-_PICTURES: Final[Mapping[int, str]] = {
-    **{code: chr(0x2400 + code) for code in range(0x20)},
-    0x7F: "\N{SYMBOL FOR DELETE}",
-}
+_PICTURES: Final = {**dict(enumerate(map(chr, range(0x2400, 0x2420)))), 0x7F: chr(0x2421)}
 
 
 def excerpt(

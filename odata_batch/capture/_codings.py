@@ -89,18 +89,15 @@ def undo_codings(headers: Headers, body: bytes, room: Room) -> Undone:
     # The one that was applied last is named last.
     for coding in reversed(codings):
         undone, problem = _undo(coding, body, room)
-        if problem is None:
-            message = f"the coding {coding[:60]!r} "
-            if undone is None:
-                message += "was undone in the capture; the body is read as it is"
-            else:
-                message += f"is undone: {len(body)} octets are {len(undone)}"
-            problem = Diagnostic(Rule.CAPTURE_DECODED, message)
-        found.append(problem)
-        if problem.rule.fatal:
+        state = "was undone in the capture; the body is read as it is"
+        if undone is not None:
+            state = f"is undone: {len(body)} octets are {len(undone)}"
+            body = undone
+        message = f"the coding {coding[:60]!r} {state}"
+        found.append(problem or Diagnostic(Rule.CAPTURE_DECODED, message))
+        if found[-1].rule.fatal:
             break
         was_plain = was_plain or undone is None
-        body = body if undone is None else undone
     return Undone(body, found, was_plain)
 
 

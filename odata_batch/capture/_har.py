@@ -43,6 +43,8 @@ _HTTP_VERSION = re.compile(r"(?:HTTP/|H)([0-9](?:\.[0-9])?)", re.I)
 # Requests that have a body, and responses that have none (RFC 9110, 6.4.1).
 _METHODS_WITH_BODY = ("POST", "PUT", "PATCH", "MERGE")
 _STATUSES_WITHOUT_BODY = (204, 205, 304)
+# What a value is called in messages, unless it is an object; all numbers are read as `int`.
+_KINDS = {bool: "a boolean", str: "a string", int: "a number", list: "an array", type(None): "null"}
 # How the entry itself is called in messages.
 _ENTRY = "the entry"
 # An entry takes more memory than octets in the file; nobody records so many.
@@ -161,9 +163,7 @@ def _number(text: str) -> int:
 
 
 def _kind(value: object) -> str:
-    kinds = ((bool, "a boolean"), (str, "a string"), (int, "a number"), (list, "an array"))
-    rest = "null" if value is None else "an object"
-    return next((name for kind, name in kinds if isinstance(value, kind)), rest)
+    return _KINDS.get(type(value), "an object")
 
 
 def _entry(name: str, members: object) -> Entry:
