@@ -16,9 +16,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
-from odata_batch import Diagnostic, Headers, Limits, Rule
 from odata_batch._graph.urls import is_batch_resource
-from odata_batch._model.findings import quote
+from odata_batch._model.findings import Diagnostic, quote
+from odata_batch._model.headers import Headers
+from odata_batch._model.limits import Limits
+from odata_batch._model.rules import Rule
 from odata_batch.capture import _bodies, _heads
 from odata_batch.capture._codings import Room, Undone, undo_codings
 from odata_batch.capture._har import is_har, read_har

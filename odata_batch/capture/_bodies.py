@@ -21,8 +21,10 @@ import re
 from collections.abc import Mapping
 from typing import Final, Literal
 
-from odata_batch import Diagnostic, Headers, Rule, check_request, check_response
-from odata_batch._model.findings import quote
+from odata_batch._codec import check_request, check_response
+from odata_batch._model.findings import Diagnostic, quote
+from odata_batch._model.headers import Headers
+from odata_batch._model.rules import Rule
 from odata_batch._wire import grammar
 from odata_batch.capture import _heads
 from odata_batch.capture._heads import media_type

@@ -12,7 +12,10 @@ import re
 import zlib
 from typing import NamedTuple, TypeAlias
 
-from odata_batch import Diagnostic, Headers, Limits, Rule
+from odata_batch._model.findings import Diagnostic
+from odata_batch._model.headers import Headers
+from odata_batch._model.limits import Limits
+from odata_batch._model.rules import Rule
 
 # An archive holds many messages; this keeps a small file from becoming gigabytes in memory.
 _ARCHIVE = 4

@@ -15,8 +15,8 @@ import re
 from contextlib import suppress
 from typing import TypeVar
 
-from odata_batch import Diagnostic, Rule
-from odata_batch._model.findings import quote
+from odata_batch._model.findings import Diagnostic, quote
+from odata_batch._model.rules import Rule
 from odata_batch._wire import grammar
 from odata_batch.capture._codings import Room
 from odata_batch.capture._heads import BYTE_ORDER_MARK, Entry, Field, Raw, unreadable

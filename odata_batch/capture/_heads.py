@@ -9,8 +9,9 @@ import re
 from itertools import pairwise
 from typing import NamedTuple
 
-from odata_batch import Diagnostic, Limits, Rule
-from odata_batch._model.findings import quote
+from odata_batch._model.findings import Diagnostic, quote
+from odata_batch._model.limits import Limits
+from odata_batch._model.rules import Rule
 from odata_batch._wire import grammar, sections
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"

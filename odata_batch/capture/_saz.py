@@ -16,7 +16,8 @@ from collections.abc import Iterator
 from io import BytesIO
 from typing import TypeAlias
 
-from odata_batch import Diagnostic, Rule
+from odata_batch._model.findings import Diagnostic
+from odata_batch._model.rules import Rule
 from odata_batch.capture._codings import Room
 from odata_batch.capture._heads import Entry, Raw, split, target_of, unreadable
 
