@@ -9,8 +9,7 @@ identifiers nor the number of parts would tell, no reader can, and the model abs
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from hypothesis import given
@@ -31,7 +30,7 @@ from odata_batch import (
 from odata_batch.dialects import ODATA_2, ODATA_4_01, Dialect
 from odata_batch.strategies import batch_requests, batch_responses
 
-from .helpers import Format
+from .helpers import FORMATS, Format
 
 Item = OperationResponse | ChangeSetResponse
 
@@ -63,12 +62,13 @@ CLAIMS = {
 }
 # What an answer that is not damaged tells; a culprit that is not named counts as rolled back.
 TOLD = {
-    Fate.APPLIED: {State.SUCCEEDED},
-    Fate.FAILED: {State.FAILED},
-    Fate.ROLLED_BACK: {State.ROLLED_BACK},
-    Fate.DEPENDENT: {State.DEPENDENCY_FAILED},
-    Fate.NOT_RUN: {State.NOT_EXECUTED},
-    Fate.LATER: {State.PENDING},
+    **{Fate.APPLIED: State.SUCCEEDED, Fate.FAILED: State.FAILED, Fate.LATER: State.PENDING},
+    **{Fate.ROLLED_BACK: State.ROLLED_BACK, Fate.DEPENDENT: State.DEPENDENCY_FAILED},
+    Fate.NOT_RUN: State.NOT_EXECUTED,
+}
+ANSWERS = {
+    **{Fate.APPLIED: (200, 202, 204, 304), Fate.FAILED: (400, 503)},
+    **{Fate.DEPENDENT: (424,), Fate.LATER: (202,)},
 }
 
 
@@ -79,8 +79,8 @@ class Item_:
     is_set: bool
     ids: list[str | None]
     """The identifiers that responses echo."""
-    fates: list[Fate]
-    answer: list[Item]
+    fates: list[Fate] = field(default_factory=list)
+    answer: list[Item] = field(default_factory=list)
     """The items of the response that are about it."""
     identified: bool = True
     """Whether every response about it has an identifier of its own."""
@@ -119,6 +119,12 @@ def requests(draw: st.DrawFn, format: Format) -> BatchRequest:
     return BatchRequest(items, continue_on_error=draw(st.sampled_from((None, True, False))))
 
 
+INDEXED = (
+    b'{"odata.error":{"message":{"lang":"en","value":"%d:No."}}}',
+    b'<m:error xmlns:m="m"><m:message xml:lang="en">%d:No.</m:message>',
+)
+
+
 class Service:
     """Executes the items of one batch in their order."""
 
@@ -126,7 +132,7 @@ class Service:
         self.draw = draw
         self.format = format
         self.dialect = dialect
-        self.answers_in: Format = draw(st.sampled_from(("multipart", "json")))
+        self.answers_in: Format = draw(st.sampled_from(FORMATS))
         self.echoes = draw(st.sampled_from((True, True, False)))
         # Multipart answers to JSON are flat if they have the identifiers that they should have.
         self.flat = format == "json" and self.answers_in == "multipart" and self.echoes
@@ -148,7 +154,7 @@ class Service:
         for item in prepare(request, format=self.format).items:
             members = item.operations() if isinstance(item, ChangeSet) else (item,)
             ids = [member.id if self.echoes else None for member in members]
-            one = Item_(is_set=isinstance(item, ChangeSet), ids=ids, fates=[], answer=[])
+            one = Item_(is_set=isinstance(item, ChangeSet), ids=ids)
             if len(done) == self.leaves_at and not self.stopped:
                 self.leave(one)
             self.decide(one, item.id)
@@ -162,11 +168,8 @@ class Service:
         return done
 
     def decide(self, one: Item_, name: str | None) -> None:
-        size = len(one.ids)
-        if self.stopped:
-            one.fates = [Fate.NOT_RUN] * size
-        elif self.left:
-            one.fates = [Fate.LATER] * size
+        if self.stopped or self.left:
+            one.fates = [Fate.NOT_RUN if self.stopped else Fate.LATER] * len(one.ids)
         elif one.is_set and self.dialect.atomicity_groups:
             self.run_together(one, name)
         else:
@@ -224,40 +227,22 @@ class Service:
     def nested(self, one: Item_, culprit: int, name: str | None) -> None:
         """A change set response with a single error, which may name the culprit by its index."""
         id = one.ids[culprit] if self.draw(st.booleans()) else None
-        body = self.draw(
-            st.sampled_from(
-                (
-                    b"",
-                    b'{"odata.error":{"message":{"lang":"en","value":"%d:No."}}}' % culprit,
-                    b'<m:error xmlns:m="m"><m:message xml:lang="en">%d:No.</m:message>' % culprit,
-                )
-            )
-        )
+        body = self.draw(st.sampled_from((b"", *(text % culprit for text in INDEXED))))
         one.culprit_named = bool(id or body) or len(one.ids) == 1
         one.answer = [ChangeSetResponse([OperationResponse(409, body=body, id=id)])]
 
     def each_mixed(self, one: Item_, culprit: int, name: str | None) -> None:
         """A response to each member, with whatever status it had before the change set failed."""
-        self.answer_each(one, name, lambda: self.draw(st.sampled_from((201, 204, 424))))
+        self.answer_each(one, name, (201, 204, 424))
 
     def answer_each(
-        self, one: Item_, name: str | None, of_rolled_back: Callable[[], int] = lambda: 424
+        self, one: Item_, name: str | None, of_rolled_back: tuple[int, ...] = (424,)
     ) -> None:
         responses = []
         for id, fate in zip(one.ids, one.fates, strict=True):
-            if fate is Fate.APPLIED:
-                response = OperationResponse(
-                    self.draw(st.sampled_from((200, 202, 204, 304))), id=id
-                )
-            elif fate is Fate.FAILED:
-                response = OperationResponse(self.draw(st.sampled_from((400, 503))), id=id)
-            elif fate is Fate.LATER:
-                response = OperationResponse(202, MONITOR, id=id)
-            elif fate is Fate.DEPENDENT:
-                response = OperationResponse(424, id=id)
-            else:
-                response = OperationResponse(of_rolled_back(), id=id)
-            responses.append(response)
+            status = self.draw(st.sampled_from(ANSWERS.get(fate, of_rolled_back)))
+            headers = MONITOR if fate is Fate.LATER else {}
+            responses.append(OperationResponse(status, headers, id=id))
         one.answer = [*responses]
         if one.is_set and not self.flat:
             if None not in one.ids:
@@ -272,14 +257,16 @@ def leaves(item: Item) -> tuple[OperationResponse, ...]:
 
 @st.composite
 def exchanges(draw: st.DrawFn, damaged: bool) -> Exchange:
-    format: Format = draw(st.sampled_from(("multipart", "json")))
+    format: Format = draw(st.sampled_from(FORMATS))
     dialect = draw(st.sampled_from((ODATA_4_01, ODATA_4_01, ODATA_2, UNORDERED)))
     request = draw(requests(format))
     service = Service(draw, format, dialect)
     done = service.execute(request)
     items = [item for one in done for item in one.answer]
-    if not service.flat:
-        items = flattened(draw, service, done, items)
+    flat: list[Item] = [leaf for item in items for leaf in leaves(item)]
+    complete = sum(len(one.fates) for one in done) == len(flat) > len(done)
+    if not service.flat and complete and draw(st.booleans()):
+        items = flat  # change sets taken apart, where it can be told from one part for each of them
     identified = all(one.identified for one in done) and not service.ends_with_202
     if format == "json" and service.echoes and not service.ends_with_202:
         items = draw(st.permutations(items))
@@ -297,17 +284,6 @@ def exchanges(draw: st.DrawFn, damaged: bool) -> Exchange:
         culprits_named=tuple(one.culprit_named for one in done for _ in one.fates),
         damage=damage,
     )
-
-
-def flattened(
-    draw: st.DrawFn, service: Service, done: list[Item_], items: list[Item]
-) -> list[Item]:
-    """Take change sets apart, where it can be told from one part for each of them."""
-    flat: list[Item] = [leaf for item in items for leaf in leaves(item)]
-    complete = sum(len(one.fates) for one in done) == len(flat)
-    if complete and len(flat) > len(done) and draw(st.booleans()):
-        return flat
-    return items
 
 
 def possible_damage(
@@ -335,33 +311,27 @@ def damage_done(draw: st.DrawFn, response: BatchResponse, damage: str) -> BatchR
         return BatchResponse(())
     if damage == "truncated":
         return BatchResponse(items[: draw(st.integers(0, len(items)))], truncated=True)
+    places = range(len(items))
     if damage == "change set cut":
-        places = [index for index, item in enumerate(items) if len(leaves(item)) > 1]
-        place = draw(st.sampled_from(places))
+        place = draw(st.sampled_from([at for at in places if len(leaves(items[at])) > 1]))
         inner = leaves(items[place])
         kept = inner[: draw(st.integers(0, len(inner) - 1))]
         items[place] = ChangeSetResponse(kept, id=items[place].id)
         return replace(response, items=tuple(items))
-    place = draw(st.integers(0, len(items) - 1))
+    place, other = draw(st.sampled_from(places)), draw(st.sampled_from(places))
     if damage == "lost":
         del items[place]
     elif damage == "repeated":
         items.insert(draw(st.integers(0, len(items))), items[place])
     elif damage == "swapped":
-        other = draw(st.integers(0, len(items) - 1))
         items[place], items[other] = items[other], items[place]
-    else:
-        items[place] = renamed(items[place])
+    else:  # the first response within gets an identifier that was not sent
+        item = items[place]
+        first, *others = leaves(item)
+        renamed = replace(first, id="stranger")
+        is_set = isinstance(item, ChangeSetResponse)
+        items[place] = ChangeSetResponse([renamed, *others], id=item.id) if is_set else renamed
     return replace(response, items=tuple(items))
-
-
-def renamed(item: Item) -> Item:
-    """Give the first response within an identifier that was not sent."""
-    first, *others = leaves(item)
-    first = replace(first, id="stranger")
-    if isinstance(item, ChangeSetResponse):
-        return ChangeSetResponse([first, *others], id=item.id)
-    return first
 
 
 def check_claims(exchange: Exchange, result: BatchResult) -> None:
@@ -373,12 +343,8 @@ def check_claims(exchange: Exchange, result: BatchResult) -> None:
         assert fate in CLAIMS[outcome.state], (outcome, fate)
         assert outcome.reason
     successes = {id for id, status in result.statuses.items() if status < 400 and status != 202}
-    applied = {
-        outcome.id
-        for outcome, fate in zip(result, exchange.fates, strict=True)
-        if fate is Fate.APPLIED
-    }
-    assert successes <= applied
+    fates = zip(result, exchange.fates, strict=True)
+    assert successes <= {outcome.id for outcome, fate in fates if fate is Fate.APPLIED}
     assert not result.ok or set(exchange.fates) <= {Fate.APPLIED}
 
 
@@ -387,9 +353,7 @@ def test_a_sound_answer_tells_what_was_done(exchange: Exchange) -> None:
     result = exchange.match()
     check_claims(exchange, result)
     for outcome, fate, named in zip(result, exchange.fates, exchange.culprits_named, strict=True):
-        told = set(TOLD[fate])
-        if fate is Fate.FAILED and not named:
-            told = {State.ROLLED_BACK}
+        told = {TOLD[fate] if named or fate is not Fate.FAILED else State.ROLLED_BACK}
         if outcome.response is not None and outcome.response.status == 424:
             # In a change set, 424 may also be the answer to what another member took down.
             told = {State.DEPENDENCY_FAILED} | (told & {State.ROLLED_BACK})
@@ -409,11 +373,11 @@ def test_without_an_answer_nothing_succeeds(exchange: Exchange, status: int | No
     assert {outcome.state for outcome in result} == {State.FAILED if refused else State.UNKNOWN}
 
 
-FORMATS: st.SearchStrategy[Format] = st.sampled_from(("multipart", "json"))
+IN_FORMATS: st.SearchStrategy[Format] = st.sampled_from(FORMATS)
 DIALECTS = st.sampled_from((ODATA_4_01, ODATA_2, UNORDERED))
 
 
-@given(FORMATS, FORMATS, DIALECTS, st.data())
+@given(IN_FORMATS, IN_FORMATS, DIALECTS, st.data())
 def test_nothing_succeeds_by_an_answer_to_something_else(
     format: Format, other: Format, dialect: Dialect, data: st.DataObject
 ) -> None:
@@ -446,7 +410,7 @@ SET_RESPONSES = st.recursive(
         next_link=st.sampled_from((None, None, "next")),
         truncated=st.booleans(),
     ),
-    FORMATS,
+    IN_FORMATS,
     DIALECTS,
     st.sampled_from((None, 200, 400)),
 )
