@@ -11,7 +11,6 @@ from odata_batch import (
     BatchResponse,
     Dialect,
     EncodeError,
-    LimitExceeded,
     Limits,
     Operation,
     OperationResponse,
@@ -230,10 +229,7 @@ def test_a_body_with_a_status_that_has_none_is_a_warning(status: int) -> None:
         assert read(answer, format) == refused(answer, format) == expected
 
 
-RESERVED = ("metadata", "entity", "it", "root", "batch", "all", "id", "this", "crossjoin")
-
-
-@pytest.mark.parametrize("id", RESERVED)
+@pytest.mark.parametrize("id", "metadata entity it root batch all id this crossjoin".split())
 def test_an_identifier_that_cannot_be_referred_to_is_a_note(id: str) -> None:
     expected = [f"id-unreferencable 0: ${id} is not a reference to id {id!r}"]
     assert read(f"{id}: GET a") == read(f"{id}: GET a", "json") == expected
@@ -269,23 +265,18 @@ def test_an_identifier_is_bounded() -> None:
     encode_request(request("abc: GET a"), limits=limits)
     (found,) = refused("abcd: GET a", limits=limits)
     assert found.startswith("limit-exceeded: limit id is 3, and the message exceeds it")
-    payload = encode_request(request("abcd: GET a"))
-    with pytest.raises(LimitExceeded) as caught:
-        decode_request(payload.body, payload.content_type, limits=limits)
-    assert (caught.value.limit, caught.value.value) == ("id", 3)
 
 
 # -- fields, in JSON and in writing ----------------------------------------------------------------
 
+NAME = "header-syntax 0: found the header name"
 CONTROL = "control-character 0: header 'a' has the value"
 
 
 @pytest.mark.parametrize(
     ("name", "value", "expected"),
     [
-        ("a b", "x", "header-syntax 0: found the header name 'a b', expected a token"),
-        ("", "x", "header-syntax 0: found the header name '', expected a token"),
-        ("é", "x", "header-syntax 0: found the header name 'é', expected a token"),
+        *((each, "x", f"{NAME} {each!r}, expected a token") for each in ("a b", "", "é")),
         *(("a", each, f"{CONTROL} {each!r}, with a control character") for each in ("\n", "\0")),
         ("a", "€", "header-characters 0: header 'a' has the value '€', not in ISO-8859-1"),
     ],
