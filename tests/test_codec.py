@@ -39,6 +39,7 @@ from odata_batch import (
 from odata_batch.dialects import GRAPH, ODATA_2, ODATA_4_0, ODATA_4_01
 
 from .batches import line, places
+from .batches import request as batch_of
 from .helpers import (
     FORMATS,
     JSON,
@@ -414,10 +415,7 @@ def test_an_encoder_that_raised_raises_again() -> None:
 
 @pytest.mark.parametrize("depth", [2, 3])
 def test_nested_change_sets_round_trip_where_they_are_allowed(depth: int) -> None:
-    item = ChangeSet([Operation.delete("a", id="1"), Operation.delete("b", id="2")])
-    for _ in range(depth - 1):
-        item = ChangeSet([item])
-    request = BatchRequest([item, Operation.get("c")])
+    request = batch_of("{ " * depth + "1: DELETE a; 2: DELETE b" + " }" * depth + "; GET c")
     limits = Limits(change_set_depth=depth)
     payload = encode_request(request, limits=limits, boundary="b")
     for chunks in chunkings(payload.body):
@@ -425,9 +423,8 @@ def test_nested_change_sets_round_trip_where_they_are_allowed(depth: int) -> Non
         assert fed(decoder, chunks)[0] == request
     with pytest.raises(EncodeError, match="nested-change-set"):
         encode_request(request)
-    with pytest.raises(DecodeError) as caught:
+    with pytest.raises(DecodeError, match="nested-change-set"):
         decode_request(payload.body, payload.content_type)
-    assert caught.value.rule.slug == "nested-change-set"
     with pytest.raises(EncodeError, match="JSON has no group in a group"):
         encode_request(request, format="json", limits=limits)
 

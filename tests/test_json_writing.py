@@ -31,6 +31,7 @@ from odata_batch import (
 )
 from odata_batch.dialects import ODATA_4_0, ODATA_4_01
 
+from .batches import request, response
 from .helpers import JSON
 from .test_json_format import JSON_BODIES
 
@@ -52,6 +53,7 @@ OPERATIONS = r"""
 get() -> {GET}
 get(headers={"Accept": "b", "X-Y": "\xe9"}) -> {GET,"headers":{"accept":"b","x-y":"é"}}
 get(headers=[("X", "b"), ("Y", "c"), ("x", "d")]) -> {GET,"headers":{"x":"b, d","y":"c"}}
+get(("@a", b"1.10"), ("b\n", b'{ "c":[]}')) -> {GET,"@a":1.10,"b\n":{ "c":[]}}
 get(headers={"Set-Cookie": "b"}) -> {GET,"headers":{"set-cookie":"b"}}
 Operation.post("a", json={"b": 1}) -> {POST,JSON,"body":{"b":1}}
 post(b' {"b" : 1.10}\r\n') -> {POST,"body":{"b" : 1.10}}
@@ -85,88 +87,62 @@ def spelt(text: str) -> str:
     return text
 
 
-REQUESTS: list[tuple[list[Operation | ChangeSet], str]] = [
-    ([], ""),
-    *(([operation], spelt(text)) for operation, text in rows(OPERATIONS)),
+BATCHES = [
+    ("", ""),
     (
-        [
-            ChangeSet([Operation.put("a", id="1"), Operation.put("b", id="2")], id="g"),
-            Operation.get("c", id="3", depends_on=("g", "1")),
-        ],
+        "g{ 1: PUT a; 2: PUT b }; 3: GET c after g 1",
         '{"id":"1","atomicityGroup":"g","method":"PUT","url":"a"},'
         '{"id":"2","atomicityGroup":"g","method":"PUT","url":"b"},'
         '{"id":"3","dependsOn":["g","1"],"method":"GET","url":"c"}',
     ),
     (
-        [
-            Operation.post("a", id="1"),
-            ChangeSet(
-                [
-                    Operation(
-                        "PATCH",
-                        "$1",
-                        {"If-Match": 'W/"1"'},
-                        b"[]",
-                        id="2",
-                        depends_on=("1",),
-                        condition='$1/a eq "\xe9\U0001f600"',
-                        annotations=[("@a", b"1.10"), ("b\n", b'{ "c":[]}')],
-                    )
-                ],
-                id="g",
-            ),
-        ],
+        '1: POST a; g{ 2: PATCH $1 after 1 if $1/a eq "\xe9\U0001f600" [If-Match: W/"1"] = [] }',
         '{"id":"1","method":"POST","url":"a"},'
         '{"id":"2","atomicityGroup":"g","dependsOn":["1"],"if":"$1/a eq \\"\xe9\U0001f600\\"",'
-        '"method":"PATCH","url":"$1","headers":{"if-match":"W/\\"1\\""},'
-        '"@a":1.10,"b\\n":{ "c":[]},"body":[]}',
+        '"method":"PATCH","url":"$1","headers":{"if-match":"W/\\"1\\""},"body":[]}',
     ),
+]
+REQUESTS = [
+    *((BatchRequest([operation]), spelt(text)) for operation, text in rows(OPERATIONS)),
+    *((request(text), objects) for text, objects in BATCHES),
 ]
 
 
-@pytest.mark.parametrize(("items", "objects"), REQUESTS)
-def test_requests_are_written_exactly_so(items: list[Operation | ChangeSet], objects: str) -> None:
-    batch, expected = BatchRequest(items), f'{{"requests":[{objects}]}}'.encode()
+@pytest.mark.parametrize(("batch", "objects"), REQUESTS)
+def test_requests_are_written_exactly_so(batch: BatchRequest, objects: str) -> None:
+    expected = f'{{"requests":[{objects}]}}'.encode()
     payload = encode_request(batch, format="json")
     assert (payload.body, payload.content_type) == (expected, "application/json")
     assert decode_request(expected, JSON, strict=True) == prepare(batch, format="json")
     encoder = RequestEncoder(format="json")
-    assert b"".join([*map(encoder.send, items), encoder.close()]) == expected
+    assert b"".join([*map(encoder.send, batch.items), encoder.close()]) == expected
+
+
+ANNOTATED = OperationResponse(200, PNG, b"\xff\xef", id="1", reason="F", annotations=[("@a", b"0")])
 
 
 @pytest.mark.parametrize(
-    ("items", "objects"),
+    ("batch", "objects"),
     [
-        ([], ""),
-        ([OperationResponse(204, id="1")], '{"id":"1","status":204}'),
+        (response(""), ""),
+        (response("1: 204"), '{"id":"1","status":204}'),
         (
-            [
-                OperationResponse(
-                    200, PNG, b"\xff\xef", id="1", reason="Fine", annotations=[("@a", b"0")]
-                )
-            ],
+            BatchResponse([ANNOTATED]),
             '{"id":"1","status":200,"headers":{"content-type":"image/png"},"@a":0,"body":"_-8="}',
         ),
         (
-            [
-                ChangeSetResponse(
-                    [OperationResponse(201, id="1"), OperationResponse(204, id="2")], id="g"
-                ),
-                OperationResponse(404, id="3"),
-            ],
+            response("g{ 1: 201; 2: 204 }; 3: 404"),
             '{"id":"1","atomicityGroup":"g","status":201},'
             '{"id":"2","atomicityGroup":"g","status":204},{"id":"3","status":404}',
         ),
     ],
 )
-def test_responses_are_written_exactly_so(
-    items: list[OperationResponse | ChangeSetResponse], objects: str
-) -> None:
-    batch, expected = BatchResponse(items), f'{{"responses":[{objects}]}}'.encode()
+def test_responses_are_written_exactly_so(batch: BatchResponse, objects: str) -> None:
+    expected = f'{{"responses":[{objects}]}}'.encode()
     assert encode_response(batch, format="json").body == expected
     assert decode_response(expected, JSON, strict=True) == batch
     encoder = ResponseEncoder(format="json")
-    assert b"".join([*map(encoder.send, items), encoder.close()]) == expected
+    assert b"".join([*map(encoder.send, batch.items), encoder.close()]) == expected
 
 
 @pytest.mark.parametrize("spelling", JSON_BODIES)
@@ -179,7 +155,7 @@ def test_json_bodies_are_spliced(spelling: str) -> None:
 
 def test_annotations_follow_the_array() -> None:
     batch = BatchRequest([get()], annotations=[("@a", b"1.10"), ("\xe9", b'""')])
-    expected = '{"requests":[{"id":"1","method":"GET","url":"a"}],"@a":1.10,"\xe9":""}'
+    expected = spelt('{"requests":[{GET}],"@a":1.10,"\xe9":""}')
     assert encode_request(batch, format="json").body.decode() == expected
 
 
