@@ -110,6 +110,29 @@ def parse_message(
     `position` is the offset of `data` in the payload, `line_end` what ends the lines of its head,
     `parse_line` one of the functions below.
     """
+    head, empty, body = data.partition(b"\r\n\r\n")
+    line, _, section = head.partition(b"\r\n")
+    end = position + len(data)
+    start = position
+    if line_end == b"\n" or not empty or not line:
+        found = _split_odd(data, position, line_end, reader)
+        if found is None:
+            return None
+        start, head, line, section, body = found
+    fields = reader.read(section, start + len(head) - len(section), line_end, Rule.HEADER_FOLDED)
+    if len(body) > reader.limits.body:
+        exceed(reader.report, reader.limits, "body", end - len(body))
+    parsed = parse_line(line, start, reader)
+    return None if parsed is None else (parsed, fields, body, end - len(body))
+
+
+def _split_odd(
+    data: bytes, position: int, line_end: bytes, reader: SectionReader
+) -> tuple[int, bytes, bytes, bytes, bytes] | None:
+    """Return where a message begins whose lines may end in LF, or that lacks an empty line.
+
+    Then follow its head, the start line and the header section of that, and its body.
+    """
     whole, end = data, position + len(data)
     if data.startswith((b"\r\n", line_end)) and data not in (b"\r\n", line_end):
         # RFC 9112, 2.2: one empty line at the start is passed over.
@@ -128,13 +151,7 @@ def parse_message(
     if found is None:
         message = "the header section ends without an empty line"
         reader.report(Diagnostic(Rule.EMPTY_LINE_MISSING, message, end))
-    start = end - len(data)
-    fields = reader.read(section, start + len(head) - len(section), line_end, Rule.HEADER_FOLDED)
-    body_position = end - len(body)
-    if len(body) > reader.limits.body:
-        exceed(reader.report, reader.limits, "body", body_position)
-    parsed = parse_line(line, start, reader)
-    return None if parsed is None else (parsed, fields, body, body_position)
+    return end - len(data), head, line, section, body
 
 
 def parse_request_line(line: bytes, position: int, reader: SectionReader) -> tuple[str, str] | None:

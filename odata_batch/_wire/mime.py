@@ -11,10 +11,11 @@ at whole delimiter lines in one go, once counting has shown that.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from enum import Enum
-from functools import cached_property
+from functools import cached_property, partial
+from itertools import accumulate, repeat
 from typing import NamedTuple, TypeAlias
 
 from odata_batch._model.findings import Diagnostic, Stop, exceed, quote, stop
@@ -37,6 +38,9 @@ class Part(NamedTuple):
 
 Event: TypeAlias = Part | Diagnostic
 """What splitting gives: parts, and in front of each what was found on the way to its end."""
+
+
+_make_part: Callable[[tuple[bytes, int, None, int]], Part] = partial(tuple.__new__, Part)
 
 
 class _Stage(Enum):
@@ -391,12 +395,10 @@ def _split_whole(data: bytes, boundary: bytes, most: int, position: int) -> list
 
 def _parts(contents: list[bytes], position: int, length: int) -> list[Part]:
     """Return the parts with these contents, the first at `position`, after each a whole line."""
-    parts = []
-    for content in contents:
-        # What `Part` calls; there are many, and the way through its own constructor is long.
-        parts.append(tuple.__new__(Part, (content, position, None, length)))
-        position += len(content) + length
-    return parts
+    starts = accumulate([len(content) + length for content in contents], initial=position)
+    # What `Part` calls; there are many, and the way through its own constructor is long.
+    whole = zip(contents, starts, repeat(None), repeat(length))  # there is one start more
+    return [*map(_make_part, whole)]
 
 
 def _name(line_end: bytes | None) -> str:

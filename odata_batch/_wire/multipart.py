@@ -90,6 +90,8 @@ class _Head(NamedTuple):
     assumed: str | None
     """What was found in place of a media type, where the content decides what it is."""
     coding: str | None
+    is_plain: bool
+    """Whether this is an HTTP message about whose head there is nothing to say."""
 
     def with_boundary(self, boundary: str) -> _Head:
         """Return the head of another change set, whose boundary is this one."""
@@ -166,17 +168,13 @@ class MultipartDecoder(Generic[_Start, _Item]):
             raise Stop(finding.rule)
 
     def _report(self, finding: Diagnostic) -> None:
-        path = ".".join([f"items[{index}]" for index in self._path])
-        rule, message, position, limit = (
-            finding.rule,
-            finding.message,
-            finding.position,
-            finding.limit,
-        )
-        self._report_outer(Diagnostic(rule, message, position, path, limit=limit))
+        self._say(finding.rule, finding.message, finding.position, finding.limit)
 
-    def _say(self, rule: Rule, message: str, position: int) -> None:
-        self._report(Diagnostic(rule, message, position))
+    def _say(
+        self, rule: Rule, message: str, position: int | None, limit: tuple[str, int] | None = None
+    ) -> None:
+        path = ".".join([f"items[{index}]" for index in self._path])
+        self._report_outer(Diagnostic(rule, message, position, path, limit=limit))
 
     # -- one part --
 
@@ -188,6 +186,8 @@ class MultipartDecoder(Generic[_Start, _Item]):
             return None
         head, id, content = found
         position = part.position + len(part.content) - len(content)
+        if head.is_plain and part.lookalike is None:
+            return self._read_message(content, position, part, id, line_end)
         for problem in head.findings:
             self._say(*problem, part.position)
         length = head.section.length
@@ -222,24 +222,29 @@ class MultipartDecoder(Generic[_Start, _Item]):
         cut out before they are looked up. One that was read without a finding tells of all with
         another plain value.
         """
-        found = http.split_head(part.content, line_end)
-        section, content = found or (b"", b"")
+        section, empty, content = part.content.partition(b"\r\n\r\n")
+        has_head = True
+        if not empty or line_end == b"\n" or section.startswith(b"\r\n"):
+            found = http.split_head(part.content, line_end)
+            has_head = found is not None
+            section, content = found or (b"", b"")
         before, name, rest = section.partition(b"Content-ID: ")
         if not name:
-            before, name, rest = section.partition(b"boundary=")
+            before, name, rest = before.partition(b"boundary=")
         value, _, after = rest.partition(line_end)
         known = self._heads.get((before, name, after))
         if known is not None and len(section) <= self._short:
-            if not name:
+            id = None
+            if name == b"Content-ID: ":
+                is_plain = value.isalnum() or grammar.VISIBLE.fullmatch(value)
+                id = value.decode("latin-1")
+            elif name:
+                is_plain = grammar.PLAIN_BOUNDARY.fullmatch(value)
+                known = known.with_boundary(value.decode("latin-1"))
+            if not name or is_plain:
                 self._reader.count(section, part.position)
-                return known, None, content
-            if name == b"boundary=" and grammar.PLAIN_BOUNDARY.fullmatch(value):
-                self._reader.count(section, part.position)
-                return known.with_boundary(value.decode("ascii")), None, content
-            if name != b"boundary=" and grammar.VISIBLE.fullmatch(value):
-                self._reader.count(section, part.position)
-                return known, value.decode("ascii"), content
-        if self._is_no_head(found, part, line_end, boundary):
+                return known, id, content
+        if self._is_no_head(section if has_head else None, part, line_end, boundary):
             return None
         read = self._reader.read(section, part.position, line_end, Rule.PART_HEADER_FOLDED)
         head = self._judge_head(read)
@@ -248,7 +253,7 @@ class MultipartDecoder(Generic[_Start, _Item]):
         return head, read.id, content
 
     def _is_no_head(
-        self, found: tuple[bytes, bytes] | None, part: mime.Part, line_end: bytes, boundary: bytes
+        self, section: bytes | None, part: mime.Part, line_end: bytes, boundary: bytes
     ) -> bool:
         """Tell whether what a part begins with cannot be read as its header section."""
         first = _first_line(part.content)
@@ -256,13 +261,13 @@ class MultipartDecoder(Generic[_Start, _Item]):
             rule = Rule.REQUEST_LINE_IN_PART_HEADERS
             message = f"found {quote(first)} where the header section of the part begins; "
             message += "the part's own headers and an empty line belong above it"
-        elif found is None and _declares(part.content, boundary, line_end):
+        elif section is None and _declares(part.content, boundary, line_end):
             rule = Rule.BOUNDARY_REUSED
             message = f"the boundary {quote(boundary)} is that of the enclosing multipart"
-        elif found is None:
+        elif section is None:
             rule = Rule.PART_WITHOUT_BODY
             message = "no empty line ends the header section of the part"
-        elif not found[0]:
+        elif not section:
             rule = Rule.PART_WITHOUT_HEADERS
             message = "the part has no header section, expected Content-Type at least"
         else:
@@ -283,7 +288,7 @@ class MultipartDecoder(Generic[_Start, _Item]):
                 findings.append((rule, f"the part has {name.title()} {value}"))
         (coding,) = fields.get("content-transfer-encoding", (None,))[:1]
         (text,) = fields.get("content-type", (None,))[:1]
-        head = _Head(section, tuple(findings), None, (), None, coding)
+        head = _Head(section, tuple(findings), None, (), None, coding, False)
         if text is None:
             return head._replace(assumed="the part has no Content-Type")
         media_type = sections.parse_media_type(text)
@@ -298,7 +303,9 @@ class MultipartDecoder(Generic[_Start, _Item]):
         if kind is not None and kind.lower() != self._role.name:
             message = f"found msgtype {quote(kind)}, expected {self._role.name}"
             problems += ((Rule.MESSAGE_TYPE, message),)
-        return head._replace(media_type=media_type, type_findings=problems)
+        is_plain = not (multipart or findings or problems)
+        is_plain = is_plain and coding == "binary" and section.length is None
+        return head._replace(media_type=media_type, type_findings=problems, is_plain=is_plain)
 
     def _check_length(self, length: str, content: bytes, part: mime.Part) -> None:
         rule = http.judge_length(length, content, part.delimiter_length)

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Final, NamedTuple, TypeAlias, TypeVar
+from operator import itemgetter
+from typing import Final, NamedTuple, TypeVar
 
 from odata_batch._model.findings import Diagnostic, Reporter, exceed, quote
 from odata_batch._model.headers import Headers, Pair, Pairs, headers_of, names_of
@@ -62,51 +63,41 @@ class Section(NamedTuple):
     """The first Content-Length."""
 
 
-_Line: TypeAlias = tuple[Pair, str]
-"""A field line as a pair, and its name in lower case."""
-_ODD: _Line = (("", ""), "")
-
-
 # The names that most fields of a batch have need not be looked at, and all lines share them.
-_USUAL_NAMES: Final[Mapping[bytes, tuple[str, str]]] = {
-    name.encode("ascii"): (name, name.lower())
-    for name in (
-        *("Accept", "Cache-Control", "Content-ID", "Content-Length", "Content-Location"),
-        *(
-            "Content-Transfer-Encoding",
-            "Content-Type",
-            "DataServiceVersion",
-            "Date",
-            "ETag",
-            "Host",
-        ),
-        *("If-Match", "If-None-Match", "Location", "MaxDataServiceVersion", "OData-EntityId"),
-        *("OData-MaxVersion", "OData-Version", "Prefer", "Preference-Applied", "Vary"),
-        *("X-Content-Type-Options",),
-    )
+_USUAL_NAMES: Final[Mapping[bytes, str]] = {
+    name.encode("ascii"): name
+    for name in """
+        Accept Cache-Control Content-ID Content-Length Content-Location Content-Transfer-Encoding
+        Content-Type DataServiceVersion Date ETag Host If-Match If-None-Match Location
+        MaxDataServiceVersion OData-EntityId OData-MaxVersion OData-Version Prefer
+        Preference-Applied Vary X-Content-Type-Options
+    """.split()
 }
+_ODD: Final[Pair] = ("", "")
+_name_of = itemgetter(0)
 
 
-class _Lines(dict[bytes, _Line]):
+class _Lines(dict[bytes, Pair]):
     """What the field lines say that have no problem; one that has is read where it is."""
 
-    def __missing__(self, line: bytes) -> _Line:
+    def __missing__(self, line: bytes) -> Pair:
         name, colon, rest = line.partition(b":")
         usual = _USUAL_NAMES.get(name)
         if usual is not None and colon:
             value = rest.strip(b" \t").decode("latin-1")
             if value.isprintable() and value.isascii():
-                return remember(self, line, ((usual[0], value), usual[1]))
+                return remember(self, line, (usual, value))
         pair, problem = parse_field_line(line)
         if pair is None or problem is not None:
             return _ODD
-        return remember(self, line, (pair, pair[0].lower()))
+        return remember(self, line, pair)
 
 
 class _Shape(NamedTuple):
     """What sections have in common whose fields have the same names."""
 
     names: tuple[str, ...]
+    """The names in lower case."""
     plain: bool
     """Whether all lines are sound, and all names different."""
     id: int | None
@@ -124,6 +115,7 @@ class SectionReader:
         self._total = 0
         self._sections: dict[bytes, Section] = {}
         self._lines = _Lines()
+        # By their names as they are spelt
         self._shapes: dict[tuple[str, ...], _Shape] = {}
 
     def read(self, section: bytes, position: int, line_end: bytes, fold_rule: Rule) -> Section:
@@ -135,9 +127,7 @@ class SectionReader:
         known = self._sections.get(section)
         if known is None and len(section) > self.limits.header_section:
             exceed(self.report, self.limits, "header_section", position)
-        self._total += len(section)
-        if self._total > self.limits.headers_total:
-            exceed(self.report, self.limits, "headers_total", position)
+        self.count(section, position)
         if known is None:
             lines = len(self._lines)
             known = self._read(section, position, line_end, fold_rule)
@@ -149,7 +139,7 @@ class SectionReader:
         return known
 
     def count(self, section: bytes, position: int) -> None:
-        """Count the octets of a section that need not be read."""
+        """Count the octets of a section, which need not be read."""
         self._total += len(section)
         if self._total > self.limits.headers_total:
             exceed(self.report, self.limits, "headers_total", position)
@@ -163,47 +153,50 @@ class SectionReader:
         lines = section.split(line_end) if section else []
         if line_end == b"\n":
             lines = [line.removesuffix(b"\r") for line in lines]
+        limits = self.limits
+        if len(lines) <= limits.fields and len(section) <= limits.field_line:
+            # A line that is folded is odd.
+            pairs = tuple(map(self._lines.__getitem__, lines))
+            names = tuple(map(_name_of, pairs))
+            shape = self._shapes.get(names) or remember(self._shapes, names, _shape_of(names))
+            if shape.plain:
+                return _section(headers_of(pairs, shape.names), (), pairs, shape)
         findings: tuple[Finding, ...] = ()
         if b"\n " in section or b"\n\t" in section:
             message = "a field line is folded; it is read unfolded"
             findings = (Finding(Rule.HEADER_FOLDED, message, first_fold(section)),)
             lines = unfold(lines)
-        limits = self.limits
-        if len(lines) > limits.fields or len(section) > limits.field_line:
-            limit = "fields" if len(lines) > limits.fields else "field_line"
-            if limit == "fields" or max(map(len, lines)) > limits.field_line:
-                self._replay(findings, position, fold_rule)
-                exceed(self.report, limits, limit, position)
-        known = self._lines
-        found = [known[line] for line in lines]
-        pairs, names = zip(*found, strict=True) if found else ((), ())
-        shape = self._shapes.get(names) or remember(self._shapes, names, _shape_of(names))
-        if shape.plain:
-            headers = headers_of(pairs, shape.names)
-        else:
-            read = [*zip(starts_of(section, line_end), map(parse_field_line, lines), strict=True)]
-            findings += tuple(
-                Finding(*problem, start) for start, (_, problem) in read if problem is not None
-            )
-            pairs = tuple([pair for _, (pair, _) in read if pair is not None])
-            headers = headers_of(pairs)
-            findings += _repeated(headers)
-            shape = _shape_of(names_of(headers))
-        return Section(
-            headers,
-            findings,
-            None if shape.id is None else pairs[shape.id][1],
-            None if shape.length is None else pairs[shape.length][1],
+        limit = "fields" if len(lines) > limits.fields else "field_line"
+        if limit == "fields" or max(map(len, lines)) > limits.field_line:
+            self._replay(findings, position, fold_rule)
+            exceed(self.report, limits, limit, position)
+        read = [*zip(starts_of(section, line_end), map(parse_field_line, lines), strict=True)]
+        findings += tuple(
+            Finding(*problem, start) for start, (_, problem) in read if problem is not None
         )
+        pairs = tuple([pair for _, (pair, _) in read if pair is not None])
+        headers = headers_of(pairs)
+        return _section(headers, findings + _repeated(headers), pairs, _shape_of(names_of(headers)))
 
 
 def _shape_of(names: tuple[str, ...]) -> _Shape:
+    names = tuple(map(str.lower, names))
     return _Shape(
         names,
         "" not in names and len(set(names)) == len(names),
         names.index("content-id") if "content-id" in names else None,
         names.index("content-length") if "content-length" in names else None,
     )
+
+
+def _section(
+    headers: Headers, findings: tuple[Finding, ...], pairs: Pairs, shape: _Shape
+) -> Section:
+    _, _, id, length = shape
+    own_id = None if id is None else pairs[id][1]
+    # What `Section` calls; there are many, and the way through its own constructor is long.
+    own_length = None if length is None else pairs[length][1]
+    return tuple.__new__(Section, (headers, findings, own_id, own_length))
 
 
 def _repeated(headers: Headers) -> tuple[Finding, ...]:
