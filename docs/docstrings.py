@@ -147,8 +147,11 @@ def family_of(source: Source, node: ast.ClassDef) -> Iterator[Member]:
         found = find(source.name, name)
         if found is not None and isinstance(found[1], ast.ClassDef):
             for member in family_of(found[0], found[1]):
-                generic = re.search(r"Generic\[(\w+)\]", " ".join(map(ast.unparse, found[1].bases)))
-                yield member._replace(arguments={generic[1]: argument} if generic else {})
+                bases = " ".join(map(ast.unparse, found[1].bases))
+                generic = re.search(r"Generic\[([\w, ]+)\]", bases)
+                variables = generic[1].split(", ") if generic else []
+                arguments = zip(variables, argument.split(", "), strict=False)
+                yield member._replace(arguments=dict(arguments))
 
 
 # -- the reference -------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from odata_batch._client.outcomes import BatchResult, Outcome
 from odata_batch._client.plan import is_throttled
 from odata_batch._coding import reading, writing
 from odata_batch._coding.reading import RequestDecoder, ResponseDecoder
-from odata_batch._coding.settings import Settings
+from odata_batch._coding.settings import Settings, format_of, known_format
 from odata_batch._coding.writing import RequestEncoder, ResponseEncoder
 from odata_batch._graph import prepare as preparing
 from odata_batch._model.dialect import Dialect, Format
@@ -30,7 +30,7 @@ _Batch = TypeVar("_Batch", BatchRequest, BatchResponse)
 
 @public
 @final
-class Codec:
+class Codec(Settings):
     """What is said once for many calls: dialect, format, limits, and whether decoding is strict.
 
     `format` is that of what is written, and of the requests that `match`, `split`, `remaining`,
@@ -38,8 +38,9 @@ class Codec:
     speaks, or else the one in which the value was read, or else multipart. What is decoded says its
     format itself. `strict` concerns decoding alone: with it, warnings raise, too.
 
-    Each method does what the function of its name does; see there. A codec is equal to another with
-    the same settings, can be hashed and pickled, and may be shared by threads.
+    All but the dialect is given by keyword. Each method does what the function of its name does;
+    see there. A codec is equal to another with the same settings, can be hashed and pickled, and
+    may be shared by threads.
 
     >>> from odata_batch.dialects import GRAPH
     >>> codec = Codec(GRAPH)
@@ -47,20 +48,7 @@ class Codec:
     b'{"requests":[{"id":"1","method":"GET","url":"/me"}]}'
     """
 
-    __slots__ = ("_settings",)
-
-    _settings: Settings
-
-    def __init__(
-        self,
-        dialect: Dialect = ODATA_4_01,
-        *,
-        format: Format | None = None,
-        limits: Limits = DEFAULT_LIMITS,
-        strict: bool = False,
-    ) -> None:
-        settings = Settings(dialect, format, limits, strict)
-        object.__setattr__(self, "_settings", settings)
+    __slots__ = ()
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"a Codec cannot be changed, {name} cannot be set; see replace")
@@ -68,43 +56,13 @@ class Codec:
     def __delattr__(self, name: str) -> None:
         raise AttributeError(f"a Codec cannot be changed, {name} cannot be deleted")
 
-    @property
-    def dialect(self) -> Dialect:
-        """The version or service whose rules hold."""
-        return self._settings.dialect
-
-    @property
-    def format(self) -> Format | None:
-        """The format of what is written; `None` where dialect and value decide."""
-        return self._settings.format
-
-    @property
-    def limits(self) -> Limits:
-        """The limits on what is read and written."""
-        return self._settings.limits
-
-    @property
-    def strict(self) -> bool:
-        """Whether warnings raise in decoding."""
-        return self._settings.strict
-
     def replace(self, **changes: Any) -> "Codec":
         """Return a codec with other settings, named as in the constructor.
 
         >>> Codec(strict=True).replace(format="json")
         Codec(ODATA_4_01, format='json', strict=True)
         """
-        kept = {name: getattr(self, name) for name in ("dialect", "format", "limits", "strict")}
-        return Codec(**(kept | changes))
-
-    def __eq__(self, other: object) -> bool:
-        return self._settings == other._settings if isinstance(other, Codec) else NotImplemented
-
-    def __hash__(self) -> int:
-        return hash(self._settings)
-
-    def __reduce__(self) -> "tuple[Callable[..., Codec], tuple[Settings]]":
-        return _codec_of, (self._settings,)
+        return replace(self, **changes)
 
     def __repr__(self) -> str:
         said = [repr(self.dialect)]
@@ -119,11 +77,11 @@ class Codec:
         self, batch: BatchRequest, *, boundary: str | None = None, accept: str | None = None
     ) -> Payload:
         """Return the body and the header fields of the HTTP request that carries the batch."""
-        return writing.encode_request(self._settings, batch, boundary, accept)
+        return writing.encode(RequestEncoder, self, batch, boundary, accept)
 
     def encode_response(self, batch: BatchResponse, *, boundary: str | None = None) -> Payload:
         """Return the body and the header fields of the HTTP response that carries the batch."""
-        return writing.encode_response(self._settings, batch, boundary)
+        return writing.encode(ResponseEncoder, self, batch, boundary)
 
     def decode_request(
         self,
@@ -135,9 +93,7 @@ class Codec:
     ) -> BatchRequest:
         """Return the batch request that the body of an HTTP request holds."""
         decoder = self.request_decoder(content_type, headers=headers, report=report)
-        decoder.receive_data(body)
-        decoder.receive_eof()
-        return decoder.result
+        return reading.decode(decoder, body)
 
     def decode_response(
         self,
@@ -149,15 +105,13 @@ class Codec:
     ) -> BatchResponse:
         """Return the batch response that the body of an HTTP response holds."""
         decoder = self.response_decoder(content_type, headers=headers, report=report)
-        decoder.receive_data(body)
-        decoder.receive_eof()
-        return decoder.result
+        return reading.decode(decoder, body)
 
     def check_request(
         self, body: bytes, content_type: str, *, headers: HeadersLike = ()
     ) -> Report[BatchRequest]:
         """Return what is wrong with a batch request, and what could be read."""
-        return reading.check_request(self._settings, body, content_type, headers)
+        return reading.check(RequestDecoder, self, body, content_type, headers)
 
     def check_response(
         self,
@@ -169,35 +123,21 @@ class Codec:
         request_format: Format | None = None,
     ) -> Report[BatchResponse]:
         """Return what is wrong with a batch response, alone or as the answer to `request`."""
-        return reading.check_response(
-            self._settings, body, content_type, headers, request, request_format
+        return reading.check(
+            ResponseDecoder, self, body, content_type, headers, request, request_format
         )
 
     def request_decoder(
         self, content_type: str, *, headers: HeadersLike = (), report: Reporter | None = None
     ) -> RequestDecoder:
         """Return a decoder of a batch request that arrives in chunks."""
-        return RequestDecoder(
-            content_type,
-            headers=headers,
-            dialect=self.dialect,
-            limits=self.limits,
-            strict=self.strict,
-            report=report,
-        )
+        return reading.decoder_of(RequestDecoder, self, content_type, headers, report)
 
     def response_decoder(
         self, content_type: str, *, headers: HeadersLike = (), report: Reporter | None = None
     ) -> ResponseDecoder:
         """Return a decoder of a batch response that arrives in chunks."""
-        return ResponseDecoder(
-            content_type,
-            headers=headers,
-            dialect=self.dialect,
-            limits=self.limits,
-            strict=self.strict,
-            report=report,
-        )
+        return reading.decoder_of(ResponseDecoder, self, content_type, headers, report)
 
     def request_encoder(
         self,
@@ -208,47 +148,35 @@ class Codec:
         annotations: Iterable[tuple[str, bytes]] = (),
     ) -> RequestEncoder:
         """Return an encoder of a batch request that is written item by item."""
-        return RequestEncoder(
-            format=self._settings.format_of(None),
-            dialect=self.dialect,
-            limits=self.limits,
-            boundary=boundary,
-            accept=accept,
-            continue_on_error=continue_on_error,
-            annotations=annotations,
-        )
+        batch = BatchRequest((), continue_on_error=continue_on_error, annotations=annotations)
+        return writing.encoder_of(RequestEncoder, self, batch, boundary, accept)
 
     def response_encoder(
         self, *, boundary: str | None = None, annotations: Iterable[tuple[str, bytes]] = ()
     ) -> ResponseEncoder:
         """Return an encoder of a batch response that is written item by item."""
-        return ResponseEncoder(
-            format=self._settings.format_of(None),
-            dialect=self.dialect,
-            limits=self.limits,
-            boundary=boundary,
-            annotations=annotations,
-        )
+        batch = BatchResponse((), annotations=annotations)
+        return writing.encoder_of(ResponseEncoder, self, batch, boundary)
 
     # -- what it means ---------------------------------------------------------------------------
 
     def prepare(self, batch: _Batch) -> _Batch:
         """Return the batch as it is written and read back."""
-        format = self._settings.format_of(batch)
+        format = format_of(self, batch)
         return preparing.prepare(batch, format=format, dialect=self.dialect)
 
     def match(
         self, request: BatchRequest, response: BatchResponse | None, *, status: int | None = None
     ) -> BatchResult:
         """Return what became of each operation of the batch."""
-        format = self._settings.known_format(request)
+        format = known_format(self, request)
         return matching.match(request, response, format=format, dialect=self.dialect, status=status)
 
     def split(
         self, batch: BatchRequest, *, max_operations: int | None = None
     ) -> tuple[BatchRequest, ...]:
         """Return batches of at most `max_operations` operations that hold those of `batch`."""
-        format = self._settings.format_of(batch)
+        format = format_of(self, batch)
         return plan.split(batch, max_operations=max_operations, format=format, dialect=self.dialect)
 
     def remaining(
@@ -259,33 +187,27 @@ class Codec:
         when: Callable[[Outcome], bool] = is_throttled,
     ) -> BatchRequest:
         """Return a batch of the operations that are to be sent again."""
-        format = self._settings.format_of(batch)
+        format = format_of(self, batch)
         return plan.remaining(batch, results, when=when, format=format, dialect=self.dialect)
 
     def convert_request(
         self, batch: BatchRequest, *, target: Format, source: Format | None = None
     ) -> tuple[BatchRequest, tuple[Diagnostic, ...]]:
         """Return the batch as one of the format `target`, and what is lost."""
-        source = replace(self._settings, format=source).format_of(batch)
+        source = format_of(replace(self, format=source), batch)
         return convert.convert_request(batch, source=source, target=target, dialect=self.dialect)
 
     def convert_response(
         self, batch: BatchResponse, *, target: Format, source: Format | None = None
     ) -> tuple[BatchResponse, tuple[Diagnostic, ...]]:
         """Return the batch as one of the format `target`, and what is lost."""
-        source = replace(self._settings, format=source).format_of(batch)
+        source = format_of(replace(self, format=source), batch)
         return convert.convert_response(batch, source=source, target=target, dialect=self.dialect)
 
     def execution(self, request: BatchRequest, *, batch_url: str, **options: Any) -> Execution:
         """Return the engine that executes the batch; `options` are those of `Execution`."""
-        settings = {"format": self._settings.format_of(request), "limits": self.limits}
+        settings = {"format": format_of(self, request), "limits": self.limits}
         return Execution(request, batch_url=batch_url, dialect=self.dialect, **(settings | options))
-
-
-def _codec_of(settings: Settings) -> Codec:
-    return Codec(
-        settings.dialect, format=settings.format, limits=settings.limits, strict=settings.strict
-    )
 
 
 # -- one call --------------------------------------------------------------------------------------

@@ -1,8 +1,6 @@
 """What is said once and holds for every call: dialect, format, limits, strictness."""
 
-from __future__ import annotations
-
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from odata_batch._model.dialect import Dialect, Format, check_format
 from odata_batch._model.limits import DEFAULT_LIMITS, Limits
@@ -10,14 +8,19 @@ from odata_batch._model.values import BatchRequest, BatchResponse
 from odata_batch.dialects import ODATA_4_01, check_dialect
 
 
+# Without `from __future__ import annotations`: these are the fields of `Codec`, see `public`.
 @dataclass(frozen=True, slots=True)
 class Settings:
     """The settings of a call or of a `Codec`; what cannot be one is refused when they are made."""
 
     dialect: Dialect = ODATA_4_01
-    format: Format | None = None
-    limits: Limits = DEFAULT_LIMITS
-    strict: bool = False
+    """The version or service whose rules hold."""
+    format: Format | None = field(default=None, kw_only=True)
+    """The format of what is written; `None` where dialect and value decide."""
+    limits: Limits = field(default=DEFAULT_LIMITS, kw_only=True)
+    """The limits on what is read and written."""
+    strict: bool = field(default=False, kw_only=True)
+    """Whether warnings raise in decoding."""
 
     def __post_init__(self) -> None:
         check_dialect(self.dialect)
@@ -26,23 +29,22 @@ class Settings:
         if not isinstance(self.limits, Limits):
             raise TypeError(f"limits is a Limits, not {type(self.limits).__name__}")
 
-    def format_of(self, batch: BatchRequest | BatchResponse | None) -> Format:
-        """Return the format of a batch that is written, or of the request that was sent.
 
-        It is the one that is known, or else multipart.
-        """
-        return self.known_format(batch) or "multipart"
+def known_format(settings: Settings, batch: BatchRequest | BatchResponse) -> Format | None:
+    """Return the format that something says, `None` if nothing does.
 
-    def known_format(self, batch: BatchRequest | BatchResponse | None) -> Format | None:
-        """Return the format that something says, `None` if nothing does.
+    In this order: the one that was said; the only one that the dialect speaks; the one in which the
+    batch was read.
+    """
+    if settings.format is not None:
+        return settings.format
+    if len(settings.dialect.formats) == 1:
+        return next(iter(settings.dialect.formats))
+    # A wrong type is refused by who works with it.
+    read: Format | None = getattr(batch, "format", None)
+    return read
 
-        In this order: the one that was said; the only one that the dialect speaks; the one in which
-        the batch was read.
-        """
-        if self.format is not None:
-            return self.format
-        if len(self.dialect.formats) == 1:
-            return next(iter(self.dialect.formats))
-        # A wrong type is refused by who works with it.
-        read: Format | None = getattr(batch, "format", None)
-        return read
+
+def format_of(settings: Settings, batch: BatchRequest | BatchResponse) -> Format:
+    """Return the format of a batch that is written, or of the request that was sent."""
+    return known_format(settings, batch) or "multipart"

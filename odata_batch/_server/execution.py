@@ -12,7 +12,7 @@ from typing import ClassVar, TypeAlias
 
 from odata_batch._checks import batch as rules
 from odata_batch._checks.scope import Scope
-from odata_batch._coding.settings import Settings
+from odata_batch._coding.settings import Settings, format_of
 from odata_batch._graph.names import Names, stops_at_error
 from odata_batch._graph.prepare import depth_of, prepare
 from odata_batch._graph.urls import is_batch_resource, is_within, location_of, resolve_url
@@ -227,7 +227,7 @@ class Execution:
         evaluate: Evaluate | None = None,
         locate: Locate | None = None,
     ) -> None:
-        format = Settings(dialect, format, limits).format_of(request)
+        format = format_of(Settings(dialect, format=format, limits=limits), request)
         self._response_format = format if response_format is None else response_format
         check_format(self._response_format)
         json = format == "json"
