@@ -3,12 +3,17 @@
 `make mutants MODULE=_wire/http` makes what this needs: mutmut, whose operators say what a change
 may be, and a survey of the tests: which of them runs which line, and for how long. The tests of a
 changed line run in a copy of the tree, the shortest first, until one fails or hangs.
+
+Collecting the tests takes longer than most of them, so a process collects all of a module once and
+forks for each change, where the functions get the changed code. What runs at import, outside of
+functions, needs a process of its own for each change.
 """
 
 from __future__ import annotations
 
 import argparse
 import difflib
+import gc
 import json
 import os
 import random
@@ -18,11 +23,14 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
+from types import CodeType, FunctionType
+from typing import IO
 
 import libcst
 import pytest
@@ -34,11 +42,11 @@ ROOT = Path(__file__).resolve().parent.parent
 COVERAGE = ROOT / ".mutants" / "coverage"
 TIMES = ROOT / ".mutants" / "times.json"
 SETTINGS = ROOT / ".mutants" / "coveragerc"
-TESTS = "tests.json"
-RUNNING = "running.txt"
 
 MEMORY = 2 * 1024**3
 """Bytes that the tests of a change may take: some changes make a loop that only collects."""
+NOT_IN_PLACE = 3
+"""How a process ends that cannot give the functions of a module their changed code."""
 HANGS = 10
 """A test hangs when it takes so many times as long as it did, and so many seconds."""
 
@@ -56,27 +64,6 @@ class Survey:
         self.times[report.nodeid] = self.times.get(report.nodeid, 0) + report.duration
 
 
-class Selection:
-    """A plugin that runs these tests alone, in this order, and ends the process when one hangs."""
-
-    def __init__(self, times: dict[str, float]) -> None:
-        self.times = times
-        self.running = Path(RUNNING).resolve()
-
-    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        found = {item.nodeid: item for item in items}
-        items[:] = [found[name] for name in self.times if name in found]
-
-    @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
-        self.running.write_text(item.nodeid, "utf-8")
-        # In time of its own, because a busy machine makes nothing hang.
-        signal.setitimer(signal.ITIMER_PROF, HANGS * (1 + self.times[item.nodeid]))
-        result = yield
-        signal.setitimer(signal.ITIMER_PROF, 0)
-        return result
-
-
 def survey() -> int:
     """Run all tests and note the lines and the time of each."""
     COVERAGE.parent.mkdir(exist_ok=True)
@@ -91,15 +78,6 @@ def survey() -> int:
     return int(code)
 
 
-def run_selection() -> int:
-    """Run the tests that the file TESTS of this directory lists; this is a process of its own."""
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    times: dict[str, float] = json.loads(Path(TESTS).read_bytes())
-    files = {name.partition("::")[0] for name in times}
-    arguments = ["-x", "-q", "-p", "no:cacheprovider", "--hypothesis-seed=0"]
-    return int(pytest.main([*arguments, *sorted(files)], plugins=[Selection(times)]))
-
-
 class Runs:
     """Which tests run the lines of a module; the shortest first."""
 
@@ -109,11 +87,8 @@ class Runs:
         self.by_line = data.contexts_by_lineno(str(path))
         self.times: dict[str, float] = json.loads(TIMES.read_bytes())
 
-    def of(self, lines: range) -> dict[str, float]:
+    def of(self, lines: Iterable[int]) -> dict[str, float]:
         contexts = {name for line in lines for name in self.by_line.get(line, ())}
-        # What is run at import, before the first test, can be noticed by every test of the module.
-        if "" in contexts:
-            contexts = {name for names in self.by_line.values() for name in names}
         tests = {name.rpartition("|")[0] for name in contexts} - {""}
         return {name: self.times[name] for name in sorted(tests, key=self.times.__getitem__)}
 
@@ -127,25 +102,28 @@ class Mutant:
 
     number: int
     lines: range
+    """Empty for what runs at import, where every test of the module may notice it."""
     source: str
     diff: str
 
 
 def places(
-    node: libcst.CSTNode, positions: dict[libcst.CSTNode, range], lines: range
+    node: libcst.CSTNode, positions: dict[libcst.CSTNode, range], lines: range = range(0)
 ) -> Iterator[tuple[libcst.CSTNode, range]]:
     """Yield what has an effect when it runs: no annotations, no imports, no names of types."""
     if isinstance(node, libcst.Annotation | libcst.Import | libcst.ImportFrom):
         return
     if isinstance(node, libcst.AnnAssign) and "TypeAlias" in str(node.annotation.annotation):
         return
-    if isinstance(node, libcst.SimpleStatementLine):
-        lines = positions[node]
-    elif isinstance(node, libcst.BaseCompoundStatement):
-        lines = range(positions[node].start, positions[node.body].start)
     yield node, lines
+    body = node.body if isinstance(node, libcst.FunctionDef) else None
     for child in node.children:
-        yield from places(child, positions, lines)
+        inner = positions[child] if child is body else lines
+        if inner and isinstance(child, libcst.SimpleStatementLine):
+            inner = positions[child]
+        elif inner and isinstance(child, libcst.BaseCompoundStatement):
+            inner = range(positions[child].start, positions[child.body].start)
+        yield from places(child, positions, inner)
 
 
 def mutants_of(path: Path, count: int, seed: int) -> list[Mutant]:
@@ -157,7 +135,7 @@ def mutants_of(path: Path, count: int, seed: int) -> list[Mutant]:
         for node, place in wrapper.resolve(PositionProvider).items()
     }
     drawn = random.Random(seed)
-    found = list(places(wrapper.module, positions, range(0)))
+    found = list(places(wrapper.module, positions))
     drawn.shuffle(found)
     mutants: list[Mutant] = []
     for node, lines in found:
@@ -188,62 +166,163 @@ def copy_of_the_tree(directory: Path) -> Path:
     return Path(shutil.copytree(ROOT, directory, ignore=ignored))
 
 
-def outcome(tree: Path, path: Path, source: str, tests: dict[str, float]) -> tuple[int, str]:
-    """Return how pytest ended with this source for the module, and the test that it ended in.
+class Worker:
+    """A process in a copy of the tree that has collected tests, and runs them with a change."""
 
-    It ends with 0 where nobody notices.
-    """
-    (tree / path).write_text(source, "utf-8")
-    for cached in (tree / path.parent / "__pycache__").glob(f"{path.stem}.*"):
-        cached.unlink()  # it is taken for current within the same second
-    (tree / TESTS).write_text(json.dumps(tests), "utf-8")
-    (tree / RUNNING).write_text("", "utf-8")
-    environment = os.environ | {"PYTHONPATH": str(tree), "HYPOTHESIS_PROFILE": "quick"}
-    command = [sys.executable, str(tree / "mutants" / "mutate.py"), "--tests"]
-    done = subprocess.run(
-        command, cwd=tree, env=environment, capture_output=True, text=True, check=False
-    )
-    shutil.rmtree(tree / ".hypothesis", ignore_errors=True)
-    if done.returncode == pytest.ExitCode.NO_TESTS_COLLECTED:
-        sys.exit("the survey is of other tests: remove .mutants")
-    if done.returncode not in (0, 1, 2, -signal.SIGPROF):
-        print(done.stdout[-2000:], done.stderr[-2000:], file=sys.stderr)
-    return done.returncode, (tree / RUNNING).read_text("utf-8")
+    def __init__(self, tree: Path, path: Path, tests: Iterable[str]) -> None:
+        command = [sys.executable, str(tree / "mutants" / "mutate.py"), "--tests", str(tree / path)]
+        self.process = subprocess.Popen(
+            command,
+            cwd=tree,
+            env=os.environ | {"PYTHONPATH": str(tree), "HYPOTHESIS_PROFILE": "quick"},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self._say(sorted({name.partition("::")[0] for name in tests}))
+
+    def _say(self, message: object) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write(json.dumps(message) + "\n")
+        self.process.stdin.flush()
+
+    def noticed(self, source: str, tests: dict[str, float]) -> str | None:
+        """Return the test that notices this source, if one does; "" if it must be there at once."""
+        assert self.process.stdout is not None
+        # A process that could not collect the tests has ended.
+        with suppress(BrokenPipeError):
+            self._say([source, tests])
+        line = self.process.stdout.readline()
+        found: str | None = json.loads(line) if line else "collecting the tests"
+        return found
+
+    def close(self) -> None:
+        assert self.process.stdin is not None
+        with suppress(BrokenPipeError):
+            self.process.stdin.close()
+        self.process.wait()
+
+
+class Selection:
+    """A plugin that runs tests in another process for each change that it is asked about."""
+
+    def __init__(self, path: Path, questions: IO[str], answers: IO[str]) -> None:
+        self.path = path
+        self.questions = questions
+        self.answers = answers
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.failed:
+            os._exit(1)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        if session.testsfailed:
+            return False  # they could not be collected, and so everybody is told
+        items = {item.nodeid: item for item in session.items}
+        running = Path("running.txt").resolve()
+        for line in self.questions:
+            source, times = json.loads(line)
+            child = os.fork()
+            if child == 0:
+                try:
+                    put_in_place(source, self.path)
+                except (IndexError, ValueError):
+                    os._exit(NOT_IN_PLACE)
+                chosen = [items[name] for name in times if name in items]
+                for item, following in zip(chosen, [*chosen[1:], None], strict=True):
+                    running.write_text(item.nodeid, "utf-8")
+                    # In time of its own, because a busy machine makes nothing hang.
+                    signal.setitimer(signal.ITIMER_PROF, HANGS * (1 + times[item.nodeid]))
+                    item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+                os._exit(0)
+            _, status = os.waitpid(child, 0)
+            answer = running.read_text("utf-8") if status else None
+            if os.waitstatus_to_exitcode(status) == NOT_IN_PLACE:
+                answer = ""
+            print(json.dumps(answer), file=self.answers, flush=True)
+        return True
+
+
+def codes(source: str, path: Path) -> dict[str, list[CodeType]]:
+    """Return what is compiled of a module, by its qualified name, in order."""
+    found: dict[str, list[CodeType]] = {}
+    todo = [compile(source, str(path), "exec")]
+    for code in todo:
+        found.setdefault(code.co_qualname, []).append(code)
+        todo += [each for each in code.co_consts if isinstance(each, CodeType)]
+    return found
+
+
+def put_in_place(source: str, path: Path) -> None:
+    """Give the functions of the module the code that they have in this source."""
+    known, changed = codes(path.read_text("utf-8"), path), codes(source, path)
+    for each in gc.get_objects():
+        if isinstance(each, FunctionType) and each.__code__.co_filename == str(path):
+            name, line = each.__code__.co_qualname, each.__code__.co_firstlineno
+            index = [code.co_firstlineno for code in known[name]].index(line)
+            each.__code__ = changed[name][index]
+
+
+def run_tests(path: Path) -> int:
+    """Answer about changes of the module, line by line, when the tests have been collected."""
+    questions, answers = os.fdopen(os.dup(0)), os.fdopen(os.dup(1), "w")
+    for number in (0, 1):
+        os.dup2(os.open(os.devnull, os.O_RDWR), number)
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    files = json.loads(questions.readline())
+    arguments = ["-q", "-p", "no:cacheprovider", "--hypothesis-seed=0"]
+    return int(pytest.main([*arguments, *files], plugins=[Selection(path, questions, answers)]))
 
 
 def judge(module: str, count: int, seed: int, only: Sequence[int], processes: int) -> int:
     path = Path("odata_batch", module).with_suffix(".py")
+    unchanged = (ROOT / path).read_text("utf-8")
     runs = Runs(ROOT / path)
+    everything = runs.of(runs.by_line)
     mutants = mutants_of(ROOT / path, count, seed)
+    chosen = [each for each in mutants if not only or each.number in only]
     with tempfile.TemporaryDirectory() as directory:
-        trees: SimpleQueue[Path] = SimpleQueue()
+        workers: SimpleQueue[Worker] = SimpleQueue()
         for number in range(processes):
-            trees.put(copy_of_the_tree(Path(directory, str(number))))
+            workers.put(Worker(copy_of_the_tree(Path(directory, str(number))), path, everything))
 
-        def judged(mutant: Mutant) -> tuple[int, str]:
-            tests = runs.of(mutant.lines)
-            tree = trees.get()
+        def noticed(mutant: Mutant) -> str | None:
+            worker = workers.get()
             try:
-                return outcome(tree, path, mutant.source, tests) if tests else (0, "")
+                tests = runs.of(mutant.lines) if mutant.lines else everything
+                if not tests:
+                    return None
+                found = worker.noticed(mutant.source, tests) if mutant.lines else ""
+                if found != "":
+                    return found
+                tree = copy_of_the_tree(Path(directory, f"change-{mutant.number}"))
+                (tree / path).write_text(mutant.source, "utf-8")
+                other = Worker(tree, path, tests)
+                found = other.noticed(mutant.source, tests)
+                other.close()
+                shutil.rmtree(tree)
+                return found
             finally:
-                trees.put(tree)
+                workers.put(worker)
 
-        chosen = [each for each in mutants if not only or each.number in only]
         survivors = []
         noticed_by = set()
         with ThreadPoolExecutor(processes) as pool:
-            for mutant, (code, test) in zip(chosen, pool.map(judged, chosen), strict=True):
-                if code == 0:
+            for mutant, test in zip(chosen, pool.map(noticed, chosen), strict=True):
+                if test is None:
                     survivors.append(mutant)
                     print(f"{mutant.number} survived:\n{mutant.diff}", flush=True)
                 else:
                     noticed_by.add(test)
         # What fails in a copy of the tree in any case has noticed nothing.
-        tests = {name: runs.times[name] for name in noticed_by if name}
-        tests = tests or runs.of(chosen[0].lines)
-        code, test = outcome(trees.get(), path, (ROOT / path).read_text("utf-8"), tests)
-        if code != 0:
-            sys.exit(f"{test} fails without a change")
+        worker = workers.get()
+        tests = {name: time for name, time in everything.items() if name in noticed_by}
+        failed = worker.noticed(unchanged, tests)
+        if failed is not None:
+            sys.exit(f"{failed} fails without a change")
+        for each in (worker, *(workers.get() for _ in range(processes - 1))):
+            each.close()
     killed = len(chosen) - len(survivors)
     print(
         f"{module}, seed {seed}: of {len(chosen)} changes {killed} noticed, "
@@ -260,10 +339,12 @@ def main() -> int:
     parser.add_argument("--only", type=int, nargs="*", default=(), help="numbers of changes")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--survey", action="store_true", help="run all tests and note their lines")
-    parser.add_argument("--tests", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--tests", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args()
-    if given.survey or given.tests:
-        return survey() if given.survey else run_selection()
+    if given.tests:
+        return run_tests(given.tests)
+    if given.survey:
+        return survey()
     return judge(given.module, given.count, given.seed, given.only, given.processes)
 
 

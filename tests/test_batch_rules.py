@@ -128,6 +128,11 @@ json | 1: GET a after 3; 2: GET b after 1; 3: GET c after 2; 4: GET d after 5; 5
 json | 1: GET a after 1 2; 2: GET b
     depends-on-self 0: '1' depends on itself
     depends-on-forward 0: '1' depends on '2', which comes later in the batch
+# What nothing is called leads nowhere, and hides nothing.
+json | 1: GET a after 9; 2: GET b after 3; 3: GET c after 2
+    depends-on-unknown 0: '1' depends on '9', which no request has as its id
+    depends-on-forward 1: '2' depends on '3', which comes later in the batch
+    depends-on-cycle 1: '2' depends on '3', which depends on '2'
 # A chain is no circle.
 json | 1: GET a after 2; 2: GET a after 3; 3: GET a; 4: GET a after 1 2
     depends-on-forward 0: '1' depends on '2', which comes later in the batch

@@ -232,6 +232,7 @@ json ids_ignore_case=True | g{ 1: POST A }; b: GET B; c: GET C after G => 1 c; b
 # A dialect says what refers.
 json references='rooted' | a: GET A; b: GET B; c: GET /service/$a => a c; b
 multipart references='none' | a: GET A; b: GET B; c: GET $a => a b; c
+multipart references='none' | a: GET A; b: GET B; c: POST C = {"@id":"$a"} => a b; c
 """
 
 
