@@ -319,7 +319,7 @@ def _message(raw: Raw, room: Room, side: Kind | None = None) -> Message:
 
 def _headers(raw: Raw, found: list[Diagnostic]) -> Headers:
     """Return the fields without the Content-Types that contradict the first one."""
-    types = [each.value for each in raw.fields if each.name.lower() == "content-type"]
+    types = [value for _, name, value in raw.fields if name.lower() == "content-type"]
     kept: list[tuple[str, str]] = []
     for position, name, value in raw.fields:
         if name.lower() == "content-type" and value != types[0]:

@@ -233,7 +233,7 @@ def _half(
     kept: list[Field] = []
     for name, value in fields:
         if grammar.TOKEN.fullmatch(name):
-            kept.append(Field(None, name, value))
+            kept.append((None, name, value))
         else:
             message = f"found the field name {quote(name)}, expected a token"
             content.say(Rule.HEADER_SYNTAX, message)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from itertools import pairwise
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from odata_batch._model.findings import Diagnostic, quote
 from odata_batch._model.limits import Limits
@@ -29,12 +29,8 @@ _INTERIM = re.compile(
 )
 
 
-class Field(NamedTuple):
-    """One field of the header section; without a position it comes from no raw message."""
-
-    position: int | None
-    name: str
-    value: str
+Field: TypeAlias = tuple[int | None, str, str]
+"""Position, name and value of a field; without a position it comes from no raw message."""
 
 
 class Raw(NamedTuple):
@@ -127,7 +123,7 @@ def _fields(section: bytes, position: int, found: list[Diagnostic]) -> list[Fiel
         if problem and problem[0] in (Rule.HEADER_SYNTAX, Rule.HEADER_BLANK_BEFORE_COLON):
             found.append(Diagnostic(*problem, position + start))
         if pair is not None:
-            fields.append(Field(position + start, *pair))
+            fields.append((position + start, *pair))
     return fields
 
 
