@@ -1,8 +1,8 @@
 """The command line: `odata-batch show`, `check`, `convert` and `rules`.
 
 This is the only module that reads files, writes them and prints: whatever touches arguments, files,
-pipes and terminals is here. What is printed is made by `show`, `report` and `sarif`, what is
-written by `convert`.
+pipes and terminals is here. What is printed is made by `show` and `report`, what is written by
+`convert`.
 """
 
 from __future__ import annotations
@@ -273,13 +273,11 @@ def _convert(arguments: argparse.Namespace) -> int:
     codec = Codec(PRESETS[arguments.dialect])
     checked = check_message(message, codec)
     found = [each.diagnostic for each in checked.findings]
-    # Without an error, what is found says why there is nothing to be read.
-    refused = [each for each in found if each.severity is Severity.ERROR] or (
-        [] if checked.batch else found
-    )
+    refused = [each for each in found if each.severity is Severity.ERROR]
     try:
         if refused or checked.batch is None:
-            raise EncodeError(tuple(refused))
+            # Without an error, what is found says why there is nothing to be read.
+            raise EncodeError(tuple(refused or found))
         to, boundary = arguments.to, arguments.boundary
         octets, losses = rewritten(message, checked.batch, to, codec, boundary)
     except EncodeError as error:
