@@ -6,7 +6,7 @@ reorder a line and octets that are not UTF-8 are all printed as escapes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final, TypeAlias
 
 from odata_batch._model.rules import Severity
@@ -15,7 +15,11 @@ Paint: TypeAlias = Callable[[str, str], str]
 """Returns a text in a colour, which is the parameter of an SGR sequence."""
 
 BOLD, RED, GREEN = "1", "31", "32"
-COLOURS: Final = {Severity.ERROR: "1;31", Severity.WARNING: "1;33", Severity.NOTE: "1;36"}
+COLOURS: Final[Mapping[Severity, str]] = {
+    Severity.ERROR: "1;31",
+    Severity.WARNING: "1;33",
+    Severity.NOTE: "1;36",
+}
 
 
 def count(number: int, noun: str) -> str:
@@ -89,7 +93,10 @@ def pictured(data: bytes) -> str:
 
 
 # Unicode, Control Pictures.
-_PICTURES: Final = {**dict(enumerate(map(chr, range(0x2400, 0x2420)))), 0x7F: chr(0x2421)}
+_PICTURES: Final[Mapping[int, str]] = {
+    **dict(enumerate(map(chr, range(0x2400, 0x2420)))),
+    0x7F: "\N{SYMBOL FOR DELETE}",
+}
 
 
 def excerpt(

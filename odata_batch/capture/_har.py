@@ -43,8 +43,6 @@ _HTTP_VERSION = re.compile(r"(?:HTTP/|H)([0-9](?:\.[0-9])?)", re.I)
 # Requests that have a body, and responses that have none (RFC 9110, 6.4.1).
 _METHODS_WITH_BODY = ("POST", "PUT", "PATCH", "MERGE")
 _STATUSES_WITHOUT_BODY = (204, 205, 304)
-# What a value is called in messages, unless it is an object; all numbers are read as `int`.
-_KINDS = {bool: "a boolean", str: "a string", int: "a number", list: "an array", type(None): "null"}
 # How the entry itself is called in messages.
 _ENTRY = "the entry"
 # An entry takes more memory than octets in the file; nobody records so many.
@@ -163,7 +161,9 @@ def _number(text: str) -> int:
 
 
 def _kind(value: object) -> str:
-    return _KINDS.get(type(value), "an object")
+    # All numbers were read as `int`.
+    kinds = {bool: "a boolean", str: "a string", int: "a number", list: "an array"}
+    return "null" if value is None else kinds.get(type(value), "an object")
 
 
 def _entry(name: str, members: object) -> Entry:
