@@ -425,11 +425,64 @@ def test_a_batch_without_items_is_finished() -> None:
     assert execution.response() == BatchResponse(())
 
 
-def test_a_step_is_handed_out_once() -> None:
-    execution = start([get("A")])
-    assert names(execution.ready()) == ["A"]
-    assert execution.ready() == ()
-    assert not execution.finished
+STOP = {"continue_on_error": False}
+ALL = {"ordered": False}
+
+
+@pytest.mark.parametrize(
+    ("options", "text", "script"),
+    [
+        # What was handed out is not handed out again.
+        ({}, "GET A", "> A; >"),
+        # A request runs when all that it depends on has succeeded.
+        ({}, "a: GET A; b: GET B; c: GET C after a b", "> A + B; B; >; A; > C"),
+        # After a stop, what was handed out is completed and nothing else starts, such as D, which
+        # nobody has fetched.
+        (
+            STOP,
+            "1: GET A; 2: GET B; 3: GET C; 4: GET D after 1; g{ 5: POST E }",
+            "> A + B + C + Begin 4; A; B=404; >; C; Begin 4; > E",
+        ),
+        # Nor does a change set begin that nobody has fetched.
+        (STOP, "1: GET A; 2: GET B; g{ 3: POST C after 1 }", "> A + B; A; B=404; >; 200 404"),
+        # A change set rolls back when all that runs has come back.
+        (
+            ALL,
+            "g{ 1: POST A; 2: POST B; 3: POST C }",
+            "> Begin 0; Begin 0; > A + B + C; B=409; >; A; >; C=412; > Rollback 0",
+        ),
+        # Members that nobody has fetched before a failure do not run.
+        (
+            ALL,
+            "g{ 1: POST A; 2: POST B; 3: POST C after 1 }",
+            "> Begin 0; Begin 0; > A + B; A; B=409; > Rollback 0; Rollback 0; [424 409 424]",
+        ),
+    ],
+)
+def test_one_comes_after_the_other(options: dict[str, Any], text: str, script: str) -> None:
+    """`> A + B` fetches, `A` or `A=404` answers, and digits are the response in the end."""
+    execution = start(text, "json", **options)
+    out: dict[str, Ready] = {}
+    for line in script.split("; "):
+        if line.startswith(">"):
+            ready = execution.ready()
+            assert " + ".join(names(ready)) == line[1:].strip()
+            out |= {name(each): each for each in ready}
+        elif line[:1] in "[0123456789":
+            assert execution.finished
+            assert str(statuses(execution.response())).replace(",", "") == f"[{line}]"
+        else:
+            which, _, status = line.partition("=")
+            obey(execution, out.pop(which), {which: int(status or 200)})
+
+
+def test_the_response_to_a_change_set_is_that_of_the_operation_that_failed_first() -> None:
+    execution = start(CHANGES, ordered=False)
+    obey(execution, execution.ready()[0], {})
+    for step in reversed(execution.ready()):
+        obey(execution, step, {"B": 409, "C": 412})
+    run(execution)
+    assert execution.response() == BatchResponse([OperationResponse(412, id="3")])
 
 
 def test_a_step_shows_the_operation_as_the_caller_made_it() -> None:
@@ -459,15 +512,6 @@ def test_equal_change_sets_are_told_apart() -> None:
 
 
 # -- dependencies ----------------------------------------------------------------------------------
-
-
-def test_a_request_runs_when_what_it_depends_on_has_succeeded() -> None:
-    execution = start("a: GET A; b: GET B; c: GET C after a b", "json")
-    a, b = execution.ready()
-    obey(execution, b, {})
-    assert execution.ready() == ()
-    obey(execution, a, {})
-    assert names(execution.ready()) == ["C"]
 
 
 def test_our_own_errors_are_errors_of_odata_in_json() -> None:
@@ -581,31 +625,6 @@ def test_what_waits_for_the_evaluator_does_not_start_after_a_stop() -> None:
 # -- errors ----------------------------------------------------------------------------------------
 
 
-def test_after_a_stop_what_was_handed_out_is_completed_and_nothing_else_starts() -> None:
-    execution = start(
-        "1: GET A; 2: GET B; 3: GET C; 4: GET D after 1; g{ 5: POST E }",
-        "json",
-        continue_on_error=False,
-    )
-    a, b, c, begin = execution.ready()
-    obey(execution, a, {})  # makes D ready, which nobody fetches
-    obey(execution, b, {"B": 404})
-    assert execution.ready() == () and not execution.finished
-    obey(execution, c, {})
-    obey(execution, begin, {})
-    assert names(execution.ready()) == ["E"]
-    assert not execution.finished
-
-
-def test_a_change_set_that_was_not_fetched_before_a_stop_does_not_begin() -> None:
-    execution = start("1: GET A; 2: GET B; g{ 3: POST C after 1 }", "json", continue_on_error=False)
-    a, b = execution.ready()
-    obey(execution, a, {})
-    obey(execution, b, {"B": 404})
-    assert execution.finished and execution.ready() == ()
-    assert statuses(execution.response()) == [200, 404]
-
-
 # -- change sets -----------------------------------------------------------------------------------
 
 CHANGES = "g{ 1: POST A; 2: POST B; 3: POST C }"
@@ -637,37 +656,6 @@ def test_in_json_all_members_of_a_group_that_failed_are_answered() -> None:
     assert [each.id for each in item.responses()] == ["1", "2", "3"]
     assert message_of(item.responses()[0]) == "another request of the change set has failed"
     assert "location" not in item.responses()[0].headers
-
-
-def test_a_change_set_rolls_back_when_all_that_runs_has_come_back() -> None:
-    execution = start(CHANGES, "json", ordered=False)
-    obey(execution, execution.ready()[0], {})
-    a, b, c = execution.ready()
-    obey(execution, b, {"B": 409})
-    assert execution.ready() == ()
-    obey(execution, a, {})
-    assert execution.ready() == ()
-    obey(execution, c, {"C": 412})
-    assert names(execution.ready()) == ["Rollback 0"]
-
-
-def test_members_that_were_not_fetched_before_a_failure_do_not_run() -> None:
-    execution = start("g{ 1: POST A; 2: POST B; 3: POST C after 1 }", "json", ordered=False)
-    obey(execution, execution.ready()[0], {})
-    a, b = execution.ready()
-    obey(execution, a, {})  # makes C ready, which nobody fetches
-    obey(execution, b, {"B": 409})
-    assert names(execution.ready()) == ["Rollback 0"]
-
-
-def test_the_response_to_a_change_set_is_that_of_the_operation_that_failed_first() -> None:
-    execution = start(CHANGES, ordered=False)
-    obey(execution, execution.ready()[0], {})
-    a, b, c = execution.ready()
-    for step in (c, b, a):
-        obey(execution, step, {"B": 409, "C": 412})
-    run(execution)
-    assert execution.response() == BatchResponse([OperationResponse(412, id="3")])
 
 
 BUSY = OperationResponse(503, {"Retry-After": "1"}, id="ignored")
