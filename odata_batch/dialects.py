@@ -23,7 +23,12 @@ from odata_batch._model.dialect import METHODS
 from odata_batch._model.dialect import Dialect as Dialect
 from odata_batch._model.rules import Rule, Severity
 
-_NOTE, _WARNING, _ERROR = Severity.NOTE, Severity.WARNING, Severity.ERROR
+
+def _severities(*lines: str) -> tuple[tuple[Rule, Severity], ...]:
+    """Return what each line says, a severity and the rules that have it."""
+    words = [line.split() for line in lines]
+    return tuple((Rule(slug), Severity[name.upper()]) for name, *slugs in words for slug in slugs)
+
 
 ODATA_4_01 = Dialect(name="OData 4.01")
 """OData 4.01, OASIS Standard of April 2020 (JSON Format: May 2020), Part 1, 11.7 and JSON Format,
@@ -33,7 +38,7 @@ ODATA_4_02 = Dialect(
     name="OData 4.02",
     multipart_version="4.02",
     json_version="4.02",
-    severities=((Rule.DEPENDS_ON_GROUP_MISSING, _NOTE),),
+    severities=_severities("note depends-on-group-missing"),
 )
 """OData 4.02, draft of December 2025. JSON Format, 19.1: a service should not insist that dependsOn
 lists the group of a foreign member; it is written all the same. That content-type may be missing,
@@ -43,9 +48,8 @@ ODATA_4_0 = Dialect(
     name="OData 4.0",
     json_version="4.0",
     preference_prefix=True,
-    severities=(
-        (Rule.CONTENT_TRANSFER_ENCODING_MISSING, _WARNING),
-        (Rule.REFERENCE_ACROSS_CHANGE_SETS, _WARNING),
+    severities=_severities(
+        "warning content-transfer-encoding-missing reference-across-change-sets"
     ),
 )
 """OData 4.0 with errata 03, June 2016, Part 1, 8.2.8.3 and 11.7: preferences have the prefix
@@ -61,13 +65,9 @@ ODATA_2 = Dialect(
     methods=METHODS | {"MERGE"},
     transactions="required",
     multipart_stops_on_error=False,
-    severities=(
-        (Rule.CONTENT_TRANSFER_ENCODING_MISSING, _WARNING),
-        (Rule.REFERENCE_ACROSS_CHANGE_SETS, _WARNING),
-        (Rule.METHOD_TUNNEL, _WARNING),
-        (Rule.WRITE_OUTSIDE_CHANGE_SET, _NOTE),
-        (Rule.CONTENT_ID_MISSING, _NOTE),
-        (Rule.DUPLICATE_ID_ACROSS_CHANGE_SETS, _NOTE),
+    severities=_severities(
+        "warning content-transfer-encoding-missing reference-across-change-sets method-tunnel",
+        "note write-outside-change-set content-id-missing duplicate-id-across-change-sets",
     ),
 )
 """OData 1 to 3, odata.org "Batch Processing (OData Version 3.0)", 2 and 3, and [MS-ODATA] 2.2.7.6:
@@ -91,7 +91,7 @@ GRAPH = Dialect(
     dependencies="uniform",
     atomicity_groups=False,
     base64_standard_alphabet=True,
-    severities=((Rule.JSON_CONTENT_TYPE_MISSING, _ERROR), (Rule.RESPONSE_GROUP, _NOTE)),
+    severities=_severities("error json-content-type-missing", "note response-group"),
 )
 """Microsoft Graph, "Combine multiple HTTP requests using JSON batching", February 2025.
 
@@ -118,11 +118,10 @@ DATAVERSE = Dialect(
     operations=1000,
     change_set_operations=1000,
     preference_prefix=True,
-    severities=(
-        (Rule.OUTER_PRECONDITION, _NOTE),
-        (Rule.CONTENT_TRANSFER_ENCODING_MISSING, _WARNING),
-        (Rule.REFERENCE_ACROSS_CHANGE_SETS, _WARNING),
-        (Rule.CHANGE_SET_ERROR_NESTED, _NOTE),
+    severities=_severities(
+        "note outer-precondition",
+        "warning content-transfer-encoding-missing reference-across-change-sets",
+        "note change-set-error-nested",
     ),
 )
 """Microsoft Dataverse, "Execute batch operations using the Web API", January 2023; it refers to
@@ -153,12 +152,9 @@ AZURE_TABLES = replace(
     url_forms=frozenset(("absolute",)),
     references="none",
     transactions="single",
-    severities=(
-        (Rule.CONTENT_TRANSFER_ENCODING_MISSING, _WARNING),
-        (Rule.METHOD_TUNNEL, _WARNING),
-        (Rule.URL_FORM, _WARNING),
-        (Rule.CONTENT_ID_MISSING, _NOTE),
-        (Rule.CHANGE_SET_ERROR_NESTED, _NOTE),
+    severities=_severities(
+        "warning content-transfer-encoding-missing method-tunnel url-form",
+        "note content-id-missing change-set-error-nested",
     ),
 )
 """Azure Tables, "Performing entity group transactions", June 2016, when it said 4 MB, and a later
@@ -186,10 +182,8 @@ SHAREPOINT = Dialect(
     atomicity_groups=False,
     flat_responses=True,
     multipart_stops_on_error=False,
-    severities=(
-        (Rule.WRITE_OUTSIDE_CHANGE_SET, _WARNING),
-        (Rule.ATOMICITY_IGNORED, _NOTE),
-        (Rule.CONTENT_ID_MISSING, _NOTE),
+    severities=_severities(
+        "warning write-outside-change-set", "note atomicity-ignored content-id-missing"
     ),
 )
 """SharePoint Online and Server since 2016, "Make batch requests with the REST APIs", March 2023; it
@@ -209,12 +203,9 @@ SAP_GATEWAY = replace(
     name="SAP Gateway",
     content_length=True,
     change_set_operations=1,
-    severities=(
-        (Rule.CONTENT_TRANSFER_ENCODING_MISSING, _WARNING),
-        (Rule.METHOD_TUNNEL, _WARNING),
-        (Rule.CHANGE_SET_TOO_LARGE, _NOTE),
-        (Rule.CONTENT_ID_MISSING, _NOTE),
-        (Rule.DUPLICATE_ID_ACROSS_CHANGE_SETS, _NOTE),
+    severities=_severities(
+        "warning content-transfer-encoding-missing method-tunnel",
+        "note change-set-too-large content-id-missing duplicate-id-across-change-sets",
     ),
 )
 """SAP Gateway, OData 2: "$batch Processing" of SAP Gateway 2.0 SPS 12, without date.
@@ -235,10 +226,7 @@ SAP_BUSINESS_ONE = Dialect(
     name="SAP Business One",
     formats=frozenset(("multipart",)),
     references="rooted",
-    severities=(
-        (Rule.CONTENT_ID_MISSING, _ERROR),
-        (Rule.CONTENT_TRANSFER_ENCODING_MISSING, _WARNING),
-    ),
+    severities=_severities("error content-id-missing", "warning content-transfer-encoding-missing"),
 )
 """SAP Business One Service Layer, "Working with SAP Business One Service Layer", version 1.26,
 February 2024, Batch Operations.
@@ -256,11 +244,9 @@ SAP_CAP = Dialect(
     paths_from_service_root=True,
     preference_prefix=True,
     json_bodies="structured",
-    severities=(
-        (Rule.JSON_NO_REQUESTS, _ERROR),
-        (Rule.GROUP_SPLIT, _ERROR),
-        (Rule.DEPENDS_ON_GROUP_MISSING, _NOTE),
-        (Rule.REFERENCE_DEPENDENCY_MISSING, _NOTE),
+    severities=_severities(
+        "error json-no-requests group-split",
+        "note depends-on-group-missing reference-dependency-missing",
     ),
 )
 """SAP Cloud Application Programming Model for Node.js: what the OData adapter of @sap/cds 9.9.3,
