@@ -717,15 +717,15 @@ def test_a_step_shows_the_operation_of_a_change_set_that_is_none() -> None:
 
 
 def test_without_a_location_the_caller_is_asked_for_one_once() -> None:
-    asked: list[tuple[str, int]] = []
+    asked: list[tuple[str, int, str | None]] = []
 
     def locate(step: Step, response: OperationResponse) -> str | None:
-        asked.append((step.url, response.status))
+        asked.append((step.url, response.status, response.id))
         return "A(7)"
 
     rounds = run(start("1: POST A; 2: POST $1/B; 3: GET $1/C", locate=locate))
     assert rounds == ["A", "A(7)/B", "A(7)/C"]
-    assert asked == [("http://host/service/A", 200)]
+    assert asked == [("http://host/service/A", 200, "1")]
 
 
 def test_in_an_etag_field_a_reference_stands_for_the_etag_of_the_response() -> None:
