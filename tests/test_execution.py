@@ -333,6 +333,8 @@ continue_on_error=True | {  }; GET A; {  }
     | A | 400 200 400
     the change set holds no request
     the change set holds no request
+multipart | GET A; {  }; GET B
+    | A | 200 400
 
 # A dialect may run the operations of a change set like any others.
 loose ordered=True continue_on_error=True | g{ 1: POST A; 2: POST B; 3: POST C }; 4: GET D after g 1
