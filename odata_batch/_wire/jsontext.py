@@ -75,6 +75,7 @@ class JsonText:
         self.text = self.data.decode("latin-1")
         self._is_ascii = self.data.isascii()
         self._body = 0  # where the value after the next name of a body begins
+        self._brackets = 0  # how many the item has that has the most
         self._spans: dict[int, dict[str, Span]] = {}
         self.duplicates: dict[int, list[tuple[str, int]]] = {}
         """The names of members that appear once more, and where their values are.
@@ -116,13 +117,14 @@ class JsonText:
     def check_depth(self, items: Sequence[JsonObject] = ()) -> None:
         """Stop if something nests too deep; no other fault is reported before this one.
 
-        What `items` have no brackets for is not looked at again.
+        If `items` are all that `items` has read, their brackets have been counted.
         """
         limit = self._limits.json_depth - self._depth
-        openings = self.data.replace(b"[", b"{")
-        counts = [openings.count(b"{", item.start, item.end) for item in items]
-        outside = openings.count(b"{") - sum(counts)
-        if outside + max(counts, default=0) > limit and jsonvalue.deeper_than(self.data, limit):
+        outside = (
+            (self.data[: items[0].start], self.data[items[-1].end :]) if items else (self.data,)
+        )
+        brackets = sum([octets.count(b"{") + octets.count(b"[") for octets in outside])
+        if brackets + self._brackets > limit and jsonvalue.deeper_than(self.data, limit):
             exceed(self._report, self._limits, "json_depth", self._position)
 
     def raw(self, span: Span) -> bytes:
@@ -179,15 +181,19 @@ class JsonText:
         while True:
             element = self._item(end)
             elements.append(element)
+            after = element.end
+            brackets = text.count("{", end, after) + text.count("[", end, after)
+            if brackets > self._brackets:
+                self._brackets = brackets
             if len(elements) > self._limits.operations:
                 self.check_depth()
                 exceed(self._report, self._limits, "operations", self.origin + end)
-            if text.startswith(",{", element.end):
-                end = element.end + 1
+            if text.startswith(",{", after):
+                end = after + 1
                 continue
-            match = _NEXT_ELEMENT.match(text, element.end)
+            match = _NEXT_ELEMENT.match(text, after)
             if match is None:
-                self.refuse(self.skip_space(element.end), "a comma or ']'")
+                self.refuse(self.skip_space(after), "a comma or ']'")
             end = match.end()
             if match[1] is None:
                 return elements, end
