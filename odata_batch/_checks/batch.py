@@ -37,6 +37,8 @@ from odata_batch._wire import grammar
 _Item = TypeVar("_Item", RequestItem, ResponseItem)
 _Contra = TypeVar("_Contra", contravariant=True)
 _SHOWN_OF_A_CIRCLE = 8
+# As a tuple, which needs not be made for each item.
+_SETS = (ChangeSet, ChangeSetResponse)
 
 
 def path_of(indexes: Sequence[int]) -> str:
@@ -73,7 +75,7 @@ class _Place:
         At the end the place is that of the item again.
         """
         self.item, self.indexes = item, (index,)
-        is_set = isinstance(item, ChangeSet | ChangeSetResponse)
+        is_set = isinstance(item, _SETS)
         self._operations += operations
         self._change_sets += is_set
         limits, report = self._scope.limits, self._scope.report

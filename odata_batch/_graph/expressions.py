@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import repeat
+from itertools import chain, repeat
 from typing import Literal, TypeAlias
 
 from odata_batch._graph.urls import SYSTEM_RESOURCES, reference_in, system_resources
@@ -122,7 +122,7 @@ def may_refer_outside_url(operation: Operation) -> bool:
     names = names_of(operation.headers)
     if "if-match" not in names and "if-none-match" not in names:
         return False
-    return True in ["$" in value for _, value in operation.headers.pairs]
+    return "$" in "".join(chain.from_iterable(operation.headers.pairs))
 
 
 def bindings_in(operation: Operation, dialect: Dialect = ODATA_4_01) -> list[str]:
