@@ -27,6 +27,8 @@ from odata_batch._model.values import (
     RequestItem,
     ResponseItem,
     keep_places,
+    operation_of,
+    response_of,
     with_format,
 )
 from odata_batch._wire import grammar
@@ -127,7 +129,13 @@ class Preparation:
             headers = Headers((*headers.pairs, ("Content-Length", str(len(body)))))
         changed = item
         if id != item.id or headers is not item.headers or body is not item.body:
-            changed = replace(item, id=id, headers=headers, body=body)
+            # What `replace` does, for types that are known, and at a third of its cost
+            more = item.annotations
+            if isinstance(item, Operation):
+                needed = (item.depends_on, item.condition, more)
+                changed = operation_of(item.method, item.url, headers, body, id, *needed)
+            else:
+                changed = response_of(item.status, headers, body, id, item.reason, more)
         if self._json and id is not None and isinstance(item, Operation):
             depends_on = self._dependencies(item, group)
             if depends_on != item.depends_on:

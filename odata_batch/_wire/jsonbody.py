@@ -86,7 +86,11 @@ def read_body(
         return raw, (Rule.JSON_BODY_TYPE, f"{found}, expected a string")
     text, _ = scan_value(raw.decode("utf-8"), 0)
     if content.form == "text":
-        return _read_text(text, content)
+        with suppress(UnicodeEncodeError):
+            if content.codec is not None:
+                return text.encode(content.codec), None
+        message = f"the charset {quote(content.charset)} is unknown, or cannot hold the text"
+        return text.encode("utf-8"), (Rule.TEXT_CHARSET, message)
     octets = decode_base64(text)
     if content.form == "json" and (octets is None or check_body(octets, content, limits)):
         message = f"found {quote(raw)}, not the base64 of a JSON body; it is read as it stands"
@@ -98,14 +102,6 @@ def read_body(
         message = f"found {quote(text)}, with + or /, expected - or _"
         return octets, (Rule.BASE64_ALPHABET, message)
     return octets, None
-
-
-def _read_text(text: str, content: Content) -> tuple[bytes, Problem | None]:
-    with suppress(UnicodeEncodeError):
-        if content.codec is not None:
-            return text.encode(content.codec), None
-    message = f"the charset {quote(content.charset)} is unknown, or cannot hold the text"
-    return text.encode("utf-8"), (Rule.TEXT_CHARSET, message)
 
 
 def write_body(body: bytes, content: Content, dialect: Dialect) -> bytes:

@@ -6,7 +6,7 @@ reading of it is taken. What is written has been checked by `check_message`.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import replace
 from json.encoder import encode_basestring as quoted
 from typing import Any, Final, TypeAlias
@@ -14,7 +14,7 @@ from typing import Any, Final, TypeAlias
 from odata_batch._model import values
 from odata_batch._model.dialect import Dialect
 from odata_batch._model.findings import Diagnostic, Reporter, exceed, quote
-from odata_batch._model.headers import Headers, Pair, headers_of
+from odata_batch._model.headers import Headers, Pair, headers_of, names_of
 from odata_batch._model.limits import Limits
 from odata_batch._model.rules import Rule
 from odata_batch._model.values import Annotations, Operation, OperationResponse
@@ -27,11 +27,7 @@ Message: TypeAlias = Operation | OperationResponse
 _Members: TypeAlias = tuple[tuple[str, Any], ...]
 
 _NOTHING = (Headers(), None)
-_EXPECTED: Final[Mapping[type, str]] = {
-    str: "a string",
-    tuple: "an object",
-    list: "an array of strings",
-}
+_EXPECTED: dict[type, str] = {str: "a string", tuple: "an object", list: "an array of strings"}
 _SHARED = frozenset(("id", "atomicityGroup", "headers", "body"))
 _REQUEST_MEMBERS: Final = _SHARED | {"method", "url", "dependsOn", "if"}
 _RESPONSE_MEMBERS: Final = _SHARED | {"status"}
@@ -288,11 +284,12 @@ def check_message(
     """Report what no object of a JSON batch can carry."""
     if limits.json_depth <= jsonbody.DEPTH:
         exceed(report, limits, "json_depth", item.position)
-    if len(item.headers.get_all("set-cookie")) > 1:
+    if names_of(item.headers).count("set-cookie") > 1:
         message = "JSON cannot carry several Set-Cookie fields"
         report(Diagnostic(Rule.NOT_EXPRESSIBLE, message))
-    members = _REQUEST_MEMBERS if isinstance(item, Operation) else _RESPONSE_MEMBERS
-    check_annotations(item.annotations, members, jsonbody.DEPTH, limits, report)
+    if item.annotations:
+        members = _REQUEST_MEMBERS if isinstance(item, Operation) else _RESPONSE_MEMBERS
+        check_annotations(item.annotations, members, jsonbody.DEPTH, limits, report)
     if isinstance(item, Operation):
         check_text("condition", item.condition, report)
         for name in item.depends_on:
