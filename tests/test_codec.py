@@ -12,7 +12,6 @@ from odata_batch import (
     BatchRequest,
     BatchResponse,
     ChangeSet,
-    ChangeSetResponse,
     DecodeError,
     EncodeError,
     Execution,
@@ -38,7 +37,7 @@ from odata_batch import (
 )
 from odata_batch.dialects import GRAPH, ODATA_2, ODATA_4_0, ODATA_4_01
 
-from .batches import line, places
+from .batches import line, places, response
 from .batches import request as batch_of
 from .helpers import (
     FORMATS,
@@ -128,9 +127,9 @@ def test_an_http_message_around_a_batch_is_unwrapped(format: str, id: str | None
 
 def test_positions_in_a_wrapped_batch_count_from_the_start_of_the_payload() -> None:
     data = WRAPPED["multipart"]
-    (response,) = decode_response(data, "application/http").items
-    assert isinstance(response, OperationResponse)
-    assert response.position == data.index(b"--b\r\n") + 5
+    (single,) = decode_response(data, "application/http").items
+    assert isinstance(single, OperationResponse)
+    assert single.position == data.index(b"--b\r\n") + 5
     broken = data.replace(b"--b\r\n", b"--x\r\n")
     with pytest.raises(DecodeError) as caught:
         decode_response(broken, "application/http")
@@ -302,19 +301,11 @@ def test_a_dialect_changes_severities() -> None:
 # -- encoding --
 
 
-REQUEST = BatchRequest(
-    [
-        Operation.get("People", headers={"Accept": "text/plain"}, id="1"),
-        ChangeSet([Operation.post("People", json={"Name": "Ann"}, id="2")]),
-    ],
+REQUEST = batch_of(
+    "1: GET People [Accept: text/plain]; { 2: POST People [Content-Type: application/json] = {} }",
     continue_on_error=True,
 )
-RESPONSE = BatchResponse(
-    [
-        OperationResponse(200, {"Content-Type": "text/plain"}, b"hello", id="1"),
-        ChangeSetResponse([OperationResponse(201, {"Location": "People(1)"}, id="2")]),
-    ]
-)
+RESPONSE = response("1: 200 [Content-Type: text/plain] = hello; { 2: 201 [Location: People(1)] }")
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ from odata_batch import (
 )
 from odata_batch.strategies import batch_requests, batch_responses
 
-from .batches import Batch
+from .batches import Batch, request
 from .helpers import FORMATS, JSON, MULTIPART, Decoder, Format, fed
 
 
@@ -252,13 +252,12 @@ def test_a_body_survives_multipart_and_json_and_multipart_again(
 
 
 def test_the_standard_library_reads_the_same_parts() -> None:
-    request = BatchRequest(
-        [
-            Operation.get("People", headers={"Accept": "text/plain"}, id="1"),
-            ChangeSet([Operation.post("People", json={"a": 1}), Operation.delete("People(1)")]),
-        ]
+    payload = encode_request(
+        request(
+            "1: GET People [Accept: text/plain]; "
+            "{ POST People [Content-Type: application/json] = {}; DELETE People(1) }"
+        )
     )
-    payload = encode_request(request)
     head = f"Content-Type: {payload.content_type}\r\n\r\n".encode("ascii")
     message = email.message_from_bytes(head + payload.body, policy=HTTP)
     single, change_set = message.iter_parts()
