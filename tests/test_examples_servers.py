@@ -121,10 +121,9 @@ def post(
     format: Format = "multipart",
     *,
     path: str = "/service/$batch",
-    accept: str | None = None,
 ) -> BatchResponse:
     """Send the batch and return what came back."""
-    answer = send(client, encode_request(batch, format=format, accept=accept), path)
+    answer = send(client, encode_request(batch, format=format), path)
     assert answer.status_code == 200, answer.text
     return decode_response(answer.content, answer.headers["content-type"])
 

@@ -45,26 +45,16 @@ OPERATION = Operation(
 RESPONSE = OperationResponse(
     404, {"A": "\xe9"}, b"gone", id="1", reason="Not here", annotations=[("x", b"1")]
 )
+NOTE = [("x", b"{}")]
+GROUP, ANSWERS = ChangeSet([OPERATION]), ChangeSetResponse([RESPONSE])
 VALUES: list[Value] = [
-    Operation.get("People"),
-    OPERATION,
-    ChangeSet([]),
-    ChangeSet([OPERATION, ChangeSet([OPERATION])], id="g1"),
+    *(Operation.get("People"), OPERATION, OperationResponse(200), RESPONSE),
+    *(ChangeSet([]), ChangeSet([OPERATION, GROUP], id="g1")),
+    *(ChangeSetResponse([]), ChangeSetResponse([RESPONSE, ANSWERS], id="g1")),
     BatchRequest([]),
-    BatchRequest(
-        [OPERATION, ChangeSet([OPERATION])], continue_on_error=False, annotations=[("x", b"{}")]
-    ),
-    OperationResponse(200),
-    RESPONSE,
-    ChangeSetResponse([]),
-    ChangeSetResponse([RESPONSE, ChangeSetResponse([RESPONSE])], id="g1"),
+    BatchRequest([OPERATION, GROUP], continue_on_error=False, annotations=NOTE),
     BatchResponse([]),
-    BatchResponse(
-        [RESPONSE, ChangeSetResponse([RESPONSE])],
-        next_link="next",
-        truncated=True,
-        annotations=[("x", b"{}")],
-    ),
+    BatchResponse([RESPONSE, ANSWERS], next_link="next", truncated=True, annotations=NOTE),
     Payload(b"{}", {"Content-Type": "application/json"}),
 ]
 
