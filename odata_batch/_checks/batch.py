@@ -8,7 +8,7 @@ end. All work is linear in the number of operations and dependencies.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Protocol, TypeVar
 
 from odata_batch._checks import messages
@@ -46,12 +46,15 @@ def path_of(indexes: Sequence[int]) -> str:
     return ".".join([f"items[{index}]" for index in indexes])
 
 
+_SETS = (ChangeSet, ChangeSetResponse)
+
+
 def _inside(item: _Item, indexes: tuple[int, ...]) -> Iterator[tuple[tuple[int, ...], _Item]]:
     """Yield all that an item holds, in order, with their indexes."""
-    if isinstance(item, ChangeSet | ChangeSetResponse):
+    if isinstance(item, _SETS):
         for index, inner in enumerate(item.items):
             yield (*indexes, index), inner
-            if isinstance(inner, ChangeSet | ChangeSetResponse):
+            if isinstance(inner, _SETS):
                 yield from _inside(inner, (*indexes, index))
 
 
@@ -69,24 +72,20 @@ class _Place:
         path = path_of(self.indexes)
         self._scope.report(Diagnostic(rule, message, self.item.position, path))
 
-    def walk(self, item: _Item, index: int, operations: int) -> Iterable[_Item]:
-        """Return an item of so many operations, and all that it holds; be there while each is used.
-
-        At the end the place is that of the item again.
-        """
+    def enter(self, item: Item, index: int, operations: int) -> None:
+        """Come to the next item of the batch, which has so many operations."""
         self.item, self.indexes = item, (index,)
-        is_set = isinstance(item, _SETS)
         self._operations += operations
-        self._change_sets += is_set
         limits, report = self._scope.limits, self._scope.report
-        if is_set and operations > limits.change_set_operations:
-            exceed(report, limits, "change_set_operations", item.position)
+        if isinstance(item, _SETS):
+            self._change_sets += 1
+            if operations > limits.change_set_operations:
+                exceed(report, limits, "change_set_operations", item.position)
         if self._operations > limits.operations or self._change_sets > limits.operations:
             exceed(report, limits, "operations", item.position)
-        return self._walk(item, index) if is_set else (item,)
 
-    def _walk(self, item: _Item, index: int) -> Iterator[_Item]:
-        yield item
+    def inside(self, item: _Item, index: int) -> Iterator[_Item]:
+        """Yield what a change set holds, be at each in turn, and return to it at the end."""
         for self.indexes, self.item in _inside(item, (index,)):
             yield self.item
         self.item, self.indexes = item, (index,)
@@ -130,16 +129,21 @@ class RequestRules:
         names = self._names
         source = len(names.operations)
         names.add(item)
-        change_set = len(names.items) - 1 if isinstance(item, ChangeSet) else None
-        if change_set is not None and item.id is not None:
+        self._place.enter(item, index, len(names.operations) - source)
+        if isinstance(item, Operation):
+            self._check_operation(item, source, None)
+            return
+        change_set = len(names.items) - 1
+        if item.id is not None:
             self._groups.add(item.id.lower())
-        for inner in self._place.walk(item, index, len(names.operations) - source):
+        messages.check_change_set(item, self._scope, self._say)
+        for inner in self._place.inside(item, index):
             if isinstance(inner, Operation):
                 self._check_operation(inner, source, change_set)
                 source += 1
             else:
                 messages.check_change_set(inner, self._scope, self._say)
-        if change_set is not None and item.id is not None:
+        if item.id is not None:
             if names.group(item.id) != change_set:
                 self._say(Rule.DUPLICATE_ID, f"the group name {quote(item.id)} is used twice")
             elif names.named(item.id):
@@ -344,15 +348,18 @@ class ResponseRules:
             self._place.indexes, self._place.item = self._accepted
             self._accepted = None
             self._say(Rule.ACCEPTED_NOT_LAST, "the response 202 is followed by others")
-        responses = item.responses() if isinstance(item, ChangeSetResponse) else (item,)
-        change_set = index if isinstance(item, ChangeSetResponse) else None
-        for inner in self._place.walk(item, index, len(responses)):
+        if isinstance(item, OperationResponse):
+            self._place.enter(item, index, 1)
+            self._check_response(item, None)
+            return
+        responses = item.responses()
+        self._place.enter(item, index, len(responses))
+        self._check_change_set(item)
+        for inner in self._place.inside(item, index):
             if isinstance(inner, OperationResponse):
-                self._check_response(inner, change_set)
+                self._check_response(inner, index)
             else:
                 self._check_change_set(inner)
-        if change_set is None:
-            return
         failed = sum([response.status >= 400 for response in responses])
         found = f"{failed} of the {len(responses)} responses"
         if failed and self._scope.format == "multipart":

@@ -93,9 +93,9 @@ class Names:
             self.operations += item.operations()
         else:
             self.operations.append(item)
-        members = range(start, len(self.operations))
-        self.item_of += [len(self.items)] * len(members)
-        self.members.append(members)
+        end = len(self.operations)
+        self.item_of += [len(self.items)] * (end - start)
+        self.members.append(range(start, end))
         self.items.append(item)
 
     # -- names --

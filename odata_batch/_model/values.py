@@ -577,13 +577,16 @@ def _items(values: Iterable[object], kinds: tuple[type, type]) -> tuple[object, 
     return items
 
 
+_CHANGE_SETS = (ChangeSet, ChangeSetResponse)
+
+
 def leaves(items: tuple[Any, ...]) -> Iterator[Any]:
     """Yield the messages in these items, in order."""
     # Without recursion: values may nest deeper than the interpreter's stack.
     stack = [iter(items)]
     while stack:
         for item in stack[-1]:
-            if isinstance(item, ChangeSet | ChangeSetResponse):
+            if isinstance(item, _CHANGE_SETS):
                 stack.append(iter(item.items))
                 break
             yield item
