@@ -107,9 +107,6 @@ class PartSplitter:
         self._lookalike: int | None = None
         self._token = b"\n--" + boundary
         self._line = b"\r\n--" + boundary + b"\r\n"
-        # Both repetitions are bounded, so a line is judged in constant time, however often.
-        self._blanks = min(limits.transport_padding + 1, _MOST_REPETITIONS)
-        self._rest = re.compile(rb"(-{0,3})([ \t]{0,%d})" % self._blanks)
 
     @property
     def closed(self) -> bool:
@@ -118,6 +115,14 @@ class PartSplitter:
 
     def receive_data(self, data: bytes) -> list[Event]:
         """Take the next octets and return the parts that they complete."""
+        if self.line_end is None and len(self._buffer) == 1 and data.endswith(b"\n"):
+            # Nothing has come before, and most often nothing comes after.
+            parts = _split_whole(data, self._boundary, self._room - 1, self._offset + 1)
+            if parts is not None:
+                self.line_end = b"\r\n"
+                self._stage = _Stage.EPILOGUE
+                self._offset += len(data)
+                return parts
         self._buffer += data
         self._events = []
         with suppress(Stop):
@@ -275,6 +280,16 @@ class PartSplitter:
             self._searched = max(self._searched, last) if possible is None else possible.start()
 
     @cached_property
+    def _rest(self) -> re.Pattern[bytes]:
+        """Finds what may follow the boundary in a delimiter line."""
+        # Both repetitions are bounded, so a line is judged in constant time, however often.
+        return re.compile(rb"(-{0,3})([ \t]{0,%d})" % self._blanks)
+
+    @cached_property
+    def _blanks(self) -> int:
+        return min(self._limits.transport_padding + 1, _MOST_REPETITIONS)
+
+    @cached_property
     def _possible(self) -> re.Pattern[bytes]:
         """Finds the next line that is a delimiter, or may become one when more octets come."""
         # One hyphen makes no delimiter, unless another follows.
@@ -381,14 +396,19 @@ def _split_whole(data: bytes, boundary: bytes, most: int, position: int) -> list
     """Return the parts of a body about which nothing is odd, so that there are no findings."""
     token = b"--" + boundary
     line = b"\r\n" + token + b"\r\n"
-    before, *contents = (b"\r\n" + data).split(line, most + 2)
-    last, close, after = contents[-1].partition(b"\r\n" + token + b"--") if contents else (b"",) * 3
+    first = line[2:]
+    if not data.startswith(first):
+        return None
+    contents = data.split(line, most + 1)
+    before, close, after = contents[-1].partition(b"\r\n" + token + b"--")
     # As many tokens as delimiter lines: nothing else looks like one.
-    if before or not close or after not in (b"", b"\r\n"):
+    if not close or after not in (b"", b"\r\n") or data.count(token) != len(contents) + 1:
         return None
-    if data.count(token) != len(contents) + 1:
+    contents[-1] = before
+    if not contents[0].startswith(first):
         return None
-    parts = _parts([*contents[:-1], last], position + len(line) - 2, len(line))
+    contents[0] = contents[0][len(first) :]
+    parts = _parts(contents, position + len(first), len(line))
     parts[-1] = parts[-1]._replace(delimiter_length=len(line) + len(after))
     return [*parts]
 

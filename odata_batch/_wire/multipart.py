@@ -12,15 +12,15 @@ from __future__ import annotations
 import binascii
 import hashlib
 import secrets
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Generic, NamedTuple, TypeVar
+from typing import Final, Generic, NamedTuple, TypeVar
 
 from odata_batch._model import values
 from odata_batch._model.dialect import Format
 from odata_batch._model.findings import Diagnostic, Reporter, Stop, exceed, quote, stop
 from odata_batch._model.headers import Headers, folded, without
-from odata_batch._model.limits import Limits
+from odata_batch._model.limits import DEFAULT_LIMITS, Limits
 from odata_batch._model.rules import Rule, Severity
 from odata_batch._wire import grammar, http, mime, sections
 
@@ -100,6 +100,62 @@ class _Head(NamedTuple):
         return self._replace(media_type=media_type)
 
 
+def _judge_head(section: sections.Section, role_name: str) -> _Head:
+    fields = folded(section.headers)
+    findings = [
+        (Rule.PART_HEADER_IGNORED, f"found the part header {quote(name)}; it is not kept")
+        for name in fields
+        if name not in _PART_FIELDS
+    ]
+    for name, rule in _CODINGS:
+        if name in fields:
+            value = quote(section.headers[name])
+            findings.append((rule, f"the part has {name.title()} {value}"))
+    (coding,) = fields.get("content-transfer-encoding", (None,))[:1]
+    (text,) = fields.get("content-type", (None,))[:1]
+    head = _Head(section, tuple(findings), None, (), None, coding, False)
+    if text is None:
+        return head._replace(assumed="the part has no Content-Type")
+    media_type = sections.parse_media_type(text)
+    if media_type.name == "message/http":
+        return head._replace(assumed=f"found {quote(text)}")
+    multipart = media_type.name.startswith("multipart/")
+    if media_type.broken or not (multipart or media_type.name == "application/http"):
+        message = f"found {quote(text)}, expected application/http or multipart/mixed"
+        return head._replace(type_findings=((Rule.PART_CONTENT_TYPE, message),))
+    problems = media_type.problems
+    kind = None if multipart else media_type.parameter("msgtype")
+    if kind is not None and kind.lower() != role_name:
+        message = f"found msgtype {quote(kind)}, expected {role_name}"
+        problems += ((Rule.MESSAGE_TYPE, message),)
+    is_plain = not (multipart or findings or problems)
+    is_plain = is_plain and coding == "binary" and section.length is None
+    return head._replace(media_type=media_type, type_findings=problems, is_plain=is_plain)
+
+
+def _usual_heads() -> dict[tuple[bytes, bytes, bytes], _Head]:
+    """Return the heads that most batches have, as a decoder knows them."""
+    findings: list[Diagnostic] = []
+    reader = sections.SectionReader(DEFAULT_LIMITS, findings.append)
+    http = b"Content-Type: application/http\r\nContent-Transfer-Encoding: binary"
+    keys = (
+        (http + b"\r\n", b"Content-ID: ", b""),
+        (http, b"", b""),
+        (b"Content-Type: multipart/mixed; ", b"boundary=", b""),
+    )
+    found = {}
+    for key in keys:
+        section = reader.read(
+            b"".join(key) + (b"1" if key[1] else b""), 0, b"\r\n", Rule.PART_HEADER_FOLDED
+        )
+        found[key] = _judge_head(section, "")
+    return found
+
+
+_USUAL_HEADS: Final[Mapping[tuple[bytes, bytes, bytes], _Head]] = _usual_heads()
+_FIELDS_OF_A_USUAL_HEAD: Final = 3
+
+
 class MultipartDecoder(Generic[_Start, _Item]):
     """Decodes a multipart batch that arrives in chunks; each iterator must be used up."""
 
@@ -125,6 +181,8 @@ class MultipartDecoder(Generic[_Start, _Item]):
         self._boundary = boundary
         self._reader = sections.SectionReader(limits, self._report)
         self._heads: dict[tuple[bytes, bytes, bytes], _Head] = {}
+        if limits.fields >= _FIELDS_OF_A_USUAL_HEAD:
+            self._heads.update(_USUAL_HEADS)
         # A head that is no longer exceeds no limit that another with the same fields keeps.
         self._short = min(limits.field_line, limits.header_section)
         self._splitter = mime.PartSplitter(boundary, limits, limits.operations, position=position)
@@ -247,7 +305,7 @@ class MultipartDecoder(Generic[_Start, _Item]):
         if self._is_no_head(section if has_head else None, part, line_end, boundary):
             return None
         read = self._reader.read(section, part.position, line_end, Rule.PART_HEADER_FOLDED)
-        head = self._judge_head(read)
+        head = _judge_head(read, self._role.name)
         if not read.findings and _is_cut(head, before, name, value):
             sections.remember(self._heads, (before, name, after), head)
         return head, read.id, content
@@ -274,38 +332,6 @@ class MultipartDecoder(Generic[_Start, _Item]):
             return False
         self._say(rule, message, part.position)
         return True
-
-    def _judge_head(self, section: sections.Section) -> _Head:
-        fields = folded(section.headers)
-        findings = [
-            (Rule.PART_HEADER_IGNORED, f"found the part header {quote(name)}; it is not kept")
-            for name in fields
-            if name not in _PART_FIELDS
-        ]
-        for name, rule in _CODINGS:
-            if name in fields:
-                value = quote(section.headers[name])
-                findings.append((rule, f"the part has {name.title()} {value}"))
-        (coding,) = fields.get("content-transfer-encoding", (None,))[:1]
-        (text,) = fields.get("content-type", (None,))[:1]
-        head = _Head(section, tuple(findings), None, (), None, coding, False)
-        if text is None:
-            return head._replace(assumed="the part has no Content-Type")
-        media_type = sections.parse_media_type(text)
-        if media_type.name == "message/http":
-            return head._replace(assumed=f"found {quote(text)}")
-        multipart = media_type.name.startswith("multipart/")
-        if media_type.broken or not (multipart or media_type.name == "application/http"):
-            message = f"found {quote(text)}, expected application/http or multipart/mixed"
-            return head._replace(type_findings=((Rule.PART_CONTENT_TYPE, message),))
-        problems = media_type.problems
-        kind = None if multipart else media_type.parameter("msgtype")
-        if kind is not None and kind.lower() != self._role.name:
-            message = f"found msgtype {quote(kind)}, expected {self._role.name}"
-            problems += ((Rule.MESSAGE_TYPE, message),)
-        is_plain = not (multipart or findings or problems)
-        is_plain = is_plain and coding == "binary" and section.length is None
-        return head._replace(media_type=media_type, type_findings=problems, is_plain=is_plain)
 
     def _check_length(self, length: str, content: bytes, part: mime.Part) -> None:
         rule = http.judge_length(length, content, part.delimiter_length)
