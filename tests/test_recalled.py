@@ -2,9 +2,18 @@
 
 import pytest
 
-from odata_batch import Limits
+from odata_batch import Limits, RequestDecoder
 
-from .helpers import CRLF, PART_HEAD, batch, checked_request, checked_response, member, part
+from .helpers import (
+    CRLF,
+    MULTIPART,
+    PART_HEAD,
+    batch,
+    checked_request,
+    checked_response,
+    member,
+    part,
+)
 
 DELETE = b"DELETE x HTTP/1.1\r\n\r\n"
 
@@ -70,3 +79,41 @@ def test_sections_that_are_recalled_count(most: int) -> None:
     assert report.value is not None
     read = sum(sum(sizes[: 2 * count]) <= most for count in (1, 2, 3))
     assert len(report.value.items) == read
+
+
+@pytest.mark.parametrize("fields", [1, 2, 3])
+def test_usual_heads_keep_the_limit_of_fields(fields: int) -> None:
+    data = batch(part(DELETE, head=PART_HEAD + b"Content-ID: 1\r\n"))
+    report = checked_request(data, limits=Limits(fields=fields))
+    found = [each.rule.slug for each in report.diagnostics]
+    assert found == ([] if fields == 3 else ["limit-exceeded"])
+
+
+@pytest.mark.parametrize(
+    ("rest", "slugs"),
+    [
+        (b"", []),
+        (b" \r\n", []),
+        (b"x", ["epilogue"]),
+        (b"--b\r\n", ["epilogue-delimiter"]),
+        (b"\r\n--b--", ["epilogue-delimiter"]),
+    ],
+)
+def test_what_follows_a_body_that_came_at_once_is_an_epilogue(
+    rest: bytes, slugs: list[str]
+) -> None:
+    body = batch(part(DELETE), part(DELETE))
+    decoder = RequestDecoder(MULTIPART)
+    assert len(decoder.receive_data(body)) == 2
+    assert decoder.receive_data(rest) + decoder.receive_eof() == []
+    assert [each.rule.slug for each in decoder.diagnostics] == slugs
+    assert {each.position for each in decoder.diagnostics} <= {len(body), len(body) + 2}
+
+
+@pytest.mark.parametrize(
+    "data", [b"--b\r\n--b\r\n%s", b"--b\r\n--b--\r\n", b"--b\r\n\r\n--b\r\n%s"]
+)
+def test_delimiters_that_share_a_line_end_leave_an_empty_part(data: bytes) -> None:
+    data = data.replace(b"%s", batch(part(DELETE)).removeprefix(b"--b\r\n"))
+    report = checked_request(data)
+    assert "items[0]" in {each.path for each in report.diagnostics}
