@@ -232,9 +232,8 @@ def encode_request(
     >>> encode_request(BatchRequest([Operation.get("People", id="1")]), format="json").body
     b'{"requests":[{"id":"1","method":"GET","url":"People"}]}'
     """
-    return Codec(dialect, format=format, limits=limits).encode_request(
-        batch, boundary=boundary, accept=accept
-    )
+    codec = Codec(dialect, format=format, limits=limits)
+    return codec.encode_request(batch, boundary=boundary, accept=accept)
 
 
 def encode_response(
@@ -277,9 +276,8 @@ def decode_request(
     >>> decode_request(text, "application/json").items[0].url
     'People'
     """
-    return Codec(dialect, limits=limits, strict=strict).decode_request(
-        body, content_type, headers=headers, report=report
-    )
+    codec = Codec(dialect, limits=limits, strict=strict)
+    return codec.decode_request(body, content_type, headers=headers, report=report)
 
 
 def decode_response(
@@ -302,9 +300,8 @@ def decode_response(
     >>> decode_response(text, "application/json").items[0].status
     204
     """
-    return Codec(dialect, limits=limits, strict=strict).decode_response(
-        body, content_type, headers=headers, report=report
-    )
+    codec = Codec(dialect, limits=limits, strict=strict)
+    return codec.decode_response(body, content_type, headers=headers, report=report)
 
 
 def check_request(

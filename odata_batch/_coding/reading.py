@@ -8,6 +8,7 @@ may come so (OData Protocol, 11.6). Its head says which decoder reads its body.
 """
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -41,7 +42,7 @@ _NO_FIELDS = Headers()
 _PLAIN = re.compile(r"multipart/mixed; ?boundary=([0-9A-Za-z'+_\-.]+)")
 
 
-class _Decoder(Generic[_Item, _Batch]):
+class _Decoder(ABC, Generic[_Item, _Batch]):
     """One payload that is being decoded."""
 
     _role: Role[_Item]
@@ -54,6 +55,19 @@ class _Decoder(Generic[_Item, _Batch]):
     _ended = False
     _received = 0
     _searched = 0
+
+    def __init__(
+        self,
+        content_type: str,
+        *,
+        headers: values.HeadersLike = (),
+        dialect: Dialect = ODATA_4_01,
+        limits: Limits = DEFAULT_LIMITS,
+        strict: bool = False,
+        report: Reporter | None = None,
+    ) -> None:
+        settings = Settings(dialect, limits=limits, strict=strict)
+        self._begin(settings, content_type, headers, _raising(settings, report))
 
     def _begin(
         self,
@@ -167,9 +181,9 @@ class _Decoder(Generic[_Item, _Batch]):
             self._rules.check(item, index)
             self._items.append(item)
 
+    @abstractmethod
     def _value(self) -> _Batch:
         """Return the batch as far as it has been read."""
-        raise NotImplementedError
 
     @property
     def _scope(self) -> Scope:
@@ -270,19 +284,6 @@ class RequestDecoder(_Decoder[values.RequestItem, values.BatchRequest]):
 
     _role = REQUEST
 
-    def __init__(
-        self,
-        content_type: str,
-        *,
-        headers: values.HeadersLike = (),
-        dialect: Dialect = ODATA_4_01,
-        limits: Limits = DEFAULT_LIMITS,
-        strict: bool = False,
-        report: Reporter | None = None,
-    ) -> None:
-        settings = Settings(dialect, limits=limits, strict=strict)
-        self._begin(settings, content_type, headers, _raising(settings, report))
-
     def _value(self) -> values.BatchRequest:
         annotations = () if self._engine is None else self._engine.annotations
         batch = values.BatchRequest(
@@ -309,19 +310,6 @@ class ResponseDecoder(_Decoder[values.ResponseItem, values.BatchResponse]):
     """
 
     _role = RESPONSE
-
-    def __init__(
-        self,
-        content_type: str,
-        *,
-        headers: values.HeadersLike = (),
-        dialect: Dialect = ODATA_4_01,
-        limits: Limits = DEFAULT_LIMITS,
-        strict: bool = False,
-        report: Reporter | None = None,
-    ) -> None:
-        settings = Settings(dialect, limits=limits, strict=strict)
-        self._begin(settings, content_type, headers, _raising(settings, report))
 
     def _value(self) -> values.BatchResponse:
         engine = self._engine
