@@ -145,6 +145,12 @@ def test_a_dialect_is_made_by_keyword_and_begins_as_the_default() -> None:
     assert Dialect(name="OData 4.01") == ODATA_4_01
 
 
+def test_the_repr_of_a_dialect_says_what_is_not_the_default() -> None:
+    own = Dialect(name="mine", operations=7, methods=frozenset(("GET",)))
+    assert repr(own) == "Dialect(name='mine', methods=frozenset({'GET'}), operations=7)"
+    assert eval(repr(own), {"Dialect": Dialect}) == own
+
+
 def test_every_field_can_be_overridden() -> None:
     graph = {field: getattr(GRAPH, field) for field in FIELDS}
     ours = {field: getattr(ODATA_4_01, field) for field in FIELDS}

@@ -43,8 +43,7 @@ _Row = tuple[str, Severity, str, str, str, bool]
 def _row(text: str, severity: Severity, fatal: bool = False) -> _Row:
     """Return the row that the text of a rule says: slug, sentence, citation, remedy."""
     found = _ROW.fullmatch(text)
-    if found is None:
-        raise ValueError(f"not a rule: {text!r}")
+    assert found is not None, text
     sentence, citation, remedy = (" ".join(part.split()) for part in found.groups()[1:])
     return found[1], severity, sentence, citation, remedy, fatal
 
