@@ -2,7 +2,7 @@
 
 `make mutants MODULE=_wire/http` makes what this needs: mutmut, whose operators say what a change
 may be, and a survey of the tests: which of them runs which line, and for how long. The tests of a
-changed line run in a copy of the tree, the shortest first, until one fails or hangs.
+changed line run in a copy of the tree, until one fails or hangs.
 
 Collecting the tests takes longer than most of them, so a process collects all of a module once and
 forks for each change, where the functions get the changed code. What runs at import, outside of
@@ -23,6 +23,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -48,7 +49,7 @@ MEMORY = 2 * 1024**3
 NOT_IN_PLACE = 3
 """How a process ends that cannot give the functions of a module their changed code."""
 HANGS = 10
-"""A test hangs when it takes so many times as long as it did, and so many seconds."""
+"""A test hangs when it takes so many times as long as it did, and three seconds."""
 
 
 # -- the tests -------------------------------------------------------------------------------------
@@ -79,7 +80,7 @@ def survey() -> int:
 
 
 class Runs:
-    """Which tests run the lines of a module; the shortest first."""
+    """Which tests run the lines of a module."""
 
     def __init__(self, path: Path) -> None:
         data = CoverageData(str(COVERAGE))
@@ -90,7 +91,13 @@ class Runs:
     def of(self, lines: Iterable[int]) -> dict[str, float]:
         contexts = {name for line in lines for name in self.by_line.get(line, ())}
         tests = {name.rpartition("|")[0] for name in contexts} - {""}
-        return {name: self.times[name] for name in sorted(tests, key=self.times.__getitem__)}
+        # The shortest come first, but not a thousand rows of one table before all others.
+        rows: Counter[str] = Counter()
+        places = {}
+        for name in sorted(tests, key=lambda name: (self.times[name], name)):
+            rows[name.partition("[")[0]] += 1
+            places[name] = rows[name.partition("[")[0]] * (0.001 + self.times[name])
+        return {name: self.times[name] for name in sorted(tests, key=places.__getitem__)}
 
 
 # -- the changes -----------------------------------------------------------------------------------
@@ -114,6 +121,8 @@ def places(
     if isinstance(node, libcst.Annotation | libcst.Import | libcst.ImportFrom):
         return
     if isinstance(node, libcst.AnnAssign) and "TypeAlias" in str(node.annotation.annotation):
+        return
+    if isinstance(node, libcst.Assign) and "value='TypeVar'" in str(node.value):
         return
     yield node, lines
     body = node.body if isinstance(node, libcst.FunctionDef) else None
@@ -233,7 +242,7 @@ class Selection:
                 for item, following in zip(chosen, [*chosen[1:], None], strict=True):
                     running.write_text(item.nodeid, "utf-8")
                     # In time of its own, because a busy machine makes nothing hang.
-                    signal.setitimer(signal.ITIMER_PROF, HANGS * (1 + times[item.nodeid]))
+                    signal.setitimer(signal.ITIMER_PROF, 3 + HANGS * times[item.nodeid])
                     item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
                 os._exit(0)
             _, status = os.waitpid(child, 0)
