@@ -133,6 +133,12 @@ json | 1: GET a after 9; 2: GET b after 3; 3: GET c after 2
     depends-on-unknown 0: '1' depends on '9', which no request has as its id
     depends-on-forward 1: '2' depends on '3', which comes later in the batch
     depends-on-cycle 1: '2' depends on '3', which depends on '2'
+# Nor does a circle lead out of itself, or from a request to that request.
+json | 1: GET a after 3 1 2; 2: GET b after 1; 3: GET c
+    depends-on-self 0: '1' depends on itself
+    depends-on-forward 0: '1' depends on '3', which comes later in the batch
+    depends-on-forward 0: '1' depends on '2', which comes later in the batch
+    depends-on-cycle 0: '1' depends on '2', which depends on '1'
 # A chain is no circle.
 json | 1: GET a after 2; 2: GET a after 3; 3: GET a; 4: GET a after 1 2
     depends-on-forward 0: '1' depends on '2', which comes later in the batch

@@ -164,14 +164,12 @@ class RequestRules:
                 self._say(rule, f"{use}, which comes later in the batch")
         # Where everything refers backward there is no circle, so few batches come here.
         for cycle in names.cycles() if self._pending else ():
-            if len(cycle) > 1:
-                item = names.item_of[cycle[0]]
-                walk = ((item,), names.items[item]), *_inside(names.items[item], (item,))
-                places = [place for place in walk if isinstance(place[1], Operation)]
-                place = places[cycle[0] - names.members[item].start]
-                self._place.indexes, self._place.item = place
-                operations = [names.operations[node] for node in cycle]
-                self._say(Rule.DEPENDS_ON_CYCLE, _circle(operations))
+            item = names.item_of[cycle[0]]
+            walk = ((item,), names.items[item]), *_inside(names.items[item], (item,))
+            places = [place for place in walk if isinstance(place[1], Operation)]
+            self._place.indexes, self._place.item = places[cycle[0] - names.members[item].start]
+            operations = [names.operations[node] for node in cycle]
+            self._say(Rule.DEPENDS_ON_CYCLE, _circle(operations))
 
     def _comes_before(self, target: int, source: int) -> bool:
         """Tell whether the payload says so; a group that is split is collected at its first member.

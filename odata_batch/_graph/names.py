@@ -183,7 +183,7 @@ class Names:
         return None if group is None else len(self.operations) + group
 
     def bindings(self) -> Iterator[Edge]:
-        """Yield an edge for each other operation that a member such as `Customer@odata.bind` names.
+        """Yield an edge for each name that a member such as `Customer@odata.bind` refers to.
 
         Strings elsewhere in a body may be prices, and some services resolve no references at all.
 
@@ -197,8 +197,7 @@ class Names:
         for source, operation in enumerate(self.operations):
             for name in dict.fromkeys(expressions.bindings_in(operation, self.dialect)):
                 target = self.find(name, self.item_of[source])
-                if target is not None and target != source:
-                    yield Edge(source=source, name=name, place="body", target=target)
+                yield Edge(source=source, name=name, place="body", target=target)
 
     def order(self, edges: Iterable[Edge] | None = None) -> tuple[int, ...]:
         """Return the operations so that each comes after what it depends on; it may not exist.
@@ -228,26 +227,27 @@ class Names:
 
         Each operation depends on the next one and the last on the first, or on the change set that
         holds it, or on another operation of that change set, because change sets are executed as
-        one. An operation that depends on itself or on its own change set is a circle of one. Where
-        circles have operations or change sets in common, one of them is returned. Each begins with
-        the first of its operations, and so do they as a whole.
+        one. What depends on itself or on its own change set makes no circle. Where circles have
+        operations or change sets in common, one of them is returned. Each begins with the first of
+        its operations, and so do they as a whole.
 
         >>> Names([Operation.get("$2/A", id="1"), Operation.get("$1/B", id="2")]).cycles()
         ((0, 1),)
         """
         inner, outer = self._targets(self.edges)
-        found = [_circle(component, inner) for component in _components(inner)]
+        found = [_circle(each, inner) for each in _components(inner) if len(each) > 1]
         for component in _components(outer):
-            circle = _circle(component, outer)
-            ends = pairwise((*circle, *circle[:1]))
-            found.append(tuple(outer[item][other] for item, other in ends))
-        return tuple(sorted(circle for circle in found if circle))
+            if len(component) > 1:
+                circle = _circle(component, outer)
+                ends = pairwise((*circle, *circle[:1]))
+                found.append(tuple(outer[item][other] for item, other in ends))
+        return tuple(sorted(found))
 
     def _targets(self, edges: Iterable[Edge]) -> tuple[list[list[int]], list[dict[int, int]]]:
         """Return what each operation depends on within its item, and each item outside of it.
 
-        On its own change set, an operation depends as it does on itself. With what an item depends
-        on goes the operation that first does.
+        That it depends on its own change set is left out. With what an item depends on goes the
+        operation that first does.
         """
         inner: list[list[int]] = [[] for _ in self.operations]
         outer: list[dict[int, int]] = [{} for _ in self.items]
@@ -257,8 +257,8 @@ class Names:
             item, other = self.item_of[edge.source], self.item(edge.target)
             if item != other:
                 outer[item].setdefault(other, edge.source)
-            else:
-                inner[edge.source].append(edge.target if edge.target < len(inner) else edge.source)
+            elif edge.target < len(inner):
+                inner[edge.source].append(edge.target)
         return inner, outer
 
 
@@ -302,10 +302,8 @@ def _components(targets: Sequence[Collection[int]]) -> Iterator[list[int]]:
 
 
 def _circle(component: list[int], targets: Sequence[Collection[int]]) -> tuple[int, ...]:
-    """Return a circle within a component, from its least node on; empty if there is none."""
+    """Return a circle within a component of several nodes, from its least node on."""
     node = min(component)
-    if len(component) == 1:
-        return (node,) if node in targets[node] else ()
     # From each of its nodes something leads to another one, so that the walk comes round.
     within = set(component)
     places: dict[int, int] = {}
