@@ -46,9 +46,6 @@ def path_of(indexes: Sequence[int]) -> str:
     return ".".join([f"items[{index}]" for index in indexes])
 
 
-_SETS = (ChangeSet, ChangeSetResponse)
-
-
 def _inside(item: _Item, indexes: tuple[int, ...]) -> Iterator[tuple[tuple[int, ...], _Item]]:
     """Yield all that an item holds, in order, with their indexes."""
     if isinstance(item, _SETS):

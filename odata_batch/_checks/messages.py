@@ -7,10 +7,10 @@ of these are left out, and when.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from itertools import chain
 from operator import itemgetter
-from typing import Any, Generic, TypeAlias, TypeVar
+from typing import Any, Final, Generic, TypeAlias, TypeVar
 
 from odata_batch._checks import urls
 from odata_batch._checks.scope import Say, Scope
@@ -352,7 +352,7 @@ _EACH: frozenset[_Check[Any]] = frozenset(
         *(check_header_syntax, check_repeated_headers),
     )
 )
-_OF_ONE_FIELD: dict[_Check[Any], str] = {
+_OF_ONE_FIELD: Final[Mapping[_Check[Any], str]] = {
     urls.check_host: "host",
     check_content_length: "content-length",
     check_content_id_header: "content-id",

@@ -7,7 +7,6 @@ takes their responses; whoever runs them decides how, and may be a server, a moc
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from http import HTTPStatus
 from typing import ClassVar, TypeAlias
 
 from odata_batch._checks import batch as rules
@@ -38,6 +37,7 @@ from odata_batch._model.values import (
 from odata_batch._server.inheritance import DROPPED_HEADERS, ETAG_FIELDS, Inheritance
 from odata_batch._server.schedule import Plan, Unit
 from odata_batch._wire import grammar
+from odata_batch._wire.http import REASONS
 from odata_batch.dialects import ODATA_4_01
 
 
@@ -596,7 +596,7 @@ def _mirrored(source: ChangeSet, responses: Iterator[OperationResponse]) -> Chan
 
 def _error(status: int, message: str) -> OperationResponse:
     """Return an error response of our own (OData JSON, 21.1)."""
-    code = HTTPStatus(status).phrase.replace(" ", "")
+    code = REASONS[status].replace(" ", "")
     error = {"error": {"code": code, "message": message}}
     body = json.dumps(error, separators=(",", ":")).encode("ascii")
     return OperationResponse(status, {"Content-Type": "application/json"}, body)

@@ -6,7 +6,7 @@ reading of it is taken. What is written has been checked by `check_message`.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from json.encoder import encode_basestring as quoted
 from typing import Any, Final, TypeAlias
@@ -27,12 +27,16 @@ Message: TypeAlias = Operation | OperationResponse
 _Members: TypeAlias = tuple[tuple[str, Any], ...]
 
 _NOTHING = (Headers(), None)
-_EXPECTED: dict[type, str] = {str: "a string", tuple: "an object", list: "an array of strings"}
+_EXPECTED: Final[Mapping[type, str]] = {
+    str: "a string",
+    tuple: "an object",
+    list: "an array of strings",
+}
 _SHARED = frozenset(("id", "atomicityGroup", "headers", "body"))
 _REQUEST_MEMBERS: Final = _SHARED | {"method", "url", "dependsOn", "if"}
 _RESPONSE_MEMBERS: Final = _SHARED | {"status"}
 
-_STATUSES: Final = {str(status).encode(): status for status in range(100, 600)}
+_STATUSES: Final[Mapping[bytes, int]] = {str(status).encode(): status for status in range(100, 600)}
 
 
 # -- reading -------------------------------------------------------------------------------------
