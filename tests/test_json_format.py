@@ -271,3 +271,25 @@ def test_a_message_as_long_as_the_limit_is_read() -> None:
     with pytest.raises(LimitExceeded) as caught:
         decode_request(data, JSON, limits=Limits(message=len(data) - 1))
     assert caught.value.limit == "message"
+
+
+@pytest.mark.parametrize(
+    ("value", "limits", "found"),
+    [
+        ("1 ", {}, ["header-blanks"]),
+        (" 1", {}, ["header-blanks"]),
+        ("1 2", {}, []),
+        ("\\u0001", {}, ["control-character"]),
+        ("\\u20ac", {}, ["header-characters"]),
+        ("12345", {"field_line": 7}, ["limit-exceeded"]),
+        ("12345", {"header_section": 7}, ["limit-exceeded"]),
+    ],
+)
+def test_every_header_value_is_looked_at(
+    value: str, limits: dict[str, int], found: list[str]
+) -> None:
+    data = requests('{GET,"headers":{"a":"1"}}', '{GET,"headers":{"a":"VALUE"}}')
+    data = data.replace(b'"1"', b'"2"', 1).replace(b"VALUE", value.encode())
+    report = check_request(data, JSON, limits=Limits(**limits))
+    assert [each.rule.slug for each in report.diagnostics] == found
+    assert {each.path for each in report.diagnostics} <= {"items[1]"}

@@ -193,11 +193,9 @@ def check_header_values(item: Operation | OperationResponse, scope: Scope, say: 
     text = f"{'|'.join(chain.from_iterable(pairs))}|"
     # A longest line is no longer than all.
     octets = len(text) + 2 * len(pairs)
-    if octets > limits.field_line or octets > limits.header_section or len(pairs) > limits.fields:
-        check_header_syntax(item, scope, say)
-    elif not text.isascii() or not text.isprintable():
-        check_header_syntax(item, scope, say)
-    elif " " in text and ("| " in text or " |" in text):
+    is_large = octets > min(limits.field_line, limits.header_section) or len(pairs) > limits.fields
+    has_blanks = " " in text and ("| " in text or " |" in text)
+    if is_large or has_blanks or not text.isascii() or not text.isprintable():
         check_header_syntax(item, scope, say)
 
 

@@ -62,8 +62,6 @@ def deeper_than(data: bytes, limit: int) -> bool:
 
     Brackets in strings do not count, nor does what follows a string without an end.
     """
-    if data.count(b"{") + data.count(b"[") <= limit:
-        return False
     if b"\\" in data:
         data = _ESCAPE.sub(b"", data)
     steps = data.translate(_STEPS, _NO_STEP)

@@ -253,7 +253,7 @@ def read_request(reader: Reader, source: JsonObject) -> Operation | None:
     method = reader.member(source, "method", Rule.JSON_MISSING_MEMBER)
     url = reader.member(source, "url", Rule.JSON_MISSING_MEMBER)
     depends_on = reader.depends_on(source) if "dependsOn" in source else ()
-    condition = reader.member(source, "if") if "if" in source else None
+    condition = reader.member(source, "if")
     if method is None or url is None:
         return None
     if len(url) > reader.limits.url:
