@@ -333,6 +333,8 @@ def test_what_is_written_as_deep_as_the_limit_is_read_again() -> None:
     item = replace(post(nested), annotations=(("@a", nested),))
     batch = BatchRequest([item], annotations=[("@b", b"[" * 99 + b"]" * 99)])
     assert decode_request(encode_request(batch, format="json").body, JSON) == batch
+    in_a_string = BatchRequest([post(rb'["\"' + b"[" * 200 + b'"]')])
+    assert decode_request(encode_request(in_a_string, format="json").body, JSON) == in_a_string
     message = "limit-exceeded 0: limit json_depth is 3, and the message exceeds it"
     assert refused(BatchRequest([get()]), "json", limits=Limits(json_depth=3)) == [message]
 

@@ -357,6 +357,8 @@ def test_lines_and_sections_may_be_as_long_as_their_limits() -> None:
     text = "GET a [a: b] [c: d]"
     encode_request(request(text), limits=Limits(url=1, fields=2, field_line=4, header_section=10))
     assert places(refused(text, limits=Limits(header_section=9))) == ["limit-exceeded"]
+    like_a_sound_one = refused("GET a [a: b]; GET a [a: bc]", limits=Limits(field_line=4))
+    assert places(like_a_sound_one) == ["limit-exceeded"]
 
 
 def test_repeated_headers_are_bounded_as_json_joins_them() -> None:
