@@ -23,7 +23,7 @@ from odata_batch._model.limits import DEFAULT_LIMITS, Limits
 from odata_batch._model.public import public
 from odata_batch._model.rules import Rule, Severity
 from odata_batch._wire import json as jsonbatch
-from odata_batch._wire import multipart
+from odata_batch._wire.multipartwriting import MultipartEncoder
 from odata_batch.dialects import ODATA_4_01
 
 _Item = TypeVar("_Item", values.RequestItem, values.ResponseItem)
@@ -34,9 +34,9 @@ class _Encoder(Generic[_Item]):
     """One batch that is being encoded; what must not be written is collected and raised at once."""
 
     _role: Role[_Item]
-    _engine: multipart.MultipartEncoder | jsonbatch.JsonEncoder
+    _engine: MultipartEncoder | jsonbatch.JsonEncoder
     _rules: Rules[_Item]
-    _checker: multipart.Checker | jsonbatch.Checker
+    _checker: MultipartEncoder | jsonbatch.Checker
 
     def _begin(
         self,
@@ -67,10 +67,8 @@ class _Encoder(Generic[_Item]):
             self._checker = jsonbatch.Checker(limits, self._report)
             self._engine = jsonbatch.JsonEncoder(self._role.name, dialect)
         else:
-            if boundary is not None:
-                multipart.check_boundary(boundary, limits, self._report)
-            self._checker = multipart.Checker(self._report)
-            self._engine = multipart.MultipartEncoder(self._role.name, boundary, self._report)
+            self._engine = MultipartEncoder(self._role.name, boundary, limits, self._report)
+            self._checker = self._engine
         version = dialect.json_version if format == "json" else dialect.multipart_version
         fields = [(dialect.version_header, version)]
         if isinstance(batch, values.BatchRequest):

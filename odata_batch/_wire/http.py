@@ -12,10 +12,9 @@ from collections.abc import Callable, Mapping
 from typing import Final, TypeAlias, TypeVar
 
 from odata_batch._model.findings import Diagnostic, exceed, quote
-from odata_batch._model.headers import Headers
 from odata_batch._model.rules import Rule
 from odata_batch._wire import grammar
-from odata_batch._wire.sections import Section, SectionReader, serialize_fields
+from odata_batch._wire.sections import Section, SectionReader
 
 # Methods that are read as upper case. RFC 9110, 9.3 and RFC 5789; MERGE is OData's own
 KNOWN_METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "MERGE", "DELETE", "OPTIONS"))
@@ -56,19 +55,6 @@ _Start = TypeVar("_Start")
 Message: TypeAlias = tuple[_Start, Section, bytes, int]
 """What the start line says, method and URL or status and reason phrase; then the header section,
 the body, and the offset of the body."""
-
-
-def serialize_request(method: str, url: str, headers: Headers, body: bytes) -> bytes:
-    """Return the request as octets; the caller has checked every string."""
-    head = f"{method} {url} HTTP/1.1\r\n{serialize_fields(headers)}\r\n"
-    return head.encode("latin-1") + body
-
-
-def serialize_response(status: int, reason: str | None, headers: Headers, body: bytes) -> bytes:
-    """Return the response as octets; a `reason` of `None` becomes the usual phrase."""
-    phrase = REASONS.get(status, "") if reason is None else reason
-    head = f"HTTP/1.1 {status} {phrase}\r\n{serialize_fields(headers)}\r\n"
-    return head.encode("latin-1") + body
 
 
 _USUAL_STATUS_LINES: Final[Mapping[bytes, tuple[int, str]]] = {

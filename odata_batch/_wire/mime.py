@@ -1,4 +1,4 @@
-"""RFC 2046, 5.1: split a multipart body into its parts, join parts into a body.
+"""RFC 2046, 5.1: split a multipart body into its parts.
 
 A delimiter is a whole line: a line end, two hyphens, the boundary, blanks, a line end. The search
 looks for the last octet of a line end, the hyphens and the boundary, and judges the rest of the
@@ -11,7 +11,7 @@ at whole delimiter lines in one go, once counting has shown that.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import suppress
 from enum import Enum
 from functools import cached_property, partial
@@ -423,23 +423,3 @@ def _parts(contents: list[bytes], position: int, length: int) -> list[Part]:
 
 def _name(line_end: bytes | None) -> str:
     return "LF" if line_end == b"\n" else "CRLF"
-
-
-def delimiter(boundary: bytes) -> bytes:
-    """Return the line that stands in front of every part."""
-    return b"--" + boundary + b"\r\n"
-
-
-def close_delimiter(boundary: bytes) -> bytes:
-    """Return the line behind the last part, with a CRLF that some parsers want."""
-    return b"--" + boundary + b"--\r\n"
-
-
-def join_parts(parts: Iterable[bytes], boundary: bytes) -> bytes:
-    """Return the body whose parts these are; each is a header section, an empty line, a body."""
-    first = delimiter(boundary)
-    chunks: list[bytes] = []
-    for part in parts:
-        chunks += (first, part, b"\r\n")
-    chunks.append(close_delimiter(boundary))
-    return b"".join(chunks)

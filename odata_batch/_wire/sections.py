@@ -267,11 +267,6 @@ def unfold(lines: list[bytes]) -> list[bytes]:
     return [b" ".join(group) for group in groups]
 
 
-def serialize_fields(headers: Headers) -> str:
-    """Return the field lines of `headers`, each with its CRLF; the caller has checked them."""
-    return "".join([f"{name}: {value}\r\n" for name, value in headers.pairs])
-
-
 # -- media types ---------------------------------------------------------------------------------
 
 
