@@ -70,6 +70,7 @@ PLAIN_REQUEST_LINE = re.compile(rb"([A-Z]+) ([!-~]+) HTTP/1\.1")
 
 # Content-Length = 1*DIGIT, no longer than 19 digits                RFC 9110, 8.6
 CONTENT_LENGTH = re.compile(r"[0-9]{1,19}")
+DIGITS = re.compile(r"[0-9]+")
 
 # OData-Version = 1*DIGIT "." 1*DIGIT                               OData ABNF, 8
 VERSION = re.compile(r"[0-9]+\.[0-9]+")

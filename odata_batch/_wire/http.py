@@ -7,7 +7,6 @@ which an HTTP server would refuse.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from typing import Final, TypeAlias, TypeVar
 
@@ -21,33 +20,21 @@ KNOWN_METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "MERGE", "DELE
 
 # The reason phrases of RFC 9110, 15 that a batch is likely to hold
 REASONS: Final[Mapping[int, str]] = {
-    200: "OK",
-    201: "Created",
-    202: "Accepted",
-    204: "No Content",
-    302: "Found",
-    304: "Not Modified",
-    400: "Bad Request",
-    401: "Unauthorized",
-    403: "Forbidden",
-    404: "Not Found",
-    405: "Method Not Allowed",
-    406: "Not Acceptable",
-    409: "Conflict",
-    410: "Gone",
-    412: "Precondition Failed",
-    413: "Content Too Large",
-    415: "Unsupported Media Type",
-    424: "Failed Dependency",
-    428: "Precondition Required",
-    429: "Too Many Requests",
-    500: "Internal Server Error",
-    501: "Not Implemented",
-    502: "Bad Gateway",
-    503: "Service Unavailable",
-    504: "Gateway Timeout",
+    int(line[:3]): line[4:]
+    for line in (
+        *("200 OK", "201 Created", "202 Accepted", "204 No Content", "302 Found"),
+        *("304 Not Modified", "400 Bad Request", "401 Unauthorized", "403 Forbidden"),
+        *("404 Not Found", "405 Method Not Allowed", "406 Not Acceptable", "409 Conflict"),
+        *("410 Gone", "412 Precondition Failed", "413 Content Too Large"),
+        *("415 Unsupported Media Type", "424 Failed Dependency", "428 Precondition Required"),
+        *("429 Too Many Requests", "500 Internal Server Error", "501 Not Implemented"),
+        *("502 Bad Gateway", "503 Service Unavailable", "504 Gateway Timeout"),
+    )
 }
-
+_USUAL_STATUS_LINES: Final[Mapping[bytes, tuple[int, str]]] = {
+    f"HTTP/1.1 {status} {reason}".encode("ascii"): (status, reason)
+    for status, reason in REASONS.items()
+}
 
 _Start = TypeVar("_Start")
 
@@ -55,12 +42,6 @@ _Start = TypeVar("_Start")
 Message: TypeAlias = tuple[_Start, Section, bytes, int]
 """What the start line says, method and URL or status and reason phrase; then the header section,
 the body, and the offset of the body."""
-
-
-_USUAL_STATUS_LINES: Final[Mapping[bytes, tuple[int, str]]] = {
-    f"HTTP/1.1 {status} {reason}".encode("ascii"): (status, reason)
-    for status, reason in REASONS.items()
-}
 
 
 # -- a message and its parts ---------------------------------------------------------------------
@@ -154,7 +135,9 @@ def parse_request_line(line: bytes, position: int, reader: SectionReader) -> tup
     if not _is_line_of(line, b"request", position, reader):
         return None
     method, _, rest = line.partition(b" ")
-    target, version = _split_version(rest)
+    target, _, version = rest.rstrip(b" ").rpartition(b" ")
+    if version[:5].upper() != b"HTTP/":
+        target, version = rest, b""
     url = target.strip(b" ")
     if not url:
         _refuse(Rule.REQUEST_LINE_SYNTAX, "a method and a URL", line, position, reader)
@@ -168,44 +151,27 @@ def parse_request_line(line: bytes, position: int, reader: SectionReader) -> tup
     if line != b" ".join(filter(None, (method, url, version))):
         message = f"found superfluous blanks in {quote(line)}"
         reader.report(Diagnostic(Rule.REQUEST_LINE_BLANKS, message, position))
-    return _method(method.decode("ascii"), position, reader), decode_url(url)
-
-
-def _split_version(rest: bytes) -> tuple[bytes, bytes]:
-    """Return what stands before the HTTP version, and the version; empty if there is none."""
-    stripped = rest.rstrip(b" ")
-    target, _, last = stripped.rpartition(b" ")
-    if last[:5].upper() == b"HTTP/":
-        return target, last
-    return stripped, b""
+    name = method.decode("ascii")
+    if name != name.upper() and name.upper() in KNOWN_METHODS:
+        message = f"found the method {quote(name)}; read as {name.upper()}"
+        reader.report(Diagnostic(Rule.METHOD_LOWER_CASE, message, position))
+        name = name.upper()
+    # What is not UTF-8 becomes surrogates, so that nothing is lost.
+    return name, url.decode("utf-8", "surrogateescape")
 
 
 def _check_version(version: bytes, line: bytes, position: int, reader: SectionReader) -> None:
     if version == b"HTTP/1.1":
         return
     if not version:
+        rule = Rule.HTTP_VERSION_MISSING
         message = f"request line {quote(line)} has no HTTP version; read as HTTP/1.1"
-        reader.report(Diagnostic(Rule.HTTP_VERSION_MISSING, message, position))
     elif version == b"HTTP/1.0":
-        message = f"found HTTP/1.0 in {quote(line)}; read as HTTP/1.1"
-        reader.report(Diagnostic(Rule.HTTP_VERSION_OLD, message, position))
+        rule, message = Rule.HTTP_VERSION_OLD, f"found HTTP/1.0 in {quote(line)}; read as HTTP/1.1"
     else:
+        rule = Rule.HTTP_VERSION
         message = f"found the version {quote(version)}, expected 'HTTP/1.1'"
-        reader.report(Diagnostic(Rule.HTTP_VERSION, message, position))
-
-
-def _method(method: str, position: int, reader: SectionReader) -> str:
-    upper = method.upper()
-    if method == upper or upper not in KNOWN_METHODS:
-        return method
-    message = f"found the method {quote(method)}; read as {upper}"
-    reader.report(Diagnostic(Rule.METHOD_LOWER_CASE, message, position))
-    return upper
-
-
-def decode_url(url: bytes) -> str:
-    """Return the URL as text; what is not UTF-8 becomes surrogates, so that nothing is lost."""
-    return url.decode("utf-8", "surrogateescape")
+    reader.report(Diagnostic(rule, message, position))
 
 
 def parse_status_line(line: bytes, position: int, reader: SectionReader) -> tuple[int, str] | None:
@@ -240,16 +206,13 @@ def _is_line_of(line: bytes, kind: bytes, position: int, reader: SectionReader) 
         return False
     if line.startswith(b"HTTP/") is (kind == b"response"):
         return True
-    if kind == b"response" and not _looks_like_request(line):
+    first = line.partition(b" ")[0].decode("latin-1").upper()
+    if kind == b"response" and first not in KNOWN_METHODS:
         _refuse(Rule.STATUS_LINE_SYNTAX, "a status line", line, position, reader)
     else:
         message = f"found {quote(line)}, expected a {kind.decode()}"
         reader.report(Diagnostic(Rule.MESSAGE_KIND, message, position))
     return False
-
-
-def _looks_like_request(line: bytes) -> bool:
-    return line.partition(b" ")[0].decode("latin-1").upper() in KNOWN_METHODS
 
 
 def _refuse(rule: Rule, expected: str, line: bytes, position: int, reader: SectionReader) -> None:
@@ -259,30 +222,17 @@ def _refuse(rule: Rule, expected: str, line: bytes, position: int, reader: Secti
 # -- Content-Length ------------------------------------------------------------------------------
 
 
-def check_content_length(
-    claim: str,
-    body: bytes,
-    position: int,
-    delimiter_length: int | None,
-    reader: SectionReader,
-) -> None:
-    """Compare Content-Length with the body (RFC 9112, 6.3); it never frames it.
-
-    `position` is the offset of the body, `delimiter_length` the length of the line after it: a
-    claim that reaches across that line would let a length-framed reader see other parts.
-    """
-    rule = judge_length(claim, body, delimiter_length)
-    if rule is not None:
-        message = f"Content-Length is {quote(claim)}, the body has {len(body)} octets"
-        reader.report(Diagnostic(rule, message, position))
-
-
 def judge_length(claim: str, content: bytes, delimiter_length: int | None) -> Rule | None:
-    """Return the rule that a Content-Length breaks, given what it claims to measure."""
+    """Return the rule that a Content-Length breaks, given what it claims to measure.
+
+    It never frames anything (RFC 9112, 6.3), but a claim that reaches across the delimiter line
+    after the content, which is so long, would let a length-framed reader see other parts.
+    """
     if len({value.strip(" \t") for value in claim.split(",")}) > 1:
         return Rule.REPEATED_HEADER
-    # RFC 9110, 8.6: some readers take "9, 9", "+9" or "9 octets" for 9.
-    numbers = [int(digits[:_ENOUGH_DIGITS]) for digits in _DIGITS.findall(claim)]
+    # RFC 9110, 8.6: some readers take "9, 9", "+9" or "9 octets" for 9. No content is 10**20
+    # octets long, and `int` refuses 5000 digits.
+    numbers = [int(digits[:21]) for digits in grammar.DIGITS.findall(claim)]
     if delimiter_length is not None and numbers:
         if max(numbers) >= len(content) + delimiter_length:
             return Rule.CONTENT_LENGTH_CROSSES_DELIMITER
@@ -294,9 +244,3 @@ def judge_length(claim: str, content: bytes, delimiter_length: int | None) -> Ru
     if length == len(content) - 2 and content.endswith(b"\r\n"):
         return Rule.CONTENT_LENGTH_TRAILING_CRLF
     return Rule.CONTENT_LENGTH_MISMATCH
-
-
-_DIGITS = re.compile(r"[0-9]+")
-
-# No content is 10**20 octets long, and `int` refuses 5000 digits.
-_ENOUGH_DIGITS = 21

@@ -145,6 +145,10 @@ class PartSplitter:
     def _report(self, finding: Diagnostic) -> None:
         self._events.append(finding)
 
+    def _say(self, rule: Rule, message: str, at: int) -> None:
+        """Report what was found at an index of the buffer."""
+        self._events.append(Diagnostic(rule, message, self._offset + at))
+
     def _split(self, at_end: bool) -> None:
         at_once = True
         while self._stage is not _Stage.EPILOGUE and self._room > 0:
@@ -219,18 +223,17 @@ class PartSplitter:
         self._searched = line.end - 1
 
     def _check_line(self, start: int, line: _Line) -> None:
-        position = self._offset + start + 1
         if line.padding > self._limits.transport_padding:
-            exceed(self._report, self._limits, "transport_padding", position)
+            exceed(self._report, self._limits, "transport_padding", self._offset + start + 1)
         if line.hyphens == 3:
             message = "the close delimiter ends in three hyphens, expected two"
-            self._report(Diagnostic(Rule.CLOSE_DELIMITER_HYPHENS, message, position))
+            self._say(Rule.CLOSE_DELIMITER_HYPHENS, message, start + 1)
         if line.padding:
             message = f"found padding of {line.padding} octets behind the boundary, expected none"
-            self._report(Diagnostic(Rule.TRANSPORT_PADDING, message, position))
+            self._say(Rule.TRANSPORT_PADDING, message, start + 1)
         if line.is_close and line.line_end == b"\n" and self.line_end == b"\r\n":
             message = "the close delimiter ends in LF alone, the delimiters end in CRLF"
-            self._report(Diagnostic(Rule.LINE_FEED, message, position))
+            self._say(Rule.LINE_FEED, message, start + 1)
 
     def _cut(self, start: int, line: _Line | None) -> Part:
         """Return the part whose content ends in front of the delimiter line at `start`."""
@@ -244,31 +247,23 @@ class PartSplitter:
             delimiter_length = line.end - end
         with memoryview(self._buffer) as view, view[begin:end] as content_view:
             content = content_view.tobytes()
-        return Part(content, self._offset + begin, self._find_lookalike(content), delimiter_length)
-
-    def _find_lookalike(self, content: bytes) -> int | None:
-        """Return the first of the lines passed over and of those that a bare CR would begin."""
+        # The first of the lines passed over and of those that a bare CR would begin
         index = content.find(b"\r" + self._token[1:])
-        if index < 0:
-            return self._lookalike
-        behind_cr = self._offset + self._content + index + 1
-        return behind_cr if self._lookalike is None else min(behind_cr, self._lookalike)
+        found = [] if index < 0 else [self._offset + begin + index + 1]
+        found += [] if self._lookalike is None else [self._lookalike]
+        return Part(content, self._offset + begin, min(found, default=None), delimiter_length)
 
     def _check_line_ends(self, start: int, line: _Line) -> None:
-        before = self._line_end_before(start)
+        before = self.line_end
+        if start >= self._content:
+            before = b"\r\n" if self._buffer[start - 1] == ord("\r") else b"\n"
         after = self.line_end if line.is_close else line.line_end
         if before != self.line_end or after != self.line_end:
-            message = (
-                f"found {_name(before)} before a delimiter line and {_name(after)} at its end, "
+            one, other, wanted = (
+                "LF" if each == b"\n" else "CRLF" for each in (before, after, self.line_end)
             )
-            message += f"expected {_name(self.line_end)}"
-            self._report(Diagnostic(Rule.MIXED_LINE_ENDINGS, message, self._offset + start + 1))
-
-    def _line_end_before(self, start: int) -> bytes | None:
-        """Return what ends the line in front of the delimiter line at `start`."""
-        if start < self._content:
-            return self.line_end
-        return b"\r\n" if self._buffer[start - 1] == ord("\r") else b"\n"
+            found = f"found {one} before a delimiter line and {other} at its end"
+            self._say(Rule.MIXED_LINE_ENDINGS, f"{found}, expected {wanted}", start + 1)
 
     def _pass_over(self, start: int) -> None:
         if self._lookalike is None:
@@ -319,31 +314,23 @@ class PartSplitter:
 
     def _end_preamble(self, start: int, line: _Line) -> None:
         text = self._buffer[1:start].strip(b" \t\r\n")
-        position = self._offset + start + 1
         if line.is_close:
             if text:
                 self._stop_without_delimiter()
-            message = "found a close delimiter and no part"
-            self._report(Diagnostic(Rule.NO_PARTS, message, position))
+            self._say(Rule.NO_PARTS, "found a close delimiter and no part", start + 1)
         if text:
             message = f"found {quote(bytes(text))} before the first delimiter"
-            self._report(Diagnostic(Rule.PREAMBLE, message, self._offset + 1))
-            self._check_spoiled(start)
-        self._decide_line_end(start, line)
-
-    def _check_spoiled(self, start: int) -> None:
-        """Report what may have been the first delimiter, before something was put around it."""
-        spoiled = self._buffer.find(self._token[1:], 1, start)
-        if spoiled >= 0:
-            message = f"found {quote(self._token[1:])} before the first delimiter line"
-            self._report(Diagnostic(Rule.DELIMITER_LOOKALIKE, message, self._offset + spoiled))
-
-    def _decide_line_end(self, start: int, line: _Line) -> None:
+            self._say(Rule.PREAMBLE, message, 1)
+            # What may have been the first delimiter, before something was put around it
+            spoiled = self._buffer.find(self._token[1:], 1, start)
+            if spoiled >= 0:
+                message = f"found {quote(self._token[1:])} before the first delimiter line"
+                self._say(Rule.DELIMITER_LOOKALIKE, message, spoiled)
         if self.line_end is None:
             self.line_end = line.line_end
             if line.line_end == b"\n":
                 message = "the first delimiter line ends in LF alone, and so does every line"
-                self._report(Diagnostic(Rule.LINE_FEED, message, self._offset + start + 1))
+                self._say(Rule.LINE_FEED, message, start + 1)
         if not line.is_close:
             self._check_line_ends(start, line)
 
@@ -367,14 +354,13 @@ class PartSplitter:
             line = self._judge(start, at_end=True)
             if line is not None and line.is_delimiter:
                 message = "a delimiter line follows the close delimiter; it is not read"
-                position = self._offset + start + 1
-                self._report(Diagnostic(Rule.EPILOGUE_DELIMITER, message, position))
+                self._say(Rule.EPILOGUE_DELIMITER, message, start + 1)
                 return
             start += 1
         text = bytes(self._buffer[self._content :]).strip(b" \t\r\n")
         if text:
             message = f"found {quote(text)} behind the close delimiter"
-            self._report(Diagnostic(Rule.EPILOGUE, message, self._offset + self._content))
+            self._say(Rule.EPILOGUE, message, self._content)
 
 
 def split(
@@ -419,7 +405,3 @@ def _parts(contents: list[bytes], position: int, length: int) -> list[Part]:
     # What `Part` calls; there are many, and the way through its own constructor is long.
     whole = zip(contents, starts, repeat(None), repeat(length))  # there is one start more
     return [*map(_make_part, whole)]
-
-
-def _name(line_end: bytes | None) -> str:
-    return "LF" if line_end == b"\n" else "CRLF"

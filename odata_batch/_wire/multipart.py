@@ -368,16 +368,16 @@ class MultipartDecoder(Generic[_Start, _Item]):
     def _read_message(
         self, content: bytes, position: int, part: mime.Part, outer: str | None, line_end: bytes
     ) -> _Item | None:
-        message = http.parse_message(
-            content, position, line_end, self._reader, self._role.parse_line
-        )
-        if message is None:
+        read = http.parse_message(content, position, line_end, self._reader, self._role.parse_line)
+        if read is None:
             return None
-        start, fields, body, body_position = message
-        if fields.length is not None and fields.length != str(len(body)):
-            http.check_content_length(
-                fields.length, body, body_position, part.delimiter_length, self._reader
-            )
+        start, fields, body, body_position = read
+        length = fields.length
+        if length is not None and length != str(len(body)):
+            rule = http.judge_length(length, body, part.delimiter_length)
+            if rule is not None:
+                message = f"Content-Length is {quote(length)}, the body has {len(body)} octets"
+                self._say(rule, message, body_position)
         id, headers = outer, fields.headers
         if fields.id is not None or outer == "":
             id = self._identify(outer, fields.id, part.position)
