@@ -254,6 +254,8 @@ def test_formats_and_limits_of_the_wrong_kind_are_refused() -> None:
         Codec(format="xml")  # type: ignore[arg-type]  # it is what is tried
     with pytest.raises(TypeError, match="limits is a Limits, not int"):
         Codec(limits=5)  # type: ignore[arg-type]  # likewise
+    with pytest.raises(TypeError, match="accept is a str, not int"):
+        encode_request(REQUEST, accept=5)  # type: ignore[arg-type]  # likewise
 
 
 # -- what help() and type checkers see -------------------------------------------------------------

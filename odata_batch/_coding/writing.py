@@ -18,7 +18,7 @@ from odata_batch._graph.prepare import Preparation, depth_of
 from odata_batch._model import values
 from odata_batch._model.dialect import Dialect, Format
 from odata_batch._model.findings import Diagnostic, EncodeError, Stop, exceed
-from odata_batch._model.headers import Headers
+from odata_batch._model.headers import Headers, headers_of
 from odata_batch._model.limits import DEFAULT_LIMITS, Limits
 from odata_batch._model.public import public
 from odata_batch._model.rules import Rule, Severity
@@ -72,13 +72,16 @@ class _Encoder(Generic[_Item]):
         version = dialect.json_version if format == "json" else dialect.multipart_version
         fields = [(dialect.version_header, version)]
         if isinstance(batch, values.BatchRequest):
-            wanted = "application/json" if format == "json" else "multipart/mixed"
-            fields.append(("Accept", wanted if accept is None else accept))
+            if accept is None:
+                accept = "application/json" if format == "json" else "multipart/mixed"
+            elif not isinstance(accept, str):
+                raise TypeError(f"accept is a str, not {type(accept).__name__}")
+            fields.append(("Accept", accept))
             if batch.continue_on_error is not None:
                 # Services of all versions know the name with its prefix. OData Protocol, 8.2.8
                 value = "" if batch.continue_on_error else "=false"
                 fields.append(("Prefer", f"odata.continue-on-error{value}"))
-        self._fields = Headers(fields)
+        self._fields = tuple(fields)
         for name, value in fields:
             for problem in messages.field_problems(name, value):
                 self._say(*problem)
@@ -86,7 +89,7 @@ class _Encoder(Generic[_Item]):
     @property
     def headers(self) -> Headers:
         """The header fields to send with the body."""
-        return Headers((("Content-Type", self._engine.content_type), *self._fields.pairs))
+        return headers_of((("Content-Type", self._engine.content_type), *self._fields))
 
     def send(self, item: _Item) -> bytes:
         """Return the octets of an item; `EncodeError` if it cannot be written."""
