@@ -14,7 +14,7 @@ from odata_batch._client.outcomes import BatchResult, Outcome
 from odata_batch._client.plan import is_throttled
 from odata_batch._coding import reading, writing
 from odata_batch._coding.reading import RequestDecoder, ResponseDecoder
-from odata_batch._coding.settings import Settings, format_of, known_format
+from odata_batch._coding.settings import Settings, format_of
 from odata_batch._coding.writing import RequestEncoder, ResponseEncoder
 from odata_batch._graph import prepare as preparing
 from odata_batch._model.dialect import Dialect, Format
@@ -169,15 +169,13 @@ class Codec(Settings):
         self, request: BatchRequest, response: BatchResponse | None, *, status: int | None = None
     ) -> BatchResult:
         """Return what became of each operation of the batch."""
-        format = known_format(self, request)
-        return matching.match(request, response, format=format, dialect=self.dialect, status=status)
+        return matching.match(self, request, response, status)
 
     def split(
         self, batch: BatchRequest, *, max_operations: int | None = None
     ) -> tuple[BatchRequest, ...]:
         """Return batches of at most `max_operations` operations that hold those of `batch`."""
-        format = format_of(self, batch)
-        return plan.split(batch, max_operations=max_operations, format=format, dialect=self.dialect)
+        return plan.split(self, batch, max_operations)
 
     def remaining(
         self,
@@ -187,22 +185,19 @@ class Codec(Settings):
         when: Callable[[Outcome], bool] = is_throttled,
     ) -> BatchRequest:
         """Return a batch of the operations that are to be sent again."""
-        format = format_of(self, batch)
-        return plan.remaining(batch, results, when=when, format=format, dialect=self.dialect)
+        return plan.remaining(self, batch, results, when)
 
     def convert_request(
         self, batch: BatchRequest, *, target: Format, source: Format | None = None
     ) -> tuple[BatchRequest, tuple[Diagnostic, ...]]:
         """Return the batch as one of the format `target`, and what is lost."""
-        source = format_of(replace(self, format=source), batch)
-        return convert.convert_request(batch, source=source, target=target, dialect=self.dialect)
+        return convert.convert_request(self, batch, source, target)
 
     def convert_response(
         self, batch: BatchResponse, *, target: Format, source: Format | None = None
     ) -> tuple[BatchResponse, tuple[Diagnostic, ...]]:
         """Return the batch as one of the format `target`, and what is lost."""
-        source = format_of(replace(self, format=source), batch)
-        return convert.convert_response(batch, source=source, target=target, dialect=self.dialect)
+        return convert.convert_response(self, batch, source, target)
 
     def execution(self, request: BatchRequest, *, batch_url: str, **options: Any) -> Execution:
         """Return the engine that executes the batch; `options` are those of `Execution`."""

@@ -21,11 +21,12 @@ from typing import Final
 
 from odata_batch._checks.messages import preferences
 from odata_batch._client.fitting import WHOLE, Entry, Fitting, Unit, percent_encoded
+from odata_batch._coding.settings import Settings, format_of
 from odata_batch._graph.expressions import bindings_in, references_outside_body
 from odata_batch._graph.names import Names, key_of, stops_at_error
 from odata_batch._graph.prepare import prepare
 from odata_batch._graph.urls import referenced_id
-from odata_batch._model.dialect import METHODS, Dialect, Format, check_format
+from odata_batch._model.dialect import METHODS, Format, check_format
 from odata_batch._model.findings import Diagnostic, quote
 from odata_batch._model.rules import Rule
 from odata_batch._model.values import (
@@ -47,34 +48,35 @@ _RESOLVED = ("url", "if-match", "if-none-match")
 
 
 def convert_request(
-    batch: BatchRequest, *, source: Format, target: Format, dialect: Dialect
+    settings: Settings, batch: BatchRequest, source: Format | None, target: Format
 ) -> tuple[BatchRequest, tuple[Diagnostic, ...]]:
     """Return the batch as one of the format `target`, and what is lost."""
-    _check(batch, BatchRequest, source, target)
+    source = format_of(replace(settings, format=source), batch)
+    _check(batch, BatchRequest, target)
     if source == target:
         return with_format(replace(batch), target), ()
-    work = _Requests(batch.items, dialect)
+    work = _Requests(batch.items, settings.dialect)
     work.prepare(source)
     converted = work.to_json(batch) if target == "json" else work.to_multipart(batch)
     return with_format(converted, target), tuple(work.losses)
 
 
 def convert_response(
-    batch: BatchResponse, *, source: Format, target: Format, dialect: Dialect
+    settings: Settings, batch: BatchResponse, source: Format | None, target: Format
 ) -> tuple[BatchResponse, tuple[Diagnostic, ...]]:
     """Return the batch as one of the format `target`, and what is lost."""
-    _check(batch, BatchResponse, source, target)
+    source = format_of(replace(settings, format=source), batch)
+    _check(batch, BatchResponse, target)
     if source == target:
         return with_format(replace(batch), target), ()
-    work = _Responses(batch.items, dialect)
+    work = _Responses(batch.items, settings.dialect)
     converted = work.to_json(batch) if target == "json" else work.to_multipart(batch)
     return with_format(converted, target), tuple(work.losses)
 
 
-def _check(batch: object, kind: type, source: str, target: str) -> None:
+def _check(batch: object, kind: type, target: str) -> None:
     if not isinstance(batch, kind):
         raise TypeError(f"batch is a {kind.__name__}, not {type(batch).__name__}")
-    check_format(source)
     check_format(target)
 
 

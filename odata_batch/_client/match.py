@@ -19,6 +19,7 @@ from itertools import pairwise
 from typing import NamedTuple, TypeAlias
 
 from odata_batch._client.outcomes import BatchResult, MatchedBy, Outcome, State
+from odata_batch._coding.settings import Settings, known_format
 from odata_batch._graph.names import Names, stops_at_error
 from odata_batch._graph.prepare import depth_of, prepare
 from odata_batch._model.dialect import Dialect, Format
@@ -45,20 +46,17 @@ _LOOSE = "its change set was answered, but not every response tells which operat
 
 
 def match(
-    request: BatchRequest,
-    response: BatchResponse | None,
-    *,
-    format: Format | None,
-    dialect: Dialect,
-    status: int | None,
+    settings: Settings, request: BatchRequest, response: BatchResponse | None, status: int | None
 ) -> BatchResult:
-    """Return what became of each operation; `format` is `None` where nothing says it."""
+    """Return what became of each operation of the batch."""
     if not isinstance(request, BatchRequest):
         raise TypeError(f"request is a BatchRequest, not {type(request).__name__}")
     if not isinstance(response, BatchResponse | None):
         raise TypeError(f"response is a BatchResponse or None, not {type(response).__name__}")
+    format = known_format(settings, request)
     by_ids_alone = format is None and response is not None and response.format == "json"
-    evidence = Evidence(request, "json" if by_ids_alone else format or "multipart", dialect)
+    format = "json" if by_ids_alone else format or "multipart"
+    evidence = Evidence(request, format, settings.dialect)
     refused = status is not None and 400 <= status < 500 and status != 408
     # What is neither truncated nor continued elsewhere, and has no items, says nothing itself.
     if response is None or (

@@ -16,10 +16,10 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from odata_batch._client.outcomes import BatchResult, Outcome, State
+from odata_batch._coding.settings import Settings, format_of
 from odata_batch._graph.expressions import ETAG_FIELDS, references_outside_body
 from odata_batch._graph.names import Edge, Names
 from odata_batch._graph.prepare import prepare
-from odata_batch._model.dialect import Dialect, Format
 from odata_batch._model.findings import Diagnostic, EncodeError, UnresolvedReference, quote
 from odata_batch._model.headers import Headers
 from odata_batch._model.rules import Rule
@@ -51,9 +51,10 @@ def is_throttled(outcome: Outcome) -> bool:
     return outcome.status in _THROTTLED
 
 
-def _names_of(batch: BatchRequest, format: Format, dialect: Dialect) -> Names:
+def _names_of(batch: BatchRequest, settings: Settings) -> Names:
     if not isinstance(batch, BatchRequest):
         raise TypeError(f"batch is a BatchRequest, not {type(batch).__name__}")
+    format, dialect = format_of(settings, batch), settings.dialect
     return Names(prepare(batch, format=format, dialect=dialect).items, dialect=dialect)
 
 
@@ -73,9 +74,10 @@ def _part(batch: BatchRequest, items: Iterable[RequestItem]) -> BatchRequest:
 
 
 def split(
-    batch: BatchRequest, *, max_operations: int | None, format: Format, dialect: Dialect
+    settings: Settings, batch: BatchRequest, max_operations: int | None
 ) -> tuple[BatchRequest, ...]:
     """Return batches of at most `max_operations` operations that hold those of `batch`."""
+    dialect = settings.dialect
     most = dialect.operations if max_operations is None else max_operations
     if not isinstance(most, int | None) or isinstance(most, bool):
         raise TypeError(f"max_operations is an int, not {type(most).__name__}")
@@ -83,7 +85,7 @@ def split(
         raise ValueError(f"max_operations is missing, and {dialect.name} does not say how many")
     if most < 1:
         raise ValueError(f"max_operations is at least 1, not {most}")
-    names = _names_of(batch, format, dialect)
+    names = _names_of(batch, settings)
     packing = _Packing(names, most)
     oversized = []
     limit = _or_any(dialect.change_set_operations)
@@ -184,15 +186,13 @@ def _oversized(names: Names, indexes: Sequence[int], excess: str) -> Diagnostic:
 
 
 def remaining(
+    settings: Settings,
     batch: BatchRequest,
     results: BatchResult | Mapping[str, int],
-    *,
     when: Callable[[Outcome], bool],
-    format: Format,
-    dialect: Dialect,
 ) -> BatchRequest:
     """Return a batch of the operations that are to be sent again, under their identifiers."""
-    names = _names_of(batch, format, dialect)
+    names = _names_of(batch, settings)
     if isinstance(results, BatchResult):
         outcomes = results.outcomes
         if tuple(each.operation for each in outcomes) != batch.operations():
@@ -204,7 +204,8 @@ def remaining(
     choice = _Choice(names, outcomes, when)
     # What stopped a JSON batch, whose order is unknown, is sent again if all failures are.
     failed = [each for each in outcomes if each.state is State.FAILED]
-    choice.choose(None if format == "multipart" else bool(failed) and all(map(when, failed)))
+    in_order = format_of(settings, batch) == "multipart"
+    choice.choose(None if in_order else bool(failed) and all(map(when, failed)))
     items: list[RequestItem] = []
     for item, members in zip(names.items, names.members, strict=True):
         left = tuple(choice.detached(index) for index in members if index in choice.chosen)
