@@ -82,11 +82,14 @@ def survey() -> int:
 class Runs:
     """Which tests run the lines of a module."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, most: int) -> None:
+        self.most = most
         data = CoverageData(str(COVERAGE))
         data.read()
         self.by_line = data.contexts_by_lineno(str(path))
         self.times: dict[str, float] = json.loads(TIMES.read_bytes())
+        contexts = {name for names in self.by_line.values() for name in names}
+        self.all = {name.rpartition("|")[0] for name in contexts} - {""}
 
     def of(self, lines: Iterable[int]) -> dict[str, float]:
         contexts = {name for line in lines for name in self.by_line.get(line, ())}
@@ -97,7 +100,8 @@ class Runs:
         for name in sorted(tests, key=lambda name: (self.times[name], name)):
             rows[name.partition("[")[0]] += 1
             places[name] = rows[name.partition("[")[0]] * (0.001 + self.times[name])
-        return {name: self.times[name] for name in sorted(tests, key=places.__getitem__)}
+        chosen = sorted(tests, key=places.__getitem__)[: self.most]
+        return {name: self.times[name] for name in chosen}
 
 
 # -- the changes -----------------------------------------------------------------------------------
@@ -284,17 +288,19 @@ def run_tests(path: Path) -> int:
     return int(pytest.main([*arguments, *files], plugins=[Selection(path, questions, answers)]))
 
 
-def judge(module: str, count: int, seed: int, only: Sequence[int], processes: int) -> int:
+def judge(
+    module: str, count: int, seed: int, only: Sequence[int], most: int, processes: int
+) -> int:
     path = Path("odata_batch", module).with_suffix(".py")
     unchanged = (ROOT / path).read_text("utf-8")
-    runs = Runs(ROOT / path)
+    runs = Runs(ROOT / path, most)
     everything = runs.of(runs.by_line)
     mutants = mutants_of(ROOT / path, count, seed)
     chosen = [each for each in mutants if not only or each.number in only]
     with tempfile.TemporaryDirectory() as directory:
         workers: SimpleQueue[Worker] = SimpleQueue()
         for number in range(processes):
-            workers.put(Worker(copy_of_the_tree(Path(directory, str(number))), path, everything))
+            workers.put(Worker(copy_of_the_tree(Path(directory, str(number))), path, runs.all))
 
         def noticed(mutant: Mutant) -> str | None:
             worker = workers.get()
@@ -326,7 +332,7 @@ def judge(module: str, count: int, seed: int, only: Sequence[int], processes: in
                     noticed_by.add(test)
         # What fails in a copy of the tree in any case has noticed nothing.
         worker = workers.get()
-        tests = {name: time for name, time in everything.items() if name in noticed_by}
+        tests = {name: runs.times[name] for name in sorted(noticed_by & runs.all)}
         failed = worker.noticed(unchanged, tests)
         if failed is not None:
             sys.exit(f"{failed} fails without a change")
@@ -346,6 +352,7 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=150, help="how many places")
     parser.add_argument("--seed", type=int, default=1, help="which places")
     parser.add_argument("--only", type=int, nargs="*", default=(), help="numbers of changes")
+    parser.add_argument("--most", type=int, default=1000, help="how many tests for a change")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--survey", action="store_true", help="run all tests and note their lines")
     parser.add_argument("--tests", type=Path, help=argparse.SUPPRESS)
@@ -354,7 +361,7 @@ def main() -> int:
         return run_tests(given.tests)
     if given.survey:
         return survey()
-    return judge(given.module, given.count, given.seed, given.only, given.processes)
+    return judge(given.module, given.count, given.seed, given.only, given.most, given.processes)
 
 
 if __name__ == "__main__":
