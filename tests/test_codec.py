@@ -168,37 +168,23 @@ def test_a_wrapper_that_holds_no_batch_is_an_error(data: bytes, slug: str) -> No
     assert report.value == BatchResponse([], truncated=True)
 
 
-@pytest.mark.parametrize(
-    ("data", "content_type", "expected"),
-    [
-        (b'{"error":{"code":"1","message":"no"}}', JSON, BatchResponse([])),
-        (b'{"responses":[{"id":"1","status":204}', JSON, BatchResponse([], truncated=True)),
-        (
-            batch(part(b"HTTP/1.1 2x0 OK\r\n\r\n"), NO_CONTENT),
-            MULTIPART,
-            BatchResponse([OperationResponse(204)], truncated=True),
-        ),
-    ],
-)
-def test_a_response_of_which_something_may_be_missing_is_truncated(
-    data: bytes, content_type: str, expected: BatchResponse
-) -> None:
-    assert check_response(data, content_type).value == expected
+def test_a_response_of_which_something_may_be_missing_is_truncated() -> None:
+    of_none = check_response(b'{"error":{"code":"1","message":"no"}}', JSON)
+    assert of_none.value == BatchResponse([])
+    cut = check_response(b'{"responses":[{"id":"1","status":204}', JSON)
+    assert cut.value == BatchResponse([], truncated=True)
+    broken = check_response(batch(part(b"HTTP/1.1 2x0 OK\r\n\r\n"), NO_CONTENT), MULTIPART)
+    assert broken.value == BatchResponse([OperationResponse(204)], truncated=True)
 
 
 # -- the outer headers --
 
 
-@pytest.mark.parametrize(
-    ("content_type", "headers"),
-    [
-        ('multipart/mixed; boundary="' + '\\"' * 50_000, {}),
-        (MULTIPART, {"Prefer": "," * 65_537}),
-    ],
-)
-def test_outer_headers_are_bounded(content_type: str, headers: dict[str, str]) -> None:
-    with pytest.raises(LimitExceeded, match="limit field_line is 65536"):
-        decode_request(batch(part()), content_type, headers=headers)
+def test_outer_headers_are_bounded() -> None:
+    long = 'multipart/mixed; boundary="' + '\\"' * 50_000
+    for content_type, headers in ((long, {}), (MULTIPART, {"Prefer": "," * 65_537})):
+        with pytest.raises(LimitExceeded, match="limit field_line is 65536"):
+            decode_request(batch(part()), content_type, headers=headers)
 
 
 def test_what_was_asked_wrongly_is_a_type_or_value_error() -> None:
