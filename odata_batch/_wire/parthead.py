@@ -1,0 +1,216 @@
+"""The header section of a part: what it says about the part, and what is wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final, NamedTuple
+
+from odata_batch._model.findings import Diagnostic, quote
+from odata_batch._model.headers import folded
+from odata_batch._model.limits import DEFAULT_LIMITS, Limits
+from odata_batch._model.rules import Rule
+from odata_batch._wire import grammar, http, mime, sections
+
+IDENTITY_ENCODINGS = frozenset(("7bit", "8bit", "binary"))
+
+# Fields that a part must not have: what they would undo has no place in a batch
+_CODINGS = (
+    ("transfer-encoding", Rule.TRANSFER_ENCODING),
+    ("content-encoding", Rule.PART_CONTENT_ENCODING),
+)
+# The fields that have a meaning or a rule of their own. RFC 2046, 5.1
+_FIELDS = frozenset(
+    (
+        *("content-type", "content-transfer-encoding", "content-id", "content-length"),
+        *("content-encoding", "transfer-encoding"),
+    )
+)
+
+
+class Head(NamedTuple):
+    """What the header section of a part says; its findings are about the part as a whole."""
+
+    section: sections.Section
+    findings: tuple[sections.Problem, ...]
+    media_type: sections.MediaType | None
+    type_findings: tuple[sections.Problem, ...]
+    assumed: str | None
+    """What was found in place of a media type, where the content decides what it is."""
+    coding: str | None
+    is_plain: bool
+    """Whether this is an HTTP message about whose head there is nothing to say."""
+
+    def with_boundary(self, boundary: str) -> Head:
+        """Return the head of another change set, whose boundary is this one."""
+        assert self.media_type is not None  # that is what has a boundary
+        media_type = sections.MediaType(self.media_type.name, (("boundary", boundary),), ())
+        return self._replace(media_type=media_type)
+
+
+def _judge(section: sections.Section, role_name: str) -> Head:
+    fields = folded(section.headers)
+    findings = [
+        (Rule.PART_HEADER_IGNORED, f"found the part header {quote(name)}; it is not kept")
+        for name in fields
+        if name not in _FIELDS
+    ]
+    for name, rule in _CODINGS:
+        if name in fields:
+            value = quote(section.headers[name])
+            findings.append((rule, f"the part has {name.title()} {value}"))
+    (coding,) = fields.get("content-transfer-encoding", (None,))[:1]
+    (text,) = fields.get("content-type", (None,))[:1]
+    head = Head(section, tuple(findings), None, (), None, coding, False)
+    if text is None:
+        return head._replace(assumed="the part has no Content-Type")
+    media_type = sections.parse_media_type(text)
+    if media_type.name == "message/http":
+        return head._replace(assumed=f"found {quote(text)}")
+    multipart = media_type.name.startswith("multipart/")
+    if media_type.broken or not (multipart or media_type.name == "application/http"):
+        message = f"found {quote(text)}, expected application/http or multipart/mixed"
+        return head._replace(type_findings=((Rule.PART_CONTENT_TYPE, message),))
+    problems = media_type.problems
+    kind = None if multipart else media_type.parameter("msgtype")
+    if kind is not None and kind.lower() != role_name:
+        message = f"found msgtype {quote(kind)}, expected {role_name}"
+        problems += ((Rule.MESSAGE_TYPE, message),)
+    is_plain = not (multipart or findings or problems)
+    is_plain = is_plain and coding == "binary" and section.length is None
+    return head._replace(media_type=media_type, type_findings=problems, is_plain=is_plain)
+
+
+def _usual_heads() -> dict[tuple[bytes, bytes, bytes], Head]:
+    """Return the heads that most batches have, as a decoder knows them."""
+    findings: list[Diagnostic] = []
+    reader = sections.SectionReader(DEFAULT_LIMITS, findings.append)
+    http = b"Content-Type: application/http\r\nContent-Transfer-Encoding: binary"
+    keys = (
+        (http + b"\r\n", b"Content-ID: ", b""),
+        (http, b"", b""),
+        (b"Content-Type: multipart/mixed; ", b"boundary=", b""),
+    )
+    texts = [b"".join(key) + key[1][:1] for key in keys]  # any value will do
+    read = [reader.read(text, 0, b"\r\n", Rule.PART_HEADER_FOLDED) for text in texts]
+    return {key: _judge(section, "") for key, section in zip(keys, read, strict=True)}
+
+
+_USUAL_HEADS: Final[Mapping[tuple[bytes, bytes, bytes], Head]] = _usual_heads()
+_FIELDS_OF_A_USUAL_HEAD: Final = 3
+
+
+class HeadReader:
+    """Reads the header sections of the parts of one batch; `say` reports at an offset."""
+
+    def __init__(
+        self,
+        role_name: str,
+        limits: Limits,
+        reader: sections.SectionReader,
+        say: Callable[[Rule, str, int], None],
+    ) -> None:
+        self._role_name = role_name
+        self._reader = reader
+        self._say = say
+        self._heads: dict[tuple[bytes, bytes, bytes], Head] = {}
+        if limits.fields >= _FIELDS_OF_A_USUAL_HEAD:
+            self._heads.update(_USUAL_HEADS)
+        # A head that is no longer exceeds no limit that another with the same fields keeps.
+        self._short = min(limits.field_line, limits.header_section)
+
+    def read(
+        self, part: mime.Part, line_end: bytes, boundary: bytes
+    ) -> tuple[Head, str | None, bytes] | None:
+        """Return what the header section of a part says, its Content-ID, and the content.
+
+        Heads differ in nothing but their Content-ID, or the boundary of a change set, so that is
+        cut out before they are looked up. One that was read without a finding tells of all with
+        another plain value.
+        """
+        section, empty, content = part.content.partition(b"\r\n\r\n")
+        has_head = True
+        if not empty or line_end == b"\n" or section.startswith(b"\r\n"):
+            found = http.split_head(part.content, line_end)
+            has_head = found is not None
+            section, content = found or (b"", b"")
+        before, name, rest = section.partition(b"Content-ID: ")
+        if not name:
+            before, name, rest = before.partition(b"boundary=")
+        value, _, after = rest.partition(line_end)
+        known = self._heads.get((before, name, after))
+        if known is not None and len(section) <= self._short:
+            id = None
+            if name == b"Content-ID: ":
+                is_plain = value.isalnum() or grammar.VISIBLE.fullmatch(value)
+                id = value.decode("latin-1")
+            elif name:
+                is_plain = grammar.PLAIN_BOUNDARY.fullmatch(value)
+                known = known.with_boundary(value.decode("latin-1"))
+            if not name or is_plain:
+                self._reader.count(section, part.position)
+                return known, id, content
+        if self._is_no_head(section if has_head else None, part, line_end, boundary):
+            return None
+        read = self._reader.read(section, part.position, line_end, Rule.PART_HEADER_FOLDED)
+        head = _judge(read, self._role_name)
+        if not read.findings and _is_cut(head, before, name, value):
+            sections.remember(self._heads, (before, name, after), head)
+        return head, read.id, content
+
+    def _is_no_head(
+        self, section: bytes | None, part: mime.Part, line_end: bytes, boundary: bytes
+    ) -> bool:
+        """Tell whether what a part begins with cannot be read as its header section."""
+        first = start_line_of(part.content)
+        if first is not None:
+            rule = Rule.REQUEST_LINE_IN_PART_HEADERS
+            message = f"found {quote(first)} where the header section of the part begins; "
+            message += "the part's own headers and an empty line belong above it"
+        elif section is None and _declares(part.content, boundary, line_end):
+            rule = Rule.BOUNDARY_REUSED
+            message = f"the boundary {quote(boundary)} is that of the enclosing multipart"
+        elif section is None:
+            rule = Rule.PART_WITHOUT_BODY
+            message = "no empty line ends the header section of the part"
+        elif not section:
+            rule = Rule.PART_WITHOUT_HEADERS
+            message = "the part has no header section, expected Content-Type at least"
+        else:
+            return False
+        self._say(rule, message, part.position)
+        return True
+
+
+def _is_cut(head: Head, before: bytes, name: bytes, value: bytes) -> bool:
+    """Tell whether what was cut out of the head is the value of what has that name."""
+    if name == b"boundary=":
+        in_type = before.rpartition(b"\n")[2].lower().startswith(b"content-type:")
+        parameters = (("boundary", value.decode("latin-1")),)
+        is_plain = head.media_type is not None and head.media_type.parameters == parameters
+        return in_type and is_plain and not head.type_findings and head.section.id is None
+    if name:
+        return head.section.id is not None and (not before or before.endswith(b"\n"))
+    return head.section.id is None
+
+
+def _declares(head: bytes, boundary: bytes, line_end: bytes) -> bool:
+    """Tell whether one of the field lines declares this boundary."""
+    for line in head[:_LONGEST_LOOK].split(line_end):
+        field, _ = sections.parse_field_line(line)
+        if field is not None and field[0].lower() == "content-type":
+            declared = sections.parse_media_type(field[1]).parameter("boundary")
+            return declared == boundary.decode("ascii")
+    return False
+
+
+# How far a part without an empty line is searched for the reason. Header sections are shorter.
+_LONGEST_LOOK = 8192
+
+
+def start_line_of(content: bytes) -> bytes | None:
+    """Return the first line if it begins a message; a field line, with a colon first, does not."""
+    end = content.find(b"\n")
+    line = (content if end < 0 else content[:end]).rstrip(b"\r")
+    if line.partition(b" ")[0].isalpha():
+        return line if grammar.REQUEST_LINE_LIKE.fullmatch(line) else None
+    return line if line.startswith(b"HTTP/") else None
