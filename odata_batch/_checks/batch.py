@@ -81,12 +81,6 @@ class _Place:
         if self._operations > limits.operations or self._change_sets > limits.operations:
             exceed(report, limits, "operations", item.position)
 
-    def inside(self, item: _Item, index: int) -> Iterator[_Item]:
-        """Yield what a change set holds, be at each in turn, and return to it at the end."""
-        for self.indexes, self.item in _inside(item, (index,)):
-            yield self.item
-        self.item, self.indexes = item, (index,)
-
 
 class Rules(Protocol[_Contra]):
     """What decoding and encoding need of the rules, whatever the role."""
@@ -134,12 +128,15 @@ class RequestRules:
         if item.id is not None:
             self._groups.add(item.id.lower())
         messages.check_change_set(item, self._scope, self._say)
-        for inner in self._place.inside(item, index):
+        place = self._place
+        for place.indexes, inner in _inside(item, (index,)):
+            place.item = inner
             if isinstance(inner, Operation):
                 self._check_operation(inner, source, change_set)
                 source += 1
             else:
                 messages.check_change_set(inner, self._scope, self._say)
+        place.indexes, place.item = (index,), item
         if item.id is not None:
             if names.group(item.id) != change_set:
                 self._say(Rule.DUPLICATE_ID, f"the group name {quote(item.id)} is used twice")
@@ -350,11 +347,14 @@ class ResponseRules:
         responses = item.responses()
         self._place.enter(item, index, len(responses))
         self._check_change_set(item)
-        for inner in self._place.inside(item, index):
+        place = self._place
+        for place.indexes, inner in _inside(item, (index,)):
+            place.item = inner
             if isinstance(inner, OperationResponse):
                 self._check_response(inner, index)
             else:
                 self._check_change_set(inner)
+        place.indexes, place.item = (index,), item
         failed = sum([response.status >= 400 for response in responses])
         found = f"{failed} of the {len(responses)} responses"
         if failed and self._scope.format == "multipart":

@@ -125,9 +125,12 @@ class SectionReader:
         the same line end.
         """
         known = self._sections.get(section)
-        if known is None and len(section) > self.limits.header_section:
-            exceed(self.report, self.limits, "header_section", position)
-        self.count(section, position)
+        limits = self.limits
+        if known is None and len(section) > limits.header_section:
+            exceed(self.report, limits, "header_section", position)
+        self._total += len(section)
+        if self._total > limits.headers_total:
+            exceed(self.report, limits, "headers_total", position)
         if known is None:
             lines = len(self._lines)
             known = self._read(section, position, line_end, fold_rule)
