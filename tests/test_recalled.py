@@ -68,7 +68,7 @@ def test_boundaries_of_change_sets_may_be_quoted_or_not() -> None:
     assert {each.rule.slug for each in report.diagnostics} == {"duplicate-id-across-change-sets"}
 
 
-@pytest.mark.parametrize("most", [28, 100, 105, 160, 200, 210, 250])
+@pytest.mark.parametrize("most", [28, 90, 100, 105, 160, 200, 210, 250])
 def test_sections_that_are_recalled_count(most: int) -> None:
     message = b"HTTP/1.1 200 OK\r\nETag: 0123456789\r\n\r\n"
     heads = [PART_HEAD + b"Content-ID: %d\r\n" % index for index in range(3)]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import binascii
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -194,7 +195,10 @@ class MultipartDecoder(Generic[_Start, _Item]):
             return content
         if coding.lower() in parthead.IDENTITY_ENCODINGS:
             return content
-        decoded = _from_base64(content) if coding.lower() == "base64" else None
+        decoded = None
+        if coding.lower() == "base64":
+            with suppress(binascii.Error):  # its lines are broken: RFC 2045, 6.8
+                decoded = binascii.a2b_base64(b"".join(content.split()), strict_mode=True)
         if decoded is None:
             message = f"found {quote(coding)}, expected binary"
             self._say(Rule.CONTENT_TRANSFER_ENCODING, message, position)
@@ -272,9 +276,7 @@ class MultipartDecoder(Generic[_Start, _Item]):
             if stopped.rule is Rule.LIMIT_EXCEEDED:
                 raise
             return None
-        item = self._role.change_set(items)
-        values.place(item, part.position, False)
-        return item
+        return values.place(self._role.change_set(items), part.position)
 
     def _check_change_set_head(
         self, head: parthead.Head, media_type: sections.MediaType, id: str | None, position: int
@@ -313,7 +315,10 @@ class MultipartDecoder(Generic[_Start, _Item]):
         index = -1
         for event in events:
             if isinstance(event, Diagnostic):
-                self._pass_on(_within_change_set(event))
+                if event.rule is Rule.NO_PARTS:
+                    message = "found a change set without operations"
+                    event = Diagnostic(Rule.EMPTY_CHANGE_SET, message, event.position)
+                self._pass_on(event)
                 continue
             index += 1
             if index >= most:
@@ -333,22 +338,7 @@ class MultipartDecoder(Generic[_Start, _Item]):
         return items
 
 
-def _within_change_set(finding: Diagnostic) -> Diagnostic:
-    if finding.rule is not Rule.NO_PARTS:
-        return finding
-    message = "found a change set without operations"
-    return Diagnostic(Rule.EMPTY_CHANGE_SET, message, finding.position)
-
-
 _APPLICATION_HTTP = sections.parse_media_type("application/http")
-
-
-def _from_base64(content: bytes) -> bytes | None:
-    """Undo the content transfer encoding base64, whose lines are broken (RFC 2045, 6.8)."""
-    try:
-        return binascii.a2b_base64(b"".join(content.split()), strict_mode=True)
-    except binascii.Error:
-        return None
 
 
 def boundary_of(
@@ -366,9 +356,8 @@ def boundary_of(
     for name, value in media_type.parameters:
         # RFC 2231, 3 and 4: to some readers these spell a boundary, too.
         if name.startswith("boundary*"):
-            message = (
-                f"found the parameters boundary and {name}, {quote(boundary)} and {quote(value)}"
-            )
+            found = f"found the parameters boundary and {name}"
+            message = f"{found}, {quote(boundary)} and {quote(value)}"
             stop(report, Diagnostic(Rule.BOUNDARY_CONFLICT, message, position))
     if len(given) > 1:
         message = f"boundary {quote(boundary)} is given {len(given)} times"
