@@ -29,6 +29,7 @@ from odata_batch._model.rules import Rule, Severity
 from odata_batch._wire import multipart, sections
 from odata_batch._wire.http import parse_message
 from odata_batch._wire.json import JsonDecoder
+from odata_batch._wire.multipart import MultipartDecoder
 from odata_batch.dialects import ODATA_4_01
 
 _Item = TypeVar("_Item", values.RequestItem, values.ResponseItem)
@@ -46,10 +47,11 @@ class _Decoder(ABC, Generic[_Item, _Batch]):
     """One payload that is being decoded."""
 
     _role: Role[_Item]
-    # The start line of a message has a type of its own, which nothing here sees. There is no engine
-    # until the head of a wrapped message has been read.
-    _engine: multipart.MultipartDecoder[Any, _Item] | JsonDecoder[_Item] | None = None
-    _rules: Rules[_Item] | None = None
+    # There is none of these until the head of a wrapped message has been read. The start line of a
+    # message has a type of its own, which nothing here sees.
+    _engine: MultipartDecoder[Any, _Item] | JsonDecoder[_Item] | None = None
+    _scope: Scope
+    _rules: Rules[_Item]
     _continue_on_error: bool | None = None
     _error: DecodeError | None = None
     _ended = False
@@ -162,22 +164,18 @@ class _Decoder(ABC, Generic[_Item, _Batch]):
         """Add the items that are left, and check the batch as a whole."""
         engine = self._enter(len(self._head)) if self._engine is None else self._engine
         self._take(engine.receive_eof())
-        if self._rules is not None:
-            self._rules.finish()
+        self._rules.finish()
         if self._role.name == "request":
-            scope = self._scope
 
             def say(rule: Rule, message: str) -> None:
                 self._findings(Diagnostic(rule, message, 0))
 
-            services.check_format_spoken(scope, say)
+            services.check_format_spoken(self._scope, say)
             services.check_preference_prefix(self._outer, self._dialect, say)
-            services.check_payload(self._received, scope, say)
+            services.check_payload(self._received, self._scope, say)
 
     def _take(self, found: Iterator[tuple[int, _Item]]) -> None:
         for index, item in found:
-            if self._rules is None:
-                self._rules = self._role.rules(self._scope)
             self._rules.check(item, index)
             self._items.append(item)
 
@@ -185,13 +183,9 @@ class _Decoder(ABC, Generic[_Item, _Batch]):
     def _value(self) -> _Batch:
         """Return the batch as far as it has been read."""
 
-    @property
-    def _scope(self) -> Scope:
-        return Scope(self.format or "multipart", self._dialect, self._limits, self._findings)
-
     # -- the head --
 
-    def _enter(self, end: int) -> multipart.MultipartDecoder[Any, _Item] | JsonDecoder[_Item]:
+    def _enter(self, end: int) -> MultipartDecoder[Any, _Item] | JsonDecoder[_Item]:
         """Return the decoder of the wrapped message whose body begins at `end`."""
         reader = sections.SectionReader(self._limits, self._findings)
         parse_line = self._role.multipart.parse_line
@@ -210,6 +204,7 @@ class _Decoder(ABC, Generic[_Item, _Batch]):
         if len(content_type) > limits.field_line:
             findings.exceed(report, limits, "field_line", position)
         plain = _PLAIN.fullmatch(content_type)
+        boundary = None
         if plain is not None and len(plain[1]) <= limits.boundary:
             boundary = plain[1].encode("ascii")
         else:
@@ -225,21 +220,22 @@ class _Decoder(ABC, Generic[_Item, _Batch]):
                 if charset is not None and charset.lower() not in ("utf-8", "utf8"):
                     message = f"found charset {quote(charset)}, expected utf-8"
                     findings.stop(report, Diagnostic(Rule.JSON_CHARSET, message, position))
-                self._engine = JsonDecoder(
-                    role.json, limits, self._findings, position, self._dialect
-                )
-                return
-            expected = "expected multipart/mixed"
-            if not media_type.name.startswith("multipart/"):
-                message = f"found {quote(content_type)}, {expected} or application/json"
-                findings.stop(report, Diagnostic(Rule.BATCH_MEDIA_TYPE, message, position))
-            if media_type.name != "multipart/mixed":
-                message = f"found {quote(media_type.name)}, {expected}"
-                report(Diagnostic(Rule.MULTIPART_SUBTYPE, message, position))
-            boundary = multipart.boundary_of(media_type, limits, report, position)
-        self._engine = multipart.MultipartDecoder(
-            role.multipart, boundary, limits, self._findings, position
-        )
+            else:
+                expected = "expected multipart/mixed"
+                if not media_type.name.startswith("multipart/"):
+                    message = f"found {quote(content_type)}, {expected} or application/json"
+                    findings.stop(report, Diagnostic(Rule.BATCH_MEDIA_TYPE, message, position))
+                if media_type.name != "multipart/mixed":
+                    message = f"found {quote(media_type.name)}, {expected}"
+                    report(Diagnostic(Rule.MULTIPART_SUBTYPE, message, position))
+                boundary = multipart.boundary_of(media_type, limits, report, position)
+        found, dialect = self._findings, self._dialect
+        if boundary is None:
+            self._engine = JsonDecoder(role.json, limits, found, position, dialect)
+        else:
+            self._engine = MultipartDecoder(role.multipart, boundary, limits, found, position)
+        self._scope = Scope(self._engine.format, dialect, limits, found)
+        self._rules = role.rules(self._scope)
 
     def _check_outer(self, headers: Headers, position: int) -> None:
         if not headers.pairs:
