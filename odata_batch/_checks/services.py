@@ -54,6 +54,8 @@ Check: TypeAlias = Callable[[Operation, int, Served], None]
 
 def checks_for(dialect: Dialect) -> list[Check]:
     """Return the checks that may have something to say in this dialect."""
+    if dialect is ODATA_4_01:  # most batches are of it, and comparing it with itself takes time
+        return []
     return [
         check
         for check, names in CHECKS
