@@ -17,6 +17,7 @@ import gc
 import json
 import os
 import random
+import re
 import resource
 import shutil
 import signal
@@ -24,7 +25,7 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -109,11 +110,12 @@ class Runs:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Mutant:
-    """A module with one change, and the lines of the statement in which it was made."""
+    """A module with one change, and the lines whose tests may notice it."""
 
     number: int
-    lines: range
-    """Empty for what runs at import, where every test of the module may notice it."""
+    at_import: bool
+    lines: Collection[int]
+    """Those of the statement; for what runs at import those which name what it defines, or all."""
     source: str
     diff: str
 
@@ -137,6 +139,22 @@ def places(
         elif inner and isinstance(child, libcst.BaseCompoundStatement):
             inner = range(positions[child].start, positions[child.body].start)
         yield from places(child, positions, inner)
+
+
+def lines_with_names(source: str, diff: str) -> list[int]:
+    """Return the lines that name what the changed statement of a module assigns, or all."""
+    lines = source.splitlines()
+    changed = next(line[1:] for line in diff.splitlines()[3:] if line.startswith("-"))
+    index = lines.index(changed)
+    while lines[index].startswith((" ", ")", "}")):
+        index -= 1
+    name = re.match(r"\w+(?=: | = )", lines[index])
+    found = [
+        number
+        for number, line in enumerate(lines, 1)
+        if name and line.startswith(" ") and re.search(rf"\b{name[0]}\b", line)
+    ]
+    return found or [*range(1, len(lines) + 1)]
 
 
 def mutants_of(path: Path, count: int, seed: int) -> list[Mutant]:
@@ -167,7 +185,15 @@ def mutants_of(path: Path, count: int, seed: int) -> list[Mutant]:
                 source.splitlines(True), text.splitlines(True), name, name, n=1
             )
             diff = "".join(lines_of_diff)
-            mutants.append(Mutant(number=len(mutants) + 1, lines=lines, source=text, diff=diff))
+            mutants.append(
+                Mutant(
+                    number=len(mutants) + 1,
+                    at_import=not lines,
+                    lines=lines or lines_with_names(source, diff),
+                    source=text,
+                    diff=diff,
+                )
+            )
     return mutants
 
 
@@ -294,7 +320,6 @@ def judge(
     path = Path("odata_batch", module).with_suffix(".py")
     unchanged = (ROOT / path).read_text("utf-8")
     runs = Runs(ROOT / path, most)
-    everything = runs.of(runs.by_line)
     mutants = mutants_of(ROOT / path, count, seed)
     chosen = [each for each in mutants if not only or each.number in only]
     with tempfile.TemporaryDirectory() as directory:
@@ -305,10 +330,10 @@ def judge(
         def noticed(mutant: Mutant) -> str | None:
             worker = workers.get()
             try:
-                tests = runs.of(mutant.lines) if mutant.lines else everything
+                tests = runs.of(mutant.lines)
                 if not tests:
                     return None
-                found = worker.noticed(mutant.source, tests) if mutant.lines else ""
+                found = "" if mutant.at_import else worker.noticed(mutant.source, tests)
                 if found != "":
                     return found
                 tree = copy_of_the_tree(Path(directory, f"change-{mutant.number}"))
@@ -352,7 +377,7 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=150, help="how many places")
     parser.add_argument("--seed", type=int, default=1, help="which places")
     parser.add_argument("--only", type=int, nargs="*", default=(), help="numbers of changes")
-    parser.add_argument("--most", type=int, default=1000, help="how many tests for a change")
+    parser.add_argument("--most", type=int, default=2000, help="how many tests for a change")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--survey", action="store_true", help="run all tests and note their lines")
     parser.add_argument("--tests", type=Path, help=argparse.SUPPRESS)
