@@ -6,7 +6,6 @@ import copy
 import inspect
 import pickle
 import tomllib
-import typing
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,6 @@ import odata_batch
 from odata_batch import (
     BatchRequest,
     BatchResponse,
-    ChangeSet,
     Codec,
     DecodeError,
     Execution,
@@ -266,10 +264,6 @@ CLASSES = [each for name in odata_batch.__all__ if inspect.isclass(each := vars(
 @pytest.mark.parametrize("cls", CLASSES)
 def test_a_public_class_is_found_where_users_import_it(cls: type) -> None:
     assert cls.__module__ == "odata_batch"
-    typing.get_type_hints(cls)
-    for name, member in inspect.getmembers(cls, inspect.isfunction):
-        if member.__module__.startswith("odata_batch"):
-            assert name and typing.get_type_hints(member) is not None
 
 
 def test_the_module_says_its_version() -> None:
@@ -283,9 +277,3 @@ def test_a_signature_fits_on_a_screen(name: str) -> None:
     kinds = {parameter.kind for parameter in signature.parameters.values()}
     assert not kinds & {inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL}
     assert len(str(signature)) < 24 * 80
-
-
-def test_a_change_set_of_a_batch_that_was_read_is_no_part_of_equality() -> None:
-    body = encode_request(BatchRequest([ChangeSet([Operation.delete("A", id="1")])])).body
-    kind = "multipart/mixed; boundary=" + body[2:].partition(b"\r\n")[0].decode()
-    assert decode_request(body, kind) == BatchRequest([ChangeSet([Operation.delete("A", id="1")])])
