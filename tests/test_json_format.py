@@ -281,8 +281,8 @@ def test_a_message_as_long_as_the_limit_is_read() -> None:
         ("1 2", {}, []),
         ("\\u0001", {}, ["control-character"]),
         ("\\u20ac", {}, ["header-characters"]),
-        ("12345", {"field_line": 7}, ["limit-exceeded"]),
-        ("12345", {"header_section": 7}, ["limit-exceeded"]),
+        ("1" * 30, {"field_line": 20}, ["limit-exceeded"]),
+        ("1" * 30, {"header_section": 20}, ["limit-exceeded"]),
     ],
 )
 def test_every_header_value_is_looked_at(
@@ -292,4 +292,3 @@ def test_every_header_value_is_looked_at(
     data = data.replace(b'"1"', b'"2"', 1).replace(b"VALUE", value.encode())
     report = check_request(data, JSON, limits=Limits(**limits))
     assert [each.rule.slug for each in report.diagnostics] == found
-    assert {each.path for each in report.diagnostics} <= {"items[1]"}
