@@ -56,6 +56,9 @@ REQUEST_ID = re.compile(r"[0-9A-Za-z\-._~]+")
 EMPTY_LINE = re.compile(rb"\r?\n")
 EMPTY_LINE_AFTER = re.compile(rb"\r?\n\r?\n")
 
+# obs-fold = OWS CRLF RWS, here by the octets that a line begins with   RFC 9112, 5.2
+FOLD = re.compile(rb"\n[ \t]")
+
 # status-line = HTTP-version SP status-code SP [ reason-phrase ]    RFC 9112, 4
 STATUS_LINE = re.compile(rb"([^ ]*) ([1-5][0-9][0-9])(?:( )(.*))?", re.DOTALL)
 

@@ -165,15 +165,17 @@ class SectionReader:
             if shape.plain:
                 return _section(headers_of(pairs, shape.names), (), pairs, shape)
         findings: tuple[Finding, ...] = ()
-        if b"\n " in section or b"\n\t" in section:
+        fold = grammar.FOLD.search(section)
+        if fold is not None:
             message = "a field line is folded; it is read unfolded"
-            findings = (Finding(Rule.HEADER_FOLDED, message, first_fold(section)),)
-            lines = unfold(lines)
+            start = section.rfind(b"\n", 0, fold.start()) + 1
+            findings = (Finding(Rule.HEADER_FOLDED, message, start),)
+        starts, lines = unfolded(section, line_end)
         limit = "fields" if len(lines) > limits.fields else "field_line"
         if limit == "fields" or max(map(len, lines)) > limits.field_line:
             self._replay(findings, position, fold_rule)
             exceed(self.report, limits, limit, position)
-        read = [*zip(starts_of(section, line_end), map(parse_field_line, lines), strict=True)]
+        read = [*zip(starts, map(parse_field_line, lines), strict=True)]
         findings += tuple(
             Finding(*problem, start) for start, (_, problem) in read if problem is not None
         )
@@ -242,32 +244,23 @@ def _broken_field_line(line: bytes, name: bytes, colon: bytes) -> tuple[Pair | N
     return None, (Rule.HEADER_SYNTAX, f"found {quote(line)}, expected a name, a colon and a value")
 
 
-def first_fold(section: bytes) -> int:
-    """Return where the first field line begins that the line behind it continues."""
-    stops = (section.find(b"\n "), section.find(b"\n\t"))
-    return section.rfind(b"\n", 0, min(stop for stop in stops if stop >= 0)) + 1
+def unfolded(section: bytes, line_end: bytes) -> tuple[list[int], list[bytes]]:
+    """Return where each field line begins, and the line, with what continues it after a space.
 
-
-def starts_of(section: bytes, line_end: bytes) -> list[int]:
-    """Return where in the section each line begins that is left when it is unfolded."""
+    RFC 5322, 2.2.3. A line that ends in LF may end in CRLF, too.
+    """
     starts: list[int] = []
+    lines: list[list[bytes]] = []
     offset = 0
     for line in section.split(line_end):
-        if not starts or line[:1] not in (b" ", b"\t"):
-            starts.append(offset)
-        offset += len(line) + len(line_end)
-    return starts
-
-
-def unfold(lines: list[bytes]) -> list[bytes]:
-    """Join each continuation line to the line before, with one blank between (RFC 5322, 2.2.3)."""
-    groups: list[list[bytes]] = []
-    for line in lines:
-        if groups and line[:1] in (b" ", b"\t"):
-            groups[-1].append(line.strip(b" \t"))
+        text = line.removesuffix(b"\r") if line_end == b"\n" else line
+        if starts and line[:1] in (b" ", b"\t"):
+            lines[-1].append(text.strip(b" \t"))
         else:
-            groups.append([line])
-    return [b" ".join(group) for group in groups]
+            starts.append(offset)
+            lines.append([text])
+        offset += len(line) + len(line_end)
+    return starts, [b" ".join(pieces) for pieces in lines]
 
 
 # -- media types ---------------------------------------------------------------------------------

@@ -111,8 +111,7 @@ def _fields(section: bytes, position: int, found: list[Diagnostic]) -> list[Fiel
     if not section:
         return []
     section = section.removesuffix(b"\n")
-    lines = sections.unfold([line.removesuffix(b"\r") for line in section.split(b"\n")])
-    starts = sections.starts_of(section, b"\n")
+    starts, lines = sections.unfolded(section, b"\n")
     for start, stop in pairwise((*starts, len(section) + 1)):
         if b"\n" in section[start : stop - 1]:
             message = "a field line is folded; it is read unfolded"
