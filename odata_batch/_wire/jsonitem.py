@@ -56,6 +56,7 @@ class Reader:
         self._dialect = dialect
         self._contents = jsonbody.Contents()
         # The names of fields that are different and in lower case, or none, by the names
+        self._known: dict[tuple[object, ...], tuple[Headers, str | None]] = {}
         self._names: dict[tuple[str, ...], tuple[str, ...]] = {}
 
     def report(self, diagnostic: Diagnostic) -> None:
@@ -203,10 +204,13 @@ class Reader:
             sound = remember(self._names, names, names if is_sound else ())
         try:
             if sound:
-                "".join(found)  # which only strings can be
-                has_type = "content-type" in sound
-                content_type = found[sound.index("content-type")] if has_type else None
-                return headers_of(members, sound), content_type
+                known = self._known.get(found)
+                if known is None or known[0].pairs != members:
+                    "".join(found)  # which only strings can be
+                    has_type = "content-type" in sound
+                    content_type = found[sound.index("content-type")] if has_type else None
+                    known = remember(self._known, found, (headers_of(members, sound), content_type))
+                return known  # equal fields are kept once
         except TypeError:
             pass
         headers, problems = read_headers(members)
