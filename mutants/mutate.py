@@ -69,7 +69,7 @@ class Survey:
 def survey() -> int:
     """Run all tests and note the lines and the time of each."""
     COVERAGE.parent.mkdir(exist_ok=True)
-    os.environ["COVERAGE_FILE"] = str(COVERAGE)
+    os.environ |= {"COVERAGE_FILE": str(COVERAGE), "HYPOTHESIS_PROFILE": "quick"}
     # Branches take ten times the space of lines, and nobody asks for them here.
     SETTINGS.write_text("[run]\nsource = odata_batch\n", "utf-8")
     plugin = Survey()
