@@ -90,7 +90,7 @@ class PartSplitter:
         limits: Limits,
         most: int,
         *,
-        position: int = 0,
+        position: int,
         line_end: bytes | None = None,
     ) -> None:
         self.line_end = line_end
