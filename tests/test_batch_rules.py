@@ -139,6 +139,11 @@ json | 1: GET a after 3 1 2; 2: GET b after 1; 3: GET c
     depends-on-forward 0: '1' depends on '3', which comes later in the batch
     depends-on-forward 0: '1' depends on '2', which comes later in the batch
     depends-on-cycle 0: '1' depends on '2', which depends on '1'
+# Nor from a request to its own change set.
+json | g{ 1: POST a after g }; 2: GET b after 3; 3: GET c after 2
+    depends-on-own-group 0.0: depends on its own group 'g'
+    depends-on-forward 1: '2' depends on '3', which comes later in the batch
+    depends-on-cycle 1: '2' depends on '3', which depends on '2'
 # A chain is no circle.
 json | 1: GET a after 2; 2: GET a after 3; 3: GET a; 4: GET a after 1 2
     depends-on-forward 0: '1' depends on '2', which comes later in the batch
