@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from contextlib import suppress
-from enum import Enum
+from enum import Enum, auto
 from functools import cached_property, partial
 from itertools import accumulate, repeat
 from typing import NamedTuple, TypeAlias
@@ -44,9 +44,9 @@ _make_part: Callable[[tuple[bytes, int, None, int]], Part] = partial(tuple.__new
 
 
 class _Stage(Enum):
-    PREAMBLE = "before the first delimiter"
-    PART = "between delimiters"
-    EPILOGUE = "behind the close delimiter"
+    PREAMBLE = auto()
+    PART = auto()
+    EPILOGUE = auto()
 
 
 class _Line(NamedTuple):
