@@ -99,7 +99,7 @@ def checked_request(
     *,
     headers: Mapping[str, str] = MappingProxyType({}),
     dialect: Dialect = ODATA_4_01,
-    limits: Limits = Limits(),  # noqa: B008 - frozen
+    limits: Limits = Limits(),  # noqa: B008  # it is frozen, so that all calls may share it
     splits: int = 500,
 ) -> Report[BatchRequest]:
     """Return what `check_request` says; decoding says the same, whatever the chunks."""
@@ -120,7 +120,7 @@ def checked_response(
     *,
     headers: Mapping[str, str] = MappingProxyType({}),
     dialect: Dialect = ODATA_4_01,
-    limits: Limits = Limits(),  # noqa: B008 - frozen
+    limits: Limits = Limits(),  # noqa: B008  # it is frozen, so that all calls may share it
     splits: int = 500,
 ) -> Report[BatchResponse]:
     """Return what `check_response` says; decoding says the same, whatever the chunks."""

@@ -33,7 +33,6 @@ from odata_batch._model.values import (
 )
 from odata_batch._wire import grammar
 from odata_batch._wire.sections import parse_media_type
-from odata_batch.dialects import ODATA_4_01
 
 _Batch = TypeVar("_Batch", BatchRequest, BatchResponse)
 _Item = TypeVar("_Item", RequestItem, ResponseItem)
@@ -44,24 +43,8 @@ _SETS = (ChangeSet, ChangeSetResponse)
 _DEEPEST = 32
 
 
-def prepare(
-    batch: _Batch, *, format: Format = "multipart", dialect: Dialect = ODATA_4_01
-) -> _Batch:
-    """Return the batch as the encoder writes it and the decoder gives it back.
-
-    In JSON every operation and every change set gets an `id`, an operation depends on what its URL
-    refers to and on the groups of what it depends on, and Content-Length and the blanks around a
-    JSON body are left out. In multipart the operations in change sets get an `id`, and change sets
-    lose theirs. Generated identifiers are the smallest decimal numbers that the batch does not use,
-    neither as an identifier nor as a reference; those of change sets are `g1`, `g2` and so on.
-
-    It is pure, and preparing twice changes nothing more. Change sets that nest more than 32 deep,
-    which no `Limits` allow, are an `EncodeError`.
-
-    >>> batch = BatchRequest([Operation.get("People"), Operation.get("People(1)", id="1")])
-    >>> [operation.id for operation in prepare(batch, format="json").operations()]
-    ['2', '1']
-    """
+def prepare(batch: _Batch, *, format: Format, dialect: Dialect) -> _Batch:
+    """Return the batch as it is written in this format and read back; see `odata_batch.prepare`."""
     check_format(format)
     found = []
     for index, item in enumerate(batch.items):

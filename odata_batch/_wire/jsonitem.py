@@ -195,8 +195,8 @@ class Reader:
                 self.stop_at("headers_total", source, "headers")
         if len(members) > self.limits.fields:
             self.stop_at("fields", source, "headers")
-        # Without `strict`, which costs a third of it: pairs are pairs.
-        names, found = zip(*members) if members else ((), ())  # noqa: B905
+        # Each member is a pair, and `strict` would cost a third of it, so:
+        names, found = zip(*members) if members else ((), ())  # noqa: B905  # pairs are pairs
         sound = self._names.get(names)
         if sound is None:
             lower = {name.lower() for name in names}
