@@ -23,10 +23,10 @@ from odata_batch import (
     Limits,
     RequestDecoder,
     ResponseDecoder,
-    Rule,
     check_request,
     check_response,
 )
+from odata_batch.rules import LIMIT_EXCEEDED
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -304,7 +304,7 @@ def check(payload: Payload, limits: Limits, chunk: int) -> str:
     report = checks(payload.body, payload.content_type, headers=headers_of(payload), limits=limits)
     found = len(report.diagnostics) + report.omitted
     last = report.diagnostics[-1] if report.diagnostics else None
-    if last is not None and last.rule is Rule.LIMIT_EXCEEDED and last.limit is not None:
+    if last is not None and last.rule is LIMIT_EXCEEDED and last.limit is not None:
         return f"limit {last.limit[0]}"
     return f"{found} findings"
 

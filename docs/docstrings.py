@@ -18,7 +18,9 @@ import odata_batch
 
 WIDTH = 88
 PACKAGE = "odata_batch"
-PUBLIC_MODULES = tuple(f"{PACKAGE}.{name}" for name in ("dialects", "capture", "strategies"))
+PUBLIC_MODULES = tuple(
+    f"{PACKAGE}.{name}" for name in ("dialects", "rules", "capture", "strategies")
+)
 
 Function: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
 Variable: TypeAlias = ast.Assign | ast.AnnAssign

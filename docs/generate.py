@@ -30,13 +30,13 @@ from docs.docstrings import (
     bullet,
     definition_text,
     docstrings_of_variables,
-    find,
     prose,
     public_names,
 )
 from odata_batch import Dialect, Rule
 from odata_batch import dialects as presets
 from odata_batch.dialects import PRESETS
+from odata_batch.rules import RULES
 
 DOCS = Path(__file__).resolve().parent
 MANIFEST = DOCS.parent / "spec-fixtures" / "manifest.json"
@@ -48,7 +48,7 @@ from odata_batch import *
 ```
 """
 
-RULES = """# The rules
+CATALOGUE = """# The rules
 
 Every finding is an instance of one of these rules. Its slug is what reports print, what
 `odata-batch rules SLUG` explains, and the name of the fixtures that show it.
@@ -83,10 +83,10 @@ TITLES: Final[Mapping[str, str]] = {
     "Execution": "Executing",
     "find_references": "References",
     "resolve_url": "URLs",
-    "Rule": "Rules",
     "Diagnostic": "Findings, and what is raised",
     "Dialect": "What is allowed",
     "Limits": "Bounds",
+    "rules.unknown": "Rules",
     "dialects.OASIS": "Dialects",
     "capture.Message": "Captured messages",
     "strategies.operations": "Generated test data",
@@ -133,10 +133,25 @@ def reference() -> str:
 
 # -- the catalogue of rules ----------------------------------------------------------------------
 
+SUBJECTS = {
+    "Limits and the media type": ("_model.findings", "_coding"),
+    "MIME framing": ("_wire.mime", "_wire.part", "_wire.multipart"),
+    "Header sections": ("_wire.sections",),
+    "HTTP messages": ("_wire.http",),
+    "One operation or response": ("_checks.messages",),
+    "URLs": ("_checks.urls",),
+    "JSON batches": ("_model.jsonvalue", "_wire.json"),
+    "The batch as a whole": ("_model.values", "_checks.batch"),
+    "A response and its request": ("_checks.pairs",),
+    "What one service refuses": ("_checks.services",),
+    "Captured payloads": ("capture",),
+}
+"""The headings of the catalogue, and the modules whose rules are below each."""
+
 
 def shown_by(manifest: Mapping[str, list[dict[str, str]]]) -> dict[str, list[str]]:
     """Return the fixtures that are named after a rule, by its slug."""
-    slugs = sorted((rule.slug for rule in Rule), key=len)
+    slugs = sorted((rule.slug for rule in RULES.values()), key=len)
     found: dict[str, list[str]] = {}
     for file in (case["file"] for case in manifest["cases"] if "file" in case):
         name = file.removeprefix("invalid/").removesuffix(".http")
@@ -164,15 +179,18 @@ def rule_text(rule: Rule, files: Sequence[str]) -> str:
 
 def rules() -> str:
     files = shown_by(json.loads(MANIFEST.read_text("utf-8")))
-    lines = [RULES]
-    place = find(PACKAGE, "Rule")
-    assert place is not None
-    for heading, name in re.findall(
-        r"^ *(?:# -- (.+) --$|([A-Z][A-Z0-9_]*) = )", place[0].code, re.MULTILINE
-    ):
-        rule = Rule.__members__.get(name)
-        lines += [f"## {heading[:1].upper()}{heading[1:]}\n"] if heading else []
-        lines += [rule_text(rule, files.get(rule.slug, ()))] if rule else []
+    lines = [CATALOGUE]
+    declared: dict[str, list[Rule]] = {heading: [] for heading in SUBJECTS}
+    for name, source in SOURCES.items():
+        module = name.removeprefix(f"{PACKAGE}.")
+        slugs = re.findall(
+            r'^[A-Z0-9_]+ = [a-z]+\(r?"""\n    ([a-z0-9-]+): ', source.code, re.MULTILINE
+        )
+        if slugs:
+            heading = next(it for it, places in SUBJECTS.items() if module.startswith(places))
+            declared[heading] += [RULES[slug] for slug in slugs]
+    for heading, own in declared.items():
+        lines += [f"## {heading}\n", *(rule_text(rule, files.get(rule, ())) for rule in own)]
     return "\n".join(lines)
 
 
@@ -203,7 +221,7 @@ def dialects() -> str:
     levels = [
         [f"[{rule.slug}](rules.md#{rule.slug})", rule.severity.name.lower()]
         + [found[rule].name.lower() if rule in found else "" for found in severities]
-        for rule in Rule
+        for rule in RULES.values()
         if any(rule in found for found in severities)
     ]
     lines = [DIALECTS, table(["field", *columns], [row for row in rows if len({*row}) > 2])]

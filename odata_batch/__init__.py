@@ -52,11 +52,12 @@ from odata_batch._model.findings import (
     EncodeError,
     LimitExceeded,
     Report,
+    Rule,
+    Severity,
     UnresolvedReference,
 )
 from odata_batch._model.headers import Headers
 from odata_batch._model.limits import Limits
-from odata_batch._model.rules import Rule, Severity
 from odata_batch._model.values import (
     BatchRequest,
     BatchResponse,

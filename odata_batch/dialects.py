@@ -21,13 +21,13 @@ from typing import Final
 
 from odata_batch._model.dialect import METHODS
 from odata_batch._model.dialect import Dialect as Dialect
-from odata_batch._model.rules import Rule, Severity
+from odata_batch._model.findings import Severity
 
 
-def _severities(*lines: str) -> tuple[tuple[Rule, Severity], ...]:
+def _severities(*lines: str) -> tuple[tuple[str, Severity], ...]:
     """Return what each line says, a severity and the rules that have it."""
     words = [line.split() for line in lines]
-    return tuple((Rule(slug), Severity[name.upper()]) for name, *slugs in words for slug in slugs)
+    return tuple((slug, Severity[name.upper()]) for name, *slugs in words for slug in slugs)
 
 
 ODATA_4_01 = Dialect(name="OData 4.01")

@@ -23,12 +23,12 @@ from odata_batch import (
     Dialect,
     Operation,
     OperationResponse,
-    Rule,
     Severity,
     decode_response,
     encode_response,
 )
 from odata_batch.dialects import PRESETS
+from odata_batch.rules import RULES
 
 CORPUS = Path(__file__).resolve().parent.parent / "spec-fixtures"
 Row = Mapping[str, Any]
@@ -53,7 +53,7 @@ def dialect(row: Row) -> Dialect:
     """Return the version or service of a row."""
     fields = dict(row.get("dialect_fields", {}))
     severities = fields.pop("severities", {})
-    by_slug = {rule.slug: rule for rule in Rule}
+    by_slug = {rule.slug: rule for rule in RULES.values()}
     pairs = tuple((by_slug[slug], Severity[name.upper()]) for slug, name in severities.items())
     fields |= {"severities": pairs} if pairs else {}
     fields |= {name: frozenset(value) for name, value in fields.items() if isinstance(value, list)}

@@ -24,7 +24,6 @@ from odata_batch import (
     RequestEncoder,
     ResponseDecoder,
     ResponseEncoder,
-    Rule,
     Severity,
     Step,
     check_request,
@@ -36,6 +35,7 @@ from odata_batch import (
     encode_response,
 )
 from odata_batch.dialects import GRAPH, ODATA_2, ODATA_4_0, ODATA_4_01
+from odata_batch.rules import RULES
 
 from .batches import line, places, response
 from .batches import request as batch_of
@@ -478,7 +478,7 @@ def test_no_severity_lets_anything_walk_into_what_is_too_deep(severity: Severity
     deep = ChangeSet([Operation.delete("a")])
     for _ in range(5000):
         deep = ChangeSet([deep])
-    dialect = replace(ODATA_4_01, severities=((Rule("nested-change-set"), severity),))
+    dialect = replace(ODATA_4_01, severities=((RULES["nested-change-set"], severity),))
     encoder = RequestEncoder(dialect=dialect)
     for _ in range(2):
         with pytest.raises(EncodeError, match="found change sets nested 5001 deep"):

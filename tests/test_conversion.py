@@ -18,7 +18,6 @@ from odata_batch import (
     EncodeError,
     Operation,
     OperationResponse,
-    Rule,
     Severity,
     convert_request,
     convert_response,
@@ -28,6 +27,7 @@ from odata_batch import (
     prepare,
 )
 from odata_batch.dialects import ODATA_2, ODATA_4_0, ODATA_4_01, Dialect
+from odata_batch.rules import EMPTY_CHANGE_SET, NO_PARTS
 from odata_batch.strategies import batch_requests, batch_responses
 
 from . import corpora
@@ -135,7 +135,7 @@ def test_wrong_use_is_refused() -> None:
 
 
 def test_a_severity_of_the_dialect_is_that_of_the_loss() -> None:
-    dialect = replace(ODATA_2, severities=((Rule.EMPTY_CHANGE_SET, Severity.NOTE),))
+    dialect = replace(ODATA_2, severities=((EMPTY_CHANGE_SET, Severity.NOTE),))
     batch = BatchRequest([ChangeSet([]), ANN])
     _, losses = convert_request(batch, source="multipart", target="json", dialect=dialect)
     assert [loss.severity for loss in losses] == [Severity.NOTE]
@@ -174,7 +174,7 @@ def test_what_json_can_express_multipart_can_express_when_it_is_converted(
     try:
         converted, _ = convert_request(batch, source="json", target="multipart", dialect=dialect)
     except EncodeError as error:
-        assert [found.rule for found in error.diagnostics] == [Rule.NO_PARTS]
+        assert [found.rule for found in error.diagnostics] == [NO_PARTS]
     else:
         encode_request(converted, dialect=dialect)
         bodies = {item.id: item.body for item in prepare(batch, format="json").operations()}

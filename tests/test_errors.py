@@ -17,20 +17,29 @@ from odata_batch import (
     Limits,
     Operation,
     RequestDecoder,
-    Rule,
     Severity,
     UnresolvedReference,
     check_request,
     decode_request,
 )
 from odata_batch.dialects import ODATA_4_01
+from odata_batch.rules import (
+    BATCH_MEDIA_TYPE,
+    JSON_CHARSET,
+    JSON_SYNTAX,
+    LIMIT_EXCEEDED,
+    NO_DELIMITER,
+    NO_PARTS,
+    REASON_MISSING,
+    RULES,
+)
 
 from .helpers import batch, fed, part
 
-NOTE = Diagnostic(Rule.REASON_MISSING, "a note", 1)
-WARNING = Diagnostic(Rule.NO_PARTS, "a warning", 2)
-ERROR = Diagnostic(Rule.NO_DELIMITER, "an error", 3, "items[2].items[0]")
-LIMIT = Diagnostic(Rule.LIMIT_EXCEEDED, "too much", 4, limit=("body", 10))
+NOTE = Diagnostic(REASON_MISSING, "a note", 1)
+WARNING = Diagnostic(NO_PARTS, "a warning", 2)
+ERROR = Diagnostic(NO_DELIMITER, "an error", 3, "items[2].items[0]")
+LIMIT = Diagnostic(LIMIT_EXCEEDED, "too much", 4, limit=("body", 10))
 
 
 # -- errors --------------------------------------------------------------------------------------
@@ -46,7 +55,7 @@ def test_all_errors_are_batch_errors() -> None:
 def test_a_decode_error_says_rule_and_place() -> None:
     error = DecodeError(ERROR)
     assert error.diagnostic is ERROR
-    assert error.rule is Rule.NO_DELIMITER
+    assert error.rule is NO_DELIMITER
     assert error.position == 3
     assert error.path == "items[2].items[0]"
     assert error.partial == ()
@@ -77,9 +86,9 @@ def test_an_encode_error_lists_all_findings() -> None:
     [
         (BatchError(), 400),
         (DecodeError(ERROR), 400),
-        (DecodeError(Diagnostic(Rule.JSON_SYNTAX, "")), 400),
-        (DecodeError(Diagnostic(Rule.BATCH_MEDIA_TYPE, "")), 415),
-        (DecodeError(Diagnostic(Rule.JSON_CHARSET, "")), 415),
+        (DecodeError(Diagnostic(JSON_SYNTAX, "")), 400),
+        (DecodeError(Diagnostic(BATCH_MEDIA_TYPE, "")), 415),
+        (DecodeError(Diagnostic(JSON_CHARSET, "")), 415),
         (LimitExceeded(LIMIT), 413),
         (EncodeError((ERROR,)), 500),
         (UnresolvedReference("$1"), 400),
@@ -163,7 +172,7 @@ def test_a_check_records_everything_and_the_worst_of_it(
 def test_a_severity_decides_what_is_raised_and_what_is_reported(
     strict: bool, severities: dict[bytes, Severity], raised: bytes | None
 ) -> None:
-    rules = tuple((Rule(SLUGS[each]), severity) for each, severity in severities.items())
+    rules = tuple((RULES[SLUGS[each]], severity) for each, severity in severities.items())
     dialect = replace(ODATA_4_01, severities=rules)
     reported: list[Diagnostic] = []
     decoder = RequestDecoder(BOUNDARY, strict=strict, dialect=dialect, report=reported.append)
@@ -198,7 +207,7 @@ def test_beyond_the_limit_findings_are_counted(
     report = check_request(data, BOUNDARY, limits=limits)
     assert [each.rule.slug for each in report.diagnostics] == [SLUGS[each] for each in recorded]
     assert report.omitted == len(parts) - len(recorded)
-    assert report.worst is max(Rule(SLUGS[each]).severity for each in parts)
+    assert report.worst is max(RULES[SLUGS[each]].severity for each in parts)
     if BROKEN not in parts:
         reported: list[Diagnostic] = []
         decode_request(data, BOUNDARY, limits=limits, report=reported.append)

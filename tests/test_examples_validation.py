@@ -15,7 +15,8 @@ import pytest
 
 from examples.validate_captures import Validated, report, validate
 from examples.validate_dask import validate_all
-from odata_batch import Diagnostic, Rule
+from odata_batch import Diagnostic
+from odata_batch.rules import NO_DELIMITER, PREAMBLE
 
 ROOT = Path(__file__).resolve().parent.parent
 FIXTURES = ROOT / "spec-fixtures"
@@ -111,7 +112,7 @@ def test_results_of_a_validator_pickle() -> None:
 
 
 def test_a_report_counts_how_often_a_rule_is_broken() -> None:
-    found = Diagnostic(Rule.NO_DELIMITER, "none", 0), Diagnostic(Rule.PREAMBLE, "found 'x'", 0)
+    found = Diagnostic(NO_DELIMITER, "none", 0), Diagnostic(PREAMBLE, "found 'x'", 0)
     results = [
         Validated(file="a", findings=found),
         Validated(file="b", findings=found[1:]),

@@ -29,7 +29,6 @@ from odata_batch import (
     Operation,
     OperationResponse,
     Rollback,
-    Rule,
     Severity,
     Step,
     check_request,
@@ -41,6 +40,7 @@ from odata_batch import (
     prepare,
 )
 from odata_batch.dialects import ODATA_2, ODATA_4_01
+from odata_batch.rules import DEPENDS_ON_CYCLE, DEPENDS_ON_FORWARD, LIMIT_EXCEEDED
 from odata_batch.strategies import batch_requests
 
 from .batches import request
@@ -1016,7 +1016,7 @@ def test_a_quota_can_be_used_up(format: Format) -> None:
 
 
 def test_limits_hold_even_if_a_dialect_makes_light_of_them() -> None:
-    dialect = replace(ODATA_4_01, severities=((Rule.LIMIT_EXCEEDED, Severity.NOTE),))
+    dialect = replace(ODATA_4_01, severities=((LIMIT_EXCEEDED, Severity.NOTE),))
     with pytest.raises(LimitExceeded) as caught:
         start("1: GET A; 2: GET B after 1", "json", dialect=dialect, limits=Limits(depends_on=0))
     assert (caught.value.limit, caught.value.http_status) == ("depends_on", 413)
@@ -1054,7 +1054,7 @@ def test_groups_that_wait_for_each_other_are_refused() -> None:
 
 
 def test_groups_that_wait_for_each_other_end_if_somebody_lets_them_pass() -> None:
-    severities = ((Rule.DEPENDS_ON_CYCLE, Severity.NOTE), (Rule.DEPENDS_ON_FORWARD, Severity.NOTE))
+    severities = ((DEPENDS_ON_CYCLE, Severity.NOTE), (DEPENDS_ON_FORWARD, Severity.NOTE))
     dialect = replace(ODATA_4_01, severities=severities)
     execution = start(
         "g{ a: POST A; b: POST B after x }; x: GET X after g", "json", dialect=dialect

@@ -36,7 +36,6 @@ from odata_batch import (
     Report,
     RequestDecoder,
     ResponseDecoder,
-    Rule,
     check_request,
     check_response,
     decode_request,
@@ -47,6 +46,7 @@ from odata_batch import (
 )
 from odata_batch.capture import Exchange, parse_capture
 from odata_batch.dialects import PRESETS
+from odata_batch.rules import RULES
 
 from .helpers import PROFILE, Format, Outcome, fed
 
@@ -247,7 +247,7 @@ def test_the_directories_hold_nothing_else() -> None:
 def test_the_rules_of_the_manifest_are_those_of_the_catalogue() -> None:
     catalogue = {
         rule.slug: (rule.severity.name.lower(), rule.fatal, rule.sentence, rule.citation)
-        for rule in Rule
+        for rule in RULES.values()
     }
     rows = {
         slug: (row["severity"], row["fatal"], row["sentence"], row["citation"])

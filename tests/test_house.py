@@ -49,7 +49,8 @@ LAYERS = (
     ("_client", "_server"),
     ("_codec",),
     ("odata_batch",),
-    ("rules", "capture", "strategies", "asgi", "wsgi"),
+    ("capture", "strategies", "asgi", "wsgi"),
+    ("rules",),
     ("_cli",),
     ("__main__",),
 )
@@ -71,6 +72,7 @@ IMPORTS_OF = {
     "_cli": {"argparse", "difflib", "importlib.metadata", "os", "pathlib", "sys"},
     "_client": {"datetime"},
     "capture": {"io", "zipfile", "zlib"},
+    "rules": {"sys"},
     "strategies": {"hypothesis"},
 }
 PARSERS_ELSEWHERE = ("email", "http", "http.client", "urllib.parse", "urllib.request")

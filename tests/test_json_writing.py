@@ -19,7 +19,6 @@ from odata_batch import (
     OperationResponse,
     RequestEncoder,
     ResponseEncoder,
-    Rule,
     Severity,
     decode_request,
     decode_response,
@@ -28,6 +27,7 @@ from odata_batch import (
     prepare,
 )
 from odata_batch.dialects import ODATA_4_0, ODATA_4_01
+from odata_batch.rules import RULES
 
 from .batches import line, refused, request, response
 from .helpers import JSON
@@ -185,7 +185,7 @@ def test_headers_that_are_shared_or_many_are_written_for_each_item() -> None:
 
 
 def test_a_dialect_may_forbid_a_request_without_operations() -> None:
-    dialect = replace(ODATA_4_01, severities=((Rule("json-no-requests"), Severity.WARNING),))
+    dialect = replace(ODATA_4_01, severities=((RULES["json-no-requests"], Severity.WARNING),))
     with pytest.raises(EncodeError) as caught:
         encode_request(BatchRequest([]), format="json", dialect=dialect)
     (found,) = caught.value.diagnostics

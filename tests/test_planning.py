@@ -20,7 +20,6 @@ from odata_batch import (
     Operation,
     OperationResponse,
     Outcome,
-    Rule,
     State,
     UnresolvedReference,
     decode_request,
@@ -32,6 +31,7 @@ from odata_batch import (
     retry_after,
     split,
 )
+from odata_batch.rules import LIMIT_EXCEEDED
 from odata_batch.strategies import batch_requests
 
 from . import corpora
@@ -142,7 +142,7 @@ def test_the_pieces_are_the_batch(data: st.DataObject, format: Format, most: int
     try:
         found = split(prepared, max_operations=most, format=format)
     except EncodeError as error:
-        assert {each.rule for each in error.diagnostics} == {Rule.LIMIT_EXCEEDED}
+        assert {each.rule for each in error.diagnostics} == {LIMIT_EXCEEDED}
         return
     assert sorted(map(str, (item for piece in found for item in piece.items))) == sorted(
         map(str, prepared.items)

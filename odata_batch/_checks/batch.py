@@ -21,8 +21,16 @@ from odata_batch._graph.expressions import (
 )
 from odata_batch._graph.names import Names, key_of
 from odata_batch._graph.urls import reference_in
-from odata_batch._model.findings import Diagnostic, exceed, quote
-from odata_batch._model.rules import Rule, Severity
+from odata_batch._model.findings import (
+    Diagnostic,
+    Rule,
+    Severity,
+    error,
+    exceed,
+    note,
+    quote,
+    warning,
+)
 from odata_batch._model.values import (
     ChangeSet,
     ChangeSetResponse,
@@ -92,6 +100,80 @@ class Rules(Protocol[_Contra]):
         """Check what needs the whole batch."""
 
 
+CONTENT_ID_MISSING = warning("""
+    content-id-missing: Every operation in a change set has a Content-ID. [OData Protocol, 11.7.7.1]
+    Add a Content-ID to the header section of the part.""")
+DUPLICATE_ID = error("""
+    duplicate-id: Request identifiers are unique. [OData Protocol, 11.7.3]
+    Give each request an identifier of its own.""")
+DUPLICATE_ID_ACROSS_CHANGE_SETS = warning("""
+    duplicate-id-across-change-sets: Request identifiers are unique in the whole batch, not in their
+    change set only. [OData Protocol, 11.7.3]
+    Count identifiers through the whole batch instead of anew in each change set.""")
+ID_EQUALS_GROUP = error("""
+    id-equals-group: No request identifier equals the name of an atomicity group. [OData JSON, 19.1]
+    Rename the request or the group.""")
+DEPENDS_ON_UNKNOWN = error("""
+    depends-on-unknown: dependsOn names requests and groups of the same batch. [OData JSON, 19.1]
+    Name a request or a group of this batch, or remove the name.""")
+DEPENDS_ON_FORWARD = error("""
+    depends-on-forward: dependsOn names requests and groups that come before. [OData JSON, 19.1]
+    Move the request behind those that it depends on.""")
+DEPENDS_ON_SELF = error("""
+    depends-on-self: A request does not depend on itself. [OData JSON, 19.1]
+    Remove the request's own identifier from dependsOn.""")
+DEPENDS_ON_OWN_GROUP = warning("""
+    depends-on-own-group: A request does not depend on its own group. [OData JSON, 19.1]
+    Remove the group from dependsOn.""")
+DEPENDS_ON_GROUP_MISSING = warning("""
+    depends-on-group-missing: A request that depends on a member of another group names that group
+    too. [OData JSON, 19.1]
+    Name the group of the other request in dependsOn, too.""")
+REFERENCE_DEPENDENCY_MISSING = warning("""
+    reference-dependency-missing: A request whose URL begins with a reference depends on what it
+    refers to. [OData JSON, 19.1]
+    Name what the URL refers to in dependsOn.""")
+REFERENCE_UNKNOWN = warning("""
+    reference-unknown: A URL that begins with a reference refers to a request of the same batch.
+    [OData Protocol, 11.7.4]
+    Correct the identifier in the URL, or give it to the request that is meant.""")
+REFERENCE_FORWARD = error("""
+    reference-forward: A reference refers to a request that comes before. [OData Protocol, 11.7.4]
+    Move the request behind the one that it refers to.""")
+REFERENCE_ACROSS_CHANGE_SETS = note("""
+    reference-across-change-sets: A reference from a change set stays within it; services may allow
+    more. [OData Protocol, 11.7.7.2]
+    Move both requests into one change set, or ask the service whether it allows this.""")
+GET_IN_CHANGE_SET = warning("""
+    get-in-change-set: A change set holds no GET request. [OData Protocol, 11.7.2]
+    Move the GET request out of the change set.""")
+DEPENDS_ON_CYCLE = error("""
+    depends-on-cycle: Requests do not depend on each other in a circle. [OData JSON, 19.1]
+    Remove one of the dependencies, or send the requests in two batches.""")
+CONDITION_DEPENDENCY_MISSING = note("""
+    condition-dependency-missing: What the member if refers to is named in dependsOn. [OData JSON,
+    19.1]
+    Name what the condition refers to in dependsOn.""")
+REFERENCE_TARGET = note("""
+    reference-target: A reference names a request that returns an entity. [OData Protocol, 11.7.4]
+    Refer to a request that creates an entity or reads one.""")
+REFERENCE_NOT_FIRST = note("""
+    reference-not-first: A reference is the first segment of a relative URL. [OData Protocol,
+    11.7.4]
+    Begin the URL with the reference, or write %24 for a dollar sign that is part of a name.""")
+ETAG_REFERENCE_UNKNOWN = note("""
+    etag-reference-unknown: A reference to an ETag names a preceding request. [OData Protocol,
+    11.7.5]
+    Name a request that comes before, or write the ETag itself.""")
+ID_CASE = note("""
+    id-case: Identifiers differ in more than the case of letters. [OData Protocol, 11.7.3]
+    Choose identifiers that differ in more than the case of letters.""")
+ID_CASE_IGNORED = error("""
+    id-case-ignored: Identifiers differ in more than case where the service ignores it. [Microsoft
+    Graph, JSON batching, Creating a batch request]
+    Choose identifiers that differ in more than the case of letters.""")
+
+
 class RequestRules:
     """Applies the rules to the items of one batch request, in order."""
 
@@ -109,7 +191,7 @@ class RequestRules:
         # Names that were not known when they were used: the rule if they stay so, the name, what
         # used it in words, the operation and its indexes
         self._pending: list[tuple[Rule, str, str, int, tuple[int, ...]]] = []
-        severity = dict(scope.dialect.severities).get(Rule.REFERENCE_ACROSS_CHANGE_SETS)
+        severity = dict(scope.dialect.severities).get(REFERENCE_ACROSS_CHANGE_SETS)
         # Where it is more than a note, a reference stays in its change set and leads to a member.
         self._within_change_sets = severity is not None and severity > Severity.NOTE
         self._service_checks = checks_for(scope.dialect)
@@ -139,9 +221,9 @@ class RequestRules:
         place.indexes, place.item = (index,), item
         if item.id is not None:
             if names.group(item.id) != change_set:
-                self._say(Rule.DUPLICATE_ID, f"the group name {quote(item.id)} is used twice")
+                self._say(DUPLICATE_ID, f"the group name {quote(item.id)} is used twice")
             elif names.named(item.id):
-                self._say(Rule.ID_EQUALS_GROUP, f"the group name {quote(item.id)} is also an id")
+                self._say(ID_EQUALS_GROUP, f"the group name {quote(item.id)} is also an id")
 
     def finish(self) -> None:
         """Report the names that the whole batch does not hold, or only further on."""
@@ -149,12 +231,12 @@ class RequestRules:
         for unknown, name, use, source, indexes in self._pending:
             self._place.item, self._place.indexes = names.operations[source], indexes
             target = names.find(name, names.item_of[source])
-            is_dependency = unknown is Rule.DEPENDS_ON_UNKNOWN
+            is_dependency = unknown is DEPENDS_ON_UNKNOWN
             is_group = is_dependency and names.group(name) is not None
             if target is None and not is_group:
                 self._say(unknown, f"{use}, which no request has as its id")
             elif target is None or not self._comes_before(target, source):
-                rule = Rule.DEPENDS_ON_FORWARD if is_dependency else Rule.REFERENCE_FORWARD
+                rule = DEPENDS_ON_FORWARD if is_dependency else REFERENCE_FORWARD
                 self._say(rule, f"{use}, which comes later in the batch")
         # Where everything refers backward there is no circle, so few batches come here.
         for cycle in names.cycles() if self._pending else ():
@@ -163,7 +245,7 @@ class RequestRules:
             places = [place for place in walk if isinstance(place[1], Operation)]
             self._place.indexes, self._place.item = places[cycle[0] - names.members[item].start]
             operations = [names.operations[node] for node in cycle]
-            self._say(Rule.DEPENDS_ON_CYCLE, _circle(operations))
+            self._say(DEPENDS_ON_CYCLE, _circle(operations))
 
     def _comes_before(self, target: int, source: int) -> bool:
         """Tell whether the payload says so; a group that is split is collected at its first member.
@@ -179,10 +261,10 @@ class RequestRules:
         self._messages.check(item)
         if change_set is not None and self._scope.format == "multipart":
             if item.method == "GET":
-                self._say(Rule.GET_IN_CHANGE_SET, f"found GET {quote(item.url)} in a change set")
+                self._say(GET_IN_CHANGE_SET, f"found GET {quote(item.url)} in a change set")
             if item.id is None:
                 message = f"{item.method} {quote(item.url)} in a change set has no Content-ID"
-                self._say(Rule.CONTENT_ID_MISSING, message)
+                self._say(CONTENT_ID_MISSING, message)
         if item.depends_on:
             self._check_dependencies(item, source)
         if "$" in item.url:
@@ -216,17 +298,17 @@ class RequestRules:
             where = "" if position is None else f", first at byte {position}"
             sets = {names.change_set(first), names.change_set(source)}
             apart = len(sets) == 2 and None not in sets and self._scope.format == "multipart"
-            rule = Rule.DUPLICATE_ID_ACROSS_CHANGE_SETS if apart else Rule.DUPLICATE_ID
+            rule = DUPLICATE_ID_ACROSS_CHANGE_SETS if apart else DUPLICATE_ID
             self._say(rule, f"the id {quote(id)} is used twice{where}")
         elif group is not None and group != names.item_of[source]:
-            self._say(Rule.ID_EQUALS_GROUP, f"the id {quote(id)} is also the name of a group")
+            self._say(ID_EQUALS_GROUP, f"the id {quote(id)} is also the name of a group")
         other = self._ids.get(id.lower(), id)
         if other != id:
             message = f"the ids {quote(other)} and {quote(id)} differ in case alone"
             if dialect.ids_ignore_case:
-                self._say(Rule.ID_CASE_IGNORED, f"{message}, which {dialect.name} ignores")
+                self._say(ID_CASE_IGNORED, f"{message}, which {dialect.name} ignores")
             else:
-                self._say(Rule.ID_CASE, message)
+                self._say(ID_CASE, message)
 
     # -- dependencies and references --
 
@@ -241,20 +323,20 @@ class RequestRules:
         own_group = None if group is None else names.key(group)
         for name in dict.fromkeys(item.depends_on):
             if names.key(name) == own_id:
-                self._say(Rule.DEPENDS_ON_SELF, f"{quote(name)} depends on itself")
+                self._say(DEPENDS_ON_SELF, f"{quote(name)} depends on itself")
             elif names.key(name) == own_group:
-                self._say(Rule.DEPENDS_ON_OWN_GROUP, f"depends on its own group {quote(name)}")
+                self._say(DEPENDS_ON_OWN_GROUP, f"depends on its own group {quote(name)}")
             elif names.group(name) is not None:
                 continue
             elif (target := self._known(name, source)) is None:
                 use = f"{_name_of(item)} depends on {quote(name)}"
-                pending = (Rule.DEPENDS_ON_UNKNOWN, name, use, source, self._place.indexes)
+                pending = (DEPENDS_ON_UNKNOWN, name, use, source, self._place.indexes)
                 self._pending.append(pending)
             elif names.item_of[target] != names.item_of[source]:
                 needed = names.group_of(target)
                 if needed is not None and names.key(needed) not in depends_on:
                     message = f"depends on {quote(name)}, but not on its group {quote(needed)}"
-                    self._say(Rule.DEPENDS_ON_GROUP_MISSING, message)
+                    self._say(DEPENDS_ON_GROUP_MISSING, message)
 
     def _check_url(self, item: Operation, source: int) -> None:
         reference = reference_in(item.url, self._scope.dialect)
@@ -266,45 +348,45 @@ class RequestRules:
         for name in grammar.INNER_DOLLAR_SEGMENT.findall(item.url.partition("?")[0]):
             if any(index < source for index in self._names.named(name)[:1]):
                 message = f"URL {quote(item.url)} does not begin with ${name}; it refers to nothing"
-                self._say(Rule.REFERENCE_NOT_FIRST, message)
+                self._say(REFERENCE_NOT_FIRST, message)
 
     def _check_reference(self, name: str, item: Operation, source: int) -> None:
         names, url = self._names, quote(item.url)
         if item.id is not None and names.key(name) == names.key(item.id):
-            self._say(Rule.REFERENCE_FORWARD, f"URL {url} refers to the request itself")
+            self._say(REFERENCE_FORWARD, f"URL {url} refers to the request itself")
             return
         use = f"URL {url} refers to {quote(name)}"
         if self._scope.format == "json" and not self._is_named(name, item):
-            self._say(Rule.REFERENCE_DEPENDENCY_MISSING, f"{use}, dependsOn does not name it")
+            self._say(REFERENCE_DEPENDENCY_MISSING, f"{use}, dependsOn does not name it")
         target = self._known(name, source)
         if target is None:
-            pending = (Rule.REFERENCE_UNKNOWN, name, use, source, self._place.indexes)
+            pending = (REFERENCE_UNKNOWN, name, use, source, self._place.indexes)
             self._pending.append(pending)
             return
         if self._scope.format == "multipart":
             change_set = names.change_set(target)
             if change_set is not None and change_set != names.change_set(source):
                 message = f"URL {url} refers to a request in another change set"
-                self._say(Rule.REFERENCE_ACROSS_CHANGE_SETS, message)
+                self._say(REFERENCE_ACROSS_CHANGE_SETS, message)
             elif change_set is None and self._within_change_sets:
                 message = f"URL {url} refers to a request outside of change sets"
-                self._say(Rule.REFERENCE_ACROSS_CHANGE_SETS, message)
+                self._say(REFERENCE_ACROSS_CHANGE_SETS, message)
         if names.operations[target].method == "DELETE":
             message = f"URL {url} refers to a DELETE, which returns no entity"
-            self._say(Rule.REFERENCE_TARGET, message)
+            self._say(REFERENCE_TARGET, message)
 
     def _check_other_references(self, item: Operation, source: int) -> None:
         if item.condition is not None and not item.depends_on:
             message = "there is a condition, and no dependency that it could be about"
-            self._say(Rule.CONDITION_DEPENDENCY_MISSING, message)
+            self._say(CONDITION_DEPENDENCY_MISSING, message)
         for reference in references_outside_body(item, self._scope.dialect):
             name, place = reference.id, reference.place
             if place in ETAG_FIELDS and self._known(name, source) is None:
                 message = f"{place} refers to {quote(name)}, no request before has this id"
-                self._say(Rule.ETAG_REFERENCE_UNKNOWN, message)
+                self._say(ETAG_REFERENCE_UNKNOWN, message)
             elif place == "condition" and item.depends_on and not self._is_named(name, item):
                 message = f"the condition refers to {quote(name)}, dependsOn does not name it"
-                self._say(Rule.CONDITION_DEPENDENCY_MISSING, message)
+                self._say(CONDITION_DEPENDENCY_MISSING, message)
 
     def _is_named(self, name: str, item: Operation) -> bool:
         return self._names.key(name) in map(self._names.key, item.depends_on)
@@ -319,6 +401,27 @@ def _circle(operations: Sequence[Operation]) -> str:
 
 def _name_of(item: Operation) -> str:
     return f"{item.method} {quote(item.url)}" if item.id is None else quote(item.id)
+
+
+DUPLICATE_RESPONSE_ID = warning("""
+    duplicate-response-id: Every request is answered once. [OData JSON, 19.5]
+    Answer each request once, with its own identifier.""")
+ACCEPTED_IN_CHANGE_SET = warning("""
+    accepted-in-change-set: No request of a change set is answered with 202. [OData Protocol,
+    11.7.7.6]
+    Execute the change set at once, or answer the batch as a whole with 202.""")
+ACCEPTED_NOT_LAST = warning("""
+    accepted-not-last: In a multipart response, 202 stands for all that is left. [OData Protocol,
+    11.7.7.6]
+    End the response behind the 202, and give the rest at the status monitor.""")
+CHANGE_SET_ERROR_NESTED = warning("""
+    change-set-error-nested: A change set that failed is answered with one response in its place.
+    [OData Protocol, 11.7.7.5]
+    Answer with one application/http part in place of the change set.""")
+GROUP_STATUS_MIXED = note("""
+    group-status-mixed: A failure fails all requests of its group, whatever their own status says.
+    [OData JSON, 19.5]
+    Treat all requests of the group as failed; a service answers the others with 424.""")
 
 
 class ResponseRules:
@@ -339,7 +442,7 @@ class ResponseRules:
         if self._accepted is not None:
             self._place.indexes, self._place.item = self._accepted
             self._accepted = None
-            self._say(Rule.ACCEPTED_NOT_LAST, "the response 202 is followed by others")
+            self._say(ACCEPTED_NOT_LAST, "the response 202 is followed by others")
         if isinstance(item, OperationResponse):
             self._place.enter(item, index, 1)
             self._check_response(item, None)
@@ -358,9 +461,9 @@ class ResponseRules:
         failed = sum([response.status >= 400 for response in responses])
         found = f"{failed} of the {len(responses)} responses"
         if failed and self._scope.format == "multipart":
-            self._say(Rule.CHANGE_SET_ERROR_NESTED, f"{found} in a change set are errors")
+            self._say(CHANGE_SET_ERROR_NESTED, f"{found} in a change set are errors")
         elif 0 < failed < len(responses):
-            self._say(Rule.GROUP_STATUS_MIXED, f"{found} of a group are errors, so all failed")
+            self._say(GROUP_STATUS_MIXED, f"{found} of a group are errors, so all failed")
 
     def finish(self) -> None:
         """Nothing in a response refers to what comes later."""
@@ -369,7 +472,7 @@ class ResponseRules:
         messages.check_change_set(item, self._scope, self._say)
         if item.id is not None:
             if self._key(item.id) in self._groups:
-                self._say(Rule.DUPLICATE_ID, f"the group name {quote(item.id)} is used twice")
+                self._say(DUPLICATE_ID, f"the group name {quote(item.id)} is used twice")
             self._groups.add(self._key(item.id))
 
     def _check_response(self, item: OperationResponse, change_set: int | None) -> None:
@@ -384,8 +487,8 @@ class ResponseRules:
                 apart = len(sets) == 2 and None not in sets and self._scope.format == "multipart"
                 if not apart:
                     message = f"the id {quote(item.id)} is answered twice"
-                    self._say(Rule.DUPLICATE_RESPONSE_ID, message)
+                    self._say(DUPLICATE_RESPONSE_ID, message)
         if item.status == 202 and change_set is not None:
-            self._say(Rule.ACCEPTED_IN_CHANGE_SET, "found the response 202 in a change set")
+            self._say(ACCEPTED_IN_CHANGE_SET, "found the response 202 in a change set")
         elif item.status == 202 and self._scope.format == "multipart":
             self._accepted = (self._place.indexes, item)

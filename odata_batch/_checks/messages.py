@@ -16,13 +16,28 @@ from odata_batch._checks import urls
 from odata_batch._checks.scope import Say, Scope
 from odata_batch._graph.expressions import reserved_names
 from odata_batch._graph.urls import referenced_id
-from odata_batch._model.findings import exceed, quote
+from odata_batch._model.findings import Rule, error, exceed, note, quote, warning
 from odata_batch._model.headers import Headers, Pair, Pairs, folded, names_of
-from odata_batch._model.rules import Rule
 from odata_batch._model.values import ChangeSet, ChangeSetResponse, Operation, OperationResponse
 from odata_batch._wire import grammar
-from odata_batch._wire.http import KNOWN_METHODS
-from odata_batch._wire.sections import SINGLE_FIELDS, Problem, remember
+from odata_batch._wire.http import (
+    CONTENT_LENGTH_MISMATCH,
+    KNOWN_METHODS,
+    METHOD_SYNTAX,
+    STATUS_LINE_SYNTAX,
+    TRANSFER_ENCODING,
+)
+from odata_batch._wire.jsonitem import JSON_STATUS
+from odata_batch._wire.multipart import CONTENT_ID_CONFLICT, EMPTY_CHANGE_SET
+from odata_batch._wire.sections import (
+    CONTROL_CHARACTER,
+    HEADER_SYNTAX,
+    NOT_EXPRESSIBLE,
+    REPEATED_HEADER,
+    SINGLE_FIELDS,
+    Problem,
+    remember,
+)
 
 # The header fields that hold a version: OData Protocol, 8.1.5 and 8.2.7; until OData 3 with other
 # names, where something may follow behind a semicolon ([MS-ODATA], 2.2.5.3 and 2.2.5.7).
@@ -39,12 +54,30 @@ _URL_FIELDS = ("content-location", "location", "odata-entityid")
 # -- one message, read or to be written -----------------------------------------------------------
 
 
+METHOD_UNKNOWN = note("""
+    method-unknown: The methods of OData are GET, POST, PUT, PATCH, DELETE, and MERGE in version 2.
+    [OData Protocol, 11.7]
+    Use one of the methods of OData.""")
+JSON_METHOD_UNKNOWN = warning("""
+    json-method-unknown: The methods of a JSON batch are get, post, put, patch and delete. [OData
+    JSON, 19.1]
+    Use one of the methods get, post, put, patch and delete.""")
+
+
 def check_method(item: Operation, scope: Scope, say: Say) -> None:
     """OData Protocol, 11.7 and OData JSON, 19.1: the methods of a batch."""
     if item.method in scope.dialect.methods or not grammar.TOKEN.fullmatch(item.method):
         return
-    rule = Rule.JSON_METHOD_UNKNOWN if scope.format == "json" else Rule.METHOD_UNKNOWN
+    rule = JSON_METHOD_UNKNOWN if scope.format == "json" else METHOD_UNKNOWN
     say(rule, f"found the method {quote(item.method)}")
+
+
+BODY_UNEXPECTED = warning("""
+    body-unexpected: A GET request has no body. [RFC 9110, 9.3.1]
+    Leave the body out, or send the request with POST.""")
+JSON_BODY_UNEXPECTED = warning("""
+    json-body-unexpected: A get or delete request has no body. [OData JSON, 19.1]
+    Leave the body out.""")
 
 
 def check_body_expected(item: Operation, scope: Scope, say: Say) -> None:
@@ -53,28 +86,39 @@ def check_body_expected(item: Operation, scope: Scope, say: Say) -> None:
         return
     message = f"found a body of {len(item.body)} octets with {quote(item.method)}"
     if scope.format == "json" and item.method in ("GET", "DELETE"):
-        say(Rule.JSON_BODY_UNEXPECTED, message)
+        say(JSON_BODY_UNEXPECTED, message)
     elif item.method == "GET":
-        say(Rule.BODY_UNEXPECTED, message)
+        say(BODY_UNEXPECTED, message)
+
+
+FORBIDDEN_HEADER = warning("""
+    forbidden-header: Individual requests carry no authorization, and no Expect, From, Max-Forwards,
+    Range, TE. [OData Protocol, 11.7.7.1]
+    Move the header into the batch request.""")
 
 
 def check_forbidden_headers(item: Operation, scope: Scope, say: Say) -> None:
     """OData Protocol, 11.7.7.1: what individual requests must not carry."""
     for name in item.headers:
         if name in scope.dialect.forbidden_headers:
-            say(Rule.FORBIDDEN_HEADER, f"found the header {name}")
+            say(FORBIDDEN_HEADER, f"found the header {name}")
 
 
 def check_transfer_encoding(item: Operation | OperationResponse, scope: Scope, say: Say) -> None:
     """OData Protocol, 11.7.7.1: a processor may refuse transfer codings, and this one does."""
     if "transfer-encoding" in names_of(item.headers):
         value = quote(item.headers["transfer-encoding"])
-        say(Rule.TRANSFER_ENCODING, f"found Transfer-Encoding {value}")
+        say(TRANSFER_ENCODING, f"found Transfer-Encoding {value}")
 
 
 def check_version_header(item: Operation | OperationResponse, scope: Scope, say: Say) -> None:
     """OData Protocol, 8.1.5."""
     check_version(item.headers, say)
+
+
+VERSION_HEADER = note("""
+    version-header: An OData version is two numbers with a dot between them. [OData Protocol, 8.1.5]
+    Write the version as in OData-Version: 4.01.""")
 
 
 def check_version(headers: Headers, say: Say) -> None:
@@ -86,7 +130,20 @@ def check_version(headers: Headers, say: Say) -> None:
         version = value.partition(";")[0] if "dataservice" in name else value
         if not grammar.VERSION.fullmatch(version):
             message = f"found {name} {quote(value)}, expected a version such as 4.0"
-            say(Rule.VERSION_HEADER, message)
+            say(VERSION_HEADER, message)
+
+
+CONTENT_TYPE_MISSING = note("""
+    content-type-missing: A message with a body says its Content-Type. [OData Protocol, 8.1.1]
+    Add the Content-Type of the body.""")
+JSON_CONTENT_TYPE_MISSING = note("""
+    json-content-type-missing: A request with a body says its content-type; without it the body is
+    application/json. [OData JSON, 19.1]
+    Add the header content-type.""")
+JSON_STRING_BODY = note("""
+    json-string-body: A string body without content-type is the JSON string, not its text. [OData
+    JSON, 19.5]
+    Add the header content-type if the text or the octets are meant.""")
 
 
 def check_content_type_present(item: Operation | OperationResponse, scope: Scope, say: Say) -> None:
@@ -95,18 +152,29 @@ def check_content_type_present(item: Operation | OperationResponse, scope: Scope
         return
     if scope.format == "multipart":
         message = f"a body of {len(item.body)} octets has no Content-Type"
-        say(Rule.CONTENT_TYPE_MISSING, message)
+        say(CONTENT_TYPE_MISSING, message)
     elif isinstance(item, Operation):
-        say(Rule.JSON_CONTENT_TYPE_MISSING, "a body has no content-type; read as application/json")
+        say(JSON_CONTENT_TYPE_MISSING, "a body has no content-type; read as application/json")
     elif item.body.startswith(b'"'):
-        say(Rule.JSON_STRING_BODY, f"the body {quote(item.body)} is read as a JSON string")
+        say(JSON_STRING_BODY, f"the body {quote(item.body)} is read as a JSON string")
+
+
+BODY_FORBIDDEN = warning("""
+    body-forbidden: Responses with a 1xx, 204 or 304 status have no body. [RFC 9110, 6.4.1]
+    Leave the body out, or answer with 200.""")
 
 
 def check_body_forbidden(item: OperationResponse, scope: Scope, say: Say) -> None:
     """RFC 9110, 6.4.1."""
     if item.body and (item.status < 200 or item.status in (204, 304)):
         message = f"found a body of {len(item.body)} octets with status {item.status}"
-        say(Rule.BODY_FORBIDDEN, message)
+        say(BODY_FORBIDDEN, message)
+
+
+RESPOND_ASYNC_INSIDE = note("""
+    respond-async-inside: In a multipart batch, respond-async is a preference of the batch. [OData
+    Protocol, 11.7.7.6]
+    Move respond-async into the Prefer header of the batch request.""")
 
 
 def check_respond_async(item: Operation, scope: Scope, say: Say) -> None:
@@ -114,7 +182,16 @@ def check_respond_async(item: Operation, scope: Scope, say: Say) -> None:
     if scope.format == "multipart":
         for name, _ in preferences(item.headers):
             if name.removeprefix("odata.") == "respond-async":
-                say(Rule.RESPOND_ASYNC_INSIDE, f"found the preference {name} in one request")
+                say(RESPOND_ASYNC_INSIDE, f"found the preference {name} in one request")
+
+
+ACCEPTED_WITHOUT_LOCATION = warning("""
+    accepted-without-location: A response with status 202 has a Location, that of its status
+    monitor. [OData Protocol, 11.6]
+    Add a Location with the URL of the status monitor.""")
+CREATED_WITHOUT_LOCATION = note("""
+    created-without-location: A response with status 201 has a Location. [OData Protocol, 11.4.2]
+    Add a Location with the URL of the new entity.""")
 
 
 def check_location(item: OperationResponse, scope: Scope, say: Say) -> None:
@@ -122,8 +199,13 @@ def check_location(item: OperationResponse, scope: Scope, say: Say) -> None:
     if item.status not in (201, 202) or "location" in names_of(item.headers):
         return
     accepted = item.status == 202
-    rule = Rule.ACCEPTED_WITHOUT_LOCATION if accepted else Rule.CREATED_WITHOUT_LOCATION
+    rule = ACCEPTED_WITHOUT_LOCATION if accepted else CREATED_WITHOUT_LOCATION
     say(rule, f"the response {item.status} has no Location")
+
+
+REFERENCE_IN_RESPONSE = note("""
+    reference-in-response: URLs in responses hold no request identifiers. [OData Protocol, 11.7.7.5]
+    Write the URL of the resource in place of the reference.""")
 
 
 def check_response_urls(item: OperationResponse, scope: Scope, say: Say) -> None:
@@ -131,14 +213,25 @@ def check_response_urls(item: OperationResponse, scope: Scope, say: Say) -> None
     names = names_of(item.headers)
     for name in _URL_FIELDS:
         if name in names and referenced_id(item.headers[name]) is not None:
-            say(Rule.REFERENCE_IN_RESPONSE, f"{name} is {quote(item.headers[name])}")
+            say(REFERENCE_IN_RESPONSE, f"{name} is {quote(item.headers[name])}")
+
+
+ASYNC_RESULT_INSIDE = note("""
+    async-result-inside: AsyncResult is a header of the batch response. [OData Protocol, 8.3.1]
+    Move AsyncResult into the header section of the batch response.""")
 
 
 def check_async_result(item: OperationResponse, scope: Scope, say: Say) -> None:
     """OData Protocol, 8.3.1: the status of the whole batch, once it is there."""
     if "asyncresult" in names_of(item.headers):
         value = quote(item.headers["asyncresult"])
-        say(Rule.ASYNC_RESULT_INSIDE, f"found AsyncResult {value} in one response")
+        say(ASYNC_RESULT_INSIDE, f"found AsyncResult {value} in one response")
+
+
+ID_UNREFERENCABLE = note("""
+    id-unreferencable: An identifier that equals the name of a system resource cannot be referenced.
+    [OData Protocol, 11.7.4]
+    Rename the request if anything is to refer to it.""")
 
 
 def check_id(item: Operation | OperationResponse, scope: Scope, say: Say) -> None:
@@ -150,7 +243,13 @@ def check_id(item: Operation | OperationResponse, scope: Scope, say: Say) -> Non
         return
     check_identifier(item.id, scope, item.position, say)
     if item.id in reserved_names(scope.dialect):
-        say(Rule.ID_UNREFERENCABLE, f"${item.id} is not a reference to id {quote(item.id)}")
+        say(ID_UNREFERENCABLE, f"${item.id} is not a reference to id {quote(item.id)}")
+
+
+ID_SYNTAX = warning("""
+    id-syntax: A request identifier consists of letters, digits and - . _ ~. [OData Protocol,
+    11.7.3]
+    Choose an identifier of letters and digits, for example a number.""")
 
 
 def check_identifier(id: str, scope: Scope, position: int | None, say: Say) -> None:
@@ -158,7 +257,7 @@ def check_identifier(id: str, scope: Scope, position: int | None, say: Say) -> N
     if len(id) > scope.limits.id:
         exceed(scope.report, scope.limits, "id", position)
     if not grammar.REQUEST_ID.fullmatch(id):
-        say(Rule.ID_SYNTAX, f"found the id {quote(id)}, expected letters, digits and - . _ ~")
+        say(ID_SYNTAX, f"found the id {quote(id)}, expected letters, digits and - . _ ~")
 
 
 def check_change_set(item: ChangeSet | ChangeSetResponse, scope: Scope, say: Say) -> None:
@@ -169,7 +268,7 @@ def check_change_set(item: ChangeSet | ChangeSetResponse, scope: Scope, say: Say
     if item.id is not None:
         check_identifier(item.id, scope, item.position, say)
     if not item.items and scope.origin == "written":
-        say(Rule.EMPTY_CHANGE_SET, "found a change set without operations")
+        say(EMPTY_CHANGE_SET, "found a change set without operations")
 
 
 # -- one message that did not come off the wire as octets ------------------------------------------
@@ -199,6 +298,12 @@ def check_header_values(item: Operation | OperationResponse, scope: Scope, say: 
         check_header_syntax(item, scope, say)
 
 
+HEADER_BLANKS = note("""
+    header-blanks: A field value neither begins nor ends with a blank, which HTTP would not carry.
+    [RFC 9110, 5.5]
+    Remove the blanks around the value.""")
+
+
 def _check_field(pair: Pair, position: int | None, scope: Scope, say: Say) -> None:
     name, value = pair
     if len(name) + len(value) + 2 > scope.limits.field_line:
@@ -206,24 +311,30 @@ def _check_field(pair: Pair, position: int | None, scope: Scope, say: Say) -> No
     problems = [*field_problems(name, value)]
     if value != value.strip(" \t"):
         # JSON carries the blanks; on a field line they would be lost.
-        rule = Rule.HEADER_BLANKS if scope.format == "json" else Rule.NOT_EXPRESSIBLE
+        rule = HEADER_BLANKS if scope.format == "json" else NOT_EXPRESSIBLE
         message = f"header {quote(name)} has the value {quote(value)}, with a blank at an end"
         problems.append((rule, message))
     for rule, message in problems:
         say(rule, message)
 
 
+HEADER_CHARACTERS = error("""
+    header-characters: Field values and reason phrases lie within ISO-8859-1, so that HTTP can carry
+    them. [RFC 9110, 5.5]
+    Encode the value in US-ASCII, as RFC 8187 says for parameters.""")
+
+
 def field_problems(name: str, value: str) -> Iterator[Problem]:
     """RFC 9110, 5: names are tokens, values are ISO-8859-1 and have no controls."""
     if not grammar.TOKEN.fullmatch(name):
-        yield Rule.HEADER_SYNTAX, f"found the header name {quote(name)}, expected a token"
+        yield HEADER_SYNTAX, f"found the header name {quote(name)}, expected a token"
     if value.isascii() and value.isprintable():
         return
     found = f"header {quote(name)} has the value {quote(value)}"
     if grammar.CONTROL.search(value):
-        yield Rule.CONTROL_CHARACTER, f"{found}, with a control character"
+        yield CONTROL_CHARACTER, f"{found}, with a control character"
     if not grammar.LATIN_1.fullmatch(value):
-        yield Rule.HEADER_CHARACTERS, f"{found}, not in ISO-8859-1"
+        yield HEADER_CHARACTERS, f"{found}, not in ISO-8859-1"
 
 
 def check_repeated_headers(item: Operation | OperationResponse, scope: Scope, say: Say) -> None:
@@ -239,13 +350,13 @@ def check_repeated_headers(item: Operation | OperationResponse, scope: Scope, sa
         values = fields[name]
         if len(set(values)) > 1:
             message = f"{name} has the values {quote(values[0])} and {quote(values[1])}"
-            say(Rule.REPEATED_HEADER, message)
+            say(REPEATED_HEADER, message)
 
 
 def check_method_syntax(item: Operation, scope: Scope, say: Say) -> None:
     """RFC 9110, 9.1."""
     if not grammar.TOKEN.fullmatch(item.method):
-        say(Rule.METHOD_SYNTAX, f"found the method {quote(item.method)}, expected a token")
+        say(METHOD_SYNTAX, f"found the method {quote(item.method)}, expected a token")
 
 
 # -- one message that is to be written -------------------------------------------------------------
@@ -255,13 +366,13 @@ def check_method_case(item: Operation, scope: Scope, say: Say) -> None:
     """Decoding reads known methods as upper case, so that is how they are written."""
     upper = item.method.upper()
     if item.method != upper and upper in KNOWN_METHODS:
-        say(Rule.METHOD_SYNTAX, f"found the method {quote(item.method)}, expected {quote(upper)}")
+        say(METHOD_SYNTAX, f"found the method {quote(item.method)}, expected {quote(upper)}")
 
 
 def check_status(item: OperationResponse, scope: Scope, say: Say) -> None:
     """RFC 9110, 15."""
     if not 100 <= item.status <= 599:
-        rule = Rule.JSON_STATUS if scope.format == "json" else Rule.STATUS_LINE_SYNTAX
+        rule = JSON_STATUS if scope.format == "json" else STATUS_LINE_SYNTAX
         say(rule, f"found the status {item.status}, expected 100 to 599")
 
 
@@ -271,9 +382,9 @@ def check_reason(item: OperationResponse, scope: Scope, say: Say) -> None:
         return
     if grammar.CONTROL_OR_TAB.search(item.reason):
         message = f"the reason phrase {quote(item.reason)} has a control character"
-        say(Rule.CONTROL_CHARACTER, message)
+        say(CONTROL_CHARACTER, message)
     if not grammar.LATIN_1.fullmatch(item.reason):
-        say(Rule.HEADER_CHARACTERS, f"the reason phrase {quote(item.reason)} is not ISO-8859-1")
+        say(HEADER_CHARACTERS, f"the reason phrase {quote(item.reason)} is not ISO-8859-1")
 
 
 def check_content_length(item: Operation | OperationResponse, scope: Scope, say: Say) -> None:
@@ -285,7 +396,7 @@ def check_content_length(item: Operation | OperationResponse, scope: Scope, say:
         rest = item.body.endswith(b"\r\n") and value == str(len(item.body) - 2)
         if value != str(len(item.body)) and not rest:
             message = f"Content-Length is {quote(value)}, the body has {len(item.body)} octets"
-            say(Rule.CONTENT_LENGTH_MISMATCH, message)
+            say(CONTENT_LENGTH_MISMATCH, message)
 
 
 def check_content_id_header(item: Operation | OperationResponse, scope: Scope, say: Say) -> None:
@@ -295,7 +406,7 @@ def check_content_id_header(item: Operation | OperationResponse, scope: Scope, s
     for value in item.headers.get_all("content-id"):
         if value != item.id:
             message = f"header Content-ID is {quote(value)}, the id is {item.id!r:.60}"
-            say(Rule.CONTENT_ID_CONFLICT, message)
+            say(CONTENT_ID_CONFLICT, message)
 
 
 def check_sizes(item: Operation | OperationResponse, scope: Scope, say: Say) -> None:
@@ -423,19 +534,42 @@ class Messages(Generic[_Message]):
 # -- the outer message -----------------------------------------------------------------------------
 
 
+OUTER_PRECONDITION = warning("""
+    outer-precondition: The batch request itself has no If-Match and no If-None-Match. [OData
+    Protocol, 8.2.4 and 8.2.5]
+    Move the header into the operation that it is meant for.""")
+OUTER_PREFERENCE = note("""
+    outer-preference: The preferences maxpagesize, track-changes and return are for individual
+    requests. [OData Protocol, 8.2.8]
+    Move the preference into the operations that it is meant for.""")
+METHOD_TUNNEL = note("""
+    method-tunnel: A batch request is not tunnelled through X-HTTP-Method. [OData v3 Batch
+    Processing, 2.1]
+    Send the batch with POST and without X-HTTP-Method.""")
+
+
 def check_outer_request(headers: Headers, say: Say) -> None:
     """OData Protocol, 8.2: what the header section of a batch request may hold."""
     check_version(headers, say)
     for name in ("if-match", "if-none-match"):
         if name in headers:
             message = f"the batch request has {name} {quote(headers[name])}"
-            say(Rule.OUTER_PRECONDITION, message)
+            say(OUTER_PRECONDITION, message)
     if "x-http-method" in headers:
         value = quote(headers["x-http-method"])
-        say(Rule.METHOD_TUNNEL, f"the batch request has X-HTTP-Method {value}")
+        say(METHOD_TUNNEL, f"the batch request has X-HTTP-Method {value}")
     for name, _ in preferences(headers):
         if name.removeprefix("odata.") in ("maxpagesize", "track-changes", "return"):
-            say(Rule.OUTER_PREFERENCE, f"the batch request has the preference {quote(name)}")
+            say(OUTER_PREFERENCE, f"the batch request has the preference {quote(name)}")
+
+
+OUTER_RESPONSE_HEADER = note("""
+    outer-response-header: ETag, Location and OData-EntityId belong to individual responses. [OData
+    Protocol, 8.3]
+    Move the header into the response that it belongs to.""")
+ASYNC_RESULT = warning("""
+    async-result: The value of AsyncResult is a status code of three digits. [OData Protocol, 8.3.1]
+    Give AsyncResult the status code of the result, for example 200.""")
 
 
 def check_outer_response(headers: Headers, say: Say) -> None:
@@ -443,11 +577,11 @@ def check_outer_response(headers: Headers, say: Say) -> None:
     check_version(headers, say)
     for name in ("etag", "location", "odata-entityid"):
         if name in headers:
-            say(Rule.OUTER_RESPONSE_HEADER, f"the batch response has the header {name}")
+            say(OUTER_RESPONSE_HEADER, f"the batch response has the header {name}")
     result = headers.get("asyncresult")
     if result is not None and not grammar.STATUS.fullmatch(result):
         message = f"AsyncResult is {quote(result)}, expected a status code of three digits"
-        say(Rule.ASYNC_RESULT, message)
+        say(ASYNC_RESULT, message)
 
 
 def preferences(headers: Headers) -> list[tuple[str, str]]:
@@ -458,6 +592,12 @@ def preferences(headers: Headers) -> list[tuple[str, str]]:
             text = match[3] if match[2] is None else grammar.QUOTED_PAIR.sub(r"\1", match[2])
             found.append((match[1].lower(), text or ""))
     return found
+
+
+PREFERENCE_VALUE = warning("""
+    preference-value: The value of continue-on-error is true, false or absent. [OData Protocol,
+    8.2.8.3]
+    Write continue-on-error, continue-on-error=true or continue-on-error=false.""")
 
 
 def continue_on_error(headers: Headers, say: Say) -> bool | None:
@@ -472,6 +612,6 @@ def continue_on_error(headers: Headers, say: Say) -> bool | None:
                 continue
             if value.lower() in ("", "true", "false"):
                 return value.lower() != "false"
-            say(Rule.PREFERENCE_VALUE, f"{name} is {quote(value)}, expected true or false")
+            say(PREFERENCE_VALUE, f"{name} is {quote(value)}, expected true or false")
             return None
     return None

@@ -14,8 +14,7 @@ from odata_batch._checks.scope import Scope
 from odata_batch._graph.names import Names, key_of, stops_at_error
 from odata_batch._graph.prepare import prepare
 from odata_batch._model.dialect import Format
-from odata_batch._model.findings import Diagnostic, quote
-from odata_batch._model.rules import Rule
+from odata_batch._model.findings import Diagnostic, Rule, quote, warning
 from odata_batch._model.values import (
     BatchRequest,
     BatchResponse,
@@ -73,11 +72,16 @@ def _answers(items: Sequence[ResponseItem], path: str | None = None) -> Iterator
             yield _Answer(item, place, None)
 
 
+RESPONSE_MISSING = warning("""
+    response-missing: Every request that was processed has a response. [OData Protocol, 11.7.7.5]
+    Answer every request, or end the batch at the first error.""")
+
+
 def _missing(items: Sequence[RequestItem], response: BatchResponse) -> Iterator[Diagnostic]:
     if not response.truncated and response.next_link is None:
         others = f" and {len(items) - 1} more" if len(items) > 1 else ""
         message = f"there is no response to {_name_of(items[0])}{others}"
-        yield Diagnostic(Rule.RESPONSE_MISSING, message, 0)
+        yield Diagnostic(RESPONSE_MISSING, message, 0)
 
 
 def _name_of(item: RequestItem) -> str:
@@ -88,6 +92,15 @@ def _name_of(item: RequestItem) -> str:
 
 
 # -- a multipart request: item by item -------------------------------------------------------------
+
+
+RESPONSE_UNEXPECTED = warning("""
+    response-unexpected: Every response belongs to a request. [OData Protocol, 11.7.7.5]
+    Answer each request once, and nothing else.""")
+RESPONSE_AFTER_ERROR = warning("""
+    response-after-error: Without continue-on-error the first error ends a multipart response.
+    [OData Protocol, 11.7.7.5]
+    End the response at the first error, or ask for continue-on-error in the Prefer header.""")
 
 
 def _differences_by_position(
@@ -103,7 +116,7 @@ def _differences_by_position(
             yield Diagnostic(*problem, answer.position, f"items[{index}]")
     for index, answer in enumerate(answers[len(asked) :], len(asked)):
         message = f"there are {len(answers)} items, the request has {len(asked)}"
-        yield Diagnostic(Rule.RESPONSE_UNEXPECTED, message, answer.position, f"items[{index}]")
+        yield Diagnostic(RESPONSE_UNEXPECTED, message, answer.position, f"items[{index}]")
     stops = stops_at_error(request, "multipart", scope.dialect)
     errors = [
         index
@@ -114,7 +127,7 @@ def _differences_by_position(
         after = errors[0] + 1
         message = f"responses go on behind an error, in items[{errors[0]}]"
         position = answers[after].position
-        yield Diagnostic(Rule.RESPONSE_AFTER_ERROR, message, position, f"items[{after}]")
+        yield Diagnostic(RESPONSE_AFTER_ERROR, message, position, f"items[{after}]")
     last = answers[-1] if answers else None
     is_accounted = stops and errors[-1:] == [len(answers) - 1]
     is_accounted |= isinstance(last, OperationResponse) and last.status == 202
@@ -122,22 +135,36 @@ def _differences_by_position(
         yield from _missing(asked[len(answers) :], response)
 
 
+RESPONSE_STRUCTURE = warning("""
+    response-structure: Operations and change sets of the response match those of the request.
+    [OData Protocol, 11.7.7.5]
+    Answer an operation with a response and a change set with a change set, in the order of the
+    request.""")
+RESPONSE_ID = warning("""
+    response-id: A response has the identifier of its request. [OData Protocol, 11.7.7.4]
+    Copy the identifier of the request into its response.""")
+CHANGE_SET_SUCCESS_SINGLE = warning("""
+    change-set-success-single: One response in the place of a change set is an error. [OData
+    Protocol, 11.7.7.5]
+    Answer a change set that has succeeded with a change set, one response for each operation.""")
+
+
 def _item_problem(
     item: RequestItem, answer: ResponseItem, key: Callable[[str], str]
 ) -> tuple[Rule, str] | None:
     if isinstance(answer, ChangeSetResponse):
         message = f"found the responses to a change set, the request has {_name_of(item)}"
-        return Rule.RESPONSE_STRUCTURE, message
+        return RESPONSE_STRUCTURE, message
     if isinstance(item, ChangeSet):
         if answer.status >= 400 or answer.status == 202:
             return None
         message = f"a change set is answered with the single response {answer.status}"
-        return Rule.CHANGE_SET_SUCCESS_SINGLE, message
+        return CHANGE_SET_SUCCESS_SINGLE, message
     if item.id is None or (answer.id is not None and key(answer.id) == key(item.id)):
         return None
     expected = f"no id, expected {quote(item.id)}"
     found = expected if answer.id is None else f"the id {quote(answer.id)}"
-    return Rule.RESPONSE_ID, f"the response to {_name_of(item)} has {found}"
+    return RESPONSE_ID, f"the response to {_name_of(item)} has {found}"
 
 
 def _in_change_set(
@@ -160,19 +187,28 @@ def _in_change_set(
             id = found.response.id
             if id is None:
                 unnamed += 1
-                yield found.found(Rule.RESPONSE_ID, "a response in a change set has no id")
+                yield found.found(RESPONSE_ID, "a response in a change set has no id")
             elif key(id) in asked:
                 answered.add(key(id))
             else:
                 message = f"the id {quote(id)} is none of this change set"
-                yield found.found(Rule.RESPONSE_UNEXPECTED, message)
+                yield found.found(RESPONSE_UNEXPECTED, message)
         count = len(answered) + unnamed
     if count < len(operations) and not failed and not is_truncated:
         message = f"{count} of {len(operations)} operations have a response"
-        yield Diagnostic(Rule.RESPONSE_MISSING, message, answer.position, path)
+        yield Diagnostic(RESPONSE_MISSING, message, answer.position, path)
 
 
 # -- a JSON request: by id -------------------------------------------------------------------------
+
+
+RESPONSE_GROUP = warning("""
+    response-group: A response has the atomicity group of its request. [OData JSON, 19.5]
+    Copy the atomicityGroup of the request into its response.""")
+ACCEPTED_WITH_DEPENDENTS = warning("""
+    accepted-with-dependents: A request that others depend on is not answered with 202. [OData JSON,
+    19.6]
+    Execute the request at once, or answer the batch as a whole with 202.""")
 
 
 def _differences_by_id(
@@ -192,28 +228,28 @@ def _differences_by_id(
         id = answer.response.id
         if id is None:
             unnamed += 1
-            yield answer.found(Rule.RESPONSE_ID, "a response to a JSON request has no Content-ID")
+            yield answer.found(RESPONSE_ID, "a response to a JSON request has no Content-ID")
             continue
         answered.add(key(id))
         named = names.named(id)
         if not named:
             message = f"the id {quote(id)} is none of the request"
-            yield answer.found(Rule.RESPONSE_UNEXPECTED, message)
+            yield answer.found(RESPONSE_UNEXPECTED, message)
             continue
         group = names.group_of(named[0])
         if scope.format == "multipart":
             if "." in answer.path:
                 message = "found a change set in the response to a JSON request"
-                yield answer.found(Rule.RESPONSE_STRUCTURE, message)
+                yield answer.found(RESPONSE_STRUCTURE, message)
         elif (answer.group and key(answer.group)) != (group and key(group)):
             expected = "none" if group is None else quote(group)
             found = "none" if answer.group is None else quote(answer.group)
             about = _name_of(names.operations[named[0]])
             message = f"the group of {about} is {expected}, here it is {found}"
-            yield answer.found(Rule.RESPONSE_GROUP, message)
+            yield answer.found(RESPONSE_GROUP, message)
         if answer.response.status == 202 and key(id) in depended_on:
             message = f"{quote(id)} is answered with 202, others depend on it"
-            yield answer.found(Rule.ACCEPTED_WITH_DEPENDENTS, message)
+            yield answer.found(ACCEPTED_WITH_DEPENDENTS, message)
     missing = [each for each in names.operations if key(each.id or "") not in answered]
     # Whom the responses without an identifier answer is not known: they may be these.
     if len(missing) > unnamed and not has_tail:

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from odata_batch._model.dialect import Dialect, Format
-from odata_batch._model.findings import Reporter
+from odata_batch._model.findings import Reporter, Rule
 from odata_batch._model.limits import Limits
-from odata_batch._model.rules import Rule
 
 Say: TypeAlias = Callable[[Rule, str], None]
 """Reports a rule and a message about the item at hand."""

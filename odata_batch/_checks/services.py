@@ -19,9 +19,8 @@ from odata_batch._checks.scope import Say, Scope
 from odata_batch._graph.names import Names
 from odata_batch._graph.urls import referenced_id
 from odata_batch._model.dialect import Dialect
-from odata_batch._model.findings import quote
+from odata_batch._model.findings import error, quote, warning
 from odata_batch._model.headers import Headers
-from odata_batch._model.rules import Rule
 from odata_batch._model.values import Operation
 from odata_batch._wire import grammar
 from odata_batch._wire.sections import parse_media_type
@@ -66,6 +65,12 @@ def checks_for(dialect: Dialect) -> list[Check]:
 # -- one operation ---------------------------------------------------------------------------------
 
 
+URL_FORM = error("""
+    url-form: A URL has a form that the service understands. [Microsoft Graph, JSON batching,
+    Creating a batch request]
+    Write the URL in one of the forms that the message names.""")
+
+
 def check_url_form(item: Operation, source: int, batch: Served) -> None:
     """The forms of URL that a service understands; a reference is none of them."""
     dialect, url = batch.scope.dialect, item.url
@@ -84,7 +89,7 @@ def check_url_form(item: Operation, source: int, batch: Served) -> None:
             mended = f"expected a relative one, as in {quote(within)}"
     what = "is a path" if form == "path" else f"is {form}"
     message = f"URL {quote(url)} {what}, which {dialect.name} does not take; {mended}"
-    batch.say(Rule.URL_FORM, message)
+    batch.say(URL_FORM, message)
 
 
 def _is_reference(url: str, dialect: Dialect) -> bool:
@@ -101,6 +106,12 @@ def _first_segment(url: str) -> str:
     return url.removeprefix("/").partition("?")[0].partition("#")[0].partition("/")[0]
 
 
+URL_ROOT_SEGMENT = error("""
+    url-root-segment: A URL does not begin with a segment of the service root. [Microsoft Graph,
+    JSON batching, Creating a batch request]
+    Remove the first segment, and write the URL relative to the service root.""")
+
+
 def check_root_segment(item: Operation, source: int, batch: Served) -> None:
     """First segments that belong to the URL of the batch, such as the version of a service."""
     segment = _first_segment(item.url)
@@ -109,7 +120,13 @@ def check_root_segment(item: Operation, source: int, batch: Served) -> None:
         mended = f"write {quote(rest)}" if _first_segment(rest) else "expected a URL below it"
         found = f"URL {quote(item.url)} begins with {segment}"
         belongs = f"which for {batch.scope.dialect.name} belongs to the URL of the batch"
-        batch.say(Rule.URL_ROOT_SEGMENT, f"{found}, {belongs}; {mended}")
+        batch.say(URL_ROOT_SEGMENT, f"{found}, {belongs}; {mended}")
+
+
+REFERENCE_NOT_SUPPORTED = error("""
+    reference-not-supported: No URL refers to another request where the service resolves no
+    references. [Microsoft Graph, JSON batching, Sequencing requests with the dependsOn property]
+    Send the request in a second batch, with the URL from the first response.""")
 
 
 def check_reference_support(item: Operation, source: int, batch: Served) -> None:
@@ -118,7 +135,13 @@ def check_reference_support(item: Operation, source: int, batch: Served) -> None
     if dialect.references == "none" and _is_reference(item.url, dialect):
         found = f"URL {quote(item.url)} is a reference, which {dialect.name} does not resolve"
         mended = "send it in a later batch, with the URL that the other request returned"
-        batch.say(Rule.REFERENCE_NOT_SUPPORTED, f"{found}; {mended}")
+        batch.say(REFERENCE_NOT_SUPPORTED, f"{found}; {mended}")
+
+
+JSON_BODY_NOT_STRUCTURED = error("""
+    json-body-not-structured: A body is a JSON object or array, where the service reads nothing
+    else. [SAP CAP, @sap/cds 9.9, OData adapter]
+    Send the request by itself, or in a multipart batch.""")
 
 
 def check_structured_body(item: Operation, source: int, batch: Served) -> None:
@@ -134,10 +157,28 @@ def check_structured_body(item: Operation, source: int, batch: Served) -> None:
     else:
         found = f"the body {quote(item.body)} is not a JSON object or array"
     message = f"{found}; {dialect.name} takes it outside of batches only"
-    batch.say(Rule.JSON_BODY_NOT_STRUCTURED, message)
+    batch.say(JSON_BODY_NOT_STRUCTURED, message)
 
 
 # -- an operation among others ---------------------------------------------------------------------
+
+
+TOO_MANY_OPERATIONS = error("""
+    too-many-operations: A batch has no more operations than the service takes. [Microsoft Graph,
+    JSON batching, Batch size limitations]
+    Split the batch into smaller ones.""")
+TOO_MANY_CHANGE_SETS = error("""
+    too-many-change-sets: A batch has no more change sets than the service takes. [Azure Tables,
+    Performing entity group transactions]
+    Send each change set in a batch of its own.""")
+CHANGE_SET_TOO_LARGE = error("""
+    change-set-too-large: A change set has no more operations than the service takes. [Azure Tables,
+    Performing entity group transactions]
+    Split the change set, if its operations need not be executed as one.""")
+ATOMICITY_IGNORED = warning("""
+    atomicity-ignored: Operations that belong together are sent where change sets are executed as
+    one. [SharePoint, Make batch requests with the REST APIs]
+    Be prepared for operations of the change set to succeed while others fail.""")
 
 
 def check_counts(item: Operation, source: int, batch: Served) -> None:
@@ -145,7 +186,7 @@ def check_counts(item: Operation, source: int, batch: Served) -> None:
     dialect, say = batch.scope.dialect, batch.say
     if source == dialect.operations:
         message = f"{dialect.name} takes {_number(source, 'operation')}; split the batch"
-        say(Rule.TOO_MANY_OPERATIONS, message)
+        say(TOO_MANY_OPERATIONS, message)
     change_set = batch.names.change_set(source)
     if change_set is None:
         return
@@ -153,19 +194,33 @@ def check_counts(item: Operation, source: int, batch: Served) -> None:
     if members == 0:
         if batch.change_sets == dialect.change_sets:
             limit = _number(batch.change_sets, "change set")
-            say(Rule.TOO_MANY_CHANGE_SETS, f"{dialect.name} takes {limit}; split the batch")
+            say(TOO_MANY_CHANGE_SETS, f"{dialect.name} takes {limit}; split the batch")
         batch.change_sets += 1
     if members == dialect.change_set_operations:
         limit = _number(members, "operation")
-        say(Rule.CHANGE_SET_TOO_LARGE, f"{dialect.name} takes {limit} in a change set")
+        say(CHANGE_SET_TOO_LARGE, f"{dialect.name} takes {limit} in a change set")
     if members == 1 and not dialect.atomicity_groups:
         found = f"{dialect.name} does not execute the operations of a change set as one"
         message = f"{found}: what succeeded stays when another fails; send each on its own"
-        say(Rule.ATOMICITY_IGNORED, message)
+        say(ATOMICITY_IGNORED, message)
 
 
 def _number(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+WRITE_OUTSIDE_CHANGE_SET = error("""
+    write-outside-change-set: What changes data stands in a change set, where the service wants it
+    there. [OData v3 Batch Processing, 2.2]
+    Put the operation into a change set, its own if need be.""")
+QUERY_NOT_ALONE = error("""
+    query-not-alone: A query is the only operation of its batch, where the service wants it so.
+    [Azure Tables, Performing entity group transactions]
+    Send the query in a batch of its own.""")
+ENTITY_TWICE = error("""
+    entity-twice: A change set changes no entity twice, where the service forbids it. [Azure Tables,
+    Performing entity group transactions]
+    Merge the two changes into one operation, or send them in two change sets.""")
 
 
 def check_transactions(item: Operation, source: int, batch: Served) -> None:
@@ -175,19 +230,19 @@ def check_transactions(item: Operation, source: int, batch: Served) -> None:
     if is_alone and not reads:
         found = f"{item.method} {quote(item.url)} is in no change set"
         message = f"{found}; {name} wants one around what changes data"
-        say(Rule.WRITE_OUTSIDE_CHANGE_SET, message)
+        say(WRITE_OUTSIDE_CHANGE_SET, message)
     if batch.scope.dialect.transactions != "single":
         return
     follows_query = source == 1 and names.operations[0].method in _READING
     follows_query = follows_query and names.change_set(0) is None
     if source and ((is_alone and reads) or follows_query):
-        say(Rule.QUERY_NOT_ALONE, f"a query is the only operation of a batch for {name}")
+        say(QUERY_NOT_ALONE, f"a query is the only operation of a batch for {name}")
     if is_alone or item.method == "POST":  # the URL of a new entity is not known
         return
     entity = _entity_of(item.url)
     if entity in batch.entities:
         found = f"{item.method} {quote(item.url)} is the second operation on this entity"
-        say(Rule.ENTITY_TWICE, f"{found}; {name} takes one")
+        say(ENTITY_TWICE, f"{found}; {name} takes one")
     batch.entities.add(entity)
 
 
@@ -208,6 +263,12 @@ def _entity_of(url: str) -> str:
     return f"{resource}({','.join(sorted(_KEY.findall(keys[:-1])))})"
 
 
+DEPENDENCIES_MIXED = warning("""
+    dependencies-mixed: All requests run one after the other, or all at once. [Microsoft Graph, JSON
+    batching, Sequencing requests with the dependsOn property]
+    Let each request depend on the one before it, or none on any.""")
+
+
 def check_dependencies(item: Operation, source: int, batch: Served) -> None:
     """Dependencies that a service takes in a uniform pattern only."""
     # A name that is no id so far is a group's, or wrong, which is found elsewhere.
@@ -226,7 +287,7 @@ def check_dependencies(item: Operation, source: int, batch: Served) -> None:
     if was_uniform and not _is_uniform(batch):
         found = f"{item.method} {quote(item.url)} depends on others in another way than before"
         mended = "let each depend on the one before, or all others on one, or none on any"
-        batch.say(Rule.DEPENDENCIES_MIXED, f"{found}; for {batch.scope.dialect.name}, {mended}")
+        batch.say(DEPENDENCIES_MIXED, f"{found}; for {batch.scope.dialect.name}, {mended}")
 
 
 def _is_uniform(batch: Served) -> bool:
@@ -249,12 +310,24 @@ CHECKS: Final[tuple[tuple[Check, tuple[str, ...]], ...]] = (
 # -- the batch as it is sent -----------------------------------------------------------------------
 
 
+FORMAT_NOT_SPOKEN = error("""
+    format-not-spoken: The batch is in a format that the service speaks. [Microsoft Graph, JSON
+    batching]
+    Send the batch in the other format.""")
+
+
 def check_format_spoken(scope: Scope, say: Say) -> None:
     """The formats of batch that a service speaks."""
     dialect = scope.dialect
     if scope.format not in dialect.formats:
         spoken = " and ".join(sorted(dialect.formats)) or "none"
-        say(Rule.FORMAT_NOT_SPOKEN, f"the batch is {scope.format}, {dialect.name} speaks {spoken}")
+        say(FORMAT_NOT_SPOKEN, f"the batch is {scope.format}, {dialect.name} speaks {spoken}")
+
+
+PAYLOAD_TOO_LARGE = error("""
+    payload-too-large: A batch has no more octets than the service takes. [Azure Tables, Performing
+    entity group transactions]
+    Split the batch into smaller ones.""")
 
 
 def check_payload(length: int, scope: Scope, say: Say) -> None:
@@ -263,7 +336,13 @@ def check_payload(length: int, scope: Scope, say: Say) -> None:
     if payload is not None and length > payload:
         name = scope.dialect.name
         message = f"the batch has {length} octets, {name} takes {payload}; split the batch"
-        say(Rule.PAYLOAD_TOO_LARGE, message)
+        say(PAYLOAD_TOO_LARGE, message)
+
+
+PREFERENCE_UNPREFIXED = warning("""
+    preference-unprefixed: A service of 4.0 is told odata.continue-on-error, with the prefix. [OData
+    Protocol, 8.2.8.3]
+    Write odata.continue-on-error.""")
 
 
 def check_preference_prefix(headers: Headers, dialect: Dialect, say: Say) -> None:
@@ -273,4 +352,4 @@ def check_preference_prefix(headers: Headers, dialect: Dialect, say: Say) -> Non
     names = [name for name, _ in preferences(headers)]
     if "continue-on-error" in names and "odata.continue-on-error" not in names:
         message = f"{dialect.name} knows continue-on-error as odata.continue-on-error only"
-        say(Rule.PREFERENCE_UNPREFIXED, message)
+        say(PREFERENCE_UNPREFIXED, message)

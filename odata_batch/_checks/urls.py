@@ -4,11 +4,27 @@ from __future__ import annotations
 
 from odata_batch._checks.scope import Say, Scope
 from odata_batch._graph.urls import is_batch_resource
-from odata_batch._model.findings import quote
+from odata_batch._model.findings import error, note, quote, warning
 from odata_batch._model.headers import names_of
-from odata_batch._model.rules import Rule
 from odata_batch._model.values import Operation
 from odata_batch._wire import grammar
+from odata_batch._wire.http import REQUEST_LINE_SYNTAX
+from odata_batch._wire.sections import CONTROL_CHARACTER
+
+URL_AUTHORITY = warning("""
+    url-authority: A URL does not begin with two slashes, which would name another host. [OData
+    Protocol, 11.7.7.1]
+    Begin the URL with one slash, or with the scheme if the host is meant.""")
+JSON_URL_AUTHORITY = error("""
+    json-url-authority: A URL of a JSON batch does not begin with two slashes, which would name
+    another host. [OData JSON, 19.1]
+    Begin the URL with one slash, or leave the slashes out.""")
+JSON_URL_EMPTY = note("""
+    json-url-empty: An empty URL names the service root. [OData JSON, 19.1]
+    Write the URL of the resource, or the absolute path of the service root if that is meant.""")
+URL_FRAGMENT = note("""
+    url-fragment: A request URL has no fragment. [RFC 9110, 7.1]
+    Remove the number sign and what is behind it, or write %23 if it belongs to the name.""")
 
 
 def check_url(item: Operation, scope: Scope, say: Say) -> None:
@@ -17,31 +33,42 @@ def check_url(item: Operation, scope: Scope, say: Say) -> None:
     if grammar.PLAIN_URL.fullmatch(url) and ("%" not in url or _encodes(url)):
         return
     if not url:
-        rule = Rule.JSON_URL_EMPTY if scope.format == "json" else Rule.REQUEST_LINE_SYNTAX
+        rule = JSON_URL_EMPTY if scope.format == "json" else REQUEST_LINE_SYNTAX
         say(rule, "the URL is empty")
     _check_url_characters(url, say)
     if url.startswith("//"):
         json = scope.format == "json"
-        rule = Rule.JSON_URL_AUTHORITY if json else Rule.URL_AUTHORITY
+        rule = JSON_URL_AUTHORITY if json else URL_AUTHORITY
         say(rule, f"URL {quote(url)} begins with two slashes")
     if "#" in url:
-        say(Rule.URL_FRAGMENT, f"URL {quote(url)} has a fragment")
+        say(URL_FRAGMENT, f"URL {quote(url)} has a fragment")
     if ":" in url:
         _check_url_colon(url, scope, say)
+
+
+URL_BLANKS = warning("""
+    url-blanks: Blanks in a URL are percent-encoded. [RFC 3986, 2]
+    Write %20 for each blank.""")
+URL_CHARACTERS = warning("""
+    url-characters: Characters that have no place in a URL are percent-encoded. [RFC 3986, 2]
+    Percent-encode the characters, as octets of their UTF-8.""")
+URL_BACKSLASH = error("""
+    url-backslash: A URL holds no backslash, which some readers take for a slash. [RFC 3986, 2]
+    Write a slash, or %5C if a backslash is meant.""")
 
 
 def _check_url_characters(url: str, say: Say) -> None:
     if grammar.URL.fullmatch(url) and _encodes(url):
         return
     if grammar.CONTROL_OR_TAB.search(url):
-        say(Rule.CONTROL_CHARACTER, f"URL {quote(url)} has a control character")
+        say(CONTROL_CHARACTER, f"URL {quote(url)} has a control character")
     if "\\" in url:
-        say(Rule.URL_BACKSLASH, f"URL {quote(url)} has a backslash")
+        say(URL_BACKSLASH, f"URL {quote(url)} has a backslash")
     if " " in url:
-        say(Rule.URL_BLANKS, f"URL {quote(url)} has blanks, expected %20")
+        say(URL_BLANKS, f"URL {quote(url)} has blanks, expected %20")
     odd = grammar.URL_ODD_CHARACTER.search(url)
     if odd:
-        say(Rule.URL_CHARACTERS, f"URL {quote(url)} has {odd[0]!r}, expected a percent-encoding")
+        say(URL_CHARACTERS, f"URL {quote(url)} has {odd[0]!r}, expected a percent-encoding")
 
 
 def _encodes(url: str) -> bool:
@@ -49,21 +76,44 @@ def _encodes(url: str) -> bool:
     return grammar.LONE_PERCENT.search(url) is None
 
 
+URL_COLON = note("""
+    url-colon: Colons in the path of a relative URL are percent-encoded. [OData Protocol, 11.7.7.1]
+    Write %3A for each colon in the path.""")
+URL_SCHEME = warning("""
+    url-scheme: A URL that begins with a scheme is an absolute http or https URL. [OData Protocol,
+    11.7.7.1]
+    Write the URL with http:// or https://, or relative to the URL of the batch.""")
+JSON_URL_ABSOLUTE = note("""
+    json-url-absolute: A URL of a JSON batch is an absolute path or a relative path. [OData JSON,
+    19.1]
+    Write the URL relative to the URL of the batch.""")
+
+
 def _check_url_colon(url: str, scope: Scope, say: Say) -> None:
     scheme = grammar.SCHEME.match(url)
     if scheme is not None:
         if scheme[1].lower() not in ("http", "https") or not url.startswith("//", scheme.end()):
-            say(Rule.URL_SCHEME, f"URL {quote(url)} begins with {quote(scheme[0])}")
+            say(URL_SCHEME, f"URL {quote(url)} begins with {quote(scheme[0])}")
         elif scope.format == "json":
-            say(Rule.JSON_URL_ABSOLUTE, f"URL {quote(url)} is absolute")
+            say(JSON_URL_ABSOLUTE, f"URL {quote(url)} is absolute")
     elif ":" in url.partition("?")[0]:
-        say(Rule.URL_COLON, f"URL {quote(url)} has a colon in its path, expected %3A")
+        say(URL_COLON, f"URL {quote(url)} has a colon in its path, expected %3A")
+
+
+NESTED_BATCH = error("""
+    nested-batch: No request of a batch is itself a batch. [OData Protocol, 11.7]
+    Move the requests of the inner batch into the outer one.""")
 
 
 def check_nested_batch(item: Operation, scope: Scope, say: Say) -> None:
     """OData Protocol, 11.7: an individual request is not a batch request."""
     if is_batch_resource(item.url):
-        say(Rule.NESTED_BATCH, f"URL {quote(item.url)} names the batch resource")
+        say(NESTED_BATCH, f"URL {quote(item.url)} names the batch resource")
+
+
+HOST_CONFLICT = note("""
+    host-conflict: Host is the authority of an absolute URL. [RFC 9112, 3.2.2]
+    Make Host the authority of the URL, or remove it.""")
 
 
 def check_host(item: Operation, scope: Scope, say: Say) -> None:
@@ -76,4 +126,4 @@ def check_host(item: Operation, scope: Scope, say: Say) -> None:
     port = ":443" if item.url[:5].lower() == "https" else ":80"
     host = item.headers["host"]
     if authority[1].lower().removesuffix(port) != host.lower().removesuffix(port):
-        say(Rule.HOST_CONFLICT, f"URL {quote(item.url)} is absolute, and Host is {quote(host)}")
+        say(HOST_CONFLICT, f"URL {quote(item.url)} is absolute, and Host is {quote(host)}")

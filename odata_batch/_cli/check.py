@@ -12,6 +12,15 @@ from dataclasses import dataclass, replace
 from typing import Final, Literal, TypeAlias
 
 from odata_batch import BatchRequest, BatchResponse, Codec, Diagnostic, Report, Rule, Severity
+from odata_batch._checks.messages import (
+    ASYNC_RESULT,
+    METHOD_TUNNEL,
+    OUTER_PRECONDITION,
+    OUTER_PREFERENCE,
+    OUTER_RESPONSE_HEADER,
+    PREFERENCE_VALUE,
+    VERSION_HEADER,
+)
 from odata_batch._model.dialect import Format
 from odata_batch.capture import LOSS_EXPLAINS, Exchange, Message
 
@@ -25,13 +34,13 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 # Where a finding about the header section is to be seen; if not here, then in the Content-Type.
 _FIELDS: Final[Mapping[Rule, str]] = {
-    Rule.OUTER_PRECONDITION: "if-match if-none-match",
-    Rule.OUTER_PREFERENCE: "prefer",
-    Rule.OUTER_RESPONSE_HEADER: "etag location odata-entityid",
-    Rule.METHOD_TUNNEL: "x-http-method",
-    Rule.PREFERENCE_VALUE: "prefer",
-    Rule.ASYNC_RESULT: "asyncresult",
-    Rule.VERSION_HEADER: "odata-version odata-maxversion dataserviceversion maxdataserviceversion",
+    OUTER_PRECONDITION: "if-match if-none-match",
+    OUTER_PREFERENCE: "prefer",
+    OUTER_RESPONSE_HEADER: "etag location odata-entityid",
+    METHOD_TUNNEL: "x-http-method",
+    PREFERENCE_VALUE: "prefer",
+    ASYNC_RESULT: "asyncresult",
+    VERSION_HEADER: "odata-version odata-maxversion dataserviceversion maxdataserviceversion",
 }
 
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
-from odata_batch import Codec, EncodeError, Rule, Severity
+from odata_batch import Codec, EncodeError, Severity
 from odata_batch._cli import report
 from odata_batch._cli.check import Checked, check_exchanges, check_message, messages_of
 from odata_batch._cli.convert import rewritten
@@ -22,6 +22,7 @@ from odata_batch._cli.show import Options, message_lines
 from odata_batch._cli.terminal import Paint, pictured, quoted, visible
 from odata_batch.capture import parse_capture, parse_message
 from odata_batch.dialects import PRESETS
+from odata_batch.rules import RULES
 
 _PROG = "odata-batch"
 _THRESHOLDS = ("error", "warning", "note", "never")
@@ -324,7 +325,7 @@ def _rules(arguments: argparse.Namespace) -> int:
     Exit status: 0, 2 if there is no such rule.
     """
     slug: str | None = arguments.slug
-    rule = next((each for each in Rule if each.slug == slug), None)
+    rule = RULES.get(slug or "")
     if slug is not None and rule is None:
         similar = report.similar_slugs(slug)
         hint = f"; do you mean {' or '.join(similar)}?" if similar else ""

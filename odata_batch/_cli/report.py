@@ -20,6 +20,7 @@ from odata_batch._cli import terminal
 from odata_batch._cli.check import Checked, Finding, Place
 from odata_batch._cli.terminal import COLOURS, Paint, count, excerpt, filled, quoted, visible
 from odata_batch.dialects import PRESETS
+from odata_batch.rules import RULES
 
 _Json: TypeAlias = "int | str | bool | list[_Json] | dict[str, _Json] | None"
 
@@ -203,9 +204,9 @@ def json_lines(results: Sequence[Checked], tool: str | None, dialect: Dialect) -
 
 
 def _rules_of(results: Sequence[Checked]) -> list[Rule]:
-    """Return the rules of all findings, in the order of the catalogue."""
+    """Return the rules of all findings, in alphabetical order."""
     rules = {finding.diagnostic.rule for each in results for finding in each.findings}
-    return [rule for rule in Rule if rule in rules]
+    return [rule for rule in RULES.values() if rule in rules]
 
 
 def _dumped(document: Mapping[str, _Json]) -> Iterator[str]:
@@ -393,8 +394,8 @@ def _invocation(results: Sequence[Checked], artifacts: Mapping[str, _Json]) -> _
 
 
 def catalogue_lines(paint: Paint) -> Iterator[str]:
-    """Yield one line for each rule: severity, slug and sentence, in the order of the catalogue."""
-    for rule in Rule:
+    """Yield one line for each rule: severity, slug and sentence, in alphabetical order."""
+    for rule in RULES.values():
         # As wide as the longest word for a severity.
         severity = paint(COLOURS[rule.severity], f"{name_of(rule.severity):7}")
         yield f"{severity} {rule.slug}: {rule.sentence}"
@@ -422,6 +423,5 @@ def rule_lines(rule: Rule, paint: Paint) -> Iterator[str]:
 
 def similar_slugs(slug: str) -> list[str]:
     """Return slugs that may have been meant: those that hold the text, or are spelled alike."""
-    slugs = [rule.slug for rule in Rule]
-    holding = [each for each in slugs if slug and slug in each]
-    return holding or difflib.get_close_matches(slug, slugs, n=3)
+    holding = [each for each in RULES if slug and slug in each]
+    return holding or difflib.get_close_matches(slug, RULES, n=3)

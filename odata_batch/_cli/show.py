@@ -14,8 +14,8 @@ from odata_batch._cli import report, terminal
 from odata_batch._cli.check import Checked, Finding
 from odata_batch._cli.terminal import Paint, count, indented, visible
 from odata_batch._model import values
+from odata_batch._model.findings import Rule
 from odata_batch._model.headers import Headers
-from odata_batch._model.rules import Rule
 from odata_batch.capture import Message, parse_message
 
 _Batch: TypeAlias = values.BatchRequest | values.BatchResponse

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final, TypeAlias
 
-from odata_batch._model.rules import Severity
+from odata_batch._model.findings import Severity
 
 Paint: TypeAlias = Callable[[str, str], str]
 """Returns a text in a colour, which is the parameter of an SGR sequence."""

@@ -19,7 +19,20 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import Final
 
-from odata_batch._checks.messages import preferences
+from odata_batch._checks.batch import (
+    ACCEPTED_NOT_LAST,
+    CHANGE_SET_ERROR_NESTED,
+    GET_IN_CHANGE_SET,
+    REFERENCE_ACROSS_CHANGE_SETS,
+)
+from odata_batch._checks.messages import (
+    BODY_UNEXPECTED,
+    JSON_BODY_UNEXPECTED,
+    JSON_METHOD_UNKNOWN,
+    RESPOND_ASYNC_INSIDE,
+    preferences,
+)
+from odata_batch._checks.urls import JSON_URL_EMPTY, URL_BLANKS, URL_CHARACTERS
 from odata_batch._client.fitting import WHOLE, Entry, Fitting, Unit, percent_encoded
 from odata_batch._coding.settings import Settings, format_of
 from odata_batch._graph.expressions import bindings_in, references_outside_body
@@ -27,8 +40,7 @@ from odata_batch._graph.names import Names, key_of, stops_at_error
 from odata_batch._graph.prepare import prepare
 from odata_batch._graph.urls import referenced_id
 from odata_batch._model.dialect import METHODS, Format, check_format
-from odata_batch._model.findings import Diagnostic, quote
-from odata_batch._model.rules import Rule
+from odata_batch._model.findings import Diagnostic, Rule, quote
 from odata_batch._model.values import (
     BatchRequest,
     BatchResponse,
@@ -40,6 +52,8 @@ from odata_batch._model.values import (
     ResponseItem,
     with_format,
 )
+from odata_batch._wire.jsonitem import JSON_RESPONSE_ID_MISSING
+from odata_batch._wire.sections import NOT_EXPRESSIBLE
 
 # MERGE was renamed (OData 3, 10.3.2), and HEAD is GET without the content (RFC 9110, 9.3.2).
 _JSON_METHODS: Final[Mapping[str, str]] = {"MERGE": "PATCH", "HEAD": "GET"}
@@ -106,12 +120,12 @@ class _Requests(Fitting[Operation]):
                 message = (
                     f"{item.method} {quote(item.url)} becomes {method}, JSON has no {item.method}"
                 )
-                self.lose(Rule.JSON_METHOD_UNKNOWN, message, entry.place)
+                self.lose(JSON_METHOD_UNKNOWN, message, entry.place)
                 entry.message = replace(item, method=method)
             self._fit_url(entry)
-            self._lose_body(entry, ("GET", "DELETE"), Rule.JSON_BODY_UNEXPECTED)
+            self._lose_body(entry, ("GET", "DELETE"), JSON_BODY_UNEXPECTED)
             self.fit_json(entry)
-        if self.refuses(Rule.JSON_METHOD_UNKNOWN):
+        if self.refuses(JSON_METHOD_UNKNOWN):
             known = METHODS | self.dialect.methods
             self._leave_out(
                 lambda item, _: None if item.method in known else f"JSON has no {item.method}"
@@ -128,7 +142,7 @@ class _Requests(Fitting[Operation]):
             has_effect = any(entry.message.method != "GET" for entry in self.entries())
             if has_effect and not self._is_chain():
                 message = "the order is given up: a JSON batch that goes on after errors has none"
-                self.lose(Rule.NOT_EXPRESSIBLE, message, WHOLE)
+                self.lose(NOT_EXPRESSIBLE, message, WHOLE)
             preference = True if self.dialect.json_stops_on_error else preference
         return replace(batch, items=self.pack(), continue_on_error=preference)
 
@@ -166,7 +180,7 @@ class _Requests(Fitting[Operation]):
         url = entry.message.url
         plain = percent_encoded(url)
         if plain != url:
-            rule = Rule.URL_BLANKS if " " in url else Rule.URL_CHARACTERS
+            rule = URL_BLANKS if " " in url else URL_CHARACTERS
             self.lose(rule, f"URL {quote(url)} is percent-encoded", entry.place)
             entry.message = replace(entry.message, url=plain)
 
@@ -181,10 +195,10 @@ class _Requests(Fitting[Operation]):
     def _fit_request_to_multipart(self, entry: Entry[Operation]) -> None:
         if not entry.message.url:
             message = "the empty URL becomes './', a request line has no place for it"
-            self.lose(Rule.JSON_URL_EMPTY, message, entry.place)
+            self.lose(JSON_URL_EMPTY, message, entry.place)
             entry.message = replace(entry.message, url="./")
         self._fit_url(entry)
-        self._lose_body(entry, ("GET",), Rule.BODY_UNEXPECTED)
+        self._lose_body(entry, ("GET",), BODY_UNEXPECTED)
         self.fit_multipart(entry)
         item = entry.message
         # OData Protocol, 11.7.7.6: it is not applied to one request of a multipart batch.
@@ -193,11 +207,11 @@ class _Requests(Fitting[Operation]):
             message = (
                 "the preference respond-async has no effect in one request of a multipart batch"
             )
-            self.lose(Rule.RESPOND_ASYNC_INSIDE, message, entry.place)
+            self.lose(RESPOND_ASYNC_INSIDE, message, entry.place)
         if item.condition is not None:
             message = f"the condition {quote(item.condition)} is given up; "
             message += "the request is executed without it"
-            self.lose(Rule.NOT_EXPRESSIBLE, message, entry.place)
+            self.lose(NOT_EXPRESSIBLE, message, entry.place)
 
     # -- what requests refer to --
 
@@ -249,7 +263,7 @@ class _Requests(Fitting[Operation]):
             for entry, reason in zip(unit.entries, reasons, strict=True):
                 message = f"{entry.message.method} {quote(entry.message.url)} is left out: "
                 message += reason or "its change set cannot be kept"
-                self.lose(Rule.NOT_EXPRESSIBLE, message, entry.place)
+                self.lose(NOT_EXPRESSIBLE, message, entry.place)
             ids = (unit.name, *(item.id for item in unit.messages))
             gone.update(key(id) for id in ids if id is not None)
         self.units = kept
@@ -262,7 +276,7 @@ class _Requests(Fitting[Operation]):
             return None
         if names.item_of[found] > number:
             return f"it refers to {quote(name)}, which comes later"
-        if names.item_of[found] < number and self.refuses(Rule.REFERENCE_ACROSS_CHANGE_SETS):
+        if names.item_of[found] < number and self.refuses(REFERENCE_ACROSS_CHANGE_SETS):
             return f"it refers to {quote(name)}, which is not in its change set"
         return None
 
@@ -316,7 +330,7 @@ class _Requests(Fitting[Operation]):
                 elif stops:
                     continue
                 message = f"dependsOn {quote(name)} is given up; {lost}"
-                self.lose(Rule.NOT_EXPRESSIBLE, message, entry.place)
+                self.lose(NOT_EXPRESSIBLE, message, entry.place)
 
     def _without_gets(self, unit: Unit[Operation]) -> Iterator[Unit[Operation]]:
         """Yield a group less its GET requests, and these before it or after it.
@@ -325,7 +339,7 @@ class _Requests(Fitting[Operation]):
         sent after it, and so is one that comes after a member that is not GET, unless a member
         refers to it.
         """
-        if not unit.is_set or not self.refuses(Rule.GET_IN_CHANGE_SET):
+        if not unit.is_set or not self.refuses(GET_IN_CHANGE_SET):
             yield unit
             return
         key = key_of(self.dialect)
@@ -343,7 +357,7 @@ class _Requests(Fitting[Operation]):
             is_after = is_late or bool(kept.entries and id not in wanted)
             side = "behind" if is_after else "in front of"
             message = f"GET {quote(item.url)} is taken out of its change set and put {side} it; "
-            self.lose(Rule.GET_IN_CHANGE_SET, message + "neither fails with the other", entry.place)
+            self.lose(GET_IN_CHANGE_SET, message + "neither fails with the other", entry.place)
             if is_after:
                 after.append(Unit([entry]))
                 late.add(id)
@@ -388,10 +402,10 @@ class _Responses(Fitting[OperationResponse]):
         for entry in self._prepare():
             message = f"the response has no id; it gets {quote(entry.message.id or '')}, "
             message += "which need not be that of its request"
-            self.lose(Rule.JSON_RESPONSE_ID_MISSING, message, entry.place)
+            self.lose(JSON_RESPONSE_ID_MISSING, message, entry.place)
         if batch.truncated:
             message = "that the response is truncated is not said any more"
-            self.lose(Rule.NOT_EXPRESSIBLE, message, WHOLE)
+            self.lose(NOT_EXPRESSIBLE, message, WHOLE)
         return replace(batch, items=self.pack(), truncated=False)
 
     def to_multipart(self, batch: BatchResponse) -> BatchResponse:
@@ -401,7 +415,7 @@ class _Responses(Fitting[OperationResponse]):
         self.lose_annotations(batch.annotations, WHOLE)
         if batch.next_link is not None:
             message = f"the next link {quote(batch.next_link)} is given up"
-            self.lose(Rule.NOT_EXPRESSIBLE, message, WHOLE)
+            self.lose(NOT_EXPRESSIBLE, message, WHOLE)
         self.refuse_nothing()
         for entry in self.entries():
             self.fit_multipart(entry)
@@ -415,7 +429,7 @@ class _Responses(Fitting[OperationResponse]):
 
     def _leave_one_tail(self) -> None:
         """Leave out each 202 before others: it would stand for them (OData Protocol, 11.7.7.6)."""
-        if not self.refuses(Rule.ACCEPTED_NOT_LAST):
+        if not self.refuses(ACCEPTED_NOT_LAST):
             return
         kept = []
         for unit in self.units:
@@ -425,7 +439,7 @@ class _Responses(Fitting[OperationResponse]):
             else:
                 id = quote(entry.message.id or "")
                 message = f"the response 202 to {id} is given up, it is not the last"
-                self.lose(Rule.ACCEPTED_NOT_LAST, message, entry.place)
+                self.lose(ACCEPTED_NOT_LAST, message, entry.place)
         self.units = kept
 
     def _one_failure(self, unit: Unit[OperationResponse]) -> Unit[OperationResponse]:
@@ -440,5 +454,5 @@ class _Responses(Fitting[OperationResponse]):
                 message = f"the response {entry.message.status} is given up; the change set that "
                 message += "failed is answered with one response, that to "
                 message += quote(chosen.message.id or "")
-                self.lose(Rule.CHANGE_SET_ERROR_NESTED, message, entry.place)
+                self.lose(CHANGE_SET_ERROR_NESTED, message, entry.place)
         return Unit([chosen])

@@ -7,12 +7,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Generic, NamedTuple, TypeVar
 
+from odata_batch._checks.messages import CONTENT_TYPE_MISSING, HEADER_BLANKS
 from odata_batch._model.dialect import Dialect
-from odata_batch._model.findings import Diagnostic, EncodeError, quote
+from odata_batch._model.findings import Diagnostic, EncodeError, Rule, Severity, quote
 from odata_batch._model.headers import Headers, Pair, without
 from odata_batch._model.limits import DEFAULT_LIMITS
-from odata_batch._model.rules import Rule, Severity
 from odata_batch._model.values import (
+    NESTED_CHANGE_SET,
     Annotations,
     ChangeSet,
     ChangeSetResponse,
@@ -22,7 +23,9 @@ from odata_batch._model.values import (
     leaves,
 )
 from odata_batch._wire import grammar, jsonbody
-from odata_batch._wire.sections import SINGLE_FIELDS
+from odata_batch._wire.mime import NO_PARTS
+from odata_batch._wire.multipart import CONTENT_ID_CONFLICT, EMPTY_CHANGE_SET
+from odata_batch._wire.sections import NOT_EXPRESSIBLE, REPEATED_HEADER_EQUAL, SINGLE_FIELDS
 
 _Message = TypeVar("_Message", Operation, OperationResponse)
 _OCTETS = "application/octet-stream"
@@ -79,12 +82,12 @@ class Fitting(Generic[_Message]):
                 inner_place = Place(f"{place.path}.items[{number}]", inner.position)
                 if isinstance(inner, ChangeSet | ChangeSetResponse):
                     message = "the change set is dissolved in the one that it stands in"
-                    self.lose(Rule.NESTED_CHANGE_SET, message, inner_place)
+                    self.lose(NESTED_CHANGE_SET, message, inner_place)
                 unit.entries += [Entry(each, inner_place) for each in leaves((inner,))]
             if unit.entries:
                 self.units.append(unit)
             else:
-                self.lose(Rule.EMPTY_CHANGE_SET, "the empty change set is left out", place)
+                self.lose(EMPTY_CHANGE_SET, "the empty change set is left out", place)
 
     def entries(self) -> Iterator[Entry[_Message]]:
         """Yield all messages in order."""
@@ -113,12 +116,12 @@ class Fitting(Generic[_Message]):
         """Raise `EncodeError` if there is nothing that multipart could carry."""
         if not self.units:
             message = "a multipart batch has at least one item, and none is left"
-            raise EncodeError((Diagnostic(Rule.NO_PARTS, message),))
+            raise EncodeError((Diagnostic(NO_PARTS, message),))
 
     def lose_annotations(self, annotations: Annotations, place: Place) -> None:
         """Give up members that only JSON has."""
         for name, _ in annotations:
-            self.lose(Rule.NOT_EXPRESSIBLE, f"the annotation {quote(name)} is given up", place)
+            self.lose(NOT_EXPRESSIBLE, f"the annotation {quote(name)} is given up", place)
 
     def fit_json(self, entry: Entry[_Message]) -> None:
         """Make the fields and the body of a message what JSON can carry."""
@@ -131,10 +134,10 @@ class Fitting(Generic[_Message]):
                 folded = name.lower()
                 if folded in seen and folded == "set-cookie":
                     message = f"Set-Cookie {quote(value)} is given up, JSON carries one"
-                    self.lose(Rule.NOT_EXPRESSIBLE, message, entry.place)
+                    self.lose(NOT_EXPRESSIBLE, message, entry.place)
                 elif folded in seen & SINGLE_FIELDS and value == headers.get_all(name)[0]:
                     message = f"one of the equal fields {quote(name)} is given up"
-                    self.lose(Rule.REPEATED_HEADER_EQUAL, message, entry.place)
+                    self.lose(REPEATED_HEADER_EQUAL, message, entry.place)
                 else:
                     kept.append((name, value))
                 seen.add(folded)
@@ -150,9 +153,9 @@ class Fitting(Generic[_Message]):
         content = jsonbody.Contents().of(headers)
         octets = body.strip(jsonbody.SPACE) or body
         found = jsonbody.check_body(octets, content, DEFAULT_LIMITS)
-        if found and found[0].rule is Rule.NOT_EXPRESSIBLE:
+        if found and found[0].rule is NOT_EXPRESSIBLE:
             message = "the body null is given up, it would be read as no body"
-            self.lose(Rule.NOT_EXPRESSIBLE, message, entry.place)
+            self.lose(NOT_EXPRESSIBLE, message, entry.place)
             entry.message = replace(entry.message, body=b"")
         elif found:
             # JSON can only carry the octets under another type.
@@ -171,15 +174,15 @@ class Fitting(Generic[_Message]):
             plain = value.strip(" \t")
             if plain != value:
                 message = f"header {quote(name)} loses the blanks around {quote(value)}"
-                self.lose(Rule.HEADER_BLANKS, message, place)
+                self.lose(HEADER_BLANKS, message, place)
             if name.lower() == "content-id" and plain != item.id:
                 message = f"header {quote(name)} is given up, {quote(value)} is not the id"
-                self.lose(Rule.CONTENT_ID_CONFLICT, message, place)
+                self.lose(CONTENT_ID_CONFLICT, message, place)
             else:
                 fields.append((name, plain))
         if item.body and "content-type" not in item.headers:
             message = "the body gets application/json, which is what JSON takes it for"
-            self.lose(Rule.CONTENT_TYPE_MISSING, message, place)
+            self.lose(CONTENT_TYPE_MISSING, message, place)
             fields.append(("Content-Type", "application/json"))
         entry.message = replace(item, headers=Headers(fields), annotations=())
 

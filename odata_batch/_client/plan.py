@@ -20,9 +20,14 @@ from odata_batch._coding.settings import Settings, format_of
 from odata_batch._graph.expressions import ETAG_FIELDS, references_outside_body
 from odata_batch._graph.names import Edge, Names
 from odata_batch._graph.prepare import prepare
-from odata_batch._model.findings import Diagnostic, EncodeError, UnresolvedReference, quote
+from odata_batch._model.findings import (
+    LIMIT_EXCEEDED,
+    Diagnostic,
+    EncodeError,
+    UnresolvedReference,
+    quote,
+)
 from odata_batch._model.headers import Headers
-from odata_batch._model.rules import Rule
 from odata_batch._model.values import (
     BatchRequest,
     ChangeSet,
@@ -179,7 +184,7 @@ def _oversized(names: Names, indexes: Sequence[int], excess: str) -> Diagnostic:
     called += [f"{len(operations) - _NAMED} more"] if len(operations) > _NAMED else []
     position = names.items[indexes[0]].position
     message = f"{excess}: {', '.join(called)}"
-    return Diagnostic(Rule.LIMIT_EXCEEDED, message, position, f"items[{indexes[0]}]")
+    return Diagnostic(LIMIT_EXCEEDED, message, position, f"items[{indexes[0]}]")
 
 
 # -- remaining -------------------------------------------------------------------------------------

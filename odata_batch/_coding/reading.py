@@ -21,15 +21,26 @@ from odata_batch._coding.roles import REQUEST, RESPONSE, Role
 from odata_batch._coding.settings import Settings
 from odata_batch._model import findings, values
 from odata_batch._model.dialect import Dialect, Format
-from odata_batch._model.findings import DecodeError, Diagnostic, Report, Reporter, Stop, quote
+from odata_batch._model.findings import (
+    BATCH_MEDIA_TYPE,
+    JSON_CHARSET,
+    DecodeError,
+    Diagnostic,
+    Report,
+    Reporter,
+    Rule,
+    Severity,
+    Stop,
+    quote,
+)
 from odata_batch._model.headers import Headers
 from odata_batch._model.limits import DEFAULT_LIMITS, Limits
 from odata_batch._model.public import public
-from odata_batch._model.rules import Rule, Severity
 from odata_batch._wire import multipart, sections
 from odata_batch._wire.http import parse_message
-from odata_batch._wire.json import JsonDecoder
-from odata_batch._wire.multipart import MultipartDecoder
+from odata_batch._wire.json import JSON_ENVELOPE, JSON_ERROR_RESPONSE, JsonDecoder
+from odata_batch._wire.jsonitem import JSON_RESPONSE_ID_MISSING
+from odata_batch._wire.multipart import MULTIPART_SUBTYPE, MultipartDecoder
 from odata_batch.dialects import ODATA_4_01
 
 _Item = TypeVar("_Item", values.RequestItem, values.ResponseItem)
@@ -37,7 +48,7 @@ _Batch = TypeVar("_Batch", values.BatchRequest, values.BatchResponse)
 
 _Kind = TypeVar("_Kind", "RequestDecoder", "ResponseDecoder")
 
-_NO_BATCH = (Rule.JSON_ERROR_RESPONSE, Rule.JSON_ENVELOPE)
+_NO_BATCH = (JSON_ERROR_RESPONSE, JSON_ENVELOPE)
 _NO_FIELDS = Headers()
 # What most batches say, of which everything is known: a boundary that is a token, and nothing else.
 _PLAIN = re.compile(r"multipart/mixed; ?boundary=([0-9A-Za-z'+_\-.]+)")
@@ -191,7 +202,7 @@ class _Decoder(ABC, Generic[_Item, _Batch]):
         parse_line = self._role.multipart.parse_line
         message = parse_message(bytes(self._head[:end]), 0, b"\r\n", reader, parse_line)
         if message is None:
-            raise Stop(Rule.BATCH_MEDIA_TYPE)
+            raise Stop(BATCH_MEDIA_TYPE)
         headers = message[1].headers
         self._check_outer(headers, end)
         self._choose(headers.get("content-type", ""), end)
@@ -219,15 +230,15 @@ class _Decoder(ABC, Generic[_Item, _Batch]):
                 charset = media_type.parameter("charset")
                 if charset is not None and charset.lower() not in ("utf-8", "utf8"):
                     message = f"found charset {quote(charset)}, expected utf-8"
-                    findings.stop(report, Diagnostic(Rule.JSON_CHARSET, message, position))
+                    findings.stop(report, Diagnostic(JSON_CHARSET, message, position))
             else:
                 expected = "expected multipart/mixed"
                 if not media_type.name.startswith("multipart/"):
                     message = f"found {quote(content_type)}, {expected} or application/json"
-                    findings.stop(report, Diagnostic(Rule.BATCH_MEDIA_TYPE, message, position))
+                    findings.stop(report, Diagnostic(BATCH_MEDIA_TYPE, message, position))
                 if media_type.name != "multipart/mixed":
                     message = f"found {quote(media_type.name)}, {expected}"
-                    report(Diagnostic(Rule.MULTIPART_SUBTYPE, message, position))
+                    report(Diagnostic(MULTIPART_SUBTYPE, message, position))
                 boundary = multipart.boundary_of(media_type, limits, report, position)
         found, dialect = self._findings, self._dialect
         if boundary is None:
@@ -366,7 +377,7 @@ def check(
     if request_format == "multipart":
         # Requests of a multipart batch need no identifiers, nor then do the responses, whatever
         # their format; where one was sent, it is check_pair that asks for it.
-        severities[Rule.JSON_RESPONSE_ID_MISSING] = Severity.NOTE
+        severities[JSON_RESPONSE_ID_MISSING] = Severity.NOTE
     found = findings.Findings(settings.limits, severities, None)
     decoder = kind.__new__(kind)
     complete = False

@@ -17,11 +17,11 @@ from odata_batch._coding.settings import Settings, format_of
 from odata_batch._graph.prepare import Preparation, depth_of
 from odata_batch._model import values
 from odata_batch._model.dialect import Dialect, Format
-from odata_batch._model.findings import Diagnostic, EncodeError, Stop, exceed
+from odata_batch._model.findings import Diagnostic, EncodeError, Rule, Severity, Stop, exceed
 from odata_batch._model.headers import Headers, headers_of
 from odata_batch._model.limits import DEFAULT_LIMITS, Limits
 from odata_batch._model.public import public
-from odata_batch._model.rules import Rule, Severity
+from odata_batch._model.values import NESTED_CHANGE_SET
 from odata_batch._wire import json as jsonbatch
 from odata_batch._wire.multipartwriting import MultipartEncoder
 from odata_batch.dialects import ODATA_4_01
@@ -138,7 +138,7 @@ class _Encoder(Generic[_Item]):
             if (depth := depth_of(item)) > self._limits.change_set_depth:
                 message = f"found change sets nested {depth} deep"
                 path = path_of([index])
-                self._found.append(Diagnostic(Rule.NESTED_CHANGE_SET, message, item.position, path))
+                self._found.append(Diagnostic(NESTED_CHANGE_SET, message, item.position, path))
         if len(self._found) > before:
             self._raise()
 

@@ -15,8 +15,8 @@ from odata_batch._graph.urls import referenced_id
 from odata_batch._model.dialect import Dialect, Format, check_format
 from odata_batch._model.findings import Diagnostic, EncodeError
 from odata_batch._model.headers import Headers, without
-from odata_batch._model.rules import Rule
 from odata_batch._model.values import (
+    NESTED_CHANGE_SET,
     BatchRequest,
     BatchResponse,
     ChangeSet,
@@ -51,7 +51,7 @@ def prepare(batch: _Batch, *, format: Format, dialect: Dialect) -> _Batch:
         if isinstance(item, _SETS) and (depth := depth_of(item)) > _DEEPEST:
             message = f"found change sets nested {depth} deep"
             path = f"items[{index}]"
-            found.append(Diagnostic(Rule.NESTED_CHANGE_SET, message, item.position, path))
+            found.append(Diagnostic(NESTED_CHANGE_SET, message, item.position, path))
     if found:
         raise EncodeError(tuple(found))
     preparation = Preparation(format, dialect, batch.items)

@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field, fields
 from typing import Literal, TypeAlias
 
+from odata_batch._model.findings import Severity
 from odata_batch._model.public import public
-from odata_batch._model.rules import Rule, Severity
 
 Format: TypeAlias = Literal["multipart", "json"]
 
@@ -80,8 +80,8 @@ class Dialect:
     finding; both alphabets are always read."""
     base64_padding: bool = True
     """Whether binary bodies are written with = at the end."""
-    severities: tuple[tuple[Rule, Severity], ...] = ()
-    """Rules whose severity differs from the catalogue's."""
+    severities: tuple[tuple[str, Severity], ...] = ()
+    """Rules, or their slugs, whose severity differs from the catalogue's."""
     preset: str | None = field(init=False, default=None, compare=False, repr=False)
     """The name of the constant in `odata_batch.dialects`; `None` for a dialect of your own."""
 

@@ -5,15 +5,116 @@ raises it if it is severe enough. Where a rule has no documented reading, the pa
 `exceed`, which report and never return.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Final, Generic, NoReturn, TypeVar
+from enum import IntEnum
+from functools import partial
+from typing import Final, Generic, NoReturn, Self, TypeVar
 
 from odata_batch._model.limits import Limits
 from odata_batch._model.public import public
-from odata_batch._model.rules import Rule, Severity
 
 T_co = TypeVar("T_co", covariant=True)
+
+_ROW: Final = re.compile(r"\s*([a-z0-9-]+): (.+?) \[([^]]+)\]\s*(.+)", re.DOTALL)
+
+
+@public
+class Severity(IntEnum):
+    """How bad a finding is; the members compare, `NOTE < WARNING < ERROR`.
+
+    It follows from one question. Two readers may disagree about what the message means: an error.
+    The message breaks a sentence of the standard, yet can be read in one way only: a warning.
+    Anything else worth telling: a note.
+
+    >>> max(Severity.NOTE, Severity.ERROR).name
+    'ERROR'
+    """
+
+    NOTE = 1
+    """Allowed, or common and harmless; worth knowing when something else goes wrong."""
+    WARNING = 2
+    """Forbidden, but it has only one reading; raises where `strict` is asked for."""
+    ERROR = 3
+    """Two readers may disagree about the meaning; always raises."""
+
+    def __repr__(self) -> str:
+        return f"Severity.{self.name}"
+
+
+@public
+class Rule(str):
+    """A rule that every finding of it is an instance of: its slug, with what the catalogue says.
+
+    `odata_batch.rules` has a constant for each, and `RULES` by slug; nobody else makes one. A rule
+    equals its slug, so a slug can be written wherever a rule is asked for.
+
+    >>> from odata_batch import rules
+    >>> rules.NO_DELIMITER == "no-delimiter"
+    True
+    >>> rules.NO_DELIMITER.citation
+    'RFC 2046, 5.1.1'
+    """
+
+    __slots__ = ("citation", "fatal", "remedy", "sentence", "severity")
+
+    severity: Severity
+    """The severity by default; a dialect may say another."""
+    sentence: str
+    """What the standard wants."""
+    citation: str
+    """Where it says so: the text and the section; "OData Protocol" and "OData JSON" are 4.01."""
+    remedy: str
+    """How to mend what breaks the rule."""
+    fatal: bool
+    """Whether what breaks it has no documented reading: nothing is read after it."""
+
+    def __new__(cls, text: str, severity: Severity, fatal: bool = False) -> Self:
+        found = _ROW.fullmatch(text)
+        assert found is not None, text
+        slug, *rest = (" ".join(part.split()) for part in found.groups())
+        self = super().__new__(cls, slug)
+        self.sentence, self.citation, self.remedy = rest
+        self.severity, self.fatal = severity, fatal
+        return self
+
+    @property
+    def slug(self) -> str:
+        """The name of the rule on the command line, in fixtures and in reports."""
+        return str(self)
+
+    def __repr__(self) -> str:
+        return f"rules.{self.upper().replace('-', '_')}"
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self
+
+    def __reduce__(self) -> tuple[type[Self], tuple[str, Severity, bool]]:
+        text = f"{self}: {self.sentence} [{self.citation}] {self.remedy}"
+        return type(self), (text, self.severity, self.fatal)
+
+
+note: Final = partial(Rule, severity=Severity.NOTE)
+warning: Final = partial(Rule, severity=Severity.WARNING)
+error: Final = partial(Rule, severity=Severity.ERROR)
+fatal: Final = partial(Rule, severity=Severity.ERROR, fatal=True)
+
+
+LIMIT_EXCEEDED = fatal("""
+    limit-exceeded: No part of a message is larger than the limits in force. [RFC 9110, 17.5]
+    Split the batch into smaller ones, or raise this limit in the reader if the sender is
+    trusted.""")
+BATCH_MEDIA_TYPE = fatal("""
+    batch-media-type: The media type of a batch is multipart/mixed or application/json. [OData
+    Protocol, 11.7.1]
+    Send the batch as multipart/mixed with its boundary, or as application/json.""")
+JSON_CHARSET = fatal("""
+    json-charset: A JSON batch is encoded in UTF-8. [RFC 8259, 8.1]
+    Encode the batch in UTF-8, and leave out the charset parameter.""")
 
 
 @public
@@ -21,7 +122,8 @@ T_co = TypeVar("T_co", covariant=True)
 class Diagnostic:
     """One finding: which rule, what exactly was found, and where.
 
-    >>> print(Diagnostic(Rule.NO_PARTS, "found a close delimiter and no part", position=0))
+    >>> from odata_batch import rules
+    >>> print(Diagnostic(rules.NO_PARTS, "found a close delimiter and no part", position=0))
     warning[no-parts] at byte 0: found a close delimiter and no part
     """
 
@@ -113,7 +215,8 @@ class DecodeError(BatchError):
 
     `http_status` is 400, or 415 if the fault is in the media type.
 
-    >>> DecodeError(Diagnostic(Rule.NO_PARTS, "no part found", 0)).rule.slug
+    >>> from odata_batch import rules
+    >>> DecodeError(Diagnostic(rules.NO_PARTS, "no part found", 0)).rule.slug
     'no-parts'
     """
 
@@ -167,7 +270,8 @@ class LimitExceeded(DecodeError):
 class EncodeError(BatchError):
     """The value is at fault: it cannot be written without breaking the rules that are listed.
 
-    >>> error = EncodeError((Diagnostic(Rule.NO_PARTS, "the batch is empty"),))
+    >>> from odata_batch import rules
+    >>> error = EncodeError((Diagnostic(rules.NO_PARTS, "the batch is empty"),))
     >>> print(error)
     warning[no-parts]: the batch is empty
     """
@@ -192,9 +296,9 @@ class UnresolvedReference(BatchError):
 
 
 _HTTP_STATUS: Final[Mapping[Rule, int]] = {
-    Rule.LIMIT_EXCEEDED: 413,
-    Rule.BATCH_MEDIA_TYPE: 415,
-    Rule.JSON_CHARSET: 415,
+    LIMIT_EXCEEDED: 413,
+    BATCH_MEDIA_TYPE: 415,
+    JSON_CHARSET: 415,
 }
 
 
@@ -216,7 +320,7 @@ def exceed(report: Reporter, limits: Limits, limit: str, position: int | None) -
     """Report that `limit`, a field of `Limits`, is exceeded at `position`."""
     value: int = getattr(limits, limit)
     message = f"limit {limit} is {value}, and the message exceeds it"
-    stop(report, Diagnostic(Rule.LIMIT_EXCEEDED, message, position, limit=(limit, value)))
+    stop(report, Diagnostic(LIMIT_EXCEEDED, message, position, limit=(limit, value)))
 
 
 class Findings:
@@ -225,7 +329,7 @@ class Findings:
     def __init__(
         self,
         limits: Limits,
-        severities: Mapping[Rule, Severity],
+        severities: Mapping[str, Severity],
         raise_from: Severity | None,
         forward: Reporter | None = None,
     ) -> None:

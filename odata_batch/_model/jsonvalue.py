@@ -12,6 +12,13 @@ from collections.abc import Callable
 from itertools import accumulate
 from typing import Any, NoReturn, TypeAlias
 
+from odata_batch._model.findings import fatal
+
+JSON_SYNTAX = fatal("""
+    json-syntax: A JSON batch is one JSON text and nothing else. [RFC 8259, 2]
+    Write the batch with a JSON serialiser, not by hand, and send it to its end.""")
+
+
 Scan: TypeAlias = Callable[[str, int], tuple[Any, int]]
 """Returns the value at an offset of a text, and the offset after it."""
 

@@ -12,11 +12,15 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any, TypeAlias, TypeVar
 
 from odata_batch._model.dialect import Format
-from odata_batch._model.findings import DecodeError, Diagnostic, quote
+from odata_batch._model.findings import DecodeError, Diagnostic, error, quote
 from odata_batch._model.headers import Headers
-from odata_batch._model.jsonvalue import refuse_constant
+from odata_batch._model.jsonvalue import JSON_SYNTAX, refuse_constant
 from odata_batch._model.public import public
-from odata_batch._model.rules import Rule
+
+NESTED_CHANGE_SET = error("""
+    nested-change-set: A change set holds no change set. [OData Protocol, 11.7.2]
+    Move the operations of the inner change set into the outer one.""")
+
 
 HeadersLike: TypeAlias = Headers | Mapping[str, str] | Iterable[tuple[str, str]]
 Annotations: TypeAlias = tuple[tuple[str, bytes], ...]
@@ -611,4 +615,4 @@ def _parsed(body: bytes) -> Any:
         return _json.loads(body.decode("utf-8"), parse_constant=refuse_constant)
     except (ValueError, RecursionError) as error:
         message = f"the body {quote(body)} cannot be read as JSON: {error}"
-        raise DecodeError(Diagnostic(Rule.JSON_SYNTAX, message)) from None
+        raise DecodeError(Diagnostic(JSON_SYNTAX, message)) from None

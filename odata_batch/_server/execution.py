@@ -17,12 +17,12 @@ from odata_batch._graph.prepare import depth_of, prepare
 from odata_batch._graph.urls import is_batch_resource, is_within, location_of, resolve_url
 from odata_batch._model import findings
 from odata_batch._model.dialect import Dialect, Format, check_format
-from odata_batch._model.findings import UnresolvedReference, quote
+from odata_batch._model.findings import LIMIT_EXCEEDED, Severity, UnresolvedReference, quote
 from odata_batch._model.headers import Headers
 from odata_batch._model.limits import DEFAULT_LIMITS, Limits
 from odata_batch._model.public import public
-from odata_batch._model.rules import Rule, Severity
 from odata_batch._model.values import (
+    NESTED_CHANGE_SET,
     BatchRequest,
     BatchResponse,
     ChangeSet,
@@ -632,7 +632,7 @@ def _refuse(request: BatchRequest, format: Format, dialect: Dialect, limits: Lim
         allowed = allowed if quota is None else min(allowed, quota)
         if count > allowed:
             message = f"limit {limit} is {allowed}, and the batch has {count}"
-            found = findings.Diagnostic(Rule.LIMIT_EXCEEDED, message, limit=(limit, allowed))
+            found = findings.Diagnostic(LIMIT_EXCEEDED, message, limit=(limit, allowed))
             raise findings.LimitExceeded(found)
     report = findings.Findings(limits, dict(dialect.severities), Severity.ERROR)
     # Values may come from a format of somebody else: they are checked as if nobody had.
@@ -641,7 +641,7 @@ def _refuse(request: BatchRequest, format: Format, dialect: Dialect, limits: Lim
         for index, item in enumerate(request.items):
             if (depth := depth_of(item)) > limits.change_set_depth:
                 message, path = f"found change sets nested {depth} deep", rules.path_of([index])
-                found = findings.Diagnostic(Rule.NESTED_CHANGE_SET, message, item.position, path)
+                found = findings.Diagnostic(NESTED_CHANGE_SET, message, item.position, path)
                 raise findings.DecodeError(found)
             checks.check(item, index)
         checks.finish()

@@ -10,10 +10,20 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final, TypeAlias, TypeVar
 
-from odata_batch._model.findings import Diagnostic, exceed, quote
-from odata_batch._model.rules import Rule
+from odata_batch._model.findings import Diagnostic, Rule, error, exceed, note, quote, warning
 from odata_batch._wire import grammar
-from odata_batch._wire.sections import Section, SectionReader
+from odata_batch._wire.sections import (
+    CONTROL_CHARACTER,
+    HEADER_FOLDED,
+    REPEATED_HEADER,
+    Section,
+    SectionReader,
+)
+
+TRANSFER_ENCODING = error("""
+    transfer-encoding: Messages in a batch have no transfer coding. [OData Protocol, 11.7.7.1]
+    Remove Transfer-Encoding, and write the body as it is, without chunks.""")
+
 
 # Methods that are read as upper case. RFC 9110, 9.3 and RFC 5789; MERGE is OData's own
 KNOWN_METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "MERGE", "DELETE", "OPTIONS"))
@@ -86,11 +96,23 @@ def parse_message(
         if found is None:
             return None
         start, head, line, section, body = found
-    fields = reader.read(section, start + len(head) - len(section), line_end, Rule.HEADER_FOLDED)
+    fields = reader.read(section, start + len(head) - len(section), line_end, HEADER_FOLDED)
     if len(body) > reader.limits.body:
         exceed(reader.report, reader.limits, "body", end - len(body))
     parsed = parse_line(line, start, reader)
     return None if parsed is None else (parsed, fields, body, end - len(body))
+
+
+EMPTY_MESSAGE = error("""
+    empty-message: A part holds one HTTP message. [OData Protocol, 11.7.7.1]
+    Put an HTTP message into the part, or remove the part.""")
+LEADING_EMPTY_LINE = note("""
+    leading-empty-line: One empty line before the start line is skipped. [RFC 9112, 2.2]
+    Write one empty line between the header section of the part and the start line, not two.""")
+EMPTY_LINE_MISSING = warning("""
+    empty-line-missing: An empty line ends the header section of a message even without a body.
+    [OData Protocol, 11.7.7.1]
+    Write two CRLF behind the last header, and only then what belongs to the delimiter.""")
 
 
 def _split_odd(
@@ -104,7 +126,7 @@ def _split_odd(
     if data.startswith((b"\r\n", line_end)) and data not in (b"\r\n", line_end):
         # RFC 9112, 2.2: one empty line at the start is passed over.
         message = "an empty line stands before the start line"
-        reader.report(Diagnostic(Rule.LEADING_EMPTY_LINE, message, position))
+        reader.report(Diagnostic(LEADING_EMPTY_LINE, message, position))
         data = data[2 if data.startswith(b"\r\n") else 1 :]
     found = split_head(data, line_end)
     head, body = found or (data.removesuffix(line_end), b"")
@@ -113,12 +135,27 @@ def _split_odd(
         line = line.removesuffix(b"\r")
     if not line:
         message = f"found {quote(whole)}, expected an HTTP message"
-        reader.report(Diagnostic(Rule.EMPTY_MESSAGE, message, position))
+        reader.report(Diagnostic(EMPTY_MESSAGE, message, position))
         return None
     if found is None:
         message = "the header section ends without an empty line"
-        reader.report(Diagnostic(Rule.EMPTY_LINE_MISSING, message, end))
+        reader.report(Diagnostic(EMPTY_LINE_MISSING, message, end))
     return end - len(data), head, line, section, body
+
+
+REQUEST_LINE_SYNTAX = error("""
+    request-line-syntax: A request line is a method, a blank, a URL, a blank and the HTTP version.
+    [RFC 9112, 3]
+    Write the request line as in GET People HTTP/1.1.""")
+REQUEST_LINE_BLANKS = note("""
+    request-line-blanks: One blank separates the elements of a request line. [RFC 9112, 3]
+    Write one blank between the elements, and none at the end of the line.""")
+METHOD_SYNTAX = error("""
+    method-syntax: A method is a token. [RFC 9110, 9.1]
+    Write a method of letters only, for example GET.""")
+METHOD_LOWER_CASE = note("""
+    method-lower-case: The methods of HTTP are written in upper case. [RFC 9110, 9.1]
+    Write the method in upper case.""")
 
 
 def parse_request_line(line: bytes, position: int, reader: SectionReader) -> tuple[str, str] | None:
@@ -140,38 +177,59 @@ def parse_request_line(line: bytes, position: int, reader: SectionReader) -> tup
         target, version = rest, b""
     url = target.strip(b" ")
     if not url:
-        _refuse(Rule.REQUEST_LINE_SYNTAX, "a method and a URL", line, position, reader)
+        _refuse(REQUEST_LINE_SYNTAX, "a method and a URL", line, position, reader)
         return None
     if not grammar.TOKEN_BYTES.fullmatch(method):
-        _refuse(Rule.METHOD_SYNTAX, "a token as the method", line, position, reader)
+        _refuse(METHOD_SYNTAX, "a token as the method", line, position, reader)
         return None
     if len(url) > reader.limits.url:
         exceed(reader.report, reader.limits, "url", position)
     _check_version(version, line, position, reader)
     if line != b" ".join(filter(None, (method, url, version))):
         message = f"found superfluous blanks in {quote(line)}"
-        reader.report(Diagnostic(Rule.REQUEST_LINE_BLANKS, message, position))
+        reader.report(Diagnostic(REQUEST_LINE_BLANKS, message, position))
     name = method.decode("ascii")
     if name != name.upper() and name.upper() in KNOWN_METHODS:
         message = f"found the method {quote(name)}; read as {name.upper()}"
-        reader.report(Diagnostic(Rule.METHOD_LOWER_CASE, message, position))
+        reader.report(Diagnostic(METHOD_LOWER_CASE, message, position))
         name = name.upper()
     # What is not UTF-8 becomes surrogates, so that nothing is lost.
     return name, url.decode("utf-8", "surrogateescape")
+
+
+HTTP_VERSION = error("""
+    http-version: The version of an HTTP message in a part is HTTP/1.1. [RFC 9112, 2.3]
+    Write HTTP/1.1 in the start line.""")
+HTTP_VERSION_OLD = note("""
+    http-version-old: HTTP/1.0 is read as HTTP/1.1. [RFC 9112, 2.3]
+    Write HTTP/1.1 in the start line.""")
+HTTP_VERSION_MISSING = note("""
+    http-version-missing: A request line without version is read as HTTP/1.1. [RFC 9112, 3]
+    Add HTTP/1.1 to the request line.""")
 
 
 def _check_version(version: bytes, line: bytes, position: int, reader: SectionReader) -> None:
     if version == b"HTTP/1.1":
         return
     if not version:
-        rule = Rule.HTTP_VERSION_MISSING
+        rule = HTTP_VERSION_MISSING
         message = f"request line {quote(line)} has no HTTP version; read as HTTP/1.1"
     elif version == b"HTTP/1.0":
-        rule, message = Rule.HTTP_VERSION_OLD, f"found HTTP/1.0 in {quote(line)}; read as HTTP/1.1"
+        rule, message = HTTP_VERSION_OLD, f"found HTTP/1.0 in {quote(line)}; read as HTTP/1.1"
     else:
-        rule = Rule.HTTP_VERSION
+        rule = HTTP_VERSION
         message = f"found the version {quote(version)}, expected 'HTTP/1.1'"
     reader.report(Diagnostic(rule, message, position))
+
+
+STATUS_LINE_SYNTAX = error("""
+    status-line-syntax: A status line is the HTTP version, a status code of three digits and a
+    reason phrase. [RFC 9112, 4]
+    Write the status line as in HTTP/1.1 200 OK.""")
+REASON_MISSING = note("""
+    reason-missing: A blank follows the status code even where there is no reason phrase. [RFC 9112,
+    4]
+    Write a blank behind the status code.""")
 
 
 def parse_status_line(line: bytes, position: int, reader: SectionReader) -> tuple[int, str] | None:
@@ -187,14 +245,19 @@ def parse_status_line(line: bytes, position: int, reader: SectionReader) -> tupl
     match = grammar.STATUS_LINE.fullmatch(line)
     if match is None:
         expected = "HTTP/1.1, a status code of three digits and a reason phrase"
-        _refuse(Rule.STATUS_LINE_SYNTAX, expected, line, position, reader)
+        _refuse(STATUS_LINE_SYNTAX, expected, line, position, reader)
         return None
     version, status, blank, reason = match.groups()
     _check_version(version, line, position, reader)
     if blank is None:
         message = f"no blank follows the status code in {quote(line)}"
-        reader.report(Diagnostic(Rule.REASON_MISSING, message, position))
+        reader.report(Diagnostic(REASON_MISSING, message, position))
     return int(status), (reason or b"").decode("latin-1")
+
+
+MESSAGE_KIND = error("""
+    message-kind: A batch request holds requests, a batch response holds responses. [RFC 9112, 2.1]
+    Send requests to the service, and responses to the client.""")
 
 
 def _is_line_of(line: bytes, kind: bytes, position: int, reader: SectionReader) -> bool:
@@ -202,16 +265,16 @@ def _is_line_of(line: bytes, kind: bytes, position: int, reader: SectionReader) 
     text = line.decode("latin-1")
     if not text.isprintable() and grammar.CONTROL_OR_TAB.search(text):
         message = f"start line {quote(line)} has a control character"
-        reader.report(Diagnostic(Rule.CONTROL_CHARACTER, message, position))
+        reader.report(Diagnostic(CONTROL_CHARACTER, message, position))
         return False
     if line.startswith(b"HTTP/") is (kind == b"response"):
         return True
     first = line.partition(b" ")[0].decode("latin-1").upper()
     if kind == b"response" and first not in KNOWN_METHODS:
-        _refuse(Rule.STATUS_LINE_SYNTAX, "a status line", line, position, reader)
+        _refuse(STATUS_LINE_SYNTAX, "a status line", line, position, reader)
     else:
         message = f"found {quote(line)}, expected a {kind.decode()}"
-        reader.report(Diagnostic(Rule.MESSAGE_KIND, message, position))
+        reader.report(Diagnostic(MESSAGE_KIND, message, position))
     return False
 
 
@@ -222,6 +285,24 @@ def _refuse(rule: Rule, expected: str, line: bytes, position: int, reader: Secti
 # -- Content-Length ------------------------------------------------------------------------------
 
 
+CONTENT_LENGTH_SYNTAX = warning("""
+    content-length-syntax: Content-Length is a decimal number. [RFC 9112, 6.3]
+    Write the number of octets in decimal digits, or remove the Content-Length.""")
+CONTENT_LENGTH_MISMATCH = warning("""
+    content-length-mismatch: Content-Length is the number of octets of the body. [RFC 9112, 6.3]
+    Count octets, not characters, and not the CRLF of the delimiter; or remove the
+    Content-Length.""")
+CONTENT_LENGTH_TRAILING_CRLF = note("""
+    content-length-trailing-crlf: One CRLF that Content-Length does not cover stays in the body.
+    [RFC 9112, 6.3]
+    Write one CRLF between the body and the delimiter, or count the one that belongs to the
+    body.""")
+CONTENT_LENGTH_CROSSES_DELIMITER = error("""
+    content-length-crosses-delimiter: Content-Length does not reach across a delimiter line. [RFC
+    9112, 6.3]
+    Make Content-Length the number of octets of this body alone, or remove it.""")
+
+
 def judge_length(claim: str, content: bytes, delimiter_length: int | None) -> Rule | None:
     """Return the rule that a Content-Length breaks, given what it claims to measure.
 
@@ -229,18 +310,18 @@ def judge_length(claim: str, content: bytes, delimiter_length: int | None) -> Ru
     after the content, which is so long, would let a length-framed reader see other parts.
     """
     if len({value.strip(" \t") for value in claim.split(",")}) > 1:
-        return Rule.REPEATED_HEADER
+        return REPEATED_HEADER
     # RFC 9110, 8.6: some readers take "9, 9", "+9" or "9 octets" for 9. No content is 10**20
     # octets long, and `int` refuses 5000 digits.
     numbers = [int(digits[:21]) for digits in grammar.DIGITS.findall(claim)]
     if delimiter_length is not None and numbers:
         if max(numbers) >= len(content) + delimiter_length:
-            return Rule.CONTENT_LENGTH_CROSSES_DELIMITER
+            return CONTENT_LENGTH_CROSSES_DELIMITER
     if not grammar.CONTENT_LENGTH.fullmatch(claim):
-        return Rule.CONTENT_LENGTH_SYNTAX
+        return CONTENT_LENGTH_SYNTAX
     length = int(claim)
     if length == len(content):
         return None
     if length == len(content) - 2 and content.endswith(b"\r\n"):
-        return Rule.CONTENT_LENGTH_TRAILING_CRLF
-    return Rule.CONTENT_LENGTH_MISMATCH
+        return CONTENT_LENGTH_TRAILING_CRLF
+    return CONTENT_LENGTH_MISMATCH

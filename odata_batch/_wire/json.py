@@ -13,13 +13,22 @@ from typing import Any, Final, Generic, NamedTuple, NoReturn, TypeVar
 
 from odata_batch._model import values
 from odata_batch._model.dialect import Dialect, Format
-from odata_batch._model.findings import Diagnostic, Reporter, quote, stop
+from odata_batch._model.findings import (
+    Diagnostic,
+    Reporter,
+    error,
+    fatal,
+    note,
+    quote,
+    stop,
+    warning,
+)
 from odata_batch._model.headers import folded
 from odata_batch._model.limits import Limits
-from odata_batch._model.rules import Rule
 from odata_batch._model.values import ChangeSet, ChangeSetResponse, Item
 from odata_batch._wire import jsonbody, jsonitem
 from odata_batch._wire.jsontext import JsonObject, JsonText
+from odata_batch._wire.sections import NOT_EXPRESSIBLE
 
 _Item = TypeVar("_Item")
 
@@ -45,6 +54,27 @@ REQUEST: Role[values.RequestItem] = Role("requests", "responses", jsonitem.read_
 RESPONSE: Role[values.ResponseItem] = Role(
     "responses", "requests", jsonitem.read_response, ChangeSetResponse
 )
+
+
+JSON_ENVELOPE = fatal("""
+    json-envelope: A JSON batch is an object with the array requests, or the array responses. [OData
+    JSON, 19.1]
+    Write an object with an array named requests, or responses in an answer.""")
+JSON_ERROR_RESPONSE = fatal("""
+    json-error-response: A batch response is not a single OData error response. [OData JSON, 19.5]
+    Read the error: the service has refused the batch as a whole.""")
+JSON_NO_REQUESTS = note("""
+    json-no-requests: The array of requests is not empty. [OData JSON, 19.1]
+    Leave the batch out if there is nothing to send.""")
+JSON_ITEM = error("""
+    json-item: Every element of the array is an object. [OData JSON, 19.1]
+    Write every element of the array as an object.""")
+JSON_NEXT_LINK = warning("""
+    json-next-link: The next link of a batch response is one string. [OData JSON, 19.5]
+    Write one @nextLink, as a string.""")
+GROUP_SPLIT = warning("""
+    group-split: The members of an atomicity group are adjacent. [OData JSON, 19.1]
+    Write the members of the group one behind the other.""")
 
 
 class JsonDecoder(jsonitem.Reader, Generic[_Item]):
@@ -120,7 +150,7 @@ class JsonDecoder(jsonitem.Reader, Generic[_Item]):
             rest = len(text.text) - bodies
             self.counts_headers = rest > self.limits.headers_total
         if not elements and array == "requests":
-            self.say(Rule.JSON_NO_REQUESTS, "the array requests is empty", 0)
+            self.say(JSON_NO_REQUESTS, "the array requests is empty", 0)
         return elements  # type: ignore[no-any-return]  # `_read_envelope` has seen that it is one
 
     def _read_envelope(self, batch: JsonObject) -> None:
@@ -134,7 +164,7 @@ class JsonDecoder(jsonitem.Reader, Generic[_Item]):
             error = quote(self.text.raw(spans["error"]))
             message = f"found the single error {error}, expected a batch response"
             position = self.text.origin + batch.start
-            stop(self.report, Diagnostic(Rule.JSON_ERROR_RESPONSE, message, position))
+            stop(self.report, Diagnostic(JSON_ERROR_RESPONSE, message, position))
         if not isinstance(batch.get(array), list):
             found = quote(self.text.raw(spans[array])) if array in batch else "no such member"
             self._refuse(batch.start, f"found {found}")
@@ -147,13 +177,13 @@ class JsonDecoder(jsonitem.Reader, Generic[_Item]):
             elif name in batch:
                 found = quote(self.text.raw(spans[name]))
                 message = f"{name} is {found}, expected one string"
-                self.say(Rule.JSON_NEXT_LINK, message, spans[name][0])
+                self.say(JSON_NEXT_LINK, message, spans[name][0])
         self.annotations = self.annotations_in(batch, (array, *next_links))
 
     def _refuse(self, offset: int, found: str) -> NoReturn:
         message = f"{found}, expected an object with the array {self._role.array}"
         position = self.text.origin + offset
-        stop(self.report, Diagnostic(Rule.JSON_ENVELOPE, message, position))
+        stop(self.report, Diagnostic(JSON_ENVELOPE, message, position))
 
     def _group(self, name: str, members: list[tuple[int, JsonObject]]) -> _Item | None:
         items = []
@@ -163,7 +193,7 @@ class JsonDecoder(jsonitem.Reader, Generic[_Item]):
             self.path = (index, inner)
             if number != expected and self._role.array == "requests":
                 message = "a member of an atomicity group is parted from the others"
-                self.say(Rule.GROUP_SPLIT, message, source.start)
+                self.say(GROUP_SPLIT, message, source.start)
             expected = number + 1
             item = self._item(source)
             if item is not None:
@@ -178,7 +208,7 @@ class JsonDecoder(jsonitem.Reader, Generic[_Item]):
         if self.text.text.startswith("{", source.start):
             return self._role.read(self, source)
         found = quote(self.text.raw((source.start, source.end)))
-        self.say(Rule.JSON_ITEM, f"found {found}, expected an object", source.start)
+        self.say(JSON_ITEM, f"found {found}, expected an object", source.start)
         return None
 
 
@@ -199,13 +229,13 @@ class Checker:
     def check_batch(self, batch: values.BatchRequest | values.BatchResponse, items: int) -> None:
         """Check the members beside the items, whose number is given."""
         if not items and isinstance(batch, values.BatchRequest):
-            self._report(Diagnostic(Rule.JSON_NO_REQUESTS, "the array requests is empty"))
+            self._report(Diagnostic(JSON_NO_REQUESTS, "the array requests is empty"))
         known = frozenset(("requests", "responses"))
         if isinstance(batch, values.BatchResponse):
             known = known.union(_NEXT_LINKS)
             if batch.truncated:
                 message = "a truncated response cannot be written"
-                self._report(Diagnostic(Rule.NOT_EXPRESSIBLE, message))
+                self._report(Diagnostic(NOT_EXPRESSIBLE, message))
             jsonitem.check_text("next_link", batch.next_link, self._report)
         jsonitem.check_annotations(batch.annotations, known, _DEPTH, self._limits, self._report)
 
@@ -224,7 +254,7 @@ class Checker:
             self._report(replace(diagnostic, position=item.position, path=path))
 
         if isinstance(item, _SETS):
-            report(Diagnostic(Rule.NOT_EXPRESSIBLE, "JSON has no group in a group"))
+            report(Diagnostic(NOT_EXPRESSIBLE, "JSON has no group in a group"))
         else:
             jsonitem.check_message(item, self._limits, self._contents, report)
 

@@ -14,13 +14,12 @@ from json.encoder import encode_basestring as quoted
 from typing import Final, Literal, NamedTuple, TypeAlias
 
 from odata_batch._model.dialect import Dialect
-from odata_batch._model.findings import Diagnostic, Stop, quote
+from odata_batch._model.findings import Diagnostic, Rule, Stop, error, note, quote, warning
 from odata_batch._model.headers import Headers
 from odata_batch._model.jsonvalue import is_surely_json, scan_extent, scan_value
 from odata_batch._model.limits import Limits
-from odata_batch._model.rules import Rule
 from odata_batch._wire.jsontext import JsonText
-from odata_batch._wire.sections import parse_media_type, remember
+from odata_batch._wire.sections import NOT_EXPRESSIBLE, parse_media_type, remember
 
 Problem: TypeAlias = tuple[Rule, str]
 
@@ -72,6 +71,30 @@ _CODECS: Final[Mapping[str, str]] = {
 }
 
 
+JSON_BODY_TYPE = warning("""
+    json-body-type: A body whose media type is not JSON is a string. [OData JSON, 19.1]
+    Write the body as a string, text as it is and other octets in base64url.""")
+BASE64 = error("""
+    base64: A binary body is base64url, without blanks, with the unused bits zero. [RFC 4648, 5]
+    Encode the octets as base64url, on one line.""")
+JSON_BODY_LOSSY = warning("""
+    json-body-lossy: A binary body is base64url, not text in which octets were replaced by U+FFFD.
+    [OData JSON, 19.1]
+    Encode the octets as base64url, before anything reads them as text.""")
+BASE64_ALPHABET = warning("""
+    base64-alphabet: A binary body is written with the alphabet of base64url, with - and _. [OData
+    JSON, 19.1]
+    Write - for + and _ for /.""")
+TEXT_CHARSET = error("""
+    text-charset: The charset of a text body is UTF-8, US-ASCII or ISO-8859-1, and can hold the
+    text. [OData JSON, 19.1]
+    Write the text in UTF-8, and say charset=utf-8 in its content-type.""")
+JSON_BODY_NOT_BASE64 = note("""
+    json-body-not-base64: A string is the base64 of a JSON body, where the service writes bodies so.
+    [Microsoft Graph, JSON batching, Creating a batch request]
+    Write the body as a JSON object, or encode it in base64.""")
+
+
 def read_body(
     raw: bytes, content: Content, dialect: Dialect, limits: Limits
 ) -> tuple[bytes, Problem | None]:
@@ -83,24 +106,24 @@ def read_body(
         return raw, None
     if not is_string:
         found = f"the body of {quote(content.content_type)} is {quote(raw)}"
-        return raw, (Rule.JSON_BODY_TYPE, f"{found}, expected a string")
+        return raw, (JSON_BODY_TYPE, f"{found}, expected a string")
     text, _ = scan_value(raw.decode("utf-8"), 0)
     if content.form == "text":
         with suppress(UnicodeEncodeError):
             if content.codec is not None:
                 return text.encode(content.codec), None
         message = f"the charset {quote(content.charset)} is unknown, or cannot hold the text"
-        return text.encode("utf-8"), (Rule.TEXT_CHARSET, message)
+        return text.encode("utf-8"), (TEXT_CHARSET, message)
     octets = decode_base64(text)
     if content.form == "json" and (octets is None or check_body(octets, content, limits)):
         message = f"found {quote(raw)}, not the base64 of a JSON body; it is read as it stands"
-        return raw, (Rule.JSON_BODY_NOT_BASE64, message)
+        return raw, (JSON_BODY_NOT_BASE64, message)
     if octets is None:
-        rule = Rule.JSON_BODY_LOSSY if "\ufffd" in text else Rule.BASE64
+        rule = JSON_BODY_LOSSY if "\ufffd" in text else BASE64
         return text.encode("utf-8"), (rule, f"found {quote(text)}, expected base64url")
     if ("+" in text or "/" in text) and not dialect.base64_standard_alphabet:
         message = f"found {quote(text)}, with + or /, expected - or _"
-        return octets, (Rule.BASE64_ALPHABET, message)
+        return octets, (BASE64_ALPHABET, message)
     return octets, None
 
 
@@ -120,7 +143,7 @@ def check_body(body: bytes, content: Content, limits: Limits) -> list[Diagnostic
         found = check_json(body, "the body", limits, DEPTH)
         if body == b"null":
             message = "the body null would be read as no body"
-            found.append(Diagnostic(Rule.NOT_EXPRESSIBLE, message))
+            found.append(Diagnostic(NOT_EXPRESSIBLE, message))
         return found
     if content.form == "binary":
         return []
@@ -128,7 +151,7 @@ def check_body(body: bytes, content: Content, limits: Limits) -> list[Diagnostic
         if content.codec is not None and body.decode(content.codec):
             return []
     message = f"the body {quote(body)} is not text in charset {quote(content.charset)}"
-    return [Diagnostic(Rule.TEXT_CHARSET, message)]
+    return [Diagnostic(TEXT_CHARSET, message)]
 
 
 def check_json(octets: bytes, what: str, limits: Limits, depth: int) -> list[Diagnostic]:

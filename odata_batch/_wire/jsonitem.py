@@ -13,15 +13,23 @@ from typing import Any, Final, TypeAlias
 
 from odata_batch._model import values
 from odata_batch._model.dialect import Dialect
-from odata_batch._model.findings import Diagnostic, Reporter, exceed, quote
+from odata_batch._model.findings import (
+    Diagnostic,
+    Reporter,
+    Rule,
+    error,
+    exceed,
+    note,
+    quote,
+    warning,
+)
 from odata_batch._model.headers import Headers, Pair, headers_of, names_of
 from odata_batch._model.limits import Limits
-from odata_batch._model.rules import Rule
 from odata_batch._model.values import Annotations, Operation, OperationResponse
 from odata_batch._wire import grammar, jsonbody
 from odata_batch._wire.http import KNOWN_METHODS
-from odata_batch._wire.jsontext import JsonObject, JsonText
-from odata_batch._wire.sections import remember
+from odata_batch._wire.jsontext import JSON_ENCODING, JsonObject, JsonText
+from odata_batch._wire.sections import NOT_EXPRESSIBLE, remember
 
 Message: TypeAlias = Operation | OperationResponse
 _Members: TypeAlias = tuple[tuple[str, Any], ...]
@@ -40,6 +48,47 @@ _STATUSES: Final[Mapping[bytes, int]] = {str(status).encode(): status for status
 
 
 # -- reading -------------------------------------------------------------------------------------
+
+
+JSON_DUPLICATE_MEMBER = error("""
+    json-duplicate-member: Members that decide what is requested stand once. [RFC 7493, 2.3]
+    Keep the one member that is right.""")
+JSON_DUPLICATE_OTHER_MEMBER = warning("""
+    json-duplicate-other-member: The names of an object's members are unique. [RFC 7493, 2.3]
+    Write each member once.""")
+JSON_UNKNOWN_MEMBER = note("""
+    json-unknown-member: Members that the standard does not define are kept as annotations. [RFC
+    7493, 4.2]
+    Correct the spelling of the member, or remove it.""")
+JSON_CONTEXT = note("""
+    json-context: A batch has no context control information. [OData JSON, 19.1]
+    Remove the context control information from the batch.""")
+JSON_MISSING_MEMBER = error("""
+    json-missing-member: A request has an id, a method and a url; a response has a status. [OData
+    JSON, 19.1]
+    Add the member that is missing.""")
+JSON_TYPE = error("""
+    json-type: Every member has the JSON type that the standard gives it. [OData JSON, 19.1]
+    Give the member the type that the message names.""")
+JSON_NULL_MEMBER = warning("""
+    json-null-member: Only a body may be null; other members are left out. [OData JSON, 19.1]
+    Leave the member out.""")
+JSON_ID_NUMBER = warning("""
+    json-id-number: An id is a string. [OData JSON, 19.1]
+    Put the id between double quotes.""")
+JSON_DEPENDS_ON_STRING = warning("""
+    json-depends-on-string: dependsOn is an array of strings, even for one. [OData JSON, 19.1]
+    Put the identifier into an array.""")
+JSON_STATUS = error("""
+    json-status: A status is a number from 100 to 599. [OData JSON, 19.5]
+    Write the status code of the response, for example 200.""")
+JSON_STATUS_SPELLING = warning("""
+    json-status-spelling: A status is written as a JSON number of three digits. [OData JSON, 19.5]
+    Write the status as a number without quotes, sign, fraction or exponent.""")
+JSON_CONTENT_LENGTH = note("""
+    json-content-length: A content-length in a JSON batch agrees with the octets that the body
+    stands for. [OData JSON, 19.1]
+    Remove content-length, which a JSON batch does not need.""")
 
 
 class Reader:
@@ -77,9 +126,7 @@ class Reader:
         offset = self.text.spans(source)[name][0]
         exceed(self.report, self.limits, limit, self.text.origin + offset)
 
-    def refuse(
-        self, source: JsonObject, name: str, expected: str, rule: Rule = Rule.JSON_TYPE
-    ) -> None:
+    def refuse(self, source: JsonObject, name: str, expected: str, rule: Rule = JSON_TYPE) -> None:
         """Report that a member is not what was expected."""
         start, end = self.text.spans(source)[name]
         found = quote(self.text.characters(start, end))
@@ -89,7 +136,7 @@ class Reader:
         """Report members that appear more than once; the last one is read."""
         for name, offset in self.text.duplicates.get(source.start, ()):
             is_decisive = name in decisive
-            rule = Rule.JSON_DUPLICATE_MEMBER if is_decisive else Rule.JSON_DUPLICATE_OTHER_MEMBER
+            rule = JSON_DUPLICATE_MEMBER if is_decisive else JSON_DUPLICATE_OTHER_MEMBER
             self.say(rule, f"found the member {quote(name)} once more", offset)
 
     def annotations_in(self, source: JsonObject, known: Collection[str]) -> Annotations:
@@ -100,9 +147,9 @@ class Reader:
                 continue
             if "@" not in name:
                 message = f"found the member {quote(name)}; it is kept as an annotation"
-                self.say(Rule.JSON_UNKNOWN_MEMBER, message, span[0])
+                self.say(JSON_UNKNOWN_MEMBER, message, span[0])
             elif name in ("@context", "@odata.context"):
-                self.say(Rule.JSON_CONTEXT, f"found {name}", span[0])  # OData JSON, 4.5
+                self.say(JSON_CONTEXT, f"found {name}", span[0])  # OData JSON, 4.5
             found.append((name, self.text.raw(span)))
         return tuple(found)
 
@@ -119,13 +166,13 @@ class Reader:
         if name not in source:
             if missing is not None:
                 self.say(missing, f"the object has no {name}", source.start)
-        elif parsed is None and missing is not Rule.JSON_MISSING_MEMBER:
+        elif parsed is None and missing is not JSON_MISSING_MEMBER:
             message = f"{name} is null, expected that it is left out"
-            self.say_of(source, name, Rule.JSON_NULL_MEMBER, message)
+            self.say_of(source, name, JSON_NULL_MEMBER, message)
         elif name == "id" and type(parsed) is bytes:
             number = parsed.decode()
             message = f"id is the number {quote(number)}, expected a string"
-            self.say_of(source, name, Rule.JSON_ID_NUMBER, message)
+            self.say_of(source, name, JSON_ID_NUMBER, message)
             return number
         else:
             self.refuse(source, name, _EXPECTED[kind])
@@ -136,7 +183,7 @@ class Reader:
         parsed = source["dependsOn"]
         if type(parsed) is str:
             message = f"dependsOn is the string {quote(parsed)}, expected an array"
-            self.say_of(source, "dependsOn", Rule.JSON_DEPENDS_ON_STRING, message)
+            self.say_of(source, "dependsOn", JSON_DEPENDS_ON_STRING, message)
             return (parsed,)
         names = self.member(source, "dependsOn", kind=list) or ()
         if {str}.issuperset(map(type, names)):
@@ -153,12 +200,12 @@ class Reader:
             parsed = parsed.decode()
         match = grammar.STATUS_SPELLING.fullmatch(parsed) if type(parsed) is str else None
         if match is not None:
-            self.refuse(source, "status", match[1], Rule.JSON_STATUS_SPELLING)
+            self.refuse(source, "status", match[1], JSON_STATUS_SPELLING)
             return int(match[1])
         if "status" in source:
-            self.refuse(source, "status", "a number from 100 to 599", Rule.JSON_STATUS)
+            self.refuse(source, "status", "a number from 100 to 599", JSON_STATUS)
         else:
-            self.say(Rule.JSON_MISSING_MEMBER, "the object has no status", source.start)
+            self.say(JSON_MISSING_MEMBER, "the object has no status", source.start)
         return None
 
     def content(
@@ -180,7 +227,7 @@ class Reader:
         length = None if content.form == "json" else headers.get("content-length")
         if length is not None and length != str(len(body)):
             message = f"content-length is {quote(length)}, the body stands for {len(body)} octets"
-            self.say(Rule.JSON_CONTENT_LENGTH, message, source.start)
+            self.say(JSON_CONTENT_LENGTH, message, source.start)
         return headers, body, () if source.keys() <= known else self.annotations_in(source, known)
 
     def _headers(self, source: JsonObject) -> tuple[Headers, str | None]:
@@ -219,6 +266,21 @@ class Reader:
         return headers, headers.get("content-type")
 
 
+JSON_HEADER_VALUE = warning("""
+    json-header-value: Header values are strings. [OData JSON, 19.1]
+    Put the value between double quotes.""")
+JSON_HEADER_CASE = note("""
+    json-header-case: Header names of a JSON batch are written in lower case. [OData JSON, 19.1]
+    Write the name of the header in lower case.""")
+JSON_HEADER_COLLISION = error("""
+    json-header-collision: Header names differ by more than their case. [OData JSON, 19.1]
+    Keep the one header that is right.""")
+JSON_HEADER_COLLISION_EQUAL = warning("""
+    json-header-collision-equal: Header names differ by more than their case, even if their values
+    are equal. [OData JSON, 19.1]
+    Write the header once, in lower case.""")
+
+
 def read_headers(members: _Members) -> tuple[Headers, list[jsonbody.Problem]]:
     """Return the fields of an object `headers`, and what is wrong with them."""
     problems: list[jsonbody.Problem] = []
@@ -229,22 +291,22 @@ def read_headers(members: _Members) -> tuple[Headers, list[jsonbody.Problem]]:
         if type(value) is not str:
             if not isinstance(value, bytes | bool):
                 message = f"header {quote(name)} is neither a string, a number nor a boolean"
-                problems.append((Rule.JSON_TYPE, message))
+                problems.append((JSON_TYPE, message))
                 continue
             text = value.decode() if isinstance(value, bytes) else str(value).lower()
             message = f"header {quote(name)} is {text:.60}, expected a string"
-            problems.append((Rule.JSON_HEADER_VALUE, message))
+            problems.append((JSON_HEADER_VALUE, message))
         key = name.lower()
         if key in fields and text == fields[key][1]:
             message = f"header {quote(name)} stands twice with the same value"
-            problems.append((Rule.JSON_HEADER_COLLISION_EQUAL, message))
+            problems.append((JSON_HEADER_COLLISION_EQUAL, message))
         elif key in fields:
             message = f"header {quote(name)} is both {quote(fields[key][1])} and {quote(text)}"
-            problems.append((Rule.JSON_HEADER_COLLISION, message))
+            problems.append((JSON_HEADER_COLLISION, message))
         fields[key] = (name, text)
         is_cased = is_cased or key != name
     if is_cased:
-        problems.append((Rule.JSON_HEADER_CASE, "header names are not in lower case"))
+        problems.append((JSON_HEADER_CASE, "header names are not in lower case"))
     return headers_of(tuple(fields.values())), problems
 
 
@@ -252,10 +314,10 @@ def read_request(reader: Reader, source: JsonObject) -> Operation | None:
     """Return the request that an object is; `None` if it lacks method or URL."""
     if source.start in reader.text.duplicates:
         reader.check_duplicates(source, _REQUEST_MEMBERS)
-    id = reader.member(source, "id", Rule.JSON_MISSING_MEMBER)
+    id = reader.member(source, "id", JSON_MISSING_MEMBER)
     headers, body, annotations = reader.content(source, _REQUEST_MEMBERS)
-    method = reader.member(source, "method", Rule.JSON_MISSING_MEMBER)
-    url = reader.member(source, "url", Rule.JSON_MISSING_MEMBER)
+    method = reader.member(source, "method", JSON_MISSING_MEMBER)
+    url = reader.member(source, "url", JSON_MISSING_MEMBER)
     depends_on = reader.depends_on(source) if "dependsOn" in source else ()
     condition = reader.member(source, "if")
     if method is None or url is None:
@@ -270,11 +332,16 @@ def read_request(reader: Reader, source: JsonObject) -> Operation | None:
     )
 
 
+JSON_RESPONSE_ID_MISSING = warning("""
+    json-response-id-missing: The answer to a request with an id has that id. [OData JSON, 19.5]
+    Copy the id of the request into its response.""")
+
+
 def read_response(reader: Reader, source: JsonObject) -> OperationResponse | None:
     """Return the response that an object is; `None` if it lacks a status."""
     if source.start in reader.text.duplicates:
         reader.check_duplicates(source, _RESPONSE_MEMBERS)
-    id = reader.member(source, "id", Rule.JSON_RESPONSE_ID_MISSING)
+    id = reader.member(source, "id", JSON_RESPONSE_ID_MISSING)
     headers, body, annotations = reader.content(source, _RESPONSE_MEMBERS)
     status = reader.status(source)
     if status is None:
@@ -294,7 +361,7 @@ def check_message(
         exceed(report, limits, "json_depth", item.position)
     if names_of(item.headers).count("set-cookie") > 1:
         message = "JSON cannot carry several Set-Cookie fields"
-        report(Diagnostic(Rule.NOT_EXPRESSIBLE, message))
+        report(Diagnostic(NOT_EXPRESSIBLE, message))
     if item.annotations:
         members = _REQUEST_MEMBERS if isinstance(item, Operation) else _RESPONSE_MEMBERS
         check_annotations(item.annotations, members, jsonbody.DEPTH, limits, report)
@@ -316,7 +383,7 @@ def check_annotations(
         what = f"the annotation {quote(name)}"
         if name in names:
             message = f"{what} stands twice, or is a member"
-            report(Diagnostic(Rule.JSON_DUPLICATE_MEMBER, message))
+            report(Diagnostic(JSON_DUPLICATE_MEMBER, message))
         names.add(name)
         check_text("the name of an annotation", name, report)
         for found in jsonbody.check_json(raw, what, limits, depth):
@@ -329,7 +396,7 @@ def check_text(what: str, text: str | None, report: Reporter) -> None:
         (text or "").encode("utf-8")
     except UnicodeEncodeError:
         message = f"{what} is {text!r:.60}, with half of a surrogate pair"
-        report(Diagnostic(Rule.JSON_ENCODING, message))
+        report(Diagnostic(JSON_ENCODING, message))
 
 
 def write_members(item: Message, group: str | None, headers: str) -> str:

@@ -13,9 +13,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, NoReturn, TypeAlias
 
 from odata_batch._model import jsonvalue
-from odata_batch._model.findings import Diagnostic, Reporter, exceed, quote, stop
+from odata_batch._model.findings import (
+    Diagnostic,
+    Reporter,
+    exceed,
+    fatal,
+    quote,
+    stop,
+    warning,
+)
+from odata_batch._model.jsonvalue import JSON_SYNTAX
 from odata_batch._model.limits import Limits
-from odata_batch._model.rules import Rule
 from odata_batch._wire import grammar
 
 Span: TypeAlias = tuple[int, int]
@@ -57,6 +65,15 @@ _BODY_NAME = '"body":'
 _LONGEST_HEAD = 4096
 
 
+JSON_ENCODING = fatal("""
+    json-encoding: A JSON batch is valid UTF-8 and holds no unpaired surrogate. [RFC 8259, 8.1]
+    Encode the batch in UTF-8, and write characters above U+FFFF as one character or as a whole
+    pair.""")
+JSON_BYTE_ORDER_MARK = warning("""
+    json-byte-order-mark: A JSON text does not begin with a byte order mark. [RFC 8259, 8.1]
+    Remove the three octets EF BB BF at the beginning.""")
+
+
 class JsonText:
     """A JSON text that is read; what breaks its syntax is reported and stops the reading.
 
@@ -88,12 +105,12 @@ class JsonText:
     def _checked(self, data: bytes) -> bytes:
         if data.startswith(b"\xef\xbb\xbf"):
             message = "the text begins with a byte order mark"
-            self._report(Diagnostic(Rule.JSON_BYTE_ORDER_MARK, message, self.origin))
+            self._report(Diagnostic(JSON_BYTE_ORDER_MARK, message, self.origin))
             data = data[3:]
             self.origin += 3
         if b"\0" in data[:4] or data[:2] in (b"\xff\xfe", b"\xfe\xff"):
             message = f"the text begins with {quote(data[:8])}, which is not UTF-8"
-            stop(self._report, Diagnostic(Rule.JSON_ENCODING, message, self.origin))
+            stop(self._report, Diagnostic(JSON_ENCODING, message, self.origin))
         try:
             data.decode("utf-8")
         except UnicodeDecodeError as error:
@@ -101,7 +118,7 @@ class JsonText:
         else:
             return data
         message = f"found {quote(data[start : start + 8])}, which is not UTF-8"
-        stop(self._report, Diagnostic(Rule.JSON_ENCODING, message, self.origin + start))
+        stop(self._report, Diagnostic(JSON_ENCODING, message, self.origin + start))
 
     def _refuse_lone_surrogate(self) -> None:
         # Spaces in place of escaped backslashes and quotes: all that is left means what it seems.
@@ -112,7 +129,7 @@ class JsonText:
             before = text[: max(text.rfind('"', 0, match.start()), 0)]
             message = f"a string has the escape {match[0]}, which is half of a surrogate pair"
             position = self.origin + len(before.encode("utf-8"))
-            stop(self._report, Diagnostic(Rule.JSON_ENCODING, message, position))
+            stop(self._report, Diagnostic(JSON_ENCODING, message, position))
 
     def check_depth(self, items: Sequence[JsonObject] = ()) -> None:
         """Stop if something nests too deep; no other fault is reported before this one.
@@ -146,7 +163,7 @@ class JsonText:
         # No character has more than four octets.
         found = self.characters(offset, offset + 120)[:30]
         message = f"found {quote(found) if found else 'the end'}, expected {expected}"
-        stop(self._report, Diagnostic(Rule.JSON_SYNTAX, message, self.origin + offset))
+        stop(self._report, Diagnostic(JSON_SYNTAX, message, self.origin + offset))
 
     def value(self, offset: int, scan: jsonvalue.Scan = jsonvalue.scan_value) -> tuple[Any, int]:
         """Return the value at `offset`, and the offset after it.

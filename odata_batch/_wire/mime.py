@@ -18,9 +18,19 @@ from functools import cached_property, partial
 from itertools import accumulate, repeat
 from typing import NamedTuple, TypeAlias
 
-from odata_batch._model.findings import Diagnostic, Stop, exceed, quote, stop
+from odata_batch._model.findings import (
+    Diagnostic,
+    Rule,
+    Stop,
+    error,
+    exceed,
+    fatal,
+    note,
+    quote,
+    stop,
+    warning,
+)
 from odata_batch._model.limits import Limits
-from odata_batch._model.rules import Rule
 
 
 class Part(NamedTuple):
@@ -41,6 +51,14 @@ Event: TypeAlias = Part | Diagnostic
 
 
 _make_part: Callable[[tuple[bytes, int, None, int]], Part] = partial(tuple.__new__, Part)
+
+
+PREAMBLE = note("""
+    preamble: Text before the first delimiter is ignored. [OData Protocol, 11.7.7.1]
+    Begin the body with the first delimiter line.""")
+EPILOGUE = note("""
+    epilogue: Text after the close delimiter is ignored. [OData Protocol, 11.7.7.1]
+    End the body with the close delimiter.""")
 
 
 class _Stage(Enum):
@@ -73,6 +91,34 @@ _MOST_REPETITIONS = 2**31
 # A pattern of its own for a boundary, which takes as long to make as a hundred lines to judge, pays
 # where the content may be made of nothing but such lines.
 _WORTH_A_PATTERN = 64 * 1024
+
+
+NO_DELIMITER = fatal("""
+    no-delimiter: A multipart body has a delimiter line made of two hyphens and the boundary. [RFC
+    2046, 5.1.1]
+    Make the delimiter lines and the boundary parameter agree, letter by letter.""")
+NO_PARTS = warning("""
+    no-parts: A multipart body has at least one part. [RFC 2046, 5.1]
+    Leave the batch out if there is nothing to send.""")
+LINE_FEED = warning(r"""
+    line-feed: Lines end in CRLF, not in LF alone. [RFC 2046, 5.1.1]
+    Write CRLF at the end of every line of the framing, for example with \r\n in place of \n.""")
+MIXED_LINE_ENDINGS = error("""
+    mixed-line-endings: All delimiter lines of a message end in the same way. [RFC 2046, 5.1.1]
+    Write CRLF before and after every delimiter line, whatever the lines of a body end in.""")
+DELIMITER_LOOKALIKE = warning("""
+    delimiter-lookalike: Nothing looks like a delimiter line without being one: not in content, not
+    before it. [RFC 2046, 5.1.1]
+    Choose a boundary that occurs nowhere else, best a random one.""")
+CLOSE_DELIMITER_HYPHENS = warning("""
+    close-delimiter-hyphens: A close delimiter ends in exactly two hyphens. [RFC 2046, 5.1.1]
+    Write exactly two hyphens behind the boundary of the close delimiter.""")
+TRANSPORT_PADDING = note("""
+    transport-padding: Composers put no blanks after a boundary. [RFC 2046, 5.1.1]
+    Remove the blanks behind the boundary.""")
+EPILOGUE_DELIMITER = warning("""
+    epilogue-delimiter: No delimiter line follows the close delimiter. [RFC 2046, 5.1.1]
+    Move the parts in front of the close delimiter, and send only one of them.""")
 
 
 class PartSplitter:
@@ -227,13 +273,13 @@ class PartSplitter:
             exceed(self._report, self._limits, "transport_padding", self._offset + start + 1)
         if line.hyphens == 3:
             message = "the close delimiter ends in three hyphens, expected two"
-            self._say(Rule.CLOSE_DELIMITER_HYPHENS, message, start + 1)
+            self._say(CLOSE_DELIMITER_HYPHENS, message, start + 1)
         if line.padding:
             message = f"found padding of {line.padding} octets behind the boundary, expected none"
-            self._say(Rule.TRANSPORT_PADDING, message, start + 1)
+            self._say(TRANSPORT_PADDING, message, start + 1)
         if line.is_close and line.line_end == b"\n" and self.line_end == b"\r\n":
             message = "the close delimiter ends in LF alone, the delimiters end in CRLF"
-            self._say(Rule.LINE_FEED, message, start + 1)
+            self._say(LINE_FEED, message, start + 1)
 
     def _cut(self, start: int, line: _Line | None) -> Part:
         """Return the part whose content ends in front of the delimiter line at `start`."""
@@ -263,7 +309,7 @@ class PartSplitter:
                 "LF" if each == b"\n" else "CRLF" for each in (before, after, self.line_end)
             )
             found = f"found {one} before a delimiter line and {other} at its end"
-            self._say(Rule.MIXED_LINE_ENDINGS, f"{found}, expected {wanted}", start + 1)
+            self._say(MIXED_LINE_ENDINGS, f"{found}, expected {wanted}", start + 1)
 
     def _pass_over(self, start: int) -> None:
         if self._lookalike is None:
@@ -317,20 +363,20 @@ class PartSplitter:
         if line.is_close:
             if text:
                 self._stop_without_delimiter()
-            self._say(Rule.NO_PARTS, "found a close delimiter and no part", start + 1)
+            self._say(NO_PARTS, "found a close delimiter and no part", start + 1)
         if text:
             message = f"found {quote(bytes(text))} before the first delimiter"
-            self._say(Rule.PREAMBLE, message, 1)
+            self._say(PREAMBLE, message, 1)
             # What may have been the first delimiter, before something was put around it
             spoiled = self._buffer.find(self._token[1:], 1, start)
             if spoiled >= 0:
                 message = f"found {quote(self._token[1:])} before the first delimiter line"
-                self._say(Rule.DELIMITER_LOOKALIKE, message, spoiled)
+                self._say(DELIMITER_LOOKALIKE, message, spoiled)
         if self.line_end is None:
             self.line_end = line.line_end
             if line.line_end == b"\n":
                 message = "the first delimiter line ends in LF alone, and so does every line"
-                self._say(Rule.LINE_FEED, message, start + 1)
+                self._say(LINE_FEED, message, start + 1)
         if not line.is_close:
             self._check_line_ends(start, line)
 
@@ -343,7 +389,7 @@ class PartSplitter:
             message = f"body starts with {quote(first)}, Content-Type says {boundary}"
         else:
             message = f"body starts with {quote(first)}, and no line is '--' and {boundary}"
-        stop(self._report, Diagnostic(Rule.NO_DELIMITER, message, self._offset + 1))
+        stop(self._report, Diagnostic(NO_DELIMITER, message, self._offset + 1))
 
     def _first_line(self) -> bytes:
         return bytes(self._buffer[: self._limits.preamble]).strip().partition(b"\n")[0].rstrip()
@@ -354,13 +400,13 @@ class PartSplitter:
             line = self._judge(start, at_end=True)
             if line is not None and line.is_delimiter:
                 message = "a delimiter line follows the close delimiter; it is not read"
-                self._say(Rule.EPILOGUE_DELIMITER, message, start + 1)
+                self._say(EPILOGUE_DELIMITER, message, start + 1)
                 return
             start += 1
         text = bytes(self._buffer[self._content :]).strip(b" \t\r\n")
         if text:
             message = f"found {quote(text)} behind the close delimiter"
-            self._say(Rule.EPILOGUE, message, self._content)
+            self._say(EPILOGUE, message, self._content)
 
 
 def split(

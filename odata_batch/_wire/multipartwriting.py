@@ -7,17 +7,24 @@ import secrets
 from collections.abc import Callable, Iterable
 
 from odata_batch._model import values
-from odata_batch._model.findings import Diagnostic, Reporter, quote
+from odata_batch._model.findings import Diagnostic, Reporter, error, quote
 from odata_batch._model.headers import Headers
 from odata_batch._model.limits import Limits
-from odata_batch._model.rules import Rule
 from odata_batch._wire import grammar, http
+from odata_batch._wire.mime import NO_PARTS
+from odata_batch._wire.multipart import BOUNDARY_CHARACTERS
+from odata_batch._wire.sections import NOT_EXPRESSIBLE
 
 _SETS = (values.ChangeSet, values.ChangeSetResponse)
 
 # How many boundaries are tried until one does not occur in the content. With 128 bits the first
 # will do, unless the content was made to hold it.
 _ATTEMPTS = 8
+
+
+BOUNDARY_IN_CONTENT = error("""
+    boundary-in-content: A boundary does not occur in what it delimits. [RFC 2046, 5.1]
+    Choose another boundary, or none, so that one is made up.""")
 
 
 class MultipartEncoder:
@@ -45,10 +52,10 @@ class MultipartEncoder:
         if not grammar.BOUNDARY.fullmatch(boundary):
             found = f"found the boundary {quote(boundary)}"
             message = f"{found}, expected digits, letters, '()+_,-./:=? and blanks"
-            self._report(Diagnostic(Rule.BOUNDARY_CHARACTERS, message))
+            self._report(Diagnostic(BOUNDARY_CHARACTERS, message))
         if len(boundary) > longest:
             message = f"the boundary has {len(boundary)} characters, at most {longest} are allowed"
-            self._report(Diagnostic(Rule.BOUNDARY_CHARACTERS, message))
+            self._report(Diagnostic(BOUNDARY_CHARACTERS, message))
 
     @property
     def content_type(self) -> str:
@@ -62,7 +69,7 @@ class MultipartEncoder:
     def check_batch(self, batch: values.BatchRequest | values.BatchResponse, items: int) -> None:
         """Report what is wrong beside the items, whose number is given."""
         if not items:
-            self._report(Diagnostic(Rule.NO_PARTS, "a multipart batch has at least one item"))
+            self._report(Diagnostic(NO_PARTS, "a multipart batch has at least one item"))
         lost = [f"the annotation {quote(name)}" for name, _ in batch.annotations]
         if isinstance(batch, values.BatchResponse):
             lost += ["next_link"] if batch.next_link is not None else []
@@ -88,7 +95,7 @@ class MultipartEncoder:
     def _refuse(self, lost: list[str], position: int | None, path: str) -> None:
         for name in lost:
             message = f"a multipart batch cannot carry {name}"
-            self._report(Diagnostic(Rule.NOT_EXPRESSIBLE, message, position, path))
+            self._report(Diagnostic(NOT_EXPRESSIBLE, message, position, path))
 
     # -- octets --
 
@@ -161,7 +168,7 @@ class MultipartEncoder:
     def _refuse_within(self, boundary: str, parts: list[bytes]) -> None:
         if _occurs(boundary, parts):
             message = f"{quote('--' + boundary)} occurs in the content"
-            self._report(Diagnostic(Rule.BOUNDARY_IN_CONTENT, message))
+            self._report(Diagnostic(BOUNDARY_IN_CONTENT, message))
 
 
 def _occurs(boundary: str, parts: list[bytes]) -> bool:

@@ -5,18 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
-from odata_batch._model.findings import Diagnostic, quote
+from odata_batch._model.findings import Diagnostic, Rule, error, note, quote, warning
 from odata_batch._model.headers import folded
 from odata_batch._model.limits import DEFAULT_LIMITS, Limits
-from odata_batch._model.rules import Rule
 from odata_batch._wire import grammar, http, mime, sections
+from odata_batch._wire.http import TRANSFER_ENCODING
 
 IDENTITY_ENCODINGS = frozenset(("7bit", "8bit", "binary"))
 
+PART_CONTENT_ENCODING = warning("""
+    part-content-encoding: A part has no content coding; its content is read as it is. [OData
+    Protocol, 8.1.2]
+    Remove the Content-Encoding of the part, and compress the batch as a whole.""")
+
+
 # Fields that a part must not have: what they would undo has no place in a batch
 _CODINGS = (
-    ("transfer-encoding", Rule.TRANSFER_ENCODING),
-    ("content-encoding", Rule.PART_CONTENT_ENCODING),
+    ("transfer-encoding", TRANSFER_ENCODING),
+    ("content-encoding", PART_CONTENT_ENCODING),
 )
 # The fields that have a meaning or a rule of their own. RFC 2046, 5.1
 _FIELDS = frozenset(
@@ -47,10 +53,24 @@ class Head(NamedTuple):
         return self._replace(media_type=media_type)
 
 
+PART_CONTENT_TYPE = error("""
+    part-content-type: A part is application/http, or multipart/mixed where it is a change set.
+    [OData Protocol, 11.7.7.1]
+    Write Content-Type: application/http, or multipart/mixed with a boundary for a change set.""")
+MESSAGE_TYPE = warning("""
+    message-type: The msgtype parameter of application/http agrees with the content. [RFC 9112,
+    10.2]
+    Write msgtype=request in requests and msgtype=response in responses, or leave it out.""")
+PART_HEADER_IGNORED = note("""
+    part-header-ignored: A part's header section holds Content-Type, -Transfer-Encoding, -ID and
+    -Length only. [RFC 2046, 5.1]
+    Move the header below the request line or status line, or remove it.""")
+
+
 def _judge(section: sections.Section, role_name: str) -> Head:
     fields = folded(section.headers)
     findings = [
-        (Rule.PART_HEADER_IGNORED, f"found the part header {quote(name)}; it is not kept")
+        (PART_HEADER_IGNORED, f"found the part header {quote(name)}; it is not kept")
         for name in fields
         if name not in _FIELDS
     ]
@@ -69,15 +89,21 @@ def _judge(section: sections.Section, role_name: str) -> Head:
     multipart = media_type.name.startswith("multipart/")
     if media_type.broken or not (multipart or media_type.name == "application/http"):
         message = f"found {quote(text)}, expected application/http or multipart/mixed"
-        return head._replace(type_findings=((Rule.PART_CONTENT_TYPE, message),))
+        return head._replace(type_findings=((PART_CONTENT_TYPE, message),))
     problems = media_type.problems
     kind = None if multipart else media_type.parameter("msgtype")
     if kind is not None and kind.lower() != role_name:
         message = f"found msgtype {quote(kind)}, expected {role_name}"
-        problems += ((Rule.MESSAGE_TYPE, message),)
+        problems += ((MESSAGE_TYPE, message),)
     is_plain = not (multipart or findings or problems)
     is_plain = is_plain and coding == "binary" and section.length is None
     return head._replace(media_type=media_type, type_findings=problems, is_plain=is_plain)
+
+
+PART_HEADER_FOLDED = note("""
+    part-header-folded: Folded field lines of a part's header section are unfolded. [RFC 5322,
+    2.2.3]
+    Write the field on one line.""")
 
 
 def _usual_heads() -> dict[tuple[bytes, bytes, bytes], Head]:
@@ -91,12 +117,28 @@ def _usual_heads() -> dict[tuple[bytes, bytes, bytes], Head]:
         (b"Content-Type: multipart/mixed; ", b"boundary=", b""),
     )
     texts = [b"".join(key) + key[1][:1] for key in keys]  # any value will do
-    read = [reader.read(text, 0, b"\r\n", Rule.PART_HEADER_FOLDED) for text in texts]
+    read = [reader.read(text, 0, b"\r\n", PART_HEADER_FOLDED) for text in texts]
     return {key: _judge(section, "") for key, section in zip(keys, read, strict=True)}
 
 
 _USUAL_HEADS: Final[Mapping[tuple[bytes, bytes, bytes], Head]] = _usual_heads()
 _FIELDS_OF_A_USUAL_HEAD: Final = 3
+
+
+BOUNDARY_REUSED = error("""
+    boundary-reused: A nested multipart has a boundary of its own. [RFC 2046, 5.1]
+    Give the change set a boundary of its own.""")
+PART_WITHOUT_HEADERS = error("""
+    part-without-headers: A part begins with its header section. [OData Protocol, 11.7.7.1]
+    Write Content-Type: application/http and an empty line behind the delimiter line.""")
+PART_WITHOUT_BODY = error("""
+    part-without-body: An empty line separates the header section of a part from its content. [RFC
+    2046, 5.1]
+    Write an empty line behind the header section of the part.""")
+REQUEST_LINE_IN_PART_HEADERS = error("""
+    request-line-in-part-headers: The header section of a part stands above the request, not below
+    its request line. [OData Protocol, 11.7.7.1]
+    Write an empty line between the header section of the part and the request line.""")
 
 
 class HeadReader:
@@ -151,7 +193,7 @@ class HeadReader:
                 return known, id, content
         if self._is_no_head(section if has_head else None, part, line_end, boundary):
             return None
-        read = self._reader.read(section, part.position, line_end, Rule.PART_HEADER_FOLDED)
+        read = self._reader.read(section, part.position, line_end, PART_HEADER_FOLDED)
         head = _judge(read, self._role_name)
         if not read.findings and _is_cut(head, before, name, value):
             sections.remember(self._heads, (before, name, after), head)
@@ -163,17 +205,17 @@ class HeadReader:
         """Tell whether what a part begins with cannot be read as its header section."""
         first = start_line_of(part.content)
         if first is not None:
-            rule = Rule.REQUEST_LINE_IN_PART_HEADERS
+            rule = REQUEST_LINE_IN_PART_HEADERS
             message = f"found {quote(first)} where the header section of the part begins; "
             message += "the part's own headers and an empty line belong above it"
         elif section is None and _declares(part.content, boundary, line_end):
-            rule = Rule.BOUNDARY_REUSED
+            rule = BOUNDARY_REUSED
             message = f"the boundary {quote(boundary)} is that of the enclosing multipart"
         elif section is None:
-            rule = Rule.PART_WITHOUT_BODY
+            rule = PART_WITHOUT_BODY
             message = "no empty line ends the header section of the part"
         elif not section:
-            rule = Rule.PART_WITHOUT_HEADERS
+            rule = PART_WITHOUT_HEADERS
             message = "the part has no header section, expected Content-Type at least"
         else:
             return False

@@ -12,11 +12,26 @@ from collections.abc import Mapping
 from operator import itemgetter
 from typing import Final, NamedTuple, TypeVar
 
-from odata_batch._model.findings import Diagnostic, Reporter, exceed, quote
+from odata_batch._model.findings import (
+    Diagnostic,
+    Reporter,
+    Rule,
+    error,
+    exceed,
+    fatal,
+    note,
+    quote,
+    warning,
+)
 from odata_batch._model.headers import Headers, Pair, Pairs, headers_of, names_of
 from odata_batch._model.limits import Limits
-from odata_batch._model.rules import Rule
 from odata_batch._wire import grammar
+
+NOT_EXPRESSIBLE = error("""
+    not-expressible: A value is written only in a format that can express all of it. [OData
+    Protocol, 11.7.1]
+    Choose the other format, or convert the batch and accept what is lost.""")
+
 
 Problem = tuple[Rule, str]
 
@@ -106,6 +121,11 @@ class _Shape(NamedTuple):
     """Index of the first Content-Length."""
 
 
+HEADER_FOLDED = warning("""
+    header-folded: Field lines of an HTTP message are not folded. [RFC 9112, 5.2]
+    Write the field on one line.""")
+
+
 class SectionReader:
     """Reads the header sections of one message, within its limits, to its reporter."""
 
@@ -149,7 +169,7 @@ class SectionReader:
 
     def _replay(self, findings: tuple[Finding, ...], position: int, fold_rule: Rule) -> None:
         for rule, message, offset in findings:
-            rule = fold_rule if rule is Rule.HEADER_FOLDED else rule
+            rule = fold_rule if rule is HEADER_FOLDED else rule
             self.report(Diagnostic(rule, message, position + offset))
 
     def _read(self, section: bytes, position: int, line_end: bytes, fold_rule: Rule) -> Section:
@@ -169,7 +189,7 @@ class SectionReader:
         if fold is not None:
             message = "a field line is folded; it is read unfolded"
             start = section.rfind(b"\n", 0, fold.start()) + 1
-            findings = (Finding(Rule.HEADER_FOLDED, message, start),)
+            findings = (Finding(HEADER_FOLDED, message, start),)
         starts, lines = unfolded(section, line_end)
         limit = "fields" if len(lines) > limits.fields else "field_line"
         if limit == "fields" or max(map(len, lines)) > limits.field_line:
@@ -204,17 +224,35 @@ def _section(
     return tuple.__new__(Section, (headers, findings, own_id, own_length))
 
 
+REPEATED_HEADER = error("""
+    repeated-header: Framing and identifying fields have one value. [RFC 9110, 5.3]
+    Keep the one field that is right.""")
+REPEATED_HEADER_EQUAL = note("""
+    repeated-header-equal: Framing and identifying fields stand once, even if their values are
+    equal. [RFC 9110, 5.3]
+    Write the field once.""")
+
+
 def _repeated(headers: Headers) -> tuple[Finding, ...]:
     findings = []
     for name in sorted(SINGLE_FIELDS & headers.keys()):
         values = headers.get_all(name)
         if len(set(values)) > 1:
             message = f"{name} has the values {quote(values[0])} and {quote(values[1])}"
-            findings.append(Finding(Rule.REPEATED_HEADER, message, 0))
+            findings.append(Finding(REPEATED_HEADER, message, 0))
         elif len(values) > 1:
             message = f"{name} stands {len(values)} times with the same value"
-            findings.append(Finding(Rule.REPEATED_HEADER_EQUAL, message, 0))
+            findings.append(Finding(REPEATED_HEADER_EQUAL, message, 0))
     return tuple(findings)
+
+
+HEADER_NOT_ASCII = note("""
+    header-not-ascii: Octets above 127 in a field value are kept, as ISO-8859-1. [RFC 9110, 5.5]
+    Encode the value in US-ASCII, as RFC 8187 says for parameters.""")
+CONTROL_CHARACTER = error("""
+    control-character: Field values, start lines and URLs hold no control character, bare CR
+    included. [RFC 9110, 5.5]
+    Remove the control character, and look where it has come from.""")
 
 
 def parse_field_line(line: bytes) -> tuple[Pair | None, Problem | None]:
@@ -230,18 +268,26 @@ def parse_field_line(line: bytes) -> tuple[Pair | None, Problem | None]:
     if value.isprintable() and value.isascii():
         return pair, None
     if grammar.CONTROL.search(value):
-        return pair, (Rule.CONTROL_CHARACTER, f"field line {quote(line)} has a control character")
+        return pair, (CONTROL_CHARACTER, f"field line {quote(line)} has a control character")
     if not value.isascii():
-        return pair, (Rule.HEADER_NOT_ASCII, f"field line {quote(line)} is not US-ASCII")
+        return pair, (HEADER_NOT_ASCII, f"field line {quote(line)} is not US-ASCII")
     return pair, None
+
+
+HEADER_SYNTAX = error("""
+    header-syntax: A field line is a name, a colon and a value. [RFC 9112, 5]
+    Write the field line as a name, a colon and a value.""")
+HEADER_BLANK_BEFORE_COLON = error("""
+    header-blank-before-colon: No blank stands between a field name and its colon. [RFC 9112, 5.1]
+    Remove the blank before the colon.""")
 
 
 def _broken_field_line(line: bytes, name: bytes, colon: bytes) -> tuple[Pair | None, Problem]:
     if colon and name != name.rstrip(b" \t") and grammar.TOKEN_BYTES.fullmatch(name.strip(b" \t")):
         pair, _ = parse_field_line(line.replace(name, name.strip(b" \t"), 1))
         message = f"field line {quote(line)} has a blank before its colon"
-        return pair, (Rule.HEADER_BLANK_BEFORE_COLON, message)
-    return None, (Rule.HEADER_SYNTAX, f"found {quote(line)}, expected a name, a colon and a value")
+        return pair, (HEADER_BLANK_BEFORE_COLON, message)
+    return None, (HEADER_SYNTAX, f"found {quote(line)}, expected a name, a colon and a value")
 
 
 def unfolded(section: bytes, line_end: bytes) -> tuple[list[int], list[bytes]]:
@@ -266,6 +312,12 @@ def unfolded(section: bytes, line_end: bytes) -> tuple[list[int], list[bytes]]:
 # -- media types ---------------------------------------------------------------------------------
 
 
+CONTENT_TYPE_SYNTAX = fatal("""
+    content-type-syntax: A media type is type/subtype, followed by parameters after semicolons. [RFC
+    9110, 8.3.1]
+    Write the Content-Type as in multipart/mixed; boundary=batch_1.""")
+
+
 class MediaType(NamedTuple):
     """A media type, read: `name` is `type/subtype` in lower case."""
 
@@ -276,7 +328,7 @@ class MediaType(NamedTuple):
     @property
     def broken(self) -> bool:
         """Whether it could not be read to its end."""
-        return any(rule is Rule.CONTENT_TYPE_SYNTAX for rule, _ in self.problems)
+        return any(rule is CONTENT_TYPE_SYNTAX for rule, _ in self.problems)
 
     def parameter(self, name: str) -> str | None:
         """Return the first value of a parameter, without regard to the case of its name."""
@@ -301,14 +353,14 @@ def parse_media_type(text: str) -> MediaType:
     """
     match = grammar.MEDIA_TYPE.match(text)
     if match is None:
-        return MediaType("", (), ((Rule.CONTENT_TYPE_SYNTAX, _not_a_media_type(text)),))
+        return MediaType("", (), ((CONTENT_TYPE_SYNTAX, _not_a_media_type(text)),))
     parameters: list[Pair] = []
     problems: list[Problem] = []
     position = match.end()
     while position < len(text):
         parameter = grammar.PARAMETER.match(text, position)
         if parameter is None or not _read_parameter(parameter, parameters, problems):
-            problems.append((Rule.CONTENT_TYPE_SYNTAX, _not_a_media_type(text)))
+            problems.append((CONTENT_TYPE_SYNTAX, _not_a_media_type(text)))
             break
         position = parameter.end()
     return MediaType(match[1].lower(), tuple(parameters), tuple(problems))
@@ -318,6 +370,15 @@ def _not_a_media_type(text: str) -> str:
     return f"found {quote(text)}, expected type/subtype and parameters"
 
 
+BOUNDARY_UNQUOTED = warning("""
+    boundary-unquoted: A boundary that is not a token is written between double quotes. [RFC 2046,
+    5.1.1]
+    Put the boundary between double quotes in the Content-Type, but not in the delimiter lines.""")
+PARAMETER_BLANKS = warning("""
+    parameter-blanks: No blanks stand around the equals sign of a parameter. [RFC 9110, 5.6.6]
+    Remove the blanks around the equals sign.""")
+
+
 def _read_parameter(match: re.Match[str], parameters: list[Pair], problems: list[Problem]) -> bool:
     """Add the parameter of `match`, if it is not an empty one; return whether it can be read."""
     name, before, after, quoted, bare = match.groups()
@@ -325,12 +386,12 @@ def _read_parameter(match: re.Match[str], parameters: list[Pair], problems: list
         return True
     name = name.lower()
     if before or after:
-        problems.append((Rule.PARAMETER_BLANKS, f"blanks around the = of parameter {name}"))
+        problems.append((PARAMETER_BLANKS, f"blanks around the = of parameter {name}"))
     value = bare if quoted is None else grammar.QUOTED_PAIR.sub(r"\1", quoted)
     parameters.append((name, value))
     if quoted is None and not grammar.TOKEN.fullmatch(bare):
         if name != "boundary":
             return False
         if bare:
-            problems.append((Rule.BOUNDARY_UNQUOTED, f"boundary {quote(bare)} is not quoted"))
+            problems.append((BOUNDARY_UNQUOTED, f"boundary {quote(bare)} is not quoted"))
     return True

@@ -16,14 +16,24 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
+from odata_batch._checks.messages import HEADER_CHARACTERS
 from odata_batch._graph.urls import is_batch_resource
-from odata_batch._model.findings import Diagnostic, quote
+from odata_batch._model.findings import BATCH_MEDIA_TYPE, Diagnostic, Rule, fatal, note, quote
 from odata_batch._model.headers import Headers
 from odata_batch._model.limits import Limits
-from odata_batch._model.rules import Rule
+from odata_batch._wire.http import (
+    CONTENT_LENGTH_CROSSES_DELIMITER,
+    CONTENT_LENGTH_MISMATCH,
+    CONTENT_LENGTH_TRAILING_CRLF,
+)
+from odata_batch._wire.jsonbody import JSON_BODY_LOSSY, TEXT_CHARSET
+from odata_batch._wire.jsonitem import JSON_CONTENT_LENGTH
+from odata_batch._wire.multipart import PART_CONTENT_LENGTH
+from odata_batch._wire.sections import REPEATED_HEADER
 from odata_batch.capture import _bodies, _heads
-from odata_batch.capture._codings import Room, Undone, undo_codings
-from odata_batch.capture._har import is_har, read_har
+from odata_batch.capture._bodies import CAPTURE_LOSSY
+from odata_batch.capture._codings import CAPTURE_CODING, Room, Undone, undo_codings
+from odata_batch.capture._har import CAPTURE_BODY_MISSING, is_har, read_har
 from odata_batch.capture._heads import Entry, Raw, media_type
 from odata_batch.capture._saz import is_zip, read_saz
 
@@ -43,29 +53,41 @@ Kind: TypeAlias = Literal["request", "response"]
 
 _LIMITS = Limits()
 
+CAPTURE_CONTENT_LENGTH = note("""
+    capture-content-length: The Content-Length of a captured message agrees with its body. [RFC
+    9112, 6.3]
+    Write the length of the body if the capture is to be sent again.""")
+
+
 LOSS_EXPLAINS: frozenset[Rule] = frozenset(
     {
         # U+FFFD takes three octets where one or two were.
-        Rule.CAPTURE_CONTENT_LENGTH,
-        Rule.CONTENT_LENGTH_MISMATCH,
-        Rule.CONTENT_LENGTH_TRAILING_CRLF,
-        Rule.PART_CONTENT_LENGTH,
-        Rule.JSON_CONTENT_LENGTH,
+        CAPTURE_CONTENT_LENGTH,
+        CONTENT_LENGTH_MISMATCH,
+        CONTENT_LENGTH_TRAILING_CRLF,
+        PART_CONTENT_LENGTH,
+        JSON_CONTENT_LENGTH,
         # Some decoders put one U+FFFD in the place of four octets and more.
-        Rule.CONTENT_LENGTH_CROSSES_DELIMITER,
+        CONTENT_LENGTH_CROSSES_DELIMITER,
         # What cannot hold U+FFFD: ISO-8859-1, compressed bodies, binary bodies of a JSON batch; of
         # the last, nobody knows any more who has put it there.
-        Rule.HEADER_CHARACTERS,
-        Rule.TEXT_CHARSET,
-        Rule.CAPTURE_CODING,
-        Rule.JSON_BODY_LOSSY,
+        HEADER_CHARACTERS,
+        TEXT_CHARSET,
+        CAPTURE_CODING,
+        JSON_BODY_LOSSY,
     }
 )
 """Rules whose findings in a lossy message are the capture's fault, and say nothing about what was
 sent. The rule `base64` is not one of them: its digits are US-ASCII, which nothing replaces, and a
 string that holds U+FFFD is `json-body-lossy`."""
 
-_NOTHING_TO_READ = (Rule.CAPTURE_ACCEPTED, Rule.CAPTURE_BODY_MISSING)
+CAPTURE_ACCEPTED = note("""
+    capture-accepted: The response to a batch that is answered with 202 will be at the Location, not
+    in here. [OData Protocol, 11.7.7.6]
+    Capture the answer of the status monitor that Location names.""")
+
+
+_NOTHING_TO_READ = (CAPTURE_ACCEPTED, CAPTURE_BODY_MISSING)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -266,6 +288,12 @@ def _is_readable(found: Iterable[Diagnostic]) -> bool:
 # -- messages ------------------------------------------------------------------------------------
 
 
+CAPTURE_NOT_A_BATCH = fatal("""
+    capture-not-a-batch: A batch is answered with a batch, not with an error page or a single error.
+    [OData Protocol, 11.7.7.5]
+    Read the answer: the server, or something in front of it, has refused the batch as a whole.""")
+
+
 def _message(raw: Raw, room: Room, side: Kind | None = None) -> Message:
     """Return what a raw message is; `side` is who has sent it, where the archive says so."""
     found = raw.found
@@ -288,15 +316,15 @@ def _message(raw: Raw, room: Room, side: Kind | None = None) -> Message:
             location = headers.get("location")
             place = "no Location" if location is None else f"the Location {quote(location)}"
             message = f"status 202 with an empty body and {place}"
-            problem = Diagnostic(Rule.CAPTURE_ACCEPTED, message)
+            problem = Diagnostic(CAPTURE_ACCEPTED, message)
         elif instead := _bodies.what_instead(raw.start_line, headers, content_type, body):
             # What is guessed from a body that is no batch says nothing.
             sender = f" {kind}" if side or raw.start_line else ""
-            problem = Diagnostic(Rule.CAPTURE_NOT_A_BATCH, f"{instead}, not a batch{sender}")
+            problem = Diagnostic(CAPTURE_NOT_A_BATCH, f"{instead}, not a batch{sender}")
         if problem is not None:
             found.append(replace(problem, position=raw.position))
     # What is still compressed is no text, whatever it will be.
-    is_coded = any(each.rule is Rule.CAPTURE_CODING for each in found)
+    is_coded = any(each.rule is CAPTURE_CODING for each in found)
     type_of_octets = "application/octet-stream" if is_coded else content_type
     loss = _bodies.find_loss(kind, type_of_octets, body, length)
     if loss is not None:
@@ -311,7 +339,7 @@ def _message(raw: Raw, room: Room, side: Kind | None = None) -> Message:
         body_position=position,
         diagnostics=tuple(found),
         omitted=omitted,
-        lossy=loss is not None and loss.rule is Rule.CAPTURE_LOSSY,
+        lossy=loss is not None and loss.rule is CAPTURE_LOSSY,
         not_a_batch=instead,
         source=raw.source,
     )
@@ -324,7 +352,7 @@ def _headers(raw: Raw, found: list[Diagnostic]) -> Headers:
     for position, name, value in raw.fields:
         if name.lower() == "content-type" and value != types[0]:
             message = f"Content-Type is {quote(types[0])}, and here {quote(value)}"
-            found.append(Diagnostic(Rule.REPEATED_HEADER, message, position))
+            found.append(Diagnostic(REPEATED_HEADER, message, position))
         else:
             kept.append((name, value))
     return Headers(kept)
@@ -340,17 +368,23 @@ def _check_length(
         for position, name, value in raw.fields:
             if name.lower() == "content-length" and value != str(len(raw.body)):
                 message = f"Content-Length is {quote(value)}, the body has {len(raw.body)} octets"
-                found.append(Diagnostic(Rule.CAPTURE_CONTENT_LENGTH, message, position))
+                found.append(Diagnostic(CAPTURE_CONTENT_LENGTH, message, position))
         length = _bodies.length_of(headers)
         if length is not None and undone.body is raw.body:
             return length
     if raw.size is not None and raw.size != len(undone.body):
         message = f"content.size is {raw.size}, the body has {len(undone.body)} octets"
-        found.append(Diagnostic(Rule.CAPTURE_CONTENT_LENGTH, message))
+        found.append(Diagnostic(CAPTURE_CONTENT_LENGTH, message))
     return raw.size
 
 
 # -- what the body looks like --------------------------------------------------------------------
+
+
+CAPTURE_BARE_BODY = note("""
+    capture-bare-body: A capture without a header section is read as the body that it looks like.
+    [RFC 2046, 5.1.1]
+    Capture the header section, too, so that nothing has to be guessed.""")
 
 
 def _content_type(headers: Headers, media_type: str, body: bytes) -> tuple[str, Diagnostic | None]:
@@ -360,11 +394,11 @@ def _content_type(headers: Headers, media_type: str, body: bytes) -> tuple[str, 
     looks = "" if headers else _bodies.content_type_of(body)
     if looks:
         message = f"there is no header section; the body is read as {looks:.100}"
-        return looks, Diagnostic(Rule.CAPTURE_BARE_BODY, message)
+        return looks, Diagnostic(CAPTURE_BARE_BODY, message)
     if headers:
         message = "there is no Content-Type, expected multipart/mixed or application/json"
     else:
         _, start = _heads.first_line(body)
         beginning = quote(start) if start else "nothing"
         message = f"found {beginning}, expected an HTTP message, a delimiter line or a JSON object"
-    return "", Diagnostic(Rule.BATCH_MEDIA_TYPE, message)
+    return "", Diagnostic(BATCH_MEDIA_TYPE, message)

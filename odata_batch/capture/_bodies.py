@@ -22,9 +22,8 @@ from collections.abc import Mapping
 from typing import Final, Literal
 
 from odata_batch._codec import check_request, check_response
-from odata_batch._model.findings import Diagnostic, quote
+from odata_batch._model.findings import Diagnostic, note, quote
 from odata_batch._model.headers import Headers
-from odata_batch._model.rules import Rule
 from odata_batch._wire import grammar
 from odata_batch.capture import _heads
 from odata_batch.capture._heads import media_type
@@ -230,6 +229,16 @@ _TEXT = (*_BATCH_TYPES, "text/", "application/xml")
 _TEXT_SUFFIXES = ("+json", "+xml", "javascript", "-urlencoded")
 
 
+CAPTURE_LOSSY = note("""
+    capture-lossy: A capture keeps the octets of the message and replaces none of them by U+FFFD.
+    [RFC 9112, 2.2]
+    Capture with a tool that keeps octets, and do not save binary content as text.""")
+CAPTURE_REPLACEMENT_CHARACTER = note("""
+    capture-replacement-character: U+FFFD in a captured text stands there because it was sent, not
+    in place of lost octets. [RFC 9112, 2.2]
+    Compare with another capture if characters seem to be wrong.""")
+
+
 def find_loss(kind: str, content_type: str, body: bytes, length: int | None) -> Diagnostic | None:
     r"""Return what U+FFFD in a body says, if it is in there.
 
@@ -247,12 +256,12 @@ def find_loss(kind: str, content_type: str, body: bytes, length: int | None) -> 
     are = "U+FFFD stands once" if number == 1 else f"U+FFFD stands {number} times"
     if whole or any(verdict for verdict, _ in inside):
         lost = "other octets were sent; lengths and binary bodies cannot be believed"
-        return Diagnostic(Rule.CAPTURE_LOSSY, f"{are} where {lost}")
+        return Diagnostic(CAPTURE_LOSSY, f"{are} where {lost}")
     # Nothing was lost in the whole, or in all bodies that hold U+FFFD.
     if whole is False or number == sum(each for verdict, each in inside if verdict is False):
         return None
     text = "the text; it may have been sent so, or stand for octets that are lost"
-    return Diagnostic(Rule.CAPTURE_REPLACEMENT_CHARACTER, f"{are} in {text}")
+    return Diagnostic(CAPTURE_REPLACEMENT_CHARACTER, f"{are} in {text}")
 
 
 def length_of(headers: Headers) -> int | None:

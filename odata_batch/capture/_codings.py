@@ -12,10 +12,9 @@ import re
 import zlib
 from typing import NamedTuple, TypeAlias
 
-from odata_batch._model.findings import Diagnostic
+from odata_batch._model.findings import LIMIT_EXCEEDED, Diagnostic, fatal, note, warning
 from odata_batch._model.headers import Headers
 from odata_batch._model.limits import Limits
-from odata_batch._model.rules import Rule
 
 # An archive holds many messages; this keeps a small file from becoming gigabytes in memory.
 _ARCHIVE = 4
@@ -51,7 +50,7 @@ class Room:
         """Return that something is larger than the limit allows."""
         limit = self.limits.message
         message = f"limit message is {limit}, {what} exceeds it"
-        return Diagnostic(Rule.LIMIT_EXCEEDED, message, limit=("message", limit))
+        return Diagnostic(LIMIT_EXCEEDED, message, limit=("message", limit))
 
     def too_large(self, what: str) -> Diagnostic:
         """Return that something does not fit into the room that is left."""
@@ -72,6 +71,16 @@ _Step: TypeAlias = tuple[bytes | None, Diagnostic | None]
 """What is left when one coding is undone; without a body, the body was not in this coding."""
 
 
+CAPTURE_DECODED = note("""
+    capture-decoded: A captured body is read with its transfer coding and its content coding undone.
+    [RFC 9110, 8.4]
+    Read places as those in the decoded body, which the file does not hold as it is.""")
+CAPTURE_CODING = fatal("""
+    capture-coding: The codings of a captured body are chunked, gzip and deflate, and can be undone.
+    [RFC 9110, 8.4.1]
+    Capture without compression, or check that the whole body was captured.""")
+
+
 def undo_codings(headers: Headers, body: bytes, room: Room) -> Undone:
     r"""Return the body without the codings that Transfer-Encoding and Content-Encoding name.
 
@@ -86,7 +95,7 @@ def undo_codings(headers: Headers, body: bytes, room: Room) -> Undone:
         return Undone(body, [], bool(codings))
     if len(codings) > _MOST_CODINGS:
         message = f"found {len(codings)} codings, expected at most {_MOST_CODINGS}"
-        return Undone(body, [Diagnostic(Rule.CAPTURE_CODING, message)], False)
+        return Undone(body, [Diagnostic(CAPTURE_CODING, message)], False)
     found: list[Diagnostic] = []
     was_plain = False
     # The one that was applied last is named last.
@@ -97,7 +106,7 @@ def undo_codings(headers: Headers, body: bytes, room: Room) -> Undone:
             state = f"is undone: {len(body)} octets are {len(undone)}"
             body = undone
         message = f"the coding {coding[:60]!r} {state}"
-        found.append(problem or Diagnostic(Rule.CAPTURE_DECODED, message))
+        found.append(problem or Diagnostic(CAPTURE_DECODED, message))
         if found[-1].rule.fatal:
             break
         was_plain = was_plain or undone is None
@@ -123,7 +132,7 @@ def _undo(coding: str, body: bytes, room: Room) -> _Step:
 
 
 def _refuse(message: str) -> _Step:
-    return None, Diagnostic(Rule.CAPTURE_CODING, message)
+    return None, Diagnostic(CAPTURE_CODING, message)
 
 
 def _looks_like_text(body: bytes) -> bool:
@@ -158,11 +167,16 @@ def _behind(end: str, rest: bytes) -> Diagnostic | None:
     if not rest.strip(b"\r\n"):
         return None
     message = f"found {rest[:60].decode('latin-1')!r} behind the {end}, which is not read"
-    return Diagnostic(Rule.CAPTURE_DECODED, message)
+    return Diagnostic(CAPTURE_DECODED, message)
+
+
+CAPTURE_TRUNCATED = warning("""
+    capture-truncated: A captured body goes on to the end that its coding has. [RFC 9112, 8]
+    Capture the body to its end, and raise the size limit of the tool if there is one.""")
 
 
 def _cut_short(body: bytes, message: str) -> _Step:
-    return body, Diagnostic(Rule.CAPTURE_TRUNCATED, f"{message}; {len(body)} octets are read")
+    return body, Diagnostic(CAPTURE_TRUNCATED, f"{message}; {len(body)} octets are read")
 
 
 def _inflate(coding: str, body: bytes, window: int, room: Room) -> _Step:

@@ -15,10 +15,10 @@ import re
 from contextlib import suppress
 from typing import TypeVar
 
-from odata_batch._model.findings import Diagnostic, quote
-from odata_batch._model.rules import Rule
+from odata_batch._model.findings import Diagnostic, Rule, error, note, quote, warning
 from odata_batch._wire import grammar
-from odata_batch.capture._codings import Room
+from odata_batch._wire.sections import HEADER_SYNTAX
+from odata_batch.capture._codings import CAPTURE_CODING, Room
 from odata_batch.capture._heads import BYTE_ORDER_MARK, Entry, Field, Raw, unreadable
 
 _Member = TypeVar("_Member")
@@ -66,6 +66,16 @@ def is_har(data: bytes) -> bool:
         return False
 
 
+CAPTURE_DUPLICATE_MEMBER = error("""
+    capture-duplicate-member: The members of a HAR file that hold a message stand once in their
+    object. [RFC 8259, 4]
+    Export the capture again with a tool that writes each member once.""")
+CAPTURE_MEMBER = warning("""
+    capture-member: The members of a HAR file have the JSON types that the format gives them. [RFC
+    8259, 3]
+    Export the capture again with a tool that follows HAR 1.2.""")
+
+
 class _Object(dict[str, object]):
     """The members of a JSON object that are of interest, and what is wrong with them."""
 
@@ -82,7 +92,7 @@ class _Object(dict[str, object]):
         self.found = found
         if self._repeated is not None:
             message = f"has the member {self._repeated!r} more than once, and the last counts"
-            self.say(Rule.CAPTURE_DUPLICATE_MEMBER, f"{path} {message}")
+            self.say(CAPTURE_DUPLICATE_MEMBER, f"{path} {message}")
         return self
 
     def say(self, rule: Rule, message: str) -> None:
@@ -98,7 +108,7 @@ class _Object(dict[str, object]):
             return value
         if value is not None:
             message = f"{self.path_of(name)} is {_kind(value)}, expected {expected}"
-            self.say(Rule.CAPTURE_MEMBER, message)
+            self.say(CAPTURE_MEMBER, message)
         return None
 
     def text(self, name: str) -> str:
@@ -174,6 +184,11 @@ def _entry(name: str, members: object) -> Entry:
     return Entry(name, entry.found, url, request, _response(entry, method))
 
 
+CAPTURE_INCOMPLETE = note("""
+    capture-incomplete: An exchange is captured with its request and its response. [RFC 9110, 3.4]
+    Capture until the response has come.""")
+
+
 def _request(entry: _Object) -> tuple[str, str, Raw | None]:
     """Return the URL, the method and the request, if there is one."""
     source = entry.inner("request", [])
@@ -184,7 +199,7 @@ def _request(entry: _Object) -> tuple[str, str, Raw | None]:
         authority, scheme = pseudo.get(":authority", ""), pseudo.get(":scheme", "https")
         url = (f"{scheme}://{authority}" if authority else "") + pseudo.get(":path", "")
     if not method:
-        entry.say(Rule.CAPTURE_INCOMPLETE, "the entry has no request")
+        entry.say(CAPTURE_INCOMPLETE, "the entry has no request")
         return url, "", None
     content = source.inner("postData", source.found)
     sent = _value(fields, "content-length")
@@ -203,7 +218,7 @@ def _response(entry: _Object, method: str) -> Raw | None:
         # A browser that got no answer writes the status 0.
         error = source.text("_error")
         reason = f": {error[:60]!r}" if error else ""
-        entry.say(Rule.CAPTURE_INCOMPLETE, f"the entry has no response{reason}")
+        entry.say(CAPTURE_INCOMPLETE, f"the entry has no response{reason}")
         return None
     content = source.inner("content", source.found)
     length = max(content.number("size"), _octets_of(_value(fields, "content-length")))
@@ -214,6 +229,12 @@ def _response(entry: _Object, method: str) -> Raw | None:
         has_body = False
     start_line = f"{_version(source)} {status} {source.text('statusText')}"
     return _half(start_line, fields, content, length, has_body)
+
+
+CAPTURE_BODY_MISSING = warning("""
+    capture-body-missing: A message is captured with its body, not with the length of its body only.
+    [RFC 9110, 6.4]
+    Export the capture with content, or read it with a tool that keeps bodies.""")
 
 
 def _half(
@@ -228,7 +249,7 @@ def _half(
         place = f"; it is in the file {file[:60]!r}" if file else ""
         state = "empty" if content.get("text") == "" else "missing"
         message = f"{content.path_of('text')} is {state}, which is the body{octets}{place}"
-        content.say(Rule.CAPTURE_BODY_MISSING, message)
+        content.say(CAPTURE_BODY_MISSING, message)
     size = content.number("size") or None
     kept: list[Field] = []
     for name, value in fields:
@@ -236,7 +257,7 @@ def _half(
             kept.append((None, name, value))
         else:
             message = f"found the field name {quote(name)}, expected a token"
-            content.say(Rule.HEADER_SYNTAX, message)
+            content.say(HEADER_SYNTAX, message)
     return Raw(start_line, kept, body, content.found, None, media_type, size)
 
 
@@ -258,7 +279,7 @@ def _fields(source: _Object) -> tuple[list[tuple[str, str]], dict[str, str]]:
     if strangers:
         what = f"{source.path_of('headers')} has {strangers} elements"
         message = f"{what} that are no objects with the strings name and value"
-        source.say(Rule.CAPTURE_MEMBER, message)
+        source.say(CAPTURE_MEMBER, message)
     return fields, pseudo
 
 
@@ -284,10 +305,10 @@ def _body(content: _Object, content_type: str) -> bytes:
         try:
             return binascii.a2b_base64(digits + "=" * (-len(digits) % 4), strict_mode=True)
         except ValueError:
-            content.say(Rule.CAPTURE_CODING, f"{content.path_of('text')} is not base64")
+            content.say(CAPTURE_CODING, f"{content.path_of('text')} is not base64")
     elif encoding:
         found = f"{content.path_of('encoding')} is {encoding[:60]!r}"
-        content.say(Rule.CAPTURE_MEMBER, f"{found}, expected 'base64'; the text is read as it is")
+        content.say(CAPTURE_MEMBER, f"{found}, expected 'base64'; the text is read as it is")
     text = _SURROGATES.sub("\ufffd", text)
     charset = _CHARSET.search(content_type)
     if charset is not None and charset[1].lower() in _WESTERN:

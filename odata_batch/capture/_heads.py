@@ -9,10 +9,10 @@ import re
 from itertools import pairwise
 from typing import NamedTuple, TypeAlias
 
-from odata_batch._model.findings import Diagnostic, quote
+from odata_batch._model.findings import LIMIT_EXCEEDED, Diagnostic, fatal, note, quote
 from odata_batch._model.limits import Limits
-from odata_batch._model.rules import Rule
 from odata_batch._wire import grammar, sections
+from odata_batch._wire.sections import HEADER_BLANK_BEFORE_COLON, HEADER_FOLDED, HEADER_SYNTAX
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
@@ -60,9 +60,21 @@ class Entry(NamedTuple):
     response: Raw | None = None
 
 
+CAPTURE_UNREADABLE = fatal("""
+    capture-unreadable: A HAR file is one JSON text with log.entries, a SAZ file a ZIP archive with
+    raw messages. [RFC 8259, 2]
+    Export the capture again, and check that the file is whole.""")
+
+
 def unreadable(message: str, name: str = "") -> Entry:
     """Return what an archive, or an entry of it, is that cannot be read."""
-    return Entry(name, [Diagnostic(Rule.CAPTURE_UNREADABLE, message)])
+    return Entry(name, [Diagnostic(CAPTURE_UNREADABLE, message)])
+
+
+CAPTURE_URL_LINE = note("""
+    capture-url-line: A capture that begins with a URL has lost the rest of its request line. [RFC
+    9112, 3]
+    Write the method before the URL, and HTTP/1.1 behind it.""")
 
 
 def split(data: bytes, limits: Limits) -> Raw:
@@ -85,7 +97,7 @@ def split(data: bytes, limits: Limits) -> Raw:
     if stop - start > limits.header_section:
         message = f"limit header_section is {limits.header_section}, and the capture exceeds it"
         limit = ("header_section", limits.header_section)
-        bare.found.append(Diagnostic(Rule.LIMIT_EXCEEDED, message, start, limit=limit))
+        bare.found.append(Diagnostic(LIMIT_EXCEEDED, message, start, limit=limit))
         return bare
     section, found = data[start:stop], bare.found
     if is_start_line:
@@ -93,7 +105,7 @@ def split(data: bytes, limits: Limits) -> Raw:
     fields = _fields(section, stop - len(section), found)
     if is_url:
         message = f"found the URL {quote(first)}, expected a request line"
-        found.append(Diagnostic(Rule.CAPTURE_URL_LINE, message, start))
+        found.append(Diagnostic(CAPTURE_URL_LINE, message, start))
     line = first.decode("latin-1") if is_start_line else ""
     return Raw(line, fields, data[end:], found, end, source=data)
 
@@ -115,11 +127,11 @@ def _fields(section: bytes, position: int, found: list[Diagnostic]) -> list[Fiel
     for start, stop in pairwise((*starts, len(section) + 1)):
         if b"\n" in section[start : stop - 1]:
             message = "a field line is folded; it is read unfolded"
-            found.append(Diagnostic(Rule.HEADER_FOLDED, message, position + start))
+            found.append(Diagnostic(HEADER_FOLDED, message, position + start))
     fields: list[Field] = []
     for start, line in zip(starts, lines, strict=True):
         pair, problem = sections.parse_field_line(line)
-        if problem and problem[0] in (Rule.HEADER_SYNTAX, Rule.HEADER_BLANK_BEFORE_COLON):
+        if problem and problem[0] in (HEADER_SYNTAX, HEADER_BLANK_BEFORE_COLON):
             found.append(Diagnostic(*problem, position + start))
         if pair is not None:
             fields.append((position + start, *pair))

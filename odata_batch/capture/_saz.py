@@ -17,9 +17,9 @@ from io import BytesIO
 from typing import TypeAlias
 
 from odata_batch._model.findings import Diagnostic
-from odata_batch._model.rules import Rule
 from odata_batch.capture._codings import Room
-from odata_batch.capture._heads import Entry, Raw, split, target_of, unreadable
+from odata_batch.capture._har import CAPTURE_DUPLICATE_MEMBER, CAPTURE_INCOMPLETE
+from odata_batch.capture._heads import CAPTURE_UNREADABLE, Entry, Raw, split, target_of, unreadable
 
 # Old versions of Fiddler write a backslash.
 _RAW = re.compile(r"raw[/\\]([0-9]{1,18})_([cs])\.txt", re.I)
@@ -79,13 +79,13 @@ def _entry(archive: zipfile.ZipFile, name: str, files: _Files, room: Room) -> En
     for same in files.values():
         if len(same) > 1:
             message = f"{same[0].filename} stands more than once in the archive; the last is read"
-            found.append(Diagnostic(Rule.CAPTURE_DUPLICATE_MEMBER, message))
+            found.append(Diagnostic(CAPTURE_DUPLICATE_MEMBER, message))
     messages: list[Raw | None] = []
     for side, what in (("c", "request"), ("s", "response")):
         content = _unzipped(archive, files[side][-1], room) if side in files else b""
         # An unanswered request has an empty file.
         if content == b"":
-            content = Diagnostic(Rule.CAPTURE_INCOMPLETE, f"the session has no {what}")
+            content = Diagnostic(CAPTURE_INCOMPLETE, f"the session has no {what}")
         if isinstance(content, bytes):
             messages.append(split(content, room.limits))
         else:
@@ -98,7 +98,7 @@ def _entry(archive: zipfile.ZipFile, name: str, files: _Files, room: Room) -> En
 def _unzipped(archive: zipfile.ZipFile, info: zipfile.ZipInfo, room: Room) -> bytes | Diagnostic:
     if info.compress_type not in _READ_METHODS:
         found = f"{info.filename} has the compression method {info.compress_type}"
-        return Diagnostic(Rule.CAPTURE_UNREADABLE, f"{found}, expected 0 or 8")
+        return Diagnostic(CAPTURE_UNREADABLE, f"{found}, expected 0 or 8")
     most = room.for_body + room.limits.header_section
     if info.file_size > most:
         return room.too_large(info.filename)
@@ -108,6 +108,6 @@ def _unzipped(archive: zipfile.ZipFile, info: zipfile.ZipInfo, room: Room) -> by
         with archive.open(info) as file:
             content = file.read(most + 1)
     except _LIES:
-        return Diagnostic(Rule.CAPTURE_UNREADABLE, f"{info.filename} is damaged")
+        return Diagnostic(CAPTURE_UNREADABLE, f"{info.filename} is damaged")
     room.take(len(content))
     return content
