@@ -108,6 +108,14 @@ def test_80_octets_are_marked_and_no_character_is_cut(
     assert (place["length"], place["endColumn"] - place["column"]) == (length, columns)
 
 
+def test_the_octets_that_are_wrong_are_marked_in_every_format() -> None:
+    data = RESPONSE_HEAD.replace(b"\r\n\r\n", b"\r\nX a: 1\r\n\r\n") + batch()
+    assert "  | X a: 1␍␊\n  | ^^^^^^\n" in run("check", "-", data=data).text
+    (place,) = [each["place"] for each in findings(data) if each["rule"] == "header-syntax"]
+    assert data[place["offset"] :][: place["length"]] == b"X a: 1"
+    assert "col=1,endColumn=7," in run("check", "-", "--format", "github", data=data).text
+
+
 def test_a_place_at_the_end_marks_nothing() -> None:
     data = HEAD + part()
     (place,) = places(data)

@@ -52,7 +52,8 @@ class Place:
     offset: int
     """Octets from the start of the origin."""
     length: int
-    """Octets that are marked: the rest of the line without its end, up to 80 of them."""
+    """Octets that are marked: those that are wrong, else the rest of the line without its end; up
+    to 80 of them."""
     line: int
     """The number of the line, from 1; a line ends in CRLF or LF."""
     column: int
@@ -181,7 +182,7 @@ def check_message(
             Finding(
                 diagnostic=found,
                 source=source,
-                place=lines[origin].place(offset) if origin else None,
+                place=lines[origin].place(offset, found.length) if origin else None,
             )
             for (origin, offset), found in kept
         ),
@@ -230,8 +231,11 @@ class _Lines:
         self._last = len(_BYTE_ORDER_MARK) if data.startswith(_BYTE_ORDER_MARK) else 0
         self._line = self._column = 1
 
-    def place(self, offset: int) -> Place:
-        """Return the place of an offset, which is not before the one asked for last."""
+    def place(self, offset: int, length: int) -> Place:
+        """Return the place of an offset, which is not before the one asked for last.
+
+        `length` octets are marked, or all to the end of the line if it is 0.
+        """
         data = self._data
         passed = data[self._last : offset]
         newline = passed.rfind(b"\n")
@@ -243,7 +247,7 @@ class _Lines:
         stop = data.find(b"\n", offset, offset + _REACH) + 1 or offset + _REACH
         after = data[offset:stop]
         marked = after.removesuffix(b"\n").removesuffix(b"\r")
-        end = _MARKED
+        end = min(length or _MARKED, _MARKED)
         # A character is marked with all of its octets, four at most.
         while end > _MARKED - 3 and marked[end : end + 1] and 0x80 <= marked[end] < 0xC0:
             end -= 1

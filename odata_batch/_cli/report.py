@@ -60,7 +60,8 @@ def finding_lines(
         yield from head(finding)
         if finding.place is not None:
             before, after = finding.place.before, finding.place.after
-            yield from terminal.indented(excerpt(before, after, width, show))
+            marked = after[: finding.place.length] if finding.diagnostic.length else b""
+            yield from terminal.indented(excerpt(before, after, width, marked, show))
         rule = finding.diagnostic.rule
         if rule not in explained:
             explained.add(rule)
@@ -172,6 +173,8 @@ def github_lines(checked: Checked) -> Iterator[str]:
         properties = {"file": checked.file}
         if place is not None and place.origin == "file":
             properties |= {"line": str(place.line), "col": str(place.column)}
+            if finding.diagnostic.length:
+                properties["endColumn"] = str(place.end_column)
         text = f"{_told(finding)}\n{rule.sentence} ({rule.citation})\n{rule.remedy}"
         name = name_of(finding.diagnostic.severity)
         name = "notice" if name == "note" else name

@@ -100,9 +100,13 @@ _PICTURES: Final[Mapping[int, str]] = {
 
 
 def excerpt(
-    before: bytes, after: bytes, width: int, show: Callable[[bytes], str] = quoted
+    before: bytes,
+    after: bytes,
+    width: int,
+    marked: bytes = b"",
+    show: Callable[[bytes], str] = quoted,
 ) -> tuple[str, str]:
-    """Return the line around a place, and a caret below the place.
+    """Return the line around a place, and carets below the octets that are marked, or the first.
 
     `before` and `after` are the octets of the line on both sides of the place; of a line that is
     wider than `width` the place stays in sight.
@@ -114,4 +118,5 @@ def excerpt(
     room = width - len(left)
     if len(right) > room:
         right = f"{right[:room]}..."
-    return f"| {left}{right}", f"| {' ' * len(left)}^"
+    carets = "^" * max(1, min(len(show(marked)), room))
+    return f"| {left}{right}", f"| {' ' * len(left)}{carets}"

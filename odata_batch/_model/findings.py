@@ -139,6 +139,8 @@ class Diagnostic:
     """The rule's severity, or the one that the dialect in force gives it."""
     limit: tuple[str, int] | None = None
     """Name and value of the limit that was exceeded; `None` for every rule but `limit-exceeded`."""
+    length: int = 0
+    """How many octets are wrong from `position` on; 0 where only a place can be pointed at."""
 
     def __init__(
         self,
@@ -148,6 +150,7 @@ class Diagnostic:
         path: str = "",
         severity: Severity | None = None,
         limit: tuple[str, int] | None = None,
+        length: int = 0,
     ) -> None:
         put = object.__setattr__
         put(self, "rule", rule)
@@ -156,6 +159,7 @@ class Diagnostic:
         put(self, "path", path)
         put(self, "severity", rule.severity if severity is None else severity)
         put(self, "limit", limit)
+        put(self, "length", length)
 
     def __str__(self) -> str:
         place = "" if self.position is None else f" at byte {self.position}"

@@ -352,7 +352,7 @@ def _headers(raw: Raw, found: list[Diagnostic]) -> Headers:
     for position, name, value in raw.fields:
         if name.lower() == "content-type" and value != types[0]:
             message = f"Content-Type is {quote(types[0])}, and here {quote(value)}"
-            found.append(Diagnostic(REPEATED_HEADER, message, position))
+            found.append(Diagnostic(REPEATED_HEADER, message, position, length=len(name)))
         else:
             kept.append((name, value))
     return Headers(kept)
@@ -368,7 +368,9 @@ def _check_length(
         for position, name, value in raw.fields:
             if name.lower() == "content-length" and value != str(len(raw.body)):
                 message = f"Content-Length is {quote(value)}, the body has {len(raw.body)} octets"
-                found.append(Diagnostic(CAPTURE_CONTENT_LENGTH, message, position))
+                found.append(
+                    Diagnostic(CAPTURE_CONTENT_LENGTH, message, position, length=len(name))
+                )
         length = _bodies.length_of(headers)
         if length is not None and undone.body is raw.body:
             return length

@@ -105,7 +105,7 @@ def split(data: bytes, limits: Limits) -> Raw:
     fields = _fields(section, stop - len(section), found)
     if is_url:
         message = f"found the URL {quote(first)}, expected a request line"
-        found.append(Diagnostic(CAPTURE_URL_LINE, message, start))
+        found.append(Diagnostic(CAPTURE_URL_LINE, message, start, length=len(first)))
     line = first.decode("latin-1") if is_start_line else ""
     return Raw(line, fields, data[end:], found, end, source=data)
 
@@ -127,12 +127,13 @@ def _fields(section: bytes, position: int, found: list[Diagnostic]) -> list[Fiel
     for start, stop in pairwise((*starts, len(section) + 1)):
         if b"\n" in section[start : stop - 1]:
             message = "a field line is folded; it is read unfolded"
-            found.append(Diagnostic(HEADER_FOLDED, message, position + start))
+            folded = len(section[start : stop - 1].rstrip())
+            found.append(Diagnostic(HEADER_FOLDED, message, position + start, length=folded))
     fields: list[Field] = []
     for start, line in zip(starts, lines, strict=True):
         pair, problem = sections.parse_field_line(line)
         if problem and problem[0] in (HEADER_SYNTAX, HEADER_BLANK_BEFORE_COLON):
-            found.append(Diagnostic(*problem, position + start))
+            found.append(Diagnostic(*problem, position + start, length=len(line)))
         if pair is not None:
             fields.append((position + start, *pair))
     return fields
