@@ -117,7 +117,8 @@ def check_version_header(item: Operation | OperationResponse, scope: Scope, say:
 
 
 VERSION_HEADER = note("""
-    version-header: An OData version is two numbers with a dot between them. [OData Protocol, 8.1.5]
+    version-header (odata-version odata-maxversion dataserviceversion maxdataserviceversion): An
+    OData version is two numbers with a dot between them. [OData Protocol, 8.1.5]
     Write the version as in OData-Version: 4.01.""")
 
 
@@ -319,8 +320,8 @@ def _check_field(pair: Pair, position: int | None, scope: Scope, say: Say) -> No
 
 
 HEADER_CHARACTERS = error("""
-    header-characters: Field values and reason phrases lie within ISO-8859-1, so that HTTP can carry
-    them. [RFC 9110, 5.5]
+    header-characters (lossy): Field values and reason phrases lie within ISO-8859-1, so that HTTP
+    can carry them. [RFC 9110, 5.5]
     Encode the value in US-ASCII, as RFC 8187 says for parameters.""")
 
 
@@ -535,16 +536,16 @@ class Messages(Generic[_Message]):
 
 
 OUTER_PRECONDITION = warning("""
-    outer-precondition: The batch request itself has no If-Match and no If-None-Match. [OData
-    Protocol, 8.2.4 and 8.2.5]
+    outer-precondition (if-match if-none-match): The batch request itself has no If-Match and no
+    If-None-Match. [OData Protocol, 8.2.4 and 8.2.5]
     Move the header into the operation that it is meant for.""")
 OUTER_PREFERENCE = note("""
-    outer-preference: The preferences maxpagesize, track-changes and return are for individual
-    requests. [OData Protocol, 8.2.8]
+    outer-preference (prefer): The preferences maxpagesize, track-changes and return are for
+    individual requests. [OData Protocol, 8.2.8]
     Move the preference into the operations that it is meant for.""")
 METHOD_TUNNEL = note("""
-    method-tunnel: A batch request is not tunnelled through X-HTTP-Method. [OData v3 Batch
-    Processing, 2.1]
+    method-tunnel (x-http-method): A batch request is not tunnelled through X-HTTP-Method. [OData v3
+    Batch Processing, 2.1]
     Send the batch with POST and without X-HTTP-Method.""")
 
 
@@ -564,11 +565,12 @@ def check_outer_request(headers: Headers, say: Say) -> None:
 
 
 OUTER_RESPONSE_HEADER = note("""
-    outer-response-header: ETag, Location and OData-EntityId belong to individual responses. [OData
-    Protocol, 8.3]
+    outer-response-header (etag location odata-entityid): ETag, Location and OData-EntityId belong
+    to individual responses. [OData Protocol, 8.3]
     Move the header into the response that it belongs to.""")
 ASYNC_RESULT = warning("""
-    async-result: The value of AsyncResult is a status code of three digits. [OData Protocol, 8.3.1]
+    async-result (asyncresult): The value of AsyncResult is a status code of three digits. [OData
+    Protocol, 8.3.1]
     Give AsyncResult the status code of the result, for example 200.""")
 
 
@@ -595,8 +597,8 @@ def preferences(headers: Headers) -> list[tuple[str, str]]:
 
 
 PREFERENCE_VALUE = warning("""
-    preference-value: The value of continue-on-error is true, false or absent. [OData Protocol,
-    8.2.8.3]
+    preference-value (prefer): The value of continue-on-error is true, false or absent. [OData
+    Protocol, 8.2.8.3]
     Write continue-on-error, continue-on-error=true or continue-on-error=false.""")
 
 

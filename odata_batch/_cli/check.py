@@ -7,22 +7,13 @@ of the file. Bodies that a file holds encoded have places that count from the st
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Final, Literal, TypeAlias
 
-from odata_batch import BatchRequest, BatchResponse, Codec, Diagnostic, Report, Rule, Severity
-from odata_batch._checks.messages import (
-    ASYNC_RESULT,
-    METHOD_TUNNEL,
-    OUTER_PRECONDITION,
-    OUTER_PREFERENCE,
-    OUTER_RESPONSE_HEADER,
-    PREFERENCE_VALUE,
-    VERSION_HEADER,
-)
+from odata_batch import BatchRequest, BatchResponse, Codec, Diagnostic, Report, Severity
 from odata_batch._model.dialect import Format
-from odata_batch.capture import LOSS_EXPLAINS, Exchange, Message
+from odata_batch.capture import Exchange, Message
 
 Origin: TypeAlias = Literal["file", "member", "body"]
 """What a place counts in: the file, a member of an archive, or a body with its codings undone."""
@@ -31,17 +22,6 @@ Origin: TypeAlias = Literal["file", "member", "body"]
 _MARKED = 80
 _REACH = 400
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-
-# Where a finding about the header section is to be seen; if not here, then in the Content-Type.
-_FIELDS: Final[Mapping[Rule, str]] = {
-    OUTER_PRECONDITION: "if-match if-none-match",
-    OUTER_PREFERENCE: "prefer",
-    OUTER_RESPONSE_HEADER: "etag location odata-entityid",
-    METHOD_TUNNEL: "x-http-method",
-    PREFERENCE_VALUE: "prefer",
-    ASYNC_RESULT: "asyncresult",
-    VERSION_HEADER: "odata-version odata-maxversion dataserviceversion maxdataserviceversion",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,9 +148,9 @@ def check_message(
     if message.lossy:
         # What ends the reading is told all the same.
         kept = [
-            (spot, replace(found, severity=Severity.NOTE) if found.rule in LOSS_EXPLAINS else found)
+            (spot, replace(found, severity=Severity.NOTE) if "lossy" in found.rule.tags else found)
             for spot, found in spots
-            if found.rule.fatal or found.rule not in LOSS_EXPLAINS
+            if found.rule.fatal or "lossy" not in found.rule.tags
         ]
     explained = len(spots) - len(kept)
     # Those without place come first, then those in the head, then those in the body.
@@ -214,7 +194,7 @@ def _spot(found: Diagnostic, message: Message, here: Origin) -> _Spot:
         # A head that is not at the start is that of a message in the message.
         top = 0 if is_outer else start
         section = b"\n" + message.source[top : start + position].lower()
-        names = _FIELDS.get(found.rule, "content-type").split()
+        names = (*found.rule.tags, "content-type")
         for name in sorted(names, key=lambda name: name not in found.message.lower()):
             place = section.find(f"\n{name}:".encode())
             if place >= 0:

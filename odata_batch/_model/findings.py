@@ -17,7 +17,7 @@ from odata_batch._model.public import public
 
 T_co = TypeVar("T_co", covariant=True)
 
-_ROW: Final = re.compile(r"\s*([a-z0-9-]+): (.+?) \[([^]]+)\]\s*(.+)", re.DOTALL)
+_ROW: Final = re.compile(r"\s*([a-z0-9-]+)(?: \(([^)]+)\))?: (.+?) \[([^]]+)\]\s*(.+)", re.DOTALL)
 
 
 @public
@@ -57,8 +57,9 @@ class Rule(str):
     'RFC 2046, 5.1.1'
     """
 
-    __slots__ = ("citation", "fatal", "remedy", "sentence", "severity")
+    __slots__ = ("_text", "citation", "fatal", "remedy", "sentence", "severity", "tags")
 
+    _text: str
     severity: Severity
     """The severity by default; a dialect may say another."""
     sentence: str
@@ -69,12 +70,17 @@ class Rule(str):
     """How to mend what breaks the rule."""
     fatal: bool
     """Whether what breaks it has no documented reading: nothing is read after it."""
+    tags: tuple[str, ...]
+    """More about it: the status to answer with, if not 400; the fields of the outer header section
+    that it is about; `lossy` if octets that a capture has lost explain a finding, so that it says
+    nothing about what was sent."""
 
     def __new__(cls, text: str, severity: Severity, fatal: bool = False) -> Self:
         found = _ROW.fullmatch(text)
         assert found is not None, text
-        slug, *rest = (" ".join(part.split()) for part in found.groups())
+        slug, tags, *rest = (" ".join((part or "").split()) for part in found.groups())
         self = super().__new__(cls, slug)
+        self._text, self.tags = text, tuple(tags.split())
         self.sentence, self.citation, self.remedy = rest
         self.severity, self.fatal = severity, fatal
         return self
@@ -94,8 +100,7 @@ class Rule(str):
         return self
 
     def __reduce__(self) -> tuple[type[Self], tuple[str, Severity, bool]]:
-        text = f"{self}: {self.sentence} [{self.citation}] {self.remedy}"
-        return type(self), (text, self.severity, self.fatal)
+        return type(self), (self._text, self.severity, self.fatal)
 
 
 note: Final = partial(Rule, severity=Severity.NOTE)
@@ -105,15 +110,15 @@ fatal: Final = partial(Rule, severity=Severity.ERROR, fatal=True)
 
 
 LIMIT_EXCEEDED = fatal("""
-    limit-exceeded: No part of a message is larger than the limits in force. [RFC 9110, 17.5]
+    limit-exceeded (413): No part of a message is larger than the limits in force. [RFC 9110, 17.5]
     Split the batch into smaller ones, or raise this limit in the reader if the sender is
     trusted.""")
 BATCH_MEDIA_TYPE = fatal("""
-    batch-media-type: The media type of a batch is multipart/mixed or application/json. [OData
+    batch-media-type (415): The media type of a batch is multipart/mixed or application/json. [OData
     Protocol, 11.7.1]
     Send the batch as multipart/mixed with its boundary, or as application/json.""")
 JSON_CHARSET = fatal("""
-    json-charset: A JSON batch is encoded in UTF-8. [RFC 8259, 8.1]
+    json-charset (415): A JSON batch is encoded in UTF-8. [RFC 8259, 8.1]
     Encode the batch in UTF-8, and leave out the charset parameter.""")
 
 
@@ -249,7 +254,7 @@ class DecodeError(BatchError):
     @property
     def http_status(self) -> int:
         """413 for a limit, 415 for a media type, otherwise 400."""
-        return _HTTP_STATUS.get(self.rule, 400)
+        return next((int(tag) for tag in self.rule.tags if tag.isdecimal()), 400)
 
     def __str__(self) -> str:
         return str(self.diagnostic)
@@ -297,13 +302,6 @@ class EncodeError(BatchError):
 @public
 class UnresolvedReference(BatchError):
     """A `$id` reference cannot be resolved into a URL."""
-
-
-_HTTP_STATUS: Final[Mapping[Rule, int]] = {
-    LIMIT_EXCEEDED: 413,
-    BATCH_MEDIA_TYPE: 415,
-    JSON_CHARSET: 415,
-}
 
 
 class Stop(Exception):

@@ -289,17 +289,18 @@ CONTENT_LENGTH_SYNTAX = warning("""
     content-length-syntax: Content-Length is a decimal number. [RFC 9112, 6.3]
     Write the number of octets in decimal digits, or remove the Content-Length.""")
 CONTENT_LENGTH_MISMATCH = warning("""
-    content-length-mismatch: Content-Length is the number of octets of the body. [RFC 9112, 6.3]
+    content-length-mismatch (lossy): Content-Length is the number of octets of the body. [RFC 9112,
+    6.3]
     Count octets, not characters, and not the CRLF of the delimiter; or remove the
     Content-Length.""")
 CONTENT_LENGTH_TRAILING_CRLF = note("""
-    content-length-trailing-crlf: One CRLF that Content-Length does not cover stays in the body.
-    [RFC 9112, 6.3]
+    content-length-trailing-crlf (lossy): One CRLF that Content-Length does not cover stays in the
+    body. [RFC 9112, 6.3]
     Write one CRLF between the body and the delimiter, or count the one that belongs to the
     body.""")
 CONTENT_LENGTH_CROSSES_DELIMITER = error("""
-    content-length-crosses-delimiter: Content-Length does not reach across a delimiter line. [RFC
-    9112, 6.3]
+    content-length-crosses-delimiter (lossy): Content-Length does not reach across a delimiter line.
+    [RFC 9112, 6.3]
     Make Content-Length the number of octets of this body alone, or remove it.""")
 
 

@@ -78,16 +78,16 @@ BASE64 = error("""
     base64: A binary body is base64url, without blanks, with the unused bits zero. [RFC 4648, 5]
     Encode the octets as base64url, on one line.""")
 JSON_BODY_LOSSY = warning("""
-    json-body-lossy: A binary body is base64url, not text in which octets were replaced by U+FFFD.
-    [OData JSON, 19.1]
+    json-body-lossy (lossy): A binary body is base64url, not text in which octets were replaced by
+    U+FFFD. [OData JSON, 19.1]
     Encode the octets as base64url, before anything reads them as text.""")
 BASE64_ALPHABET = warning("""
     base64-alphabet: A binary body is written with the alphabet of base64url, with - and _. [OData
     JSON, 19.1]
     Write - for + and _ for /.""")
 TEXT_CHARSET = error("""
-    text-charset: The charset of a text body is UTF-8, US-ASCII or ISO-8859-1, and can hold the
-    text. [OData JSON, 19.1]
+    text-charset (lossy): The charset of a text body is UTF-8, US-ASCII or ISO-8859-1, and can hold
+    the text. [OData JSON, 19.1]
     Write the text in UTF-8, and say charset=utf-8 in its content-type.""")
 JSON_BODY_NOT_BASE64 = note("""
     json-body-not-base64: A string is the base64 of a JSON body, where the service writes bodies so.

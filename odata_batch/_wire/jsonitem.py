@@ -86,8 +86,8 @@ JSON_STATUS_SPELLING = warning("""
     json-status-spelling: A status is written as a JSON number of three digits. [OData JSON, 19.5]
     Write the status as a number without quotes, sign, fraction or exponent.""")
 JSON_CONTENT_LENGTH = note("""
-    json-content-length: A content-length in a JSON batch agrees with the octets that the body
-    stands for. [OData JSON, 19.1]
+    json-content-length (lossy): A content-length in a JSON batch agrees with the octets that the
+    body stands for. [OData JSON, 19.1]
     Remove content-length, which a JSON batch does not need.""")
 
 

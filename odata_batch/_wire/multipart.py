@@ -117,8 +117,8 @@ CONTENT_TRANSFER_ENCODING_MISSING = note("""
     every part. [OData 4.0 Protocol, 11.7.2]
     Add Content-Transfer-Encoding: binary to the header section of the part.""")
 PART_CONTENT_LENGTH = note("""
-    part-content-length: A Content-Length in a part's header section agrees with the content. [RFC
-    2046, 5.1.1]
+    part-content-length (lossy): A Content-Length in a part's header section agrees with the
+    content. [RFC 2046, 5.1.1]
     Remove the Content-Length of the part, or make it the length of the HTTP message.""")
 CONTENT_ID_EMPTY = warning("""
     content-id-empty: A Content-ID is not empty. [OData Protocol, 11.7.3]

@@ -16,19 +16,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
-from odata_batch._checks.messages import HEADER_CHARACTERS
 from odata_batch._graph.urls import is_batch_resource
-from odata_batch._model.findings import BATCH_MEDIA_TYPE, Diagnostic, Rule, fatal, note, quote
+from odata_batch._model.findings import BATCH_MEDIA_TYPE, Diagnostic, fatal, note, quote
 from odata_batch._model.headers import Headers
 from odata_batch._model.limits import Limits
-from odata_batch._wire.http import (
-    CONTENT_LENGTH_CROSSES_DELIMITER,
-    CONTENT_LENGTH_MISMATCH,
-    CONTENT_LENGTH_TRAILING_CRLF,
-)
-from odata_batch._wire.jsonbody import JSON_BODY_LOSSY, TEXT_CHARSET
-from odata_batch._wire.jsonitem import JSON_CONTENT_LENGTH
-from odata_batch._wire.multipart import PART_CONTENT_LENGTH
 from odata_batch._wire.sections import REPEATED_HEADER
 from odata_batch.capture import _bodies, _heads
 from odata_batch.capture._bodies import CAPTURE_LOSSY
@@ -38,7 +29,6 @@ from odata_batch.capture._heads import Entry, Raw, media_type
 from odata_batch.capture._saz import is_zip, read_saz
 
 __all__ = [
-    "LOSS_EXPLAINS",
     "Exchange",
     "Kind",
     "Message",
@@ -54,32 +44,10 @@ Kind: TypeAlias = Literal["request", "response"]
 _LIMITS = Limits()
 
 CAPTURE_CONTENT_LENGTH = note("""
-    capture-content-length: The Content-Length of a captured message agrees with its body. [RFC
-    9112, 6.3]
+    capture-content-length (lossy): The Content-Length of a captured message agrees with its body.
+    [RFC 9112, 6.3]
     Write the length of the body if the capture is to be sent again.""")
 
-
-LOSS_EXPLAINS: frozenset[Rule] = frozenset(
-    {
-        # U+FFFD takes three octets where one or two were.
-        CAPTURE_CONTENT_LENGTH,
-        CONTENT_LENGTH_MISMATCH,
-        CONTENT_LENGTH_TRAILING_CRLF,
-        PART_CONTENT_LENGTH,
-        JSON_CONTENT_LENGTH,
-        # Some decoders put one U+FFFD in the place of four octets and more.
-        CONTENT_LENGTH_CROSSES_DELIMITER,
-        # What cannot hold U+FFFD: ISO-8859-1, compressed bodies, binary bodies of a JSON batch; of
-        # the last, nobody knows any more who has put it there.
-        HEADER_CHARACTERS,
-        TEXT_CHARSET,
-        CAPTURE_CODING,
-        JSON_BODY_LOSSY,
-    }
-)
-"""Rules whose findings in a lossy message are the capture's fault, and say nothing about what was
-sent. The rule `base64` is not one of them: its digits are US-ASCII, which nothing replaces, and a
-string that holds U+FFFD is `json-body-lossy`."""
 
 CAPTURE_ACCEPTED = note("""
     capture-accepted: The response to a batch that is answered with 202 will be at the Location, not
@@ -118,7 +86,7 @@ class Message:
     """How many more findings there are about the header section than `diagnostics` has."""
     lossy: bool = False
     """Whether octets of the body were replaced by U+FFFD, so that lengths and binary bodies cannot
-    be believed; what a decoder then finds by a rule of `LOSS_EXPLAINS` is the capture's fault.
+    be believed; what a decoder then finds by a rule with the tag `lossy` is the capture's fault.
 
     It is so if the body is UTF-8 and one of these holds: U+FFFD stands in a body of a multipart
     batch that is no text (it has a Content-Type, but not `text/*`, JSON, XML, JavaScript, a form);

@@ -76,8 +76,8 @@ CAPTURE_DECODED = note("""
     [RFC 9110, 8.4]
     Read places as those in the decoded body, which the file does not hold as it is.""")
 CAPTURE_CODING = fatal("""
-    capture-coding: The codings of a captured body are chunked, gzip and deflate, and can be undone.
-    [RFC 9110, 8.4.1]
+    capture-coding (lossy): The codings of a captured body are chunked, gzip and deflate, and can be
+    undone. [RFC 9110, 8.4.1]
     Capture without compression, or check that the whole body was captured.""")
 
 
