@@ -58,7 +58,7 @@ def clean(files: dict[str, str]) -> str:
     [
         ([], "odata-batch: error: a command is expected: check, convert, rules or show"),
         (["show"], "odata-batch show: error: the following arguments are required: FILE"),
-        (["show", "a", "b"], "odata-batch: error: unrecognized arguments: b"),
+        (["convert", "--to", "json", "a", "b"], "odata-batch: error: unrecognized arguments: b"),
         (["show", "--head", "a"], "odata-batch: error: unrecognized arguments: --head"),
         (["check"], "odata-batch check: error: the following arguments are required: FILE"),
         (["check", "-", "-"], "odata-batch check: error: standard input can be read once only"),
@@ -90,10 +90,20 @@ def test_an_unknown_dialect_is_wrong_usage(dialect: str, capsys: Capsys) -> None
 @pytest.mark.parametrize(
     ("command", "options"),
     [
-        ("show", {"--help", "--headers", "--bodies", "--strict", "--dialect"}),
-        ("check", {"--help", "--format", "--fail-on", "--strict", "--dialect"}),
-        ("convert", {"--help", "--to", "--output", "--message", "--boundary", "--dialect"}),
-        ("rules", {"--help"}),
+        (
+            "show",
+            {"--help", "--headers", "--bodies", "--strict", "--dialect", "--limit", "--color"},
+        ),
+        (
+            "check",
+            {"--help", "--format", "--fail-on", "--strict", "--dialect", "--limit", "--color"}
+            | {"--select", "--ignore", "--output"},
+        ),
+        (
+            "convert",
+            {"--help", "--to", "--output", "--message", "--boundary", "--dialect", "--limit"},
+        ),
+        ("rules", {"--help", "--format", "--color"}),
     ],
 )
 def test_help_names_the_options(command: str, options: set[str], capsys: Capsys) -> None:
@@ -161,15 +171,19 @@ def test_formats_for_programs_say_nothing_about_clean_files(format: str, clean: 
     ("file", "reason"),
     [
         ("missing", "cannot read 'missing': No such file or directory"),
-        (".", "cannot read '.': Is a directory"),
+        ("empty", "cannot read 'empty': Is a directory"),
         ("a\0b", "cannot read 'a\\x00b': embedded null byte"),
     ],
 )
 def test_a_file_that_cannot_be_read_ends_with_2(
-    file: str, reason: str, files: dict[str, str]
+    file: str, reason: str, files: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path)
     expected = f"odata-batch: {reason}\n"
     assert run("show", file) == (2, b"", expected)
+    done = run("show", file, files["error"])
+    assert (done.status, done.errors) == (2, expected) and "no-delimiter" in done.text
     for format in FORMATS:
         done = run("check", "--format", format, file, files["error"])
         # The others are checked all the same.
@@ -182,6 +196,71 @@ def test_a_closed_standard_input_ends_with_2(
     monkeypatch.setattr(sys, "stdin", None)
     assert main(["show", "-"]) == 2
     assert capsys.readouterr().err == "odata-batch: cannot read '-': standard input is closed\n"
+
+
+@pytest.mark.parametrize("command", ["show", "check", "convert --to json"])
+@pytest.mark.parametrize("file", ["/dev/zero", "-"])
+def test_no_more_is_read_than_the_limits_allow(command: str, file: str) -> None:
+    done = run(*command.split(" "), "--limit", "message=1000", file, data=b"0" * 1001)
+    reason = "it has more than 1000 octets; allow more with --limit message=N"
+    assert (done.status, done.errors) == (2, f"odata-batch: cannot read '{file}': {reason}\n")
+
+
+def test_limits_are_those_of_the_command_line(clean: str, capsys: Capsys) -> None:
+    done = run("check", "--format", "concise", "--limit", "header-section=9", clean)
+    assert (done.status, "limit header_section is 9" in done.text) == (1, True)
+    for wrong in ("message", "message=many", "message=-1", "massage=1"):
+        with pytest.raises(SystemExit):
+            main(["check", "--limit", wrong, clean])
+        assert f"{wrong!r} is not NAME=N with one of these names: m" in capsys.readouterr().err
+
+
+def test_a_directory_stands_for_the_files_in_it(files: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / ".hidden").write_bytes(b"?")
+    Path(files["error"]).rename(tmp_path / "deep" / "error")
+    done = run("check", str(tmp_path))
+    assert done.lines[-1] == "4 files, 1 error, 1 warning, 1 note"
+    shown = [line for line in run("show", str(tmp_path)).lines if line.startswith("== ")]
+    names = [tmp_path / name for name in ("clean", "deep/error", "note", "warning")]
+    assert shown == [f"== {name}" for name in names]
+
+
+def test_rules_are_selected_and_ignored(files: dict[str, str], capsys: Capsys) -> None:
+    command = ("check", "--format", "concise", *files.values())
+    assert len(run(*command).lines) == 3
+    assert [run(*command, "--ignore", "no-delimiter").status, run(*command).status] == [0, 1]
+    (line,) = run(*command, "--select", "no-parts, truncated").lines
+    assert line.startswith(f"{files['warning']}:") and "[no-parts]" in line
+    with pytest.raises(SystemExit):
+        main([*command, "--ignore", "no-part"])
+    hint = "there is no rule 'no-part'; do you mean no-parts?"
+    assert hint in " ".join(capsys.readouterr().err.split())
+
+
+def test_a_report_is_written_to_a_file(files: dict[str, str], tmp_path: Path) -> None:
+    report = tmp_path / "report"
+    for format in FORMATS:
+        command = ("check", "--format", format, *files.values())
+        assert run(*command, "--output", str(report)) == (1, b"", "")
+        assert report.read_bytes() == run(*command).octets
+    done = run(*command, "--output", str(tmp_path / "no" / "report"))
+    assert (done.status, "cannot write" in done.errors) == (2, True)
+
+
+def test_colours_and_dialects_are_chosen(clean: str) -> None:
+    for command in (["show", clean], ["rules", "no-parts"], ["rules"]):
+        assert "\x1b[" in run(*command, "--color", "always").text
+        never = run(*command, "--color", "never", output=Output(is_terminal=True))
+        assert "\x1b[" not in never.text
+    assert run("show", "--dialect", "SAP-CAP", clean).status == 0
+
+
+def test_rules_are_printed_for_programs() -> None:
+    document = json.loads(run("rules", "--format", "json").text)
+    assert document["version"] == 1 and [*document["rules"]] == RULES
+    (rule,) = json.loads(run("rules", "no-parts", "--format", "json").text)["rules"].values()
+    assert rule["remedy"] == "Leave the batch out if there is nothing to send."
 
 
 # -- where it is printed --

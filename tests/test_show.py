@@ -36,6 +36,13 @@ def findings(data: bytes) -> list[list[str]]:
     return [text.split("\n") for text in texts if text.startswith(("error[", "warning[", "note["))]
 
 
+def test_what_is_no_batch_is_told() -> None:
+    done = run("show", "-", data=b'{"log":{"entries":[{"request":{"method":"GET","url":"/a"}}]}}')
+    assert done == (0, b"-: no batch among 1 exchange\n", "")
+    done = run("show", "-", data=b"PK\x03\x04")
+    assert done.status == 1 and done.lines[0].startswith("error[capture-unreadable]: ")
+
+
 def wrapped(inner: bytes) -> bytes:
     return b"HTTP/1.1 200 OK\r\nContent-Type: application/http\r\n\r\n" + inner
 

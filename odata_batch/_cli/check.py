@@ -7,7 +7,7 @@ of the file. Bodies that a file holds encoded have places that count from the st
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Final, Literal, TypeAlias
 
@@ -83,9 +83,28 @@ class Checked:
     """The highest severity, that of omitted findings included."""
 
 
-def check_exchanges(file: str, exchanges: Iterable[Exchange], codec: Codec) -> Checked:
-    """Return what is wrong with the messages of these exchanges, which a file holds."""
-    parts = [part for exchange in exchanges for part in _check_exchange(exchange, codec)]
+def check_exchanges(
+    file: str,
+    exchanges: Iterable[Exchange],
+    codec: Codec,
+    select: Collection[str] = (),
+    ignore: Collection[str] = (),
+) -> Checked:
+    """Return what is wrong with the messages of these exchanges, which a file holds.
+
+    Of the findings, those of the rules `select` are kept, all if there is none, and those of the
+    rules `ignore` are left out, as if they had not been made.
+    """
+    parts = [each for exchange in exchanges for _, _, each in checked_messages(exchange, codec)]
+    if select or ignore:
+        for index, each in enumerate(parts):
+            found = [it.diagnostic.rule for it in each.findings]
+            kept = tuple(
+                it
+                for it, rule in zip(each.findings, found, strict=True)
+                if rule not in ignore and (rule in select or not select)
+            )
+            parts[index] = replace(each, findings=kept, worst=_worst_of(kept))
     return Checked(
         file=file,
         findings=tuple(found for each in parts for found in each.findings),
@@ -104,20 +123,29 @@ def messages_of(exchange: Exchange) -> Iterator[tuple[str, Message]]:
             yield f"{exchange.name}.{side}" if exchange.name else "", message
 
 
-def _check_exchange(exchange: Exchange, codec: Codec) -> Iterator[Checked]:
-    """Yield what is wrong with an exchange itself, and with each of its messages."""
-    messages = list(messages_of(exchange))
-    if not exchange.is_batch:
-        yield Checked(others=len(messages))
-        return
-    own = [Finding(diagnostic=each, source=exchange.name) for each in exchange.diagnostics]
-    yield Checked(findings=tuple(own), worst=_worst(each.severity for each in exchange.diagnostics))
+def _worst_of(findings: Iterable[Finding]) -> Severity | None:
+    return _worst(each.diagnostic.severity for each in findings)
+
+
+def checked_messages(
+    exchange: Exchange, codec: Codec
+) -> Iterator[tuple[str, Message | None, Checked]]:
+    """Yield the name of each message of an exchange, the message, and what is wrong with it.
+
+    What is wrong with the exchange itself comes first, without a message.
+    """
+    if exchange.diagnostics and exchange.is_batch:
+        own = tuple(Finding(diagnostic=each, source=exchange.name) for each in exchange.diagnostics)
+        yield exchange.name, None, Checked(findings=own, worst=_worst_of(own))
     request: BatchRequest | None = None
-    for name, message in messages:
+    for name, message in messages_of(exchange):
+        if not exchange.is_batch:
+            yield name, message, Checked(others=1)
+            continue
         # Without a request, none is asked for the identifiers that a multipart request lacks.
         format: Format = (request and request.format) or "multipart"
         checked = check_message(message, codec, name, request, format)
-        yield checked
+        yield name, message, checked
         # What is read from a damaged request need not be what the service has read.
         if checked.worst is not Severity.ERROR and isinstance(checked.batch, BatchRequest):
             request = checked.batch

@@ -10,16 +10,24 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import fields
 from pathlib import Path
 from typing import TypeAlias
 
-from odata_batch import Codec, EncodeError, Severity
+from odata_batch import Codec, EncodeError, Limits, Severity
 from odata_batch._cli import report
-from odata_batch._cli.check import Checked, check_exchanges, check_message, messages_of
+from odata_batch._cli.check import (
+    Checked,
+    check_exchanges,
+    check_message,
+    checked_messages,
+    messages_of,
+)
 from odata_batch._cli.convert import rewritten
-from odata_batch._cli.show import Options, message_lines
-from odata_batch._cli.terminal import Paint, pictured, quoted, visible
+from odata_batch._cli.show import Options, finding_lines, message_lines
+from odata_batch._cli.terminal import BOLD, Paint, count, pictured, quoted, visible
 from odata_batch.capture import parse_capture, parse_message
 from odata_batch.dialects import PRESETS
 from odata_batch.rules import RULES
@@ -56,7 +64,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if arguments.command is None:
             parser.error("a command is expected: check, convert, rules or show")
         run: _Command = arguments.run
-        return run(arguments)
+        with _redirected(getattr(arguments, "report", "-")):
+            return run(arguments)
     except _Failure as failure:
         _say(str(failure))
         return 2
@@ -83,7 +92,8 @@ def _parser() -> argparse.ArgumentParser:
         return added
 
     check = command("check", _check)
-    what = "an HTTP message, its body, a HAR file or a SAZ file; - is standard input"
+    what = "an HTTP message, its body, a HAR file, a SAZ file, or a directory of such files; "
+    what += "- is standard input"
     check.add_argument("files", nargs="+", metavar="FILE", help=what)
     formats = ("text", "concise", "json", "github", "sarif")
     what = "how findings are printed (default: %(default)s)"
@@ -91,6 +101,12 @@ def _parser() -> argparse.ArgumentParser:
     what = "the least severity to exit with 1 for (default: error)"
     check.add_argument("--fail-on", choices=_THRESHOLDS, help=what)
     check.add_argument("--strict", action="store_true", help="the same as --fail-on warning")
+    what = "rules, with commas between them; others are not told"
+    check.add_argument("--select", metavar="RULES", type=_rules_of, default=(), help=what)
+    what = "rules that are not told"
+    check.add_argument("--ignore", metavar="RULES", type=_rules_of, default=(), help=what)
+    what = "the file to write in place of standard output"
+    check.add_argument("-o", "--output", dest="report", metavar="OUT", default="-", help=what)
 
     convert = command("convert", _convert)
     convert.add_argument("file", metavar="FILE", help="as for check; - is standard input")
@@ -104,10 +120,11 @@ def _parser() -> argparse.ArgumentParser:
 
     rules = command("rules", _rules)
     rules.add_argument("slug", nargs="?", metavar="SLUG", help="the rule to explain")
+    what = "how they are printed (default: %(default)s)"
+    rules.add_argument("--format", choices=("text", "json"), default="text", help=what)
 
     show = command("show", _show)
-    what = "an HTTP message or its body; - is standard input"
-    show.add_argument("file", metavar="FILE", help=what)
+    show.add_argument("files", nargs="+", metavar="FILE", help="as for check")
     show.add_argument("--headers", action="store_true", help="print all header fields")
     show.add_argument("--bodies", action="store_true", help="print all lines of the bodies")
     show.add_argument("--strict", action="store_true", help="exit with 1 on warnings, too")
@@ -116,8 +133,40 @@ def _parser() -> argparse.ArgumentParser:
     what = f"{what}: {', '.join(PRESETS)} (default: %(default)s)"
     names = tuple(PRESETS)
     for each in (check, convert, show):
-        each.add_argument("--dialect", metavar="NAME", choices=names, default="4.01", help=what)
+        each.add_argument(
+            "--dialect", metavar="NAME", type=str.lower, choices=names, default="4.01", help=what
+        )
+        limit = "another limit, as in message=1000000; see the names in the reference"
+        each.add_argument(
+            "--limit", metavar="NAME=N", type=_limit, action="append", default=[], help=limit
+        )
+    for each in (check, rules, show):
+        choices = ("auto", "always", "never")
+        each.add_argument("--color", choices=choices, default="auto", help="whether to colour")
     return parser
+
+
+def _limit(text: str) -> tuple[str, int]:
+    name, _, number = text.partition("=")
+    try:
+        limit = name.replace("-", "_"), int(number)
+        Limits(**dict([limit]))
+    except (TypeError, ValueError):
+        names = ", ".join(each.name for each in fields(Limits))
+        message = f"{text!r} is not NAME=N with one of these names: {names}"
+        raise argparse.ArgumentTypeError(message) from None
+    return limit
+
+
+def _rules_of(text: str) -> frozenset[str]:
+    slugs = frozenset(filter(None, text.replace(",", " ").split()))
+    for slug in sorted(slugs - RULES.keys()):
+        raise argparse.ArgumentTypeError(_unknown_rule(slug))
+    return slugs
+
+
+def _codec(arguments: argparse.Namespace) -> Codec:
+    return Codec(PRESETS[arguments.dialect], limits=Limits(**dict(arguments.limit)))
 
 
 def _version() -> str | None:
@@ -135,15 +184,38 @@ def _version() -> str | None:
 
 
 def _show(arguments: argparse.Namespace) -> int:
-    """Print a captured batch and what is wrong with it.
+    """Print captured batches and what is wrong with them.
 
-    Exit status: 0 without errors, 1 with errors, 2 if FILE cannot be read.
+    Exit status: 0 without errors, 1 with errors, 2 if a FILE cannot be read.
     """
-    message = parse_message(_read(arguments.file))
-    checked = check_message(message, Codec(PRESETS[arguments.dialect]))
-    options = Options(headers=arguments.headers, bodies=arguments.bodies, paint=_paint())
-    _print(message_lines(message, checked, options))
-    return int(_reaches(checked.worst, "warning" if arguments.strict else "error"))
+    paint = _paint(arguments.color)
+    options = Options(headers=arguments.headers, bodies=arguments.bodies, paint=paint)
+    codec = _codec(arguments)
+    files = _files(arguments)
+    threshold = "warning" if arguments.strict else "error"
+    status = 0
+    for file in files:
+        try:
+            exchanges = parse_capture(_read(file, codec.limits), limits=codec.limits)
+        except _Failure as failure:
+            _say(str(failure))
+            status = 2
+            continue
+        batches = [each for each in exchanges if each.is_batch]
+        if not batches:
+            _print([f"{visible(file)}: no batch among {count(len(exchanges), 'exchange')}"])
+        for exchange in batches:
+            for name, message, checked in checked_messages(exchange, codec):
+                has_name = name != "" or len(files) > 1
+                if has_name:
+                    _print([paint(BOLD, f"== {visible(file)} {visible(name)}".rstrip()), ""])
+                if message is None:
+                    _print(finding_lines(checked, paint))
+                else:
+                    _print([*message_lines(message, checked, options), *[""] * has_name])
+                if _reaches(checked.worst, threshold):
+                    status = max(status, 1)
+    return status
 
 
 def _reaches(worst: Severity | None, threshold: str) -> bool:
@@ -161,11 +233,10 @@ def _check(arguments: argparse.Namespace) -> int:
     Exit status: 0 without findings at or above --fail-on, 1 with such findings, 2 if a FILE cannot
     be read; the others are checked all the same.
     """
-    files: list[str] = arguments.files
-    if files.count("-") > 1:
-        arguments.parser.error("standard input can be read once only")
+    files = _files(arguments)
     format: str = arguments.format
-    codec = Codec(PRESETS[arguments.dialect])
+    codec = _codec(arguments)
+    paint = _paint(arguments.color)
     results: list[Checked] = []
     progress = _Progress(len(files))
     try:
@@ -173,14 +244,15 @@ def _check(arguments: argparse.Namespace) -> int:
             progress.advance()
             name = file if format in ("text", "concise") else _in_utf8(file)
             try:
-                exchanges = parse_capture(_read(file))
+                exchanges = parse_capture(_read(file, codec.limits), limits=codec.limits)
             except _Failure as failure:
                 progress.clear()
                 _say(str(failure))
                 results.append(Checked(file=name, error=failure.reason))
             else:
-                results.append(check_exchanges(name, exchanges, codec))
-            lines = list(_lines(format, results[-1]))
+                chosen = arguments.select, arguments.ignore
+                results.append(check_exchanges(name, exchanges, codec, *chosen))
+            lines = list(_lines(format, results[-1], paint))
             if lines:
                 progress.clear()
             (_print_commands if format == "github" else _print)(lines)
@@ -210,13 +282,13 @@ def _in_utf8(file: str) -> str:
     return octets.decode("utf-8", "surrogateescape")
 
 
-def _lines(format: str, checked: Checked) -> Iterable[str]:
+def _lines(format: str, checked: Checked, paint: Paint) -> Iterable[str]:
     """Return the lines about one file, before it is known what is in the others."""
     if format == "text":
         # Pictures of control characters, where they can be printed.
         encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
         has_pictures = "\N{SYMBOL FOR LINE FEED}".encode(encoding, "ignore") != b""
-        return report.text_lines(checked, _paint(), pictured if has_pictures else quoted)
+        return report.text_lines(checked, paint, pictured if has_pictures else quoted)
     if format == "concise":
         return report.concise_lines(checked)
     return report.github_lines(checked) if format == "github" else ()
@@ -259,7 +331,8 @@ def _convert(arguments: argparse.Namespace) -> int:
     file: str = arguments.file
     if arguments.boundary is not None and arguments.to == "json":
         arguments.parser.error("a JSON batch has no boundary")
-    exchanges = parse_capture(_read(file))
+    codec = _codec(arguments)
+    exchanges = parse_capture(_read(file, codec.limits), limits=codec.limits)
     messages = dict(pair for each in exchanges if each.is_batch for pair in messages_of(each))
     name: str | None = arguments.message
     if name is None and len(messages) == 1:
@@ -270,8 +343,7 @@ def _convert(arguments: argparse.Namespace) -> int:
     message = messages[name]
     is_wrapped = message.media_type == "application/http"
     if is_wrapped:
-        message = parse_message(message.body)
-    codec = Codec(PRESETS[arguments.dialect])
+        message = parse_message(message.body, limits=codec.limits)
     checked = check_message(message, codec)
     found = [each.diagnostic for each in checked.findings]
     refused = [each for each in found if each.severity is Severity.ERROR]
@@ -327,31 +399,76 @@ def _rules(arguments: argparse.Namespace) -> int:
     slug: str | None = arguments.slug
     rule = RULES.get(slug or "")
     if slug is not None and rule is None:
-        similar = report.similar_slugs(slug)
-        hint = f"; do you mean {' or '.join(similar)}?" if similar else ""
-        raise _Failure(f"there is no rule {slug!r}{hint}")
-    _print(report.rule_lines(rule, _paint()) if rule else report.catalogue_lines(_paint()))
+        raise _Failure(_unknown_rule(slug))
+    paint = _paint(arguments.color)
+    if arguments.format == "json":
+        _print(report.rules_in_json([rule] if rule else RULES.values()))
+    else:
+        _print(report.rule_lines(rule, paint) if rule else report.catalogue_lines(paint))
     return 0
+
+
+def _unknown_rule(slug: str) -> str:
+    similar = report.similar_slugs(slug)
+    hint = f"; do you mean {' or '.join(similar)}?" if similar else ""
+    return f"there is no rule {slug!r}{hint}"
 
 
 # -- reading and printing ------------------------------------------------------------------------
 
 
-def _read(file: str) -> bytes:
+def _files(arguments: argparse.Namespace) -> list[str]:
+    """Return the files that are meant: of a directory all that it holds, but hidden ones."""
+    named: list[str] = arguments.files
+    if named.count("-") > 1:
+        arguments.parser.error("standard input can be read once only")
+    files: list[str] = []
+    for each in named:
+        if each != "-" and os.path.isdir(each):
+            within = (path for path in sorted(Path(each).rglob("*")) if path.is_file())
+            found = [str(path) for path in within if not path.name.startswith(".")]
+            files += found or [each]
+        else:
+            files.append(each)
+    return files
+
+
+def _read(file: str, limits: Limits) -> bytes:
+    """Return what a file holds, of which no more is read than the limits allow."""
     try:
         if file != "-":
-            return Path(file).read_bytes()
-        if sys.stdin is None:
+            with open(file, "rb") as source:
+                data = source.read(limits.message + 1)
+        elif sys.stdin is None:
             raise ValueError("standard input is closed")
-        return sys.stdin.buffer.read()
+        else:
+            data = sys.stdin.buffer.read(limits.message + 1)
+        if len(data) > limits.message:
+            what = f"it has more than {limits.message} octets; allow more with --limit message=N"
+            raise ValueError(what)
+        return data
     except (OSError, ValueError) as error:
         raise _Failure(f"cannot read {file!r}", error) from error
 
 
-def _paint() -> Paint:
+@contextmanager
+def _redirected(output: str) -> Iterator[None]:
+    """Let what is printed go to a file, in UTF-8, if it is not `-`."""
+    if output == "-":
+        yield
+        return
+    try:
+        with open(output, "w", encoding="utf-8", newline="\n") as file, redirect_stdout(file):
+            yield
+    except (OSError, ValueError) as error:
+        raise _Failure(f"cannot write {output!r}", error) from error
+
+
+def _paint(color: str) -> Paint:
     """Return how to colour: only on a terminal, and not against https://no-color.org."""
     unwanted = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
-    if unwanted or sys.stdout is None or not sys.stdout.isatty():
+    is_seen = sys.stdout is not None and sys.stdout.isatty() and not unwanted
+    if color == "never" or not (is_seen or color == "always"):
         return lambda colour, text: text
     return lambda colour, text: f"\x1b[{colour}m{text}\x1b[0m"
 

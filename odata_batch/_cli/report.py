@@ -404,6 +404,11 @@ def catalogue_lines(paint: Paint) -> Iterator[str]:
         yield f"{severity} {rule.slug}: {rule.sentence}"
 
 
+def rules_in_json(rules: Iterable[Rule]) -> Iterator[str]:
+    """Yield one JSON document with what there is to know about rules, by slug."""
+    yield from _dumped({"version": 1, "rules": {rule.slug: _rule(rule) for rule in rules}})
+
+
 def rule_lines(rule: Rule, paint: Paint) -> Iterator[str]:
     """Yield what there is to know about one rule, with the dialects that take it another way."""
     others: dict[Severity, list[str]] = {}

@@ -59,7 +59,7 @@ def message_lines(message: Message, checked: Checked, options: Options) -> Itera
         yield ""
         yield from _body_lines("", message.body, options)
     yield ""
-    yield from _finding_lines(checked, paint)
+    yield from finding_lines(checked, paint)
     yield "; ".join((_contents(batch), *report.tally([checked])))
 
 
@@ -158,7 +158,9 @@ def _beginning(body: bytes) -> str:
 # -- the findings --------------------------------------------------------------------------------
 
 
-def _finding_lines(checked: Checked, paint: Paint) -> Iterator[str]:
+def finding_lines(checked: Checked, paint: Paint) -> Iterator[str]:
+    """Yield the findings of what has been checked, each with its octets."""
+
     def head(finding: Finding) -> Iterator[str]:
         found, place = finding.diagnostic, finding.place
         where = f" at byte {place.offset}, line {place.line}" if place else ""
