@@ -1,16 +1,17 @@
-"""The value corpora of `spec-fixtures/`, as values: matches, plans and conversions.
+"""The corpora of `spec-fixtures/`: their rows as values, and values as they spell them.
 
-A row spells values as the manifest does; a request of `GET People` needs no method and no URL.
+In matches, plans and conversions a request of `GET People` needs no method and no URL.
 """
 
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import jsonschema
 
@@ -31,7 +32,10 @@ from odata_batch.dialects import PRESETS
 from odata_batch.rules import RULES
 
 CORPUS = Path(__file__).resolve().parent.parent / "spec-fixtures"
-Row = Mapping[str, Any]
+Row: TypeAlias = Mapping[str, Any]
+"""What a row holds is said by the schema of its corpus."""
+Json: TypeAlias = "bool | int | str | list[Json] | dict[str, Json] | None"
+Item: TypeAlias = Operation | OperationResponse | ChangeSet | ChangeSetResponse
 
 
 def rows(name: str, section: str) -> list[Row]:
@@ -124,6 +128,87 @@ def raw_members(item: Row) -> list[tuple[str, bytes]]:
     return [(name, raw.encode("utf-8")) for name, raw in item.get("annotations", ())]
 
 
+# -- values as the corpora spell them --------------------------------------------------------------
+
+
+def batch_as_json(batch: BatchRequest | BatchResponse) -> dict[str, Json]:
+    members: dict[str, Json] = {"items": [item_as_json(item) for item in batch.items]}
+    if isinstance(batch, BatchRequest):
+        members["continue_on_error"] = batch.continue_on_error
+    else:
+        members["next_link"] = batch.next_link
+        members["truncated"] = batch.truncated or None
+    members["annotations"] = annotations_as_json(batch.annotations)
+    return without_none(members)
+
+
+def item_as_json(item: Item) -> Json:
+    if isinstance(item, ChangeSet | ChangeSetResponse):
+        return without_none({"id": item.id, "items": [item_as_json(each) for each in item.items]})
+    members: dict[str, Json] = {
+        "id": item.id,
+        "headers": [list(pair) for pair in item.headers.pairs] or None,
+        "body": octets_as_json(item.body) if item.body else None,
+        "annotations": annotations_as_json(item.annotations),
+    }
+    if isinstance(item, Operation):
+        members["method"] = item.method
+        members["url"] = url_as_json(item.url)
+        members["depends_on"] = list(item.depends_on) or None
+        members["condition"] = item.condition
+    else:
+        members["status"] = item.status
+        members["reason"] = item.reason
+    return without_none(members)
+
+
+def without_none(members: dict[str, Json]) -> dict[str, Json]:
+    return {name: value for name, value in members.items() if value is not None}
+
+
+def annotations_as_json(annotations: tuple[tuple[str, bytes], ...]) -> Json:
+    return [[name, raw.decode("utf-8")] for name, raw in annotations] or None
+
+
+def url_as_json(url: str) -> Json:
+    octets = url.encode("utf-8", "surrogateescape")
+    try:
+        return octets.decode("utf-8")
+    except UnicodeDecodeError:
+        return in_base64(octets)
+
+
+def octets_as_json(octets: bytes) -> Json:
+    if len(octets) > 16 * 1024:
+        return {"length": len(octets), "sha256": hashlib.sha256(octets).hexdigest()}
+    try:
+        text = octets.decode("utf-8")
+    except UnicodeDecodeError:
+        return in_base64(octets)
+    control = any((each < " " and each not in "\t\r\n") or each == "\x7f" for each in text)
+    return in_base64(octets) if control else {"text": text}
+
+
+def in_base64(octets: bytes) -> Json:
+    return {"base64": base64.b64encode(octets).decode("ascii")}
+
+
 def listed(diagnostics: Iterable[Diagnostic]) -> list[list[str]]:
     """Return the rule, the path and the message of each."""
     return [[found.rule.slug, found.path, found.message] for found in diagnostics]
+
+
+def layout(value: Json, indent: str = "") -> str:
+    """Return JSON text with as much on a line as fits into it, but for the outermost braces."""
+    text = json.dumps(value)
+    if not isinstance(value, dict | list) or not value or (indent and len(indent + text) < 100):
+        return text
+    inner = indent + "  "
+    if isinstance(value, dict):
+        lines = [f"{json.dumps(name)}: {layout(each, inner)}" for name, each in value.items()]
+    else:
+        lines = [layout(each, inner) for each in value]
+    brackets = "{}" if isinstance(value, dict) else "[]"
+    return (
+        f"{brackets[0]}\n" + ",\n".join(inner + line for line in lines) + f"\n{indent}{brackets[1]}"
+    )

@@ -25,7 +25,7 @@ from .helpers import Fence, fences
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
 PAGES = sorted(path.name for path in DOCS.glob("*.md"))
-GENERATED = ["dialects.md", "reference.md", "rules.md"]
+GENERATED = ["dialects.md", "manifest.json", "reference.md", "rules.md"]
 WRITTEN = [name for name in PAGES if name not in GENERATED]
 
 
@@ -182,12 +182,12 @@ def test_every_test_that_a_page_names_exists(page: str) -> None:
 # -- what is made from the code ------------------------------------------------------------------
 
 
-def test_the_generated_pages_are_current() -> None:
+def test_what_is_generated_is_current() -> None:
     done = generate("--check")
     assert (done.stdout, done.stderr, done.returncode) == ("", "", 0)
 
 
-def test_a_page_that_is_stale_or_missing_is_named(tmp_path: Path) -> None:
+def test_a_file_that_is_stale_or_missing_is_named(tmp_path: Path) -> None:
     assert generate("--directory", str(tmp_path)).returncode == 0
     (tmp_path / "rules.md").write_bytes(b"# The rules\n")
     (tmp_path / "dialects.md").unlink()
@@ -196,7 +196,7 @@ def test_a_page_that_is_stale_or_missing_is_named(tmp_path: Path) -> None:
     assert (done.stdout.splitlines(), done.returncode) == (lines, 1)
 
 
-def test_pages_are_written_only_where_they_differ(tmp_path: Path) -> None:
+def test_files_are_written_only_where_they_differ(tmp_path: Path) -> None:
     generate("--directory", str(tmp_path))
     assert sorted(path.name for path in tmp_path.iterdir()) == GENERATED
     assert generate("--check", "--directory", str(tmp_path)).stdout == ""
@@ -249,7 +249,7 @@ def test_every_fixture_named_after_a_rule_is_shown_with_a_rule() -> None:
     slugs = tuple(rule.slug for rule in RULES.values())
     named = {
         f"invalid/{path.name}"
-        for path in (ROOT / "spec-fixtures" / "invalid").iterdir()
+        for path in (ROOT / "spec-fixtures" / "invalid").glob("*.http")
         if any(f"{path.stem}-".startswith(f"{slug}-") for slug in slugs)
     }
     assert shown == named

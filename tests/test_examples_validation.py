@@ -24,6 +24,7 @@ CAPTURED = [
     str(path)
     for folder in ("captured", "captures", "invalid")
     for path in sorted((FIXTURES / folder).iterdir())
+    if path.suffix != ".json"
 ]
 REQUEST = b"""\
 POST /service/$batch HTTP/1.1

@@ -12,9 +12,8 @@ import pytest
 
 from odata_batch import Limits, check_request, check_response
 
-from .corpora import CORPUS, Row, about, rows
+from .corpora import CORPUS, Row, about, batch_as_json, rows
 from .helpers import JSON, MULTIPART, checked_request, checked_response
-from .test_fixtures import batch_as_json
 
 READINGS = rows("readings", "readings")
 
