@@ -170,9 +170,13 @@ def decoded(case: Case, *, strict: bool = False) -> tuple[str, Json]:
         return "reject", {"rule": error.rule.slug, "position": error.position}
 
 
-def listed(diagnostics: Iterable[Diagnostic]) -> list[Json]:
-    """Return what is found, as it is listed."""
-    return [{"rule": found.rule.slug, "position": found.position} for found in diagnostics]
+def listed(diagnostics: Iterable[Diagnostic], slug: str) -> list[Json]:
+    """Return what is found; the case that is called like a rule says the message, too."""
+    rows: list[Json] = []
+    for found in diagnostics:
+        row: dict[str, Json] = {"rule": found.rule.slug, "position": found.position}
+        rows.append({**row, "message": found.message} if found.rule.slug == slug else row)
+    return rows
 
 
 @cases
@@ -192,7 +196,7 @@ def test_strict_decoding_does_what_the_manifest_says(case: Case) -> None:
 @cases
 def test_checking_reports_what_the_manifest_lists(case: Case) -> None:
     report = case.check()
-    assert listed(report.diagnostics) == case.expectation["diagnostics"]
+    assert listed(report.diagnostics, case.slug) == case.expectation["diagnostics"]
     assert report.omitted == case.expectation.get("omitted", 0)
 
 
@@ -262,14 +266,16 @@ def test_what_the_manifest_refuses_is_not_written(refusal: Row) -> None:
 
 
 def refused(row: Row) -> dict[str, Json]:
-    """Return the rules that forbid to write a value."""
+    """Return the rules that forbid to write a value; the message for the one of that name."""
     boundary = {"boundary": row["boundary"]} if "boundary" in row else {}
     with pytest.raises(EncodeError) as caught:
         if row["kind"] == "request":
             encode_request(corpora.request(row["value"]), format=row["format"], **boundary)
         else:
             encode_response(corpora.response(row["value"]), format=row["format"], **boundary)
-    return {"rules": [each.rule.slug for each in caught.value.diagnostics]}
+    said = {each.rule.slug: each.message for each in caught.value.diagnostics}
+    message: dict[str, Json] = {"message": said[row["slug"]]} if row["slug"] in said else {}
+    return {"rules": [each.rule.slug for each in caught.value.diagnostics], **message}
 
 
 @pytest.mark.parametrize("capture", MANIFEST["captures"], ids=lambda capture: capture["slug"])
@@ -280,17 +286,17 @@ def test_a_capture_holds_what_the_manifest_says(capture: Row) -> None:
 def exchanges(row: Row) -> list[Json]:
     """Return what a capture holds."""
     found = parse_capture((CORPUS / row["file"]).read_bytes())
-    return [exchange_as_json(exchange) for exchange in found]
+    return [exchange_as_json(exchange, row["slug"]) for exchange in found]
 
 
-def exchange_as_json(exchange: Exchange) -> Json:
+def exchange_as_json(exchange: Exchange, slug: str) -> Json:
     messages = [each for each in (exchange.request, exchange.response) if each is not None]
     found = [*exchange.diagnostics, *(found for each in messages for found in each.diagnostics)]
     return {
         "name": exchange.name,
         "is_batch": exchange.is_batch,
         "lossy": any(message.lossy for message in messages),
-        "diagnostics": listed(found),
+        "diagnostics": listed(found, slug),
     }
 
 
@@ -305,7 +311,7 @@ def expectation(case: Case) -> dict[str, Json]:
     members |= {"error": found} if verdict == "reject" else {}
     members |= {"strict_error": error} if strictly == "reject" else {}
     members |= {"value": found} if verdict == "accept" else {}
-    members["diagnostics"] = listed(report.diagnostics)
+    members["diagnostics"] = listed(report.diagnostics, case.slug)
     return members | ({"omitted": report.omitted} if report.omitted else {})
 
 
