@@ -25,7 +25,7 @@ PYTHON_3_12 = $(shell for name in "$(PYTHON)" python3.12 python3.13 python3.14 p
 
 .DEFAULT_GOAL = help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check thorough fuzz bench docs mutants interop peers mitmproxy clean python
+.PHONY: help demo test check thorough fuzz bench docs fixtures mutants interop peers mitmproxy clean python
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
@@ -56,7 +56,11 @@ bench: $(VENV)/ready ## time decoding and encoding beside the floors
 	"$(VENV)/bin/python" benchmarks/bench.py
 	"$(VENV)/bin/python" benchmarks/graphs.py
 
-docs: $(VENV)/ready ## write the pages of docs/ that are made from the code
+docs: $(VENV)/ready ## write the pages of docs/ and the manifest of the corpus
+	"$(VENV)/bin/python" docs/generate.py
+
+fixtures: $(VENV)/ready ## write down anew what is read of each case of the corpus
+	"$(VENV)/bin/python" -m tests.test_fixtures
 	"$(VENV)/bin/python" docs/generate.py
 
 mutants: $(VENV)/mutmut .mutants/times.json ## change MODULE (_wire/http) at 150 places; do tests notice?

@@ -189,6 +189,13 @@ def rules() -> str:
             declared[heading] += [RULES[slug] for slug in slugs]
     for heading, own in declared.items():
         lines += [f"## {heading}\n", *(rule_text(rule, files.get(rule, ())) for rule in own)]
+    sources: dict[str, list[str]] = {}
+    for rule in RULES.values():
+        sources.setdefault(rule.citation, []).append(f"[{rule.slug}](#{rule.slug})")
+    lines += [
+        "## The rules by their sources\n",
+        table(["source", "rules"], [(name, ", ".join(sources[name])) for name in sorted(sources)]),
+    ]
     return "\n".join(lines)
 
 
