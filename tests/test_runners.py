@@ -1,0 +1,83 @@
+"""The runners of `spec-fixtures/`, in Python and in JavaScript, over this package.
+
+`python -m tests.test_runners` answers the questions that they ask.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+
+from odata_batch import Headers, Limits
+from odata_batch.dialects import PRESETS
+
+from .corpora import CORPUS, Json, Row
+from .test_fixtures import BY_SLUG, CASES, Case, decoded, listed
+
+PROGRAMS = {"run.py": sys.executable, "run.mjs": shutil.which("node")}
+runners = pytest.mark.parametrize("name", PROGRAMS)
+
+
+def summary(name: str, *command: str) -> tuple[str, int]:
+    """Return the last line that a runner prints about a command, and its exit status."""
+    program = PROGRAMS[name]
+    if program is None:
+        pytest.skip("Node is not installed")
+    run = [program, str(CORPUS / name), sys.executable, *command]
+    done = subprocess.run(run, cwd=CORPUS.parent, stdout=subprocess.PIPE, text=True, check=False)
+    return done.stdout.splitlines()[-1], done.returncode
+
+
+@runners
+def test_this_package_answers_as_the_manifest_says(name: str) -> None:
+    found = summary(name, "-m", "tests.test_runners")
+    assert found == (f"{3 * len(CASES)} as expected, 0 not, 0 without an answer", 0)
+
+
+@runners
+def test_a_runner_tells_wrong_answers_and_none(name: str) -> None:
+    refuse = "print('{}' if '\"check\"' in line else '{\"error\": {}}')"
+    verdicts = [case.expectation[mode] for case in CASES for mode in ("default", "strict")]
+    right, wrong = (verdicts.count(verdict) for verdict in ("reject", "accept"))
+    found = summary(name, "-c", f"import sys\nfor line in sys.stdin: {refuse}")
+    assert found == (f"{right} as expected, {wrong} not, {len(CASES)} without an answer", 1)
+
+
+def case_of(question: Row) -> Case:
+    """Return the case of a question, and remember it."""
+    row = dict(question)
+    if "request" in row:
+        row["request"] = case_of(row["request"]).slug
+    fields = question.get("dialect_fields", {})
+    case = Case(
+        row=row,
+        format=question["format"],
+        is_request=question["kind"] == "request",
+        body=base64.b64decode(question["body"]),
+        content_type=question["content_type"],
+        headers=Headers([(name, value) for name, value in question["headers"]]),
+        limits=Limits(**question.get("limits", {})),
+        dialect=replace(PRESETS[question.get("dialect", "4.01")], **fields),
+    )
+    BY_SLUG[case.slug] = case
+    return case
+
+
+def answer(question: Row) -> Json:
+    case = case_of(question)
+    if question["do"] == "check":
+        report = case.check()
+        return {"diagnostics": listed(report.diagnostics, ""), "omitted": report.omitted}
+    verdict, found = decoded(case, strict=question["strict"])
+    return {"value" if verdict == "accept" else "error": found}
+
+
+if __name__ == "__main__":
+    for line in sys.stdin:
+        print(json.dumps(answer(json.loads(line))))
