@@ -60,7 +60,7 @@ docs: $(VENV)/ready ## write the pages of docs/ and the manifest of the corpus
 	"$(VENV)/bin/python" docs/generate.py
 
 fixtures: $(VENV)/ready ## write down anew what is read of each case of the corpus
-	"$(VENV)/bin/python" -m tests.test_fixtures
+	for name in fixtures readings messages; do "$(VENV)/bin/python" -m "tests.test_$$name" || exit 1; done
 	"$(VENV)/bin/python" docs/generate.py
 
 mutants: $(VENV)/mutmut .mutants/times.json ## change MODULE (_wire/http) at 150 places; do tests notice?

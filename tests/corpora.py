@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from itertools import chain, repeat
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -196,6 +197,24 @@ def in_base64(octets: bytes) -> Json:
 def listed(diagnostics: Iterable[Diagnostic]) -> list[list[str]]:
     """Return the rule, the path and the message of each."""
     return [[found.rule.slug, found.path, found.message] for found in diagnostics]
+
+
+def as_said(diagnostics: Iterable[Diagnostic], row: Row, *names: str) -> list[dict[str, Json]]:
+    """Return what is found, with these attributes, and the messages that the row does not omit."""
+    said = chain(row.get("diagnostics", ()), repeat({"message": ""}))
+    return [
+        {"rule": each.rule.slug, "position": each.position}
+        | {name: getattr(each, name) for name in names}
+        | ({"message": each.message} if "message" in known else {})
+        for each, known in zip(diagnostics, said, strict=False)
+    ]
+
+
+def write(name: str, rows: Iterable[Row]) -> None:
+    """Write the corpus with these rows, one a line."""
+    lines = ",\n".join(map(json.dumps, rows))
+    text = f'{{"version": 1, "{name}": [\n{lines}\n]}}\n'
+    (CORPUS / f"{name}.json").write_text(text, newline="\n")
 
 
 def layout(value: Json, indent: str = "") -> str:

@@ -5,42 +5,36 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable
-
 import pytest
 
-from odata_batch.capture import Message, parse_message
+from odata_batch.capture import parse_message
 
 from . import corpora
 
 
-def spelled(message: Message) -> dict[str, object]:
-    """What is read of a message, as a row spells it: what is empty or usual is left out."""
+def read(row: corpora.Row) -> corpora.Row:
+    """Return the row as this package fills it in: what is empty or usual is left out."""
+    message = parse_message(row["octets"].encode("latin-1"))
     members = {
-        "start_line": message.start_line,
-        "headers": [list(pair) for pair in message.headers.pairs],
+        "about": row["about"],
+        "octets": row["octets"],
         "kind": message.kind,
         "content_type": message.content_type,
         "body_position": message.body_position,
+        "start_line": message.start_line,
+        "headers": [list(pair) for pair in message.headers.pairs],
         "body": None if message.body_position is not None else message.body.decode("latin-1"),
         "readable": None if message.is_readable else False,
         "lossy": message.lossy or None,
         "not_a_batch": message.not_a_batch,
-        "diagnostics": [
-            {"rule": each.rule.slug, "position": each.position, "message": each.message}
-            for each in message.diagnostics
-        ],
+        "diagnostics": corpora.as_said(message.diagnostics, row),
     }
-    always = ("kind", "content_type", "body_position")
-    unusual = {name: value for name, value in members.items() if value not in (None, "", [])}
-    return {**{name: members[name] for name in always}, **unusual}
-
-
-def written(rows: Iterable[object]) -> str:
-    """The corpus with these rows, one a line."""
-    lines = ",\n".join(json.dumps(row) for row in rows)
-    return f'{{"version": 1, "messages": [\n{lines}\n]}}\n'
+    always = ("octets", "content_type", "body_position")
+    return {
+        name: value
+        for name, value in members.items()
+        if value not in (None, "", []) or name in always
+    }
 
 
 ROWS = corpora.rows("messages", "messages")
@@ -50,15 +44,10 @@ ROWS = corpora.rows("messages", "messages")
 def test_the_corpus_of_captured_messages(row: corpora.Row) -> None:
     data = row["octets"].encode("latin-1")
     message = parse_message(data)
-    assert {"about": row["about"], "octets": row["octets"], **spelled(message)} == row
+    assert read(row) == row
     assert message.source == data
     assert message.body_position is None or data[message.body_position :] == message.body
 
 
 if __name__ == "__main__":
-    read = (row["octets"].encode("latin-1") for row in ROWS)
-    rows = [
-        {"about": row["about"], "octets": row["octets"], **spelled(parse_message(data))}
-        for row, data in zip(ROWS, read, strict=True)
-    ]
-    (corpora.CORPUS / "messages.json").write_text(written(rows), newline="\n")
+    corpora.write("messages", map(read, ROWS))
