@@ -29,58 +29,40 @@ from .helpers import JSON, MULTIPART, batch, change_set, member, part
 
 IDENTIFIERS = """
 # An id is used once.
-1: GET a; 1: GET b
-    duplicate-id 1: the id '1' is used twice
-1: GET a; 2: GET b; 1: GET c; 1: GET d
-    duplicate-id 2: the id '1' is used twice
-    duplicate-id 3: the id '1' is used twice
+1: GET a; 1: GET b -> duplicate-id 1
+1: GET a; 2: GET b; 1: GET c; 1: GET d -> duplicate-id 2, duplicate-id 3
 # An id is used once in a change set.
-g{ 1: DELETE a; 1: DELETE b }
-    duplicate-id 0.1: the id '1' is used twice
+g{ 1: DELETE a; 1: DELETE b } -> duplicate-id 0.1
 # In multipart, an id may come again in another change set, with a warning.
-multipart | { 1: DELETE a }; { 1: DELETE a }
-    duplicate-id-across-change-sets 1.0: the id '1' is used twice
-multipart 2 | { 1: DELETE a }; { 1: DELETE a }
-    duplicate-id-across-change-sets 1.0: the id '1' is used twice
+multipart | { 1: DELETE a }; { 1: DELETE a } -> duplicate-id-across-change-sets 1.0
+multipart 2 | { 1: DELETE a }; { 1: DELETE a } -> duplicate-id-across-change-sets 1.0
 multipart | { 1: DELETE a }; { 2: DELETE a; 1: DELETE b }; { 1: DELETE a; 2: DELETE b }
-    duplicate-id-across-change-sets 1.1: the id '1' is used twice
-    duplicate-id-across-change-sets 2.0: the id '1' is used twice
-    duplicate-id-across-change-sets 2.1: the id '2' is used twice
+    duplicate-id-across-change-sets 1.1, duplicate-id-across-change-sets 2.0
+    duplicate-id-across-change-sets 2.1
 # It is looked for in the same change set first.
 multipart | { 1: DELETE a }; { 1: DELETE a; 1: DELETE b }
-    duplicate-id-across-change-sets 1.0: the id '1' is used twice
-    duplicate-id 1.1: the id '1' is used twice
+    duplicate-id-across-change-sets 1.0, duplicate-id 1.1
 # In JSON, an id is unique across groups.
-json | g{ 1: DELETE a }; h{ 1: DELETE a }
-    duplicate-id 1.0: the id '1' is used twice
+json | g{ 1: DELETE a }; h{ 1: DELETE a } -> duplicate-id 1.0
 # An id is not used both inside and outside of a change set.
-g{ 1: DELETE a }; 1: GET b
-    duplicate-id 1: the id '1' is used twice
-1: GET b; g{ 1: DELETE a }
-    duplicate-id 1.0: the id '1' is used twice
+g{ 1: DELETE a }; 1: GET b -> duplicate-id 1
+1: GET b; g{ 1: DELETE a } -> duplicate-id 1.0
 # An id is not the name of a group.
-json | g: GET b; g{ 1: DELETE a }
-    id-equals-group 1: the group name 'g' is also an id
+json | g: GET b; g{ 1: DELETE a } -> id-equals-group 1
 json | g{ 1: DELETE a }; g: GET b
     id-equals-group 1: the id 'g' is also the name of a group
-json | g{ g: DELETE a }
-    id-equals-group 0: the group name 'g' is also an id
+json | g{ g: DELETE a } -> id-equals-group 0
 # Two groups do not share a name; on the wire they would be one.
 json write | g{ 1: DELETE a }; g{ 2: DELETE a }
     duplicate-id 1: the group name 'g' is used twice
-json write response | g{ 1: 204 }; g{ 2: 204 }
-    duplicate-id 1: the group name 'g' is used twice
+json write response | g{ 1: 204 }; g{ 2: 204 } -> duplicate-id 1
 multipart | g{ 1: DELETE a }; g{ 2: DELETE a }
 # Ids that differ in case alone are a note.
-ab: GET a; aB: GET b; c: GET c; AB: GET d
-    id-case 1: the ids 'ab' and 'aB' differ in case alone
-    id-case 3: the ids 'ab' and 'AB' differ in case alone
+ab: GET a; aB: GET b; c: GET c; AB: GET d -> id-case 1, id-case 3
 # Where case is ignored, they are a matter of the service.
-ids_ignore_case=True | ab: GET a; aB: GET b
-    id-case-ignored 1: the ids 'ab' and 'aB' differ in case alone, which OData 4.01 ignores
+ids_ignore_case=True | ab: GET a; aB: GET b -> id-case-ignored 1
 json read ids_ignore_case=True | G{ 1: DELETE a }; g: GET b after 1 g
-    depends-on-self 1: 'g' depends on itself
-    id-equals-group 1: the id 'g' is also the name of a group
+    depends-on-self 1, id-equals-group 1
 """
 
 
@@ -91,112 +73,87 @@ def test_identifiers(case: Case) -> None:
 
 DEPENDENCIES = """
 # A dependency names a request of the batch.
-json | 1: GET a; 2: GET b after 9
-    depends-on-unknown 1: '2' depends on '9', which no request has as its id
+json | 1: GET a; 2: GET b after 9 -> depends-on-unknown 1
 multipart write | GET c after 8
-    not-expressible 0: a multipart batch cannot carry depends_on
+    not-expressible 0
     depends-on-unknown 0: GET 'c' depends on '8', which no request has as its id
 # It names another request.
-json | 1: GET a after 1
-    depends-on-self 0: '1' depends on itself
+json | 1: GET a after 1 -> depends-on-self 0
 # It names a request or a group before.
-json | 1: GET a; 2: GET b after 3; 3: GET c
-    depends-on-forward 1: '2' depends on '3', which comes later in the batch
-json | 2: GET b after h; h{ 4: DELETE d }
-    depends-on-forward 0: '2' depends on 'h', which comes later in the batch
+json | 1: GET a; 2: GET b after 3; 3: GET c -> depends-on-forward 1
+json | 2: GET b after h; h{ 4: DELETE d } -> depends-on-forward 0
 json | 1: GET a; g{ 2: DELETE d; 3: DELETE e after 2 }; 4: GET b after 1 g 1; 5: GET b after 2 g
 # What is repeated is said once.
-json | 2: GET b after 9 9
-    depends-on-unknown 0: '2' depends on '9', which no request has as its id
+json | 2: GET b after 9 9 -> depends-on-unknown 0
 # It does not name its own group.
-json | g{ 2: DELETE d after g }
-    depends-on-own-group 0.0: depends on its own group 'g'
+json | g{ 2: DELETE d after g } -> depends-on-own-group 0.0
 json | g{ 1: DELETE c }; h{ 2: DELETE d after g }
 # Beside a member of a group it names the group.
-json read | g{ 2: DELETE d }; 3: GET b after 2; 4: GET b after 3 2 g
-    depends-on-group-missing 1: depends on '2', but not on its group 'g'
-json read | g{ 2: DELETE d }; h{ 3: DELETE e after 2 }
-    depends-on-group-missing 1.0: depends on '2', but not on its group 'g'
-json read 4.02 | g{ 2: DELETE d }; 3: GET b after 2
-    depends-on-group-missing 1: depends on '2', but not on its group 'g'
+json read | g{ 2: DELETE d }; 3: GET b after 2; 4: GET b after 3 2 g -> depends-on-group-missing 1
+json read | g{ 2: DELETE d }; h{ 3: DELETE e after 2 } -> depends-on-group-missing 1.0
+json read 4.02 | g{ 2: DELETE d }; 3: GET b after 2 -> depends-on-group-missing 1
 # Circles are named from end to end.
 json | 1: GET a after 3; 2: GET b after 1; 3: GET c after 2; 4: GET d after 5; 5: GET e
-    depends-on-forward 0: '1' depends on '3', which comes later in the batch
-    depends-on-forward 3: '4' depends on '5', which comes later in the batch
+    depends-on-forward 0, depends-on-forward 3
     depends-on-cycle 0: '1' depends on '3', which depends on '2', which depends on '1'
 # A request that depends on itself is no circle.
-json | 1: GET a after 1 2; 2: GET b
-    depends-on-self 0: '1' depends on itself
-    depends-on-forward 0: '1' depends on '2', which comes later in the batch
+json | 1: GET a after 1 2; 2: GET b -> depends-on-self 0, depends-on-forward 0
 # What nothing is called leads nowhere, and hides nothing.
 json | 1: GET a after 9; 2: GET b after 3; 3: GET c after 2
-    depends-on-unknown 0: '1' depends on '9', which no request has as its id
-    depends-on-forward 1: '2' depends on '3', which comes later in the batch
+    depends-on-unknown 0, depends-on-forward 1
     depends-on-cycle 1: '2' depends on '3', which depends on '2'
 # Nor does a circle lead out of itself, or from a request to that request.
 json | 1: GET a after 3 1 2; 2: GET b after 1; 3: GET c
-    depends-on-self 0: '1' depends on itself
-    depends-on-forward 0: '1' depends on '3', which comes later in the batch
-    depends-on-forward 0: '1' depends on '2', which comes later in the batch
+    depends-on-self 0, depends-on-forward 0, depends-on-forward 0
     depends-on-cycle 0: '1' depends on '2', which depends on '1'
 # Nor from a request to its own change set.
 json | g{ 1: POST a after g }; 2: GET b after 3; 3: GET c after 2
-    depends-on-own-group 0.0: depends on its own group 'g'
-    depends-on-forward 1: '2' depends on '3', which comes later in the batch
+    depends-on-own-group 0.0, depends-on-forward 1
     depends-on-cycle 1: '2' depends on '3', which depends on '2'
 # A chain is no circle.
 json | 1: GET a after 2; 2: GET a after 3; 3: GET a; 4: GET a after 1 2
-    depends-on-forward 0: '1' depends on '2', which comes later in the batch
-    depends-on-forward 1: '2' depends on '3', which comes later in the batch
+    depends-on-forward 0, depends-on-forward 1
 # A circle is entered in its middle.
 json | 1: GET a after 2; 2: GET a after 3; 3: GET a after 2 1
-    depends-on-forward 0: '1' depends on '2', which comes later in the batch
-    depends-on-forward 1: '2' depends on '3', which comes later in the batch
+    depends-on-forward 0, depends-on-forward 1
     depends-on-cycle 1: '2' depends on '3', which depends on '2'
 # Of circles that meet one is named, of others all.
 json | 1: GET a after 2 3; 2: GET a after 1; 3: GET a after 1
-    depends-on-forward 0: '1' depends on '2', which comes later in the batch
-    depends-on-forward 0: '1' depends on '3', which comes later in the batch
+    depends-on-forward 0, depends-on-forward 0
     depends-on-cycle 0: '1' depends on '2', which depends on '1'
 json | 1: GET a after 4; 2: GET a after 3; 3: GET a after 2; 4: GET a after 1
-    depends-on-forward 0: '1' depends on '4', which comes later in the batch
-    depends-on-forward 1: '2' depends on '3', which comes later in the batch
+    depends-on-forward 0, depends-on-forward 1
     depends-on-cycle 0: '1' depends on '4', which depends on '1'
     depends-on-cycle 1: '2' depends on '3', which depends on '2'
 # Circles may stay within a change set, whoever else depends on their members.
 multipart | { 1: POST $2; 2: POST $1; 3: POST $1 }; GET a
-    reference-forward 0.0: URL '$2' refers to '2', which comes later in the batch
+    reference-forward 0.0
     depends-on-cycle 0.0: '1' depends on '2', which depends on '1'
 # Circles may pass through a change set as a whole.
 json read | g{ 1: POST a; 2: POST $x after x }; x: GET $1 after 1 g
-    depends-on-forward 0.1: '2' depends on 'x', which comes later in the batch
-    reference-forward 0.1: URL '$x' refers to 'x', which comes later in the batch
+    depends-on-forward 0.1, reference-forward 0.1
     depends-on-cycle 0.1: '2' depends on 'x', which depends on '2'
 # They may pass through its name.
 json read | x: GET a after g; g{ 1: POST a; 2: POST $x after x }
-    depends-on-forward 0: 'x' depends on 'g', which comes later in the batch
+    depends-on-forward 0
     depends-on-cycle 0: 'x' depends on '2', which depends on 'x'
 # Conditions, queries and ETags make circles, too.
 json | 1: GET a after 2; 2: DELETE a [if-match: $1]; 3: GET b
-    depends-on-forward 0: '1' depends on '2', which comes later in the batch
+    depends-on-forward 0
     depends-on-cycle 0: '1' depends on '2', which depends on '1'
 json | 1: GET a after 2; 2: GET a?b=$1; 3: GET b
-    depends-on-forward 0: '1' depends on '2', which comes later in the batch
+    depends-on-forward 0
     depends-on-cycle 0: '1' depends on '2', which depends on '1'
 # Case may not matter.
 json ids_ignore_case=True | ab: GET a; c: GET b after AB
-json | ab: GET a; c: GET b after AB
-    depends-on-unknown 1: 'c' depends on 'AB', which no request has as its id
-json ids_ignore_case=True | g{ ab: DELETE a after AB }
-    depends-on-self 0.0: 'AB' depends on itself
-json ids_ignore_case=True | g{ ab: DELETE a after G }
-    depends-on-own-group 0.0: depends on its own group 'G'
+json | ab: GET a; c: GET b after AB -> depends-on-unknown 1
+json ids_ignore_case=True | g{ ab: DELETE a after AB } -> depends-on-self 0.0
+json ids_ignore_case=True | g{ ab: DELETE a after G } -> depends-on-own-group 0.0
 json ids_ignore_case=True | G{ 1: DELETE a }; 2: GET b after 1 g
-json ids_ignore_case=True | 2: GET b after g; G{ 1: DELETE a }
-    depends-on-forward 0: '2' depends on 'g', which comes later in the batch
+json ids_ignore_case=True | 2: GET b after g; G{ 1: DELETE a } -> depends-on-forward 0
 # A condition is about a dependency.
 json | 1: GET a; 2: GET b after 1 if $1/$succeeded eq true; 3: GET c after 2 if $1/Age gt 5
-    condition-dependency-missing 2: the condition refers to '1', dependsOn does not name it
+    condition-dependency-missing 2
 json | 1: GET b if $9/$succeeded
     condition-dependency-missing 0: there is a condition, and no dependency that it could be about
 json ids_ignore_case=True | a: GET a; 2: GET b after a if $A/$succeeded
@@ -210,53 +167,41 @@ def test_dependencies(case: Case) -> None:
 
 REFERENCES = """
 # A reference refers to a request of the batch.
-multipart | { 1: POST $9/x; 2: POST b }
-    reference-unknown 0.0: URL '$9/x' refers to '9', which no request has as its id
+multipart | { 1: POST $9/x; 2: POST b } -> reference-unknown 0.0
 # It refers to one before.
-multipart | { 1: POST $2/x; 2: POST b }
-    reference-forward 0.0: URL '$2/x' refers to '2', which comes later in the batch
+multipart | { 1: POST $2/x; 2: POST b } -> reference-forward 0.0
 # It refers to another one.
 multipart | { 1: POST $1; 2: POST b }
     reference-forward 0.0: URL '$1' refers to the request itself
-multipart ids_ignore_case=True | a: POST $A
-    reference-forward 0: URL '$A' refers to the request itself
+multipart ids_ignore_case=True | a: POST $A -> reference-forward 0
 # A group has no URL.
-json | g{ 1: POST a }; 2: GET $g/x after g
-    reference-unknown 1: URL '$g/x' refers to 'g', which no request has as its id
+json | g{ 1: POST a }; 2: GET $g/x after g -> reference-unknown 1
 # System resources are no references, neither is what comes later in the URL.
 1: POST a; 10: GET b; GET $metadata; GET $entity?$id=1; GET a/$2?x=/$1
 multipart | 1: POST a; 10: GET b; GET $crossjoin(A,B); GET $10/x
 # A reference may leave its change set, and until 4.0 must not.
 multipart | 1: GET a; { 2: POST $1/b }
-multipart | { 1: POST a }; { 2: POST $1/b }
-    reference-across-change-sets 1.0: URL '$1/b' refers to a request in another change set
-multipart 4.0 | { 1: POST a }; { 2: POST $1/b }
-    reference-across-change-sets 1.0: URL '$1/b' refers to a request in another change set
-multipart 4.0 | { 1: POST a }; GET $1/b
-    reference-across-change-sets 1: URL '$1/b' refers to a request in another change set
+multipart | { 1: POST a }; { 2: POST $1/b } -> reference-across-change-sets 1.0
+multipart 4.0 | { 1: POST a }; { 2: POST $1/b } -> reference-across-change-sets 1.0
+multipart 4.0 | { 1: POST a }; GET $1/b -> reference-across-change-sets 1
 multipart 4.0 | 1: GET a; { 2: POST $1/b }
     reference-across-change-sets 1.0: URL '$1/b' refers to a request outside of change sets
-multipart 4.0 | 1: GET a; GET $1/b
-    reference-across-change-sets 1: URL '$1/b' refers to a request outside of change sets
+multipart 4.0 | 1: GET a; GET $1/b -> reference-across-change-sets 1
 # It prefers its own change set.
-multipart 2 | { 1: POST a }; { 1: POST a; 2: POST $1/b }
-    duplicate-id-across-change-sets 1.0: the id '1' is used twice
+multipart 2 | { 1: POST a }; { 1: POST a; 2: POST $1/b } -> duplicate-id-across-change-sets 1.0
 # It is the first segment of the URL.
-1: POST a; POST /service/$1/b; GET /service/$2; GET b?c=/$1
-    reference-not-first 1: URL '/service/$1/b' does not begin with $1; it refers to nothing
+1: POST a; POST /service/$1/b; GET /service/$2; GET b?c=/$1 -> reference-not-first 1
 multipart references='rooted' | 1: POST a; POST /service/$1/b; GET /a/$1/b
 references='none' | 1: POST a; POST /service/$1/b
 # What is deleted has no URL.
-multipart | 1: DELETE a; GET $1/b
-    reference-target 1: URL '$1/b' refers to a DELETE, which returns no entity
+multipart | 1: DELETE a; GET $1/b -> reference-target 1
 # In JSON, a reference is a dependency, which is added in writing.
-json read | 1: POST a; 2: POST $1/b
-    reference-dependency-missing 1: URL '$1/b' refers to '1', dependsOn does not name it
+json read | 1: POST a; 2: POST $1/b -> reference-dependency-missing 1
 json | 1: POST a; 2: POST $1/b after 1
 json ids_ignore_case=True | a: POST a; 2: POST $A/b after a
 # The ETag is that of a request before.
 1: GET a; DELETE a [if-match: $1]; DELETE b [if-match: $2]; DELETE c [if-match: "$3"]
-    etag-reference-unknown 2: if-match refers to '2', no request before has this id
+    etag-reference-unknown 2
 2: GET a; DELETE b [if-none-match: "a", $1]; 1: GET c
     etag-reference-unknown 1: if-none-match refers to '1', no request before has this id
 """
@@ -269,19 +214,15 @@ def test_references(case: Case) -> None:
 
 CHANGE_SETS = """
 # A change set has operations.
-write | {  }
-    empty-change-set 0: found a change set without operations
-write response | {  }
-    empty-change-set 0: found a change set without operations
+write | {  } -> empty-change-set 0
+write response | {  } -> empty-change-set 0
 # In multipart, a change set changes something.
-multipart | { 1: GET a }
-    get-in-change-set 0.0: found GET 'a' in a change set
+multipart | { 1: GET a } -> get-in-change-set 0.0
 json | { 1: GET a }
 # Change sets do not nest.
 write | GET b; { { 1: DELETE a } }
     nested-change-set 1: found change sets nested 2 deep
-write response | 200; { { 1: 204 } }
-    nested-change-set 1: found change sets nested 2 deep
+write response | 200; { { 1: 204 } } -> nested-change-set 1
 """
 
 
@@ -292,35 +233,24 @@ def test_change_sets(case: Case) -> None:
 
 RESPONSES = """
 # A response has an id of its own.
-response | 1: 204; 1: 204
-    duplicate-response-id 1: the id '1' is answered twice
-response | { 1: 204; 1: 204 }
-    duplicate-response-id 0.1: the id '1' is answered twice
+response | 1: 204; 1: 204 -> duplicate-response-id 1
+response | { 1: 204; 1: 204 } -> duplicate-response-id 0.1
 # In multipart, ids may start anew in each change set.
 multipart response | { 1: 204 }; { 1: 204 }
-multipart response | { 1: 204 }; 1: 204
-    duplicate-response-id 1: the id '1' is answered twice
-json response | { 1: 204 }; { 1: 204 }
-    duplicate-response-id 1.0: the id '1' is answered twice
+multipart response | { 1: 204 }; 1: 204 -> duplicate-response-id 1
+json response | { 1: 204 }; { 1: 204 } -> duplicate-response-id 1.0
 # In multipart, a 202 is the last.
 multipart response | 200; 202 [Location: x]
-multipart response | 202 [Location: x]; 200; 202 [Location: x]
-    accepted-not-last 0: the response 202 is followed by others
-multipart response | 202 [Location: x]; { 1: 204 }
-    accepted-not-last 0: the response 202 is followed by others
+multipart response | 202 [Location: x]; 200; 202 [Location: x] -> accepted-not-last 0
+multipart response | 202 [Location: x]; { 1: 204 } -> accepted-not-last 0
 json response | 202 [location: x]; 200
 # A change set is not accepted in part.
-response | { 1: 204; 2: 202 [location: x] }
-    accepted-in-change-set 0.1: found the response 202 in a change set
+response | { 1: 204; 2: 202 [location: x] } -> accepted-in-change-set 0.1
 # An error among the responses to a change set fails all of them.
-multipart response | { 1: 204; 2: 400; 3: 399 }
-    change-set-error-nested 0: 1 of the 3 responses in a change set are errors
-multipart response | { 1: 424; 2: 400 }
-    change-set-error-nested 0: 2 of the 2 responses in a change set are errors
-json response | { 1: 204; 2: 400; 3: 404 }
-    group-status-mixed 0: 2 of the 3 responses of a group are errors, so all failed
-json response | { 1: 204; 2: 400 }
-    group-status-mixed 0: 1 of the 2 responses of a group are errors, so all failed
+multipart response | { 1: 204; 2: 400; 3: 399 } -> change-set-error-nested 0
+multipart response | { 1: 424; 2: 400 } -> change-set-error-nested 0
+json response | { 1: 204; 2: 400; 3: 404 } -> group-status-mixed 0
+json response | { 1: 204; 2: 400 } -> group-status-mixed 0
 json response | { 1: 424; 2: 400 }
 json response | { 1: 204; 2: 399 }
 """

@@ -113,62 +113,45 @@ multipart | GET http://h:80/a [Host: h]
 multipart | GET https://H/a [Host: h:443]
 multipart | GET HTTPS://h:443/a [Host: H:443]
 multipart | GET /a [Host: example.com]
-multipart | GET http://example.org/a [Host: example.com]
-    host-conflict 0: URL 'http://example.org/a' is absolute, and Host is 'example.com'
-multipart | GET http://h/a [Host: h:443]
-    host-conflict 0: URL 'http://h/a' is absolute, and Host is 'h:443'
-multipart | GET https://h/a [Host: h:80]
-    host-conflict 0: URL 'https://h/a' is absolute, and Host is 'h:80'
+multipart | GET http://example.org/a [Host: example.com] -> host-conflict 0
+multipart | GET http://h/a [Host: h:443] -> host-conflict 0
+multipart | GET https://h/a [Host: h:80] -> host-conflict 0
 # The empty URL is none.
 multipart write | GET
     request-line-syntax 0: the URL is empty
 # Methods that OData does not have are known to a dialect or not.
-multipart | MERGE People(1)
-    method-unknown 0: found the method 'MERGE'
-json | MERGE People(1)
-    json-method-unknown 0: found the method 'MERGE'
+multipart | MERGE People(1) -> method-unknown 0
+json | MERGE People(1) -> json-method-unknown 0
 multipart 2 | { MERGE People(1) }
 # A method is a token, written in upper case.
 json | 1: A(B a
     method-syntax 0: found the method 'A(B', expected a token
-multipart write | 1: A(B a
-    method-syntax 0: found the method 'A(B', expected a token
+multipart write | 1: A(B a -> method-syntax 0
 write multipart | get a
     method-syntax 0: found the method 'get', expected 'GET'
 # What has no body.
-multipart | GET a [Content-Type: text/plain] = x
-    body-unexpected 0: found a body of 1 octets with 'GET'
-json | GET a [content-type: application/json] = {}
-    json-body-unexpected 0: found a body of 2 octets with 'GET'
-json | DELETE a [content-type: application/json] = {}
-    json-body-unexpected 0: found a body of 2 octets with 'DELETE'
+multipart | GET a [Content-Type: text/plain] = x -> body-unexpected 0
+json | GET a [content-type: application/json] = {} -> json-body-unexpected 0
+json | DELETE a [content-type: application/json] = {} -> json-body-unexpected 0
 multipart | DELETE a [content-type: application/json] = {}
 # A version is one.
-multipart | GET a [OData-Version: 4.0;] [OData-MaxVersion: 4.01]
-    version-header 0: found odata-version '4.0;', expected a version such as 4.0
+multipart | GET a [OData-Version: 4.0;] [OData-MaxVersion: 4.01] -> version-header 0
 # A body has a media type.
-multipart | POST a = x
-    content-type-missing 0: a body of 1 octets has no Content-Type
-json | POST a = {}
-    json-content-type-missing 0: a body has no content-type; read as application/json
+multipart | POST a = x -> content-type-missing 0
+json | POST a = {} -> json-content-type-missing 0
 # Multipart has no asynchronous requests.
-multipart | GET a [Prefer: return=minimal, respond-async]
-    respond-async-inside 0: found the preference respond-async in one request
+multipart | GET a [Prefer: return=minimal, respond-async] -> respond-async-inside 0
 multipart | GET a [Prefer: odata.respond-async] [prefer: b]
     respond-async-inside 0: found the preference odata.respond-async in one request
 json | GET a [prefer: return=minimal, respond-async]
 # No length, no coding but the batch's.
-multipart | GET a [Transfer-Encoding: chunked]
-    transfer-encoding 0: found Transfer-Encoding 'chunked'
-multipart response | 204 [Transfer-Encoding: chunked]
-    transfer-encoding 0: found Transfer-Encoding 'chunked'
+multipart | GET a [Transfer-Encoding: chunked] -> transfer-encoding 0
+multipart response | 204 [Transfer-Encoding: chunked] -> transfer-encoding 0
 # Fields have one value.
 multipart write | 1: GET a [Host: a] [host: a] [A: 1] [a: 2]
-multipart write | 1: GET a [Host: a] [host: b]
-    repeated-header 0: host has the values 'a' and 'b'
+multipart write | 1: GET a [Host: a] [host: b] -> repeated-header 0
 # Lengths and ids agree with what they are about.
-multipart write | POST a [Content-Length: 3] [Content-Type: a/b] = x
-    content-length-mismatch 0: Content-Length is '3', the body has 1 octets
+multipart write | POST a [Content-Length: 3] [Content-Type: a/b] = x -> content-length-mismatch 0
 multipart write | 1: GET a [Content-ID: 1]
 multipart write | 1: GET a [Content-ID: 2]
     content-id-conflict 0: header Content-ID is '2', the id is '1'
@@ -179,40 +162,32 @@ json write | 1: POST a [Content-ID: 2] [Content-Length: 3] [Content-Type: a/b] =
 multipart 2 | { entity: POST a; root: POST a; it: POST a; all: POST a; this: POST a }
 multipart 2 | { batch: POST a; metadata: POST a }
     id-unreferencable 0.0: $batch is not a reference to id 'batch'
-    id-unreferencable 0.1: $metadata is not a reference to id 'metadata'
+    id-unreferencable 0.1
 # The name of a group is an id.
-json | a/b{ 1: DELETE a }
-    id-syntax 0: found the id 'a/b', expected letters, digits and - . _ ~
+json | a/b{ 1: DELETE a } -> id-syntax 0
 """
 
 
 RESPONSES = """
-json response | 200 = "x"
-    json-string-body 0: the body '"x"' is read as a JSON string
+json response | 200 = "x" -> json-string-body 0
 json response | 200 = {}
 # What was created or accepted has a location.
-response | 201
-    created-without-location 0: the response 201 has no Location
-json response | 202
-    accepted-without-location 0: the response 202 has no Location
+response | 201 -> created-without-location 0
+json response | 202 -> accepted-without-location 0
 multipart response | 201 [Location: x]; 202 [Location: x]
 # Where a client looks for a URL there is no reference.
-json response | 200 [location: $1/a]
-    reference-in-response 0: location is '$1/a'
+json response | 200 [location: $1/a] -> reference-in-response 0
 json response | 200 [content-location: $1/a]
     reference-in-response 0: content-location is '$1/a'
 json response | 200 [odata-entityid: $1/a]
     reference-in-response 0: odata-entityid is '$1/a'
 json response | 200 [location: a(5)]; 200 [etag: $1]
 # AsyncResult is about the whole of a batch.
-multipart response | 200 [AsyncResult: 200]
-    async-result-inside 0: found AsyncResult '200' in one response
-multipart response | 200 [OData-Version: 4]
-    version-header 0: found odata-version '4', expected a version such as 4.0
+multipart response | 200 [AsyncResult: 200] -> async-result-inside 0
+multipart response | 200 [OData-Version: 4] -> version-header 0
 # Where there is no body, there is none.
 multipart response | 200 [content-type: text/plain] = x
-multipart write response | 201 [Location: $1] [Content-ID: 2]
-    content-id-conflict 0: header Content-ID is '2', the id is None
+multipart write response | 201 [Location: $1] [Content-ID: 2] -> content-id-conflict 0
 """
 
 
