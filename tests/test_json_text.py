@@ -17,7 +17,6 @@ from odata_batch import (
     Limits,
     Report,
     check_request,
-    check_response,
     decode_request,
 )
 
@@ -104,49 +103,6 @@ def test_what_json_refuses_is_refused_and_nothing_else(text: bytes) -> None:
     data = request_with(text)
     slugs = {each.rule.slug for each in check_request(data, JSON).diagnostics}
     assert bool(slugs & {"json-syntax", "json-encoding"}) != accepted_by_json(data)
-
-
-@pytest.mark.parametrize(
-    ("data", "members"),
-    [
-        (b'"a":"b"', [("a", b'"b"')]),
-        (b'"a":1.10,"b":-0,"c":1e400', [("a", b"1.10"), ("b", b"-0"), ("c", b"1e400")]),
-        (b'"a":true,"b":false,"c":null', [("a", b"true"), ("b", b"false"), ("c", b"null")]),
-        (b'"a":[1,"2",[ ]]', [("a", b'[1,"2",[ ]]')]),
-        (b'"a":{"b":1,"b":2}', [("a", b'{"b":1,"b":2}')]),
-        (b' \t"a"\r\n:\n1 , "b" : 2\n', [("a", b"1"), ("b", b"2")]),
-        (b'"\\u0061":1,"b\\n":2', [("a", b"1"), ("b\n", b"2")]),
-        (b'"\xc3\xa9":"\xf0\x9f\x98\x80"', [("\xe9", b'"\xf0\x9f\x98\x80"')]),
-        (b'"":""', [("", b'""')]),
-        (b'"a":"\\ud83d\\ude00"', [("a", b'"\\ud83d\\ude00"')]),
-        (b'"\\ud83d\\ude00":1', [("\U0001f600", b"1")]),
-        (b'"a":"\\\\ud83d"', [("a", b'"\\\\ud83d"')]),
-        (b'"a":' + b"9" * 5000, [("a", b"9" * 5000)]),
-    ],
-)
-def test_a_member_has_the_slice_that_spells_it(
-    data: bytes, members: list[tuple[str, bytes]]
-) -> None:
-    for text in (b'{%b,"requests":[]}', b'{"requests":[],%b}'):
-        assert decode_request(text % data, JSON).annotations == tuple(members)
-    for text in (b'{%b,"id":"1","status":200}', b'{"id":"1","status":200,%b}'):
-        report = check_response(b'{"responses":[%b]}' % (text % data), JSON)
-        assert report.value is not None
-        assert report.value.responses()[0].annotations == tuple(members)
-
-
-# -- encodings ------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        *(b'"\\ud83d\\ude00"', b'"\\uD83D\\uDE00\\uD83D\\uDE00"', b'"\\\\ud800"'),
-        *(b'"\\\\\\\\udc00"', b'"\\ud7ff\\ue000"', b'"\\\\ud83d\\ud83d\\ude00"'),
-    ],
-)
-def test_whole_pairs_and_escaped_backslashes_are_no_half_pairs(text: bytes) -> None:
-    assert decode_request(request_with(text), JSON).annotations == (("@b", text),)
 
 
 # -- offsets --------------------------------------------------------------------------------------

@@ -31,7 +31,6 @@ from odata_batch.rules import RULES
 
 from .batches import line, refused, request, response
 from .helpers import JSON
-from .test_json_format import JSON_BODIES
 
 TEXT = {"Content-Type": "text/plain"}
 PNG = {"content-type": "image/png"}
@@ -141,6 +140,13 @@ def test_responses_are_written_exactly_so(batch: BatchResponse, objects: str) ->
     assert decode_response(expected, JSON, strict=True) == batch
     encoder = ResponseEncoder(format="json")
     assert b"".join([*map(encoder.send, batch.items), encoder.close()]) == expected
+
+
+JSON_BODIES = [
+    *("{}", "[]", '""', "0", "true", "false", "1.10", "-0", "12345678901234567.89", "1e400"),
+    *('"null"', '{"null":null}', '{ "a" :\t[ 1 ,\r\n2 ] }', '"{\\"a\\":1}"', "9" * 5000),
+    *('{"b":1.10,"a":12345678901234567.89,"a2":1e400,"a":0}', '"\\u00e9\\/\xe9\\ud83d\\ude00"'),
+]
 
 
 @pytest.mark.parametrize("spelling", JSON_BODIES)

@@ -11,7 +11,6 @@ from odata_batch import (
     ChangeSetResponse,
     DecodeError,
     Diagnostic,
-    Headers,
     LimitExceeded,
     Limits,
     Operation,
@@ -24,7 +23,6 @@ from odata_batch import (
 )
 
 from .helpers import (
-    CRLF,
     MULTIPART,
     PART_HEAD,
     batch,
@@ -115,52 +113,7 @@ def test_damage_in_one_part_is_reported_and_the_next_part_is_read() -> None:
     assert caught.value.partial == (Operation.get("People"),)
 
 
-# -- Content-Length of the message --
-
-
-def post(length: int, body: bytes) -> bytes:
-    return b"POST x HTTP/1.1\r\nContent-Type: a/b\r\nContent-Length: %d\r\n\r\n" % length + body
-
-
 # -- Content-ID --
-
-
-@pytest.mark.parametrize(
-    ("outer", "inner", "id", "in_message", "found"),
-    [
-        (None, None, None, False, ""),
-        (b"1", None, "1", False, ""),
-        (b"1", b"1", "1", False, ""),
-        (b"1", b"2", "1", False, "content-id-conflict"),
-        (b"1", b"", "1", False, "content-id-conflict"),
-        (b"", None, None, False, "content-id-empty"),
-        (None, b"1", "1", True, "content-id-in-message"),
-        (None, b"", None, True, "content-id-empty"),
-        (b"", b"1", "1", True, "content-id-empty content-id-in-message"),
-        (b"", b"", None, True, "content-id-empty"),
-    ],
-)
-def test_a_content_id_is_found_in_either_place(
-    outer: bytes | None, inner: bytes | None, id: str | None, in_message: bool, found: str
-) -> None:
-    head = PART_HEAD if outer is None else PART_HEAD + b"Content-ID: " + outer + CRLF
-    field = b"" if inner is None else b"content-ID: " + inner + CRLF
-    report = checked_request(
-        batch(part(b"GET x HTTP/1.1\r\n" + field + CRLF, head=head)), splits=40
-    )
-    assert report.value is not None
-    (operation,) = report.value.operations()
-    assert (operation.id, operation.id_in_message) == (id, in_message)
-    other = (inner or b"").decode()
-    kept = inner is not None and not in_message
-    assert operation.headers == Headers({"Content-ID": other} if kept else {})
-    assert slugs(report) == found
-    messages = {
-        "content-id-conflict": f"Content-ID is '1' in the part and '{other}' in the message",
-        "content-id-empty": "found an empty Content-ID",
-        "content-id-in-message": "Content-ID '1' stands in the HTTP message",
-    }
-    assert listed(report) == [f"{slug}@5 in items[0]: {messages[slug]}" for slug in found.split()]
 
 
 def test_a_content_id_is_written_where_it_was_found() -> None:
@@ -211,31 +164,3 @@ def test_change_sets_nest_as_deep_as_the_limit() -> None:
     report = checked_request(NESTED, limits=Limits(change_set_depth=0), splits=8)
     assert report.value == BatchRequest([people])
     assert [each.message for each in report.diagnostics] == ["found a change set at depth 1"]
-
-
-# -- what is cut off --
-
-
-@pytest.mark.parametrize(
-    "tail", [b"", b"--b", b"--b\r\n", b"--b\r\n" + PART_HEAD, part(NO_CONTENT)[:-9]]
-)
-def test_without_a_close_delimiter_the_last_part_is_not_read(tail: bytes) -> None:
-    complete = 2 if tail.startswith(b"--b\r\n") else 1
-    data = part(DELETE) + part() + tail
-    report = checked_request(data, splits=60)
-    assert report.value is not None and len(report.value.items) == complete
-    assert listed(report) == [f"truncated@{len(data)}: the request ends without '--b--'"]
-    with pytest.raises(DecodeError) as caught:
-        decode_request(data, MULTIPART)
-    assert len(caught.value.partial) == complete
-    data = part(OK) + part(NO_CONTENT) + tail
-    answer = checked_response(data, splits=60)
-    assert answer.value is not None and answer.value.truncated
-    assert [each.status for each in answer.value.responses()] == [200, 204][:complete]
-    assert listed(answer) == [f"truncated-response@{len(data)}: the response ends without '--b--'"]
-    with pytest.raises(DecodeError, match=r"truncated-response"):
-        decode_response(data, MULTIPART, strict=True)
-
-
-def test_a_whole_response_is_not_truncated() -> None:
-    assert not decode_response(batch(part(OK)), MULTIPART).truncated
