@@ -21,7 +21,7 @@ from odata_batch import (
     encode_response,
 )
 
-from .batches import Case, cases, line, places, read, refused, request, response
+from .batches import Case, cases, places, read, refused, request, response
 from .helpers import FORMATS, JSON, MULTIPART, batch, part
 
 get = Operation.get
@@ -42,42 +42,32 @@ def test_the_usual_urls_have_no_findings(url: str) -> None:
     assert places(read(BatchRequest([get(url)]), "json")) == ["json-url-absolute 0"] * absolute
 
 
-PERCENT = "expected a percent-encoding"
 NOTES = ("json-url-absolute", "json-url-empty", "url-colon", "url-fragment")
+ODD = {
+    "multipart url-blanks": ["a b"],
+    "json control-character": ["a\tb", "a\r\nb"],
+    "both url-backslash": ["a\\b"],
+    "both url-characters": ["é", "{a}", "{%", *"A% %zz A%4 A%4g?x A?x=%%20 A/A%2".split()],
+    "multipart url-characters": ["\udcff"],
+    "multipart url-authority": ["//host/a"],
+    "json json-url-authority": ["//host/a"],
+    "both url-fragment": ["a#b"],
+    "both url-scheme": ["urn:x", "http:x"],
+    "both url-colon": ["A(a:b)"],
+    "json json-url-absolute": ["http://h/a"],
+    "json json-url-empty": [""],
+}
 
 
-@pytest.mark.parametrize(
-    ("format", "url", "expected"),
-    [
-        ("multipart", "a b", "url-blanks 0: URL 'a b' has blanks, expected %20"),
-        ("json", "a\tb", "control-character 0: URL 'a\\tb' has a control character"),
-        ("json", "a\r\nb", "control-character 0: URL 'a\\r\\nb' has a control character"),
-        ("both", "a\\b", "url-backslash 0: URL 'a\\\\b' has a backslash"),
-        ("both", "é", "url-characters 0: URL 'é' has 'é', expected a percent-encoding"),
-        ("both", "{a}", "url-characters 0: URL '{a}' has '{', expected a percent-encoding"),
-        ("both", "{%", "url-characters 0: URL '{%' has '{', expected a percent-encoding"),
-        ("multipart", "\udcff", f"url-characters 0: URL '\\udcff' has '\\udcff', {PERCENT}"),
-        ("multipart", "//host/a", "url-authority 0: URL '//host/a' begins with two slashes"),
-        ("json", "//host/a", "json-url-authority 0: URL '//host/a' begins with two slashes"),
-        ("both", "a#b", "url-fragment 0: URL 'a#b' has a fragment"),
-        ("both", "urn:x", "url-scheme 0: URL 'urn:x' begins with 'urn:'"),
-        ("both", "http:x", "url-scheme 0: URL 'http:x' begins with 'http:'"),
-        ("both", "A(a:b)", "url-colon 0: URL 'A(a:b)' has a colon in its path, expected %3A"),
-        ("json", "http://h/a", "json-url-absolute 0: URL 'http://h/a' is absolute"),
-        ("json", "", "json-url-empty 0: the URL is empty"),
-        *(
-            ("both", url, f"url-characters 0: URL {url!r} has '%', {PERCENT}")
-            for url in ("A%", "%zz", "A%4", "A%4g?x", "A?x=%%20", "A/A%2")
-        ),
-    ],
-)
-def test_an_odd_url_is_reported(format: str, url: str, expected: str) -> None:
+@pytest.mark.parametrize(("what", "url"), [(what, url) for what in ODD for url in ODD[what]])
+def test_an_odd_url_is_reported(what: str, url: str) -> None:
+    format, rule = what.split()
     batch = BatchRequest([get(url, id="1")])
     for each in FORMATS:
         if format in (each, "both"):
-            assert read(batch, each) == [expected]
-            if not expected.startswith(NOTES):
-                assert expected in refused(batch, each)
+            assert places(read(batch, each)) == [f"{rule} 0"]
+            if rule not in NOTES:
+                assert f"{rule} 0" in places(refused(batch, each))
 
 
 BATCHES = """
@@ -95,9 +85,9 @@ People(%24batch) %6 %7x Orders?$expand=$batch Orders?a=/$batch Orders#/$batch $1
 
 @pytest.mark.parametrize("url", BATCHES.split())
 def test_a_batch_in_a_batch_is_an_error(url: str) -> None:
-    expected = f"nested-batch 0: URL {url!r} names the batch resource"
-    assert expected in read(BatchRequest([Operation.post(url)]))
-    assert expected in refused(BatchRequest([Operation.post(url)]))
+    batch = BatchRequest([Operation.post(url)])
+    assert "nested-batch 0" in places(read(batch))
+    assert "nested-batch 0" in places(refused(batch))
 
 
 @pytest.mark.parametrize("url", NONE.split())
@@ -199,15 +189,15 @@ def test_messages(case: Case) -> None:
 @pytest.mark.parametrize("status", [100, 199, 204, 304])
 def test_a_body_with_a_status_that_has_none_is_a_warning(status: int) -> None:
     answer = response(f"{status} [content-type: text/plain] = x")
-    expected = [f"body-forbidden 0: found a body of 1 octets with status {status}"]
     for format in FORMATS:
-        assert read(answer, format) == refused(answer, format) == expected
+        found = read(answer, format)
+        assert places(found) == ["body-forbidden 0"] and refused(answer, format) == found
 
 
 @pytest.mark.parametrize("id", "metadata entity it root batch all id this crossjoin".split())
 def test_an_identifier_that_cannot_be_referred_to_is_a_note(id: str) -> None:
-    expected = [f"id-unreferencable 0: ${id} is not a reference to id {id!r}"]
-    assert read(f"{id}: GET a") == read(f"{id}: GET a", "json") == expected
+    for format in FORMATS:
+        assert places(read(f"{id}: GET a", format)) == ["id-unreferencable 0"]
     assert refused(f"{id}: GET a") == []
 
 
@@ -216,8 +206,8 @@ FORBIDDEN = "authorization proxy-authorization expect from max-forwards range te
 
 @pytest.mark.parametrize("name", FORBIDDEN.split())
 def test_headers_that_do_not_belong_into_an_operation_are_a_warning(name: str) -> None:
-    expected = [f"forbidden-header 0: found the header {name}"]
-    assert read(f"GET a [{name.title()}: x]") == refused(f"GET a [{name}: x]") == expected
+    found = read(f"GET a [{name.title()}: x]")
+    assert places(found) == ["forbidden-header 0"] and refused(f"GET a [{name}: x]") == found
     dialect = Dialect(name="lax", forbidden_headers=frozenset())
     assert read(f"GET a [{name}: x]", dialect=dialect) == []
     assert refused(f"GET a [{name}: x]", dialect=dialect) == []
@@ -228,11 +218,12 @@ def test_headers_that_do_not_belong_into_an_operation_are_a_warning(name: str) -
 
 @pytest.mark.parametrize("id", ["", "a b", "é", "<1>", "a/b", "1\n"])
 def test_an_identifier_with_odd_characters_is_a_warning(id: str) -> None:
-    expected = f"id-syntax 0: found the id {id!r}, expected letters, digits and - . _ ~"
-    batch = BatchRequest([get("People", id=id)])
-    assert expected in read(batch, "json")
-    assert expected in refused(batch)
-    assert expected in refused(BatchResponse([OperationResponse(204, id=id)]))
+    batch, answer = (
+        BatchRequest([get("People", id=id)]),
+        BatchResponse([OperationResponse(204, id=id)]),
+    )
+    for found in (read(batch, "json"), refused(batch), refused(answer)):
+        assert "id-syntax 0" in places(found)
 
 
 def test_an_identifier_is_bounded() -> None:
@@ -346,42 +337,33 @@ def test_repeated_headers_are_bounded_as_json_joins_them() -> None:
 
 # -- the outer message -----------------------------------------------------------------------------
 
-PRECONDITION = "outer-precondition headers: the batch request has"
-TUNNEL = "method-tunnel headers: the batch request has X-HTTP-Method"
-PREFERENCE = "outer-preference headers: the batch request has the preference"
-CONTINUE = "continue-on-error is '1', expected true or false"
-OUTER = "outer-response-header headers: the batch response has the header"
-ASYNC = "async-result headers: AsyncResult is 'OK', expected a status code of three digits"
-VERSION = "version-header headers: found odata-version 'four', expected a version such as 4.0"
 
-
-@pytest.mark.parametrize(
-    ("field", "expected"),
-    [
-        ("If-Match: *", f"{PRECONDITION} if-match '*'"),
-        ("If-None-Match: *", f"{PRECONDITION} if-none-match '*'"),
-        ("X-HTTP-Method: GET", f"{TUNNEL} 'GET'"),
-        ("Prefer: return", f"{PREFERENCE} 'return'"),
-        ("Prefer: odata.maxpagesize", f"{PREFERENCE} 'odata.maxpagesize'"),
-        ("Prefer: maxpagesize", f"{PREFERENCE} 'maxpagesize'"),
-        ("Prefer: odata.track-changes", f"{PREFERENCE} 'odata.track-changes'"),
-        ("Prefer: continue-on-error=1", f"preference-value headers: {CONTINUE}"),
-        ("OData-Version: four", VERSION),
-        ("response ETag: x", f"{OUTER} etag"),
-        ("response Location: x", f"{OUTER} location"),
-        ("response OData-EntityId: x", f"{OUTER} odata-entityid"),
-        ("response AsyncResult: OK", ASYNC),
-        ("response AsyncResult: 200", ""),
-        ("response OData-Version: four", VERSION),
+OUTER = {
+    "outer-precondition": ["If-Match: *", "If-None-Match: *"],
+    "method-tunnel": ["X-HTTP-Method: GET"],
+    "outer-preference": [
+        *("Prefer: return", "Prefer: odata.maxpagesize", "Prefer: maxpagesize"),
+        "Prefer: odata.track-changes",
     ],
-)
-def test_the_outer_headers_are_checked(field: str, expected: str) -> None:
+    "preference-value": ["Prefer: continue-on-error=1"],
+    "version-header": ["OData-Version: four", "response OData-Version: four"],
+    "outer-response-header": [
+        *("response ETag: x", "response Location: x", "response OData-EntityId: x"),
+    ],
+    "async-result": ["response AsyncResult: OK"],
+    "": ["response AsyncResult: 200"],
+}
+
+
+@pytest.mark.parametrize(("rule", "field"), [(rule, it) for rule in OUTER for it in OUTER[rule]])
+def test_the_outer_headers_are_checked(rule: str, field: str) -> None:
     headers = dict([field.removeprefix("response ").split(": ")])
     if field.startswith("response"):
         found = check_response(b'{"responses":[]}', JSON, headers=headers).diagnostics
     else:
         found = check_request(batch(part()), MULTIPART, headers=headers).diagnostics
-    assert [(line(each), each.position) for each in found] == [(expected, 0)] * bool(expected)
+    places = [(each.rule.slug, each.position, each.path) for each in found]
+    assert places == [(rule, 0, "headers")] * bool(rule)
 
 
 @pytest.mark.parametrize(
