@@ -6,8 +6,7 @@ WORKERS = auto
 FUZZ_SECONDS = 60
 MODULE = _wire/http
 SEED = 1
-FUZZ_SEEDS = $(wildcard fuzz/corpus fuzz/seeds \
-	spec-fixtures/valid spec-fixtures/invalid spec-fixtures/captured)
+FUZZ_SEEDS = $(wildcard fuzz/corpus fuzz/seeds)
 
 # PYTHON=... chooses an interpreter; otherwise the first of these that is 3.11 or later.
 ifeq ($(origin PYTHON), undefined)
@@ -38,19 +37,21 @@ test: $(VENV)/ready ## run the tests; every branch of the package must be covere
 	COVERAGE_FILE="$(VENV)/coverage" "$(VENV)/bin/python" -m pytest --numprocesses=$(WORKERS) \
 		--dist=worksteal $(if $(filter no,$(COVERAGE)),,--cov --cov-report=term-missing)
 
-check: $(VENV)/ready ## check format, lint and types
+check: $(VENV)/ready ## check format, lint, types, and that what is generated is current
 	"$(VENV)/bin/python" -m ruff format --check .
 	"$(VENV)/bin/python" -m ruff check .
 	"$(VENV)/bin/python" -m mypy --strict
+	"$(VENV)/bin/python" docs/generate.py --check
 
 thorough: $(VENV)/ready ## run the tests with far more generated examples
 	HYPOTHESIS_PROFILE=thorough "$(VENV)/bin/python" -m pytest --numprocesses=$(WORKERS) \
 		--dist=worksteal
 
 fuzz: $(VENV)/atheris ## fuzz the decoders for FUZZ_SECONDS (60); what it finds is kept in .fuzz
-	mkdir -p .fuzz/corpus
+	mkdir -p .fuzz/corpus .fuzz/seeds
+	cp spec-fixtures/valid/*.http spec-fixtures/invalid/*.http spec-fixtures/captured/*.http .fuzz/seeds
 	"$(VENV)/bin/python" fuzz/fuzz_decode.py -max_total_time=$(FUZZ_SECONDS) -timeout=10 \
-		-artifact_prefix=.fuzz/ .fuzz/corpus $(FUZZ_SEEDS)
+		-artifact_prefix=.fuzz/ .fuzz/corpus .fuzz/seeds $(FUZZ_SEEDS)
 
 bench: $(VENV)/ready ## time decoding and encoding beside the floors
 	"$(VENV)/bin/python" benchmarks/bench.py
