@@ -1,8 +1,7 @@
 """The conformance corpus of `spec-fixtures/`: its form, and that this package does what it says.
 
-It is also the example of a runner: what another language has to do is in `Case` and the tests
-below it. `python -m tests.test_fixtures` writes down anew what is read of each pair, that of a new
-one included; read the difference, then run `docs/generate.py`.
+`python -m tests.test_fixtures` writes down anew what is read of each pair, that of a new one
+included; read the difference, then run `docs/generate.py`.
 """
 
 from __future__ import annotations
