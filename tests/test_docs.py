@@ -16,6 +16,7 @@ from types import ModuleType
 import pytest
 
 import odata_batch
+from docs import manifest
 from odata_batch import Dialect, Rule, capture, dialects, strategies
 from odata_batch.dialects import PRESETS
 from odata_batch.rules import RULES
@@ -200,6 +201,25 @@ def test_files_are_written_only_where_they_differ(tmp_path: Path) -> None:
     generate("--directory", str(tmp_path))
     assert sorted(path.name for path in tmp_path.iterdir()) == GENERATED
     assert generate("--check", "--directory", str(tmp_path)).stdout == ""
+
+
+def test_a_rule_without_a_case_of_its_name_ends_the_program(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(manifest, "RULES", {**RULES, "no-such-rule": RULES["no-parts"]})
+    with pytest.raises(SystemExit, match="shows it: \\['no-such-rule'\\]"):
+        manifest.manifest()
+
+
+@pytest.mark.parametrize("name", ["a.json", "a.http"])
+def test_half_of_a_pair_ends_the_program(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(manifest, "CORPUS", tmp_path)
+    (tmp_path / "valid").mkdir()
+    (tmp_path / "valid" / name).write_bytes(b"{}")
+    with pytest.raises(SystemExit, match=r"octets or a generator|what is expected of"):
+        manifest.manifest()
 
 
 def headings(page: str) -> set[str]:
