@@ -92,32 +92,9 @@ def _parser() -> argparse.ArgumentParser:
         return added
 
     check = command("check", _check)
-    what = "an HTTP message, its body, a HAR file, a SAZ file, or a directory of such files; "
-    what += "- is standard input"
-    check.add_argument("files", nargs="+", metavar="FILE", help=what)
-    formats = ("text", "concise", "json", "github", "sarif")
-    what = "how findings are printed (default: %(default)s)"
-    check.add_argument("--format", choices=formats, default="text", help=what)
-    what = "the least severity to exit with 1 for (default: error)"
-    check.add_argument("--fail-on", choices=_THRESHOLDS, help=what)
-    check.add_argument("--strict", action="store_true", help="the same as --fail-on warning")
-    what = "rules, with commas between them; others are not told"
-    check.add_argument("--select", metavar="RULES", type=_rules_of, default=(), help=what)
-    what = "rules that are not told"
-    check.add_argument("--ignore", metavar="RULES", type=_rules_of, default=(), help=what)
-    what = "the file to write in place of standard output"
-    check.add_argument("-o", "--output", dest="report", metavar="OUT", default="-", help=what)
-
+    _add_options_of_check(check)
     convert = command("convert", _convert)
-    convert.add_argument("file", metavar="FILE", help="as for check; - is standard input")
-    convert.add_argument("--to", choices=("json", "multipart"), required=True, help="the format")
-    what = "the file to write; - is standard output (default)"
-    convert.add_argument("-o", "--output", metavar="OUT", default="-", help=what)
-    what = "which message of an archive is meant"
-    convert.add_argument("--message", metavar="NAME", help=what)
-    what = "the boundary of a multipart batch, in place of a random one"
-    convert.add_argument("--boundary", help=what)
-
+    _add_options_of_convert(convert)
     rules = command("rules", _rules)
     rules.add_argument("slug", nargs="?", metavar="SLUG", help="the rule to explain")
     what = "how they are printed (default: %(default)s)"
@@ -144,6 +121,35 @@ def _parser() -> argparse.ArgumentParser:
         choices = ("auto", "always", "never")
         each.add_argument("--color", choices=choices, default="auto", help="whether to colour")
     return parser
+
+
+def _add_options_of_check(check: argparse.ArgumentParser) -> None:
+    what = "an HTTP message, its body, a HAR file, a SAZ file, or a directory of such files; "
+    what += "- is standard input"
+    check.add_argument("files", nargs="+", metavar="FILE", help=what)
+    formats = ("text", "concise", "json", "github", "sarif")
+    what = "how findings are printed (default: %(default)s)"
+    check.add_argument("--format", choices=formats, default="text", help=what)
+    what = "the least severity to exit with 1 for (default: error)"
+    check.add_argument("--fail-on", choices=_THRESHOLDS, help=what)
+    check.add_argument("--strict", action="store_true", help="the same as --fail-on warning")
+    what = "rules, with commas between them; others are not told"
+    check.add_argument("--select", metavar="RULES", type=_rules_of, default=(), help=what)
+    what = "rules that are not told"
+    check.add_argument("--ignore", metavar="RULES", type=_rules_of, default=(), help=what)
+    what = "the file to write in place of standard output"
+    check.add_argument("-o", "--output", dest="report", metavar="OUT", default="-", help=what)
+
+
+def _add_options_of_convert(convert: argparse.ArgumentParser) -> None:
+    convert.add_argument("file", metavar="FILE", help="as for check; - is standard input")
+    convert.add_argument("--to", choices=("json", "multipart"), required=True, help="the format")
+    what = "the file to write; - is standard output (default)"
+    convert.add_argument("-o", "--output", metavar="OUT", default="-", help=what)
+    what = "which message of an archive is meant"
+    convert.add_argument("--message", metavar="NAME", help=what)
+    what = "the boundary of a multipart batch, in place of a random one"
+    convert.add_argument("--boundary", help=what)
 
 
 def _limit(text: str) -> tuple[str, int]:
