@@ -11,6 +11,7 @@ import json
 import pickle
 import re
 import zlib
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -279,7 +280,55 @@ def test_octets_that_were_replaced_are_noticed_and_others_are_not(content: bytes
         assert parse_message(as_text(data)).lossy
 
 
+SENT = b"POST /$batch HTTP/1.1\r\n" + MULTIPART_HEAD + b"\r\n" + batch(part())
+TEXTS = {
+    "the text is UTF-16": [
+        SENT.decode().encode("utf-16"),
+        b"\xfe\xff" + SENT.decode().encode("utf-16be"),
+    ],
+    "a byte order mark begins the text": [b"\xef\xbb\xbf" + SENT],
+    "each line is quoted with '>'": [
+        re.sub(b"^", b"> ", SENT, flags=re.M),
+        re.sub(b"^", b">", SENT, flags=re.M),
+    ],
+    "line ends are spelt out": [
+        json.dumps(SENT.decode()).encode(),
+        SENT.replace(b"\r", rb"\r").replace(b"\n", rb"\n") + b"\n",
+        json.dumps(SENT.decode()).replace("G", "\\u0047").encode(),
+    ],
+    "the text is a command of curl": [
+        rb"curl '/$batch' -X POST -H 'Content-Type: multipart/mixed; boundary=b' --compressed "
+        rb"--data-binary $'" + SENT.partition(b"\r\n\r\n")[2].replace(b"\r\n", rb"\r\n") + b"'\n",
+        b'$ curl --url "/\\$batch" --request=POST \\\r\n '
+        b'--header="Content-Type: multipart/mixed; boundary=b" --data "'
+        + SENT.partition(b"\r\n\r\n")[2]
+        + b'"',
+    ],
+}
+
+
+@pytest.mark.parametrize("what", TEXTS)
+def test_a_text_is_read_as_the_message_that_it_stands_for(what: str) -> None:
+    expected = parse_message(SENT)
+    assert expected.diagnostics == ()
+    for text in TEXTS[what]:
+        message = parse_message(text)
+        (found,) = message.diagnostics
+        assert found.message == f"{what}; it is read as the message that it stands for"
+        assert replace(message, diagnostics=()) == expected
+
+
+def test_characters_are_what_they_were_before_they_were_spelt_out() -> None:
+    spelt = b'"--b\\r\\n\\ud83d\\ude00 \\ud800 \\x41 \xff \\"\\r\\n"'
+    body = "--b\r\n\U0001f600 \N{REPLACEMENT CHARACTER} A ".encode() + b'\xff "\r\n'
+    assert parse_message(spelt).body == body
+    message = parse_message(b"curl -d a=$'\\n' -d '\"b\\' -k https://h/\\$batch")
+    assert (message.start_line, message.body) == ("POST https://h/$batch HTTP/1.1", b'a=\n&"b\\')
+    assert parse_message(b"curl https://h/$batch '").start_line == "GET https://h/$batch HTTP/1.1"
+
+
 PIECES = (
+    *(b"curl ", b"$'", b"'", b'"', b"\\u0041", rb"\r\n", b"\xff\xfe", b"\xef\xbb\xbf", b"> "),
     *(b"\r\n", b"\n", b"\r", b" ", b":", b"--b", b"--", b"{", b'"responses":', b"}", b"\xff"),
     *(b"HTTP/1.1 200 OK", b"POST /$batch HTTP/1.1", b"https://a/", b"Content-Length: 7"),
     *(b"Content-Type: application/json", MULTIPART_HEAD, b"Content-Type: application/http"),
@@ -291,8 +340,8 @@ captures = st.binary() | st.lists(st.sampled_from(PIECES)).map(b"".join)
 def test_any_octets_are_a_message(data: bytes) -> None:
     message = parse_message(data)
     assert message.body_position is not None
-    assert data[message.body_position :] == message.body
-    assert all(0 <= (each.position or 0) <= len(data) for each in message.diagnostics)
+    assert message.source[message.body_position :] == message.body
+    assert all(0 <= (each.position or 0) <= len(message.source) for each in message.diagnostics)
     no_batch = any(each.rule.fatal for each in message.diagnostics)
     assert no_batch == (not message.content_type and "content-type" not in message.headers)
     check = check_request if message.kind == "request" else check_response

@@ -13,6 +13,7 @@ from odata_batch._model.findings import LIMIT_EXCEEDED, Diagnostic, fatal, note,
 from odata_batch._model.limits import Limits
 from odata_batch._wire import grammar, sections
 from odata_batch._wire.sections import HEADER_BLANK_BEFORE_COLON, HEADER_FOLDED, HEADER_SYNTAX
+from odata_batch.capture._texts import undone
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
@@ -83,7 +84,8 @@ def split(data: bytes, limits: Limits) -> Raw:
     >>> split(b"GET / HTTP/1.1\r\nHost: example.org\r\n\r\n...", Limits()).position
     37
     """
-    bare = Raw("", [], data, [], 0, source=data)
+    data, problem = undone(data)
+    bare = Raw("", [], data, [problem] if problem else [], 0, source=data)
     start, first = first_line(data)
     # Interim responses come before the final one (RFC 9110, 15.2).
     while interim := _INTERIM.match(data, start, start + limits.header_section):
