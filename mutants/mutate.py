@@ -24,11 +24,13 @@ import signal
 import subprocess
 import sys
 import tempfile
+import traceback
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from queue import SimpleQueue
 from types import CodeType, FunctionType
@@ -47,8 +49,8 @@ SETTINGS = ROOT / ".mutants" / "coveragerc"
 
 MEMORY = 2 * 1024**3
 """Bytes that the tests of a change may take: some changes make a loop that only collects."""
-NOT_IN_PLACE = 3
-"""How a process ends that cannot give the functions of a module their changed code."""
+OUTPUT = "tests.txt"
+"""Where in its copy of the tree a process writes what pytest prints."""
 HANGS = 10
 """A test hangs when it takes so many times as long as it did, and three seconds."""
 
@@ -210,6 +212,7 @@ class Worker:
 
     def __init__(self, tree: Path, path: Path, tests: Iterable[str]) -> None:
         command = [sys.executable, str(tree / "mutants" / "mutate.py"), "--tests", str(tree / path)]
+        self.tree = tree
         self.process = subprocess.Popen(
             command,
             cwd=tree,
@@ -262,23 +265,24 @@ class Selection:
         running = Path("running.txt").resolve()
         for line in self.questions:
             source, times = json.loads(line)
+            running.write_text("", "utf-8")  # in case the code cannot be put in place
             child = os.fork()
             if child == 0:
                 try:
                     put_in_place(source, self.path)
-                except (IndexError, ValueError):
-                    os._exit(NOT_IN_PLACE)
-                chosen = [items[name] for name in times if name in items]
-                for item, following in zip(chosen, [*chosen[1:], None], strict=True):
-                    running.write_text(item.nodeid, "utf-8")
-                    # In time of its own, because a busy machine makes nothing hang.
-                    signal.setitimer(signal.ITIMER_PROF, 3 + HANGS * times[item.nodeid])
-                    item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+                    chosen = [items[name] for name in times if name in items]
+                    for item, following in zip_longest(chosen, chosen[1:]):
+                        running.write_text(item.nodeid, "utf-8")
+                        # In time of its own, because a busy machine makes nothing hang.
+                        signal.setitimer(signal.ITIMER_PROF, 3 + HANGS * times[item.nodeid])
+                        item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+                except Exception:
+                    with open(OUTPUT, "a", encoding="utf-8") as output:
+                        traceback.print_exc(file=output)
+                    os._exit(1)
                 os._exit(0)
             _, status = os.waitpid(child, 0)
             answer = running.read_text("utf-8") if status else None
-            if os.waitstatus_to_exitcode(status) == NOT_IN_PLACE:
-                answer = ""
             print(json.dumps(answer), file=self.answers, flush=True)
         return True
 
@@ -297,7 +301,8 @@ def put_in_place(source: str, path: Path) -> None:
     """Give the functions of the module the code that they have in this source."""
     known, changed = codes(path.read_text("utf-8"), path), codes(source, path)
     for each in gc.get_objects():
-        if isinstance(each, FunctionType) and each.__code__.co_filename == str(path):
+        # Not `isinstance`, which asks the object: what Django makes lazily fails when it is asked.
+        if type(each) is FunctionType and each.__code__.co_filename == str(path):
             name, line = each.__code__.co_qualname, each.__code__.co_firstlineno
             index = [code.co_firstlineno for code in known[name]].index(line)
             each.__code__ = changed[name][index]
@@ -306,8 +311,8 @@ def put_in_place(source: str, path: Path) -> None:
 def run_tests(path: Path) -> int:
     """Answer about changes of the module, line by line, when the tests have been collected."""
     questions, answers = os.fdopen(os.dup(0)), os.fdopen(os.dup(1), "w")
-    for number in (0, 1):
-        os.dup2(os.open(os.devnull, os.O_RDWR), number)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    os.dup2(os.open(OUTPUT, os.O_WRONLY | os.O_CREAT | os.O_APPEND), 1)
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     files = json.loads(questions.readline())
     arguments = ["-q", "-p", "no:cacheprovider", "--hypothesis-seed=0"]
@@ -326,6 +331,12 @@ def judge(
         workers: SimpleQueue[Worker] = SimpleQueue()
         for number in range(processes):
             workers.put(Worker(copy_of_the_tree(Path(directory, str(number))), path, runs.all))
+        # Before anything else: without a change and a test, nothing is noticed.
+        for _ in range(processes):
+            workers.put(worker := workers.get())
+            if worker.noticed(unchanged, {}) is not None:
+                output = (worker.tree / OUTPUT).read_text("utf-8")
+                sys.exit(f"{output}\nthe tests do not run in a copy of the tree")
 
         def noticed(mutant: Mutant) -> str | None:
             worker = workers.get()
