@@ -14,6 +14,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from operator import sub
 
 from odata_batch._client.outcomes import BatchResult, Outcome, State
 from odata_batch._coding.settings import Settings, format_of
@@ -91,12 +92,17 @@ def split(
     if most < 1:
         raise ValueError(f"max_operations is at least 1, not {most}")
     names = _names_of(batch, settings)
-    packing = _Packing(names, most)
+    bounds = {
+        "operations": most,
+        "change sets": _or_any(dialect.change_sets),
+        "items": _or_any(1 if dialect.transactions == "single" else None),
+    }
+    packing = _Packing(names, bounds)
     oversized = []
     limit = _or_any(dialect.change_set_operations)
-    for index, (item, members) in enumerate(zip(names.items, names.members, strict=True)):
-        if isinstance(item, ChangeSet) and len(members) > limit:
-            excess = _excess("operations", len(members), limit, "change set")
+    for index, (members, is_change_set, _) in enumerate(packing.sizes):
+        if is_change_set and members > limit:
+            excess = _excess("operations", members, limit, "change set")
             oversized.append(_oversized(names, [index], excess))
     start = reach = 0
     closures = _closures(names)
@@ -121,32 +127,30 @@ def split(
 class _Packing:
     """Fills one batch after the other; what has been put into one stays there."""
 
-    def __init__(self, names: Names, operations: int) -> None:
+    def __init__(self, names: Names, bounds: Mapping[str, float]) -> None:
         self.pieces: list[list[int]] = []
-        self._names = names
-        self._load = [0, 0, 0]
-        self._most = {
-            "operations": operations,
-            "change sets": _or_any(names.dialect.change_sets),
-            "items": _or_any(1 if names.dialect.transactions == "single" else None),
-        }
+        self.sizes = [
+            (len(members), isinstance(item, ChangeSet), 1)
+            for item, members in zip(names.items, names.members, strict=True)
+        ]
+        """Of each item what is bounded: its operations, whether it is a change set, itself."""
+        self._bounds = bounds
+        self._free: tuple[float, ...] = (-1, -1, -1)
 
     def add(self, indexes: Sequence[int]) -> str | None:
         """Put items into the last batch or a new one, or return what is more than one can hold."""
-        operations = sum(len(self._names.members[index]) for index in indexes)
-        change_sets = sum(isinstance(self._names.items[index], ChangeSet) for index in indexes)
-        load = [operations, change_sets, len(indexes)]
-        for count, (name, most) in zip(load, self._most.items(), strict=True):
-            if count > most:
-                return _excess(name, count, most, "batch")
-        together = list(map(sum, zip(load, self._load, strict=True)))
-        fits = all(a <= most for a, most in zip(together, self._most.values(), strict=True))
-        if self.pieces and fits:
-            self.pieces[-1] += indexes
-            self._load = together
-        else:
-            self.pieces.append([*indexes])
-            self._load = load
+        load: Iterable[float] = self.sizes[indexes[0]]
+        if len(indexes) > 1:
+            load = [*map(sum, zip(*(self.sizes[index] for index in indexes), strict=True))]
+        free = tuple(map(sub, self._free, load))
+        if min(free) < 0:
+            for count, (name, most) in zip(load, self._bounds.items(), strict=True):
+                if count > most:
+                    return _excess(name, count, most, "batch")
+            free = tuple(map(sub, self._bounds.values(), load))
+            self.pieces.append([])
+        self.pieces[-1] += indexes
+        self._free = free
         return None
 
 
@@ -154,28 +158,25 @@ def _or_any(limit: int | None) -> float:
     return float("inf") if limit is None else limit
 
 
-def _excess(what: str, count: int, most: float, where: str) -> str:
+def _excess(what: str, count: float, most: float, where: str) -> str:
     return f"found {count} {what} that belong together, a {where} may have {most}"
 
 
 def _closures(names: Names) -> list[list[int]]:
     """Return for each item those that it belongs together with, itself included, in order."""
-    parents = list(range(len(names.items)))
-
-    def root(index: int) -> int:
-        while parents[index] != index:
-            # Halving the way on every walk makes all of them together nearly linear.
-            parents[index] = parents[parents[index]]
-            index = parents[index]
-        return index
-
+    closures = [[index] for index in range(len(names.items))]
     for edge, target in _needs(names):
-        first, second = sorted((root(names.item_of[edge.source]), root(names.item(target))))
-        parents[second] = first
-    members: list[list[int]] = [[] for _ in parents]
-    for index in range(len(parents)):
-        members[root(index)].append(index)
-    return [members[root(index)] for index in range(len(parents))]
+        smaller, larger = closures[names.item_of[edge.source]], closures[names.item(target)]
+        if smaller is not larger:
+            if len(smaller) > len(larger):
+                smaller, larger = larger, smaller
+            # What an item is with at least doubles each time that it moves: nearly linear.
+            larger += smaller
+            for index in smaller:
+                closures[index] = larger
+    for closure in {id(each): each for each in closures if len(each) > 1}.values():
+        closure.sort()
+    return closures
 
 
 def _oversized(names: Names, indexes: Sequence[int], excess: str) -> Diagnostic:

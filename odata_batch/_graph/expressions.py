@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import chain, repeat
+from itertools import repeat
 from typing import Literal, TypeAlias
 
 from odata_batch._graph.urls import SYSTEM_RESOURCES, reference_in, system_resources
@@ -119,10 +119,10 @@ def may_refer_outside_url(operation: Operation) -> bool:
     """Tell, at less cost, whether there is a condition, or a dollar sign beside an entity tag."""
     if operation.condition is not None:
         return True
-    names = names_of(operation.headers)
-    if "if-match" not in names and "if-none-match" not in names:
-        return False
-    return "$" in "".join(chain.from_iterable(operation.headers.pairs))
+    for _, value in operation.headers.pairs:
+        if "$" in value:
+            return not ETAG_FIELDS.isdisjoint(names_of(operation.headers))
+    return False
 
 
 def bindings_in(operation: Operation, dialect: Dialect = ODATA_4_01) -> list[str]:
@@ -143,11 +143,8 @@ def _references_in_body(operation: Operation, dialect: Dialect) -> list[tuple[st
 
     Member names are no strings here. A body that cannot be read as JSON has none.
     """
-    # Most bodies have no string that begins with a dollar sign, in either spelling; to look for one
-    # octet takes a fraction of the time.
+    # Most bodies have no string that begins with a dollar sign, in either spelling.
     body = operation.body
-    if b"$" not in body and b"\\" not in body:
-        return []
     if b'"$' not in body and b'"\\u0024' not in body:
         return []
     content_type = operation.headers.get("content-type")
