@@ -1,8 +1,14 @@
-"""Time decoding and encoding of 1000 operations beside the floors of the same run.
+"""Time, memory and import of the library beside floors of the same run, with aims and bounds.
 
-A floor is what the standard library needs for a part of the same work on the same octets: it shows
-what the machine can do, and a ratio to it means the same on another machine. Times are CPU times,
-the best of several rounds; `python benchmarks/bench.py --quick` makes fewer of them.
+A floor is what the standard library needs for the least of the same work: `json.loads` of the same
+bodies, each alone, or in the JSON format `json.loads` or a compact `json.dumps` of the batch. Times
+are CPU times, the least of several rounds, ours and the floor in turn. Each round takes a batch of
+its own, with other bodies, entity tags and identifiers, so that nothing is remembered from round to
+round but by a `Codec` that the row names.
+
+`bounds.json` has of each row what is aimed at and the most that is allowed. With `--gate` a row
+that is beyond 1.3 times that in the best of three measurements makes the exit status 1: a busy
+machine makes a ratio worse, never better.
 """
 
 from __future__ import annotations
@@ -10,13 +16,18 @@ from __future__ import annotations
 import argparse
 import gc
 import json
+import math
 import platform
+import subprocess
 import sys
+import tempfile
 import time
 import tracemalloc
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from typing import TypeAlias
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -25,20 +36,33 @@ from odata_batch import (
     BatchResponse,
     ChangeSet,
     ChangeSetResponse,
+    Codec,
+    Execution,
     Headers,
+    Limits,
     Operation,
     OperationResponse,
+    Payload,
+    Step,
     decode_request,
     decode_response,
     encode_request,
     encode_response,
+    match,
+    split,
 )
 
+ROOT = Path(__file__).resolve().parent.parent
+BOUNDS = Path(__file__).with_name("bounds.json")
 OPERATIONS = 1000
-OPERATIONS_IN_A_CHANGE_SET = 10
+IN_A_CHANGE_SET = 10
+ROUNDS = 12
+GATE = 1.3
+"""How much wider than its bound a row may be in CI, whose machines are busy."""
 
-# What a run takes at least, so that the clock's resolution and the call do not count.
-LEAST_SECONDS = 0.02
+Work: TypeAlias = Callable[[], object]
+Prepare: TypeAlias = Callable[[int], tuple[Work, Work]]
+"""Makes what is measured and its floor, for a round."""
 
 
 # -- the batches -----------------------------------------------------------------------------------
@@ -46,289 +70,374 @@ LEAST_SECONDS = 0.02
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Variety:
-    """How the header sections of a batch differ from each other; nothing else matters as much."""
+    """How the header sections of a batch differ; nothing else matters as much."""
 
-    name: str
-    etags: bool
+    unique: bool = False
     """Whether each operation has an entity tag of its own."""
-    lengths: int
-    """How many different lengths the bodies have; each message says its own."""
+    change_sets: bool = False
+    """Whether they are in change sets of ten."""
+    shared: bool = False
+    """Whether equal header sections are one object, as in programs that make few."""
+    count: int = OPERATIONS
 
 
-UNIFORM = Variety(name="uniform", etags=False, lengths=5)
-LENGTHS = Variety(name="lengths vary", etags=False, lengths=OPERATIONS)
-ETAGS = Variety(name="unique ETags", etags=True, lengths=5)
-VARIETIES = (UNIFORM, LENGTHS, ETAGS)
+REPEATED = Variety()
+UNIQUE = Variety(unique=True)
+CHANGE_SETS = Variety(unique=True, change_sets=True)
 
 
-def make_body(index: int, variety: Variety) -> bytes:
-    """Return about 300 octets of JSON, or between 200 and 1200 where lengths vary."""
-    padding = "x" * (40 + index % variety.lengths)
+def body(index: int, seed: int) -> bytes:
+    """Return about 300 octets of JSON."""
     value = {
-        "@odata.etag": f'W/"{index:08d}"',
-        "ProductID": f"{index:08d}",
-        "Name": f"Product number {index:08d} {padding}",
-        "Price": 1234.5,
+        "@odata.etag": f'W/"{index % 5:08d}"',
+        "ProductID": f"{index + 7919 * seed:08d}",
+        "Name": f"Product {index:08d} {'x' * (40 + index % 5)}",
+        "Price": 1234.5 + seed,
         "Discontinued": False,
-        "Category": {"ID": 12, "Name": "Beverages", "Tags": ["cold", "sweet", "new"]},
+        "Category": {"ID": 12, "Name": "Beverages", "Tags": ["cold", "sweet"]},
         "Comment": None,
-        "Description": "A product of the catalogue that this benchmark reads and writes.",
+        "Description": "What this catalogue says about it, in a line or so.",
     }
     return json.dumps(value).encode()
 
 
-def make_headers(index: int, body: bytes, variety: Variety, etag: str) -> Headers:
-    """Return five fields, six with an entity tag, of which Content-Length always varies."""
-    fields = [
-        ("Content-Type", "application/json;odata.metadata=minimal"),
-        ("Content-Length", str(len(body))),
-        ("OData-Version", "4.0"),
-        ("Cache-Control", "no-cache"),
-        ("Preference-Applied", "return=representation"),
+def sections(
+    bodies: Iterable[bytes], seed: int, variety: Variety, etag: str, *more: tuple[str, str]
+) -> list[Headers]:
+    """Return the header sections of messages with these bodies."""
+    known: dict[int, Headers] = {}
+    found = []
+    for index, octets in enumerate(bodies):
+        tag = f"{index + 104729 * seed:08d}" if variety.unique else str(seed)
+        fields = [
+            ("Content-Type", "application/json;odata.metadata=minimal"),
+            ("OData-Version", "4.0"),
+            ("Content-Length", str(len(octets))),
+            (etag, f'W/"{tag}"'),
+            *more,
+        ]
+        made = Headers(fields)
+        found.append(known.setdefault(len(octets), made) if variety.shared else made)
+    return found
+
+
+def make_response(seed: int, variety: Variety) -> tuple[BatchResponse, list[bytes]]:
+    """Return a batch response, and the bodies in it."""
+    bodies = [body(index, seed) for index in range(variety.count)]
+    preference = ("Preference-Applied", "return=representation")
+    messages = [
+        OperationResponse(200, headers, octets, id=str(index + 1 + seed))
+        for index, (headers, octets) in enumerate(
+            zip(sections(bodies, seed, variety, "ETag", preference), bodies, strict=True)
+        )
     ]
-    return Headers([*fields, (etag, f'W/"{index:08d}"')] if variety.etags else fields)
-
-
-def make_responses(variety: Variety) -> list[OperationResponse]:
-    """Return the responses, which share equal `Headers` as a server's would."""
-    shared: dict[int, Headers] = {}
-    responses = []
-    for index in range(OPERATIONS):
-        body = make_body(index, variety)
-        headers = make_headers(index, body, variety, "ETag")
-        if not variety.etags:
-            headers = shared.setdefault(len(body), headers)
-        responses.append(OperationResponse(200, headers, body, id=str(index + 1)))
-    return responses
-
-
-def make_operations(variety: Variety) -> list[Operation]:
-    """Return requests whose header sections vary in the same way."""
-    shared: dict[int, Headers] = {}
-    operations = []
-    for index in range(OPERATIONS):
-        body = make_body(index, variety)
-        headers = make_headers(index, body, variety, "If-Match")
-        if not variety.etags:
-            headers = shared.setdefault(len(body), headers)
-        url = f"Products({index})"
-        operations.append(Operation("PATCH", url, headers, body, id=str(index + 1)))
-    return operations
-
-
-def make_request(variety: Variety, *, change_sets: bool) -> BatchRequest:
-    """Return a batch request, its operations on their own or in change sets."""
-    operations = make_operations(variety)
-    if not change_sets:
-        return BatchRequest(operations)
-    return BatchRequest(
-        ChangeSet(operations[start : start + OPERATIONS_IN_A_CHANGE_SET], id=f"g{start}")
-        for start in range(0, OPERATIONS, OPERATIONS_IN_A_CHANGE_SET)
+    if not variety.change_sets:
+        return BatchResponse(messages), bodies
+    starts = range(0, len(messages), IN_A_CHANGE_SET)
+    groups = (
+        ChangeSetResponse(messages[start : start + IN_A_CHANGE_SET], id=f"g{start}")
+        for start in starts
     )
+    return BatchResponse(groups), bodies
 
 
-def make_response(variety: Variety, *, change_sets: bool) -> BatchResponse:
-    """Return the batch response that answers it."""
-    responses = make_responses(variety)
-    if not change_sets:
-        return BatchResponse(responses)
-    return BatchResponse(
-        ChangeSetResponse(responses[start : start + OPERATIONS_IN_A_CHANGE_SET], id=f"g{start}")
-        for start in range(0, OPERATIONS, OPERATIONS_IN_A_CHANGE_SET)
+def make_request(seed: int, variety: Variety) -> tuple[BatchRequest, list[bytes]]:
+    """Return a batch request, and the bodies in it."""
+    bodies = [body(index, seed) for index in range(variety.count)]
+    messages = [
+        Operation("PATCH", f"Products('{index + seed:08d}')", headers, octets, id=f"{index + seed}")
+        for index, (headers, octets) in enumerate(
+            zip(sections(bodies, seed, variety, "If-Match"), bodies, strict=True), 1
+        )
+    ]
+    if not variety.change_sets:
+        return BatchRequest(messages), bodies
+    starts = range(0, len(messages), IN_A_CHANGE_SET)
+    groups = (
+        ChangeSet(messages[start : start + IN_A_CHANGE_SET], id=f"g{start}") for start in starts
     )
+    return BatchRequest(groups), bodies
+
+
+# -- the rows --------------------------------------------------------------------------------------
+
+
+def loads_each(bodies: Iterable[bytes]) -> Work:
+    def work() -> None:
+        for octets in bodies:
+            json.loads(octets)
+
+    return work
+
+
+def decode_responses(variety: Variety) -> Prepare:
+    def prepare(seed: int) -> tuple[Work, Work]:
+        batch, bodies = make_response(seed, variety)
+        sent = encode_response(batch)
+        return lambda: decode_response(sent.body, sent.content_type), loads_each(bodies)
+
+    return prepare
+
+
+def decode_and_read(seed: int) -> tuple[Work, Work]:
+    batch, bodies = make_response(seed, UNIQUE)
+    sent = encode_response(batch)
+
+    def work() -> None:
+        read(decode_response(sent.body, sent.content_type))
+
+    return work, loads_each(bodies)
+
+
+def read(batch: BatchResponse) -> None:
+    """Look at what programs look at."""
+    for each in batch.responses():
+        _ = each.headers.get("etag"), each.headers.pairs, each.body, each.id
+
+
+def decode_requests(variety: Variety, left_out: bytes = b"") -> Prepare:
+    def prepare(seed: int) -> tuple[Work, Work]:
+        batch, bodies = make_request(seed, variety)
+        sent = encode_request(batch)
+        octets = sent.body.replace(left_out, b"") if left_out else sent.body
+        return lambda: decode_request(octets, sent.content_type), loads_each(bodies)
+
+    return prepare
+
+
+def decode_small_responses(count: int, codec: Callable[[], Codec]) -> Prepare:
+    """Decode as many batches of `count` as make `OPERATIONS`, each with what `codec` gives."""
+
+    def prepare(seed: int) -> tuple[Work, Work]:
+        payloads: list[Payload] = []
+        bodies: list[bytes] = []
+        for number in range(OPERATIONS // count):
+            batch, more = make_response(seed * 1000 + number, replace(UNIQUE, count=count))
+            payloads.append(encode_response(batch))
+            bodies += more
+
+        def work() -> None:
+            for sent in payloads:
+                codec().decode_response(sent.body, sent.content_type)
+
+        return work, loads_each(bodies)
+
+    return prepare
+
+
+def decode_small_responses_with_one(count: int) -> Prepare:
+    def prepare(seed: int) -> tuple[Work, Work]:
+        one = Codec()
+        return decode_small_responses(count, lambda: one)(seed)
+
+    return prepare
+
+
+def encode_responses(seed: int) -> tuple[Work, Work]:
+    batch, bodies = make_response(seed, UNIQUE)
+    return lambda: encode_response(batch), loads_each(bodies)
+
+
+def encode_requests(variety: Variety) -> Prepare:
+    def prepare(seed: int) -> tuple[Work, Work]:
+        batch, bodies = make_request(seed, variety)
+        return lambda: encode_request(batch), loads_each(bodies)
+
+    return prepare
+
+
+def decode_json_response(seed: int) -> tuple[Work, Work]:
+    sent = encode_response(make_response(seed, UNIQUE)[0], format="json")
+    return lambda: decode_response(sent.body, sent.content_type), lambda: json.loads(sent.body)
+
+
+def decode_json_request(seed: int) -> tuple[Work, Work]:
+    sent = encode_request(make_request(seed, UNIQUE)[0], format="json")
+    return lambda: decode_request(sent.body, sent.content_type), lambda: json.loads(sent.body)
+
+
+def dumps(sent: Payload) -> Work:
+    value = json.loads(sent.body)
+    return lambda: json.dumps(value, separators=(",", ":"))
+
+
+def encode_json_response(seed: int) -> tuple[Work, Work]:
+    batch, _ = make_response(seed, UNIQUE)
+    floor = dumps(encode_response(batch, format="json"))
+    return lambda: encode_response(batch, format="json"), floor
+
+
+def encode_json_request(seed: int) -> tuple[Work, Work]:
+    batch, _ = make_request(seed, UNIQUE)
+    floor = dumps(encode_request(batch, format="json"))
+    return lambda: encode_request(batch, format="json"), floor
+
+
+def match_all(seed: int) -> tuple[Work, Work]:
+    batch, bodies = make_request(seed, UNIQUE)
+    answer, _ = make_response(seed, UNIQUE)
+    return lambda: match(batch, answer), loads_each(bodies)
+
+
+def split_by_hundreds(seed: int) -> tuple[Work, Work]:
+    batch, bodies = make_request(seed, UNIQUE)
+    return lambda: split(batch, max_operations=100), loads_each(bodies)
+
+
+def execute(seed: int) -> tuple[Work, Work]:
+    batch, bodies = make_request(seed, UNIQUE)
+
+    def work() -> None:
+        execution = Execution(batch, batch_url="http://host/service/$batch")
+        while not execution.finished:
+            for step in execution.ready():
+                assert isinstance(step, Step)  # no change set is among them
+                execution.complete(step, OperationResponse(204))
+        execution.response()
+
+    return work, loads_each(bodies)
+
+
+# Without this field in its head, each part has a note.
+NOTED = b"Content-Transfer-Encoding: binary\r\n"
+ROWS: dict[str, Prepare] = {
+    "decode multipart response, repeated heads": decode_responses(REPEATED),
+    "decode multipart response, unique heads": decode_responses(UNIQUE),
+    "decode multipart response, change sets": decode_responses(CHANGE_SETS),
+    "decode multipart request, unique heads": decode_requests(UNIQUE),
+    "decode multipart request, change sets": decode_requests(CHANGE_SETS),
+    "decode multipart response, unique heads, and read it": decode_and_read,
+    "decode multipart request, a note on each": decode_requests(UNIQUE, NOTED),
+    "decode multipart response of 20": decode_small_responses(20, Codec),
+    "decode multipart response of 1": decode_small_responses(1, Codec),
+    "decode multipart response of 20, one Codec": decode_small_responses_with_one(20),
+    "decode multipart response of 1, one Codec": decode_small_responses_with_one(1),
+    "encode multipart request, shared headers": encode_requests(Variety(shared=True)),
+    "encode multipart request, unique heads": encode_requests(UNIQUE),
+    "encode multipart response, unique heads": encode_responses,
+    "encode multipart request, change sets": encode_requests(CHANGE_SETS),
+    "decode JSON response": decode_json_response,
+    "encode JSON response": encode_json_response,
+    "decode JSON request": decode_json_request,
+    "encode JSON request": encode_json_request,
+    "match": match_all,
+    "split": split_by_hundreds,
+    "Execution": execute,
+}
 
 
 # -- measuring -------------------------------------------------------------------------------------
 
 
-def seconds(works: Sequence[Callable[[], object]], rounds: int) -> list[float]:
-    """Return the CPU time of one call of each: the best of several rounds, each of many calls.
-
-    They take turns, so that what else the machine does strikes all of them.
-    """
-    gc.collect()
-    counts = [calls_for(work) for work in works]
-    best = [float("inf")] * len(works)
-    for _ in range(rounds):
-        for index, work in enumerate(works):
-            best[index] = min(best[index], elapsed_of(work, counts[index]) / counts[index])
-    return best
-
-
-def calls_for(work: Callable[[], object]) -> int:
-    """Return how many calls take long enough to be timed."""
-    calls = 1
-    while (elapsed := elapsed_of(work, calls)) < LEAST_SECONDS:
-        calls = max(calls + 1, int(calls * LEAST_SECONDS / max(elapsed, 1e-6)))
-    return calls
-
-
-def elapsed_of(work: Callable[[], object], calls: int) -> float:
-    """Return the CPU time of so many calls."""
+def elapsed(work: Work) -> float:
     start = time.process_time()
-    for _ in range(calls):
-        work()
+    work()
     return time.process_time() - start
 
 
-def memory(work: Callable[[], object]) -> tuple[int, int]:
-    """Return the bytes allocated at the peak of a call, and those of them that its result keeps."""
+def ratio(prepare: Prepare) -> tuple[float, str]:
+    """Return how many times its floor a row takes, and the microseconds of an operation."""
+    own = floor = math.inf
+    for seed in range(ROUNDS):
+        work, least = prepare(seed)
+        gc.collect()
+        own, floor = min(own, elapsed(work)), min(floor, elapsed(least))
+    own_us, floor_us = (seconds / OPERATIONS * 1e6 for seconds in (own, floor))
+    return own / floor, f"times the floor: {own_us:.2f} us an operation over {floor_us:.2f}"
+
+
+def kept(variety: Variety, look: Callable[[BatchResponse], None]) -> tuple[float, str]:
+    """Return the octets that a response keeps of each operation, its body left out."""
+    batch, bodies = make_response(1, variety)
+    sent = encode_response(batch)
     gc.collect()
     tracemalloc.start()
-    before, _ = tracemalloc.get_traced_memory()
-    result = work()
+    value = decode_response(sent.body, sent.content_type)
+    look(value)
     gc.collect()
-    after, peak = tracemalloc.get_traced_memory()
+    size, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    del result
-    return peak - before, after - before
+    objects = sum(map(sys.getsizeof, bodies))
+    return (size - objects) / len(value.items), "octets an operation beside its body"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Floor:
-    """What the standard library does with the same octets."""
-
-    name: str
-    work: Callable[[], object]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Case:
-    """One thing that the library does, and what it is compared with."""
-
-    name: str
-    work: Callable[[], object]
-    floors: tuple[Floor, ...]
-    aim: Callable[[float], float] | None = None
-    """Microseconds aimed at, from those of the first floor."""
+def growth() -> tuple[float, str]:
+    """Return the exponent with which time grows from 1000 to 30 000 operations."""
+    limits = Limits(operations=10**6, headers_total=10**9)
+    sizes, times = (OPERATIONS, 30 * OPERATIONS), []
+    for count in sizes:
+        batch, _ = make_response(3, replace(UNIQUE, count=count))
+        sent = encode_response(batch, limits=limits)
+        del batch
+        gc.collect()
+        gc.disable()  # what it collects grows otherwise
+        work = partial(decode_response, sent.body, sent.content_type, limits=limits)
+        times.append(min(elapsed(work) for _ in range(3)))
+        gc.enable()
+    return math.log(times[1] / times[0], sizes[1] / sizes[0]), "as the exponent of the number"
 
 
-def json_loads_each(bodies: Sequence[bytes]) -> Floor:
-    """Parse the bodies, each alone."""
-
-    def work() -> None:
-        for body in bodies:
-            json.loads(body)
-
-    return Floor(name="json.loads of each body", work=work)
-
-
-def multipart_cases(variety: Variety, *, change_sets: bool) -> Iterator[Case]:
-    """Both roles and directions of the multipart format."""
-    kind = f"{variety.name}, change sets" if change_sets else variety.name
-    response = make_response(variety, change_sets=change_sets)
-    encoded = encode_response(response)
-    bodies = [each.body for each in response.responses()]
-    delimiter = b"\r\n--" + encoded.content_type.partition("boundary=")[2].encode()
-    yield Case(
-        name=f"decode multipart response, {kind}",
-        work=lambda: decode_response(encoded.body, encoded.content_type),
-        floors=(
-            json_loads_each(bodies),
-            Floor(name="bytes.split", work=lambda: encoded.body.split(delimiter)),
-        ),
-        aim=lambda floor: 4 * floor,
-    )
-    request = make_request(variety, change_sets=change_sets)
-    sent = encode_request(request)
-    yield Case(
-        name=f"decode multipart request, {kind}",
-        work=lambda: decode_request(sent.body, sent.content_type),
-        floors=(json_loads_each([each.body for each in request.operations()]),),
-    )
-    chunks = [chunk for body in bodies for chunk in (body[:200], body)]
-    join = Floor(name='b"".join', work=lambda: b"".join(chunks))
-    yield Case(
-        name=f"encode multipart response, {kind}",
-        work=lambda: encode_response(response),
-        floors=(join,),
-        aim=lambda floor: 1.5 + floor,
-    )
-    yield Case(
-        name=f"encode multipart request, {kind}",
-        work=lambda: encode_request(request),
-        floors=(join,),
-        aim=lambda floor: 1.5 + floor,
-    )
+IMPORT = """
+import sys, time
+import collections.abc, contextlib, enum, functools, re, typing  # which `site` may bring, or not
+sys.path.insert(0, sys.argv[1])
+start = time.process_time()
+import dataclasses, json
+between = time.process_time()
+import odata_batch
+print(between - start, time.process_time() - between)
+"""
 
 
-def json_cases(variety: Variety, *, change_sets: bool) -> Iterator[Case]:
-    """Both roles and directions of the JSON format."""
-    kind = f"{variety.name}, change sets" if change_sets else variety.name
-    response = make_response(variety, change_sets=change_sets)
-    encoded = encode_response(response, format="json")
-    yield Case(
-        name=f"decode JSON response, {kind}",
-        work=lambda: decode_response(encoded.body, encoded.content_type),
-        floors=(Floor(name="json.loads of the batch", work=lambda: json.loads(encoded.body)),),
-        aim=lambda floor: 3 * floor,
-    )
-    request = make_request(variety, change_sets=change_sets)
-    sent = encode_request(request, format="json")
-    yield Case(
-        name=f"decode JSON request, {kind}",
-        work=lambda: decode_request(sent.body, sent.content_type),
-        floors=(Floor(name="json.loads of the batch", work=lambda: json.loads(sent.body)),),
-        aim=lambda floor: 3 * floor,
-    )
-    values = json.loads(encoded.body)
-    yield Case(
-        name=f"encode JSON response, {kind}",
-        work=lambda: encode_response(response, format="json"),
-        floors=(Floor(name="json.dumps of the batch", work=lambda: json.dumps(values)),),
-    )
-    sent_values = json.loads(sent.body)
-    yield Case(
-        name=f"encode JSON request, {kind}",
-        work=lambda: encode_request(request, format="json"),
-        floors=(Floor(name="json.dumps of the batch", work=lambda: json.dumps(sent_values)),),
-    )
+def imported() -> tuple[float, str]:
+    """Return how many times as long as two modules of the standard library the import takes."""
+    with tempfile.TemporaryDirectory() as cache:
+        options = ["-I", "-S", "-X", f"pycache_prefix={cache}"]
+        command = [sys.executable, *options, "-c", IMPORT, str(ROOT)]
+        runs = []
+        for _ in range(ROUNDS):
+            output = subprocess.run(command, capture_output=True, check=True, text=True).stdout
+            runs.append([float(word) for word in output.split()])
+    # The first run compiles.
+    floor, own = (min(times) for times in zip(*runs[1:], strict=True))
+    return own / floor, f"times `import dataclasses, json`: {own * 1e3:.1f} ms"
 
 
-def cases() -> Iterator[Case]:
-    """All cases, each made when it is asked for, so that the others do not fill the memory."""
-    for make_cases in (multipart_cases, json_cases):
-        for variety in VARIETIES:
-            yield from make_cases(variety, change_sets=False)
-        yield from make_cases(UNIFORM, change_sets=True)
-        yield from make_cases(ETAGS, change_sets=True)
+FIGURES: dict[str, Callable[[], tuple[float, str]]] = {
+    **{name: partial(ratio, prepare) for name, prepare in ROWS.items()},
+    "kept memory, repeated heads": lambda: kept(REPEATED, lambda batch: None),
+    "kept memory, unique heads": lambda: kept(UNIQUE, read),
+    "growth": growth,
+    "import": imported,
+}
 
 
-# -- the table -------------------------------------------------------------------------------------
-
-HEAD = f"{'':53}{'us/op':>7}{'floor':>7}{'ratio':>7}  {'aim':<16}{'peak':>7}{'kept':>7}  floor is"
-
-
-def measure(case: Case, rounds: int) -> Iterator[str]:
-    """Yield the lines of a case: one for each of its floors."""
-    peak, kept = memory(case.work)
-    times = seconds([case.work, *(floor.work for floor in case.floors)], rounds)
-    own, *others = [elapsed * 1e6 / OPERATIONS for elapsed in times]
-    for index, (floor, other) in enumerate(zip(case.floors, others, strict=True)):
-        figures = f"{other:7.2f}{own / other:6.1f}x"
-        if index:
-            yield f"{'':60}{figures}{'':34}{floor.name}"
-            continue
-        aim = ""
-        if case.aim is not None:
-            wanted = case.aim(other)
-            aim = f"{wanted:.2f} {'met' if own <= wanted else 'missed'}"
-        sizes = f"{peak / OPERATIONS:7.0f}{kept / OPERATIONS:7.0f}"
-        yield f"{case.name:53}{own:7.2f}{figures}  {aim:<16}{sizes}  {floor.name}"
-
-
-def main() -> None:
-    """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="fewer rounds, about ten seconds")
-    rounds = 4 if parser.parse_args().quick else 15
+def main() -> int:
+    """Print the rows; tell by the exit status whether the gate is shut."""
+    parser = argparse.ArgumentParser(description="Time the library beside floors of the same run.")
+    parser.add_argument("words", nargs="*", help="only the rows whose names have all of these")
+    parser.add_argument("--gate", action="store_true", help="fail beyond 1.3 times a bound")
+    given = parser.parse_args()
+    bounds = json.loads(BOUNDS.read_bytes())
     python = f"{platform.python_implementation()} {platform.python_version()}"
-    print(f"{python}, {OPERATIONS} operations, best of {rounds}, memory in bytes per operation")
-    print(HEAD)
-    for case in cases():
-        for line in measure(case, rounds):
-            print(line, flush=True)
+    print(f"{python}; ~ is beyond what is aimed at, ! beyond the bound", flush=True)
+    shut = []
+    for name, measure in FIGURES.items():
+        if not all(word in name for word in given.words):
+            continue
+        aim, bound = bounds[name]
+        figure, unit = measure()
+        for _ in range(2):
+            if given.gate and figure > GATE * bound:
+                figure, unit = min((figure, unit), measure())
+        if given.gate and figure > GATE * bound:
+            shut.append(name)
+        mark = "!" if figure > bound else "~" if figure > aim else " "
+        print(f"{mark} {name}: {figure:.2f} {unit}; aim {aim}, at most {bound}", flush=True)
+    if shut:
+        print(f"beyond {GATE} times the bound: {'; '.join(shut)}", file=sys.stderr)
+    return bool(shut)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
