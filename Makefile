@@ -24,10 +24,10 @@ PYTHON_3_12 = $(shell for name in "$(PYTHON)" python3.12 python3.13 python3.14 p
 
 .DEFAULT_GOAL = help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check thorough fuzz bench docs fixtures mutants interop peers mitmproxy clean python
+.PHONY: help demo test check thorough fuzz bench bench-peers docs fixtures mutants interop peers mitmproxy clean python
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
 
 demo: python ## show a captured batch, from the checkout as it stands
 	"$(PYTHON)" -m odata_batch show "$(DEMO_FILE)"
@@ -53,9 +53,12 @@ fuzz: $(VENV)/atheris ## fuzz the decoders for FUZZ_SECONDS (60); what it finds 
 	"$(VENV)/bin/python" fuzz/fuzz_decode.py -max_total_time=$(FUZZ_SECONDS) -timeout=10 \
 		-artifact_prefix=.fuzz/ .fuzz/corpus .fuzz/seeds $(FUZZ_SEEDS)
 
-bench: $(VENV)/ready ## time decoding and encoding beside the floors
+bench: $(VENV)/ready ## time everything beside floors, with aims and bounds
 	"$(VENV)/bin/python" benchmarks/bench.py
 	"$(VENV)/bin/python" benchmarks/graphs.py
+
+bench-peers: .venv-peers/ready $(if $(NPM),.interop/peers/ready) ## time other programs too, and write docs/performance.md
+	.venv-peers/bin/python benchmarks/peers.py
 
 docs: $(VENV)/ready ## write the pages of docs/ and the manifest of the corpus
 	"$(VENV)/bin/python" docs/generate.py
@@ -116,6 +119,11 @@ $(VENV)/mutmut: $(VENV)/ready
 	"$(PYTHON)" -m venv --clear .venv-interop
 	.venv-interop/bin/python -m pip install --quiet --disable-pip-version-check \
 		--editable . --requirement tests/interop/requirements.txt
+	@touch "$@"
+
+.venv-peers/ready: benchmarks/peers-requirements.txt | python
+	"$(PYTHON)" -m venv --clear .venv-peers
+	.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check --requirement "$<"
 	@touch "$@"
 
 .venv-mitmproxy/ready: pyproject.toml
