@@ -67,7 +67,8 @@ from odata_batch._model.values import (
     OperationResponse,
     Payload,
 )
-from odata_batch._server.execution import Begin, Commit, Execution, Rollback, Step
+from odata_batch._server.execution import Execution
+from odata_batch._server.steps import Begin, Commit, Rollback, Step
 
 __version__ = "0.1.0"
 

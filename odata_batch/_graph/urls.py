@@ -48,6 +48,13 @@ _ROOTED_REFERENCE = re.compile(
 # What some readers decode before they look at segments
 _ENCODED_ASCII = re.compile("%([0-7][0-9A-Fa-f])")
 
+# Most URLs of operations: relative to the batch resource, a path without anything that another
+# reader might take differently, and any query. The caller looks for dot segments.
+_PLAIN = re.compile(
+    r"[0-9A-Z_a-z][!&'()*+,\-./0-9=@A-Z_a-z~]*"
+    r"(?:\?(?:[!$&'()*+,\-./0-9:;=?@A-Z\[\]_a-z~]|%[0-9A-Fa-f]{2})*)?"
+)
+
 _DOT_SEGMENTS = frozenset((".", ".."))
 
 # What some readers drop from a segment
@@ -182,7 +189,17 @@ def resolve_url(
     "http://host/service/Customers('A')/Orders"
     """
     check_dialect(dialect)
-    start = _absolute(base, "base")
+    return _resolved(url, _absolute(base, "base"), host, locations, dialect, service_root)
+
+
+def _resolved(
+    url: str,
+    start: _Parts,
+    host: str | None,
+    locations: Mapping[str, str],
+    dialect: Dialect,
+    service_root: str | None,
+) -> str:
     reference = reference_in(url, dialect)
     if reference is not None and _is_at_root(reference.before, start, service_root, dialect):
         return _follow(reference, url, locations)
@@ -279,6 +296,41 @@ def is_within(url: str, service_root: str) -> bool:
     False
     """
     return _below(url, _root(service_root, "service_root")) is not None
+
+
+class ServiceUrls:
+    """The URLs of the requests of one batch, as `resolve_url` and `is_within` have them.
+
+    The URL of the batch and its service root, by default its directory, are read once. What is not
+    absolute is `ValueError`.
+    """
+
+    def __init__(self, batch_url: str, service_root: str | None, dialect: Dialect) -> None:
+        self._dialect = dialect
+        self._start = _absolute(batch_url, "batch_url")
+        directory = _text(_merged(self._start, _split("-")))[:-1]
+        self._service_root = directory if service_root is None else service_root
+        self._root = _root(self._service_root, "service_root")
+        # What comes before a plain URL; where that is no part of the service, none is plain.
+        self._prefix = directory if self.holds(directory) else None
+
+    def holds(self, url: str) -> bool:
+        """Tell whether an absolute URL is within the service."""
+        return _below(url, self._root) is not None
+
+    def plain(self, url: str) -> str | None:
+        """Return the absolute URL of an operation that is surely within the service, else `None`.
+
+        It is not that of the batch resource, either.
+        """
+        if self._prefix is None or _PLAIN.fullmatch(url) is None or "/." in url:
+            return None
+        return self._prefix + url
+
+    def resolve(self, url: str, host: str | None, locations: Mapping[str, str]) -> str:
+        """Return the absolute URL of an operation, which may be anywhere."""
+        root = self._service_root
+        return _resolved(url, self._start, host, locations, self._dialect, root)
 
 
 def rebase_url(

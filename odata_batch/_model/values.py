@@ -458,14 +458,14 @@ _Batch = TypeVar("_Batch", BatchRequest, BatchResponse)
 _Kind = TypeVar("_Kind")
 
 
-def _setters(kind: type) -> Iterator[Callable[[object, object], None]]:
+def setters(kind: type) -> Iterator[Callable[[object, object], None]]:
     """Yield what sets each field of a frozen value; to set it by name takes a third longer."""
     return (getattr(kind, each.name).__set__ for each in fields(kind))
 
 
 # In the order of the fields, each by a letter: where it is called, the name of the field follows.
-_m, _u, _h, _b, _i, _d, _c, _a, _p, _q = _setters(Operation)
-_rs, _rh, _rb, _ri, _rr, _ra, _rp, _rq = _setters(OperationResponse)
+_m, _u, _h, _b, _i, _d, _c, _a, _p, _q = setters(Operation)
+_rs, _rh, _rb, _ri, _rr, _ra, _rp, _rq = setters(OperationResponse)
 
 
 def operation_of(

@@ -6,15 +6,16 @@ takes their responses; whoever runs them decides how, and may be a server, a moc
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from typing import ClassVar, TypeAlias
+from dataclasses import replace
+from types import MappingProxyType
+from typing import ClassVar, Final, TypeAlias
 
 from odata_batch._checks import batch as rules
 from odata_batch._checks.scope import Scope
 from odata_batch._coding.settings import Settings, format_of
 from odata_batch._graph.names import Names, stops_at_error
 from odata_batch._graph.prepare import depth_of, prepare
-from odata_batch._graph.urls import is_batch_resource, is_within, location_of, resolve_url
+from odata_batch._graph.urls import ServiceUrls, is_batch_resource, location_of, resolve_url
 from odata_batch._model import findings
 from odata_batch._model.dialect import Dialect, Format, check_format
 from odata_batch._model.findings import LIMIT_EXCEEDED, Severity, UnresolvedReference, quote
@@ -28,89 +29,17 @@ from odata_batch._model.values import (
     ChangeSet,
     ChangeSetResponse,
     HeadersLike,
-    Operation,
     OperationResponse,
     ResponseItem,
-    place,
+    response_of,
     with_format,
 )
 from odata_batch._server.inheritance import DROPPED_HEADERS, ETAG_FIELDS, Inheritance
-from odata_batch._server.schedule import Plan, Unit
-from odata_batch._wire import grammar
+from odata_batch._server.schedule import Group, Plan, Unit
+from odata_batch._server.steps import AnySignal, Begin, Commit, Rollback, Signal, Step, step_of
 from odata_batch._wire.http import REASONS
 from odata_batch.dialects import ODATA_4_01
 
-
-@public
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Step:
-    """An operation that is to be run now, ready to be handed to whoever serves single requests.
-
-    Steps are told apart by identity: two operations may be equal, and both are run.
-    """
-
-    operation: Operation
-    """The operation as it stands in the batch, the caller's own object."""
-    index: int
-    """Its index among `BatchRequest.operations()`."""
-    id: str | None
-    """The identifier that its response will carry."""
-    method: str
-    """The method."""
-    url: str
-    """The absolute URL, references resolved; it lies within the service root."""
-    headers: Headers
-    """Its own header fields and those inherited from the batch request; see `Execution`."""
-    dropped: Headers
-    """Its own header fields that are not among `headers`, to be noted in a log; see `Execution`."""
-    body: bytes
-    """The octets of the body; empty if there is none."""
-    group: int | None
-    """The index of its change set among the items of the batch; `None` outside of change sets."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Signal:
-    """Something that is to be done for a change set as a whole."""
-
-    group: int
-    """The index of the change set among the items of the batch, as in `Step.group`."""
-    change_set: ChangeSet
-    """The change set as it stands in the batch, the caller's own object."""
-
-
-@public
-class Begin(_Signal):
-    """Begin a transaction: the operations of the change set follow.
-
-    To `fail` it ends the change set; no `Rollback` follows, since nothing has begun.
-    """
-
-    __slots__ = ()
-
-
-@public
-class Commit(_Signal):
-    """Commit the transaction: all operations of the change set have succeeded.
-
-    To `fail` it fails the change set, and a `Rollback` follows.
-    """
-
-    __slots__ = ()
-
-
-@public
-class Rollback(_Signal):
-    """Roll the transaction back: an operation has failed, or the commit has.
-
-    Every change set whose `Begin` was done ends in exactly one `Commit` that was done, or in one
-    `Rollback`. To `fail` it answers all operations of the change set with that response.
-    """
-
-    __slots__ = ()
-
-
-Signal: TypeAlias = Begin | Commit | Rollback
 Evaluate: TypeAlias = Callable[[str, Mapping[str, OperationResponse]], bool]
 Locate: TypeAlias = Callable[[Step, OperationResponse], str | None]
 
@@ -232,13 +161,8 @@ class Execution:
         check_format(self._response_format)
         json = format == "json"
         self._flat = json and self._response_format == "multipart"
-        self._batch_url = _absolute(batch_url, "batch_url")
-        if service_root is None:
-            path = batch_url.partition("#")[0].partition("?")[0]
-            service_root = path[: path.rfind("/") + 1]
-        self._service_root = _absolute(service_root, "service_root")
+        self._urls = ServiceUrls(batch_url, service_root, dialect)
         _refuse(request, format, dialect, limits)
-        self._dialect = dialect
         self._inheritance = Inheritance(Headers(headers), dialect, format, dropped_headers)
         self._evaluate, self._locate = evaluate, locate
         self._stops = stops_at_error(request, format, dialect, continue_on_error)
@@ -254,10 +178,12 @@ class Execution:
         self._plan = Plan(names, request.items, in_turn, ordered is not False)
         # By node, see `Names`; until its unit is settled, as far as it is known.
         self._answers: dict[int, OperationResponse] = {}
+        # Of what something depends on
         self._steps: dict[int, Step] = {}
         self._locations: dict[int, str | None] = {}
         self._out: list[tuple[Unit, Step | Signal]] = []
         self._in_flight: dict[object, Unit] = {}
+        # The units of which more may be handed out
         self._pending: dict[int, Unit] = {}
         self._open = 0
         self._stopped = False
@@ -294,16 +220,17 @@ class Execution:
         _check_response(response, 200)
         unit = self._take(step, Step, "completed")
         unit.running -= 1
-        if unit.change_set is not None and response.status == 202:
-            # No request of a change set is answered with 202. OData Protocol, 11.7.7.6
-            response = _error(500, f"{step.method} {quote(step.url)} was answered with 202")
+        if isinstance(unit, Group):
+            if response.status == 202:
+                # No request of a change set is answered with 202. OData Protocol, 11.7.7.6
+                response = _error(500, f"{step.method} {quote(step.url)} was answered with 202")
+            self._pending[unit.index] = unit
         self._answer(unit, step.index, response)
-        self._pending[unit.index] = unit
         self._advance()
 
     def done(self, signal: Signal) -> None:
         """Take note that a signal was obeyed."""
-        unit = self._take(signal, _Signal, "done")
+        unit = self._take(signal, AnySignal, "done")
         if isinstance(signal, Begin):
             self._pending[unit.index] = unit
         else:
@@ -316,7 +243,7 @@ class Execution:
         In JSON all its operations are answered with it. `ValueError` for a status below 400.
         """
         _check_response(response, 400)
-        unit = self._take(signal, _Signal, "failed")
+        unit = self._take(signal, AnySignal, "failed")
         unit.failure = response
         if isinstance(signal, Commit):
             rollback = Rollback(group=unit.index, change_set=signal.change_set)
@@ -335,13 +262,16 @@ class Execution:
         if not self.finished:
             raise RuntimeError(f"the batch is not finished, {self._open} of its items are open")
         items = [
-            item for unit in self._plan.units if unit.settled for item in self._response_items(unit)
+            item
+            for _, unit in sorted(self._plan.units.items())
+            if unit.settled
+            for item in self._response_items(unit)
         ]
         return with_format(BatchResponse(items), self._response_format)
 
     # -- what runs --
 
-    def _take(self, work: object, kind: type[Step | _Signal], verb: str) -> Unit:
+    def _take(self, work: object, kind: type[Step | AnySignal], verb: str) -> Unit:
         unit = self._in_flight.pop(work, None) if isinstance(work, kind) else None
         if unit is None:
             name = type(work).__name__
@@ -350,24 +280,27 @@ class Execution:
 
     def _advance(self) -> None:
         """Do what can be done without anybody's answer."""
-        startable = self._plan.schedule.startable
-        while self._pending or (startable and not self._stopped):
-            if not self._pending:
-                self._start(self._plan.units[startable.popleft()])
-                continue
-            unit = self._pending.pop(next(iter(self._pending)))
+        pending, startable = self._pending, self._plan.schedule.startable
+        while pending or (startable and not self._stopped):
+            if pending:
+                unit = pending.pop(next(iter(pending)))
+            else:
+                unit = self._plan.unit(startable.popleft())
+                self._open += 1
+                if isinstance(unit, Group):
+                    self._begin(unit)
+                    continue
             try:
-                self._go_on(unit)
+                if isinstance(unit, Group):
+                    self._go_on(unit)
+                else:
+                    self._hand_out(unit, unit.members[0])
             except BaseException:  # of the caller's own functions: they are asked again
-                self._pending[unit.index] = unit
+                pending[unit.index] = unit
                 raise
 
-    def _start(self, unit: Unit) -> None:
-        self._open += 1
-        if unit.change_set is None:
-            self._pending[unit.index] = unit
-            return
-        # It fails before it begins if it can be known that one of its operations will.
+    def _begin(self, unit: Group) -> None:
+        """Begin a change set, or fail it if it can be known that one of its operations will."""
         if not unit.members:
             unit.failure = _error(400, "the change set holds no request")
         for index in unit.members:
@@ -383,88 +316,99 @@ class Execution:
         else:
             self._out.append((unit, Begin(group=unit.index, change_set=unit.change_set)))
 
-    def _go_on(self, unit: Unit) -> None:
+    def _go_on(self, unit: Group) -> None:
+        """Hand out what may be run of a change set that has begun, or what ends it."""
         startable = unit.schedule.startable
         while startable and not unit.failed:
-            index = startable[0]
-            try:
-                step = self._step(unit, index)
-            except _Refused as refused:
-                self._answer(unit, index, refused.response)
-            else:
-                self._steps[index] = step
-                self._out.append((unit, step))
+            self._hand_out(unit, startable[0])
             startable.popleft()
-        if unit.change_set is None:
-            if not unit.left:
-                self._settle(unit)
-        elif unit.failed:
+        if unit.failed:
             if not unit.running:
                 rollback = Rollback(group=unit.index, change_set=unit.change_set)
                 self._out.append((unit, rollback))
         elif not unit.left:
             self._out.append((unit, Commit(group=unit.index, change_set=unit.change_set)))
 
+    def _hand_out(self, unit: Unit, index: int) -> None:
+        """Make the step of an operation, or answer it at once."""
+        try:
+            step = self._step(unit, index)
+        except _Refused as refused:
+            self._answer(unit, index, refused.response)
+            return
+        if index in self._plan.depended_on:
+            self._steps[index] = step
+        self._out.append((unit, step))
+
     def _answer(self, unit: Unit, index: int, response: OperationResponse) -> None:
         self._answers[index] = response
         unit.left -= 1
-        unit.schedule.settle(index)
         if response.status >= 400 and not unit.failed:
             unit.culprit = index
+        if isinstance(unit, Group):
+            unit.schedule.settle(index)
+        else:
+            self._settle(unit)
 
     def _settle(self, unit: Unit) -> None:
         unit.settled = True
         self._open -= 1
+        failed, failure = unit.failed, unit.failure
         for index in unit.members:
-            answer = self._answers.get(index) if unit.failure is None else unit.failure
-            if answer is None or (unit.failed and answer.status < 400):
+            answer = self._answers.get(index) if failure is None else failure
+            if answer is None or (failed and answer.status < 400):
                 # If one request of a group failed, all have. OData JSON, 19.5
                 answer = _error(424, "another request of the change set has failed")
-            # In version 2, an identifier is echoed where it was read. [MS-ODATA], 2.2.7.6.6
-            in_message = self._operations[index].id_in_message
-            self._answers[index] = place(replace(answer, id=self._ids[index]), None, in_message)
-        if unit.failure is not None:
-            whole = replace(unit.failure, id=None)
-        else:
-            whole = self._answers[unit.culprit] if unit.failed else OperationResponse(200)
-        self._answers[len(self._operations) + unit.index] = whole
+            self._answers[index] = response_of(
+                answer.status,
+                answer.headers,
+                answer.body,
+                self._ids[index],
+                answer.reason,
+                answer.annotations,
+                # In version 2, an identifier is echoed where it was read. [MS-ODATA], 2.2.7.6.6
+                id_in_message=self._operations[index].id_in_message,
+            )
+        if isinstance(unit, Group):
+            if failure is not None:
+                whole = replace(failure, id=None)
+            else:
+                whole = self._answers[unit.culprit] if failed else OperationResponse(200)
+            self._answers[len(self._operations) + unit.index] = whole
         self._plan.schedule.settle(unit.index)
-        if unit.failed and self._stops and not self._stopped:
+        if failed and self._stops and not self._stopped:
             # What has not been handed out is taken back, unless its change set has begun.
             self._stopped = True
             units = [unit for unit, _ in self._out] + list(self._pending.values())
             self._open -= sum(not unit.begun for unit in units)
             self._out = [entry for entry in self._out if entry[0].begun]
-            self._pending = {index: unit for index, unit in self._pending.items() if unit.begun}
+            for index in [index for index, unit in self._pending.items() if not unit.begun]:
+                del self._pending[index]
 
     # -- one step --
 
     def _step(self, unit: Unit, index: int) -> Step:
-        self._check_edges(unit, index, outside=False)
-        self._check_condition(unit, index)
-        operation, url = self._operations[index], self._url(index)
-        answered_later = (
-            self._response_format == "json"
-            and unit.change_set is None
-            and index not in self._plan.depended_on
+        operation = self._operations[index]
+        is_single = not isinstance(unit, Group)
+        etags: Mapping[str, str] = _NO_ETAGS
+        if index in self._plan.edges:
+            self._check_edges(unit, index, outside=False)
+            self._check_condition(unit, index)
+            etags = self._etags(index)
+        elif operation.condition is not None:
+            self._check_condition(unit, index)
+        may_be_later = (
+            is_single and self._response_format == "json" and index not in self._plan.depended_on
         )
-        headers, dropped = self._inheritance.apply(operation, self._etags(index), answered_later)
-        return Step(
-            operation=operation,
-            index=index,
-            id=self._ids[index],
-            method=operation.method,
-            url=url,
-            headers=headers,
-            dropped=dropped,
-            body=operation.body,
-            group=None if unit.change_set is None else unit.index,
-        )
+        url = self._urls.plain(operation.url) or self._resolved(index)
+        headers, dropped = self._inheritance.apply(operation, etags, may_be_later)
+        group = None if is_single else unit.index
+        return step_of(operation, index, self._ids[index], url, headers, dropped, group)
 
     def _check_edges(self, unit: Unit, index: int, *, outside: bool) -> None:
         """Refuse what depends on something that failed; `outside` looks beyond its unit only."""
         conditional = self._operations[index].condition is not None
-        for edge in self._plan.edges[index]:
+        for edge in self._plan.edges.get(index, ()):
             if edge.place in _ORDER_ONLY or (conditional and edge.place == "depends_on"):
                 continue
             if edge.target is None:
@@ -482,7 +426,7 @@ class Execution:
         if self._evaluate is None:
             raise _Refused(424, _NO_CONDITIONS)
         known = {}
-        for edge in self._plan.edges[index]:
+        for edge in self._plan.edges.get(index, ()):
             answer = None if edge.target is None else self._answer_to(edge.target, unit)
             if answer is not None:
                 known[edge.name] = answer
@@ -494,25 +438,18 @@ class Execution:
         unit = self._plan.unit_of(node)
         return self._answers.get(node) if unit is within or unit.settled else None
 
-    def _url(self, index: int) -> str:
+    def _resolved(self, index: int) -> str:
         operation = self._operations[index]
+        locations = {
+            edge.name: self._location(edge.name, edge.target)
+            for edge in self._plan.edges.get(index, ())
+            if edge.place == "url" and edge.target is not None
+        }
         try:
-            locations = {
-                edge.name: self._location(edge.name, edge.target)
-                for edge in self._plan.edges[index]
-                if edge.place == "url" and edge.target is not None
-            }
-            url = resolve_url(
-                operation.url,
-                self._batch_url,
-                host=operation.headers.get("host"),
-                locations=locations,
-                dialect=self._dialect,
-                service_root=self._service_root,
-            )
+            url = self._urls.resolve(operation.url, operation.headers.get("host"), locations)
         except UnresolvedReference as error:
             raise _Refused(400, str(error)) from None
-        if not is_within(url, self._service_root):
+        if not self._urls.holds(url):
             # A server that fetched it would act for a stranger, with its own rights.
             raise _Refused(403, f"URL {quote(url)} is outside the service")
         if is_batch_resource(url):
@@ -526,19 +463,22 @@ class Execution:
             location = location_of(step.url, answer)
             if location is None and self._locate is not None:
                 location = self._locate(step, answer)
-                location = None if location is None else resolve_url(location, step.url)
+                try:
+                    location = None if location is None else resolve_url(location, step.url)
+                except UnresolvedReference as error:
+                    raise _Refused(400, str(error)) from None
             if location is None and step.method in ("GET", "PUT", "PATCH", "MERGE"):
                 location = step.url
             self._locations[target] = location
         location = self._locations[target]
-        if location is None or not is_within(location, self._service_root):
+        if location is None or not self._urls.holds(location):
             raise _Refused(424, f"the response to {quote(name)} has no Location in this service")
         return location
 
     def _etags(self, index: int) -> dict[str, str]:
         """Return the ETags that stand for references, by the text of the reference."""
         etags = {}
-        for edge in self._plan.edges[index]:
+        for edge in self._plan.edges.get(index, ()):
             if edge.place in ETAG_FIELDS and edge.target is not None:
                 etag = self._answers[edge.target].headers.get("etag")
                 if etag is None:
@@ -567,6 +507,7 @@ class _Refused(Exception):
         self.response = _error(status, message)
 
 
+_NO_ETAGS: Final[Mapping[str, str]] = MappingProxyType({})
 _NO_CONDITIONS = "conditions are not supported"
 # References that are not resolved here: what they refer to comes first, nothing more.
 _ORDER_ONLY = frozenset(("query", "condition", "body"))
@@ -609,13 +550,6 @@ def _check_response(response: OperationResponse, lowest: int) -> None:
         raise ValueError(f"the status is from {lowest} to 599 here, not {response.status}")
 
 
-def _absolute(url: str, name: str) -> str:
-    authority = grammar.AUTHORITY.match(url)
-    if authority is None or not authority[1]:
-        raise ValueError(f"{name} is an absolute URL, not {quote(url)}")
-    return url
-
-
 def _refuse(request: BatchRequest, format: Format, dialect: Dialect, limits: Limits) -> None:
     """Raise for what decoding would have raised for, and for what is too much."""
     if not isinstance(request, BatchRequest):
@@ -639,7 +573,8 @@ def _refuse(request: BatchRequest, format: Format, dialect: Dialect, limits: Lim
     checks = rules.RequestRules(Scope(format, dialect, limits, report, "made"))
     try:
         for index, item in enumerate(request.items):
-            if (depth := depth_of(item)) > limits.change_set_depth:
+            depth = depth_of(item) if isinstance(item, ChangeSet) else 0
+            if depth > limits.change_set_depth:
                 message, path = f"found change sets nested {depth} deep", rules.path_of([index])
                 found = findings.Diagnostic(NESTED_CHANGE_SET, message, item.position, path)
                 raise findings.DecodeError(found)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from operator import itemgetter
+from typing import NamedTuple
 
 from odata_batch._model.dialect import Dialect, Format
-from odata_batch._model.headers import Headers, Pair, without
+from odata_batch._model.headers import Headers, Pair, Pairs, headers_of, names_of, without
 from odata_batch._model.values import Operation
 from odata_batch._wire import grammar
+from odata_batch._wire.sections import remember
 
 ETAG_FIELDS = frozenset(("if-match", "if-none-match"))
 """The fields in which a reference stands for the ETag of a response (OData Protocol, 11.7.5)."""
@@ -33,6 +36,22 @@ DROPPED_HEADERS = frozenset(
     x-ssl-* proxy x-http-method* connection keep-alive upgrade te trailer
     """.split()
 )
+_NOTHING = Headers()
+
+
+class _Plan(NamedTuple):
+    """What becomes of the fields of an operation, which the names of its fields decide."""
+
+    kept: Callable[[Pairs], Pairs] | None
+    """What picks those that stay; `None` if all do."""
+    dropped: Callable[[Pairs], Pairs]
+    """What picks the others."""
+    added: Pairs
+    """The fields that are inherited."""
+    names: tuple[str, ...]
+    """The names of those that stay and are inherited, in lower case."""
+    prefers: bool
+    """Whether there are preferences among them, or to be inherited."""
 
 
 class Inheritance:
@@ -54,6 +73,8 @@ class Inheritance:
         self._preferences = {
             name: text for name, text in _preferences(outer) if name in _INHERITED_PREFERENCES
         }
+        # By the names of the fields, and whether there is a body
+        self._plans: dict[tuple[tuple[str, ...], bool], _Plan] = {}
 
     def apply(
         self, operation: Operation, etags: Mapping[str, str], may_be_later: bool
@@ -62,22 +83,40 @@ class Inheritance:
 
         ETags take the place of references, which are outside of quotes.
         """
-        own: list[Pair] = []
-        dropped: list[Pair] = []
-        for name, value in operation.headers.pairs:
+        headers, dropped = operation.headers, _NOTHING
+        key = (names_of(headers), operation.body != b"")
+        plan = self._plans.get(key) or remember(self._plans, key, self._plan(*key))
+        if plan.kept is not None:
+            dropped = headers_of(plan.dropped(headers.pairs))
+            headers = headers_of(plan.kept(headers.pairs) + plan.added, plan.names)
+        elif plan.added:
+            headers = headers_of(headers.pairs + plan.added, plan.names)
+        if etags:
+            headers = _with_etags(headers, etags)
+        if plan.prefers:
+            headers = self._with_preferences(headers, may_be_later)
+        return headers, dropped
+
+    def _plan(self, names: tuple[str, ...], has_body: bool) -> _Plan:
+        kept: list[int] = []
+        dropped: list[int] = []
+        for index, name in enumerate(names):
             asked = _gateway_name(name)
-            if asked in self._left_out or asked.startswith(self._prefixes):
-                dropped.append((name, value))
-                continue
-            if name.lower() in ETAG_FIELDS:
-                value = _WORD.sub(lambda match: etags.get(match[0], match[0]), value)
-            own.append((name, value))
-        names = {_unprefixed(name) for name, _ in own}
-        own += [pair for pair in self._fields if _unprefixed(pair[0]) not in names]
-        if self._json and operation.body and "content-type" not in names:
+            is_dropped = asked in self._left_out or asked.startswith(self._prefixes)
+            (dropped if is_dropped else kept).append(index)
+        own = [names[index] for index in kept]
+        said = set(map(_unprefixed, own))
+        added = [pair for pair in self._fields if _unprefixed(pair[0]) not in said]
+        if self._json and has_body and "content-type" not in own:
             # A body that does not say otherwise is JSON. OData JSON, 19.1
-            own.append(("Content-Type", "application/json"))
-        return self._with_preferences(Headers(own), may_be_later), Headers(dropped)
+            added.append(("Content-Type", "application/json"))
+        return _Plan(
+            _pick(kept) if dropped else None,
+            _pick(dropped),
+            tuple(added),
+            (*own, *(name.lower() for name, _ in added)),
+            "prefer" in own or bool(self._preferences),
+        )
 
     def _with_preferences(self, headers: Headers, may_be_later: bool) -> Headers:
         own = list(_preferences(headers))
@@ -88,6 +127,22 @@ class Inheritance:
             return headers
         prefer = [("Prefer", ", ".join(kept + added))] if kept or added else []
         return Headers([*without(headers, "prefer").pairs, *prefer])
+
+
+def _pick(indexes: list[int]) -> Callable[[Pairs], Pairs]:
+    if len(indexes) > 1:
+        return itemgetter(*indexes)
+    return lambda pairs: tuple([pairs[index] for index in indexes])
+
+
+def _with_etags(headers: Headers, etags: Mapping[str, str]) -> Headers:
+    def replaced(pair: Pair) -> Pair:
+        name, value = pair
+        if name.lower() not in ETAG_FIELDS:
+            return pair
+        return name, _WORD.sub(lambda match: etags.get(match[0], match[0]), value)
+
+    return headers_of(tuple(map(replaced, headers.pairs)), names_of(headers))
 
 
 def _gateway_name(name: str) -> str:

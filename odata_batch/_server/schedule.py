@@ -3,64 +3,87 @@
 An item of the batch is a unit: an operation alone, or a change set. A unit starts once all that its
 operations depend on is settled; within a change set the same holds for its operations. Both are a
 `Schedule`, which counts down what each of its nodes waits for, so that all work is linear in the
-number of operations and dependencies, and nothing recurses.
+number of operations and dependencies, and nothing recurses. Where nothing depends on anything, as
+in most batches, the order is that of the batch.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from itertools import pairwise
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 
 from odata_batch._graph.names import Edge, Names
 from odata_batch._model.values import ChangeSet, OperationResponse, RequestItem
 
+_Pairs = list[tuple[int, int]]
+
 
 class Schedule:
-    """Which nodes may start: those for which everything is settled that they wait for."""
+    """Which nodes may start: those for which everything is settled that they wait for.
 
-    def __init__(self, order: Iterable[int], pairs: Iterable[tuple[int, int]]) -> None:
-        self._waiting = dict.fromkeys(order, 0)
+    In turn each waits for the one before it in this order, and for nothing else.
+    """
+
+    def __init__(self, order: Iterable[int], pairs: _Pairs, in_turn: bool) -> None:
+        self._rest: Iterator[int] = iter(order)
+        self._waiting: dict[int, int] = {}
         self._after: dict[int, list[int]] = {}
+        if in_turn:
+            self.startable = deque(islice(self._rest, 1))
+            return
         for first, second in pairs:
             self._after.setdefault(first, []).append(second)
-            self._waiting[second] += 1
-        self.startable = deque(node for node, waiting in self._waiting.items() if not waiting)
+            self._waiting[second] = self._waiting.get(second, 0) + 1
+        self.startable = deque(node for node in self._rest if node not in self._waiting)
 
     def settle(self, node: int) -> None:
         """Take note that nothing needs to wait for the node any more."""
+        for other in self._rest:
+            self.startable.append(other)
+            return
         for other in self._after.get(node, ()):
             self._waiting[other] -= 1
             if not self._waiting[other]:
                 self.startable.append(other)
 
 
-@dataclass(slots=True, eq=False)
 class Unit:
     """An item of the batch while it is executed."""
 
-    index: int
-    change_set: ChangeSet | None
-    members: range
-    """The indexes of its operations."""
-    schedule: Schedule
-    left: int
-    """How many operations have not been answered."""
-    running: int = 0
+    running = 0
     """How many operations have been handed out and not completed."""
-    begun: bool = False
+    begun = False
     """Whether a step or signal of it has been handed out."""
-    settled: bool = False
+    settled = False
     """Whether it is over."""
-    culprit: int = -1
+    culprit = -1
     """The operation that failed first."""
     failure: OperationResponse | None = None
     """The response to all of it, where it failed as a whole."""
 
+    def __init__(self, index: int, members: range) -> None:
+        self.index = index
+        self.members = members
+        """The indexes of its operations."""
+        self.left = len(members)
+        """How many operations have not been answered."""
+
     @property
     def failed(self) -> bool:
+        """Whether one of its operations has, or it has as a whole."""
         return self.culprit >= 0 or self.failure is not None
+
+
+class Group(Unit):
+    """A change set while it is executed."""
+
+    def __init__(
+        self, index: int, members: range, change_set: ChangeSet, schedule: Schedule
+    ) -> None:
+        super().__init__(index, members)
+        self.change_set = change_set
+        self.schedule = schedule
 
 
 class Plan:
@@ -73,7 +96,7 @@ class Plan:
     def __init__(
         self, names: Names, items: Sequence[RequestItem], in_turn: bool, members_in_turn: bool
     ) -> None:
-        self._names = names
+        self._names, self._items, self._members_in_turn = names, items, members_in_turn
         size = len(names.operations)
         # Nothing waits for its own change set.
         edges = [
@@ -81,24 +104,34 @@ class Plan:
             for edge in names.edges
             if edge.target is None or edge.target != size + names.item_of[edge.source]
         ]
+        self.edges: dict[int, list[Edge]] = {}
+        """For each operation that depends on something, on what, its own change set left out."""
+        self.depended_on: set[int] = set()
+        """The nodes that something depends on."""
+        self._ranks: Sequence[int] = range(size)
+        self._within: dict[int, _Pairs] = {}
+        order: Sequence[int] = range(len(items))
+        between: _Pairs = []
+        if edges:
+            order = self._sort(edges, between)
+        self.schedule = Schedule(order, between, in_turn)
+        self.units: dict[int, Unit] = {}
+        """Those that somebody has asked for, by their index."""
+
+    def _sort(self, edges: list[Edge], between: _Pairs) -> Sequence[int]:
+        """Return the order of the units, and take note of what waits for what."""
+        names = self._names
         # Only a group that was split on the wire may depend on what now comes later; other
         # references than these two do not change the order.
         order = names.order(edge for edge in edges if edge.place in ("depends_on", "url"))
-        ranks = {index: rank for rank, index in enumerate(order)}
+        ranks = self._ranks = sorted(range(len(order)), key=order.__getitem__)
         # Change sets stay whole in this order; an item without operations stays where it is.
         unit_ranks: list[int] = []
         for members in names.members:
             before = unit_ranks[-1] if unit_ranks else -1
             unit_ranks.append(ranks[members[0]] if members else before)
-        unit_order = sorted(range(len(unit_ranks)), key=unit_ranks.__getitem__)
-        self.edges: list[list[Edge]] = [[] for _ in order]
-        """For each operation, what it depends on, its own change set left out."""
-        self.depended_on: set[int] = set()
-        """The nodes that something depends on."""
-        between: list[tuple[int, int]] = []
-        within: list[list[tuple[int, int]]] = [[] for _ in items]
         for edge in edges:
-            self.edges[edge.source].append(edge)
+            self.edges.setdefault(edge.source, []).append(edge)
             if edge.target is None:
                 continue
             self.depended_on.add(edge.target)
@@ -107,15 +140,23 @@ class Plan:
             if unit != other and unit_ranks[other] < unit_ranks[unit]:
                 between.append((other, unit))
             elif unit == other and ranks[edge.target] < ranks[edge.source]:
-                within[unit].append((edge.target, edge.source))
-        self.schedule = Schedule(unit_order, pairwise(unit_order) if in_turn else between)
-        self.units = []
-        for index, (item, members) in enumerate(zip(items, names.members, strict=True)):
-            turns = sorted(members, key=ranks.__getitem__)
-            schedule = Schedule(turns, pairwise(turns) if members_in_turn else within[index])
-            change_set = item if isinstance(item, ChangeSet) else None
-            self.units.append(Unit(index, change_set, members, schedule, len(members)))
+                self._within.setdefault(unit, []).append((edge.target, edge.source))
+        return sorted(range(len(unit_ranks)), key=unit_ranks.__getitem__)
+
+    def unit(self, index: int) -> Unit:
+        """Return the unit of an item."""
+        unit = self.units.get(index)
+        if unit is None:
+            members, item = self._names.members[index], self._items[index]
+            if isinstance(item, ChangeSet):
+                turns = sorted(members, key=self._ranks.__getitem__)
+                schedule = Schedule(turns, self._within.get(index, []), self._members_in_turn)
+                unit = Group(index, members, item, schedule)
+            else:
+                unit = Unit(index, members)
+            self.units[index] = unit
+        return unit
 
     def unit_of(self, node: int) -> Unit:
         """Return the unit of an operation, or of a change set."""
-        return self.units[self._names.item(node)]
+        return self.unit(self._names.item(node))
