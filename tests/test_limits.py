@@ -16,6 +16,7 @@ NAMES = [field.name for field in fields(Limits)]
 def test_the_defaults_are_those_that_are_documented() -> None:
     assert Limits() == Limits(
         message=67_108_864,
+        items=10_000,
         operations=10_000,
         change_set_operations=1_000,
         change_set_depth=1,
@@ -34,7 +35,7 @@ def test_the_defaults_are_those_that_are_documented() -> None:
         depends_on=10_000,
         diagnostics=100,
     )
-    assert len(NAMES) == 18
+    assert len(NAMES) == 19
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "change_set_depth"])

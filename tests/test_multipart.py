@@ -186,7 +186,6 @@ def test_a_boundary_is_a_str() -> None:
     ("value", "expected"),
     [
         (BatchRequest([]), ["a multipart batch has at least one item"]),
-        (BatchResponse([]), ["a multipart batch has at least one item"]),
         (
             BatchRequest([Operation.get("x")], annotations=[("@a", b"1"), ("@b", b"2")]),
             [f"a multipart batch cannot carry the annotation '@{name}'" for name in "ab"],

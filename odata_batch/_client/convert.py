@@ -416,7 +416,6 @@ class _Responses(Fitting[OperationResponse]):
         if batch.next_link is not None:
             message = f"the next link {quote(batch.next_link)} is given up"
             self.lose(NOT_EXPRESSIBLE, message, WHOLE)
-        self.refuse_nothing()
         for entry in self.entries():
             self.fit_multipart(entry)
             # JSON does not carry the reason phrase, so that there is none to be kept.

@@ -21,6 +21,9 @@ class Limits:
 
     message: int = 64 * 1024 * 1024
     """Bytes of the whole payload. Between Azure Tables' 4 MiB and Dataverse's 128 MiB requests."""
+    items: int = 10_000
+    """Items of a batch: operations and change sets at its top level. Quotas of services may count
+    these parts, as in eight of them with at most five operations in a change set."""
     operations: int = 10_000
     """Operations in a batch; change sets are not counted, but there may not be more of them either.
     Dataverse allows 1000, Microsoft Graph 20."""

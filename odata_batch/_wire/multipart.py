@@ -10,7 +10,7 @@ from __future__ import annotations
 import binascii
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 from odata_batch._model import values
@@ -165,7 +165,8 @@ class MultipartDecoder(Generic[_Start, _Item]):
         self._boundary = boundary
         self._reader = sections.SectionReader(limits, self._report)
         self._heads = parthead.HeadReader(role.name, limits, self._reader, self._say)
-        self._splitter = mime.PartSplitter(boundary, limits, limits.operations, position=position)
+        most = min(limits.items, limits.operations)
+        self._splitter = mime.PartSplitter(boundary, limits, most, position=position)
 
     def receive_data(self, data: bytes) -> Iterator[tuple[int, _Item]]:
         """Take the next octets and yield the items that they complete, with their indexes."""
@@ -194,6 +195,8 @@ class MultipartDecoder(Generic[_Start, _Item]):
             self._path = [index]
             if self._parts > self._limits.operations:
                 exceed(self._report, self._limits, "operations", event.position)
+            if self._parts > self._limits.items:
+                exceed(self._report, self._limits, "items", event.position)
             item = self._read_part(event, 1, line_end, self._boundary)
             self._path = []
             if item is not None:
@@ -201,18 +204,19 @@ class MultipartDecoder(Generic[_Start, _Item]):
 
     def _pass_on(self, finding: Diagnostic) -> None:
         """Report what was found in splitting; after a fatal finding nothing is read."""
+        if finding.rule is NO_PARTS and self._role.name == "response":
+            # The answer to a batch without parts has none; so have those of other libraries.
+            finding = replace(finding, severity=Severity.NOTE)
         self._report(finding)
         if finding.rule.fatal:
             raise Stop(finding.rule)
 
     def _report(self, finding: Diagnostic) -> None:
-        self._say(finding.rule, finding.message, finding.position, finding.limit)
-
-    def _say(
-        self, rule: Rule, message: str, position: int | None, limit: tuple[str, int] | None = None
-    ) -> None:
         path = ".".join([f"items[{index}]" for index in self._path])
-        self._report_outer(Diagnostic(rule, message, position, path, limit=limit))
+        self._report_outer(replace(finding, path=path))
+
+    def _say(self, rule: Rule, message: str, position: int | None) -> None:
+        self._report(Diagnostic(rule, message, position))
 
     # -- one part --
 

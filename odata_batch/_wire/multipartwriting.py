@@ -68,7 +68,7 @@ class MultipartEncoder:
 
     def check_batch(self, batch: values.BatchRequest | values.BatchResponse, items: int) -> None:
         """Report what is wrong beside the items, whose number is given."""
-        if not items:
+        if not items and isinstance(batch, values.BatchRequest):
             self._report(Diagnostic(NO_PARTS, "a multipart batch has at least one item"))
         lost = [f"the annotation {quote(name)}" for name, _ in batch.annotations]
         if isinstance(batch, values.BatchResponse):
