@@ -47,14 +47,15 @@ then meaning application/json, is read in every dialect."""
 ODATA_4_0 = Dialect(
     name="OData 4.0",
     json_version="4.0",
+    ids_per_change_set=True,
     preference_prefix=True,
     severities=_severities(
         "warning content-transfer-encoding-missing reference-across-change-sets"
     ),
 )
 """OData 4.0 with errata 03, June 2016, Part 1, 8.2.8.3 and 11.7: preferences have the prefix
-`odata.`, `Content-Transfer-Encoding` is wanted in every part, and references stay within their
-change set."""
+`odata.`, `Content-Transfer-Encoding` is wanted in every part, and identifiers are unique within
+their change set, where references stay."""
 
 ODATA_2 = Dialect(
     name="OData 2",
@@ -63,6 +64,7 @@ ODATA_2 = Dialect(
     json_version="2.0",
     formats=frozenset(("multipart",)),
     methods=METHODS | {"MERGE"},
+    ids_per_change_set=True,
     transactions="required",
     multipart_stops_on_error=False,
     severities=_severities(
@@ -117,6 +119,7 @@ DATAVERSE = Dialect(
     content_length=True,
     operations=1000,
     change_set_operations=1000,
+    ids_per_change_set=True,
     preference_prefix=True,
     severities=_severities(
         "note outer-precondition",
@@ -178,6 +181,7 @@ SHAREPOINT = Dialect(
     formats=frozenset(("multipart",)),
     operations=100,
     references="none",
+    ids_per_change_set=True,
     transactions="required",
     atomicity_groups=False,
     flat_responses=True,

@@ -581,22 +581,46 @@ def test_a_condition_is_asked_of_what_is_known(
     assert seen == expected
 
 
+class Cancelled(BaseException):
+    """What a framework raises into whoever waits."""
+
+
 class Moody:
     """An evaluator that raises at first."""
 
-    def __init__(self, failures: int = 1) -> None:
+    def __init__(self, failures: int = 1, error: type[BaseException] = Cancelled) -> None:
         self.failures = failures
+        self.error = error
 
     def __call__(self, condition: str, results: Mapping[str, OperationResponse]) -> bool:
         self.failures -= 1
         if self.failures >= 0:
-            raise KeyError(condition)
+            raise self.error(condition)
         return True
 
 
-def test_what_the_evaluator_raises_passes_through_and_it_is_asked_again() -> None:
+@pytest.mark.parametrize("error", [ValueError, KeyError, SyntaxError, RecursionError])
+def test_a_condition_that_cannot_be_evaluated_is_answered_with_424(
+    error: type[Exception],
+) -> None:
+    text = "a: GET A; b: GET B after a if $a/Name eq; c: GET C after b; d: GET D"
+    execution = start(text, "json", ordered=True, evaluate=Moody(1, error))
+    assert run(execution) == ["A", "D"]
+    assert statuses(execution.response()) == [200, 424, 424, 200]
+    message = message_of(execution.response().responses()[1])
+    assert message == "the condition '$a/Name eq' cannot be evaluated"
+
+
+def test_a_condition_that_cannot_be_evaluated_fails_its_change_set() -> None:
+    text = "g{ a: POST A; b: POST B after a if c }"
+    execution = start(text, "json", evaluate=Moody(1, ValueError))
+    assert run(execution) == ["Begin 0", "A", "Rollback 0"]
+    assert statuses(execution.response()) == [[424, 424]]
+
+
+def test_what_is_raised_into_the_evaluator_passes_through_and_it_is_asked_again() -> None:
     execution = start("a: GET A; b: POST B after a if c", "json", evaluate=Moody())
-    with pytest.raises(KeyError, match="c"):
+    with pytest.raises(Cancelled, match="c"):
         run(execution)
     assert not execution.finished
     assert run(execution) == ["B"]
@@ -607,7 +631,7 @@ def test_within_a_change_set_the_evaluator_is_asked_again_too() -> None:
     text = "g{ a: POST A; b: POST B after a if c }"
     execution = start(text, "json", ordered=False, evaluate=Moody())
     obey(execution, execution.ready()[0], {})
-    with pytest.raises(KeyError):
+    with pytest.raises(Cancelled):
         run(execution)
     assert run(execution) == ["B", "Commit 0"]
 
@@ -616,11 +640,33 @@ def test_what_waits_for_the_evaluator_does_not_start_after_a_stop() -> None:
     text = "a: GET A; b: GET B; c: POST C after a if c"
     execution = start(text, "json", continue_on_error=False, evaluate=Moody())
     a, b = execution.ready()
-    with pytest.raises(KeyError):
+    with pytest.raises(Cancelled):
         obey(execution, a, {})
     obey(execution, b, {"B": 500})
     assert execution.ready() == () and execution.finished
     assert statuses(execution.response()) == [200, 500]
+
+
+def test_what_is_over_is_handed_out_whatever_a_function_of_the_caller_raises() -> None:
+    def locate(step: Step, response: OperationResponse) -> str | None:
+        raise OSError(step.url)
+
+    text = "1: POST A; g{ 2: POST B }; 3: GET $1/C"
+    execution = start(text, "json", locate=locate)
+    a, begin = execution.ready()
+    obey(execution, begin, {})
+    with pytest.raises(OSError):
+        obey(execution, a, {})
+    (b,) = execution.ready()
+    with pytest.raises(OSError):
+        obey(execution, b, {})
+    (commit,) = execution.ready()
+    with pytest.raises(OSError):
+        obey(execution, commit, {})
+    with pytest.raises(OSError):
+        execution.ready()
+    assert execution.abandon() == () and execution.finished
+    assert statuses(execution.response()) == [200, [200], 503]
 
 
 # -- errors ----------------------------------------------------------------------------------------
@@ -688,7 +734,8 @@ def test_202_fails_a_change_set(format: Format) -> None:
     assert run(execution, {"B": 202}) == ["Begin 0", "A", "B", "Rollback 0"]
     (failed,) = [each for each in execution.response().responses() if each.status != 424]
     assert failed.status == 500 and failed.id == "2"
-    assert message_of(failed) == "POST 'http://host/service/B' was answered with 202"
+    message = "the response 202 cannot be written: no request of a change set is answered with 202"
+    assert message_of(failed) == message
 
 
 def test_202_is_the_answer_to_a_single_request_in_json() -> None:

@@ -88,6 +88,8 @@ class _Place:
                 exceed(report, limits, "change_set_operations", item.position)
         if self._operations > limits.operations or self._change_sets > limits.operations:
             exceed(report, limits, "operations", item.position)
+        if index >= limits.items:
+            exceed(report, limits, "items", item.position)
 
 
 class Rules(Protocol[_Contra]):
@@ -298,6 +300,8 @@ class RequestRules:
             where = "" if position is None else f", first at byte {position}"
             sets = {names.change_set(first), names.change_set(source)}
             apart = len(sets) == 2 and None not in sets and self._scope.format == "multipart"
+            # Whoever executes the batch answers each by its identifier.
+            apart = apart and (self._scope.origin != "made" or dialect.ids_per_change_set)
             rule = DUPLICATE_ID_ACROSS_CHANGE_SETS if apart else DUPLICATE_ID
             self._say(rule, f"the id {quote(id)} is used twice{where}")
         elif group is not None and group != names.item_of[source]:
@@ -485,6 +489,8 @@ class ResponseRules:
                 # In multipart, identifiers may start anew in each change set; the request tells.
                 sets = {self._ids[key], change_set}
                 apart = len(sets) == 2 and None not in sets and self._scope.format == "multipart"
+                if self._scope.dialect.ids_per_change_set:
+                    apart = sets != {change_set} or change_set is None
                 if not apart:
                     message = f"the id {quote(item.id)} is answered twice"
                     self._say(DUPLICATE_RESPONSE_ID, message)

@@ -7,10 +7,12 @@ what must not be written is raised in one error.
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from sys import maxsize
 from typing import Generic, TypeVar, cast
 
 from odata_batch._checks import messages, services
-from odata_batch._checks.batch import Rules, path_of
+from odata_batch._checks.batch import ACCEPTED_NOT_LAST, Rules, path_of
+from odata_batch._checks.messages import ACCEPTED_WITHOUT_LOCATION
 from odata_batch._checks.scope import Scope
 from odata_batch._coding.roles import REQUEST, RESPONSE, Role
 from odata_batch._coding.settings import Settings, format_of
@@ -279,3 +281,39 @@ def encode(
     encoder = kind.__new__(kind)
     encoder._begin(settings, batch, boundary, accept)
     return encoder._whole()
+
+
+class Judge:
+    """Tells of responses, one by one, whether a batch response can carry them."""
+
+    def __init__(self, settings: Settings) -> None:
+        # How many there are is known, and where they will be is not. 202 without a Location may
+        # say less than it should, but it is an answer.
+        severities = tuple(
+            (rule, Severity.NOTE) for rule in (ACCEPTED_NOT_LAST, ACCEPTED_WITHOUT_LOCATION)
+        )
+        dialect = replace(settings.dialect, severities=settings.dialect.severities + severities)
+        limits = replace(settings.limits, items=maxsize, operations=maxsize)
+        self._settings = Settings(dialect, format=settings.format, limits=limits)
+        self._encoder = self._new()
+
+    def _new(self) -> ResponseEncoder:
+        return encoder_of(ResponseEncoder, self._settings, values.BatchResponse(()), None)
+
+    def __call__(self, item: values.OperationResponse) -> tuple[Diagnostic, ...]:
+        """Return why the response cannot be written."""
+        encoder = self._encoder
+        encoder._check_items([encoder._preparation.item(item)])
+        found = tuple(encoder._found)
+        if found:
+            self._encoder = self._new()
+        return found
+
+
+def write_judged(settings: Settings, batch: values.BatchResponse) -> values.Payload:
+    """Encode a response, each message of which was found to be right; nothing is raised."""
+    encoder = ResponseEncoder.__new__(ResponseEncoder)
+    encoder._begin(settings, batch, None)
+    items = tuple([encoder._preparation.item(item) for item in batch.items])
+    body = encoder._engine.whole(items, (), None)
+    return values.Payload(body, encoder.headers)

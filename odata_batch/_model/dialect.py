@@ -56,6 +56,8 @@ class Dialect:
     """How a URL refers to another request: `$1/Orders`; or `/service/$1/Orders`, too; or never."""
     ids_ignore_case: bool = False
     """Whether identifiers that differ in case alone are the same."""
+    ids_per_change_set: bool = False
+    """Whether identifiers start anew in each change set, and are unique there only."""
     dependencies: Literal["any", "uniform"] = "any"
     """Whether requests depend on any others; or, throughout the batch, none on any, each on the one
     before, or all others on one and the same."""

@@ -4,13 +4,13 @@ OData Protocol, 11.7.7.4 to 11.7.7.6, and OData JSON, 19.4 to 19.6. `Execution` 
 takes their responses; whoever runs them decides how, and may be a server, a mock or a gateway.
 """
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 from typing import ClassVar, Final, TypeAlias
 
 from odata_batch._checks import batch as rules
+from odata_batch._checks.batch import ACCEPTED_IN_CHANGE_SET
 from odata_batch._checks.scope import Scope
 from odata_batch._coding.settings import Settings, format_of
 from odata_batch._graph.names import Names, stops_at_error
@@ -18,7 +18,13 @@ from odata_batch._graph.prepare import depth_of, prepare
 from odata_batch._graph.urls import ServiceUrls, is_batch_resource, location_of, resolve_url
 from odata_batch._model import findings
 from odata_batch._model.dialect import Dialect, Format, check_format
-from odata_batch._model.findings import LIMIT_EXCEEDED, Severity, UnresolvedReference, quote
+from odata_batch._model.findings import (
+    LIMIT_EXCEEDED,
+    Diagnostic,
+    Severity,
+    UnresolvedReference,
+    quote,
+)
 from odata_batch._model.headers import Headers
 from odata_batch._model.limits import DEFAULT_LIMITS, Limits
 from odata_batch._model.public import public
@@ -30,18 +36,20 @@ from odata_batch._model.values import (
     ChangeSetResponse,
     HeadersLike,
     OperationResponse,
+    Payload,
     ResponseItem,
     response_of,
     with_format,
 )
+from odata_batch._server.answers import Answers, Refused
 from odata_batch._server.inheritance import DROPPED_HEADERS, ETAG_FIELDS, Inheritance
 from odata_batch._server.schedule import Group, Plan, Unit
 from odata_batch._server.steps import AnySignal, Begin, Commit, Rollback, Signal, Step, step_of
-from odata_batch._wire.http import REASONS
 from odata_batch.dialects import ODATA_4_01
 
 Evaluate: TypeAlias = Callable[[str, Mapping[str, OperationResponse]], bool]
 Locate: TypeAlias = Callable[[Step, OperationResponse], str | None]
+Replaced: TypeAlias = Callable[[Step | Signal, OperationResponse, tuple[Diagnostic, ...]], None]
 
 
 @public
@@ -155,21 +163,28 @@ class Execution:
         limits: Limits = DEFAULT_LIMITS,
         evaluate: Evaluate | None = None,
         locate: Locate | None = None,
+        replaced: Replaced | None = None,
     ) -> None:
         format = format_of(Settings(dialect, format=format, limits=limits), request)
+        settings = Settings(dialect, format=format, limits=limits)
         self._response_format = format if response_format is None else response_format
         check_format(self._response_format)
         json = format == "json"
         self._flat = json and self._response_format == "multipart"
         self._urls = ServiceUrls(batch_url, service_root, dialect)
         _refuse(request, format, dialect, limits)
-        self._inheritance = Inheritance(Headers(headers), dialect, format, dropped_headers)
-        self._evaluate, self._locate = evaluate, locate
+        outer = Headers(headers)
+        self._answers = Answers(settings, self._response_format, outer)
+        self._inheritance = Inheritance(outer, settings, self._response_format, dropped_headers)
+        self._evaluate, self._locate, self._replaced = evaluate, locate, replaced
+        self._limits = limits
         self._stops = stops_at_error(request, format, dialect, continue_on_error)
         self._operations = request.operations()
         # A JSON request names all of its operations; what else is generated was never sent.
         self._source = prepare(request, format=format, dialect=dialect) if json else request
         self._ids = [operation.id for operation in self._source.operations()]
+        self._answers.check_names(self._ids)
+        self._answers.check_names(item.id for item in self._source.items)
         if not dialect.atomicity_groups:
             request = _dissolved(request, dialect)
             self._source = _dissolved(self._source, dialect)
@@ -177,7 +192,7 @@ class Execution:
         names = Names(self._source.items, dialect=dialect)
         self._plan = Plan(names, request.items, in_turn, ordered is not False)
         # By node, see `Names`; until its unit is settled, as far as it is known.
-        self._answers: dict[int, OperationResponse] = {}
+        self._responses: dict[int, OperationResponse] = {}
         # Of what something depends on
         self._steps: dict[int, Step] = {}
         self._locations: dict[int, str | None] = {}
@@ -186,7 +201,9 @@ class Execution:
         # The units of which more may be handed out
         self._pending: dict[int, Unit] = {}
         self._open = 0
-        self._stopped = False
+        self._stopped = self._abandoned = False
+        # How many octets may yet be derived from references
+        self._room = limits.message
         self._advance()
 
     @property
@@ -199,8 +216,13 @@ class Execution:
 
         Nothing is returned as long as everything waits for what has been handed out.
         """
-        self._advance()
-        handed_out = []
+        try:
+            self._advance()
+        except Exception:
+            # Whatever a function of the caller's raises, what is over is rolled back or committed.
+            if not self._out:
+                raise
+        handed_out: list[Step | Signal] = []
         for unit, work in self._out:
             if isinstance(work, Step):
                 if unit.failed:
@@ -220,18 +242,28 @@ class Execution:
         _check_response(response, 200)
         unit = self._take(step, Step, "completed")
         unit.running -= 1
+        problems = self._answers.problems(response)
         if isinstance(unit, Group):
+            self._pending[unit.index] = unit
             if response.status == 202:
                 # No request of a change set is answered with 202. OData Protocol, 11.7.7.6
-                response = _error(500, f"{step.method} {quote(step.url)} was answered with 202")
-            self._pending[unit.index] = unit
-        self._answer(unit, step.index, response)
+                message = "no request of a change set is answered with 202"
+                problems = (Diagnostic(ACCEPTED_IN_CHANGE_SET, message),)
+        answer = response
+        if problems:
+            method = "GET" if isinstance(unit, Group) else step.method
+            answer = self._answers.in_place_of(method, response, problems)
+        self._answer(unit, step.index, answer)
+        if problems and self._replaced is not None:
+            self._replaced(step, response, problems)
         self._advance()
 
     def done(self, signal: Signal) -> None:
         """Take note that a signal was obeyed."""
         unit = self._take(signal, AnySignal, "done")
-        if isinstance(signal, Begin):
+        assert isinstance(unit, Group)
+        unit.is_open = isinstance(signal, Begin)
+        if unit.is_open:
             self._pending[unit.index] = unit
         else:
             self._settle(unit)
@@ -244,13 +276,56 @@ class Execution:
         """
         _check_response(response, 400)
         unit = self._take(signal, AnySignal, "failed")
+        assert isinstance(unit, Group)
+        problems = self._answers.problems(response)
         unit.failure = response
+        if problems:
+            unit.failure = self._answers.in_place_of("GET", response, problems)
         if isinstance(signal, Commit):
-            rollback = Rollback(group=unit.index, change_set=signal.change_set)
-            self._out.append((unit, rollback))
+            self._out.append((unit, _rollback(unit)))
         else:
+            unit.is_open = False
             self._settle(unit)
+        if problems and self._replaced is not None:
+            self._replaced(signal, response, problems)
         self._advance()
+
+    def abandon(self) -> tuple[Rollback, ...]:
+        """Give the batch up, and return the rollbacks of all change sets that have begun.
+
+        Nothing else is handed out any more, and what was handed out is over, but for rollbacks:
+        whoever begins a transaction or runs a step meanwhile undoes that, and a `Commit` that is
+        not `done` counts as one that has not happened. Call `complete` and `done` before for what
+        is known. When the rollbacks are `done`, the batch is finished. What had not started is
+        answered with 503. Of a step that was running nobody knows what it did: the response ends
+        before it, so that a client takes it, and what follows, for unknown.
+        """
+        if self._abandoned:
+            return ()
+        self._abandoned = True
+        waiting = [unit for unit in self._waiting() if not unit.begun]
+        self._out.clear()
+        self._pending.clear()
+        ending: dict[object, Unit] = {
+            work: unit for work, unit in self._in_flight.items() if isinstance(work, Rollback)
+        }
+        self._in_flight = ending
+        for unit in [each for each in self._plan.units.values() if each.begun]:
+            if unit.settled or unit in ending.values():
+                continue
+            if isinstance(unit, Group) and unit.is_open:
+                if not unit.failed:
+                    unit.failure = self._answers.error(503, _ABANDONED)
+                self._out.append((unit, _rollback(unit)))
+            elif isinstance(unit, Group):
+                waiting.append(unit)
+            else:
+                unit.lost = True
+                self._open -= 1
+                self._plan.schedule.settle(unit.index)
+        for unit in waiting:
+            self._give_up(unit)
+        return tuple([work for work in self.ready() if isinstance(work, Rollback)])
 
     def response(self) -> BatchResponse:
         """Return the batch response; `RuntimeError` if the execution is not `finished`.
@@ -261,13 +336,23 @@ class Execution:
         """
         if not self.finished:
             raise RuntimeError(f"the batch is not finished, {self._open} of its items are open")
-        items = [
-            item
-            for _, unit in sorted(self._plan.units.items())
-            if unit.settled
-            for item in self._response_items(unit)
-        ]
+        units = [unit for _, unit in sorted(self._plan.units.items())]
+        lost = next((place for place, unit in enumerate(units) if unit.lost), None)
+        if lost is not None:
+            # Beside an error what is missing would pass for what has not been executed.
+            units = [unit for unit in units[:lost] if not (unit.failed and self._stops)]
+        items = [item for unit in units if unit.settled for item in self._response_items(unit)]
         return with_format(BatchResponse(items), self._response_format)
+
+    def payload(self) -> Payload:
+        """Return the batch response as it is sent, with status 200; `RuntimeError` before the end.
+
+        It is `response()`, encoded; nothing else is raised. Beside Content-Type, the headers say
+        the version: the greatest that the OData-MaxVersion of `headers` allows and the service
+        speaks, or without one that of the dialect, or of the request if it is smaller (OData
+        Protocol, 8.2.7); and that the answer varies with it.
+        """
+        return self._answers.payload(self.response())
 
     # -- what runs --
 
@@ -278,6 +363,14 @@ class Execution:
             raise RuntimeError(f"{name} cannot be {verb}: it was not handed out, or it is over")
         return unit
 
+    def _waiting(self) -> list[Unit]:
+        """Return the units that are at work: something of each may be handed out."""
+        return [*(unit for unit, _ in self._out), *self._pending.values()]
+
+    def _give_up(self, unit: Unit) -> None:
+        unit.failure = self._answers.error(503, _ABANDONED)
+        self._settle(unit)
+
     def _advance(self) -> None:
         """Do what can be done without anybody's answer."""
         pending, startable = self._pending, self._plan.schedule.startable
@@ -287,6 +380,9 @@ class Execution:
             else:
                 unit = self._plan.unit(startable.popleft())
                 self._open += 1
+                if self._abandoned:
+                    self._give_up(unit)
+                    continue
                 if isinstance(unit, Group):
                     self._begin(unit)
                     continue
@@ -302,14 +398,14 @@ class Execution:
     def _begin(self, unit: Group) -> None:
         """Begin a change set, or fail it if it can be known that one of its operations will."""
         if not unit.members:
-            unit.failure = _error(400, "the change set holds no request")
+            unit.failure = self._answers.error(400, "the change set holds no request")
         for index in unit.members:
             try:
                 if self._evaluate is None and self._operations[index].condition is not None:
-                    raise _Refused(424, _NO_CONDITIONS)
+                    raise Refused(424, _NO_CONDITIONS)
                 self._check_edges(unit, index, outside=True)
-            except _Refused as refused:
-                self._answer(unit, index, refused.response)
+            except Refused as refused:
+                self._answer(unit, index, self._answers.error(refused.status, refused.message))
                 break
         if unit.failed:
             self._settle(unit)
@@ -324,8 +420,7 @@ class Execution:
             startable.popleft()
         if unit.failed:
             if not unit.running:
-                rollback = Rollback(group=unit.index, change_set=unit.change_set)
-                self._out.append((unit, rollback))
+                self._out.append((unit, _rollback(unit)))
         elif not unit.left:
             self._out.append((unit, Commit(group=unit.index, change_set=unit.change_set)))
 
@@ -333,15 +428,15 @@ class Execution:
         """Make the step of an operation, or answer it at once."""
         try:
             step = self._step(unit, index)
-        except _Refused as refused:
-            self._answer(unit, index, refused.response)
+        except Refused as refused:
+            self._answer(unit, index, self._answers.error(refused.status, refused.message))
             return
         if index in self._plan.depended_on:
             self._steps[index] = step
         self._out.append((unit, step))
 
     def _answer(self, unit: Unit, index: int, response: OperationResponse) -> None:
-        self._answers[index] = response
+        self._responses[index] = response
         unit.left -= 1
         if response.status >= 400 and not unit.failed:
             unit.culprit = index
@@ -355,11 +450,11 @@ class Execution:
         self._open -= 1
         failed, failure = unit.failed, unit.failure
         for index in unit.members:
-            answer = self._answers.get(index) if failure is None else failure
+            answer = self._responses.get(index) if failure is None else failure
             if answer is None or (failed and answer.status < 400):
                 # If one request of a group failed, all have. OData JSON, 19.5
-                answer = _error(424, "another request of the change set has failed")
-            self._answers[index] = response_of(
+                answer = self._answers.error(424, "another request of the change set has failed")
+            self._responses[index] = response_of(
                 answer.status,
                 answer.headers,
                 answer.body,
@@ -373,14 +468,13 @@ class Execution:
             if failure is not None:
                 whole = replace(failure, id=None)
             else:
-                whole = self._answers[unit.culprit] if failed else OperationResponse(200)
-            self._answers[len(self._operations) + unit.index] = whole
+                whole = self._responses[unit.culprit] if failed else OperationResponse(200)
+            self._responses[len(self._operations) + unit.index] = whole
         self._plan.schedule.settle(unit.index)
         if failed and self._stops and not self._stopped:
             # What has not been handed out is taken back, unless its change set has begun.
             self._stopped = True
-            units = [unit for unit, _ in self._out] + list(self._pending.values())
-            self._open -= sum(not unit.begun for unit in units)
+            self._open -= sum(not unit.begun for unit in self._waiting())
             self._out = [entry for entry in self._out if entry[0].begun]
             for index in [index for index, unit in self._pending.items() if not unit.begun]:
                 del self._pending[index]
@@ -402,6 +496,9 @@ class Execution:
         )
         url = self._urls.plain(operation.url) or self._resolved(index)
         headers, dropped = self._inheritance.apply(operation, etags, may_be_later)
+        if etags:
+            fields = [value for name, value in headers.pairs if name.lower() in ETAG_FIELDS]
+            self._derive(sum(map(len, fields)), 431, "header fields")
         group = None if is_single else unit.index
         return step_of(operation, index, self._ids[index], url, headers, dropped, group)
 
@@ -412,31 +509,36 @@ class Execution:
             if edge.place in _ORDER_ONLY or (conditional and edge.place == "depends_on"):
                 continue
             if edge.target is None:
-                raise _Refused(400, f"{quote(edge.name)} is no request of the batch")
+                raise Refused(400, f"{quote(edge.name)} is no request of the batch")
             if outside and self._plan.unit_of(edge.target) is unit:
                 continue
             answer = self._answer_to(edge.target, unit)
             if answer is None or not answer.ok:
-                raise _Refused(424, f"{quote(edge.name)} has not succeeded")
+                raise Refused(424, f"{quote(edge.name)} has not succeeded")
 
     def _check_condition(self, unit: Unit, index: int) -> None:
         condition = self._operations[index].condition
         if condition is None:
             return
         if self._evaluate is None:
-            raise _Refused(424, _NO_CONDITIONS)
+            raise Refused(424, _NO_CONDITIONS)
         known = {}
         for edge in self._plan.edges.get(index, ()):
             answer = None if edge.target is None else self._answer_to(edge.target, unit)
             if answer is not None:
                 known[edge.name] = answer
-        if not self._evaluate(condition, known):
-            raise _Refused(424, f"the condition {quote(condition)} is not met")
+        try:
+            is_met = self._evaluate(condition, known)
+        except Exception:
+            # It would be so again, and what has been run is to be answered.
+            raise Refused(424, f"the condition {quote(condition)} cannot be evaluated") from None
+        if not is_met:
+            raise Refused(424, f"the condition {quote(condition)} is not met")
 
     def _answer_to(self, node: int, within: Unit) -> OperationResponse | None:
         """Return what a node is answered with, as far as that is known within a unit."""
         unit = self._plan.unit_of(node)
-        return self._answers.get(node) if unit is within or unit.settled else None
+        return self._responses.get(node) if unit is within or unit.settled else None
 
     def _resolved(self, index: int) -> str:
         operation = self._operations[index]
@@ -448,31 +550,44 @@ class Execution:
         try:
             url = self._urls.resolve(operation.url, operation.headers.get("host"), locations)
         except UnresolvedReference as error:
-            raise _Refused(400, str(error)) from None
+            raise Refused(400, str(error)) from None
+        if len(url) > self._limits.url:
+            raise Refused(414, f"URL {quote(url)} has {len(url)} characters")
+        if locations:
+            self._derive(len(url), 414, "URLs")
         if not self._urls.holds(url):
             # A server that fetched it would act for a stranger, with its own rights.
-            raise _Refused(403, f"URL {quote(url)} is outside the service")
+            raise Refused(403, f"URL {quote(url)} is outside the service")
         if is_batch_resource(url):
-            raise _Refused(400, f"URL {quote(url)} names the batch resource")
+            raise Refused(400, f"URL {quote(url)} names the batch resource")
         return url
+
+    def _derive(self, octets: int, status: int, what: str) -> None:
+        """Bound what comes of references, each of which may be short and stand for something long.
+
+        Steps may all be handed out at the same time.
+        """
+        self._room -= octets
+        if self._room < 0:
+            raise Refused(status, f"the {what} that come of references are longer than a message")
 
     def _location(self, name: str, target: int) -> str:
         """Return the absolute URL that a reference to a successful operation stands for."""
         if target not in self._locations:
-            step, answer = self._steps[target], self._answers[target]
+            step, answer = self._steps[target], self._responses[target]
             location = location_of(step.url, answer)
             if location is None and self._locate is not None:
                 location = self._locate(step, answer)
                 try:
                     location = None if location is None else resolve_url(location, step.url)
                 except UnresolvedReference as error:
-                    raise _Refused(400, str(error)) from None
+                    raise Refused(400, str(error)) from None
             if location is None and step.method in ("GET", "PUT", "PATCH", "MERGE"):
                 location = step.url
             self._locations[target] = location
         location = self._locations[target]
         if location is None or not self._urls.holds(location):
-            raise _Refused(424, f"the response to {quote(name)} has no Location in this service")
+            raise Refused(424, f"the response to {quote(name)} has no Location in this service")
         return location
 
     def _etags(self, index: int) -> dict[str, str]:
@@ -480,34 +595,27 @@ class Execution:
         etags = {}
         for edge in self._plan.edges.get(index, ()):
             if edge.place in ETAG_FIELDS and edge.target is not None:
-                etag = self._answers[edge.target].headers.get("etag")
+                etag = self._responses[edge.target].headers.get("etag")
                 if etag is None:
-                    raise _Refused(424, f"the response to {quote(edge.name)} has no ETag")
+                    raise Refused(424, f"the response to {quote(edge.name)} has no ETag")
                 etags[f"${edge.name}"] = etag
         return etags
 
     # -- the response --
 
     def _response_items(self, unit: Unit) -> Iterator[ResponseItem]:
-        answers = [self._answers[index] for index in unit.members]
+        answers = [self._responses[index] for index in unit.members]
         source = self._source.items[unit.index]
         if not isinstance(source, ChangeSet) or self._flat:
             yield from answers
         elif unit.failed and (self._response_format == "multipart" or not answers):
-            yield self._answers[len(self._operations) + unit.index]
+            yield self._responses[len(self._operations) + unit.index]
         else:
-            yield _mirrored(source, iter(answers))
-
-
-class _Refused(Exception):
-    """An operation is answered without being run; never leaves this module."""
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.response = _error(status, message)
+            yield _mirrored(source, iter(answers), self._response_format)
 
 
 _NO_ETAGS: Final[Mapping[str, str]] = MappingProxyType({})
+_ABANDONED = "the batch was abandoned before this was run"
 _NO_CONDITIONS = "conditions are not supported"
 # References that are not resolved here: what they refer to comes first, nothing more.
 _ORDER_ONLY = frozenset(("query", "condition", "body"))
@@ -523,24 +631,27 @@ def _dissolved(request: BatchRequest, dialect: Dialect) -> BatchRequest:
     return replace(request, items=tuple(items))
 
 
-def _mirrored(source: ChangeSet, responses: Iterator[OperationResponse]) -> ChangeSetResponse:
-    """Return the responses in the shape of their change set, whose depth is known to be small."""
+def _rollback(unit: Group) -> Rollback:
+    return Rollback(group=unit.index, change_set=unit.change_set)
+
+
+def _mirrored(
+    source: ChangeSet, responses: Iterator[OperationResponse], format: Format
+) -> ChangeSetResponse:
+    """Return the responses in the shape of their change set, as far as the format has it.
+
+    Its depth is known to be small; JSON has no groups in groups.
+    """
+    if format == "json":
+        return ChangeSetResponse(responses, id=source.id)
     items = [
-        _mirrored(item, responses) if isinstance(item, ChangeSet) else next(responses)
+        _mirrored(item, responses, format) if isinstance(item, ChangeSet) else next(responses)
         for item in source.items
     ]
     return ChangeSetResponse(items, id=source.id)
 
 
 # -- what is refused, and with what ----------------------------------------------------------------
-
-
-def _error(status: int, message: str) -> OperationResponse:
-    """Return an error response of our own (OData JSON, 21.1)."""
-    code = REASONS[status].replace(" ", "")
-    error = {"error": {"code": code, "message": message}}
-    body = json.dumps(error, separators=(",", ":")).encode("ascii")
-    return OperationResponse(status, {"Content-Type": "application/json"}, body)
 
 
 def _check_response(response: OperationResponse, lowest: int) -> None:
@@ -556,13 +667,14 @@ def _refuse(request: BatchRequest, format: Format, dialect: Dialect, limits: Lim
         raise TypeError(f"request is a BatchRequest, not {type(request).__name__}")
     sizes = [len(item.operations()) for item in request.items if isinstance(item, ChangeSet)]
     counts = {
+        "items": len(request.items),
         "operations": len(request.operations()),
         "change_sets": len(sizes),
         "change_set_operations": max(sizes, default=0),
     }
     for limit, count in counts.items():
         allowed: int = getattr(limits, limit, limits.operations)
-        quota: int | None = getattr(dialect, limit)
+        quota: int | None = getattr(dialect, limit, None)
         allowed = allowed if quota is None else min(allowed, quota)
         if count > allowed:
             message = f"limit {limit} is {allowed}, and the batch has {count}"

@@ -7,11 +7,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from operator import itemgetter
 from typing import NamedTuple
 
-from odata_batch._model.dialect import Dialect, Format
+from odata_batch._coding.settings import Settings
+from odata_batch._model.dialect import Format
+from odata_batch._model.findings import quote
 from odata_batch._model.headers import Headers, Pair, Pairs, headers_of, names_of, without
 from odata_batch._model.values import Operation
+from odata_batch._server.answers import Refused
 from odata_batch._wire import grammar
-from odata_batch._wire.sections import remember
+from odata_batch._wire.sections import parse_media_type, remember
 
 ETAG_FIELDS = frozenset(("if-match", "if-none-match"))
 """The fields in which a reference stands for the ETag of a response (OData Protocol, 11.7.5)."""
@@ -58,10 +61,18 @@ class Inheritance:
     """What the requests of a batch inherit from the batch request, and what they may not say."""
 
     def __init__(
-        self, outer: Headers, dialect: Dialect, format: Format, dropped: Iterable[str]
+        self,
+        outer: Headers,
+        settings: Settings,
+        response_format: Format,
+        dropped: Iterable[str],
     ) -> None:
-        self._json = format == "json"
-        names = (*dropped, *dialect.forbidden_headers, "content-length", "transfer-encoding")
+        self._json = settings.format == "json"
+        self._longest = settings.limits.field_line
+        names = {*dropped, *settings.dialect.forbidden_headers}
+        names |= {"content-length", "transfer-encoding"}
+        if response_format == "json":
+            names.add("accept-encoding")  # JSON carries no body with a content coding
         self._left_out = {_gateway_name(name) for name in names}
         self._prefixes = tuple(name[:-1] for name in self._left_out if name.endswith("*"))
         self._fields = []
@@ -81,18 +92,21 @@ class Inheritance:
     ) -> tuple[Headers, Headers]:
         """Return the fields of the operation and those that it inherits; and those it may not say.
 
-        ETags take the place of references, which are outside of quotes.
+        ETags take the place of references, which are outside of quotes. `Refused` for what would
+        be too long then, or has a transfer coding that nobody here knows.
         """
         headers, dropped = operation.headers, _NOTHING
         key = (names_of(headers), operation.body != b"")
         plan = self._plans.get(key) or remember(self._plans, key, self._plan(*key))
         if plan.kept is not None:
             dropped = headers_of(plan.dropped(headers.pairs))
+            if self._json and "transfer-encoding" in dropped:
+                _check_coding(operation)
             headers = headers_of(plan.kept(headers.pairs) + plan.added, plan.names)
         elif plan.added:
             headers = headers_of(headers.pairs + plan.added, plan.names)
         if etags:
-            headers = _with_etags(headers, etags)
+            headers = self._with_etags(headers, etags)
         if plan.prefers:
             headers = self._with_preferences(headers, may_be_later)
         return headers, dropped
@@ -118,6 +132,20 @@ class Inheritance:
             "prefer" in own or bool(self._preferences),
         )
 
+    def _with_etags(self, headers: Headers, etags: Mapping[str, str]) -> Headers:
+        def replaced(match: re.Match[str]) -> str:
+            return etags.get(match[0], match[0])
+
+        pairs: list[Pair] = []
+        for name, value in headers.pairs:
+            if name.lower() in ETAG_FIELDS:
+                # What is derived is no longer than what arrives; it is not made to be measured.
+                if sum(len(replaced(word)) for word in _WORD.finditer(value)) > self._longest:
+                    raise Refused(431, f"{name} is too long with the ETags that it refers to")
+                value = _WORD.sub(replaced, value)
+            pairs.append((name, value))
+        return headers_of(tuple(pairs), names_of(headers))
+
     def _with_preferences(self, headers: Headers, may_be_later: bool) -> Headers:
         own = list(_preferences(headers))
         names = {name for name, _ in own}
@@ -135,14 +163,13 @@ def _pick(indexes: list[int]) -> Callable[[Pairs], Pairs]:
     return lambda pairs: tuple([pairs[index] for index in indexes])
 
 
-def _with_etags(headers: Headers, etags: Mapping[str, str]) -> Headers:
-    def replaced(pair: Pair) -> Pair:
-        name, value = pair
-        if name.lower() not in ETAG_FIELDS:
-            return pair
-        return name, _WORD.sub(lambda match: etags.get(match[0], match[0]), value)
-
-    return headers_of(tuple(map(replaced, headers.pairs)), names_of(headers))
+def _check_coding(operation: Operation) -> None:
+    """OData JSON, 19.1: octets in base64 may have a transfer coding; and RFC 9112, 6.1."""
+    coding = operation.headers["transfer-encoding"].strip(" \t")
+    media_type = parse_media_type(operation.headers.get("content-type", ""))
+    has_one = operation.body and not (media_type.is_json or media_type.is_text)
+    if has_one and coding.lower() not in ("", "identity"):
+        raise Refused(501, f"the transfer coding {quote(coding)} is not understood")
 
 
 def _gateway_name(name: str) -> str:

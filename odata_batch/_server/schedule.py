@@ -57,6 +57,8 @@ class Unit:
     """Whether a step or signal of it has been handed out."""
     settled = False
     """Whether it is over."""
+    lost = False
+    """Whether it was abandoned while it ran, and nobody knows what became of it."""
     culprit = -1
     """The operation that failed first."""
     failure: OperationResponse | None = None
@@ -77,6 +79,9 @@ class Unit:
 
 class Group(Unit):
     """A change set while it is executed."""
+
+    is_open = False
+    """Whether its `Begin` was done, and no `Commit` or `Rollback` was."""
 
     def __init__(
         self, index: int, members: range, change_set: ChangeSet, schedule: Schedule

@@ -1,0 +1,148 @@
+"""What a batch is answered with: what its format can carry, our own errors, and the version.
+
+OData Protocol, 8.2.7 and 9.2, and OData JSON, 21.1. A response is judged before anything that
+depends on it happens, by the checks of the encoder: what has been run can then be answered.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from odata_batch._checks.messages import ID_SYNTAX, VERSION_HEADER, field_problems
+from odata_batch._coding.settings import Settings
+from odata_batch._coding.writing import Judge, write_judged
+from odata_batch._model.dialect import Dialect, Format
+from odata_batch._model.findings import DecodeError, Diagnostic, Severity, quote
+from odata_batch._model.headers import Headers, names_of
+from odata_batch._model.values import BatchResponse, OperationResponse, Payload
+from odata_batch._wire import grammar
+from odata_batch._wire.http import REASONS
+
+_READING = frozenset(("GET", "HEAD"))
+# What says where the entity is that was written, and which it is now
+_ENTITY_FIELDS = frozenset(("location", "odata-entityid", "etag"))
+# All that there have been in which a batch has an answer; a dialect may have one of its own.
+_VERSIONS = ("1.0", "2.0", "3.0", "4.0", "4.01")
+
+
+class Refused(Exception):
+    """An operation is answered without being run; never leaves the library."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status, self.message = status, message
+
+
+class Answers:
+    """How the responses of one batch are written: `settings` have the format of its response."""
+
+    def __init__(self, settings: Settings, format: Format, outer: Headers) -> None:
+        dialect = settings.dialect
+        version = _version(dialect, format, outer)
+        if version not in (dialect.json_version, dialect.multipart_version):
+            dialect = replace(dialect, json_version=version, multipart_version=version)
+        self._format = format
+        self._settings = Settings(dialect, format=format, limits=settings.limits)
+        self._judge = Judge(self._settings)
+        self._fields = ((dialect.version_header, version), ("Vary", _greatest_field(dialect)))
+
+    def error(self, status: int, message: str) -> OperationResponse:
+        """Return an error response of our own (OData JSON, 21.1)."""
+        code = REASONS.get(status, "Request Too Large").replace(" ", "")
+        error = {"error": {"code": code, "message": message}}
+        body = json.dumps(error, separators=(",", ":")).encode("ascii")
+        response = OperationResponse(status, {"Content-Type": "application/json"}, body)
+        return OperationResponse(status) if self._judge(response) else response
+
+    def problems(self, response: OperationResponse) -> tuple[Diagnostic, ...]:
+        """Return why the response cannot be written, whatever its identifier."""
+        if not (response.body or response.headers.pairs or response.reason or response.annotations):
+            return ()
+        return self._judge(replace(response, id=None))
+
+    def in_place_of(
+        self, method: str, response: OperationResponse, problems: tuple[Diagnostic, ...]
+    ) -> OperationResponse:
+        """Return what is written in place of a response that cannot be.
+
+        An error says that nothing was changed (OData Protocol, 9.2). So what was written keeps its
+        status, and loses no more than what cannot be carried.
+        """
+        if method in _READING or response.status >= 400:
+            found = problems[0].message
+            return self.error(500, f"the response {response.status} cannot be written: {found}")
+        remains = (each for each in self._remains(response) if not self._judge(each))
+        return next(remains, OperationResponse(response.status))
+
+    def _remains(self, response: OperationResponse) -> Iterator[OperationResponse]:
+        status, pairs = response.status, response.headers.pairs
+        names = names_of(response.headers)
+        sound = [pair for pair in pairs if not self._judge(OperationResponse(status, [pair]))]
+        once = [pair for pair in sound if names.count(pair[0].lower()) == 1]
+        yield OperationResponse(status, sound, response.body)
+        if names.count("content-type") < 2:
+            yield OperationResponse(status, once, response.body)
+        yield OperationResponse(
+            status, [pair for pair in once if not pair[0].lower().startswith("content-")]
+        )
+        yield OperationResponse(
+            status, [pair for pair in once if pair[0].lower() in _ENTITY_FIELDS]
+        )
+
+    def check_names(self, names: Iterable[str | None]) -> None:
+        """Raise `DecodeError` for an identifier with which nothing could be answered."""
+        for name in names:
+            if name is None or grammar.REQUEST_ID.fullmatch(name):
+                continue
+            is_text = name.encode("utf-8", "replace") == name.encode("utf-8", "surrogatepass")
+            is_value = name == name.strip(" \t") and not any(field_problems("Content-ID", name))
+            if not (is_text if self._format == "json" else is_value):
+                message = f"found the id {quote(name)}, which no response could repeat"
+                found = Diagnostic(ID_SYNTAX, message, severity=Severity.ERROR)
+                raise DecodeError(found)
+
+    def payload(self, response: BatchResponse) -> Payload:
+        """Return what is sent, given responses that have been judged."""
+        payload = write_judged(self._settings, response)
+        return Payload(payload.body, (*payload.headers.pairs[:1], *self._fields))
+
+
+def _greatest_field(dialect: Dialect) -> str:
+    """Return the name of the field with the greatest version that a client understands."""
+    is_old = dialect.version_header == "DataServiceVersion"
+    return "MaxDataServiceVersion" if is_old else "OData-MaxVersion"
+
+
+def _version(dialect: Dialect, format: Format, outer: Headers) -> str:
+    """Return the version of the answer (OData Protocol, 8.2.7).
+
+    It is the greatest that the client allows and the service speaks; if the client does not say,
+    the usual one of the format, or that of the request if it is smaller.
+    """
+    own = {"json": dialect.json_version, "multipart": dialect.multipart_version}
+    spoken = [own[each] for each in dialect.formats]
+    is_old = _greatest_field(dialect) == "MaxDataServiceVersion"
+    known = [each for each in _VERSIONS if (_number(each) < 4) is is_old] + spoken
+    known = [each for each in known if _number(each) <= max(map(_number, spoken))]
+    greatest = _said(outer, _greatest_field(dialect))
+    if greatest is None:
+        asked = _said(outer, dialect.version_header)
+        return min([own[format], *(each for each in known if _number(each) == asked)], key=_number)
+    allowed = [each for each in known if _number(each) <= greatest]
+    if not allowed:
+        name = _greatest_field(dialect)
+        message = f"found {name} {quote(outer[name])}, expected {known[0]} at least"
+        raise DecodeError(Diagnostic(VERSION_HEADER, message, severity=Severity.ERROR))
+    return max(allowed, key=_number)
+
+
+def _said(outer: Headers, name: str) -> float | None:
+    """Return the version in a field, `None` if there is none; in OData 2, more may follow it."""
+    version = outer.get(name, "").partition(";")[0].strip(" \t")
+    return _number(version) if grammar.VERSION.fullmatch(version) else None
+
+
+def _number(version: str) -> float:
+    return float(version)

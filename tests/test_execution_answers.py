@@ -1,0 +1,697 @@
+"""What an `Execution` is answered with can be written, whatever was run and whatever came back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from odata_batch import (
+    BatchRequest,
+    BatchResponse,
+    Begin,
+    ChangeSet,
+    ChangeSetResponse,
+    Commit,
+    DecodeError,
+    Diagnostic,
+    Dialect,
+    Execution,
+    Headers,
+    LimitExceeded,
+    Limits,
+    Operation,
+    OperationResponse,
+    Payload,
+    Rollback,
+    Severity,
+    State,
+    Step,
+    decode_request,
+    decode_response,
+    match,
+)
+from odata_batch.dialects import (
+    AZURE_TABLES,
+    DATAVERSE,
+    GRAPH,
+    ODATA_2,
+    ODATA_4_0,
+    ODATA_4_01,
+    ODATA_4_02,
+)
+from odata_batch.rules import RULES
+
+from .batches import request
+from .helpers import FORMATS, JSON, Format
+
+BATCH_URL = "http://host/service/$batch"
+JSON_TYPE = {"Content-Type": "application/json"}
+ENTITY = {"Location": "http://host/service/A(1)", "OData-EntityId": "A(1)", "ETag": 'W/"1"'}
+
+Service = Mapping[str, OperationResponse]
+Replaced = list[tuple[Step | Begin | Commit | Rollback, OperationResponse, str]]
+
+
+def run(
+    batch: BatchRequest | str, service: Service, **options: Any
+) -> tuple[Execution, list[str], Replaced]:
+    """Run the batch; return what the names of all that was done, and what was not written."""
+    replaced: Replaced = []
+
+    def note(
+        work: Step | Begin | Commit | Rollback,
+        response: OperationResponse,
+        found: tuple[Diagnostic, ...],
+    ) -> None:
+        replaced.append((work, response, found[0].rule.slug))
+
+    batch = request(batch) if isinstance(batch, str) else batch
+    execution = Execution(batch, batch_url=BATCH_URL, replaced=note, **options)
+    done = []
+    while not execution.finished:
+        for work in execution.ready():
+            if isinstance(work, Step):
+                name = work.url.removeprefix("http://host/service/")
+                done.append(f"{work.method} {name}")
+                execution.complete(work, service.get(name, OperationResponse(204)))
+            else:
+                done.append(type(work).__name__)
+                execution.done(work)
+    return execution, done, replaced
+
+
+def read(payload: Payload, dialect: Dialect = ODATA_4_01) -> BatchResponse:
+    """Read what was written as somebody does who takes nothing that is not right."""
+    return decode_response(
+        payload.body, payload.content_type, headers=payload.headers, strict=True, dialect=dialect
+    )
+
+
+def ok(body: bytes, content_type: str = "application/json", **fields: str) -> OperationResponse:
+    headers = {"Content-Type": content_type, **{k.replace("_", "-"): v for k, v in fields.items()}}
+    return OperationResponse(200, {**ENTITY, **headers}, body)
+
+
+NESTED = b"[" * 200 + b"]" * 200
+TWICE = [("Content-Type", "text/plain"), ("Content-Type", "application/json")]
+COOKIES = [("Set-Cookie", "a=1"), ("Set-Cookie", "b=2")]
+
+# What a format cannot carry: the response, the rule, and what is left of it if it was written.
+KEPT = Headers(ENTITY)
+UNWRITABLE: list[tuple[str, OperationResponse, str, Headers, bytes]] = [
+    ("json", ok(b"null"), "not-expressible", KEPT, b""),
+    ("json", ok(b"NaN"), "json-syntax", KEPT, b""),
+    ("json", ok(b"\xef\xbb\xbf{}"), "json-byte-order-mark", KEPT, b""),
+    ("json", ok(b"\x1f\x8b\x08", Content_Encoding="gzip"), "json-encoding", KEPT, b""),
+    ("json", ok(b"\xe9", "text/plain"), "text-charset", KEPT, b""),
+    ("json", ok(b"\x83e", "text/plain; charset=x-own"), "text-charset", KEPT, b""),
+    ("json", ok(NESTED), "limit-exceeded", KEPT, b""),
+    ("json", ok(b'{"a":1'), "json-syntax", KEPT, b""),
+    (
+        "json",
+        OperationResponse(201, [*ENTITY.items(), *TWICE], b"{}"),
+        "repeated-header",
+        KEPT,
+        b"",
+    ),
+    (
+        "json",
+        OperationResponse(201, [*ENTITY.items(), *JSON_TYPE.items(), *COOKIES], b"{}"),
+        "not-expressible",
+        Headers({**ENTITY, **JSON_TYPE}),
+        b"{}",
+    ),
+    (
+        "json multipart",
+        OperationResponse(204, {**ENTITY, "X": "a\r\nb"}),
+        "control-character",
+        KEPT,
+        b"",
+    ),
+    (
+        "json multipart",
+        OperationResponse(201, {**ENTITY, "ETag": '"\r\n"'}),
+        "control-character",
+        Headers({name: value for name, value in ENTITY.items() if name != "ETag"}),
+        b"",
+    ),
+    (
+        "json multipart",
+        OperationResponse(204, {**ENTITY, **JSON_TYPE}, b"{}"),
+        "body-forbidden",
+        KEPT,
+        b"",
+    ),
+    ("json multipart", OperationResponse(201, {**ENTITY, "X Y": "1"}), "header-syntax", KEPT, b""),
+    (
+        "json multipart",
+        OperationResponse(201, {**ENTITY, "X": "\u20ac"}),
+        "header-characters",
+        KEPT,
+        b"",
+    ),
+    (
+        "multipart",
+        ok(b"{}", Content_Length="3"),
+        "content-length-mismatch",
+        Headers({**ENTITY, **JSON_TYPE}),
+        b"{}",
+    ),
+    (
+        "multipart",
+        OperationResponse(201, ENTITY, reason="a\r\nb"),
+        "control-character",
+        KEPT,
+        b"",
+    ),
+    (
+        "multipart",
+        ok(b"{}", Transfer_Encoding="chunked"),
+        "transfer-encoding",
+        Headers({**ENTITY, **JSON_TYPE}),
+        b"{}",
+    ),
+    (
+        "multipart",
+        OperationResponse(200, ENTITY, annotations=[("@a", b"1")]),
+        "not-expressible",
+        KEPT,
+        b"",
+    ),
+    ("json", OperationResponse(200, ENTITY, annotations=[("@a", b"{")]), "json-syntax", KEPT, b""),
+]
+EACH = [
+    pytest.param(format, *case[1:], id=f"{format} {case[2]} {number}")
+    for number, case in enumerate(UNWRITABLE)
+    for format in case[0].split()
+]
+unwritable = pytest.mark.parametrize(("format", "response", "slug", "left", "body"), EACH)
+
+
+@unwritable
+def test_what_was_written_is_answered_with_what_can_be_carried(
+    format: Format, response: OperationResponse, slug: str, left: Headers, body: bytes
+) -> None:
+    batch = BatchRequest([Operation.post("A", id="1"), Operation.get("B", id="2")])
+    options: dict[str, Any] = {"format": format, "ordered": True}
+    execution, done, replaced = run(batch, {"A": response}, **options)
+    assert done == ["POST A", "GET B"]
+    [(step, original, rule)] = replaced
+    assert isinstance(step, Step) and step.id == "1" and original is response and rule == slug
+    first, second = read(execution.payload()).responses()
+    assert (first.status, first.headers, first.body) == (response.status, left, body)
+    assert (first.id, second.id, second.status) == ("1", "2", 204)
+    assert [each.state for each in match(batch, read(execution.payload()), format=format)] == [
+        State.SUCCEEDED,
+        State.SUCCEEDED,
+    ]
+
+
+@unwritable
+def test_what_was_read_and_errors_are_answered_with_500(
+    format: Format, response: OperationResponse, slug: str, left: Headers, body: bytes
+) -> None:
+    error = replace(response, status=404)
+    batch = BatchRequest(
+        [Operation.get("A", id="1"), Operation.post("B", id="2"), Operation("HEAD", "A", id="3")],
+        continue_on_error=True,
+    )
+    service = {"A": response}
+    if response.status != 204:
+        service["B"] = error
+    execution, done, replaced = run(batch, service, format=format)
+    assert len(done) == 3 and len(replaced) == len(service) + 1
+    answers = read(execution.payload()).responses()
+    statuses = [each.status for each in answers]
+    assert statuses == [500, 500 if "B" in service else 204, 500]
+    assert answers[0].json()["error"]["message"].startswith("the response ")
+
+
+@unwritable
+def test_in_a_change_set_it_fails_before_the_commit(
+    format: Format, response: OperationResponse, slug: str, left: Headers, body: bytes
+) -> None:
+    batch = BatchRequest(
+        [ChangeSet([Operation.post("A", id="1"), Operation.post("B", id="2")], id="g")]
+    )
+    execution, done, replaced = run(batch, {"B": response}, format=format)
+    assert done == ["Begin", "POST A", "POST B", "Rollback"]
+    assert [rule for _, _, rule in replaced] == [slug]
+    result = match(batch, read(execution.payload()), format=format)
+    assert [each.state for each in result] == [State.ROLLED_BACK, State.FAILED]
+
+
+def test_what_a_signal_fails_with_can_be_written_too() -> None:
+    busy = OperationResponse(503, {"Retry-After": "1\r\n"})
+    batch = request("{ 1: POST A }")
+    replaced: Replaced = []
+    execution = Execution(
+        batch,
+        batch_url=BATCH_URL,
+        replaced=lambda work, response, found: replaced.append((work, response, found[0].message)),
+    )
+    (begin,) = execution.ready()
+    assert isinstance(begin, Begin)
+    execution.fail(begin, busy)
+    (answer,) = read(execution.payload()).responses()
+    assert answer.status == 500 and replaced[0][:2] == (begin, busy)
+    execution = Execution(batch, batch_url=BATCH_URL)
+    (begin,) = execution.ready()
+    assert isinstance(begin, Begin)
+    execution.fail(begin, busy)
+    (answer,) = read(execution.payload()).responses()
+    assert answer.status == 500
+
+
+def test_what_the_hook_raises_passes_through_and_loses_nothing() -> None:
+    def refuse(*_: object) -> None:
+        raise OSError
+
+    execution = Execution(request("{ 1: POST A }"), batch_url=BATCH_URL, replaced=refuse)
+    (begin,) = execution.ready()
+    assert isinstance(begin, Begin)
+    execution.done(begin)
+    (step,) = execution.ready()
+    assert isinstance(step, Step)
+    with pytest.raises(OSError):
+        execution.complete(step, OperationResponse(200, {"X": "\n"}))
+    (rollback,) = execution.ready()
+    assert isinstance(rollback, Rollback)
+    execution.done(rollback)
+    assert read(execution.payload()).responses()[0].status == 500
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_202_is_carried_wherever_it_stands(format: Format) -> None:
+    accepted = OperationResponse(202, {"Location": "http://host/service/monitor"})
+    batch = BatchRequest([Operation.post("A", id="1"), Operation.post("B", id="2")])
+    execution, done, replaced = run(batch, {"A": accepted}, format=format)
+    assert len(done) == 2 and not replaced
+    answers = decode_response(
+        (payload := execution.payload()).body, payload.content_type
+    ).responses()
+    assert [each.status for each in answers] == [202, 204]
+    assert answers[0].headers["location"] == accepted.headers["location"]
+
+
+@pytest.mark.parametrize(
+    ("format", "expected"),
+    [("json", {"accept"}), ("multipart", {"accept", "accept-encoding"})],
+)
+def test_no_content_coding_is_asked_for_where_the_answer_is_json(
+    format: Format, expected: set[str]
+) -> None:
+    operation = Operation.get("A", headers={"Accept-Encoding": "gzip", "Accept": "a/b"}, id="1")
+    batch = BatchRequest([operation])
+    execution = Execution(batch, batch_url=BATCH_URL, response_format=format)
+    (step,) = execution.ready()
+    assert isinstance(step, Step) and set(step.headers) == expected
+    assert {*step.headers, *step.dropped} == {"accept", "accept-encoding"}
+
+
+@pytest.mark.parametrize("limits", [Limits(body=3), Limits(fields=0), Limits(header_section=9)])
+@pytest.mark.parametrize("format", FORMATS)
+def test_errors_of_our_own_are_no_larger_than_what_is_allowed(
+    format: Format, limits: Limits
+) -> None:
+    batch = request("1: GET A; 2: GET $1/B")
+    bad = OperationResponse(200, {"X": "\n"})
+    execution, *_ = run(batch, {"A": bad}, format=format, limits=limits)
+    payload = execution.payload()
+    found = decode_response(payload.body, payload.content_type).responses()
+    assert found[0].status == 500 and found[0].body == b""
+
+
+def test_nested_change_sets_are_one_group_in_json() -> None:
+    batch = request("{ 1: POST A; { 2: POST B } }")
+    options: dict[str, Any] = {"limits": Limits(change_set_depth=2), "format": "multipart"}
+    execution, *_ = run(batch, {}, response_format="json", **options)
+    (item,) = read(execution.payload()).items
+    assert isinstance(item, ChangeSetResponse) and len(item.items) == 2
+    assert [each.id for each in item.responses()] == ["1", "2"]
+
+
+# -- identifiers -----------------------------------------------------------------------------------
+
+TWO_SETS = BatchRequest(
+    [
+        ChangeSet([Operation.post("A", id="1"), Operation.post("B", id="2")]),
+        ChangeSet([Operation.post("C", id="1"), Operation.post("D", id="2")]),
+    ],
+    continue_on_error=True,
+)
+
+
+@pytest.mark.parametrize("dialect", [ODATA_4_01, ODATA_4_02])
+def test_identifiers_are_unique_in_the_batch_before_anything_runs(dialect: Dialect) -> None:
+    with pytest.raises(DecodeError) as caught:
+        run(TWO_SETS, {}, dialect=dialect)
+    assert caught.value.rule.slug == "duplicate-id" and caught.value.http_status == 400
+
+
+@pytest.mark.parametrize("response_format", FORMATS)
+@pytest.mark.parametrize("failed", [[], ["B", "D"], ["B"], ["C"]])
+@pytest.mark.parametrize("dialect", [ODATA_4_0, ODATA_2, DATAVERSE])
+def test_identifiers_may_be_unique_in_their_change_set_only(
+    dialect: Dialect, failed: list[str], response_format: Format
+) -> None:
+    service = {name: OperationResponse(409) for name in failed}
+    options: dict[str, Any] = {"format": "multipart", "response_format": response_format}
+    execution, done, _ = run(TWO_SETS, service, dialect=dialect, **options)
+    assert done.count("Commit") + done.count("Rollback") == done.count("Begin") == 2
+    response = read(execution.payload(), dialect)
+    assert len(response.items) == 2
+    if response_format == "multipart":
+        result = match(TWO_SETS, response, format="multipart", dialect=dialect)
+        names = [each.operation.url for each in result if each.state is State.FAILED]
+        assert names == failed
+
+
+@pytest.mark.parametrize(
+    ("id", "format", "is_answered"),
+    [
+        ("a b", "json", True),
+        ("a b", "multipart", True),
+        ("\u00e9", "multipart", True),
+        ("\u20ac", "json", True),
+        ("\u20ac", "multipart", False),
+        ("a\r\nb", "multipart", False),
+        (" a", "multipart", False),
+        ("a\r\nb", "json", True),
+        ("\ud800", "json", False),
+    ],
+)
+def test_an_identifier_is_repeated_or_the_batch_is_refused(
+    id: str, format: Format, is_answered: bool
+) -> None:
+    batch = BatchRequest([Operation.post("A", id=id)])
+    options: dict[str, Any] = {"format": "json", "response_format": format}
+    if is_answered:
+        payload = run(batch, {}, **options)[0].payload()
+        (answer,) = decode_response(payload.body, payload.content_type).responses()
+        assert answer.id == id
+        return
+    with pytest.raises(DecodeError) as caught:
+        run(batch, {}, **options)
+    assert caught.value.rule.slug == "id-syntax" and caught.value.http_status == 400
+
+
+# -- nothing to do ---------------------------------------------------------------------------------
+
+
+def test_a_batch_without_parts_is_answered_with_a_close_delimiter() -> None:
+    batch = decode_request(b"--b--\r\n", "multipart/mixed; boundary=b")
+    payload = run(batch, {})[0].payload()
+    boundary = payload.content_type.rpartition("boundary=")[2]
+    assert payload.body == f"--{boundary}--\r\n".encode()
+    assert read(payload) == BatchResponse([])
+    assert read(run(batch, {}, response_format="json")[0].payload()) == BatchResponse([])
+    batch = decode_request(b'{"requests":[]}', JSON)
+    assert run(batch, {})[0].payload().body == b'{"responses":[]}'
+
+
+def test_eight_parts_with_five_operations_each_are_a_quota() -> None:
+    quota = Limits(items=8, change_set_operations=5)
+
+    def batch(parts: int, operations: int) -> BatchRequest:
+        members = [Operation.post(f"A({n})") for n in range(operations)]
+        return BatchRequest([ChangeSet(members)] * parts)
+
+    execution, done, _ = run(batch(8, 5), {}, limits=quota, format="multipart")
+    assert done.count("Commit") == 8 and len(done) == 56
+    for parts, operations, limit in ((9, 1, "items"), (8, 6, "change_set_operations")):
+        with pytest.raises(LimitExceeded) as caught:
+            run(batch(parts, operations), {}, limits=quota)
+        assert caught.value.limit == limit and caught.value.http_status == 413
+    # An answer in the other format may have more parts than the request.
+    flat = BatchRequest([ChangeSet([Operation.post("A"), Operation.post("B")])])
+    options: dict[str, Any] = {"format": "json", "response_format": "multipart"}
+    execution, *_ = run(flat, {}, limits=Limits(items=1), **options)
+    assert len(read(execution.payload()).items) == 2
+
+
+# -- versions --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("dialect", "format", "fields", "expected"),
+    [
+        (ODATA_4_01, "multipart", {}, "4.0"),
+        (ODATA_4_01, "json", {}, "4.01"),
+        (ODATA_4_01, "json", {"OData-MaxVersion": "4.0"}, "4.0"),
+        (ODATA_4_01, "json", {"OData-MaxVersion": " 4.01 "}, "4.01"),
+        (ODATA_4_01, "json", {"OData-MaxVersion": "5.0", "OData-Version": "4.0"}, "4.01"),
+        (ODATA_4_01, "multipart", {"OData-MaxVersion": "4.01"}, "4.01"),
+        (ODATA_4_01, "multipart", {"OData-MaxVersion": "4.0"}, "4.0"),
+        (ODATA_4_01, "json", {"OData-Version": "4.0"}, "4.0"),
+        (ODATA_4_01, "multipart", {"OData-Version": "4.01"}, "4.0"),
+        (ODATA_4_01, "json", {"OData-Version": "3.0"}, "4.01"),
+        (ODATA_4_01, "json", {"OData-Version": "new", "OData-MaxVersion": "newest"}, "4.01"),
+        (ODATA_4_01, "json", {"MaxDataServiceVersion": "1.0"}, "4.01"),
+        (ODATA_4_02, "json", {"OData-MaxVersion": "4.02"}, "4.02"),
+        (ODATA_4_02, "json", {"OData-MaxVersion": "4.01"}, "4.01"),
+        (ODATA_4_0, "json", {"OData-MaxVersion": "4.01"}, "4.0"),
+        (GRAPH, "json", {"OData-MaxVersion": "4.01"}, "4.0"),
+        (DATAVERSE, "multipart", {"OData-MaxVersion": "4.01"}, "4.0"),
+        (ODATA_2, "multipart", {}, "2.0"),
+        (ODATA_2, "multipart", {"MaxDataServiceVersion": "3.0;NetFx"}, "2.0"),
+        (ODATA_2, "multipart", {"MaxDataServiceVersion": "1.0; x"}, "1.0"),
+        (ODATA_2, "multipart", {"DataServiceVersion": "1.0"}, "1.0"),
+        (ODATA_2, "multipart", {"OData-MaxVersion": "4.0"}, "2.0"),
+        (AZURE_TABLES, "multipart", {"MaxDataServiceVersion": "3.0"}, "3.0"),
+    ],
+)
+def test_the_answer_says_the_greatest_version_that_is_understood(
+    dialect: Dialect, format: Format, fields: dict[str, str], expected: str
+) -> None:
+    url = "A" if dialect is GRAPH else "http://host/service/A"
+    batch = BatchRequest([ChangeSet([Operation.post(url, id="1")])])
+    payload = run(batch, {}, dialect=dialect, format=format, headers=fields)[0].payload()
+    old = dialect.version_header == "DataServiceVersion"
+    assert payload.headers[dialect.version_header] == expected
+    assert payload.headers["vary"] == ("MaxDataServiceVersion" if old else "OData-MaxVersion")
+    assert set(payload.headers) == {"content-type", dialect.version_header.lower(), "vary"}
+
+
+@pytest.mark.parametrize(
+    ("dialect", "fields"),
+    [
+        (ODATA_4_01, {"OData-MaxVersion": "3.0"}),
+        (ODATA_4_0, {"OData-MaxVersion": "0.1"}),
+        (ODATA_2, {"MaxDataServiceVersion": "0.9;x"}),
+    ],
+)
+def test_who_understands_no_version_of_the_service_is_refused(
+    dialect: Dialect, fields: dict[str, str]
+) -> None:
+    with pytest.raises(DecodeError) as caught:
+        run("1: GET A", {}, dialect=dialect, headers=fields)
+    assert caught.value.http_status == 400 and caught.value.rule.slug == "version-header"
+
+
+# -- what steps are given --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("content_type", "coding", "status"),
+    [
+        ("application/octet-stream", "identity", 204),
+        ("application/octet-stream", "Identity", 204),
+        ("application/octet-stream", "chunked", 501),
+        ("application/octet-stream", "gzip, chunked", 501),
+        ("image/png", "x", 501),
+        ("application/json", "chunked", 204),
+        ("text/plain", "gzip", 204),
+    ],
+)
+def test_no_step_is_given_a_transfer_coding(content_type: str, coding: str, status: int) -> None:
+    fields = {"Content-Type": content_type, "Transfer-Encoding": coding}
+    operation = Operation.put("A", headers=fields, body=b"1", id="1")
+    dialect = replace(ODATA_4_01, severities=((RULES["transfer-encoding"], Severity.NOTE),))
+    execution, done, _ = run(BatchRequest([operation]), {}, format="json", dialect=dialect)
+    assert done == (["PUT A"] if status == 204 else [])
+    (answer,) = execution.response().responses()
+    assert answer.status == status
+
+
+def test_an_etag_that_no_field_can_hold_is_not_given_to_a_step() -> None:
+    batch = request("1: GET A; 2: PATCH A [If-Match: $1]", continue_on_error=True)
+    service = {"A": OperationResponse(200, {"ETag": '"\r\nX: y"'})}
+    execution, done, replaced = run(batch, service)
+    assert done == ["GET A"] and len(replaced) == 1
+    assert [each.status for each in execution.response().responses()] == [500, 424]
+    batch = request("1: PUT A; 2: PATCH A [If-Match: $1]", continue_on_error=True)
+    execution, done, replaced = run(batch, service)
+    assert done == ["PUT A"] and len(replaced) == 1
+    assert [each.status for each in execution.response().responses()] == [200, 424]
+
+
+def test_a_url_that_becomes_too_long_is_answered_with_414() -> None:
+    long = "x" * 60
+    batch = BatchRequest([Operation.get(long, id="0")], continue_on_error=True)
+    chain = [Operation.get(f"${n - 1}/{long}", id=str(n)) for n in range(1, 9)]
+    batch = replace(batch, items=(*batch.items, *chain))
+    execution, done, _ = run(batch, {}, limits=Limits(url=200))
+    assert len(done) == 2
+    statuses = [each.status for each in execution.response().responses()]
+    assert statuses == [204] * 2 + [414] + [424] * 6
+
+
+@pytest.mark.parametrize("fields", [{}, {"If-Match": "$0"}])
+def test_what_comes_of_references_is_no_longer_than_a_message(fields: dict[str, str]) -> None:
+    first = Operation.put("A", id="0")
+    url = "B" if fields else "$0/B"
+    others = [Operation.get(url, headers=fields, id=str(n)) for n in range(1, 9)]
+    batch = BatchRequest([first, *others], continue_on_error=True)
+    long = "x" * 900
+    answer = OperationResponse(201, {"Location": f"A({long})", "ETag": f'"{long}"'})
+    execution, *_ = run(batch, {"A": answer}, limits=Limits(message=5_000))
+    statuses = [each.status for each in execution.response().responses()]
+    assert statuses == [201] + [204] * 5 + [431 if fields else 414] * 3
+
+
+def test_an_etag_is_not_multiplied_beyond_the_length_of_a_field() -> None:
+    one = Operation.put("A", id="1")
+    two = Operation.patch("A", headers={"If-Match": ",".join(["$1"] * 100)}, id="2")
+    answer = OperationResponse(200, {"ETag": '"' + "x" * 50 + '"'})
+    batch = BatchRequest([one, two])
+    for length, expected in ((5_199, 431), (5_200, 200)):
+        limits = Limits(field_line=length)
+        execution, *_ = run(batch, {"A": answer}, limits=limits)
+        statuses = [each.status for each in execution.response().responses()]
+        assert statuses == [200, expected]
+
+
+# -- where it is -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "batch_url",
+    [
+        "http://a@h/s/$batch",
+        "http://h:abc/s/$batch",
+        "http://h%/s/$batch",
+        "http://h x/s/$batch",
+        "http://[::1/s/$batch",
+        "http://h/a%/$batch",
+        "http://h/%2e%2e/$batch",
+        "ftp://h/s/$batch",
+    ],
+)
+def test_a_service_whose_url_is_not_clear_does_not_begin(batch_url: str) -> None:
+    with pytest.raises(ValueError):
+        Execution(request("{ 1: POST A }; GET B"), batch_url=batch_url)
+    with pytest.raises(ValueError):
+        root = batch_url.removesuffix("$batch")
+        Execution(request("{ 1: POST A }"), batch_url=BATCH_URL, service_root=root)
+
+
+# -- abandoning ------------------------------------------------------------------------------------
+
+
+def begun(text: str, format: Format = "json", **options: Any) -> tuple[Execution, dict[str, Any]]:
+    """Return an execution of which all has been handed out that can be, and that by its names."""
+    execution = Execution(request(text), batch_url=BATCH_URL, format=format, **options)
+    work: dict[str, Any] = {}
+    while ready := execution.ready():
+        for each in ready:
+            if isinstance(each, Begin):
+                execution.done(each)
+            name = each.url[-1] if isinstance(each, Step) else type(each).__name__
+            work[name] = each
+    return execution, work
+
+
+def finish(execution: Execution) -> list[int]:
+    for rollback in execution.abandon():
+        execution.done(rollback)
+    assert execution.ready() == () and execution.finished and execution.abandon() == ()
+    return [each.status for each in read(execution.payload()).responses()]
+
+
+def test_what_has_begun_is_rolled_back_and_the_rest_does_not_start() -> None:
+    execution, work = begun("g{ 1: POST A; 2: POST B }; 3: GET C after g; 4: GET D after 3")
+    assert set(work) == {"Begin", "A"}
+    assert finish(execution) == [503, 503, 503, 503]
+    with pytest.raises(RuntimeError):
+        execution.complete(work["A"], OperationResponse(200))
+
+
+def test_a_change_set_that_is_over_stays_so() -> None:
+    execution, work = begun("g{ 1: POST A }; h{ 2: POST B }; k{ 3: POST C }")
+    execution.complete(work["A"], OperationResponse(200))
+    (commit,) = execution.ready()
+    assert isinstance(commit, Commit)
+    execution.done(commit)
+    execution.complete(work["B"], OperationResponse(409))
+    (rollback,) = execution.ready()
+    assert isinstance(rollback, Rollback)
+    (other,) = execution.abandon()
+    assert other.group == 2
+    execution.done(rollback)
+    execution.done(other)
+    assert [each.status for each in read(execution.payload()).responses()] == [200, 409, 503]
+
+
+def test_a_commit_that_is_not_done_is_taken_back() -> None:
+    execution, work = begun("g{ 1: POST A }")
+    execution.complete(work["A"], OperationResponse(200))
+    (commit,) = execution.ready()
+    (rollback,) = execution.abandon()
+    assert isinstance(commit, Commit) and isinstance(rollback, Rollback)
+    with pytest.raises(RuntimeError):
+        execution.done(commit)
+    execution.done(rollback)
+    assert [each.status for each in execution.response().responses()] == [503]
+
+
+def test_a_rollback_that_nobody_has_fetched_is_among_those_that_are_returned() -> None:
+    execution, work = begun("g{ 1: POST A }")
+    execution.complete(work["A"], OperationResponse(409))
+    (rollback,) = execution.abandon()
+    execution.done(rollback)
+    assert [each.status for each in execution.response().responses()] == [409]
+
+
+def test_a_transaction_that_is_only_beginning_needs_no_rollback() -> None:
+    execution = Execution(request("g{ 1: POST A }"), batch_url=BATCH_URL, format="json")
+    (begin,) = execution.ready()
+    assert isinstance(begin, Begin)
+    assert finish(execution) == [503]
+    with pytest.raises(RuntimeError):
+        execution.done(begin)
+
+
+def test_what_nobody_has_fetched_is_answered_with_503() -> None:
+    text = "1: GET A; g{ 2: POST B }; 3: GET C"
+    execution = Execution(request(text), batch_url=BATCH_URL, format="json")
+    assert finish(execution) == [503, 503, 503]
+
+
+@pytest.mark.parametrize("goes_on", [True, False])
+@pytest.mark.parametrize("response_format", FORMATS)
+@pytest.mark.parametrize("format", FORMATS)
+def test_of_a_step_that_was_running_nothing_is_said(
+    format: Format, response_format: Format, goes_on: bool
+) -> None:
+    batch = request("1: POST A; 2: POST B; 3: POST C; 4: POST D")
+    batch = replace(batch, continue_on_error=goes_on)
+    options: dict[str, Any] = {"ordered": False, "response_format": response_format}
+    execution = Execution(batch, batch_url=BATCH_URL, format=format, **options)
+    steps = [each for each in execution.ready() if isinstance(each, Step)]
+    if len(steps) == 1:
+        execution.complete(steps[0], OperationResponse(204))
+        steps += [each for each in execution.ready() if isinstance(each, Step)]
+    else:
+        execution.complete(steps[0], OperationResponse(404))
+        execution.complete(steps[2], OperationResponse(204))
+    assert execution.abandon() == () and execution.finished
+    result = match(batch, read(execution.payload()), format=format)
+    states = [each.state for each in result]
+    sequential = format == "multipart" and not goes_on
+    first = {State.SUCCEEDED} if sequential else {State.FAILED} if goes_on else {State.UNKNOWN}
+    assert {states[0]} == first
+    assert set(states[1:]) == {State.UNKNOWN}
