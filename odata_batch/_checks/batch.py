@@ -184,7 +184,7 @@ class RequestRules:
         self._place = _Place(scope)
         self._say = self._place.say
         self._messages = messages.Messages(messages.OPERATION, scope, self._say)
-        self._names = Names(dialect=scope.dialect)
+        self.names = self._names = Names(dialect=scope.dialect)
         # The identifiers, each as it was first spelt, by their spelling in lower case; the names of
         # groups in lower case. Few identifiers resemble another or a group, and these are compared.
         self._ids: dict[str, str] = {}

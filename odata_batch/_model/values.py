@@ -25,7 +25,7 @@ NESTED_CHANGE_SET = error("""
 HeadersLike: TypeAlias = Headers | Mapping[str, str] | Iterable[tuple[str, str]]
 Annotations: TypeAlias = tuple[tuple[str, bytes], ...]
 
-_NO_HEADERS = Headers()
+NO_HEADERS = Headers()
 _put = object.__setattr__
 
 
@@ -67,7 +67,7 @@ class Operation(_Shown):
     url: str
     """The URL as it stands in the batch: absolute, an absolute path, relative, or `$id/...`; octets
     that are not UTF-8 are surrogates, as `surrogateescape` makes them."""
-    headers: Headers = _NO_HEADERS
+    headers: Headers = NO_HEADERS
     """The header fields of the request; values are ISO-8859-1."""
     body: bytes = b""
     """The octets of the body, never changed; empty if there is none."""
@@ -88,7 +88,7 @@ class Operation(_Shown):
         self,
         method: str,
         url: str,
-        headers: HeadersLike = _NO_HEADERS,
+        headers: HeadersLike = NO_HEADERS,
         body: bytes = b"",
         *,
         id: str | None = None,
@@ -112,7 +112,7 @@ class Operation(_Shown):
         cls,
         url: str,
         *,
-        headers: HeadersLike = _NO_HEADERS,
+        headers: HeadersLike = NO_HEADERS,
         json: Any = None,
         body: bytes = b"",
         id: str | None = None,
@@ -130,7 +130,7 @@ class Operation(_Shown):
         cls,
         url: str,
         *,
-        headers: HeadersLike = _NO_HEADERS,
+        headers: HeadersLike = NO_HEADERS,
         json: Any = None,
         body: bytes = b"",
         id: str | None = None,
@@ -144,7 +144,7 @@ class Operation(_Shown):
         cls,
         url: str,
         *,
-        headers: HeadersLike = _NO_HEADERS,
+        headers: HeadersLike = NO_HEADERS,
         json: Any = None,
         body: bytes = b"",
         id: str | None = None,
@@ -166,7 +166,7 @@ class Operation(_Shown):
         cls,
         url: str,
         *,
-        headers: HeadersLike = _NO_HEADERS,
+        headers: HeadersLike = NO_HEADERS,
         json: Any = None,
         body: bytes = b"",
         id: str | None = None,
@@ -180,7 +180,7 @@ class Operation(_Shown):
         cls,
         url: str,
         *,
-        headers: HeadersLike = _NO_HEADERS,
+        headers: HeadersLike = NO_HEADERS,
         json: Any = None,
         body: bytes = b"",
         id: str | None = None,
@@ -308,7 +308,7 @@ class OperationResponse(_Shown):
 
     status: int
     """The status code."""
-    headers: Headers = _NO_HEADERS
+    headers: Headers = NO_HEADERS
     """The header fields of the response; values are ISO-8859-1."""
     body: bytes = b""
     """The octets of the body, never changed; empty if there is none."""
@@ -326,7 +326,7 @@ class OperationResponse(_Shown):
     def __init__(
         self,
         status: int,
-        headers: HeadersLike = _NO_HEADERS,
+        headers: HeadersLike = NO_HEADERS,
         body: bytes = b"",
         *,
         id: str | None = None,

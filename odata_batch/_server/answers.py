@@ -7,7 +7,7 @@ depends on it happens, by the checks of the encoder: what has been run can then 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 
 from odata_batch._checks.messages import ID_SYNTAX, VERSION_HEADER, field_problems
@@ -16,7 +16,7 @@ from odata_batch._coding.writing import Judge, write_judged
 from odata_batch._model.dialect import Dialect, Format
 from odata_batch._model.findings import DecodeError, Diagnostic, Severity, quote
 from odata_batch._model.headers import Headers, names_of
-from odata_batch._model.values import BatchResponse, OperationResponse, Payload
+from odata_batch._model.values import NO_HEADERS, BatchResponse, OperationResponse, Payload
 from odata_batch._wire import grammar
 from odata_batch._wire.http import REASONS
 
@@ -58,7 +58,9 @@ class Answers:
 
     def problems(self, response: OperationResponse) -> tuple[Diagnostic, ...]:
         """Return why the response cannot be written, whatever its identifier."""
-        if not (response.body or response.headers.pairs or response.reason or response.annotations):
+        if response.headers is NO_HEADERS and not (
+            response.body or response.reason or response.annotations
+        ):
             return ()
         return self._judge(replace(response, id=None))
 
@@ -91,11 +93,9 @@ class Answers:
             status, [pair for pair in once if pair[0].lower() in _ENTITY_FIELDS]
         )
 
-    def check_names(self, names: Iterable[str | None]) -> None:
+    def check_names(self, names: list[str]) -> None:
         """Raise `DecodeError` for an identifier with which nothing could be answered."""
-        for name in names:
-            if name is None or grammar.REQUEST_ID.fullmatch(name):
-                continue
+        for name in [] if grammar.REQUEST_ID.fullmatch("".join(names)) else names:
             is_text = name.encode("utf-8", "replace") == name.encode("utf-8", "surrogatepass")
             is_value = name == name.strip(" \t") and not any(field_problems("Content-ID", name))
             if not (is_text if self._format == "json" else is_value):

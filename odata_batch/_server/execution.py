@@ -172,25 +172,28 @@ class Execution:
         json = format == "json"
         self._flat = json and self._response_format == "multipart"
         self._urls = ServiceUrls(batch_url, service_root, dialect)
-        _refuse(request, format, dialect, limits)
+        index = _index(request, format, dialect, limits)
         outer = Headers(headers)
         self._answers = Answers(settings, self._response_format, outer)
         self._inheritance = Inheritance(outer, settings, self._response_format, dropped_headers)
         self._evaluate, self._locate, self._replaced = evaluate, locate, replaced
         self._limits = limits
         self._stops = stops_at_error(request, format, dialect, continue_on_error)
-        self._operations = request.operations()
+        self._operations = tuple(index.operations)
         # A JSON request names all of its operations; what else is generated was never sent.
+        given = request
         self._source = prepare(request, format=format, dialect=dialect) if json else request
-        self._ids = [operation.id for operation in self._source.operations()]
-        self._answers.check_names(self._ids)
-        self._answers.check_names(item.id for item in self._source.items)
+        named = self._operations if self._source is request else self._source.operations()
+        self._ids = [operation.id for operation in named]
+        names = [*self._ids, *(each.id for each in self._source.items)]
+        self._answers.check_names([name for name in names if name is not None])
         if not dialect.atomicity_groups:
             request = _dissolved(request, dialect)
             self._source = _dissolved(self._source, dialect)
+        if self._source is not given:
+            index = Names(self._source.items, dialect=dialect)
         in_turn = ordered is True or (not json and (self._stops or ordered is None))
-        names = Names(self._source.items, dialect=dialect)
-        self._plan = Plan(names, request.items, in_turn, ordered is not False)
+        self._plan = Plan(index, request.items, in_turn, ordered is not False)
         # By node, see `Names`; until its unit is settled, as far as it is known.
         self._responses: dict[int, OperationResponse] = {}
         # Of what something depends on
@@ -239,10 +242,11 @@ class Execution:
 
         `ValueError` for a status that no final response has, below 200 or above 599.
         """
-        _check_response(response, 200)
+        if type(response) is not OperationResponse or not 200 <= response.status <= 599:
+            _check_response(response, 200)
+        problems = self._answers.problems(response)
         unit = self._take(step, Step, "completed")
         unit.running -= 1
-        problems = self._answers.problems(response)
         if isinstance(unit, Group):
             self._pending[unit.index] = unit
             if response.status == 202:
@@ -275,12 +279,10 @@ class Execution:
         In JSON all its operations are answered with it. `ValueError` for a status below 400.
         """
         _check_response(response, 400)
+        problems = self._answers.problems(response)
         unit = self._take(signal, AnySignal, "failed")
         assert isinstance(unit, Group)
-        problems = self._answers.problems(response)
-        unit.failure = response
-        if problems:
-            unit.failure = self._answers.in_place_of("GET", response, problems)
+        unit.fail(self._answers.in_place_of("GET", response, problems) if problems else response)
         if isinstance(signal, Commit):
             self._out.append((unit, _rollback(unit)))
         else:
@@ -315,7 +317,7 @@ class Execution:
                 continue
             if isinstance(unit, Group) and unit.is_open:
                 if not unit.failed:
-                    unit.failure = self._answers.error(503, _ABANDONED)
+                    unit.fail(self._answers.error(503, _ABANDONED))
                 self._out.append((unit, _rollback(unit)))
             elif isinstance(unit, Group):
                 waiting.append(unit)
@@ -341,7 +343,12 @@ class Execution:
         if lost is not None:
             # Beside an error what is missing would pass for what has not been executed.
             units = [unit for unit in units[:lost] if not (unit.failed and self._stops)]
-        items = [item for unit in units if unit.settled for item in self._response_items(unit)]
+        items: list[ResponseItem] = []
+        for unit in units:
+            if isinstance(unit, Group) and unit.settled:
+                items += self._group_items(unit)
+            elif unit.settled:
+                items.append(self._responses[unit.members.start])
         return with_format(BatchResponse(items), self._response_format)
 
     def payload(self) -> Payload:
@@ -368,7 +375,7 @@ class Execution:
         return [*(unit for unit, _ in self._out), *self._pending.values()]
 
     def _give_up(self, unit: Unit) -> None:
-        unit.failure = self._answers.error(503, _ABANDONED)
+        unit.fail(self._answers.error(503, _ABANDONED))
         self._settle(unit)
 
     def _advance(self) -> None:
@@ -390,7 +397,7 @@ class Execution:
                 if isinstance(unit, Group):
                     self._go_on(unit)
                 else:
-                    self._hand_out(unit, unit.members[0])
+                    self._hand_out(unit, unit.members.start)
             except BaseException:  # of the caller's own functions: they are asked again
                 pending[unit.index] = unit
                 raise
@@ -398,7 +405,7 @@ class Execution:
     def _begin(self, unit: Group) -> None:
         """Begin a change set, or fail it if it can be known that one of its operations will."""
         if not unit.members:
-            unit.failure = self._answers.error(400, "the change set holds no request")
+            unit.fail(self._answers.error(400, "the change set holds no request"))
         for index in unit.members:
             try:
                 if self._evaluate is None and self._operations[index].condition is not None:
@@ -436,42 +443,53 @@ class Execution:
         self._out.append((unit, step))
 
     def _answer(self, unit: Unit, index: int, response: OperationResponse) -> None:
-        self._responses[index] = response
+        """Take the response to an operation, which settles its unit unless that is a change set."""
         unit.left -= 1
         if response.status >= 400 and not unit.failed:
-            unit.culprit = index
+            unit.failed, unit.culprit = True, index
         if isinstance(unit, Group):
+            self._responses[index] = response
             unit.schedule.settle(index)
         else:
-            self._settle(unit)
+            self._responses[index] = self._named(index, response)
+            self._close(unit)
 
     def _settle(self, unit: Unit) -> None:
-        unit.settled = True
-        self._open -= 1
+        """Answer all operations of a unit that is over."""
         failed, failure = unit.failed, unit.failure
         for index in unit.members:
             answer = self._responses.get(index) if failure is None else failure
             if answer is None or (failed and answer.status < 400):
                 # If one request of a group failed, all have. OData JSON, 19.5
                 answer = self._answers.error(424, "another request of the change set has failed")
-            self._responses[index] = response_of(
-                answer.status,
-                answer.headers,
-                answer.body,
-                self._ids[index],
-                answer.reason,
-                answer.annotations,
-                # In version 2, an identifier is echoed where it was read. [MS-ODATA], 2.2.7.6.6
-                id_in_message=self._operations[index].id_in_message,
-            )
+            self._responses[index] = self._named(index, answer)
         if isinstance(unit, Group):
             if failure is not None:
                 whole = replace(failure, id=None)
             else:
                 whole = self._responses[unit.culprit] if failed else OperationResponse(200)
             self._responses[len(self._operations) + unit.index] = whole
+        self._close(unit)
+
+    def _named(self, index: int, answer: OperationResponse) -> OperationResponse:
+        """Return the response with the identifier of its request."""
+        return response_of(
+            answer.status,
+            answer.headers,
+            answer.body,
+            self._ids[index],
+            answer.reason,
+            answer.annotations,
+            # In version 2, an identifier is echoed where it was read. [MS-ODATA], 2.2.7.6.6
+            id_in_message=self._operations[index].id_in_message,
+        )
+
+    def _close(self, unit: Unit) -> None:
+        """Go on after a unit; or not, where it failed and the batch stops at an error."""
+        unit.settled = True
+        self._open -= 1
         self._plan.schedule.settle(unit.index)
-        if failed and self._stops and not self._stopped:
+        if unit.failed and self._stops and not self._stopped:
             # What has not been handed out is taken back, unless its change set has begun.
             self._stopped = True
             self._open -= sum(not unit.begun for unit in self._waiting())
@@ -603,15 +621,16 @@ class Execution:
 
     # -- the response --
 
-    def _response_items(self, unit: Unit) -> Iterator[ResponseItem]:
+    def _group_items(self, unit: Group) -> list[ResponseItem]:
+        """Return what stands in place of a change set."""
         answers = [self._responses[index] for index in unit.members]
         source = self._source.items[unit.index]
-        if not isinstance(source, ChangeSet) or self._flat:
-            yield from answers
-        elif unit.failed and (self._response_format == "multipart" or not answers):
-            yield self._responses[len(self._operations) + unit.index]
-        else:
-            yield _mirrored(source, iter(answers), self._response_format)
+        assert isinstance(source, ChangeSet)
+        if self._flat:
+            return [*answers]
+        if unit.failed and (self._response_format == "multipart" or not answers):
+            return [self._responses[len(self._operations) + unit.index]]
+        return [_mirrored(source, iter(answers), self._response_format)]
 
 
 _NO_ETAGS: Final[Mapping[str, str]] = MappingProxyType({})
@@ -661,14 +680,14 @@ def _check_response(response: OperationResponse, lowest: int) -> None:
         raise ValueError(f"the status is from {lowest} to 599 here, not {response.status}")
 
 
-def _refuse(request: BatchRequest, format: Format, dialect: Dialect, limits: Limits) -> None:
-    """Raise for what decoding would have raised for, and for what is too much."""
+def _index(request: BatchRequest, format: Format, dialect: Dialect, limits: Limits) -> Names:
+    """Return the index; raise for what decoding would have raised for, and for what is too much."""
     if not isinstance(request, BatchRequest):
         raise TypeError(f"request is a BatchRequest, not {type(request).__name__}")
     sizes = [len(item.operations()) for item in request.items if isinstance(item, ChangeSet)]
     counts = {
         "items": len(request.items),
-        "operations": len(request.operations()),
+        "operations": len(request.items) - len(sizes) + sum(sizes),
         "change_sets": len(sizes),
         "change_set_operations": max(sizes, default=0),
     }
@@ -694,3 +713,4 @@ def _refuse(request: BatchRequest, format: Format, dialect: Dialect, limits: Lim
         checks.finish()
     except findings.Stop:  # a dialect makes light of limits
         raise findings.LimitExceeded(report.diagnostics[-1]) from None
+    return checks.names

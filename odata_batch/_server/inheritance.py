@@ -158,9 +158,10 @@ class Inheritance:
 
 
 def _pick(indexes: list[int]) -> Callable[[Pairs], Pairs]:
-    if len(indexes) > 1:
-        return itemgetter(*indexes)
-    return lambda pairs: tuple([pairs[index] for index in indexes])
+    if len(indexes) == 1:
+        (only,) = indexes
+        return lambda pairs: (pairs[only],)
+    return itemgetter(*indexes) if indexes else lambda pairs: ()
 
 
 def _check_coding(operation: Operation) -> None:

@@ -59,6 +59,8 @@ class Unit:
     """Whether it is over."""
     lost = False
     """Whether it was abandoned while it ran, and nobody knows what became of it."""
+    failed = False
+    """Whether one of its operations has, or it has as a whole."""
     culprit = -1
     """The operation that failed first."""
     failure: OperationResponse | None = None
@@ -71,10 +73,9 @@ class Unit:
         self.left = len(members)
         """How many operations have not been answered."""
 
-    @property
-    def failed(self) -> bool:
-        """Whether one of its operations has, or it has as a whole."""
-        return self.culprit >= 0 or self.failure is not None
+    def fail(self, response: OperationResponse) -> None:
+        """Take note that it has failed as a whole."""
+        self.failed, self.failure = True, response
 
 
 class Group(Unit):
