@@ -1,11 +1,16 @@
-"""`_execution` as a state machine: whatever order things come back in, and whatever fails.
+"""`Execution` as a state machine: whatever order things come back in, and whatever fails.
 
 The machine knows the batch and notes what it was handed and what it answered. Each note is held
-against the rules at once; at the end `match` has to come to the same result as the notes.
+against the rules at once. Conditions cannot be evaluated, or something is raised into whoever
+evaluates them; responses are what no batch can carry; the whole may be abandoned at any time. At
+the end the answer is encoded and read strictly, and `match` has to come to the same result as the
+notes.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import TypeAlias
 
 import pytest
@@ -19,11 +24,13 @@ from odata_batch import (
     ChangeSet,
     Commit,
     Execution,
+    Headers,
     Operation,
     OperationResponse,
     Rollback,
     State,
     Step,
+    decode_response,
     match,
 )
 
@@ -32,8 +39,37 @@ from .helpers import Format
 Ready: TypeAlias = Step | Begin | Commit | Rollback
 
 ROOT = "http://host/service/"
+CONDITIONS = (None, None, None, "yes", "no", "odd", "moody")
 FORMATS: st.SearchStrategy[Format] = st.sampled_from(("multipart", "json"))
-STATUSES = st.sampled_from((200, 201, 404, 201, 204, 304, 200, 500))
+STATUSES = st.sampled_from((200, 201, 404, 201, 204, 304, 200, 500, 202))
+HOSTS = ("http://a@host", "http://host:b", "http://host%", "http://h ost", "http://[::1", "host")
+
+
+class Cancelled(BaseException):
+    """What a framework raises into whoever waits."""
+
+
+def spoiled(response: OperationResponse, how: int) -> tuple[OperationResponse, frozenset[str]]:
+    """Return a response that cannot be carried as it is, and the formats in which it cannot."""
+    pairs = response.headers.pairs
+    typed = (*pairs, ("Content-Type", "application/json"))
+    has_body = response.status not in (204, 304)
+    both = frozenset(("multipart", "json"))
+    if how == 1:
+        return replace(response, headers=Headers((*pairs, ("X", "a\r\n--b--")))), both
+    if how == 2:
+        cookies = (("Set-Cookie", "a"), ("Set-Cookie", "b"))
+        return replace(response, headers=Headers((*pairs, *cookies))), frozenset(("json",))
+    if how == 3:
+        bad = frozenset(("json",)) if has_body else both
+        return replace(response, headers=Headers(typed), body=b"NaN"), bad
+    if how == 4:
+        return replace(response, reason="Fine\n"), frozenset(("multipart",))
+    if how == 5:
+        fields = (*typed, ("Content-Length", "1"))
+        bad = frozenset(("multipart",)) if has_body else both
+        return replace(response, headers=Headers(fields), body=b"{}"), bad
+    return response, frozenset()
 
 
 @st.composite
@@ -55,7 +91,7 @@ def requests(draw: st.DrawFn, format: Format) -> BatchRequest:
             url,
             id=id,
             depends_on=draw(wanted) if dependent else (),
-            condition=draw(st.sampled_from((None, None, "yes", "no"))) if dependent else None,
+            condition=draw(st.sampled_from(CONDITIONS)) if dependent else None,
         )
         ids.append(id)
         return made
@@ -93,6 +129,10 @@ class Running(RuleBasedStateMachine):
         self.committed: set[int] = set()
         self.over: set[int] = set()
         self.stopped = False
+        self.moods = 0
+        self.abandoned = False
+        self.lost: set[int] = set()
+        self.never_begun: set[int] = set()
 
     @initialize(
         data=st.data(),
@@ -100,6 +140,8 @@ class Running(RuleBasedStateMachine):
         response_format=FORMATS,
         ordered=st.sampled_from((False, None, False, True)),
         evaluates=st.booleans(),
+        moods=st.integers(0, 3),
+        host=st.sampled_from(HOSTS),
     )
     def begin(
         self,
@@ -108,65 +150,128 @@ class Running(RuleBasedStateMachine):
         response_format: Format,
         ordered: bool | None,
         evaluates: bool,
+        moods: int,
+        host: str,
     ) -> None:
         self.request = data.draw(requests(format))
         self.format, self.response_format = format, response_format
         self.ordered, self.evaluates = ordered, evaluates
-        self.execution = Execution(
-            self.request,
-            batch_url=f"{ROOT}$batch",
-            format=format,
-            response_format=response_format,
-            ordered=ordered,
-            evaluate=(lambda condition, results: condition == "yes") if evaluates else None,
-        )
+
+        def make(batch_url: str) -> Execution:
+            return Execution(
+                self.request,
+                batch_url=batch_url,
+                format=format,
+                response_format=response_format,
+                ordered=ordered,
+                evaluate=self.evaluate if evaluates else None,
+            )
+
+        with pytest.raises(ValueError):
+            make(f"{host}/service/$batch")
+        self.execution = make(f"{ROOT}$batch")
+        self.moods = moods
+
+    def evaluate(self, condition: str, results: Mapping[str, OperationResponse]) -> bool:
+        if condition == "odd":
+            raise ValueError(condition)
+        if condition == "moody" and self.moods:
+            self.moods -= 1
+            raise Cancelled
+        return condition != "no"
 
     # -- what the machine does --
 
     @precondition(lambda self: not self.execution.finished)
     @rule()
     def fetch(self) -> None:
-        for ready in self.execution.ready():
+        try:
+            handed_out = self.execution.ready()
+        except Cancelled:
+            return
+        assert not (self.abandoned and handed_out)
+        for ready in handed_out:
             if isinstance(ready, Step):
                 self.note_step(ready)
             else:
                 self.note_signal(ready)
             self.in_flight.append(ready)
-        assert self.execution.ready() == ()
         assert self.execution.finished or self.in_flight, "nobody can go on"
 
     @precondition(lambda self: self.in_flight)
-    @rule(data=st.data(), status=STATUSES, fails=st.integers(0, 5).map(lambda n: n == 0))
-    def answer(self, data: st.DataObject, status: int, fails: bool) -> None:
+    @rule(
+        data=st.data(),
+        status=STATUSES,
+        fails=st.integers(0, 5).map(lambda n: n == 0),
+        how=st.integers(0, 12),
+    )
+    def answer(self, data: st.DataObject, status: int, fails: bool, how: int) -> None:
         index = data.draw(st.integers(0, len(self.in_flight) - 1))
-        self.obey(self.in_flight.pop(index), status, fails)
+        self.obey(self.in_flight.pop(index), status, fails, how)
 
-    def obey(self, ready: Ready, status: int, fails: bool) -> None:
+    def obey(self, ready: Ready, status: int, fails: bool, how: int) -> None:
         self.past.append(ready)
-        if isinstance(ready, Step):
-            fields = {"Location": f"L({ready.index})"} if status == 201 else {}
-            response = OperationResponse(status, fields)
-            self.answers[ready.index] = response
-            if ready.operation.id is not None:
-                self.urls[ready.operation.id] = self.location(ready, response)
-            self.stopped |= status >= 400 and ready.group is None and self.stops
-            self.execution.complete(ready, response)
-            return
-        failed = fails or isinstance(ready, Rollback)
-        if failed and not isinstance(ready, Commit):
-            self.over.add(ready.group)
-            self.open_groups.discard(ready.group)
+        try:
+            if isinstance(ready, Step):
+                self.complete(ready, status, how)
+            else:
+                self.settle(ready, fails)
+        except Cancelled:
+            pass  # it was taken note of all the same
+
+    def complete(self, step: Step, status: int, how: int) -> None:
+        if status == 202 and step.group is None:
+            status = 200  # what 202 means there is another matter
+        fields = {"Location": f"L({step.index})"} if status == 201 else {}
+        plain = OperationResponse(status, fields)
+        response, formats = spoiled(plain, how)
+        answer = plain
+        if self.response_format in formats or status == 202:
+            if step.group is not None or step.method == "GET" or status >= 400:
+                answer = OperationResponse(500)
+        self.answers[step.index] = answer
+        if step.operation.id is not None:
+            self.urls[step.operation.id] = self.location(step, answer)
+        self.stopped |= answer.status >= 400 and step.group is None and self.stops
+        self.execution.complete(step, response)
+
+    def settle(self, signal: Begin | Commit | Rollback, fails: bool) -> None:
+        failed = fails or isinstance(signal, Rollback)
+        if fails and isinstance(signal, Begin):
+            self.never_begun.add(signal.group)
+        if failed and not isinstance(signal, Commit):
+            self.over.add(signal.group)
+            self.open_groups.discard(signal.group)
             self.stopped |= self.stops
-        elif isinstance(ready, Begin):
-            self.open_groups.add(ready.group)
+        elif isinstance(signal, Begin):
+            self.open_groups.add(signal.group)
         elif not failed:
-            self.over.add(ready.group)
-            self.open_groups.discard(ready.group)
-            self.committed.add(ready.group)
+            self.over.add(signal.group)
+            self.open_groups.discard(signal.group)
+            self.committed.add(signal.group)
         if fails:
-            self.execution.fail(ready, OperationResponse(503))
+            self.execution.fail(signal, OperationResponse(503, {"Retry-After": "1\n"}))
         else:
-            self.execution.done(ready)
+            self.execution.done(signal)
+
+    @precondition(lambda self: not (self.execution.finished or self.abandoned))
+    @rule(really=st.integers(0, 7).map(lambda n: n == 0))
+    def abandon(self, really: bool) -> None:
+        if not really:
+            return
+        self.abandoned = self.stopped = True
+        given_up = [each for each in self.in_flight if not isinstance(each, Rollback)]
+        self.past += given_up
+        self.never_begun |= {each.group for each in given_up if isinstance(each, Begin)}
+        self.lost = {n.index for n in given_up if isinstance(n, Step) and n.group is None}
+        self.in_flight = [each for each in self.in_flight if isinstance(each, Rollback)]
+        rolling = {each.group for each in self.in_flight if isinstance(each, Rollback)}
+        rollbacks = self.execution.abandon()
+        assert {each.group for each in rollbacks} == self.open_groups - rolling
+        for rollback in rollbacks:
+            self.note_signal(rollback)
+            self.in_flight.append(rollback)
+        assert self.execution.ready() == self.execution.abandon() == ()
 
     @precondition(lambda self: self.execution.finished)
     @rule()
@@ -223,7 +328,7 @@ class Running(RuleBasedStateMachine):
         if operation.condition is None:
             assert all(self.is_well(name, step.group) for name in operation.depends_on)
         else:
-            assert self.evaluates and operation.condition == "yes"
+            assert self.evaluates and operation.condition in ("yes", "moody")
         if operation.url.startswith("$"):
             name, _, rest = operation.url[1:].partition("/")
             assert self.is_well(name, step.group)
@@ -269,7 +374,7 @@ class Running(RuleBasedStateMachine):
 
     @invariant()
     def nothing_is_answered_twice(self) -> None:
-        for ready in self.past[-1:]:
+        for ready in self.past[-3:]:
             with pytest.raises(RuntimeError):
                 if isinstance(ready, Step):
                     self.execution.complete(ready, OperationResponse(200))
@@ -281,14 +386,18 @@ class Running(RuleBasedStateMachine):
         while not self.execution.finished:
             self.fetch()
             while self.in_flight:
-                self.obey(self.in_flight.pop(), 200, False)
+                self.obey(self.in_flight.pop(), 200, False, 0)
             rounds += 1
             assert rounds < 100, "it comes to no end"
         self.finished_means_that_nothing_is_left()
         self.check_response()
 
     def check_response(self) -> None:
-        response = self.execution.response()
+        """Hold what a client makes of the answer against what was done."""
+        payload = self.execution.payload()
+        response = decode_response(
+            payload.body, payload.content_type, headers=payload.headers, strict=True
+        )
         result = match(self.request, response, format=self.format)
         for index, outcome in enumerate(result.outcomes):
             group = self.group_of(index)
@@ -299,8 +408,11 @@ class Running(RuleBasedStateMachine):
                 succeeded = group in self.committed
                 answer = outcome.response
                 assert succeeded or answer is None or answer.status >= 400, note
-            assert (outcome.state is State.SUCCEEDED) == succeeded, note
             assert outcome.state is not State.PENDING, note
+            if index in self.lost or (self.lost and outcome.state is State.UNKNOWN):
+                assert outcome.state is State.UNKNOWN, note
+                continue
+            assert (outcome.state is State.SUCCEEDED) == succeeded, note
             if outcome.state is State.UNKNOWN:
                 # A JSON batch that stopped may have left out what stands before something executed.
                 assert self.format == "json", note
@@ -310,6 +422,10 @@ class Running(RuleBasedStateMachine):
                 assert outcome.response.status == self.answers[index].status, note
         ids = [each.id for each in response.responses() if each.id is not None]
         assert len(ids) == len(set(ids)), "answered twice"
+        rolled_back = {group for kind, group in self.signals if kind == "Rollback"}
+        begun = {each.group for each in self.past if isinstance(each, Begin)}
+        assert rolled_back.isdisjoint(self.committed), "ended twice"
+        assert rolled_back | self.committed == begun - self.never_begun, "left open"
 
 
 TestRunning = Running.TestCase
