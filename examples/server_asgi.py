@@ -13,9 +13,16 @@ from dataclasses import KW_ONLY, dataclass
 from typing import Any, TypeAlias
 from urllib.parse import unquote
 
-from examples.server_calls import decoded, encoded, fields_of, response_of, target_of
+from examples.server_calls import (
+    decoded,
+    encoded,
+    fields_of,
+    no_change_sets,
+    response_of,
+    target_of,
+)
 from examples.server_endpoint import Endpoint, refusal
-from examples.server_run import Run, no_change_sets
+from examples.server_run import Run
 from odata_batch import BatchError, Headers, OperationResponse, Step
 
 Message: TypeAlias = MutableMapping[str, Any]
@@ -53,7 +60,7 @@ class BatchMiddleware(Endpoint):
 
     async def _answer(self, scope: Message, body: bytes) -> OperationResponse:
         headers = Headers(decoded(scope["headers"]))
-        base = (scope["scheme"], scope["path"].encode())
+        base = (scope["scheme"], scope["path"].encode(), scope["query_string"].decode("latin-1"))
 
         async def call(step: Step, transaction: object) -> OperationResponse:
             path, query = target_of(step)

@@ -20,6 +20,10 @@ class NoChangeSets(Exception):
     """The service has no transactions, which is answered with 501."""
 
 
+def no_change_sets() -> Any:
+    raise NoChangeSets
+
+
 def target_of(step: Step) -> tuple[bytes, bytes]:
     """Return the path, still percent-encoded, and the query."""
     url = urlsplit(step.url)

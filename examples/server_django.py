@@ -23,28 +23,34 @@ from odata_batch import OperationResponse
 
 
 class Transaction:
+    """What the operations do is within it, be it in transactions of their own."""
+
     def __init__(self) -> None:
-        transaction.set_autocommit(False)
+        self._atomic = transaction.atomic()
+        self._atomic.__enter__()
 
     def commit(self) -> None:
-        transaction.commit()
-        transaction.set_autocommit(True)
+        self._atomic.__exit__(None, None, None)
 
     def rollback(self) -> None:
-        transaction.rollback()
-        transaction.set_autocommit(True)
+        transaction.set_rollback(True)
+        self._atomic.__exit__(None, None, None)
 
 
 @dataclass(frozen=True)
 class BatchView(Endpoint):
     csrf_exempt = True  # it is the operations that the middleware protects
+    # With ATOMIC_REQUESTS, too, each of them is a transaction, and not the batch.
+    _non_atomic_requests = frozenset(("default",))
 
     @cached_property
     def _handler(self) -> Any:
         return WSGIHandler()
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        answer = answer_batch(self, request.environ, self._call, Transaction)
+        # What WSGI has, of a request that may have come by ASGI or from a test
+        environ = {**request.META, "wsgi.input": request, "wsgi.url_scheme": request.scheme}
+        answer = answer_batch(self, environ, self._call, Transaction)
         return HttpResponse(answer.body, status=answer.status, headers=dict(answer.headers))
 
     def _call(self, environ: dict[str, Any]) -> OperationResponse:

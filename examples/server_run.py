@@ -1,11 +1,13 @@
 """Run a batch: one operation after the other, or with asyncio as many at a time as may be.
 
-What `begin` returns for a change set is given to `call`, and committed or rolled back in the end.
+What `begin` returns for a change set is given to `call`, and committed or rolled back in the end,
+whatever is raised.
 """
 
-import asyncio
 import logging
+from asyncio import TaskGroup
 from collections.abc import Callable
+from contextlib import AsyncExitStack, ExitStack, suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -14,10 +16,6 @@ from examples.server_endpoint import failure
 from odata_batch import Begin, Commit, Execution, Rollback, Step
 
 Work: TypeAlias = Step | Begin | Commit | Rollback
-
-
-def no_change_sets() -> Any:
-    raise NoChangeSets
 
 
 @dataclass(frozen=True)
@@ -29,12 +27,17 @@ class Run:
 
     def in_turn(self) -> None:
         """Run an execution that is `ordered`."""
-        while not self.execution.finished:
-            for work in self.execution.ready():
-                try:
-                    self._succeed(work, self._do(work))
-                except Exception as error:
-                    self._fail(work, error)
+        try:
+            while not self.execution.finished:
+                for work in self.execution.ready():
+                    try:
+                        self._succeed(work, self._do(work))
+                    except Exception as error:
+                        self._fail(work, error)
+        finally:  # whatever is raised, nothing that has begun stays open
+            with suppress(Exception), ExitStack() as stack:  # if one fails, the others are next
+                for rollback in self.execution.abandon():
+                    stack.callback(self._do, rollback)
 
     async def in_parallel(self) -> None:
         async def run(work: Work) -> None:
@@ -49,11 +52,13 @@ class Run:
                 tasks.create_task(run(work))
 
         try:
-            async with asyncio.TaskGroup() as tasks:
+            async with TaskGroup() as tasks:
                 start()
-        finally:  # what has begun is rolled back if the request is cancelled
-            for transaction in self.begun.values():
-                await transaction.rollback()
+        finally:  # the request may have been cancelled, or a call of the app
+            with suppress(Exception):
+                async with AsyncExitStack() as stack:
+                    for rollback in self.execution.abandon():
+                        stack.push_async_callback(self._do, rollback)
 
     def _do(self, work: Work) -> Any:
         if isinstance(work, Step):

@@ -13,9 +13,9 @@ from http import HTTPStatus
 from typing import Any
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-from examples.server_calls import environ_of, response_of
-from examples.server_endpoint import Endpoint, refusal
-from examples.server_run import Run, no_change_sets
+from examples.server_calls import environ_of, no_change_sets, response_of
+from examples.server_endpoint import Endpoint, failure, refusal
+from examples.server_run import Run
 from odata_batch import BatchError, Headers, OperationResponse
 
 
@@ -59,16 +59,19 @@ def answer_batch(
 ) -> OperationResponse:
     """Return the answer to a batch request, whose operations are run by `call`."""
     names = [name for name in environ if name.startswith("HTTP_")]
-    headers = Headers([(name[5:].replace("_", "-"), environ[name]) for name in names])
-    headers = Headers([*headers.pairs, ("Content-Type", environ.get("CONTENT_TYPE", ""))])
+    fields = {name[5:].replace("_", "-"): environ[name] for name in names}
+    # Where nobody says another name, it is the server's own.
+    fields.setdefault("HOST", "{SERVER_NAME}:{SERVER_PORT}".format_map(environ))
+    headers = Headers({**fields, "Content-Type": environ.get("CONTENT_TYPE", "")})
     path = f"{environ['SCRIPT_NAME']}{environ['PATH_INFO']}".encode("latin-1")
-    base = (environ["wsgi.url_scheme"], path)
+    base = (environ["wsgi.url_scheme"], path, environ.get("QUERY_STRING", ""))
+    length = environ.get("CONTENT_LENGTH") or ""
+    if not (length.isascii() and length.isdecimal()):  # of a body in chunks the end is not seen
+        return failure(411, "a batch request has a Content-Length")
     try:
-        length = min(int(environ.get("CONTENT_LENGTH") or 0), endpoint.limits.message + 1)
-        body = environ["wsgi.input"].read(length)
-        execution, answer = endpoint.open(base, headers, body)
-        run = Run(execution, lambda s, t: call(environ_of(s, headers, environ, t)), begin)
-        run.in_turn()
+        body = environ["wsgi.input"].read(min(int(length[:19]), endpoint.limits.message + 1))
+        execution, answer = endpoint.open(base, headers, body, ordered=True)
+        Run(execution, lambda s, t: call(environ_of(s, headers, environ, t)), begin).in_turn()
         return answer()
     except (BatchError, ValueError) as error:
         return refusal(error)
