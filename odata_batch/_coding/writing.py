@@ -7,7 +7,6 @@ what must not be written is raised in one error.
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from sys import maxsize
 from typing import Generic, TypeVar, cast
 
 from odata_batch._checks import messages, services
@@ -283,6 +282,9 @@ def encode(
     return encoder._whole()
 
 
+_ANY = 2**63
+
+
 class Judge:
     """Tells of responses, one by one, whether a batch response can carry them."""
 
@@ -293,7 +295,7 @@ class Judge:
             (rule, Severity.NOTE) for rule in (ACCEPTED_NOT_LAST, ACCEPTED_WITHOUT_LOCATION)
         )
         dialect = replace(settings.dialect, severities=settings.dialect.severities + severities)
-        limits = replace(settings.limits, items=maxsize, operations=maxsize)
+        limits = replace(settings.limits, items=_ANY, operations=_ANY)
         self._settings = Settings(dialect, format=settings.format, limits=limits)
         self._encoder = self._new()
 

@@ -7,7 +7,7 @@ depends on it happens, by the checks of the encoder: what has been run can then 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from odata_batch._checks.messages import ID_SYNTAX, VERSION_HEADER, field_problems
@@ -16,7 +16,13 @@ from odata_batch._coding.writing import Judge, write_judged
 from odata_batch._model.dialect import Dialect, Format
 from odata_batch._model.findings import DecodeError, Diagnostic, Severity, quote
 from odata_batch._model.headers import Headers, names_of
-from odata_batch._model.values import NO_HEADERS, BatchResponse, OperationResponse, Payload
+from odata_batch._model.values import (
+    NO_HEADERS,
+    BatchResponse,
+    OperationResponse,
+    Payload,
+    RequestItem,
+)
 from odata_batch._wire import grammar
 from odata_batch._wire.http import REASONS
 
@@ -93,8 +99,9 @@ class Answers:
             status, [pair for pair in once if pair[0].lower() in _ENTITY_FIELDS]
         )
 
-    def check_names(self, names: list[str]) -> None:
+    def check_names(self, ids: list[str | None], items: Sequence[RequestItem]) -> None:
         """Raise `DecodeError` for an identifier with which nothing could be answered."""
+        names = [name for name in (*ids, *(item.id for item in items)) if name is not None]
         for name in [] if grammar.REQUEST_ID.fullmatch("".join(names)) else names:
             is_text = name.encode("utf-8", "replace") == name.encode("utf-8", "surrogatepass")
             is_value = name == name.strip(" \t") and not any(field_problems("Content-ID", name))

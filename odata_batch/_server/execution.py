@@ -9,27 +9,16 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import ClassVar, Final, TypeAlias
 
-from odata_batch._checks import batch as rules
 from odata_batch._checks.batch import ACCEPTED_IN_CHANGE_SET
-from odata_batch._checks.scope import Scope
 from odata_batch._coding.settings import Settings, format_of
-from odata_batch._graph.names import Names, stops_at_error
-from odata_batch._graph.prepare import depth_of, prepare
+from odata_batch._graph.names import stops_at_error
 from odata_batch._graph.urls import ServiceUrls, is_batch_resource, location_of, resolve_url
-from odata_batch._model import findings
 from odata_batch._model.dialect import Dialect, Format, check_format
-from odata_batch._model.findings import (
-    LIMIT_EXCEEDED,
-    Diagnostic,
-    Severity,
-    UnresolvedReference,
-    quote,
-)
+from odata_batch._model.findings import Diagnostic, UnresolvedReference, quote
 from odata_batch._model.headers import Headers
 from odata_batch._model.limits import DEFAULT_LIMITS, Limits
 from odata_batch._model.public import public
 from odata_batch._model.values import (
-    NESTED_CHANGE_SET,
     BatchRequest,
     BatchResponse,
     ChangeSet,
@@ -41,6 +30,7 @@ from odata_batch._model.values import (
     response_of,
     with_format,
 )
+from odata_batch._server.admission import admit
 from odata_batch._server.answers import Answers, Refused
 from odata_batch._server.inheritance import DROPPED_HEADERS, ETAG_FIELDS, Inheritance
 from odata_batch._server.schedule import Group, Plan, Unit
@@ -92,20 +82,25 @@ class Execution:
     not handed out, nor is its change set begun; a change set depended on has to be committed. With
     a condition (`if`) it is the condition that decides: `evaluate` is called with it and with the
     responses to what it depends on, by id, in which a group stands for 200 or for the response that
-    failed it. Without `evaluate` the operation and its whole change set are answered with 424.
+    failed it. Where it raises an `Exception`, the operation is answered with 424. Without
+    `evaluate` the operation and its whole change set are answered with 424.
 
-    **Change sets** come with the signals `Begin`, `Commit` and `Rollback`. A dialect may say that
-    they are not executed as one (`Dialect.atomicity_groups`); then their operations are run and
+    **Change sets** come with the signals `Begin`, `Commit` and `Rollback`. Each `Begin` that was
+    done ends in one `Commit` that was done, or in one `Rollback`, whatever is raised and in
+    whatever order responses come in; `abandon` ends them all at once. A dialect may say that change
+    sets are not executed as one (`Dialect.atomicity_groups`); then their operations are run and
     answered like any others, and names of groups in `depends_on` mean nothing.
 
-    **URLs.** `batch_url` is the absolute URL of the batch request (`ValueError` if it is not).
+    **URLs.** `batch_url` is the absolute URL of the batch request, and it is as clear as
+    `is_within` wants a service root to be (`ValueError` if it is not, before anything runs).
     Whoever makes it of a Host field first refuses one that holds `/`, `?` or `#`, which would move
     the service root.
     `$id/...` stands for the Location of the response to that request. Where that has none, `locate`
     is asked for a URL; without an answer a GET, PUT or PATCH stands for its own URL, and a
     reference to anything else is answered with 424. A reference to nothing is answered with 400,
     and so is a batch within the batch; a URL outside `service_root`, by default the directory of
-    `batch_url`, with 403.
+    `batch_url`, with 403; one that is longer than `Limits.url` when references are resolved, with
+    414. All that comes of references is no longer than `Limits.message` (414, and 431 in fields).
 
     **Header fields.** A step has its own fields and, unless it has them itself, those of the batch
     request, `headers`, that OData lets it inherit (OData Protocol, 8.1 and 8.2): Accept, batch
@@ -114,34 +109,44 @@ class Execution:
     is not inherited, as it was undone when the batch was read. If-Match and If-None-Match that hold
     `$id` get the ETag of that response. Left out is the preference respond-async where 202 is no
     possible answer. Dropped, and listed in `Step.dropped`, are an operation's own Content-Length
-    and Transfer-Encoding, which the body makes superfluous, what `Dialect.forbidden_headers` lists,
-    and what `dropped_headers` lists: by default `Execution.DROPPED_HEADERS`, the fields with which
-    a proxy tells the application who asks and for what, such as X-Forwarded-User, Remote-User and
+    and Transfer-Encoding (a coding of octets in JSON that is not `identity` is answered with 501),
+    Accept-Encoding where the answer is JSON, what `Dialect.forbidden_headers` lists, and what
+    `dropped_headers` lists: by default `Execution.DROPPED_HEADERS`, the fields with which a proxy
+    tells the application who asks and for what, such as X-Forwarded-User, Remote-User and
     X-HTTP-Method-Override. Whoever sends a batch could otherwise log in as anybody. Names are
     compared without regard to case, and `_` is `-`, as it is in CGI and WSGI; a name ending in `*`
     stands for all that begin so. Add to the default with `|`, take from it with `-`.
 
-    **202** is an ordinary answer in JSON. In a change set it fails the change set with a 500, since
-    nobody could say whether the rest may be committed. In a multipart response it stands for all
-    that is left, so services do not answer single requests with it, and `encode_response` refuses
-    it where others follow.
+    **202** is an ordinary answer. In a change set it fails the change set with a 500, since nobody
+    could say whether the rest may be committed.
 
-    **What is refused at once.** More operations than `limits` or `dialect` allow raise
-    `LimitExceeded`, whose `http_status` is 413, before anything runs. What counts is the single
-    request: change sets themselves do not. Anything else for which `decode_request` would raise an
-    error raises `DecodeError`.
+    **What cannot be written.** `complete` holds each response against what the format of the answer
+    can carry, by the checks of `encode_response` with `limits` and `dialect`. In a change set, one
+    that cannot be carried is a 500, and the change set is rolled back. Outside of one, what was
+    read and errors become a 500; what was written keeps its status, and of its fields and body what
+    can be carried, since an error says that nothing was changed (OData Protocol, 9.2). `replaced`
+    is then called with the step, the response as it was, and what is wrong with it; a response that
+    a signal fails with becomes a 500 in the same way. So `payload` can write whatever a finished
+    execution holds.
+
+    **What is refused at once.** More items or operations than `limits` or `dialect` allow raise
+    `LimitExceeded`, whose `http_status` is 413, before anything runs. Anything else for which
+    `decode_request` would raise an error raises `DecodeError`, and so does what could not be
+    answered: an identifier that is used in two change sets, unless `Dialect.ids_per_change_set`,
+    one that the answer cannot repeat, and an OData-MaxVersion below all versions of the service.
 
     **Formats.** `format` is that of the request; without it, the only one that the dialect speaks,
     or else the one in which the request was read, or else multipart. `response_format` is that of
     the response, by default the same; the response remembers it.
 
-    **Response.** Identifiers are
-    those of the request, whatever the responses say, and stand where they stood there.
+    **Response.** Identifiers are those of the request, whatever the responses say, and are where
+    they were there.
 
     `RuntimeError` is wrong use: a step completed twice, one that was not handed out, a signal
     completed, a step done, a response before the end. `evaluate` and `locate` are called from the
-    constructor, `complete`, `done` and `fail`; what they raise passes through, and `ready` asks
-    them again.
+    constructor, `ready`, `complete`, `done` and `fail`, `replaced` from the last two or three. What
+    they raise passes through, but for `evaluate`, after note has been taken of what was said;
+    `ready` asks again, and raises only if there is nothing else to hand out.
     """
 
     DROPPED_HEADERS: ClassVar[frozenset[str]] = DROPPED_HEADERS
@@ -169,31 +174,19 @@ class Execution:
         settings = Settings(dialect, format=format, limits=limits)
         self._response_format = format if response_format is None else response_format
         check_format(self._response_format)
-        json = format == "json"
-        self._flat = json and self._response_format == "multipart"
+        self._flat = format == "json" and self._response_format == "multipart"
         self._urls = ServiceUrls(batch_url, service_root, dialect)
-        index = _index(request, format, dialect, limits)
+        taken = admit(request, format, settings)
         outer = Headers(headers)
         self._answers = Answers(settings, self._response_format, outer)
+        self._answers.check_names(taken.ids, taken.source)
         self._inheritance = Inheritance(outer, settings, self._response_format, dropped_headers)
         self._evaluate, self._locate, self._replaced = evaluate, locate, replaced
         self._limits = limits
         self._stops = stops_at_error(request, format, dialect, continue_on_error)
-        self._operations = tuple(index.operations)
-        # A JSON request names all of its operations; what else is generated was never sent.
-        given = request
-        self._source = prepare(request, format=format, dialect=dialect) if json else request
-        named = self._operations if self._source is request else self._source.operations()
-        self._ids = [operation.id for operation in named]
-        names = [*self._ids, *(each.id for each in self._source.items)]
-        self._answers.check_names([name for name in names if name is not None])
-        if not dialect.atomicity_groups:
-            request = _dissolved(request, dialect)
-            self._source = _dissolved(self._source, dialect)
-        if self._source is not given:
-            index = Names(self._source.items, dialect=dialect)
-        in_turn = ordered is True or (not json and (self._stops or ordered is None))
-        self._plan = Plan(index, request.items, in_turn, ordered is not False)
+        self._operations, self._source, self._ids = taken.operations, taken.source, taken.ids
+        in_turn = ordered or (format == "multipart" and (self._stops or ordered is None))
+        self._plan = Plan(taken.names, taken.items, bool(in_turn), ordered is not False)
         # By node, see `Names`; until its unit is settled, as far as it is known.
         self._responses: dict[int, OperationResponse] = {}
         # Of what something depends on
@@ -624,7 +617,7 @@ class Execution:
     def _group_items(self, unit: Group) -> list[ResponseItem]:
         """Return what stands in place of a change set."""
         answers = [self._responses[index] for index in unit.members]
-        source = self._source.items[unit.index]
+        source = self._source[unit.index]
         assert isinstance(source, ChangeSet)
         if self._flat:
             return [*answers]
@@ -638,16 +631,6 @@ _ABANDONED = "the batch was abandoned before this was run"
 _NO_CONDITIONS = "conditions are not supported"
 # References that are not resolved here: what they refer to comes first, nothing more.
 _ORDER_ONLY = frozenset(("query", "condition", "body"))
-
-
-def _dissolved(request: BatchRequest, dialect: Dialect) -> BatchRequest:
-    """Return the operations without the change sets, and nothing that depends on one."""
-    names = Names(request.items, dialect=dialect)
-    items = []
-    for each in names.operations:
-        kept = tuple(name for name in each.depends_on if names.group(name) is None)
-        items.append(replace(each, depends_on=kept))
-    return replace(request, items=tuple(items))
 
 
 def _rollback(unit: Group) -> Rollback:
@@ -678,39 +661,3 @@ def _check_response(response: OperationResponse, lowest: int) -> None:
         raise TypeError(f"response is an OperationResponse, not {type(response).__name__}")
     if not lowest <= response.status <= 599:
         raise ValueError(f"the status is from {lowest} to 599 here, not {response.status}")
-
-
-def _index(request: BatchRequest, format: Format, dialect: Dialect, limits: Limits) -> Names:
-    """Return the index; raise for what decoding would have raised for, and for what is too much."""
-    if not isinstance(request, BatchRequest):
-        raise TypeError(f"request is a BatchRequest, not {type(request).__name__}")
-    sizes = [len(item.operations()) for item in request.items if isinstance(item, ChangeSet)]
-    counts = {
-        "items": len(request.items),
-        "operations": len(request.items) - len(sizes) + sum(sizes),
-        "change_sets": len(sizes),
-        "change_set_operations": max(sizes, default=0),
-    }
-    for limit, count in counts.items():
-        allowed: int = getattr(limits, limit, limits.operations)
-        quota: int | None = getattr(dialect, limit, None)
-        allowed = allowed if quota is None else min(allowed, quota)
-        if count > allowed:
-            message = f"limit {limit} is {allowed}, and the batch has {count}"
-            found = findings.Diagnostic(LIMIT_EXCEEDED, message, limit=(limit, allowed))
-            raise findings.LimitExceeded(found)
-    report = findings.Findings(limits, dict(dialect.severities), Severity.ERROR)
-    # Values may come from a format of somebody else: they are checked as if nobody had.
-    checks = rules.RequestRules(Scope(format, dialect, limits, report, "made"))
-    try:
-        for index, item in enumerate(request.items):
-            depth = depth_of(item) if isinstance(item, ChangeSet) else 0
-            if depth > limits.change_set_depth:
-                message, path = f"found change sets nested {depth} deep", rules.path_of([index])
-                found = findings.Diagnostic(NESTED_CHANGE_SET, message, item.position, path)
-                raise findings.DecodeError(found)
-            checks.check(item, index)
-        checks.finish()
-    except findings.Stop:  # a dialect makes light of limits
-        raise findings.LimitExceeded(report.diagnostics[-1]) from None
-    return checks.names
