@@ -19,6 +19,8 @@ from odata_batch._model.headers import Headers, names_of
 from odata_batch._model.values import (
     NO_HEADERS,
     BatchResponse,
+    ChangeSet,
+    ChangeSetResponse,
     OperationResponse,
     Payload,
     RequestItem,
@@ -114,6 +116,30 @@ class Answers:
         """Return what is sent, given responses that have been judged."""
         payload = write_judged(self._settings, response)
         return Payload(payload.body, (*payload.headers.pairs[:1], *self._fields))
+
+
+def check_final(response: OperationResponse, lowest: int) -> None:
+    """Raise for what is no response that ends a request, with this status at least."""
+    if not isinstance(response, OperationResponse):
+        raise TypeError(f"response is an OperationResponse, not {type(response).__name__}")
+    if not lowest <= response.status <= 599:
+        raise ValueError(f"the status is from {lowest} to 599 here, not {response.status}")
+
+
+def mirrored(
+    source: ChangeSet, responses: Iterator[OperationResponse], format: Format
+) -> ChangeSetResponse:
+    """Return the responses in the shape of their change set, as far as the format has it.
+
+    Its depth is known to be small; JSON has no groups in groups.
+    """
+    if format == "json":
+        return ChangeSetResponse(responses, id=source.id)
+    items = [
+        mirrored(item, responses, format) if isinstance(item, ChangeSet) else next(responses)
+        for item in source.items
+    ]
+    return ChangeSetResponse(items, id=source.id)
 
 
 def _greatest_field(dialect: Dialect) -> str:

@@ -4,17 +4,16 @@ OData Protocol, 11.7.7.4 to 11.7.7.6, and OData JSON, 19.4 to 19.6. `Execution` 
 takes their responses; whoever runs them decides how, and may be a server, a mock or a gateway.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import replace
-from types import MappingProxyType
-from typing import ClassVar, Final, TypeAlias
+from typing import ClassVar, TypeAlias
 
 from odata_batch._checks.batch import ACCEPTED_IN_CHANGE_SET
 from odata_batch._coding.settings import Settings, format_of
 from odata_batch._graph.names import stops_at_error
-from odata_batch._graph.urls import ServiceUrls, is_batch_resource, location_of, resolve_url
+from odata_batch._graph.urls import ServiceUrls
 from odata_batch._model.dialect import Dialect, Format, check_format
-from odata_batch._model.findings import Diagnostic, UnresolvedReference, quote
+from odata_batch._model.findings import Diagnostic
 from odata_batch._model.headers import Headers
 from odata_batch._model.limits import DEFAULT_LIMITS, Limits
 from odata_batch._model.public import public
@@ -22,7 +21,6 @@ from odata_batch._model.values import (
     BatchRequest,
     BatchResponse,
     ChangeSet,
-    ChangeSetResponse,
     HeadersLike,
     OperationResponse,
     Payload,
@@ -31,14 +29,13 @@ from odata_batch._model.values import (
     with_format,
 )
 from odata_batch._server.admission import admit
-from odata_batch._server.answers import Answers, Refused
-from odata_batch._server.inheritance import DROPPED_HEADERS, ETAG_FIELDS, Inheritance
+from odata_batch._server.answers import Answers, Refused, check_final, mirrored
+from odata_batch._server.inheritance import DROPPED_HEADERS, Inheritance
+from odata_batch._server.making import Evaluate, Locate, Making
 from odata_batch._server.schedule import Group, Plan, Unit
-from odata_batch._server.steps import AnySignal, Begin, Commit, Rollback, Signal, Step, step_of
+from odata_batch._server.steps import AnySignal, Begin, Commit, Rollback, Signal, Step
 from odata_batch.dialects import ODATA_4_01
 
-Evaluate: TypeAlias = Callable[[str, Mapping[str, OperationResponse]], bool]
-Locate: TypeAlias = Callable[[Step, OperationResponse], str | None]
 Replaced: TypeAlias = Callable[[Step | Signal, OperationResponse, tuple[Diagnostic, ...]], None]
 
 
@@ -175,31 +172,28 @@ class Execution:
         self._response_format = format if response_format is None else response_format
         check_format(self._response_format)
         self._flat = format == "json" and self._response_format == "multipart"
-        self._urls = ServiceUrls(batch_url, service_root, dialect)
         taken = admit(request, format, settings)
         outer = Headers(headers)
         self._answers = Answers(settings, self._response_format, outer)
         self._answers.check_names(taken.ids, taken.source)
-        self._inheritance = Inheritance(outer, settings, self._response_format, dropped_headers)
-        self._evaluate, self._locate, self._replaced = evaluate, locate, replaced
-        self._limits = limits
+        self._replaced = replaced
         self._stops = stops_at_error(request, format, dialect, continue_on_error)
         self._operations, self._source, self._ids = taken.operations, taken.source, taken.ids
         in_turn = ordered or (format == "multipart" and (self._stops or ordered is None))
         self._plan = Plan(taken.names, taken.items, bool(in_turn), ordered is not False)
-        # By node, see `Names`; until its unit is settled, as far as it is known.
-        self._responses: dict[int, OperationResponse] = {}
-        # Of what something depends on
-        self._steps: dict[int, Step] = {}
-        self._locations: dict[int, str | None] = {}
+        inheritance = Inheritance(outer, settings, self._response_format, dropped_headers)
+        urls = ServiceUrls(batch_url, service_root, dialect)
+        is_json = self._response_format == "json"
+        self._making = Making(
+            taken, self._plan, urls, inheritance, limits, is_json, evaluate, locate
+        )
+        self._responses = self._making.responses
         self._out: list[tuple[Unit, Step | Signal]] = []
         self._in_flight: dict[object, Unit] = {}
         # The units of which more may be handed out
         self._pending: dict[int, Unit] = {}
         self._open = 0
         self._stopped = self._abandoned = False
-        # How many octets may yet be derived from references
-        self._room = limits.message
         self._advance()
 
     @property
@@ -236,7 +230,7 @@ class Execution:
         `ValueError` for a status that no final response has, below 200 or above 599.
         """
         if type(response) is not OperationResponse or not 200 <= response.status <= 599:
-            _check_response(response, 200)
+            check_final(response, 200)
         problems = self._answers.problems(response)
         unit = self._take(step, Step, "completed")
         unit.running -= 1
@@ -271,7 +265,7 @@ class Execution:
 
         In JSON all its operations are answered with it. `ValueError` for a status below 400.
         """
-        _check_response(response, 400)
+        check_final(response, 400)
         problems = self._answers.problems(response)
         unit = self._take(signal, AnySignal, "failed")
         assert isinstance(unit, Group)
@@ -401,9 +395,7 @@ class Execution:
             unit.fail(self._answers.error(400, "the change set holds no request"))
         for index in unit.members:
             try:
-                if self._evaluate is None and self._operations[index].condition is not None:
-                    raise Refused(424, _NO_CONDITIONS)
-                self._check_edges(unit, index, outside=True)
+                self._making.check(unit, index)
             except Refused as refused:
                 self._answer(unit, index, self._answers.error(refused.status, refused.message))
                 break
@@ -427,12 +419,10 @@ class Execution:
     def _hand_out(self, unit: Unit, index: int) -> None:
         """Make the step of an operation, or answer it at once."""
         try:
-            step = self._step(unit, index)
+            step = self._making.step(unit, index)
         except Refused as refused:
             self._answer(unit, index, self._answers.error(refused.status, refused.message))
             return
-        if index in self._plan.depended_on:
-            self._steps[index] = step
         self._out.append((unit, step))
 
     def _answer(self, unit: Unit, index: int, response: OperationResponse) -> None:
@@ -490,128 +480,6 @@ class Execution:
             for index in [index for index, unit in self._pending.items() if not unit.begun]:
                 del self._pending[index]
 
-    # -- one step --
-
-    def _step(self, unit: Unit, index: int) -> Step:
-        operation = self._operations[index]
-        is_single = not isinstance(unit, Group)
-        etags: Mapping[str, str] = _NO_ETAGS
-        if index in self._plan.edges:
-            self._check_edges(unit, index, outside=False)
-            self._check_condition(unit, index)
-            etags = self._etags(index)
-        elif operation.condition is not None:
-            self._check_condition(unit, index)
-        may_be_later = (
-            is_single and self._response_format == "json" and index not in self._plan.depended_on
-        )
-        url = self._urls.plain(operation.url) or self._resolved(index)
-        headers, dropped = self._inheritance.apply(operation, etags, may_be_later)
-        if etags:
-            fields = [value for name, value in headers.pairs if name.lower() in ETAG_FIELDS]
-            self._derive(sum(map(len, fields)), 431, "header fields")
-        group = None if is_single else unit.index
-        return step_of(operation, index, self._ids[index], url, headers, dropped, group)
-
-    def _check_edges(self, unit: Unit, index: int, *, outside: bool) -> None:
-        """Refuse what depends on something that failed; `outside` looks beyond its unit only."""
-        conditional = self._operations[index].condition is not None
-        for edge in self._plan.edges.get(index, ()):
-            if edge.place in _ORDER_ONLY or (conditional and edge.place == "depends_on"):
-                continue
-            if edge.target is None:
-                raise Refused(400, f"{quote(edge.name)} is no request of the batch")
-            if outside and self._plan.unit_of(edge.target) is unit:
-                continue
-            answer = self._answer_to(edge.target, unit)
-            if answer is None or not answer.ok:
-                raise Refused(424, f"{quote(edge.name)} has not succeeded")
-
-    def _check_condition(self, unit: Unit, index: int) -> None:
-        condition = self._operations[index].condition
-        if condition is None:
-            return
-        if self._evaluate is None:
-            raise Refused(424, _NO_CONDITIONS)
-        known = {}
-        for edge in self._plan.edges.get(index, ()):
-            answer = None if edge.target is None else self._answer_to(edge.target, unit)
-            if answer is not None:
-                known[edge.name] = answer
-        try:
-            is_met = self._evaluate(condition, known)
-        except Exception:
-            # It would be so again, and what has been run is to be answered.
-            raise Refused(424, f"the condition {quote(condition)} cannot be evaluated") from None
-        if not is_met:
-            raise Refused(424, f"the condition {quote(condition)} is not met")
-
-    def _answer_to(self, node: int, within: Unit) -> OperationResponse | None:
-        """Return what a node is answered with, as far as that is known within a unit."""
-        unit = self._plan.unit_of(node)
-        return self._responses.get(node) if unit is within or unit.settled else None
-
-    def _resolved(self, index: int) -> str:
-        operation = self._operations[index]
-        locations = {
-            edge.name: self._location(edge.name, edge.target)
-            for edge in self._plan.edges.get(index, ())
-            if edge.place == "url" and edge.target is not None
-        }
-        try:
-            url = self._urls.resolve(operation.url, operation.headers.get("host"), locations)
-        except UnresolvedReference as error:
-            raise Refused(400, str(error)) from None
-        if len(url) > self._limits.url:
-            raise Refused(414, f"URL {quote(url)} has {len(url)} characters")
-        if locations:
-            self._derive(len(url), 414, "URLs")
-        if not self._urls.holds(url):
-            # A server that fetched it would act for a stranger, with its own rights.
-            raise Refused(403, f"URL {quote(url)} is outside the service")
-        if is_batch_resource(url):
-            raise Refused(400, f"URL {quote(url)} names the batch resource")
-        return url
-
-    def _derive(self, octets: int, status: int, what: str) -> None:
-        """Bound what comes of references, each of which may be short and stand for something long.
-
-        Steps may all be handed out at the same time.
-        """
-        self._room -= octets
-        if self._room < 0:
-            raise Refused(status, f"the {what} that come of references are longer than a message")
-
-    def _location(self, name: str, target: int) -> str:
-        """Return the absolute URL that a reference to a successful operation stands for."""
-        if target not in self._locations:
-            step, answer = self._steps[target], self._responses[target]
-            location = location_of(step.url, answer)
-            if location is None and self._locate is not None:
-                location = self._locate(step, answer)
-                try:
-                    location = None if location is None else resolve_url(location, step.url)
-                except UnresolvedReference as error:
-                    raise Refused(400, str(error)) from None
-            if location is None and step.method in ("GET", "PUT", "PATCH", "MERGE"):
-                location = step.url
-            self._locations[target] = location
-        location = self._locations[target]
-        if location is None or not self._urls.holds(location):
-            raise Refused(424, f"the response to {quote(name)} has no Location in this service")
-        return location
-
-    def _etags(self, index: int) -> dict[str, str]:
-        """Return the ETags that stand for references, by the text of the reference."""
-        etags = {}
-        for edge in self._plan.edges.get(index, ()):
-            if edge.place in ETAG_FIELDS and edge.target is not None:
-                etag = self._responses[edge.target].headers.get("etag")
-                if etag is None:
-                    raise Refused(424, f"the response to {quote(edge.name)} has no ETag")
-                etags[f"${edge.name}"] = etag
-        return etags
-
     # -- the response --
 
     def _group_items(self, unit: Group) -> list[ResponseItem]:
@@ -623,41 +491,11 @@ class Execution:
             return [*answers]
         if unit.failed and (self._response_format == "multipart" or not answers):
             return [self._responses[len(self._operations) + unit.index]]
-        return [_mirrored(source, iter(answers), self._response_format)]
+        return [mirrored(source, iter(answers), self._response_format)]
 
 
-_NO_ETAGS: Final[Mapping[str, str]] = MappingProxyType({})
 _ABANDONED = "the batch was abandoned before this was run"
-_NO_CONDITIONS = "conditions are not supported"
-# References that are not resolved here: what they refer to comes first, nothing more.
-_ORDER_ONLY = frozenset(("query", "condition", "body"))
 
 
 def _rollback(unit: Group) -> Rollback:
     return Rollback(group=unit.index, change_set=unit.change_set)
-
-
-def _mirrored(
-    source: ChangeSet, responses: Iterator[OperationResponse], format: Format
-) -> ChangeSetResponse:
-    """Return the responses in the shape of their change set, as far as the format has it.
-
-    Its depth is known to be small; JSON has no groups in groups.
-    """
-    if format == "json":
-        return ChangeSetResponse(responses, id=source.id)
-    items = [
-        _mirrored(item, responses, format) if isinstance(item, ChangeSet) else next(responses)
-        for item in source.items
-    ]
-    return ChangeSetResponse(items, id=source.id)
-
-
-# -- what is refused, and with what ----------------------------------------------------------------
-
-
-def _check_response(response: OperationResponse, lowest: int) -> None:
-    if not isinstance(response, OperationResponse):
-        raise TypeError(f"response is an OperationResponse, not {type(response).__name__}")
-    if not lowest <= response.status <= 599:
-        raise ValueError(f"the status is from {lowest} to 599 here, not {response.status}")
