@@ -9,7 +9,7 @@ part in it.
 import json as _json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, ParamSpec, TypeAlias, TypeVar, cast
 
 from odata_batch._model.dialect import Format
 from odata_batch._model.findings import DecodeError, Diagnostic, error, quote
@@ -456,6 +456,7 @@ _Placed = TypeVar("_Placed")
 _Source = TypeVar("_Source", bound=Item)
 _Batch = TypeVar("_Batch", BatchRequest, BatchResponse)
 _Kind = TypeVar("_Kind")
+_Arguments = ParamSpec("_Arguments")
 
 
 def setters(kind: type) -> Iterator[Callable[[object, object], None]]:
@@ -463,61 +464,74 @@ def setters(kind: type) -> Iterator[Callable[[object, object], None]]:
     return (getattr(kind, each.name).__set__ for each in fields(kind))
 
 
-# In the order of the fields, each by a letter: where it is called, the name of the field follows.
-_m, _u, _h, _b, _i, _d, _c, _a, _p, _q = setters(Operation)
-_rs, _rh, _rb, _ri, _rr, _ra, _rp, _rq = setters(OperationResponse)
+class _OpenOperation(_Shown):
+    """An operation that is still being made: to set the fields of a frozen one takes longer."""
+
+    __slots__ = tuple(each.name for each in fields(Operation))
+
+    def __init__(
+        self,
+        method: str,
+        url: str,
+        headers: Headers,
+        body: bytes,
+        id: str | None,
+        depends_on: tuple[str, ...] = (),
+        condition: str | None = None,
+        annotations: Annotations = (),
+        position: int | None = None,
+        id_in_message: bool = False,
+    ) -> None:
+        self.method = method
+        self.url = url
+        self.headers = headers
+        self.body = body
+        self.id = id
+        self.depends_on = depends_on
+        self.condition = condition
+        self.annotations = annotations
+        self.position = position
+        self.id_in_message = id_in_message
+        self.__class__ = Operation  # type: ignore[assignment]  # it has the same slots
 
 
-def operation_of(
-    method: str,
-    url: str,
-    headers: Headers,
-    body: bytes,
-    id: str | None,
-    depends_on: tuple[str, ...] = (),
-    condition: str | None = None,
-    annotations: Annotations = (),
-    *,
-    position: int | None = None,
-    id_in_message: bool = False,
-) -> Operation:
-    """Return the operation that a decoder has read, whose types are known to be right."""
-    item = Operation.__new__(Operation)
-    _m(item, method)
-    _u(item, url)
-    _h(item, headers)
-    _b(item, body)
-    _i(item, id)
-    _d(item, depends_on)
-    _c(item, condition)
-    _a(item, annotations)
-    _p(item, position)
-    _q(item, id_in_message)
-    return item
+class _OpenResponse(_Shown):
+    """A response that is still being made."""
+
+    __slots__ = tuple(each.name for each in fields(OperationResponse))
+
+    def __init__(
+        self,
+        status: int,
+        headers: Headers,
+        body: bytes,
+        id: str | None,
+        reason: str | None = None,
+        annotations: Annotations = (),
+        position: int | None = None,
+        id_in_message: bool = False,
+    ) -> None:
+        self.status = status
+        self.headers = headers
+        self.body = body
+        self.id = id
+        self.reason = reason
+        self.annotations = annotations
+        self.position = position
+        self.id_in_message = id_in_message
+        self.__class__ = OperationResponse  # type: ignore[assignment]  # it has the same slots
 
 
-def response_of(
-    status: int,
-    headers: Headers,
-    body: bytes,
-    id: str | None,
-    reason: str | None = None,
-    annotations: Annotations = (),
-    *,
-    position: int | None = None,
-    id_in_message: bool = False,
-) -> OperationResponse:
-    """Return the response that a decoder has read, whose types are known to be right."""
-    item = OperationResponse.__new__(OperationResponse)
-    _rs(item, status)
-    _rh(item, headers)
-    _rb(item, body)
-    _ri(item, id)
-    _rr(item, reason)
-    _ra(item, annotations)
-    _rp(item, position)
-    _rq(item, id_in_message)
-    return item
+def _becoming(
+    made: type[_Kind], maker: Callable[_Arguments, object]
+) -> Callable[_Arguments, _Kind]:
+    """Return the maker, whose values become those of the other type before they are returned."""
+    return cast("Callable[_Arguments, _Kind]", maker)
+
+
+# What decoders call: all types are known to be right.
+operation_of = _becoming(Operation, _OpenOperation)
+response_of = _becoming(OperationResponse, _OpenResponse)
 
 
 def with_format(batch: _Batch, format: Format | None) -> _Batch:
