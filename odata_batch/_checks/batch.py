@@ -47,6 +47,7 @@ _Contra = TypeVar("_Contra", contravariant=True)
 _SHOWN_OF_A_CIRCLE = 8
 # As a tuple, which needs not be made for each item.
 _SETS = (ChangeSet, ChangeSetResponse)
+_KINDS_OF_SETS = frozenset(_SETS)
 
 
 def path_of(indexes: Sequence[int]) -> str:
@@ -77,6 +78,20 @@ class _Place:
         path = path_of(self.indexes)
         self._scope.report(Diagnostic(rule, message, self.item.position, path))
 
+    def has_room(self, messages: int, change_sets: Sequence[Sequence[Item]]) -> bool:
+        """Tell whether so many messages and these change sets are within limits, and none empty."""
+        limits = self._scope.limits
+        sizes = [*map(len, change_sets)]
+        if sizes and (min(sizes) == 0 or max(sizes) > limits.change_set_operations):
+            return False
+        most = max(self._operations + messages, self._change_sets + len(change_sets))
+        return most <= limits.operations
+
+    def count(self, messages: int, change_sets: int) -> None:
+        """Pass items by that have so many messages and change sets."""
+        self._operations += messages
+        self._change_sets += change_sets
+
     def enter(self, item: Item, index: int, operations: int) -> None:
         """Come to the next item of the batch, which has so many operations."""
         self.item, self.indexes = item, (index,)
@@ -94,6 +109,9 @@ class _Place:
 
 class Rules(Protocol[_Contra]):
     """What decoding and encoding need of the rules, whatever the role."""
+
+    def take(self, items: Sequence[_Contra], index: int) -> bool:
+        """Take items of which nothing can be said; if it may, each has to be checked."""
 
     def check(self, item: _Contra, index: int) -> None:
         """Check an item, whose index is given."""
@@ -198,10 +216,13 @@ class RequestRules:
         self._within_change_sets = severity is not None and severity > Severity.NOTE
         self._service_checks = checks_for(scope.dialect)
         self._served = Served(scope, self._say, self._names)
+        # What was taken, and is not in the index of names yet
+        self._unnamed: list[RequestItem] = []
 
     def check(self, item: RequestItem, index: int) -> None:
         """Check the item, whose index among the items of the batch is given."""
         names = self._names
+        self._name()
         source = len(names.operations)
         names.add(item)
         self._place.enter(item, index, len(names.operations) - source)
@@ -227,9 +248,47 @@ class RequestRules:
             elif names.named(item.id):
                 self._say(ID_EQUALS_GROUP, f"the group name {quote(item.id)} is also an id")
 
+    def take(self, items: Sequence[RequestItem], index: int) -> bool:
+        """Take items of which nothing can be said; if it may, each has to be checked."""
+        change_sets = [item.items for item in items if isinstance(item, ChangeSet)]
+        members = [x for each in change_sets for x in each]
+        operations = [x for x in (*items, *members) if isinstance(x, Operation)]
+        if len(operations) + len(change_sets) < len(items) + len(members):
+            return False  # change sets nest
+        if not self._place.has_room(len(operations), change_sets):
+            return False
+        if self._service_checks or self._groups:
+            return False
+        if [x for x in operations if x.depends_on or x.condition is not None]:
+            return False
+        urls = "\n".join(["", *[x.url for x in operations]])
+        if "/$" in urls or "\n$" in urls or not self._messages.are_sound(operations):
+            return False
+        if change_sets and self._scope.format != "multipart":
+            return False
+        inner = [x for x in members if isinstance(x, Operation)]
+        if None in [x.id for x in inner] or "GET" in [x.method for x in inner]:
+            return False
+        ids = [x.id for x in operations if x.id is not None]
+        spellings = dict(zip(map(str.lower, ids), ids, strict=True))
+        if len(spellings) < len(ids) or not self._ids.keys().isdisjoint(spellings):
+            return False
+        self._ids.update(spellings)
+        self._place.count(len(operations), len(change_sets))
+        self._unnamed += items
+        return True
+
+    def _name(self) -> None:
+        """Add what was taken to the index of names, of which few batches need any."""
+        for item in self._unnamed:
+            self._names.add(item)
+        self._unnamed.clear()
+
     def finish(self) -> None:
         """Report the names that the whole batch does not hold, or only further on."""
         names = self._names
+        if self._pending:
+            self._name()
         for unknown, name, use, source, indexes in self._pending:
             self._place.item, self._place.indexes = names.operations[source], indexes
             target = names.find(name, names.item_of[source])
@@ -468,6 +527,30 @@ class ResponseRules:
             self._say(CHANGE_SET_ERROR_NESTED, f"{found} in a change set are errors")
         elif 0 < failed < len(responses):
             self._say(GROUP_STATUS_MIXED, f"{found} of a group are errors, so all failed")
+
+    def take(self, items: Sequence[ResponseItem], index: int) -> bool:
+        """Take items of which nothing can be said; if it may, each has to be checked."""
+        change_sets = [item.items for item in items if isinstance(item, ChangeSetResponse)]
+        members = [x for each in change_sets for x in each]
+        responses = [x for x in (*items, *members) if isinstance(x, OperationResponse)]
+        if len(responses) + len(change_sets) < len(items) + len(members):
+            return False  # change sets nest
+        if self._accepted is not None or not self._place.has_room(len(responses), change_sets):
+            return False
+        statuses = {x.status for x in responses}
+        if 202 in statuses or not self._messages.are_sound(responses):
+            return False
+        if change_sets and (self._scope.format != "multipart" or max(statuses) >= 400):
+            return False
+        keys = [self._key(x.id) for x in responses if x.id is not None]
+        if len({*keys}) < len(keys) or not self._ids.keys().isdisjoint(keys):
+            return False
+        self._ids.update(dict.fromkeys(keys))
+        for place, item in enumerate(items, index) if change_sets else ():
+            if isinstance(item, ChangeSetResponse):
+                self._ids.update({self._key(x.id): place for x in item.items if x.id is not None})
+        self._place.count(len(responses), len(change_sets))
+        return True
 
     def finish(self) -> None:
         """Nothing in a response refers to what comes later."""

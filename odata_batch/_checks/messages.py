@@ -7,17 +7,18 @@ of these are left out, and when.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from itertools import chain
-from operator import itemgetter
 from typing import Any, Final, Generic, TypeAlias, TypeVar
 
 from odata_batch._checks import urls
-from odata_batch._checks.scope import Say, Scope
+from odata_batch._checks.scope import Kind, Say, Scope
 from odata_batch._graph.expressions import reserved_names
 from odata_batch._graph.urls import referenced_id
-from odata_batch._model.findings import Rule, error, exceed, note, quote, warning
-from odata_batch._model.headers import Headers, Pair, Pairs, folded, names_of
+from odata_batch._model.findings import Diagnostic, Rule, Stop, error, exceed, note, quote, warning
+from odata_batch._model.headers import Headers, Pair, folded, names_of
 from odata_batch._model.values import ChangeSet, ChangeSetResponse, Operation, OperationResponse
 from odata_batch._wire import grammar
 from odata_batch._wire.http import (
@@ -35,8 +36,10 @@ from odata_batch._wire.sections import (
     NOT_EXPRESSIBLE,
     REPEATED_HEADER,
     SINGLE_FIELDS,
+    Mark,
     Problem,
-    remember,
+    keep,
+    mark_of,
 )
 
 # The header fields that hold a version: OData Protocol, 8.1.5 and 8.2.7; until OData 3 with other
@@ -447,20 +450,18 @@ _WRITTEN: frozenset[_Check[Any]] = frozenset(
         *(check_content_length, check_content_id_header, check_sizes),
     )
 )
-# Where no check objects to the kind of a message, which is its method or status, whether it has a
-# body, and the fields here or forbidden by the dialect, only these are asked of others of the kind.
+# What a check says depends on the kind of a message alone, which is its method or status, whether
+# it has a body, and the marks of its fields; but not what these say.
 _EACH: frozenset[_Check[Any]] = frozenset(
     (
-        *(
-            urls.check_url,
-            urls.check_host,
-            urls.check_nested_batch,
-            check_content_type_present,
-            check_id,
-        ),
+        *(urls.check_url, urls.check_host, urls.check_nested_batch, check_id),
         *(check_reason, check_content_length, check_content_id_header, check_sizes),
-        *(check_header_syntax, check_repeated_headers),
+        *(check_header_syntax, check_header_values, check_repeated_headers),
     )
+)
+# What has nothing to say of plain URLs, seen all at once
+_OF_URLS: frozenset[_Check[Any]] = frozenset(
+    (urls.check_url, urls.check_host, urls.check_nested_batch)
 )
 _OF_ONE_FIELD: Final[Mapping[_Check[Any], str]] = {
     urls.check_host: "host",
@@ -468,18 +469,6 @@ _OF_ONE_FIELD: Final[Mapping[_Check[Any], str]] = {
     check_content_id_header: "content-id",
 }
 """Checks that say nothing where a field is missing."""
-_FIELDS_OF_A_KIND = frozenset(
-    (*_VERSION_FIELDS, *_URL_FIELDS, "transfer-encoding", "prefer", "asyncresult", "content-type")
-)
-
-
-# Of a tuple of names: what gives the fields that a kind is made of, and the checks that are asked
-# of each message
-_Known: TypeAlias = tuple[Callable[[Pairs], object], list[_Check[_Message]]]
-
-
-def _no_fields(pairs: Pairs) -> None:
-    """Return the fields of a kind that is made of none."""
 
 
 class Messages(Generic[_Message]):
@@ -489,47 +478,92 @@ class Messages(Generic[_Message]):
         left_out = set() if scope.origin == "written" else {*_WRITTEN}
         if scope.origin == "read" and scope.format == "multipart":
             left_out |= _SYNTAX
-        self._checks: list[_Check[_Message]] = [each for each in checks if each not in left_out]
+        self._checks: tuple[_Check[_Message], ...] = tuple(x for x in checks if x not in left_out)
         self._scope = scope
         self._say = say
         self._objected = False
-        self._sound: dict[tuple[str | int, bool, object], None] = {}
-        self._fields = _FIELDS_OF_A_KIND | scope.dialect.forbidden_headers
-        self._known: dict[tuple[str, ...], _Known[_Message]] = {}
+        self._sound = scope.sound
 
     def check(self, item: _Message) -> None:
         """Report what is wrong with the message."""
-        pairs, names = item.headers.pairs, names_of(item.headers)
-        fields_of, each = self._known.get(names) or self._learn(names)
         start = item.method if isinstance(item, Operation) else item.status
-        kind = (start, not item.body, fields_of(pairs))
-        if kind in self._sound:
-            scope, say = self._scope, self._say
-            for check in each:
-                check(item, scope, say)
-            return
+        headers = item.headers
+        kind = (start, not item.body, headers._shape.kind or _marks_of(headers))
+        for check in self._sound.get(kind) or self._judge(item, kind):
+            check(item, self._scope, self._say)
+
+    def are_sound(self, items: Sequence[_Message]) -> bool:
+        """Tell whether no check objects to any of these messages; nothing is reported."""
+        kinds: dict[Kind, _Message] = {
+            (
+                x.method if isinstance(x, Operation) else x.status,
+                not x.body,
+                x.headers._shape.kind or _marks_of(x.headers),
+            ): x
+            for x in items
+        }
+        asked: set[_Check[Any]] = set()
+        for kind, item in kinds.items():
+            if type(kind[2]) is tuple and None in kind[2]:
+                return False
+            each = self._sound.get(kind) or self._judge(item, kind)
+            if each is self._checks:
+                return False
+            asked.update(each)
+        if not asked.isdisjoint(_OF_URLS):
+            operations: Sequence[Operation | OperationResponse] = items
+            if urls.are_plain([x.url for x in operations if isinstance(x, Operation)]):
+                asked -= _OF_URLS
+        if check_id in asked and _are_plain_ids(items, self._scope.limits.id):
+            asked.discard(check_id)
+        self._objected = False
+        if not asked:
+            return True
+        quiet = replace(self._scope, report=self._refuse)
+        with suppress(Stop):
+            for check in asked:
+                for item in items:
+                    check(item, quiet, self._object)
+        return not self._objected
+
+    def _judge(self, item: _Message, kind: Kind) -> tuple[_Check[Any], ...]:
+        """Return the checks to be asked of messages of a new kind: all, where one objects."""
         self._objected = False
         for check in self._checks:
-            check(item, self._scope, self._object)
-        if not self._objected:
-            remember(self._sound, kind, None)
-
-    def _learn(self, names: tuple[str, ...]) -> _Known[_Message]:
-        indexes = [index for index, name in enumerate(names) if name in self._fields]
+            if check not in _EACH:
+                check(item, self._scope, self._object)
+        if self._objected:
+            return self._checks
+        names = names_of(item.headers)
         silent = {check for check, name in _OF_ONE_FIELD.items() if name not in names}
-        if "content-type" in names:
+        if "content-type" in names or not item.body:
             silent.add(check_content_type_present)
         if len(set(names)) == len(names):
             silent.add(check_repeated_headers)
         each = [check for check in self._checks if check in _EACH and check not in silent]
         if "" not in names and grammar.TOKEN.fullmatch("".join(names)):
             each = [check_header_values if x is check_header_syntax else x for x in each]
-        fields_of = itemgetter(*indexes) if indexes else _no_fields
-        return remember(self._known, names, (fields_of, each))
+        if type(kind[2]) is tuple and None in kind[2]:
+            return tuple(each)
+        return keep(self._sound, kind, tuple(each))
 
     def _object(self, rule: Rule, message: str) -> None:
         self._objected = True
-        self._say(rule, message)
+
+    def _refuse(self, diagnostic: Diagnostic) -> None:
+        self._objected = True
+
+
+def _marks_of(headers: Headers) -> tuple[Mark, ...]:
+    return tuple([mark_of(pair) for pair in headers.pairs])
+
+
+def _are_plain_ids(items: Sequence[Operation | OperationResponse], longest: int) -> bool:
+    """Tell whether all identifiers are numbers, which are all right and no names that are taken."""
+    ids = [each.id for each in items if each.id is not None]
+    text = "".join(ids)
+    is_plain = text.isdecimal() and text.isascii() and "" not in ids
+    return not ids or (is_plain and len(max(ids, key=len)) <= longest)
 
 
 # -- the outer message -----------------------------------------------------------------------------

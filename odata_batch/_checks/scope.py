@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
 
 from odata_batch._model.dialect import Dialect, Format
 from odata_batch._model.findings import Reporter, Rule
@@ -12,6 +12,13 @@ from odata_batch._model.limits import Limits
 
 Say: TypeAlias = Callable[[Rule, str], None]
 """Reports a rule and a message about the item at hand."""
+
+
+Kind: TypeAlias = tuple[str | int, bool, object]
+"""Of a message: its method or status, whether it has no body, and the marks of its fields."""
+
+Check: TypeAlias = Callable[[Any, "Scope", Say], None]
+"""Reports what is wrong with a message; which class it has, each check says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,3 +31,5 @@ class Scope:
     report: Reporter
     origin: Literal["read", "made", "written"] = "read"
     """Whether the items were read from a payload, made by somebody, or are to be written."""
+    sound: dict[Kind, tuple[Check, ...]] = field(default_factory=dict)
+    """The kinds of messages to which no check objects, and the checks that are asked of each."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from odata_batch._checks.scope import Say, Scope
 from odata_batch._graph.urls import is_batch_resource
 from odata_batch._model.findings import error, note, quote, warning
@@ -10,6 +12,10 @@ from odata_batch._model.values import Operation
 from odata_batch._wire import grammar
 from odata_batch._wire.http import REQUEST_LINE_SYNTAX
 from odata_batch._wire.sections import CONTROL_CHARACTER
+
+# The characters of URLs that are relative and have no fragment, and what parts one from the next
+_PLAIN = b"!$%&'()*+,-./0123456789;=?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[]_abcdefghijklmnopqrstuvwxyz~\n"
+
 
 URL_AUTHORITY = warning("""
     url-authority: A URL does not begin with two slashes, which would name another host. [OData
@@ -69,6 +75,21 @@ def _check_url_characters(url: str, say: Say) -> None:
     odd = grammar.URL_ODD_CHARACTER.search(url)
     if odd:
         say(URL_CHARACTERS, f"URL {quote(url)} has {odd[0]!r}, expected a percent-encoding")
+
+
+def are_plain(urls: Sequence[str]) -> bool:
+    """Tell whether the functions here have nothing to say of any of these URLs, whatever the host.
+
+    To look at the characters of many at once takes a fraction of the time.
+    """
+    text = "\n".join(("", *urls, ""))
+    if not text.isascii() or text.encode().translate(None, _PLAIN):
+        return False
+    if "\n\n" in text or "\n//" in text or text.count("\n") > len(urls) + 1:
+        return False
+    if "batch" in text or "%" in text:
+        return _encodes(text) and grammar.BATCH_NAME.search(text) is None
+    return True
 
 
 def _encodes(url: str) -> bool:

@@ -15,7 +15,7 @@ from dataclasses import replace
 from typing import Any, Generic, TypeVar
 
 from odata_batch._checks import messages, pairs, services
-from odata_batch._checks.batch import Rules
+from odata_batch._checks.batch import Rules, path_of
 from odata_batch._checks.scope import Scope
 from odata_batch._coding.roles import REQUEST, RESPONSE, Role
 from odata_batch._coding.settings import Settings
@@ -40,7 +40,7 @@ from odata_batch._wire import multipart, sections
 from odata_batch._wire.http import parse_message
 from odata_batch._wire.json import JSON_ENVELOPE, JSON_ERROR_RESPONSE, JsonDecoder
 from odata_batch._wire.jsonitem import JSON_RESPONSE_ID_MISSING
-from odata_batch._wire.multipart import MULTIPART_SUBTYPE, MultipartDecoder
+from odata_batch._wire.multipart import MULTIPART_SUBTYPE, Found, MultipartDecoder, Run
 from odata_batch.dialects import ODATA_4_01
 
 _Item = TypeVar("_Item", values.RequestItem, values.ResponseItem)
@@ -50,6 +50,8 @@ _Kind = TypeVar("_Kind", "RequestDecoder", "ResponseDecoder")
 
 _NO_BATCH = (JSON_ERROR_RESPONSE, JSON_ENVELOPE)
 _NO_FIELDS = Headers()
+# How many items are held against the rules at once: where one is odd, each of them is checked.
+_PIECE = 100
 # What most batches say, of which everything is known: a boundary that is a token, and nothing else.
 _PLAIN = re.compile(r"multipart/mixed; ?boundary=([0-9A-Za-z'+_\-.]+)")
 
@@ -63,6 +65,7 @@ class _Decoder(ABC, Generic[_Item, _Batch]):
     _engine: MultipartDecoder[Any, _Item] | JsonDecoder[_Item] | None = None
     _scope: Scope
     _rules: Rules[_Item]
+    _settings: Settings
     _continue_on_error: bool | None = None
     _error: DecodeError | None = None
     _ended = False
@@ -90,7 +93,8 @@ class _Decoder(ABC, Generic[_Item, _Batch]):
         found: findings.Findings,
     ) -> None:
         """Read what comes before the payload; what is found goes to `found`."""
-        self._dialect, self._limits, self._findings = settings.dialect, settings.limits, found
+        self._settings, self._findings = settings, found
+        self._dialect, self._limits = settings.dialect, settings.limits
         self._items: list[_Item] = []
         self._head = bytearray()
         if not isinstance(content_type, str):
@@ -185,10 +189,42 @@ class _Decoder(ABC, Generic[_Item, _Batch]):
             services.check_preference_prefix(self._outer, self._dialect, say)
             services.check_payload(self._received, self._scope, say)
 
-    def _take(self, found: Iterator[tuple[int, _Item]]) -> None:
-        for index, item in found:
-            self._rules.check(item, index)
-            self._items.append(item)
+    def _take(self, read: Run[_Item] | Iterator[tuple[int, _Item]]) -> None:
+        """Add items, and report what was found in front of each."""
+        if not isinstance(read, Run):
+            for index, item in read:
+                self._rules.check(item, index)
+                self._items.append(item)
+            return
+        ahead = iter(read.found)
+        finding = next(ahead, None)
+        for start in range(read.first, read.first + len(read.items), _PIECE):
+            piece = read.items[start - read.first : start - read.first + _PIECE]
+            items = [item for item in piece if item is not None]
+            is_silent = len(items) == len(piece) and self._rules.take(items, start)
+            if is_silent and (finding is None or finding.before >= start + len(items)):
+                self._items += items
+                continue
+            for index, each in enumerate(piece, start):
+                while finding is not None and finding.before <= index:
+                    self._find(finding)
+                    finding = next(ahead, None)
+                if each is not None:
+                    if not is_silent:
+                        self._rules.check(each, index)
+                    self._items.append(each)
+        while finding is not None:
+            self._find(finding)
+            finding = next(ahead, None)
+        if read.stopped is not None:
+            raise read.stopped
+
+    def _find(self, finding: Found) -> None:
+        """Report what was found in reading, unless it is to be counted only."""
+        _, rule, message, position, path, limit, severity = finding
+        if not self._findings.count(rule):
+            diagnostic = Diagnostic(rule, message, position, path_of(path), severity, limit)
+            self._findings(diagnostic)
 
     @abstractmethod
     def _value(self) -> _Batch:
@@ -198,7 +234,8 @@ class _Decoder(ABC, Generic[_Item, _Batch]):
 
     def _enter(self, end: int) -> MultipartDecoder[Any, _Item] | JsonDecoder[_Item]:
         """Return the decoder of the wrapped message whose body begins at `end`."""
-        reader = sections.SectionReader(self._limits, self._findings)
+        known = sections.Known()
+        reader = sections.SectionReader(self._limits, self._findings, known)
         parse_line = self._role.multipart.parse_line
         message = parse_message(bytes(self._head[:end]), 0, b"\r\n", reader, parse_line)
         if message is None:
@@ -240,12 +277,15 @@ class _Decoder(ABC, Generic[_Item, _Batch]):
                     message = f"found {quote(media_type.name)}, {expected}"
                     report(Diagnostic(MULTIPART_SUBTYPE, message, position))
                 boundary = multipart.boundary_of(media_type, limits, report, position)
-        found, dialect = self._findings, self._dialect
+        found, dialect, tables = self._findings, self._dialect, self._settings.tables
         if boundary is None:
             self._engine = JsonDecoder(role.json, limits, found, position, dialect)
         else:
-            self._engine = MultipartDecoder(role.multipart, boundary, limits, found, position)
-        self._scope = Scope(self._engine.format, dialect, limits, found)
+            known = tables.of_multipart(role.name, limits)
+            self._engine = MultipartDecoder(role.multipart, boundary, limits, known, position)
+        format = self._engine.format
+        sound = tables.sound(role.name, format)
+        self._scope = Scope(format, dialect, limits, found, sound=sound)
         self._rules = role.rules(self._scope)
 
     def _check_outer(self, headers: Headers, position: int) -> None:

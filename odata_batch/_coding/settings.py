@@ -2,10 +2,42 @@
 
 from dataclasses import dataclass, field
 
+from odata_batch._checks.scope import Check, Kind
 from odata_batch._model.dialect import Dialect, Format, check_format
 from odata_batch._model.limits import DEFAULT_LIMITS, Limits
 from odata_batch._model.values import BatchRequest, BatchResponse
+from odata_batch._wire import parthead
+from odata_batch._wire.sections import is_full
 from odata_batch.dialects import ODATA_4_01, check_dialect
+
+
+class Tables:
+    """What has been learned while settings held; a copy, a pickle and a replacement begin anew.
+
+    Threads may share them: an entry is one assignment of what never changes, and a table that is
+    full is put aside for a new one before the next payload is read.
+    """
+
+    def __init__(self) -> None:
+        self._of_multipart: dict[str, parthead.Known] = {}
+        self._sound: dict[tuple[str, Format], dict[Kind, tuple[Check, ...]]] = {}
+
+    def __reduce__(self) -> "tuple[type[Tables], tuple[()]]":
+        return Tables, ()
+
+    def of_multipart(self, role_name: str, limits: Limits) -> parthead.Known:
+        """Return what is known of the header sections of batches in one role."""
+        known = self._of_multipart.get(role_name)
+        if known is None or known.is_full:
+            known = self._of_multipart[role_name] = parthead.Known(limits)
+        return known
+
+    def sound(self, role_name: str, format: Format) -> dict[Kind, tuple[Check, ...]]:
+        """Return what is known of the kinds of messages that are read, see `Scope`."""
+        sound = self._sound.get((role_name, format))
+        if sound is None or is_full(sound):
+            sound = self._sound[role_name, format] = {}
+        return sound
 
 
 # Without `from __future__ import annotations`: these are the fields of `Codec`, see `public`.
@@ -21,6 +53,8 @@ class Settings:
     """The limits on what is read and written."""
     strict: bool = field(default=False, kw_only=True)
     """Whether warnings raise in decoding."""
+    tables: Tables = field(init=False, default_factory=Tables, compare=False, repr=False)
+    """What has been learned so far."""
 
     def __post_init__(self) -> None:
         check_dialect(self.dialect)

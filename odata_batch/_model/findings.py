@@ -343,6 +343,22 @@ class Findings:
         self.omitted = 0
         self.worst: Severity | None = None
 
+    def count(self, rule: Rule) -> bool:
+        """Count a finding of which nobody hears; tell whether it is one."""
+        severity = self._severities.get(rule, rule.severity)
+        if (
+            self._forward is not None
+            or len(self.diagnostics) < self._room
+            or severity is Severity.ERROR
+            or (self._raise_from is not None and severity >= self._raise_from)
+            or rule.fatal
+        ):
+            return False
+        self.omitted += 1
+        if self.worst is None or severity > self.worst:
+            self.worst = severity
+        return True
+
     def __call__(self, diagnostic: Diagnostic) -> None:
         severity = self._severities.get(diagnostic.rule, diagnostic.severity)
         if severity is not diagnostic.severity:

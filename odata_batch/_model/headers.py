@@ -1,7 +1,7 @@
 """Header sections as values: ordered, repeatable, found without regard to case (RFC 9110, 5)."""
 
-from collections.abc import Iterable, Iterator, KeysView, Mapping
-from typing import TypeVar, overload
+from collections.abc import Callable, Iterable, Iterator, KeysView, Mapping
+from typing import Final, ParamSpec, TypeVar, cast, overload
 
 from odata_batch._model.public import public
 
@@ -9,8 +9,27 @@ Pair = tuple[str, str]
 Pairs = tuple[Pair, ...]
 
 _Default = TypeVar("_Default")
+_Kind = TypeVar("_Kind")
+_Arguments = ParamSpec("_Arguments")
 _put = object.__setattr__
 _lower = str.lower
+
+
+class Shape:
+    """What headers have in common whose fields have the same names: these, in lower case.
+
+    Of headers that share a `kind`, rules about messages say the same: they have the same shape and
+    equal values in the fields into which such a rule looks. `None` where nobody has found out.
+    """
+
+    __slots__ = ("kind", "names")
+
+    def __init__(self, names: tuple[str, ...], kind: object = None) -> None:
+        self.names = names
+        self.kind = kind
+
+
+_UNREAD: Final = Shape(())
 
 
 @public
@@ -29,10 +48,10 @@ class Headers(Mapping[str, str]):
     True
     """
 
-    __slots__ = ("_names", "_pairs")
+    __slots__ = ("_pairs", "_shape")
 
     _pairs: Pairs
-    _names: tuple[str, ...] | None
+    _shape: Shape
 
     def __init__(self, fields: Mapping[str, str] | Iterable[tuple[str, str]] = ()) -> None:
         if isinstance(fields, Headers):
@@ -42,7 +61,7 @@ class Headers(Mapping[str, str]):
         else:
             pairs = tuple(map(_pair, fields))
         _put(self, "_pairs", pairs)
-        _put(self, "_names", None)
+        _put(self, "_shape", _UNREAD)
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"Headers cannot be changed, {name} cannot be set")
@@ -128,7 +147,25 @@ def _pair(field: object) -> Pair:
     raise TypeError(f"a header field is a pair of str, not {field!r:.60}")
 
 
-_set_pairs, _set_names = (vars(Headers)[name].__set__ for name in ("_pairs", "_names"))
+class _OpenHeaders(Mapping[str, str]):
+    """Headers that are still being made: to set the fields of frozen ones takes longer."""
+
+    __slots__ = ("_pairs", "_shape")
+    __getitem__ = __iter__ = __len__ = None  # type: ignore[assignment]  # nobody calls them
+
+    def __init__(self, pairs: Pairs, shape: Shape = _UNREAD) -> None:
+        self._pairs = pairs
+        self._shape = shape
+        self.__class__ = Headers  # type: ignore[assignment]  # it has the same slots
+
+
+def becoming(made: type[_Kind], maker: Callable[_Arguments, object]) -> Callable[_Arguments, _Kind]:
+    """Return the maker, whose values become those of the other type before they are returned."""
+    return cast("Callable[_Arguments, _Kind]", maker)
+
+
+# What decoders call: all types are known to be right.
+shaped = becoming(Headers, _OpenHeaders)
 
 
 def headers_of(pairs: Pairs, names: Iterable[str] | None = None) -> Headers:
@@ -136,10 +173,7 @@ def headers_of(pairs: Pairs, names: Iterable[str] | None = None) -> Headers:
 
     `names` are those of the fields in lower case, where they are known.
     """
-    headers = Headers.__new__(Headers)
-    _set_pairs(headers, pairs)
-    _set_names(headers, None if names is None else tuple(names))
-    return headers
+    return shaped(pairs, _UNREAD if names is None else Shape(tuple(names)))
 
 
 def names_of(headers: Headers) -> tuple[str, ...]:
@@ -148,12 +182,12 @@ def names_of(headers: Headers) -> tuple[str, ...]:
     To find a name among the few that there are takes no longer than to ask a dictionary, and
     headers read from one batch share this tuple.
     """
-    names = headers._names
-    if names is None:
-        names = tuple([name.lower() for name, _ in headers._pairs])
+    shape = headers._shape
+    if shape is _UNREAD and headers._pairs:
+        shape = Shape(tuple([name.lower() for name, _ in headers._pairs]))
         # Two threads may both get here; what they make is equal.
-        _put(headers, "_names", names)
-    return names
+        _put(headers, "_shape", shape)
+    return shape.names
 
 
 def folded(headers: Headers) -> dict[str, tuple[str, ...]]:

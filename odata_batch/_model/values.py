@@ -9,11 +9,11 @@ part in it.
 import json as _json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, ParamSpec, TypeAlias, TypeVar, cast
+from typing import Any, TypeAlias, TypeVar
 
 from odata_batch._model.dialect import Format
 from odata_batch._model.findings import DecodeError, Diagnostic, error, quote
-from odata_batch._model.headers import Headers
+from odata_batch._model.headers import Headers, becoming
 from odata_batch._model.jsonvalue import JSON_SYNTAX, refuse_constant
 from odata_batch._model.public import public
 
@@ -456,7 +456,6 @@ _Placed = TypeVar("_Placed")
 _Source = TypeVar("_Source", bound=Item)
 _Batch = TypeVar("_Batch", BatchRequest, BatchResponse)
 _Kind = TypeVar("_Kind")
-_Arguments = ParamSpec("_Arguments")
 
 
 def setters(kind: type) -> Iterator[Callable[[object, object], None]]:
@@ -522,16 +521,9 @@ class _OpenResponse(_Shown):
         self.__class__ = OperationResponse  # type: ignore[assignment]  # it has the same slots
 
 
-def _becoming(
-    made: type[_Kind], maker: Callable[_Arguments, object]
-) -> Callable[_Arguments, _Kind]:
-    """Return the maker, whose values become those of the other type before they are returned."""
-    return cast("Callable[_Arguments, _Kind]", maker)
-
-
 # What decoders call: all types are known to be right.
-operation_of = _becoming(Operation, _OpenOperation)
-response_of = _becoming(OperationResponse, _OpenResponse)
+operation_of = becoming(Operation, _OpenOperation)
+response_of = becoming(OperationResponse, _OpenResponse)
 
 
 def with_format(batch: _Batch, format: Format | None) -> _Batch:

@@ -143,6 +143,19 @@ def _split_odd(
     return end - len(data), head, line, section, body
 
 
+def recall_request_line(reader: SectionReader) -> Callable[[bytes], tuple[str, str] | None]:
+    """Return what says of most request lines, about which nothing can be said, what they mean."""
+    longest = reader.limits.url
+
+    def recall(line: bytes) -> tuple[str, str] | None:
+        plain = grammar.PLAIN_REQUEST_LINE.fullmatch(line)
+        if plain is None or len(line) > longest:
+            return None
+        return plain[1].decode("ascii"), plain[2].decode("ascii")
+
+    return recall
+
+
 REQUEST_LINE_SYNTAX = error("""
     request-line-syntax: A request line is a method, a blank, a URL, a blank and the HTTP version.
     [RFC 9112, 3]
@@ -166,9 +179,9 @@ def parse_request_line(line: bytes, position: int, reader: SectionReader) -> tup
     The URL is what stands between the first blank and the version, so that one with raw blanks,
     which the standard itself prints, is read whole.
     """
-    plain = grammar.PLAIN_REQUEST_LINE.fullmatch(line)
-    if plain is not None and len(line) <= reader.limits.url:
-        return plain[1].decode("ascii"), plain[2].decode("ascii")
+    plain = recall_request_line(reader)(line)
+    if plain is not None:
+        return plain
     if not _is_line_of(line, b"request", position, reader):
         return None
     method, _, rest = line.partition(b" ")
@@ -220,6 +233,11 @@ def _check_version(version: bytes, line: bytes, position: int, reader: SectionRe
         rule = HTTP_VERSION
         message = f"found the version {quote(version)}, expected 'HTTP/1.1'"
     reader.report(Diagnostic(rule, message, position))
+
+
+def recall_status_line(reader: SectionReader) -> Callable[[bytes], tuple[int, str] | None]:
+    """Return what says of usual status lines what they mean."""
+    return _USUAL_STATUS_LINES.get
 
 
 STATUS_LINE_SYNTAX = error("""

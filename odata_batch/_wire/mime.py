@@ -11,11 +11,9 @@ at whole delimiter lines in one go, once counting has shown that.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from contextlib import suppress
 from enum import Enum, auto
-from functools import cached_property, partial
-from itertools import accumulate, repeat
+from functools import cached_property
 from typing import NamedTuple, TypeAlias
 
 from odata_batch._model.findings import (
@@ -46,11 +44,19 @@ class Part(NamedTuple):
     """Octets of the delimiter that ends the part, its line ends included; `None` if none does."""
 
 
-Event: TypeAlias = Part | Diagnostic
+class Parts(NamedTuple):
+    """Parts between whole delimiter lines that end in CRLF; nothing else looks like one."""
+
+    contents: list[bytes]
+    position: int
+    """Offset of the first content in the payload; a delimiter is between it and the next."""
+    delimiter_length: int
+    last_length: int
+    """Octets of the delimiter that ends the last part."""
+
+
+Event: TypeAlias = Part | Parts | Diagnostic
 """What splitting gives: parts, and in front of each what was found on the way to its end."""
-
-
-_make_part: Callable[[tuple[bytes, int, None, int]], Part] = partial(tuple.__new__, Part)
 
 
 PREAMBLE = note("""
@@ -161,16 +167,14 @@ class PartSplitter:
 
     def receive_data(self, data: bytes) -> list[Event]:
         """Take the next octets and return the parts that they complete."""
-        if self.line_end is None and len(self._buffer) == 1 and data.endswith(b"\n"):
-            # Nothing has come before, and most often nothing comes after.
-            parts = _split_whole(data, self._boundary, self._room - 1, self._offset + 1)
-            if parts is not None:
-                self.line_end = b"\r\n"
-                self._stage = _Stage.EPILOGUE
-                self._offset += len(data)
-                return parts
-        self._buffer += data
         self._events = []
+        first = self._line[2:]
+        if self.line_end is None and len(self._buffer) == 1 and data.startswith(first):
+            # Nothing has come before, and most often nothing comes after.
+            used = self._cut_at_once(data, len(first))
+            self._offset += used
+            data = data[used:]
+        self._buffer += data
         with suppress(Stop):
             self._split(at_end=False)
         return self._events
@@ -207,7 +211,11 @@ class PartSplitter:
             if at_once and self._stage is _Stage.PART and self.line_end == b"\r\n":
                 if start > self._content and self._buffer.startswith(self._line, start - 1):
                     at_once = False
-                    if self._split_at_once():
+                    with memoryview(self._buffer) as view, view[self._content :] as rest:
+                        used = self._cut_at_once(rest.tobytes(), 0)
+                    if used:
+                        self._content += used
+                        self._searched = self._content - 1
                         continue
             self._searched = start
             line = self._judge(start, at_end)
@@ -219,20 +227,19 @@ class PartSplitter:
                 self._pass_over(start)
         self._discard()
 
-    def _split_at_once(self) -> bool:
-        """Take all parts that whole delimiter lines end, if nothing else looks like one."""
-        with memoryview(self._buffer) as view, view[self._content :] as rest:
-            data = rest.tobytes()
-        contents = data.split(self._line, self._room)
-        end = len(data) - len(contents.pop())
-        # The token has no line end, so each line holds one, and any other is in a part.
-        if data.count(self._token[1:], 0, end) != len(contents):
-            return False
-        self._events += _parts(contents, self._offset + self._content, len(self._line))
-        self._room -= len(contents)
-        self._content += end
-        self._searched = self._content - 1
-        return True
+    def _cut_at_once(self, data: bytes, first: int) -> int:
+        """Take all parts that whole delimiter lines end; return how many octets these are."""
+        cut = _cut_at_lines(
+            data, self._boundary, self._room, self._offset + self._content, first, at_end=False
+        )
+        if cut is None:
+            return 0
+        parts, used, is_closed = cut
+        self._events.append(parts)
+        self._room -= len(parts.contents)
+        self.line_end = b"\r\n"
+        self._stage = _Stage.EPILOGUE if is_closed else _Stage.PART
+        return used
 
     def _judge(self, start: int, at_end: bool) -> _Line | None:
         """Say what the line at `start` is, or `None` if more octets are needed to tell."""
@@ -416,38 +423,39 @@ def split(
 
     The arguments are those of `PartSplitter`.
     """
-    parts = _split_whole(data, boundary, most, position) if line_end == b"\r\n" else None
-    if parts is not None:
-        return parts, True
+    first = b"--" + boundary + b"\r\n"
+    if line_end == b"\r\n" and data.startswith(first):
+        cut = _cut_at_lines(data, boundary, most + 1, position, len(first), at_end=True)
+        if cut is not None and cut[2]:
+            return [cut[0]], True
     splitter = PartSplitter(boundary, limits, most, position=position, line_end=line_end)
     events = splitter.receive_data(data) + splitter.receive_eof()
     return events, splitter.closed
 
 
-def _split_whole(data: bytes, boundary: bytes, most: int, position: int) -> list[Event] | None:
-    """Return the parts of a body about which nothing is odd, so that there are no findings."""
+def _cut_at_lines(
+    data: bytes, boundary: bytes, room: int, position: int, first: int, *, at_end: bool
+) -> tuple[Parts, int, bool] | None:
+    """Return the parts that whole delimiter lines end, if nothing else looks like one.
+
+    Then follow how many octets these are, and whether the last line closes the multipart. `first`
+    is the length of the delimiter line that `data` begins with, `position` the offset of `data`,
+    and there is room for so many lines. Whether more may follow, `at_end` says.
+    """
     token = b"--" + boundary
     line = b"\r\n" + token + b"\r\n"
-    first = line[2:]
-    if not data.startswith(first):
+    contents = data.split(line, room)
+    rest = contents.pop()
+    content, close, after = rest.partition(b"\r\n" + token + b"--")
+    is_closed = close != b"" and (after == b"\r\n" or (at_end and not after))
+    used = len(data) if is_closed else len(data) - len(rest)
+    if is_closed:
+        contents.append(content)
+    # As many tokens as delimiter lines; two lines may share a line end, though.
+    if not contents or data.count(token, 0, used) != len(contents) + (first > 0):
         return None
-    contents = data.split(line, most + 1)
-    before, close, after = contents[-1].partition(b"\r\n" + token + b"--")
-    # As many tokens as delimiter lines: nothing else looks like one.
-    if not close or after not in (b"", b"\r\n") or data.count(token) != len(contents) + 1:
+    if len(contents[0]) < first:
         return None
-    contents[-1] = before
-    if not contents[0].startswith(first):
-        return None
-    contents[0] = contents[0][len(first) :]
-    parts = _parts(contents, position + len(first), len(line))
-    parts[-1] = parts[-1]._replace(delimiter_length=len(line) + len(after))
-    return [*parts]
-
-
-def _parts(contents: list[bytes], position: int, length: int) -> list[Part]:
-    """Return the parts with these contents, the first at `position`, after each a whole line."""
-    starts = accumulate([len(content) + length for content in contents], initial=position)
-    # What `Part` calls; there are many, and the way through its own constructor is long.
-    whole = zip(contents, starts, repeat(None), repeat(length))  # there is one start more
-    return [*map(_make_part, whole)]
+    contents[0] = contents[0][first:]
+    last_length = len(line) + (len(after) if is_closed else 0)
+    return Parts(contents, position + first, len(line), last_length), used, is_closed

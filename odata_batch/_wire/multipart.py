@@ -8,10 +8,9 @@ part, and the next part is read.
 from __future__ import annotations
 
 import binascii
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeAlias, TypeVar, cast
 
 from odata_batch._model import values
 from odata_batch._model.dialect import Format
@@ -35,17 +34,23 @@ from odata_batch._model.limits import Limits
 from odata_batch._model.values import NESTED_CHANGE_SET
 from odata_batch._wire import grammar, http, mime, parthead, sections
 from odata_batch._wire.mime import DELIMITER_LOOKALIKE, NO_PARTS
-from odata_batch._wire.parthead import BOUNDARY_REUSED, PART_CONTENT_TYPE
+from odata_batch._wire.parthead import (
+    BOUNDARY_REUSED,
+    CONTENT_TRANSFER_ENCODING_MISSING,
+    PART_CONTENT_TYPE,
+)
+from odata_batch._wire.sections import HEADER_FOLDED
 
 _Start = TypeVar("_Start")
 _Item = TypeVar("_Item")
 
 
-@dataclass(frozen=True, slots=True)
-class Role(Generic[_Start, _Item]):
+class Role(NamedTuple, Generic[_Start, _Item]):
     """What decoding a request and decoding a response do differently."""
 
     name: str
+    recall_line: Callable[[sections.SectionReader], Callable[[bytes], _Start | None]]
+    """Returns what says of a start line what it means, if nothing is wrong with it."""
     parse_line: Callable[[bytes, int, sections.SectionReader], _Start | None]
     build: Callable[[_Start, Headers, bytes, str | None, int, bool], _Item]
     change_set: Callable[[list[_Item]], _Item]
@@ -61,9 +66,10 @@ TRUNCATED = error("""
 
 REQUEST: Role[tuple[str, str], values.RequestItem] = Role(
     name="request",
+    recall_line=http.recall_request_line,
     parse_line=http.parse_request_line,
     build=lambda start, headers, body, id, position, id_in_message: values.operation_of(
-        start[0], start[1], headers, body, id, position=position, id_in_message=id_in_message
+        start[0], start[1], headers, body, id, (), None, (), position, id_in_message
     ),
     change_set=values.ChangeSet,
     truncated=TRUNCATED,
@@ -82,14 +88,46 @@ CHANGE_SET_UNCLOSED = warning("""
 
 RESPONSE: Role[tuple[int, str], values.ResponseItem] = Role(
     name="response",
+    recall_line=http.recall_status_line,
     parse_line=http.parse_status_line,
     build=lambda start, headers, body, id, position, id_in_message: values.response_of(
-        start[0], headers, body, id, start[1], position=position, id_in_message=id_in_message
+        start[0], headers, body, id, start[1], (), position, id_in_message
     ),
     change_set=values.ChangeSetResponse,
     truncated=TRUNCATED_RESPONSE,
     unclosed=CHANGE_SET_UNCLOSED,
 )
+
+
+_Top: TypeAlias = tuple[_Start, sections.Section, int]
+"""What the start line and the header section of a message say, and the length of the section."""
+
+
+class Found(NamedTuple):
+    """A finding, and the index of the item of the batch that comes after it."""
+
+    before: int
+    rule: Rule
+    message: str
+    position: int | None
+    path: tuple[int, ...]
+    limit: tuple[str, int] | None = None
+    severity: Severity | None = None
+
+
+class Run(Generic[_Item]):
+    """Items that come one after the other, and what was found in reading them."""
+
+    __slots__ = ("first", "found", "items", "stopped")
+
+    def __init__(self, first: int) -> None:
+        self.first = first
+        """Index of the first."""
+        self.items: list[_Item | None] = []
+        """`None` where one could not be read."""
+        self.found: list[Found] = []
+        self.stopped: Stop | None = None
+        """Why nothing is read any more, if so."""
 
 
 MULTIPART_SUBTYPE = warning("""
@@ -112,10 +150,6 @@ CONTENT_TRANSFER_ENCODING_DECODED = warning("""
     content-transfer-encoding-decoded: HTTP messages are carried as they are, not in base64. [RFC
     9112, B.5]
     Write Content-Transfer-Encoding: binary, and the content as it is.""")
-CONTENT_TRANSFER_ENCODING_MISSING = note("""
-    content-transfer-encoding-missing: OData up to 4.0 wants Content-Transfer-Encoding: binary in
-    every part. [OData 4.0 Protocol, 11.7.2]
-    Add Content-Transfer-Encoding: binary to the header section of the part.""")
 PART_CONTENT_LENGTH = note("""
     part-content-length (lossy): A Content-Length in a part's header section agrees with the
     content. [RFC 2046, 5.1.1]
@@ -141,7 +175,7 @@ EMPTY_CHANGE_SET = warning("""
 
 
 class MultipartDecoder(Generic[_Start, _Item]):
-    """Decodes a multipart batch that arrives in chunks; each iterator must be used up."""
+    """Decodes a multipart batch that arrives in chunks."""
 
     format: Format = "multipart"
     annotations: values.Annotations = ()
@@ -152,73 +186,194 @@ class MultipartDecoder(Generic[_Start, _Item]):
         role: Role[_Start, _Item],
         boundary: bytes,
         limits: Limits,
-        report: Reporter,
+        known: parthead.Known,
         position: int = 0,
     ) -> None:
         self.truncated = False
         self._role: Role[_Start, _Item] = role
         self._limits = limits
-        self._report_outer = report
         self._path: list[int] = []
-        self._parts = 0
+        self._run: Run[_Item] = Run(0)
         self._end = position
         self._boundary = boundary
-        self._reader = sections.SectionReader(limits, self._report)
-        self._heads = parthead.HeadReader(role.name, limits, self._reader, self._say)
-        most = min(limits.items, limits.operations)
-        self._splitter = mime.PartSplitter(boundary, limits, most, position=position)
+        self._known = known
+        self._reader = sections.SectionReader(limits, self._report, known)
+        self._heads = parthead.HeadReader(role.name, self._reader, known, self._say)
+        self._most = min(limits.items, limits.operations)
+        self._splitter = mime.PartSplitter(boundary, limits, self._most, position=position)
+        self._recall = self._recaller()
 
-    def receive_data(self, data: bytes) -> Iterator[tuple[int, _Item]]:
-        """Take the next octets and yield the items that they complete, with their indexes."""
+    def receive_data(self, data: bytes) -> Run[_Item]:
+        """Take the next octets and return the items that they complete."""
         self._end += len(data)
         return self._read_all(self._splitter.receive_data(data))
 
-    def receive_eof(self) -> Iterator[tuple[int, _Item]]:
-        """Yield what is left; without a close delimiter, the last part is not an item."""
-        yield from self._read_all(self._splitter.receive_eof())
-        if not self._splitter.closed:
+    def receive_eof(self) -> Run[_Item]:
+        """Return what is left; without a close delimiter, the last part is not an item."""
+        run = self._read_all(self._splitter.receive_eof())
+        if not self._splitter.closed and run.stopped is None:
             self.truncated = True
             expected = quote(b"--" + self._boundary + b"--")
             message = f"the {self._role.name} ends without {expected}"
             self._say(self._role.truncated, message, self._end)
+        return run
 
-    def _read_all(self, events: list[mime.Event]) -> Iterator[tuple[int, _Item]]:
-        line_end = self._splitter.line_end or b"\r\n"
+    def _read_all(self, events: list[mime.Event]) -> Run[_Item]:
+        self._run = Run(self._run.first + len(self._run.items))
+        if events:
+            line_end = self._splitter.line_end or b"\r\n"
+            if line_end == b"\n" and self._reader.known is self._known:
+                self._reader.known = self._heads.known = parthead.Known(self._limits)
+            try:
+                self._read_events(events, line_end)
+            except Stop as stopped:
+                self._run.stopped = stopped
+        return self._run
+
+    def _read_events(self, events: list[mime.Event], line_end: bytes) -> None:
         for event in events:
             if isinstance(event, Diagnostic):
                 self._pass_on(event)
-                continue
-            if event.delimiter_length is None:
-                return
-            index = self._parts
-            self._parts += 1
-            self._path = [index]
-            if self._parts > self._limits.operations:
-                exceed(self._report, self._limits, "operations", event.position)
-            if self._parts > self._limits.items:
-                exceed(self._report, self._limits, "items", event.position)
-            item = self._read_part(event, 1, line_end, self._boundary)
-            self._path = []
-            if item is not None:
-                yield index, item
+            elif isinstance(event, mime.Parts):
+                self._read_parts(event, self._run.items, 1, self._boundary)
+            elif event.delimiter_length is not None:
+                self._add_part(event, self._run.items, 1, line_end, self._boundary)
 
     def _pass_on(self, finding: Diagnostic) -> None:
         """Report what was found in splitting; after a fatal finding nothing is read."""
-        if finding.rule is NO_PARTS and self._role.name == "response":
-            # The answer to a batch without parts has none; so have those of other libraries.
-            finding = replace(finding, severity=Severity.NOTE)
-        self._report(finding)
+        # The answer to a batch without parts has none; so have those of other libraries.
+        is_answer = finding.rule is NO_PARTS and self._role.name == "response"
+        severity = Severity.NOTE if is_answer else None
+        found = finding.rule, finding.message, finding.position, finding.limit
+        self._say(*found, severity)
         if finding.rule.fatal:
             raise Stop(finding.rule)
 
     def _report(self, finding: Diagnostic) -> None:
-        path = ".".join([f"items[{index}]" for index in self._path])
-        self._report_outer(replace(finding, path=path))
+        self._say(finding.rule, finding.message, finding.position, finding.limit)
 
-    def _say(self, rule: Rule, message: str, position: int | None) -> None:
-        self._report(Diagnostic(rule, message, position))
+    def _say(
+        self,
+        rule: Rule,
+        message: str,
+        position: int | None,
+        limit: tuple[str, int] | None = None,
+        severity: Severity | None = None,
+    ) -> None:
+        run, path = self._run, self._path
+        index = path[0] if path else run.first + len(run.items)
+        run.found.append(Found(index, rule, message, position, tuple(path), limit, severity))
 
-    # -- one part --
+    # -- parts --
+
+    def _read_parts(
+        self, parts: mime.Parts, items: list[_Item | None], depth: int, boundary: bytes
+    ) -> None:
+        """Add what these parts hold to the items before them."""
+        contents, position, step, last_step = parts
+        path, recall = self._path, self._recall
+        offset = self._run.first if depth == 1 else 0
+        most = self._most if depth == 1 else self._limits.change_set_operations
+        last = offset + len(items) + len(contents) - 1
+        delimiter_length = step
+        path.append(offset)
+        for index, content in enumerate(contents, offset + len(items)):
+            path[-1] = index
+            if index == last:
+                delimiter_length = last_step
+            item = recall(content, position, delimiter_length) if index < most else None
+            if item is None:
+                path.pop()
+                part = mime.Part(content, position, None, delimiter_length)
+                self._add_part(part, items, depth, b"\r\n", boundary)
+                path.append(index)
+            else:
+                items.append(item)
+            position += len(content) + step
+        path.pop()
+
+    def _recaller(self) -> Callable[[bytes, int, int], _Item | None]:
+        """Return what reads a part of whose heads all is known, and leaves others alone."""
+        reader, heads, limits, say = self._reader, self._heads, self._limits, self._say
+        build, recall_line, make = self._role.build, self._role.recall_line(reader), self._make_item
+        recall_section, is_visible = reader.known.sections.get, grammar.VISIBLE.fullmatch
+        # Only of responses: the start lines of requests have URLs, which enter no table.
+        tops = cast("dict[bytes, _Top[_Start]]", self._known.tops)
+        has_tops = self._role.name == "response"
+
+        def recall(content: bytes, position: int, delimiter_length: int) -> _Item | None:
+            pieces = content.split(b"\r\n\r\n", 2)
+            if len(pieces) < 3:
+                return None
+            head, top, body = pieces
+            stem, tail, notes = heads.recent
+            id = None
+            if tail is None and head != stem:
+                return None
+            if tail is not None:
+                value = head.removeprefix(stem).removesuffix(tail)
+                if len(stem) + len(value) + len(tail) != len(head) or len(head) > heads.short:
+                    return None
+                if not value.isalnum() and not is_visible(value):
+                    return None
+                id = value.decode("ascii")
+            found = tops.get(top) if has_tops else None
+            if found is None:
+                start, _, octets = top.partition(b"\r\n")
+                line, section, size = recall_line(start), recall_section(octets), len(octets)
+                if has_tops and line is not None and section is not None:
+                    sections.keep(tops, top, (line, section, size))
+            else:
+                line, section, size = found
+            total = reader.total + len(head) + size
+            if line is None or total > limits.headers_total or len(body) > limits.body:
+                return None
+            if section is None and size > limits.header_section:
+                return None
+            reader.total = total
+            at = position + len(head) + 4
+            for rule, message, at_content in notes:
+                say(rule, message, at if at_content else position)
+            at += len(top) - size
+            if section is None:
+                section = reader.learn(octets, at, b"\r\n", HEADER_FOLDED)
+            headers, findings, inner, length = section
+            if findings:
+                reader.replay(findings, at, HEADER_FOLDED)
+            if inner is None and (length is None or length == str(len(body))):
+                return build(line, headers, body, id, position, False)
+            at += size + 4
+            return make(line, section, body, at, position, delimiter_length, id)
+
+        return recall
+
+    def _add_part(
+        self,
+        part: mime.Part,
+        items: list[_Item | None],
+        depth: int,
+        line_end: bytes,
+        boundary: bytes,
+    ) -> None:
+        """Read a part, and add what it holds to the items before it."""
+        self._enter(items, depth, part.position)
+        items.append(self._read_part(part, depth, line_end, boundary))
+        self._path.pop()
+
+    def _enter(self, items: list[_Item | None], depth: int, position: int) -> None:
+        """Come to the next part, if there is room for it."""
+        limits = self._limits
+        index = len(items)
+        if depth > 1:
+            if index >= limits.change_set_operations:
+                exceed(self._report, limits, "change_set_operations", position)
+            self._path.append(index)
+            return
+        self._path.append(index + self._run.first)
+        if index + self._run.first >= limits.operations:
+            exceed(self._report, limits, "operations", position)
+        if index + self._run.first >= limits.items:
+            exceed(self._report, limits, "items", position)
 
     def _read_part(
         self, part: mime.Part, depth: int, line_end: bytes, boundary: bytes
@@ -228,7 +383,9 @@ class MultipartDecoder(Generic[_Start, _Item]):
             return None
         head, id, content = found
         position = part.position + len(part.content) - len(content)
-        if head.is_plain and part.lookalike is None:
+        if head.notes is not None and part.lookalike is None:
+            for rule, text, at_content in head.notes:
+                self._say(rule, text, position if at_content else part.position)
             return self._read_message(content, position, part, id, line_end)
         for problem in head.findings:
             self._say(*problem, part.position)
@@ -275,8 +432,7 @@ class MultipartDecoder(Generic[_Start, _Item]):
     def _decode_transfer(self, coding: str | None, content: bytes, position: int) -> bytes | None:
         """Undo the content transfer encoding (RFC 2045, 6)."""
         if coding is None:
-            message = "the part has no Content-Transfer-Encoding, expected binary"
-            self._say(CONTENT_TRANSFER_ENCODING_MISSING, message, position)
+            self._say(CONTENT_TRANSFER_ENCODING_MISSING, parthead.CODING_MISSING, position)
             return content
         if coding.lower() in parthead.IDENTITY_ENCODINGS:
             return content
@@ -300,20 +456,33 @@ class MultipartDecoder(Generic[_Start, _Item]):
         read = http.parse_message(content, position, line_end, self._reader, self._role.parse_line)
         if read is None:
             return None
-        start, fields, body, body_position = read
+        start, fields, body, at = read
+        return self._make_item(start, fields, body, at, part.position, part.delimiter_length, outer)
+
+    def _make_item(
+        self,
+        start: _Start,
+        fields: sections.Section,
+        body: bytes,
+        body_position: int,
+        position: int,
+        delimiter_length: int | None,
+        outer: str | None,
+    ) -> _Item:
+        """Return what a message and the identifier of its part make."""
         length = fields.length
         if length is not None and length != str(len(body)):
-            rule = http.judge_length(length, body, part.delimiter_length)
+            rule = http.judge_length(length, body, delimiter_length)
             if rule is not None:
                 message = f"Content-Length is {quote(length)}, the body has {len(body)} octets"
                 self._say(rule, message, body_position)
         id, headers = outer, fields.headers
         if fields.id is not None or outer == "":
-            id = self._identify(outer, fields.id, part.position)
+            id = self._identify(outer, fields.id, position)
         in_message = fields.id is not None and not outer
         if in_message:
             headers = without(headers, "content-id")
-        return self._role.build(start, headers, body, id, part.position, in_message)
+        return self._role.build(start, headers, body, id, position, in_message)
 
     def _identify(self, outer: str | None, inner: str | None, position: int) -> str | None:
         """Return the request identifier.
@@ -396,31 +565,25 @@ class MultipartDecoder(Generic[_Start, _Item]):
         events, closed = mime.split(
             part.content, boundary, self._limits, most, part.position, line_end
         )
-        items: list[_Item] = []
-        index = -1
+        items: list[_Item | None] = []
         for event in events:
-            if isinstance(event, Diagnostic):
+            if isinstance(event, mime.Parts):
+                self._read_parts(event, items, depth + 1, boundary)
+            elif isinstance(event, Diagnostic):
                 if event.rule is NO_PARTS:
                     message = "found a change set without operations"
                     event = Diagnostic(EMPTY_CHANGE_SET, message, event.position)
                 self._pass_on(event)
-                continue
-            index += 1
-            if index >= most:
-                exceed(self._report, self._limits, "change_set_operations", event.position)
-            if event.delimiter_length is None:
-                # What ends this part is the delimiter line of the enclosing multipart.
-                event = event._replace(delimiter_length=part.delimiter_length)
-            self._path.append(index)
-            item = self._read_part(event, depth + 1, line_end, boundary)
-            self._path.pop()
-            if item is not None:
-                items.append(item)
+            else:
+                if event.delimiter_length is None:
+                    # What ends this part is the delimiter line of the enclosing multipart.
+                    event = event._replace(delimiter_length=part.delimiter_length)
+                self._add_part(event, items, depth + 1, line_end, boundary)
         if not closed:
             expected = quote(b"--" + boundary + b"--")
             message = f"the change set ends without {expected}"
             self._say(self._role.unclosed, message, part.position + len(part.content))
-        return items
+        return [item for item in items if item is not None]
 
 
 _APPLICATION_HTTP = sections.parse_media_type("application/http")

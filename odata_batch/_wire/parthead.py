@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 from odata_batch._model.findings import Diagnostic, Rule, error, note, quote, warning
 from odata_batch._model.headers import folded
@@ -33,6 +33,17 @@ _FIELDS = frozenset(
 )
 
 
+class Note(NamedTuple):
+    """Which rule a head breaks and how; it is said at the part, or at its content."""
+
+    rule: Rule
+    message: str
+    at_content: bool
+
+
+CODING_MISSING: Final = "the part has no Content-Transfer-Encoding, expected binary"
+
+
 class Head(NamedTuple):
     """What the header section of a part says; its findings are about the part as a whole."""
 
@@ -43,8 +54,8 @@ class Head(NamedTuple):
     assumed: str | None
     """What was found in place of a media type, where the content decides what it is."""
     coding: str | None
-    is_plain: bool
-    """Whether this is an HTTP message about whose head there is nothing to say."""
+    notes: tuple[Note, ...] | None
+    """What is to be said of each such part, if its content is an HTTP message as it is."""
 
     def with_boundary(self, boundary: str) -> Head:
         """Return the head of another change set, whose boundary is this one."""
@@ -61,6 +72,10 @@ MESSAGE_TYPE = warning("""
     message-type: The msgtype parameter of application/http agrees with the content. [RFC 9112,
     10.2]
     Write msgtype=request in requests and msgtype=response in responses, or leave it out.""")
+CONTENT_TRANSFER_ENCODING_MISSING = note("""
+    content-transfer-encoding-missing: OData up to 4.0 wants Content-Transfer-Encoding: binary in
+    every part. [OData 4.0 Protocol, 11.7.2]
+    Add Content-Transfer-Encoding: binary to the header section of the part.""")
 PART_HEADER_IGNORED = note("""
     part-header-ignored: A part's header section holds Content-Type, -Transfer-Encoding, -ID and
     -Length only. [RFC 2046, 5.1]
@@ -80,7 +95,7 @@ def _judge(section: sections.Section, role_name: str) -> Head:
             findings.append((rule, f"the part has {name.title()} {value}"))
     (coding,) = fields.get("content-transfer-encoding", (None,))[:1]
     (text,) = fields.get("content-type", (None,))[:1]
-    head = Head(section, tuple(findings), None, (), None, coding, False)
+    head = Head(section, tuple(findings), None, (), None, coding, None)
     if text is None:
         return head._replace(assumed="the part has no Content-Type")
     media_type = sections.parse_media_type(text)
@@ -95,9 +110,17 @@ def _judge(section: sections.Section, role_name: str) -> Head:
     if kind is not None and kind.lower() != role_name:
         message = f"found msgtype {quote(kind)}, expected {role_name}"
         problems += ((MESSAGE_TYPE, message),)
-    is_plain = not (multipart or findings or problems)
-    is_plain = is_plain and coding == "binary" and section.length is None
-    return head._replace(media_type=media_type, type_findings=problems, is_plain=is_plain)
+    notes = [Note(*problem, False) for problem in (*findings, *problems)]
+    if coding is None:
+        notes.append(Note(CONTENT_TRANSFER_ENCODING_MISSING, CODING_MISSING, True))
+    is_as_it_is = coding is None or coding.lower() in IDENTITY_ENCODINGS
+    if multipart or not is_as_it_is or section.length is not None:
+        return head._replace(media_type=media_type, type_findings=problems)
+    return head._replace(media_type=media_type, type_findings=problems, notes=tuple(notes))
+
+
+_Key: TypeAlias = tuple[bytes, bytes, bytes]
+"""A head less what differs from part to part: what comes before that, its name, what follows."""
 
 
 PART_HEADER_FOLDED = note("""
@@ -106,10 +129,10 @@ PART_HEADER_FOLDED = note("""
     Write the field on one line.""")
 
 
-def _usual_heads() -> dict[tuple[bytes, bytes, bytes], Head]:
+def _usual_heads() -> dict[_Key, Head]:
     """Return the heads that most batches have, as a decoder knows them."""
     findings: list[Diagnostic] = []
-    reader = sections.SectionReader(DEFAULT_LIMITS, findings.append)
+    reader = sections.SectionReader(DEFAULT_LIMITS, findings.append, sections.Known())
     http = b"Content-Type: application/http\r\nContent-Transfer-Encoding: binary"
     keys = (
         (http + b"\r\n", b"Content-ID: ", b""),
@@ -121,8 +144,37 @@ def _usual_heads() -> dict[tuple[bytes, bytes, bytes], Head]:
     return {key: _judge(section, "") for key, section in zip(keys, read, strict=True)}
 
 
-_USUAL_HEADS: Final[Mapping[tuple[bytes, bytes, bytes], Head]] = _usual_heads()
+_USUAL_HEADS: Final[Mapping[_Key, Head]] = _usual_heads()
 _FIELDS_OF_A_USUAL_HEAD: Final = 3
+
+
+class Known(sections.Known):
+    """What has been learned of batches in one role whose lines end alike, under the same limits."""
+
+    def __init__(self, limits: Limits) -> None:
+        super().__init__()
+        is_wide = limits.fields >= _FIELDS_OF_A_USUAL_HEAD
+        self.heads: dict[_Key, Head] = {**_USUAL_HEADS} if is_wide else {}
+        self.tops: dict[bytes, tuple[object, sections.Section, int]] = {}
+        """Start lines and header sections of responses."""
+
+
+def is_plain(name: bytes, value: bytes) -> bool:
+    """Tell whether a value that was cut out of a head is one about which nothing can be said."""
+    if name == b"boundary=":
+        return grammar.PLAIN_BOUNDARY.fullmatch(value) is not None
+    return value.isalnum() or not name or grammar.VISIBLE.fullmatch(value) is not None
+
+
+class Recent(NamedTuple):
+    """A head of which all is known but the identifier: the octets before and after it.
+
+    Where it has none, the octets before are all that there are.
+    """
+
+    stem: bytes
+    tail: bytes | None
+    notes: tuple[Note, ...]
 
 
 BOUNDARY_REUSED = error("""
@@ -147,18 +199,18 @@ class HeadReader:
     def __init__(
         self,
         role_name: str,
-        limits: Limits,
         reader: sections.SectionReader,
+        known: Known,
         say: Callable[[Rule, str, int], None],
     ) -> None:
         self._role_name = role_name
         self._reader = reader
+        self.known = known
         self._say = say
-        self._heads: dict[tuple[bytes, bytes, bytes], Head] = {}
-        if limits.fields >= _FIELDS_OF_A_USUAL_HEAD:
-            self._heads.update(_USUAL_HEADS)
         # A head that is no longer exceeds no limit that another with the same fields keeps.
-        self._short = min(limits.field_line, limits.header_section)
+        self.short = min(reader.limits.field_line, reader.limits.header_section)
+        self.recent = Recent(b"\0", None, ())
+        """The last one, if its content is a message as it is; most are followed by one like it."""
 
     def read(
         self, part: mime.Part, line_end: bytes, boundary: bytes
@@ -177,26 +229,27 @@ class HeadReader:
             section, content = found or (b"", b"")
         before, name, rest = section.partition(b"Content-ID: ")
         if not name:
-            before, name, rest = before.partition(b"boundary=")
-        value, _, after = rest.partition(line_end)
-        known = self._heads.get((before, name, after))
-        if known is not None and len(section) <= self._short:
-            id = None
-            if name == b"Content-ID: ":
-                is_plain = value.isalnum() or grammar.VISIBLE.fullmatch(value)
-                id = value.decode("latin-1")
-            elif name:
-                is_plain = grammar.PLAIN_BOUNDARY.fullmatch(value)
-                known = known.with_boundary(value.decode("latin-1"))
-            if not name or is_plain:
-                self._reader.count(section, part.position)
-                return known, id, content
+            before, name, rest = section.partition(b"boundary=")
+        value, end, after = rest.partition(line_end)
+        known = self.known.heads.get((before, name, after))
+        if known is not None and len(section) <= self.short and is_plain(name, value):
+            self._reader.count(section, part.position)
+            if known.notes is not None and line_end == b"\r\n":
+                tail = end + after if name else None
+                self.recent = Recent(before + name, tail, known.notes)
+            if not name:
+                return known, None, content
+            text = value.decode("ascii")
+            if name == b"boundary=":
+                return known.with_boundary(text), None, content
+            return known, text, content
         if self._is_no_head(section if has_head else None, part, line_end, boundary):
             return None
         read = self._reader.read(section, part.position, line_end, PART_HEADER_FOLDED)
         head = _judge(read, self._role_name)
         if not read.findings and _is_cut(head, before, name, value):
-            sections.remember(self._heads, (before, name, after), head)
+            if sections.may_be_kept(read, before + after):
+                sections.keep(self.known.heads, (before, name, after), head)
         return head, read.id, content
 
     def _is_no_head(

@@ -8,9 +8,8 @@ it does not know it reads, and remembers, in tables that are bounded.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from operator import itemgetter
-from typing import Final, NamedTuple, TypeVar
+from collections.abc import Mapping, Sized
+from typing import Final, NamedTuple, TypeAlias, TypeVar
 
 from odata_batch._model.findings import (
     Diagnostic,
@@ -23,7 +22,7 @@ from odata_batch._model.findings import (
     quote,
     warning,
 )
-from odata_batch._model.headers import Headers, Pair, Pairs, headers_of, names_of
+from odata_batch._model.headers import Headers, Pair, Pairs, Shape, headers_of, names_of, shaped
 from odata_batch._model.limits import Limits
 from odata_batch._wire import grammar
 
@@ -46,9 +45,26 @@ SINGLE_FIELDS = frozenset(
     ("content-type", "content-id", "content-length", "content-transfer-encoding", "host")
 )
 
-# How many entries a table has. A batch of 10 000 operations with a unique ETag each must not make
-# one grow without bound.
+# Fields whose values rules look into; of URLs and entity tags, whether they are references.
+_TELLING = frozenset(
+    (
+        *("odata-version", "odata-maxversion", "dataserviceversion", "maxdataserviceversion"),
+        "prefer",
+    )
+)
+_URLS = frozenset(("content-location", "location", "odata-entityid"))
+_REFERRING = _URLS | {"if-match", "if-none-match"}
+
+# What may be secret, or is a URL, is kept in no table.
+_UNKEPT = _URLS | {"authorization", "proxy-authorization", "cookie", "set-cookie"}
+
+# How many entries a table has, and how many octets one of its keys. A batch of 10 000 operations
+# with a unique ETag each must not make one grow without bound.
 _REMEMBERED = 1024
+_LONGEST_REMEMBERED = 1024
+_LONGEST_MARK = 64
+
+Mark: TypeAlias = str | Pair | None
 
 
 def remember(table: dict[_Key, _Value], key: _Key, value: _Value) -> _Value:
@@ -57,6 +73,29 @@ def remember(table: dict[_Key, _Value], key: _Key, value: _Value) -> _Value:
         table.clear()
     table[key] = value
     return value
+
+
+def keep(table: dict[_Key, _Value], key: _Key, value: _Value) -> _Value:
+    """Put what was learned into a table, unless it is full; return it."""
+    if len(table) < _REMEMBERED:
+        table[key] = value
+    return value
+
+
+def is_full(table: Sized) -> bool:
+    """Tell whether nothing more is kept in a table."""
+    return len(table) >= _REMEMBERED
+
+
+def mark_of(field: Pair) -> Mark:
+    """Return all that rules about messages can tell of a field: its name in lower case, or more.
+
+    `None` means that the field has to be looked at.
+    """
+    name, value = field[0].lower(), field[1]
+    if name in _TELLING:
+        return (name, value) if len(value) <= _LONGEST_MARK else None
+    return None if name in _REFERRING and "$" in value else name
 
 
 class Finding(NamedTuple):
@@ -78,9 +117,10 @@ class Section(NamedTuple):
     """The first Content-Length."""
 
 
-# The names that most fields of a batch have need not be looked at, and all lines share them.
-_USUAL_NAMES: Final[Mapping[bytes, str]] = {
-    name.encode("ascii"): name
+# The names that most fields of a batch have need not be looked at, and all lines share them; with
+# each its mark, unless that depends on the value.
+_USUAL_NAMES: Final[Mapping[bytes, tuple[str, Mark]]] = {
+    name.encode("ascii"): (name, None if {name.lower()} & (_TELLING | _URLS) else name.lower())
     for name in """
         Accept Cache-Control Content-ID Content-Length Content-Location Content-Transfer-Encoding
         Content-Type DataServiceVersion Date ETag Host If-Match If-None-Match Location
@@ -88,37 +128,72 @@ _USUAL_NAMES: Final[Mapping[bytes, str]] = {
         Preference-Applied Vary X-Content-Type-Options
     """.split()
 }
-_ODD: Final[Pair] = ("", "")
-_name_of = itemgetter(0)
 
 
-class _Lines(dict[bytes, Pair]):
-    """What the field lines say that have no problem; one that has is read where it is."""
+class _Lines(dict[bytes, tuple[Pair, Mark]]):
+    """The field lines that have no problem, with their marks; one that has is read where it is."""
 
-    def __missing__(self, line: bytes) -> Pair:
-        name, colon, rest = line.partition(b":")
-        usual = _USUAL_NAMES.get(name)
+    def __missing__(self, line: bytes) -> tuple[Pair, Mark]:
+        start, colon, rest = line.partition(b":")
+        usual = _USUAL_NAMES.get(start)
         if usual is not None and colon:
+            name, mark = usual
             value = rest.strip(b" \t").decode("latin-1")
             if value.isprintable() and value.isascii():
-                return remember(self, line, (usual, value))
+                if mark is None or b"$" in line:
+                    return self._keep(line, (name, value))
+                known = (name, value), mark
+                if len(self) < _REMEMBERED and len(line) <= _LONGEST_REMEMBERED:
+                    self[line] = known
+                return known
         pair, problem = parse_field_line(line)
-        if pair is None or problem is not None:
-            return _ODD
-        return remember(self, line, pair)
+        return _ODD if pair is None or problem is not None else self._keep(line, pair)
+
+    def _keep(self, line: bytes, pair: Pair) -> tuple[Pair, Mark]:
+        known = pair, mark_of(pair)
+        if len(line) <= _LONGEST_REMEMBERED and pair[0].lower() not in _UNKEPT:
+            keep(self, line, known)
+        return known
 
 
-class _Shape(NamedTuple):
-    """What sections have in common whose fields have the same names."""
+_ODD: Final[tuple[Pair, Mark]] = (("", ""), "")
 
-    names: tuple[str, ...]
-    """The names in lower case."""
-    plain: bool
-    """Whether all lines are sound, and all names different."""
-    id: int | None
-    """Index of the first Content-ID."""
-    length: int | None
-    """Index of the first Content-Length."""
+
+class _Shape(Shape):
+    """What sections have in common whose lines have the same marks."""
+
+    __slots__ = ("id", "is_plain", "length")
+
+    def __init__(self, pairs: Pairs, kind: object = None) -> None:
+        names = tuple([name.lower() for name, _ in pairs])
+        super().__init__(names, kind)
+        self.is_plain = "" not in names and len(set(names)) == len(names)
+        """Whether all lines are sound, and all names different."""
+        self.id = names.index("content-id") if "content-id" in names else None
+        """Index of the first Content-ID."""
+        self.length = names.index("content-length") if "content-length" in names else None
+        """Index of the first Content-Length."""
+
+    def section(self, pairs: Pairs, findings: tuple[Finding, ...] = ()) -> Section:
+        """Return the section that has these fields."""
+        id = None if self.id is None else pairs[self.id][1]
+        length = None if self.length is None else pairs[self.length][1]
+        # What `Section` calls; there are many, and the way through its own constructor is long.
+        return tuple.__new__(Section, (shaped(pairs, self), findings, id, length))
+
+
+class Known:
+    """What has been learned of header sections whose lines end alike, by their octets."""
+
+    def __init__(self) -> None:
+        self.sections: dict[bytes, Section] = {}
+        self.lines = _Lines()
+        self.shapes: dict[tuple[Mark, ...], _Shape] = {}
+
+    @property
+    def is_full(self) -> bool:
+        """Whether one of the tables is full."""
+        return max(len(self.sections), len(self.lines), len(self.shapes)) >= _REMEMBERED
 
 
 HEADER_FOLDED = warning("""
@@ -127,63 +202,69 @@ HEADER_FOLDED = warning("""
 
 
 class SectionReader:
-    """Reads the header sections of one message, within its limits, to its reporter."""
+    """Reads the header sections of one message, within its limits, to its reporter.
 
-    def __init__(self, limits: Limits, report: Reporter) -> None:
+    All have the same line end, that of what is `known`.
+    """
+
+    def __init__(self, limits: Limits, report: Reporter, known: Known) -> None:
         self.limits = limits
         self.report = report
-        self._total = 0
-        self._sections: dict[bytes, Section] = {}
-        self._lines = _Lines()
-        # By their names as they are spelt
-        self._shapes: dict[tuple[str, ...], _Shape] = {}
+        self.known = known
+        self.total = 0
+        """How many octets the sections have that were read or recalled."""
 
     def read(self, section: bytes, position: int, line_end: bytes, fold_rule: Rule) -> Section:
         """Return what `section` says, which does not include the empty line after it.
 
-        `fold_rule` is the rule that a folded field line breaks here. All sections of a reader have
-        the same line end.
+        `fold_rule` is the rule that a folded field line breaks here.
         """
-        known = self._sections.get(section)
-        limits = self.limits
-        if known is None and len(section) > limits.header_section:
-            exceed(self.report, limits, "header_section", position)
-        self._total += len(section)
-        if self._total > limits.headers_total:
-            exceed(self.report, limits, "headers_total", position)
+        known = self.known.sections.get(section)
+        if known is None and len(section) > self.limits.header_section:
+            exceed(self.report, self.limits, "header_section", position)
+        self.count(section, position)
         if known is None:
-            lines = len(self._lines)
-            known = self._read(section, position, line_end, fold_rule)
-            # One with a line that is new will hardly be met again.
-            if len(self._lines) == lines:
-                remember(self._sections, section, known)
+            known = self.learn(section, position, line_end, fold_rule)
         if known.findings:
-            self._replay(known.findings, position, fold_rule)
+            self.replay(known.findings, position, fold_rule)
         return known
 
     def count(self, section: bytes, position: int) -> None:
         """Count the octets of a section, which need not be read."""
-        self._total += len(section)
-        if self._total > self.limits.headers_total:
+        self.total += len(section)
+        if self.total > self.limits.headers_total:
             exceed(self.report, self.limits, "headers_total", position)
 
-    def _replay(self, findings: tuple[Finding, ...], position: int, fold_rule: Rule) -> None:
+    def replay(self, findings: tuple[Finding, ...], position: int, fold_rule: Rule) -> None:
         for rule, message, offset in findings:
             rule = fold_rule if rule is HEADER_FOLDED else rule
             self.report(Diagnostic(rule, message, position + offset))
 
-    def _read(self, section: bytes, position: int, line_end: bytes, fold_rule: Rule) -> Section:
+    def learn(self, section: bytes, position: int, line_end: bytes, fold_rule: Rule) -> Section:
+        """Return what a section says that is not known; what is wrong with it is not reported."""
         lines = section.split(line_end) if section else []
         if line_end == b"\n":
             lines = [line.removesuffix(b"\r") for line in lines]
-        limits = self.limits
+        limits, known = self.limits, self.known
+        before = len(known.lines)
         if len(lines) <= limits.fields and len(section) <= limits.field_line:
             # A line that is folded is odd.
-            pairs = tuple(map(self._lines.__getitem__, lines))
-            names = tuple(map(_name_of, pairs))
-            shape = self._shapes.get(names) or remember(self._shapes, names, _shape_of(names))
-            if shape.plain:
-                return _section(headers_of(pairs, shape.names), (), pairs, shape)
+            read = [*map(known.lines.__getitem__, lines)]
+            pairs, marks = zip(*read, strict=True) if read else ((), ())
+            shape = known.shapes.get(marks)
+            if shape is None:
+                shape = _Shape(pairs, None if None in marks else object())
+                if shape.kind is not None:
+                    keep(known.shapes, marks, shape)
+            if shape.is_plain:
+                made = shape.section(pairs)
+                # One with a line that is new will hardly be met again.
+                if len(known.lines) == before:
+                    self._keep(section, made)
+                return made
+        return self._read_odd(section, position, line_end, fold_rule)
+
+    def _read_odd(self, section: bytes, position: int, line_end: bytes, fold_rule: Rule) -> Section:
         findings: tuple[Finding, ...] = ()
         fold = grammar.FOLD.search(section)
         if fold is not None:
@@ -191,37 +272,31 @@ class SectionReader:
             start = section.rfind(b"\n", 0, fold.start()) + 1
             findings = (Finding(HEADER_FOLDED, message, start),)
         starts, lines = unfolded(section, line_end)
+        limits = self.limits
         limit = "fields" if len(lines) > limits.fields else "field_line"
         if limit == "fields" or max(map(len, lines)) > limits.field_line:
-            self._replay(findings, position, fold_rule)
+            self.replay(findings, position, fold_rule)
             exceed(self.report, limits, limit, position)
-        read = [*zip(starts, map(parse_field_line, lines), strict=True)]
+        read = [*map(parse_field_line, lines)]
         findings += tuple(
-            Finding(*problem, start) for start, (_, problem) in read if problem is not None
+            Finding(*problem, start)
+            for start, (_, problem) in zip(starts, read, strict=True)
+            if problem is not None
         )
-        pairs = tuple([pair for _, (pair, _) in read if pair is not None])
-        headers = headers_of(pairs)
-        return _section(headers, findings + _repeated(headers), pairs, _shape_of(names_of(headers)))
+        pairs = tuple([pair for pair, _ in read if pair is not None])
+        made = _Shape(pairs).section(pairs, findings + _repeated(pairs))
+        if len(pairs) == len(lines):
+            self._keep(section, made)
+        return made
+
+    def _keep(self, section: bytes, made: Section) -> None:
+        if may_be_kept(made, section):
+            keep(self.known.sections, section, made)
 
 
-def _shape_of(names: tuple[str, ...]) -> _Shape:
-    names = tuple(map(str.lower, names))
-    return _Shape(
-        names,
-        "" not in names and len(set(names)) == len(names),
-        names.index("content-id") if "content-id" in names else None,
-        names.index("content-length") if "content-length" in names else None,
-    )
-
-
-def _section(
-    headers: Headers, findings: tuple[Finding, ...], pairs: Pairs, shape: _Shape
-) -> Section:
-    _, _, id, length = shape
-    own_id = None if id is None else pairs[id][1]
-    # What `Section` calls; there are many, and the way through its own constructor is long.
-    own_length = None if length is None else pairs[length][1]
-    return tuple.__new__(Section, (headers, findings, own_id, own_length))
+def may_be_kept(section: Section, octets: bytes) -> bool:
+    """Tell whether what a section says may be kept in a table, by these octets of it."""
+    return len(octets) <= _LONGEST_REMEMBERED and _UNKEPT.isdisjoint(names_of(section.headers))
 
 
 REPEATED_HEADER = error("""
@@ -233,7 +308,8 @@ REPEATED_HEADER_EQUAL = note("""
     Write the field once.""")
 
 
-def _repeated(headers: Headers) -> tuple[Finding, ...]:
+def _repeated(pairs: Pairs) -> tuple[Finding, ...]:
+    headers = headers_of(pairs)
     findings = []
     for name in sorted(SINGLE_FIELDS & headers.keys()):
         values = headers.get_all(name)
