@@ -23,7 +23,7 @@ from odata_batch._model.headers import Headers, headers_of
 from odata_batch._model.limits import DEFAULT_LIMITS, Limits
 from odata_batch._model.public import public
 from odata_batch._model.values import NESTED_CHANGE_SET
-from odata_batch._wire import json as jsonbatch
+from odata_batch._wire import jsonwriting
 from odata_batch._wire.multipartwriting import MultipartEncoder
 from odata_batch.dialects import ODATA_4_01
 
@@ -35,9 +35,9 @@ class _Encoder(Generic[_Item]):
     """One batch that is being encoded; what must not be written is collected and raised at once."""
 
     _role: Role[_Item]
-    _engine: MultipartEncoder | jsonbatch.JsonEncoder
+    _engine: MultipartEncoder | jsonwriting.JsonEncoder
     _rules: Rules[_Item]
-    _checker: MultipartEncoder | jsonbatch.Checker
+    _checker: MultipartEncoder | jsonwriting.Checker
 
     def _begin(
         self,
@@ -65,8 +65,8 @@ class _Encoder(Generic[_Item]):
         if format == "json":
             if boundary is not None:
                 raise ValueError("a JSON batch has no boundary")
-            self._checker = jsonbatch.Checker(limits, self._report)
-            self._engine = jsonbatch.JsonEncoder(self._role.name, dialect)
+            self._checker = jsonwriting.Checker(limits, self._report)
+            self._engine = jsonwriting.JsonEncoder(self._role.name, dialect)
         else:
             self._engine = MultipartEncoder(self._role.name, boundary, limits, self._report)
             self._checker = self._engine

@@ -1,4 +1,4 @@
-"""The OData JSON batch format (OData JSON, 19): decoder and encoder.
+"""The OData JSON batch format (OData JSON, 19): read.
 
 The text is first read to its end, so that broken syntax is found before anything is made of it;
 then the objects are read in order, those of an atomicity group at the place of its first.
@@ -6,9 +6,7 @@ then the objects are read in order, those of an atomicity group at the place of 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
-from json.encoder import encode_basestring as quoted
+from collections.abc import Callable, Iterator
 from typing import Any, Final, Generic, NamedTuple, NoReturn, TypeVar
 
 from odata_batch._model import values
@@ -23,22 +21,14 @@ from odata_batch._model.findings import (
     stop,
     warning,
 )
-from odata_batch._model.headers import folded
 from odata_batch._model.limits import Limits
-from odata_batch._model.values import ChangeSet, ChangeSetResponse, Item
-from odata_batch._wire import jsonbody, jsonitem
+from odata_batch._model.values import ChangeSet, ChangeSetResponse
+from odata_batch._wire import jsonitem
 from odata_batch._wire.jsontext import JsonObject, JsonText
-from odata_batch._wire.sections import NOT_EXPRESSIBLE
 
 _Item = TypeVar("_Item")
 
-_NEXT_LINKS: Final = ("@nextLink", "@odata.nextLink")
-
-# How many objects are around the members of a batch
-_DEPTH: Final = 1
-
-
-# -- reading -------------------------------------------------------------------------------------
+NEXT_LINKS: Final = ("@nextLink", "@odata.nextLink")
 
 
 class Role(NamedTuple, Generic[_Item]):
@@ -169,7 +159,7 @@ class JsonDecoder(jsonitem.Reader, Generic[_Item]):
             found = quote(self.text.raw(spans[array])) if array in batch else "no such member"
             self._refuse(batch.start, f"found {found}")
         self.check_duplicates(batch, (array,))
-        next_links = _NEXT_LINKS if array == "responses" else ()
+        next_links = NEXT_LINKS if array == "responses" else ()
         for name in next_links:
             link = batch.get(name)
             if type(link) is str and self.next_link in (None, link):
@@ -210,100 +200,3 @@ class JsonDecoder(jsonitem.Reader, Generic[_Item]):
         found = quote(self.text.raw((source.start, source.end)))
         self.say(JSON_ITEM, f"found {found}, expected an object", source.start)
         return None
-
-
-# -- writing -------------------------------------------------------------------------------------
-
-_SETS = (ChangeSet, ChangeSetResponse)
-
-
-class Checker:
-    """Reports what a JSON batch cannot carry, item by item."""
-
-    def __init__(self, limits: Limits, report: Reporter) -> None:
-        self._limits = limits
-        self._report = report
-        self._contents = jsonbody.Contents()
-        self._items = 0
-
-    def check_batch(self, batch: values.BatchRequest | values.BatchResponse, items: int) -> None:
-        """Check the members beside the items, whose number is given."""
-        if not items and isinstance(batch, values.BatchRequest):
-            self._report(Diagnostic(JSON_NO_REQUESTS, "the array requests is empty"))
-        known = frozenset(("requests", "responses"))
-        if isinstance(batch, values.BatchResponse):
-            known = known.union(_NEXT_LINKS)
-            if batch.truncated:
-                message = "a truncated response cannot be written"
-                self._report(Diagnostic(NOT_EXPRESSIBLE, message))
-            jsonitem.check_text("next_link", batch.next_link, self._report)
-        jsonitem.check_annotations(batch.annotations, known, _DEPTH, self._limits, self._report)
-
-    def check(self, item: Item) -> None:
-        """Check the next item."""
-        path = f"items[{self._items}]"
-        self._items += 1
-        if not isinstance(item, _SETS):
-            self._check(item, path)
-            return
-        for index, inner in enumerate(item.items):
-            self._check(inner, f"{path}.items[{index}]")
-
-    def _check(self, item: Item, path: str) -> None:
-        def report(diagnostic: Diagnostic) -> None:
-            self._report(replace(diagnostic, position=item.position, path=path))
-
-        if isinstance(item, _SETS):
-            report(Diagnostic(NOT_EXPRESSIBLE, "JSON has no group in a group"))
-        else:
-            jsonitem.check_message(item, self._limits, self._contents, report)
-
-
-class JsonEncoder:
-    """Encodes the items of a JSON batch, prepared and checked ones, one after the other."""
-
-    content_type = "application/json"
-
-    def __init__(self, role_name: str, dialect: Dialect) -> None:
-        self.headers_total = 0
-        self._dialect = dialect
-        self._pending = f'{{"{role_name}s":['.encode("ascii")
-        self._contents = jsonbody.Contents()
-
-    def send(self, item: Item) -> bytes:
-        """Return the octets of the item, with what parts it from the one before."""
-        if isinstance(item, _SETS):
-            group = quoted(item.id or "")
-            members = [self._object(inner, group) for inner in item.items]
-        else:
-            members = [self._object(item, None)]
-        chunk = self._pending + b",".join(members)
-        self._pending = b","
-        return chunk
-
-    def whole(
-        self, items: Iterable[Item], annotations: values.Annotations, next_link: str | None
-    ) -> bytes:
-        """Return the octets of the batch."""
-        return b"".join([*map(self.send, items), self.close(annotations, next_link)])
-
-    def close(self, annotations: values.Annotations, next_link: str | None) -> bytes:
-        """Return what ends the batch."""
-        tail = [self._pending if self._pending != b"," else b"", b"]"]
-        if next_link is not None:
-            name = "@odata.nextLink" if self._dialect.json_version == "4.0" else "@nextLink"
-            tail.append(f',"{name}":{quoted(next_link)}'.encode())
-        return b"".join([*tail, jsonitem.write_annotations(annotations), b"}"])
-
-    def _object(self, item: Item, group: str | None) -> bytes:
-        assert not isinstance(item, _SETS)  # groups in groups were refused
-        # Names are tokens by now, in which nothing is to be escaped.
-        fields = folded(item.headers).items()
-        headers = ",".join([f'"{name}":{quoted(", ".join(found))}' for name, found in fields])
-        self.headers_total += len(headers.encode()) + 2 if headers else 0
-        head = jsonitem.write_members(item, group, headers).encode()
-        chunks = [b"{", head, jsonitem.write_annotations(item.annotations)]
-        if item.body:
-            content = self._contents.of(item.headers)
-            chunks += (b',"body":', jsonbody.write_body(item.body, content, self._dialect))
-        return b"".join([*chunks, b"}"])

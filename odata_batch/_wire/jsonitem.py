@@ -1,14 +1,13 @@
-"""The objects of a JSON batch (OData JSON, 19.1 and 19.5): requests and responses as their members.
+"""The objects of a JSON batch (OData JSON, 19.1 and 19.5): requests and responses as they are read.
 
 What is read is complete in syntax; what is wrong with a member is reported, and the documented
-reading of it is taken. What is written has been checked by `check_message`.
+reading of it is taken.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import replace
-from json.encoder import encode_basestring as quoted
 from typing import Any, Final, TypeAlias
 
 from odata_batch._model import values
@@ -23,13 +22,13 @@ from odata_batch._model.findings import (
     quote,
     warning,
 )
-from odata_batch._model.headers import Headers, Pair, headers_of, names_of
+from odata_batch._model.headers import Headers, Pair, headers_of
 from odata_batch._model.limits import Limits
 from odata_batch._model.values import Annotations, Operation, OperationResponse
 from odata_batch._wire import grammar, jsonbody
 from odata_batch._wire.http import KNOWN_METHODS
-from odata_batch._wire.jsontext import JSON_ENCODING, JsonObject, JsonText
-from odata_batch._wire.sections import NOT_EXPRESSIBLE, remember
+from odata_batch._wire.jsontext import JsonObject, JsonText
+from odata_batch._wire.sections import remember
 
 Message: TypeAlias = Operation | OperationResponse
 _Members: TypeAlias = tuple[tuple[str, Any], ...]
@@ -41,13 +40,10 @@ _EXPECTED: Final[Mapping[type, str]] = {
     list: "an array of strings",
 }
 _SHARED = frozenset(("id", "atomicityGroup", "headers", "body"))
-_REQUEST_MEMBERS: Final = _SHARED | {"method", "url", "dependsOn", "if"}
-_RESPONSE_MEMBERS: Final = _SHARED | {"status"}
+REQUEST_MEMBERS: Final = _SHARED | {"method", "url", "dependsOn", "if"}
+RESPONSE_MEMBERS: Final = _SHARED | {"status"}
 
 _STATUSES: Final[Mapping[bytes, int]] = {str(status).encode(): status for status in range(100, 600)}
-
-
-# -- reading -------------------------------------------------------------------------------------
 
 
 JSON_DUPLICATE_MEMBER = error("""
@@ -313,9 +309,9 @@ def read_headers(members: _Members) -> tuple[Headers, list[jsonbody.Problem]]:
 def read_request(reader: Reader, source: JsonObject) -> Operation | None:
     """Return the request that an object is; `None` if it lacks method or URL."""
     if source.start in reader.text.duplicates:
-        reader.check_duplicates(source, _REQUEST_MEMBERS)
+        reader.check_duplicates(source, REQUEST_MEMBERS)
     id = reader.member(source, "id", JSON_MISSING_MEMBER)
-    headers, body, annotations = reader.content(source, _REQUEST_MEMBERS)
+    headers, body, annotations = reader.content(source, REQUEST_MEMBERS)
     method = reader.member(source, "method", JSON_MISSING_MEMBER)
     url = reader.member(source, "url", JSON_MISSING_MEMBER)
     depends_on = reader.depends_on(source) if "dependsOn" in source else ()
@@ -340,83 +336,11 @@ JSON_RESPONSE_ID_MISSING = warning("""
 def read_response(reader: Reader, source: JsonObject) -> OperationResponse | None:
     """Return the response that an object is; `None` if it lacks a status."""
     if source.start in reader.text.duplicates:
-        reader.check_duplicates(source, _RESPONSE_MEMBERS)
+        reader.check_duplicates(source, RESPONSE_MEMBERS)
     id = reader.member(source, "id", JSON_RESPONSE_ID_MISSING)
-    headers, body, annotations = reader.content(source, _RESPONSE_MEMBERS)
+    headers, body, annotations = reader.content(source, RESPONSE_MEMBERS)
     status = reader.status(source)
     if status is None:
         return None
     position = reader.text.origin + source.start
     return values.response_of(status, headers, body, id, None, annotations, position=position)
-
-
-# -- writing -------------------------------------------------------------------------------------
-
-
-def check_message(
-    item: Message, limits: Limits, contents: jsonbody.Contents, report: Reporter
-) -> None:
-    """Report what no object of a JSON batch can carry."""
-    if limits.json_depth <= jsonbody.DEPTH:
-        exceed(report, limits, "json_depth", item.position)
-    if names_of(item.headers).count("set-cookie") > 1:
-        message = "JSON cannot carry several Set-Cookie fields"
-        report(Diagnostic(NOT_EXPRESSIBLE, message))
-    if item.annotations:
-        members = _REQUEST_MEMBERS if isinstance(item, Operation) else _RESPONSE_MEMBERS
-        check_annotations(item.annotations, members, jsonbody.DEPTH, limits, report)
-    if isinstance(item, Operation):
-        check_text("condition", item.condition, report)
-        for name in item.depends_on:
-            check_text("an entry of depends_on", name, report)
-    if item.body:
-        for found in jsonbody.check_body(item.body, contents.of(item.headers), limits):
-            report(found)
-
-
-def check_annotations(
-    annotations: Annotations, known: frozenset[str], depth: int, limits: Limits, report: Reporter
-) -> None:
-    """Report annotations that are members, or appear twice, or are no JSON."""
-    names = set(known)
-    for name, raw in annotations:
-        what = f"the annotation {quote(name)}"
-        if name in names:
-            message = f"{what} stands twice, or is a member"
-            report(Diagnostic(JSON_DUPLICATE_MEMBER, message))
-        names.add(name)
-        check_text("the name of an annotation", name, report)
-        for found in jsonbody.check_json(raw, what, limits, depth):
-            report(found)
-
-
-def check_text(what: str, text: str | None, report: Reporter) -> None:
-    """Report a text that UTF-8 cannot carry."""
-    try:
-        (text or "").encode("utf-8")
-    except UnicodeEncodeError:
-        message = f"{what} is {text!r:.60}, with half of a surrogate pair"
-        report(Diagnostic(JSON_ENCODING, message))
-
-
-def write_members(item: Message, group: str | None, headers: str) -> str:
-    """Return the members of a message up to its headers; `group` and `headers` are JSON."""
-    members = [] if item.id is None else [f'"id":{quoted(item.id)}']
-    if group is not None:
-        members.append(f'"atomicityGroup":{group}')
-    if isinstance(item, OperationResponse):
-        members.append(f'"status":{item.status}')
-    else:
-        if item.depends_on:
-            members.append(f'"dependsOn":[{",".join(map(quoted, item.depends_on))}]')
-        if item.condition is not None:
-            members.append(f'"if":{quoted(item.condition)}')
-        members.append(f'"method":{quoted(item.method)},"url":{quoted(item.url)}')
-    if headers:
-        members.append(f'"headers":{{{headers}}}')
-    return ",".join(members)
-
-
-def write_annotations(annotations: Annotations) -> bytes:
-    """Return annotations as members after others."""
-    return b"".join([f",{quoted(name)}:".encode() + raw for name, raw in annotations])
