@@ -26,6 +26,8 @@ class Role(NamedTuple, Generic[_Item]):
     multipart: multipart.Role[Any, _Item]
     json: jsonbatch.Role[_Item]
     rules: Callable[[Scope], batch.Rules[_Item]]
+    checks: tuple[Callable[[Any, Scope, Say], None], ...]
+    """What is asked of each message."""
     check_outer: Callable[[Headers, Say], None]
     """Checks the header section of the HTTP message."""
 
@@ -37,6 +39,7 @@ REQUEST: Role[values.RequestItem] = Role(
     multipart=multipart.REQUEST,
     json=jsonbatch.REQUEST,
     rules=batch.RequestRules,
+    checks=messages.OPERATION,
     check_outer=messages.check_outer_request,
 )
 RESPONSE: Role[values.ResponseItem] = Role(
@@ -46,5 +49,6 @@ RESPONSE: Role[values.ResponseItem] = Role(
     multipart=multipart.RESPONSE,
     json=jsonbatch.RESPONSE,
     rules=batch.ResponseRules,
+    checks=messages.RESPONSE,
     check_outer=messages.check_outer_response,
 )

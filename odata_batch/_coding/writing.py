@@ -7,11 +7,13 @@ what must not be written is raised in one error.
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import cached_property
 from typing import Generic, TypeVar, cast
 
 from odata_batch._checks import messages, services
 from odata_batch._checks.batch import ACCEPTED_NOT_LAST, Rules, path_of
 from odata_batch._checks.messages import ACCEPTED_WITHOUT_LOCATION
+from odata_batch._checks.runs import is_plain
 from odata_batch._checks.scope import Scope
 from odata_batch._coding.roles import REQUEST, RESPONSE, Role
 from odata_batch._coding.settings import Settings, format_of
@@ -23,21 +25,21 @@ from odata_batch._model.headers import Headers, headers_of
 from odata_batch._model.limits import DEFAULT_LIMITS, Limits
 from odata_batch._model.public import public
 from odata_batch._model.values import NESTED_CHANGE_SET
-from odata_batch._wire import jsonwriting
+from odata_batch._wire.heads import Kind, Message, Unsettled
+from odata_batch._wire.jsonwriting import JsonEncoder
 from odata_batch._wire.multipartwriting import MultipartEncoder
 from odata_batch.dialects import ODATA_4_01
 
 _Item = TypeVar("_Item", values.RequestItem, values.ResponseItem)
 _Kind = TypeVar("_Kind", "RequestEncoder", "ResponseEncoder")
+_MESSAGES = (values.Operation, values.OperationResponse)
 
 
 class _Encoder(Generic[_Item]):
     """One batch that is being encoded; what must not be written is collected and raised at once."""
 
     _role: Role[_Item]
-    _engine: MultipartEncoder | jsonwriting.JsonEncoder
-    _rules: Rules[_Item]
-    _checker: MultipartEncoder | jsonwriting.Checker
+    _engine: MultipartEncoder | JsonEncoder
 
     def _begin(
         self,
@@ -59,17 +61,14 @@ class _Encoder(Generic[_Item]):
         self._closed = False
         self._preparation = Preparation(format, dialect, batch.items)
         self._scope = Scope(format, dialect, limits, self._report, "written")
-        self._rules = self._role.rules(self._scope)
         if self._role.name == "request":
             services.check_format_spoken(self._scope, self._say)
-        if format == "json":
-            if boundary is not None:
-                raise ValueError("a JSON batch has no boundary")
-            self._checker = jsonwriting.Checker(limits, self._report)
-            self._engine = jsonwriting.JsonEncoder(self._role.name, dialect)
-        else:
+        if format == "multipart":
             self._engine = MultipartEncoder(self._role.name, boundary, limits, self._report)
-            self._checker = self._engine
+        elif boundary is not None:
+            raise ValueError("a JSON batch has no boundary")
+        else:
+            self._engine = JsonEncoder(self._role.name, dialect, limits, self._report)
         version = dialect.json_version if format == "json" else dialect.multipart_version
         fields = [(dialect.version_header, version)]
         if isinstance(batch, values.BatchRequest):
@@ -86,6 +85,11 @@ class _Encoder(Generic[_Item]):
         for name, value in fields:
             for problem in messages.field_problems(name, value):
                 self._say(*problem)
+
+    @cached_property
+    def _rules(self) -> Rules[_Item]:
+        """The rules for items, of which many batches need none."""
+        return self._role.rules(self._scope)
 
     @property
     def headers(self) -> Headers:
@@ -107,7 +111,8 @@ class _Encoder(Generic[_Item]):
 
     def _close(self, next_link: str | None = None) -> bytes:
         self._use()
-        self._check_batch()
+        self._rules.finish()
+        self._engine.check_batch(self._batch, self._items)
         self._raise()
         self._closed = True
         return self._count(self._engine.close(self._batch.annotations, next_link))
@@ -122,13 +127,35 @@ class _Encoder(Generic[_Item]):
         batch = self._batch
         items = cast("tuple[_Item, ...]", batch.items)  # the role's batches have the role's items
         self._check_depth(items)
-        items = tuple([self._preparation.item(item) for item in items])
-        self._check_items(items)
-        self._check_batch()
-        self._raise()
+        prepared = None
+        if self._scope.dialect.content_length or not is_plain(items, self._scope):
+            items = prepared = self._preparation.items(items)
         next_link = batch.next_link if isinstance(batch, values.BatchResponse) else None
-        body = self._count(self._engine.whole(items, batch.annotations, next_link))
-        return values.Payload(body, self.headers)
+        is_bare = not (self._found or batch.annotations) and next_link is None
+        body = None
+        if is_bare and (prepared is None or is_plain(items, self._scope)):
+            with suppress(Unsettled):
+                body = self._engine.whole(items, (), None, self._judge)
+        if body is None:
+            items = self._preparation.items(items) if prepared is None else prepared
+            self._check_items(items)
+            self._rules.finish()
+        self._engine.check_batch(batch, len(items))
+        self._raise()
+        if body is None:
+            body = self._engine.whole(items, batch.annotations, next_link, None)
+        return values.Payload(self._count(body), self.headers)
+
+    def _judge(self, item: Message, kind: Kind, sound: set[Kind]) -> bool:
+        """Ask the checks of one message; what they say is said again when each is checked."""
+        with suppress(Stop):
+            for check in self._role.checks:
+                check(item, self._scope, self._say)
+        if self._found:
+            self._found.clear()
+            return False
+        sound.add(kind)
+        return True
 
     # -- what must not be written --
 
@@ -136,6 +163,8 @@ class _Encoder(Generic[_Item]):
         """Raise for a change set that nests deeper than allowed, before anything walks into it."""
         before = len(self._found)
         for index, item in enumerate(items, self._items):
+            if isinstance(item, _MESSAGES):
+                continue
             if (depth := depth_of(item)) > self._limits.change_set_depth:
                 message = f"found change sets nested {depth} deep"
                 path = path_of([index])
@@ -150,12 +179,7 @@ class _Encoder(Generic[_Item]):
         with suppress(Stop):  # a limit, which is reported, too, ends the checks
             for index, item in enumerate(items, first):
                 self._rules.check(item, index)
-                self._checker.check(item)
-
-    def _check_batch(self) -> None:
-        """Collect what is wrong with the batch as a whole, all of its items having been checked."""
-        self._rules.finish()
-        self._checker.check_batch(self._batch, self._items)
+                self._engine.check(item, path_of([index]))
 
     def _count(self, chunk: bytes) -> bytes:
         """Hold the totals against the limits; return the chunk."""

@@ -26,6 +26,7 @@ from odata_batch._model.values import (
     OperationResponse,
     RequestItem,
     ResponseItem,
+    holds_change_sets,
     keep_places,
     operation_of,
     response_of,
@@ -55,7 +56,7 @@ def prepare(batch: _Batch, *, format: Format, dialect: Dialect) -> _Batch:
     if found:
         raise EncodeError(tuple(found))
     preparation = Preparation(format, dialect, batch.items)
-    items = tuple([preparation.item(item) for item in batch.items])
+    items = preparation.items(batch.items)
     return with_format(replace(batch, items=items), format)
 
 
@@ -87,6 +88,12 @@ class Preparation:
     def add(self, item: Item) -> None:
         """Take note of the identifiers in an item of a batch that is not known as a whole."""
         self._used.update(map(self._key, _names_in((item,))))
+
+    def items(self, items: tuple[_Item, ...]) -> tuple[_Item, ...]:
+        """Return items as they are written."""
+        if not (self._json or self._dialect.content_length or holds_change_sets(items)):
+            return items
+        return tuple([self.item(item) for item in items])
 
     def item(self, item: _Item, group: str | None = None) -> _Item:
         """Return an item as it is written; `group` is the change set that it is in.

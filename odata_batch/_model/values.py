@@ -7,7 +7,7 @@ part in it.
 """
 
 import json as _json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, TypeAlias, TypeVar
 
@@ -602,6 +602,11 @@ def leaves(items: tuple[Any, ...]) -> Iterator[Any]:
             yield item
         else:
             stack.pop()
+
+
+def holds_change_sets(items: Collection[object]) -> bool:
+    """Tell whether one of the items is a change set, or the responses to one."""
+    return any(issubclass(kind, _CHANGE_SETS) for kind in {*map(type, items)})
 
 
 def _content(headers: HeadersLike, json: Any, body: bytes) -> tuple[Headers, bytes]:

@@ -2,106 +2,149 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from json.encoder import encode_basestring as quoted
-from typing import Final, TypeAlias
 
 from odata_batch._model import values
 from odata_batch._model.dialect import Dialect
 from odata_batch._model.findings import Diagnostic, Reporter, exceed, quote
-from odata_batch._model.headers import folded, names_of
+from odata_batch._model.headers import folded, headers_of, names_of
+from odata_batch._model.jsonvalue import is_surely_json
 from odata_batch._model.limits import Limits
-from odata_batch._model.values import (
-    Annotations,
-    ChangeSet,
-    ChangeSetResponse,
-    Item,
-    Operation,
-    OperationResponse,
-)
 from odata_batch._wire import jsonbody
+from odata_batch._wire.heads import Heads, Judge, Message, Unsettled
 from odata_batch._wire.json import JSON_NO_REQUESTS, NEXT_LINKS
 from odata_batch._wire.jsonitem import JSON_DUPLICATE_MEMBER, REQUEST_MEMBERS, RESPONSE_MEMBERS
 from odata_batch._wire.jsontext import JSON_ENCODING
 from odata_batch._wire.sections import NOT_EXPRESSIBLE
 
-_Message: TypeAlias = Operation | OperationResponse
-
+_SETS = (values.ChangeSet, values.ChangeSetResponse)
+_HEADERS = ',"headers":'
 # How many objects are around the members of a batch
-_DEPTH: Final = 1
-_SETS = (ChangeSet, ChangeSetResponse)
+_DEPTH = 1
+_address = id
 
 
-class Checker:
-    """Reports what a JSON batch cannot carry, item by item."""
+class _Members(Heads):
+    """Header sections as the member `headers`, less what JSON does not carry."""
 
-    def __init__(self, limits: Limits, report: Reporter) -> None:
+    watched = "content-type"
+
+    def filler(self, names: tuple[str, ...]) -> Callable[[tuple[str, ...]], str]:
+        """Return what makes the member for these names, given the values."""
+        # Names are tokens, in which nothing is to be escaped.
+        lower = [name.lower() for name in names]
+        if len({*lower}) < len(lower):
+
+            def join(found: tuple[str, ...]) -> str:
+                fields = folded(headers_of(tuple(zip(lower, found, strict=True)), lower))
+                return self.filler(tuple(fields))(tuple(map(", ".join, fields.values())))
+
+            return join
+        fields = [f',"{each}":"%s"' if each != "content-length" else "%.0s" for each in lower]
+        form = "".join(fields).replace(",", "", 1)
+        if '"' in form:
+            form = f"{_HEADERS}{{{form}}}"
+
+        def fill(found: tuple[str, ...]) -> str:
+            return form % tuple([each if _is_plain(each) else quoted(each)[1:-1] for each in found])
+
+        return fill
+
+
+def _is_plain(text: str) -> bool:
+    return '"' not in text and "\\" not in text and text.isprintable()
+
+
+class JsonEncoder:
+    """Encodes the items of a JSON batch, prepared ones that have been checked."""
+
+    content_type = "application/json"
+
+    def __init__(
+        self,
+        role_name: str,
+        dialect: Dialect,
+        limits: Limits,
+        report: Reporter,
+    ) -> None:
+        self.headers_total = 0
         self._limits = limits
+        self._dialect = dialect
         self._report = report
+        self._heads = _Members(limits)
+        self._judge: Judge | None = None
+        self._pending = f'{{"{role_name}s":['.encode("ascii")
         self._contents = jsonbody.Contents()
-        self._items = 0
+
+    # -- what a JSON batch cannot carry --
 
     def check_batch(self, batch: values.BatchRequest | values.BatchResponse, items: int) -> None:
-        """Check the members beside the items, whose number is given."""
+        """Report what is wrong beside the items, whose number is given."""
         if not items and isinstance(batch, values.BatchRequest):
             self._report(Diagnostic(JSON_NO_REQUESTS, "the array requests is empty"))
-        known = frozenset(("requests", "responses"))
+        known = {"requests", "responses"}
         if isinstance(batch, values.BatchResponse):
-            known = known.union(NEXT_LINKS)
+            known.update(NEXT_LINKS)
             if batch.truncated:
                 message = "a truncated response cannot be written"
                 self._report(Diagnostic(NOT_EXPRESSIBLE, message))
             _check_text("next_link", batch.next_link, self._report)
-        _check_annotations(batch.annotations, known, _DEPTH, self._limits, self._report)
+        self._check_annotations(batch.annotations, known, _DEPTH, self._report)
 
-    def check(self, item: Item) -> None:
-        """Check the next item."""
-        path = f"items[{self._items}]"
-        self._items += 1
-        if not isinstance(item, _SETS):
-            self._check(item, path)
+    def check(self, item: values.Item, path: str) -> None:
+        """Report what is wrong with an item that JSON cannot carry."""
+        if isinstance(item, _SETS):
+            for index, inner in enumerate(item.items):
+                inner_path = f"{path}.items[{index}]"
+                if isinstance(inner, _SETS):
+                    message = "JSON has no group in a group"
+                    found = Diagnostic(NOT_EXPRESSIBLE, message, inner.position, inner_path)
+                    self._report(found)
+                else:
+                    self.check(inner, inner_path)
             return
-        for index, inner in enumerate(item.items):
-            self._check(inner, f"{path}.items[{index}]")
 
-    def _check(self, item: Item, path: str) -> None:
         def report(diagnostic: Diagnostic) -> None:
             self._report(replace(diagnostic, position=item.position, path=path))
 
-        if isinstance(item, _SETS):
-            report(Diagnostic(NOT_EXPRESSIBLE, "JSON has no group in a group"))
-        else:
-            _check_message(item, self._limits, self._contents, report)
+        if self._limits.json_depth <= jsonbody.DEPTH:
+            exceed(report, self._limits, "json_depth", item.position)
+        if names_of(item.headers).count("set-cookie") > 1:
+            message = "JSON cannot carry several Set-Cookie fields"
+            report(Diagnostic(NOT_EXPRESSIBLE, message))
+        is_request = isinstance(item, values.Operation)
+        known = {*(REQUEST_MEMBERS if is_request else RESPONSE_MEMBERS)}
+        self._check_annotations(item.annotations, known, jsonbody.DEPTH, report)
+        if isinstance(item, values.Operation):
+            _check_text("condition", item.condition, report)
+            for name in item.depends_on:
+                _check_text("an entry of depends_on", name, report)
+        if item.body:
+            content = self._contents.of(item.headers)
+            for found in jsonbody.check_body(item.body, content, self._limits):
+                report(found)
 
+    def _check_annotations(
+        self, annotations: values.Annotations, known: set[str], depth: int, report: Reporter
+    ) -> None:
+        """Report annotations that are among the known members, or appear twice, or are no JSON."""
+        for name, raw in annotations:
+            what = f"the annotation {quote(name)}"
+            if name in known:
+                message = f"{what} stands twice, or is a member"
+                report(Diagnostic(JSON_DUPLICATE_MEMBER, message))
+            known.add(name)
+            _check_text("the name of an annotation", name, report)
+            for found in jsonbody.check_json(raw, what, self._limits, depth):
+                report(found)
 
-class JsonEncoder:
-    """Encodes the items of a JSON batch, prepared and checked ones, one after the other."""
+    # -- octets --
 
-    content_type = "application/json"
-
-    def __init__(self, role_name: str, dialect: Dialect) -> None:
-        self.headers_total = 0
-        self._dialect = dialect
-        self._pending = f'{{"{role_name}s":['.encode("ascii")
-        self._contents = jsonbody.Contents()
-
-    def send(self, item: Item) -> bytes:
+    def send(self, item: values.Item) -> bytes:
         """Return the octets of the item, with what parts it from the one before."""
-        if isinstance(item, _SETS):
-            group = quoted(item.id or "")
-            members = [self._object(inner, group) for inner in item.items]
-        else:
-            members = [self._object(item, None)]
-        chunk = self._pending + b",".join(members)
-        self._pending = b","
-        return chunk
-
-    def whole(
-        self, items: Iterable[Item], annotations: values.Annotations, next_link: str | None
-    ) -> bytes:
-        """Return the octets of the batch."""
-        return b"".join([*map(self.send, items), self.close(annotations, next_link)])
+        return b"".join(self._pieces([item]))
 
     def close(self, annotations: values.Annotations, next_link: str | None) -> bytes:
         """Return what ends the batch."""
@@ -109,57 +152,84 @@ class JsonEncoder:
         if next_link is not None:
             name = "@odata.nextLink" if self._dialect.json_version == "4.0" else "@nextLink"
             tail.append(f',"{name}":{quoted(next_link)}'.encode())
-        return b"".join([*tail, _write_annotations(annotations), b"}"])
+        return b"".join([*tail, _members(annotations), b"}"])
 
-    def _object(self, item: Item, group: str | None) -> bytes:
-        assert not isinstance(item, _SETS)  # groups in groups were refused
-        # Names are tokens by now, in which nothing is to be escaped.
-        fields = folded(item.headers).items()
-        headers = ",".join([f'"{name}":{quoted(", ".join(found))}' for name, found in fields])
-        self.headers_total += len(headers.encode()) + 2 if headers else 0
-        head = _write_members(item, group, headers).encode()
-        chunks = [b"{", head, _write_annotations(item.annotations)]
-        if item.body:
-            content = self._contents.of(item.headers)
-            chunks += (b',"body":', jsonbody.write_body(item.body, content, self._dialect))
-        return b"".join([*chunks, b"}"])
+    def whole(
+        self,
+        items: Sequence[values.Item],
+        annotations: values.Annotations,
+        next_link: str | None,
+        judge: Judge | None = None,
+    ) -> bytes:
+        """Return the octets of the batch.
 
+        With a `judge` it is `Unsettled` if something may have to be said of an item.
+        """
+        self._judge, self.headers_total = judge, 0
+        if judge is not None and self._limits.json_depth <= jsonbody.DEPTH:
+            raise Unsettled
+        pieces = self._pieces(items)
+        return b"".join([*pieces, self.close(annotations, next_link)])
 
-def _check_message(
-    item: _Message, limits: Limits, contents: jsonbody.Contents, report: Reporter
-) -> None:
-    """Report what no object of a JSON batch can carry."""
-    if limits.json_depth <= jsonbody.DEPTH:
-        exceed(report, limits, "json_depth", item.position)
-    if names_of(item.headers).count("set-cookie") > 1:
-        message = "JSON cannot carry several Set-Cookie fields"
-        report(Diagnostic(NOT_EXPRESSIBLE, message))
-    if item.annotations:
-        members = REQUEST_MEMBERS if isinstance(item, Operation) else RESPONSE_MEMBERS
-        _check_annotations(item.annotations, members, jsonbody.DEPTH, limits, report)
-    if isinstance(item, Operation):
-        _check_text("condition", item.condition, report)
-        for name in item.depends_on:
-            _check_text("an entry of depends_on", name, report)
-    if item.body:
-        for found in jsonbody.check_body(item.body, contents.of(item.headers), limits):
-            report(found)
+    def _pieces(self, items: Sequence[values.Item]) -> list[bytes]:
+        pieces: list[bytes] = []
+        for item in items:
+            if isinstance(item, _SETS):
+                group = f'"atomicityGroup":{quoted(item.id or "")},'
+                for inner in item.items:
+                    assert not isinstance(inner, _SETS)  # groups in groups were refused
+                    self._add(inner, group, pieces)
+            else:
+                self._add(item, "", pieces)
+        if pieces:
+            pieces[0] = self._pending + pieces[0][1:]
+            self._pending = b","
+        return pieces
 
+    def _add(self, item: Message, group: str, pieces: list[bytes]) -> None:
+        """Add the object of a message, with a comma before it."""
+        headers, body, judge = item.headers, item.body, self._judge
+        known = self._heads.known.get(_address(headers)) or self._heads.learn(headers)
+        _, text, content_type, sound = known
+        if isinstance(item, values.Operation):
+            kind: str | int = item.method
+            start = f'"method":{quoted(item.method)},"url":{quoted(item.url)}'
+            if item.condition is not None:
+                start = f'"if":{quoted(item.condition)},{start}'
+            if item.depends_on:
+                start = f'"dependsOn":[{",".join(map(quoted, item.depends_on))}],{start}'
+        else:
+            kind = item.status
+            start = f'"status":{kind}'
+        if judge is not None and (
+            sound is None
+            or ((kind, body != b"") not in sound and not judge(item, (kind, body != b""), sound))
+            or item.annotations
+            or (body and self._may_be_odd(body, content_type))
+        ):
+            raise Unsettled
+        name = "" if item.id is None else f'"id":{quoted(item.id)},'
+        if text:
+            self.headers_total += len(text.encode()) - len(_HEADERS)
+        pieces.append(f",{{{name}{group}{start}{text}".encode())
+        if item.annotations:
+            pieces.append(_members(item.annotations))
+        if body:
+            content = self._contents[content_type]
+            pieces += b',"body":', jsonbody.write_body(body, content, self._dialect)
+        pieces.append(b"}")
 
-def _check_annotations(
-    annotations: Annotations, known: frozenset[str], depth: int, limits: Limits, report: Reporter
-) -> None:
-    """Report annotations that are members, or appear twice, or are no JSON."""
-    names = set(known)
-    for name, raw in annotations:
-        what = f"the annotation {quote(name)}"
-        if name in names:
-            message = f"{what} stands twice, or is a member"
-            report(Diagnostic(JSON_DUPLICATE_MEMBER, message))
-        names.add(name)
-        _check_text("the name of an annotation", name, report)
-        for found in jsonbody.check_json(raw, what, limits, depth):
-            report(found)
+    def _may_be_odd(self, body: bytes, content_type: str | None) -> bool:
+        """Tell whether a body may be one that JSON does not carry as it is."""
+        content = self._contents[content_type]
+        if len(body) > self._limits.body:
+            return True
+        if content.form == "json" and self._dialect.json_bodies != "base64":
+            if (content_type is None and body.startswith(b'"')) or body == b"null":
+                return True
+            return not is_surely_json(body, self._limits.json_depth - jsonbody.DEPTH)
+        has_space = body.strip(jsonbody.SPACE) != body
+        return has_space or bool(jsonbody.check_body(body, content, self._limits))
 
 
 def _check_text(what: str, text: str | None, report: Reporter) -> None:
@@ -171,24 +241,6 @@ def _check_text(what: str, text: str | None, report: Reporter) -> None:
         report(Diagnostic(JSON_ENCODING, message))
 
 
-def _write_members(item: _Message, group: str | None, headers: str) -> str:
-    """Return the members of a message up to its headers; `group` and `headers` are JSON."""
-    members = [] if item.id is None else [f'"id":{quoted(item.id)}']
-    if group is not None:
-        members.append(f'"atomicityGroup":{group}')
-    if isinstance(item, OperationResponse):
-        members.append(f'"status":{item.status}')
-    else:
-        if item.depends_on:
-            members.append(f'"dependsOn":[{",".join(map(quoted, item.depends_on))}]')
-        if item.condition is not None:
-            members.append(f'"if":{quoted(item.condition)}')
-        members.append(f'"method":{quoted(item.method)},"url":{quoted(item.url)}')
-    if headers:
-        members.append(f'"headers":{{{headers}}}')
-    return ",".join(members)
-
-
-def _write_annotations(annotations: Annotations) -> bytes:
+def _members(annotations: values.Annotations) -> bytes:
     """Return annotations as members after others."""
     return b"".join([f",{quoted(name)}:".encode() + raw for name, raw in annotations])

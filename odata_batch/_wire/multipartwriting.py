@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from operator import attrgetter
+from typing import TypeAlias, cast
 
 from odata_batch._model import values
 from odata_batch._model.findings import Diagnostic, Reporter, error, quote
-from odata_batch._model.headers import Headers
 from odata_batch._model.limits import Limits
 from odata_batch._wire import grammar, http
+from odata_batch._wire.heads import Heads, Judge, Message, Unsettled
 from odata_batch._wire.mime import NO_PARTS
 from odata_batch._wire.multipart import BOUNDARY_CHARACTERS
 from odata_batch._wire.sections import NOT_EXPRESSIBLE
 
 _SETS = (values.ChangeSet, values.ChangeSetResponse)
+_Parts: TypeAlias = tuple[list[bytes], list[bytes]]
+"""The head of each part, and what follows it."""
 
 # How many boundaries are tried until one does not occur in the content. With 128 bits the first
 # will do, unless the content was made to hold it.
@@ -34,12 +38,20 @@ class MultipartEncoder:
     """
 
     def __init__(
-        self, role_name: str, boundary: str | None, limits: Limits, report: Reporter
+        self,
+        role_name: str,
+        boundary: str | None,
+        limits: Limits,
+        report: Reporter,
     ) -> None:
         self.headers_total = 0
         self._report = report
-        self._suffix = "" if role_name == "request" else "response"
-        self._items = self._change_sets = 0
+        self._limits = limits
+        self._is_request = role_name == "request"
+        self._suffix = "" if self._is_request else "response"
+        self._change_sets = 0
+        self._heads = Heads(limits)
+        self._judge: Judge | None = None
         self._given = boundary
         if boundary is not None:
             self._check_boundary(boundary, min(limits.boundary, 70))
@@ -76,15 +88,11 @@ class MultipartEncoder:
             lost += ["truncated"] if batch.truncated else []
         self._refuse(lost, None, "")
 
-    def check(self, item: values.Item) -> None:
-        """Report what is lost of the next item."""
-        self._check(item, f"items[{self._items}]")
-        self._items += 1
-
-    def _check(self, item: values.Item, path: str) -> None:
+    def check(self, item: values.Item, path: str) -> None:
+        """Report what is lost of an item."""
         if isinstance(item, _SETS):
             for index, inner in enumerate(item.items):
-                self._check(inner, f"{path}.items[{index}]")
+                self.check(inner, f"{path}.items[{index}]")
             return
         lost = [f"the annotation {quote(name)}" for name, _ in item.annotations]
         if isinstance(item, values.Operation):
@@ -101,86 +109,130 @@ class MultipartEncoder:
 
     def send(self, item: values.Item) -> bytes:
         """Return the octets of the item, its delimiter in front."""
-        part = self._part(item)
-        self._refuse_within(self._boundary, [part])
-        return b"--%b\r\n%b\r\n" % (self._boundary.encode("ascii"), part)
+        body, _ = self._joined(self._parts([item]), (self._boundary,))
+        return body[: -len(self.close((), None))]
 
     def close(self, annotations: values.Annotations, next_link: str | None) -> bytes:
         """Return the close delimiter; multipart has no place for what is given."""
-        return _joined((), self._boundary)
+        return f"--{self._boundary}--\r\n".encode("ascii")
 
     def whole(
-        self, items: Iterable[values.Item], annotations: values.Annotations, next_link: str | None
+        self,
+        items: Sequence[values.Item],
+        annotations: values.Annotations,
+        next_link: str | None,
+        judge: Judge | None = None,
     ) -> bytes:
-        """Return the octets of the batch; a random boundary is chosen to suit the content."""
-        parts = [self._part(item) for item in items]
-        if self._given is None:
-            self._boundary = self._absent(parts, lambda attempt: self._random("batch"))
-        else:
-            self._refuse_within(self._boundary, parts)
-        return _joined(parts, self._boundary)
+        """Return the octets of the batch; a random boundary is chosen to suit the content.
 
-    def _part(self, item: values.Item) -> bytes:
-        if isinstance(item, _SETS):
-            parts = [self._part(inner) for inner in item.items]
-            boundary = self._absent(parts, self._inner_boundary)
-            self._change_sets += 1
-            outer = f"Content-Type: multipart/mixed; boundary={boundary}\r\n\r\n".encode("ascii")
-            self.headers_total += len(outer)
-            return outer + _joined(parts, boundary)
-        headers = item.headers
-        head = "Content-Type: application/http\r\nContent-Transfer-Encoding: binary\r\n"
-        if item.id is not None and item.id_in_message:
-            headers = Headers((*headers.pairs, ("Content-ID", item.id)))
-        elif item.id is not None:
-            head += f"Content-ID: {item.id}\r\n"
-        if isinstance(item, values.Operation):
-            line = f"{item.method} {item.url} HTTP/1.1"
+        With a `judge` it is `Unsettled` if something may have to be said of an item.
+        """
+        self._judge = judge
+        self.headers_total = self._change_sets = 0
+        boundaries = self._boundaries("batch") if self._given is None else (self._given,)
+        body, self._boundary = self._joined(self._parts(items), boundaries)
+        return body
+
+    def _parts(self, items: Sequence[values.Item]) -> _Parts:
+        if not values.holds_change_sets(items):
+            return self._messages(cast("Sequence[Message]", items))
+        heads, contents = [], []
+        for item in items:
+            if isinstance(item, _SETS):
+                boundaries = self._boundaries("changeset")
+                content, boundary = self._joined(self._parts(item.items), boundaries)
+                self._change_sets += 1
+                head = f"Content-Type: multipart/mixed; boundary={boundary}\r\n\r\n".encode("ascii")
+                self.headers_total += len(head)
+                heads.append(head)
+                contents.append(content)
+            else:
+                part = self._messages([item])
+                heads += part[0]
+                contents += part[1]
+        return heads, contents
+
+    def _messages(self, items: Sequence[Message]) -> _Parts:
+        """Return the parts that are messages; what decides what rules say is looked up or asked."""
+        judge, known, learn = self._judge, self._heads.known.get, self._heads.learn
+        kinds: Sequence[str | int]
+        if self._is_request:
+            operations = cast("Sequence[values.Operation]", items)
+            kinds = [item.method for item in operations]
+            ends = [item.url for item in operations]
+            before, after = "\r\n", " HTTP/1.1\r\n"
         else:
-            phrase = item.reason
-            phrase = http.REASONS.get(item.status, "") if phrase is None else phrase
-            line = f"HTTP/1.1 {item.status} {phrase}"
-        fields = "".join([f"{name}: {value}\r\n" for name, value in headers.pairs])
-        octets = f"{head}\r\n{line}\r\n{fields}\r\n".encode("latin-1")
-        self.headers_total += len(octets)
-        return octets + item.body
+            responses = cast("Sequence[values.OperationResponse]", items)
+            kinds = [item.status for item in responses]
+            ends = [
+                http.REASONS.get(item.status, "") if item.reason is None else item.reason
+                for item in responses
+            ]
+            before, after = "\r\nHTTP/1.1 ", "\r\n"
+        bodies = [item.body for item in items]
+        sizes = [*map(len, bodies)]
+        if judge is not None:
+            if any(map(_annotations, items)) or max({*sizes}) > self._limits.body:
+                raise Unsettled
+            text = "".join(ends)
+            if not (text.isascii() and text.isprintable()):
+                raise Unsettled
+        heads = []
+        for item, kind, end, size in zip(items, kinds, ends, sizes, strict=True):
+            headers, id = item.headers, item.id
+            _, text, length, sound = known(_address(headers)) or learn(headers)
+            if judge is not None and (
+                sound is None
+                or ((kind, size > 0) not in sound and not judge(item, (kind, size > 0), sound))
+                or (length is not None and length != str(size))
+            ):
+                raise Unsettled
+            if id is None:
+                head = f"{_PART_HEAD}{before}{kind} {end}{after}{text}\r\n"
+            elif item.id_in_message:
+                head = f"{_PART_HEAD}{before}{kind} {end}{after}{text}Content-ID: {id}\r\n\r\n"
+            else:
+                head = f"{_PART_HEAD}Content-ID: {id}\r\n{before}{kind} {end}{after}{text}\r\n"
+            heads.append(head.encode("latin-1"))
+        self.headers_total += sum(map(len, heads))
+        return heads, bodies
 
     # -- boundaries --
 
     def _random(self, prefix: str) -> str:
         return f"{prefix}{self._suffix}_{secrets.token_hex(16)}"
 
-    def _inner_boundary(self, attempt: int) -> str:
-        if self._given is None:
-            return self._random("changeset")
-        seed = f"{self._given}/{self._change_sets}/{attempt}".encode("ascii")
-        return f"changeset{self._suffix}_{hashlib.sha256(seed).hexdigest()[:32]}"
-
-    def _absent(self, parts: list[bytes], make: Callable[[int], str]) -> str:
-        """Return the first boundary that does not occur in the parts."""
+    def _boundaries(self, prefix: str) -> Iterator[str]:
+        """Yield boundaries to try; those of change sets follow from a batch's that was given."""
         for attempt in range(_ATTEMPTS):
-            boundary = make(attempt)
-            if not _occurs(boundary, parts):
-                return boundary
-        self._refuse_within(boundary, parts)
-        return boundary
+            if self._given is None:
+                yield self._random(prefix)
+            else:
+                seed = f"{self._given}/{self._change_sets}/{attempt}".encode("ascii")
+                yield f"{prefix}{self._suffix}_{hashlib.sha256(seed).hexdigest()[:32]}"
 
-    def _refuse_within(self, boundary: str, parts: list[bytes]) -> None:
-        if _occurs(boundary, parts):
-            message = f"{quote('--' + boundary)} occurs in the content"
-            self._report(Diagnostic(BOUNDARY_IN_CONTENT, message))
+    def _joined(self, parts: _Parts, boundaries: Iterable[str]) -> tuple[bytes, str]:
+        """Return the body of these parts, and the first boundary that does not occur in them.
+
+        After the last part comes a CRLF that some parsers want.
+        """
+        heads, contents = parts
+        for boundary in boundaries:
+            token = b"--" + boundary.encode("ascii")
+            chunks = [b"\r\n%b\r\n" % token] * (3 * len(heads))
+            chunks[1::3], chunks[2::3] = heads, contents
+            chunks.append(b"\r\n%b--\r\n" % token)
+            chunks[0] = chunks[0].removeprefix(b"\r\n")
+            body = b"".join(chunks)
+            if body.count(token) == len(heads) + 1:
+                return body, boundary
+        if self._judge is not None:
+            raise Unsettled
+        message = f"{quote('--' + boundary)} occurs in the content"
+        self._report(Diagnostic(BOUNDARY_IN_CONTENT, message))
+        return body, boundary
 
 
-def _occurs(boundary: str, parts: list[bytes]) -> bool:
-    token = b"--" + boundary.encode("ascii")
-    return any(token in part for part in parts)
-
-
-def _joined(parts: Iterable[bytes], boundary: str) -> bytes:
-    """Return the body whose parts these are; a CRLF that some parsers want comes last."""
-    token = b"--" + boundary.encode("ascii")
-    first = token + b"\r\n"
-    chunks: list[bytes] = []
-    for part in parts:
-        chunks += (first, part, b"\r\n")
-    return b"".join((*chunks, token, b"--\r\n"))
+_address = id
+_annotations = attrgetter("annotations")
+_PART_HEAD = "Content-Type: application/http\r\nContent-Transfer-Encoding: binary\r\n"

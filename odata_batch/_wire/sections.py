@@ -46,14 +46,14 @@ SINGLE_FIELDS = frozenset(
 )
 
 # Fields whose values rules look into; of URLs and entity tags, whether they are references.
-_TELLING = frozenset(
+TELLING = frozenset(
     (
         *("odata-version", "odata-maxversion", "dataserviceversion", "maxdataserviceversion"),
         "prefer",
     )
 )
 _URLS = frozenset(("content-location", "location", "odata-entityid"))
-_REFERRING = _URLS | {"if-match", "if-none-match"}
+REFERRING = _URLS | {"if-match", "if-none-match"}
 
 # What may be secret, or is a URL, is kept in no table.
 _UNKEPT = _URLS | {"authorization", "proxy-authorization", "cookie", "set-cookie"}
@@ -93,9 +93,9 @@ def mark_of(field: Pair) -> Mark:
     `None` means that the field has to be looked at.
     """
     name, value = field[0].lower(), field[1]
-    if name in _TELLING:
+    if name in TELLING:
         return (name, value) if len(value) <= _LONGEST_MARK else None
-    return None if name in _REFERRING and "$" in value else name
+    return None if name in REFERRING and "$" in value else name
 
 
 class Finding(NamedTuple):
@@ -120,7 +120,7 @@ class Section(NamedTuple):
 # The names that most fields of a batch have need not be looked at, and all lines share them; with
 # each its mark, unless that depends on the value.
 _USUAL_NAMES: Final[Mapping[bytes, tuple[str, Mark]]] = {
-    name.encode("ascii"): (name, None if {name.lower()} & (_TELLING | _URLS) else name.lower())
+    name.encode("ascii"): (name, None if {name.lower()} & (TELLING | _URLS) else name.lower())
     for name in """
         Accept Cache-Control Content-ID Content-Length Content-Location Content-Transfer-Encoding
         Content-Type DataServiceVersion Date ETag Host If-Match If-None-Match Location
