@@ -50,7 +50,8 @@ ODATA_4_0 = Dialect(
     ids_per_change_set=True,
     preference_prefix=True,
     severities=_severities(
-        "warning content-transfer-encoding-missing reference-across-change-sets"
+        "warning content-transfer-encoding-missing reference-across-change-sets",
+        "note duplicate-id-across-change-sets",
     ),
 )
 """OData 4.0 with errata 03, June 2016, Part 1, 8.2.8.3 and 11.7: preferences have the prefix
@@ -122,7 +123,7 @@ DATAVERSE = Dialect(
     ids_per_change_set=True,
     preference_prefix=True,
     severities=_severities(
-        "note outer-precondition",
+        "note outer-precondition duplicate-id-across-change-sets",
         "warning content-transfer-encoding-missing reference-across-change-sets",
         "note change-set-error-nested",
     ),
@@ -133,7 +134,8 @@ OData 4.0, Part 1, 11.7.
 - Multipart, with `Content-Transfer-Encoding` in every part; 1000 requests (When to use batch
   requests, Batch requests). A change set of 1001 is refused, too (DynamicsWebApi, pull request 71,
   July 2020).
-- `$1` refers to what was created earlier in the same change set (Reference URIs in an operation).
+- `$1` refers to what was created earlier in the same change set (Reference URIs in an operation),
+  where identifiers are unique, as in OData 4.0.
 - Its examples have `If-None-Match: null` on the batch.
 - A change set that failed is answered with a change set that holds one error, with the Content-ID
   of what failed (powerapps-docs, issue 2843, November 2021).
@@ -154,6 +156,7 @@ AZURE_TABLES = replace(
     payload=4 * 1024 * 1024,
     url_forms=frozenset(("absolute",)),
     references="none",
+    ids_per_change_set=False,  # there is one
     transactions="single",
     severities=_severities(
         "warning content-transfer-encoding-missing method-tunnel url-form",
@@ -181,7 +184,6 @@ SHAREPOINT = Dialect(
     formats=frozenset(("multipart",)),
     operations=100,
     references="none",
-    ids_per_change_set=True,
     transactions="required",
     atomicity_groups=False,
     flat_responses=True,

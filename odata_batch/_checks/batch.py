@@ -473,10 +473,10 @@ ACCEPTED_IN_CHANGE_SET = warning("""
     accepted-in-change-set: No request of a change set is answered with 202. [OData Protocol,
     11.7.7.6]
     Execute the change set at once, or answer the batch as a whole with 202.""")
-ACCEPTED_NOT_LAST = warning("""
-    accepted-not-last: In a multipart response, 202 stands for all that is left. [OData Protocol,
-    11.7.7.6]
-    End the response behind the 202, and give the rest at the status monitor.""")
+ACCEPTED_NOT_LAST = note("""
+    accepted-not-last: A 202 that is not the last part answers one request, not all that is left.
+    [OData Protocol, 11.7.7.6]
+    Ask the status monitor for the result of that request alone.""")
 CHANGE_SET_ERROR_NESTED = warning("""
     change-set-error-nested: A change set that failed is answered with one response in its place.
     [OData Protocol, 11.7.7.5]

@@ -40,6 +40,7 @@ from odata_batch._wire.sections import (
     Problem,
     keep,
     mark_of,
+    parse_media_type,
 )
 
 # The header fields that hold a version: OData Protocol, 8.1.5 and 8.2.7; until OData 3 with other
@@ -107,11 +108,36 @@ def check_forbidden_headers(item: Operation, scope: Scope, say: Say) -> None:
             say(FORBIDDEN_HEADER, f"found the header {name}")
 
 
+JSON_TRANSFER_ENCODING = note("""
+    json-transfer-encoding: A body in base64 may have a transfer coding, of which nothing is undone
+    in reading. [OData JSON, 19.1]
+    Leave transfer-encoding out, and write the octets without a coding.""")
+JSON_TRANSFER_ENCODING_IGNORED = warning("""
+    json-transfer-encoding-ignored: A body that is JSON or text has no transfer coding. [OData JSON,
+    19.1]
+    Leave transfer-encoding out.""")
+
+
 def check_transfer_encoding(item: Operation | OperationResponse, scope: Scope, say: Say) -> None:
-    """OData Protocol, 11.7.7.1: a processor may refuse transfer codings, and this one does."""
-    if "transfer-encoding" in names_of(item.headers):
-        value = quote(item.headers["transfer-encoding"])
+    """OData Protocol, 11.7.7.1: a processor may refuse transfer codings, and this one does.
+
+    In JSON, only octets in base64 can have one.
+    """
+    if "transfer-encoding" not in names_of(item.headers):
+        return
+    value = quote(item.headers["transfer-encoding"])
+    if scope.format == "multipart":
         say(TRANSFER_ENCODING, f"found Transfer-Encoding {value}")
+    elif has_octets(item):
+        say(JSON_TRANSFER_ENCODING, f"found transfer-encoding {value}; the octets are as they are")
+    else:
+        say(JSON_TRANSFER_ENCODING_IGNORED, f"found transfer-encoding {value}, which is ignored")
+
+
+def has_octets(item: Operation | OperationResponse) -> bool:
+    """Tell whether a JSON batch has the body in base64, being neither JSON nor text."""
+    content_type = parse_media_type(item.headers.get("content-type", "application/json"))
+    return item.body != b"" and not (content_type.is_json or content_type.is_text)
 
 
 def check_version_header(item: Operation | OperationResponse, scope: Scope, say: Say) -> None:

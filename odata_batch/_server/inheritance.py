@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from operator import itemgetter
 from typing import NamedTuple
 
+from odata_batch._checks.messages import has_octets
 from odata_batch._coding.settings import Settings
 from odata_batch._model.dialect import Format
 from odata_batch._model.findings import quote
@@ -14,7 +15,7 @@ from odata_batch._model.headers import Headers, Pair, Pairs, headers_of, names_o
 from odata_batch._model.values import Operation
 from odata_batch._server.answers import Refused
 from odata_batch._wire import grammar
-from odata_batch._wire.sections import parse_media_type, remember
+from odata_batch._wire.sections import remember
 
 ETAG_FIELDS = frozenset(("if-match", "if-none-match"))
 """The fields in which a reference stands for the ETag of a response (OData Protocol, 11.7.5)."""
@@ -167,9 +168,7 @@ def _pick(indexes: list[int]) -> Callable[[Pairs], Pairs]:
 def _check_coding(operation: Operation) -> None:
     """OData JSON, 19.1: octets in base64 may have a transfer coding; and RFC 9112, 6.1."""
     coding = operation.headers["transfer-encoding"].strip(" \t")
-    media_type = parse_media_type(operation.headers.get("content-type", ""))
-    has_one = operation.body and not (media_type.is_json or media_type.is_text)
-    if has_one and coding.lower() not in ("", "identity"):
+    if has_octets(operation) and coding.lower() not in ("", "identity"):
         raise Refused(501, f"the transfer coding {quote(coding)} is not understood")
 
 
