@@ -78,14 +78,17 @@ class _Place:
         path = path_of(self.indexes)
         self._scope.report(Diagnostic(rule, message, self.item.position, path))
 
-    def has_room(self, messages: int, change_sets: Sequence[Sequence[Item]]) -> bool:
-        """Tell whether so many messages and these change sets are within limits, and none empty."""
+    def has_room(self, items: int, messages: int, change_sets: Sequence[Sequence[Item]]) -> bool:
+        """Tell whether so many items, more messages and change sets are within limits.
+
+        An empty change set is not.
+        """
         limits = self._scope.limits
         sizes = [*map(len, change_sets)]
         if sizes and (min(sizes) == 0 or max(sizes) > limits.change_set_operations):
             return False
         most = max(self._operations + messages, self._change_sets + len(change_sets))
-        return most <= limits.operations
+        return most <= limits.operations and items <= limits.items
 
     def count(self, messages: int, change_sets: int) -> None:
         """Pass items by that have so many messages and change sets."""
@@ -255,7 +258,7 @@ class RequestRules:
         operations = [x for x in (*items, *members) if isinstance(x, Operation)]
         if len(operations) + len(change_sets) < len(items) + len(members):
             return False  # change sets nest
-        if not self._place.has_room(len(operations), change_sets):
+        if not self._place.has_room(index + len(items), len(operations), change_sets):
             return False
         if self._service_checks or self._groups:
             return False
@@ -535,7 +538,8 @@ class ResponseRules:
         responses = [x for x in (*items, *members) if isinstance(x, OperationResponse)]
         if len(responses) + len(change_sets) < len(items) + len(members):
             return False  # change sets nest
-        if self._accepted is not None or not self._place.has_room(len(responses), change_sets):
+        has_room = self._place.has_room(index + len(items), len(responses), change_sets)
+        if self._accepted is not None or not has_room:
             return False
         statuses = {x.status for x in responses}
         if 202 in statuses or not self._messages.are_sound(responses):

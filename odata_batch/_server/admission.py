@@ -87,6 +87,8 @@ def _index(request: BatchRequest, format: Format, dialect: Dialect, limits: Limi
     report = findings.Findings(limits, dict(dialect.severities), Severity.ERROR)
     # Values may come from a format of somebody else: they are checked as if nobody had.
     checks = rules.RequestRules(Scope(format, dialect, limits, report, "made"))
+    if checks.take(request.items, 0):
+        return Names(request.items, dialect=dialect)
     try:
         for index, item in enumerate(request.items):
             depth = depth_of(item) if isinstance(item, ChangeSet) else 0

@@ -232,7 +232,9 @@ class Execution:
         if type(response) is not OperationResponse or not 200 <= response.status <= 599:
             check_final(response, 200)
         problems = self._answers.problems(response)
-        unit = self._take(step, Step, "completed")
+        unit = self._in_flight.pop(step, None) if isinstance(step, Step) else None
+        if unit is None:
+            raise self._misused(step, "completed")
         unit.running -= 1
         if isinstance(unit, Group):
             self._pending[unit.index] = unit
@@ -251,8 +253,9 @@ class Execution:
 
     def done(self, signal: Signal) -> None:
         """Take note that a signal was obeyed."""
-        unit = self._take(signal, AnySignal, "done")
-        assert isinstance(unit, Group)
+        unit = self._in_flight.pop(signal, None) if isinstance(signal, AnySignal) else None
+        if not isinstance(unit, Group):
+            raise self._misused(signal, "done")
         unit.is_open = isinstance(signal, Begin)
         if unit.is_open:
             self._pending[unit.index] = unit
@@ -267,8 +270,9 @@ class Execution:
         """
         check_final(response, 400)
         problems = self._answers.problems(response)
-        unit = self._take(signal, AnySignal, "failed")
-        assert isinstance(unit, Group)
+        unit = self._in_flight.pop(signal, None) if isinstance(signal, AnySignal) else None
+        if not isinstance(unit, Group):
+            raise self._misused(signal, "failed")
         unit.fail(self._answers.in_place_of("GET", response, problems) if problems else response)
         if isinstance(signal, Commit):
             self._out.append((unit, _rollback(unit)))
@@ -350,12 +354,9 @@ class Execution:
 
     # -- what runs --
 
-    def _take(self, work: object, kind: type[Step | AnySignal], verb: str) -> Unit:
-        unit = self._in_flight.pop(work, None) if isinstance(work, kind) else None
-        if unit is None:
-            name = type(work).__name__
-            raise RuntimeError(f"{name} cannot be {verb}: it was not handed out, or it is over")
-        return unit
+    def _misused(self, work: object, verb: str) -> RuntimeError:
+        name = type(work).__name__
+        return RuntimeError(f"{name} cannot be {verb}: it was not handed out, or it is over")
 
     def _waiting(self) -> list[Unit]:
         """Return the units that are at work: something of each may be handed out."""
