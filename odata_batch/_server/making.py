@@ -123,14 +123,14 @@ class Making:
             for edge in self._plan.edges.get(index, ())
             if edge.place == "url" and edge.target is not None
         }
+        if locations:
+            self._derive(sum(map(len, locations.values())), 414, "URLs")
         try:
             url = self._urls.resolve(operation.url, operation.headers.get("host"), locations)
         except UnresolvedReference as error:
             raise Refused(400, str(error)) from None
         if len(url) > self._limits.url:
             raise Refused(414, f"URL {quote(url)} has {len(url)} characters")
-        if locations:
-            self._derive(len(url), 414, "URLs")
         if not self._urls.holds(url):
             # A server that fetched it would act for a stranger, with its own rights.
             raise Refused(403, f"URL {quote(url)} is outside the service")
@@ -160,9 +160,10 @@ class Making:
                     raise Refused(400, str(error)) from None
             if location is None and step.method in ("GET", "PUT", "PATCH", "MERGE"):
                 location = step.url
-            self._locations[target] = location
+            is_here = location is not None and self._urls.holds(location)
+            self._locations[target] = location if is_here else None
         location = self._locations[target]
-        if location is None or not self._urls.holds(location):
+        if location is None:
             raise Refused(424, f"the response to {quote(name)} has no Location in this service")
         return location
 
