@@ -16,10 +16,12 @@ from odata_batch import (
     Begin,
     ChangeSet,
     ChangeSetResponse,
+    Codec,
     Commit,
     DecodeError,
     Diagnostic,
     Dialect,
+    EncodeError,
     Execution,
     Headers,
     LimitExceeded,
@@ -34,6 +36,8 @@ from odata_batch import (
     check_response,
     decode_request,
     decode_response,
+    encode_request,
+    encode_response,
     match,
     prepare,
 )
@@ -492,6 +496,27 @@ def test_eight_parts_with_five_operations_each_are_a_quota() -> None:
     options: dict[str, Any] = {"format": "json", "response_format": "multipart"}
     execution, *_ = run(flat, {}, limits=Limits(items=1), **options)
     assert len(read(execution.payload()).items) == 2
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_items_are_counted_in_reading_and_in_writing(format: Format) -> None:
+    codec = Codec(format=format, limits=Limits(items=2))
+    batch = BatchRequest([Operation.get("A", id=id) for id in "123"])
+    answer = BatchResponse([OperationResponse(204, id=id) for id in "123"])
+    sent, back = encode_request(batch, format=format), encode_response(answer, format=format)
+    for call in (
+        lambda: codec.decode_request(sent.body, sent.content_type),
+        lambda: codec.decode_response(back.body, back.content_type),
+    ):
+        with pytest.raises(LimitExceeded) as caught:
+            call()
+        assert caught.value.limit == "items"
+    with pytest.raises(EncodeError, match="limit items is 2"):
+        codec.encode_request(batch)
+    with pytest.raises(EncodeError, match="limit items is 2"):
+        codec.encode_response(answer)
+    assert codec.encode_request(replace(batch, items=batch.items[:2])).body
+    assert codec.encode_response(replace(answer, items=answer.items[:2])).body
 
 
 # -- versions --------------------------------------------------------------------------------------
