@@ -17,7 +17,7 @@ from odata_batch._model.public import public
 
 T_co = TypeVar("T_co", covariant=True)
 
-_ROW: Final = re.compile(r"\s*([a-z0-9-]+)(?: \(([^)]+)\))?: (.+?) \[([^]]+)\]\s*(.+)", re.DOTALL)
+_ROW: Final = re.compile(r"([a-z0-9-]+)(?: \(([^)]+)\))?: (.+?) \[([^]]+)\] (.+)")
 
 
 @public
@@ -76,11 +76,11 @@ class Rule(str):
     nothing about what was sent."""
 
     def __new__(cls, text: str, severity: Severity, fatal: bool = False) -> Self:
-        found = _ROW.fullmatch(text)
+        found = _ROW.fullmatch(" ".join(text.split()))
         assert found is not None, text
-        slug, tags, *rest = (" ".join((part or "").split()) for part in found.groups())
+        slug, tags, *rest = found.groups()
         self = super().__new__(cls, slug)
-        self._text, self.tags = text, tuple(tags.split())
+        self._text, self.tags = text, tuple((tags or "").split())
         self.sentence, self.citation, self.remedy = rest
         self.severity, self.fatal = severity, fatal
         return self

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from functools import cache
 from typing import Final, NamedTuple, TypeAlias
 
 from odata_batch._model.findings import Diagnostic, Rule, error, note, quote, warning
@@ -129,6 +130,7 @@ PART_HEADER_FOLDED = note("""
     Write the field on one line.""")
 
 
+@cache
 def _usual_heads() -> dict[_Key, Head]:
     """Return the heads that most batches have, as a decoder knows them."""
     findings: list[Diagnostic] = []
@@ -144,7 +146,6 @@ def _usual_heads() -> dict[_Key, Head]:
     return {key: _judge(section, "") for key, section in zip(keys, read, strict=True)}
 
 
-_USUAL_HEADS: Final[Mapping[_Key, Head]] = _usual_heads()
 _FIELDS_OF_A_USUAL_HEAD: Final = 3
 
 
@@ -154,7 +155,7 @@ class Known(sections.Known):
     def __init__(self, limits: Limits) -> None:
         super().__init__()
         is_wide = limits.fields >= _FIELDS_OF_A_USUAL_HEAD
-        self.heads: dict[_Key, Head] = {**_USUAL_HEADS} if is_wide else {}
+        self.heads: dict[_Key, Head] = {**_usual_heads()} if is_wide else {}
         self.tops: dict[bytes, tuple[object, sections.Section, int]] = {}
         """Start lines and header sections of responses."""
 
