@@ -363,7 +363,7 @@ def kept(variety: Variety, look: Callable[[BatchResponse], None]) -> tuple[float
 
 def growth() -> tuple[float, str]:
     """Return the exponent with which time grows from 1000 to 30 000 operations."""
-    limits = Limits(operations=10**6, headers_total=10**9)
+    limits = Limits(items=10**6, operations=10**6, headers_total=10**9)
     sizes, times = (OPERATIONS, 30 * OPERATIONS), []
     for count in sizes:
         batch, _ = make_response(3, replace(UNIQUE, count=count))
