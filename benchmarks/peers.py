@@ -339,7 +339,7 @@ TASKS = (
             "email": (email_of, "messages of the standard library, parsed twice"),
             "pyodata": (pyodata_of_responses, "octets of the body, a dictionary of fields"),
             "azure-core": (azure_of_responses, "responses with a body still to be read"),
-            "Office365-REST-Python-Client": (office365_of_responses, "responses of requests"),
+            "Office365-REST-Python-Client": (office365_of_responses, "`requests.Response`"),
         },
     ),
     Task(
