@@ -7,7 +7,7 @@ part in it.
 """
 
 import json as _json
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, TypeAlias, TypeVar
 
@@ -456,11 +456,6 @@ _Placed = TypeVar("_Placed")
 _Source = TypeVar("_Source", bound=Item)
 _Batch = TypeVar("_Batch", BatchRequest, BatchResponse)
 _Kind = TypeVar("_Kind")
-
-
-def setters(kind: type) -> Iterator[Callable[[object, object], None]]:
-    """Yield what sets each field of a frozen value; to set it by name takes a third longer."""
-    return (getattr(kind, each.name).__set__ for each in fields(kind))
 
 
 class _OpenOperation(_Shown):

@@ -11,7 +11,16 @@ from odata_batch._checks.messages import has_octets
 from odata_batch._coding.settings import Settings
 from odata_batch._model.dialect import Format
 from odata_batch._model.findings import quote
-from odata_batch._model.headers import Headers, Pair, Pairs, headers_of, names_of, without
+from odata_batch._model.headers import (
+    Headers,
+    Pair,
+    Pairs,
+    Shape,
+    headers_of,
+    names_of,
+    shaped,
+    without,
+)
 from odata_batch._model.values import Operation
 from odata_batch._server.answers import Refused
 from odata_batch._wire import grammar
@@ -52,8 +61,10 @@ class _Plan(NamedTuple):
     """What picks the others."""
     added: Pairs
     """The fields that are inherited."""
-    names: tuple[str, ...]
-    """The names of those that stay and are inherited, in lower case."""
+    shape: Shape
+    """That of the fields that stay and are inherited."""
+    dropped_shape: Shape
+    """That of those that are dropped."""
     prefers: bool
     """Whether there are preferences among them, or to be inherited."""
 
@@ -100,12 +111,12 @@ class Inheritance:
         key = (names_of(headers), operation.body != b"")
         plan = self._plans.get(key) or remember(self._plans, key, self._plan(*key))
         if plan.kept is not None:
-            dropped = headers_of(plan.dropped(headers.pairs))
+            dropped = shaped(plan.dropped(headers.pairs), plan.dropped_shape)
             if self._json and "transfer-encoding" in dropped:
                 _check_coding(operation)
-            headers = headers_of(plan.kept(headers.pairs) + plan.added, plan.names)
+            headers = shaped(plan.kept(headers.pairs) + plan.added, plan.shape)
         elif plan.added:
-            headers = headers_of(headers.pairs + plan.added, plan.names)
+            headers = shaped(headers.pairs + plan.added, plan.shape)
         if etags:
             headers = self._with_etags(headers, etags)
         if plan.prefers:
@@ -129,7 +140,8 @@ class Inheritance:
             _pick(kept) if dropped else None,
             _pick(dropped),
             tuple(added),
-            (*own, *(name.lower() for name, _ in added)),
+            Shape((*own, *(name.lower() for name, _ in added))),
+            Shape(tuple([names[index] for index in dropped])),
             "prefer" in own or bool(self._preferences),
         )
 

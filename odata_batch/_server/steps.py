@@ -1,11 +1,11 @@
 """What an execution hands out: steps, and the signals of change sets."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TypeAlias
 
-from odata_batch._model.headers import Headers
+from odata_batch._model.headers import Headers, becoming
 from odata_batch._model.public import public
-from odata_batch._model.values import ChangeSet, Operation, setters
+from odata_batch._model.values import ChangeSet, Operation
 
 
 @public
@@ -80,28 +80,31 @@ class Rollback(AnySignal):
 Signal: TypeAlias = Begin | Commit | Rollback
 
 
-# In the order of the fields, see `operation_of`
-_so, _sx, _si, _sm, _su, _sh, _sd, _sb, _sg = setters(Step)
+class _OpenStep:
+    """A step that is still being made, see `operation_of`."""
+
+    __slots__ = tuple(each.name for each in fields(Step))
+
+    def __init__(
+        self,
+        operation: Operation,
+        index: int,
+        id: str | None,
+        url: str,
+        headers: Headers,
+        dropped: Headers,
+        group: int | None,
+    ) -> None:
+        self.operation = operation
+        self.index = index
+        self.id = id
+        self.method = operation.method
+        self.url = url
+        self.headers = headers
+        self.dropped = dropped
+        self.body = operation.body
+        self.group = group
+        self.__class__ = Step  # type: ignore[assignment]  # it has the same slots
 
 
-def step_of(
-    operation: Operation,
-    index: int,
-    id: str | None,
-    url: str,
-    headers: Headers,
-    dropped: Headers,
-    group: int | None,
-) -> Step:
-    """Return the step that runs an operation."""
-    step = Step.__new__(Step)
-    _so(step, operation)
-    _sx(step, index)
-    _si(step, id)
-    _sm(step, operation.method)
-    _su(step, url)
-    _sh(step, headers)
-    _sd(step, dropped)
-    _sb(step, operation.body)
-    _sg(step, group)
-    return step
+step_of = becoming(Step, _OpenStep)
