@@ -38,6 +38,12 @@ def test_the_defaults_are_those_that_are_documented() -> None:
     assert len(NAMES) == 19
 
 
+def test_items_are_as_many_as_operations_unless_somebody_says_otherwise() -> None:
+    assert Limits(operations=20).items == 20
+    assert Limits(operations=20, items=5).items == 5
+    assert replace(Limits(items=5), operations=20).items == 5
+
+
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "change_set_depth"])
 def test_a_limit_may_be_any_number_from_zero_on(name: str) -> None:
     for value in (0, 1, 10**12):

@@ -1,10 +1,12 @@
 """How large a message may be: one value, on by default, each number with its precedent."""
 
 from dataclasses import dataclass, fields
+from typing import Any
 
 from odata_batch._model.public import public
 
 _DEEPEST = 32
+_AS_OPERATIONS: Any = None
 
 
 @public
@@ -21,12 +23,13 @@ class Limits:
 
     message: int = 64 * 1024 * 1024
     """Bytes of the whole payload. Between Azure Tables' 4 MiB and Dataverse's 128 MiB requests."""
-    items: int = 10_000
-    """Items of a batch: operations and change sets at its top level. Quotas of services may count
-    these parts, as in eight of them with at most five operations in a change set."""
     operations: int = 10_000
     """Operations in a batch; change sets are not counted, but there may not be more of them either.
     Dataverse allows 1000, Microsoft Graph 20."""
+    items: int = _AS_OPERATIONS
+    """Items of a batch: operations and change sets at its top level, by default as many as
+    operations. Quotas of services may count these parts, as in eight of them with at most five
+    operations in a change set."""
     change_set_operations: int = 1000
     """Operations in one change set, wrappers not counted; the default of Microsoft's library."""
     change_set_depth: int = 1
@@ -62,6 +65,8 @@ class Limits:
     error is recorded in any case, and so is the one at which reading stops."""
 
     def __post_init__(self) -> None:
+        if self.items is _AS_OPERATIONS:
+            object.__setattr__(self, "items", self.operations)
         for field in fields(self):
             value = getattr(self, field.name)
             if not isinstance(value, int) or isinstance(value, bool):
