@@ -1091,6 +1091,21 @@ def test_what_decoding_would_refuse_is_refused(items: str | Items, slug: str) ->
     assert caught.value.http_status == 400
 
 
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize(
+    ("items", "slug"),
+    [
+        ("g: GET A; g{ 2: POST B }", "id-equals-group"),
+        ("g{ 2: POST B }; g: GET A", "id-equals-group"),
+        ("g{ 1: POST A }; g{ 2: POST B }", "duplicate-id"),
+    ],
+)
+def test_names_of_groups_are_refused_in_both_formats(items: str, slug: str, format: Format) -> None:
+    with pytest.raises(DecodeError) as caught:
+        start(items, format)
+    assert caught.value.rule.slug == slug
+
+
 def test_groups_that_wait_for_each_other_are_refused() -> None:
     batch = check_request(SPLIT.replace(b"AFTER", b'"dependsOn": ["g"],'), JSON).value
     assert batch is not None

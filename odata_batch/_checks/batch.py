@@ -267,7 +267,8 @@ class RequestRules:
         urls = "\n".join(["", *[x.url for x in operations]])
         if "/$" in urls or "\n$" in urls or not self._messages.are_sound(operations):
             return False
-        if change_sets and self._scope.format != "multipart":
+        names = [item.id for item in items if isinstance(item, ChangeSet) and item.id is not None]
+        if names or (change_sets and self._scope.format != "multipart"):
             return False
         inner = [x for x in members if isinstance(x, Operation)]
         if None in [x.id for x in inner] or "GET" in [x.method for x in inner]:

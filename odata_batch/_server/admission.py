@@ -71,10 +71,10 @@ def _index(request: BatchRequest, format: Format, dialect: Dialect, limits: Limi
         raise TypeError(f"request is a BatchRequest, not {type(request).__name__}")
     sizes = [len(item.operations()) for item in request.items if isinstance(item, ChangeSet)]
     counts = {
-        "items": len(request.items),
         "operations": len(request.items) - len(sizes) + sum(sizes),
         "change_sets": len(sizes),
         "change_set_operations": max(sizes, default=0),
+        "items": len(request.items),
     }
     for limit, count in counts.items():
         allowed: int = getattr(limits, limit, limits.operations)
