@@ -265,7 +265,8 @@ class RequestRules:
         if [x for x in operations if x.depends_on or x.condition is not None]:
             return False
         urls = "\n".join(["", *[x.url for x in operations]])
-        if "/$" in urls or "\n$" in urls or not self._messages.are_sound(operations):
+        ids = [x.id for x in operations if x.id is not None]
+        if "/$" in urls or "\n$" in urls or self._messages.starts(operations, ids) is None:
             return False
         names = [item.id for item in items if isinstance(item, ChangeSet) and item.id is not None]
         if names or (change_sets and self._scope.format != "multipart"):
@@ -273,7 +274,6 @@ class RequestRules:
         inner = [x for x in members if isinstance(x, Operation)]
         if None in [x.id for x in inner] or "GET" in [x.method for x in inner]:
             return False
-        ids = [x.id for x in operations if x.id is not None]
         spellings = dict(zip(map(str.lower, ids), ids, strict=True))
         if len(spellings) < len(ids) or not self._ids.keys().isdisjoint(spellings):
             return False
@@ -542,15 +542,17 @@ class ResponseRules:
         has_room = self._place.has_room(index + len(items), len(responses), change_sets)
         if self._accepted is not None or not has_room:
             return False
-        statuses = {x.status for x in responses}
-        if 202 in statuses or not self._messages.are_sound(responses):
+        ids = [x.id for x in responses if x.id is not None]
+        starts = self._messages.starts(responses, ids)
+        if starts is None or 202 in starts:
             return False
-        if change_sets and (self._scope.format != "multipart" or max(statuses) >= 400):
+        inner = [x.status for x in members if isinstance(x, OperationResponse)]
+        if change_sets and (self._scope.format != "multipart" or max(inner) >= 400):
             return False
-        keys = [self._key(x.id) for x in responses if x.id is not None]
-        if len({*keys}) < len(keys) or not self._ids.keys().isdisjoint(keys):
+        keys: dict[str, int | None] = dict.fromkeys(map(self._key, ids))
+        if len(keys) < len(ids) or not self._ids.keys().isdisjoint(keys):
             return False
-        self._ids.update(dict.fromkeys(keys))
+        self._ids.update(keys)
         for place, item in enumerate(items, index) if change_sets else ():
             if isinstance(item, ChangeSetResponse):
                 self._ids.update({self._key(x.id): place for x in item.items if x.id is not None})

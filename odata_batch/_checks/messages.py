@@ -36,7 +36,6 @@ from odata_batch._wire.sections import (
     NOT_EXPRESSIBLE,
     REPEATED_HEADER,
     SINGLE_FIELDS,
-    Mark,
     Problem,
     keep,
     mark_of,
@@ -512,45 +511,47 @@ class Messages(Generic[_Message]):
 
     def check(self, item: _Message) -> None:
         """Report what is wrong with the message."""
-        start = item.method if isinstance(item, Operation) else item.status
-        headers = item.headers
-        kind = (start, not item.body, headers._shape.kind or _marks_of(headers))
+        kind = _kind_of(item)
         for check in self._sound.get(kind) or self._judge(item, kind):
             check(item, self._scope, self._say)
 
-    def are_sound(self, items: Sequence[_Message]) -> bool:
-        """Tell whether no check objects to any of these messages; nothing is reported."""
-        kinds: dict[Kind, _Message] = {
-            (
-                x.method if isinstance(x, Operation) else x.status,
-                not x.body,
-                x.headers._shape.kind or _marks_of(x.headers),
-            ): x
-            for x in items
-        }
+    def starts(self, items: Sequence[_Message], ids: Sequence[str]) -> set[str | int] | None:
+        """Return the methods or status codes of messages, or `None` if a check may object to one.
+
+        `ids` are their identifiers. Nothing is reported.
+        """
+        kinds: dict[Kind, _Message] = {}
+        start, is_empty, shape = None, None, None
+        for item in items:
+            # Most are of the kind of the one before.
+            own = item.method if isinstance(item, Operation) else item.status
+            if item.headers._shape is shape and own == start and (not item.body) is is_empty:
+                continue
+            start, is_empty, shape = own, not item.body, item.headers._shape
+            kind = _kind_of(item)
+            if type(kind[2]) is tuple and None in kind[2]:
+                return None
+            kinds[kind] = item
         asked: set[_Check[Any]] = set()
         for kind, item in kinds.items():
-            if type(kind[2]) is tuple and None in kind[2]:
-                return False
             each = self._sound.get(kind) or self._judge(item, kind)
             if each is self._checks:
-                return False
+                return None
             asked.update(each)
         if not asked.isdisjoint(_OF_URLS):
             operations: Sequence[Operation | OperationResponse] = items
             if urls.are_plain([x.url for x in operations if isinstance(x, Operation)]):
                 asked -= _OF_URLS
-        if check_id in asked and _are_plain_ids(items, self._scope.limits.id):
+        if check_id in asked and _are_plain(ids, self._scope.limits.id):
             asked.discard(check_id)
         self._objected = False
-        if not asked:
-            return True
-        quiet = replace(self._scope, report=self._refuse)
-        with suppress(Stop):
-            for check in asked:
-                for item in items:
-                    check(item, quiet, self._object)
-        return not self._objected
+        if asked:
+            quiet = replace(self._scope, report=self._refuse)
+            with suppress(Stop):
+                for check in asked:
+                    for item in items:
+                        check(item, quiet, self._object)
+        return None if self._objected else {start for start, _, _ in kinds}
 
     def _judge(self, item: _Message, kind: Kind) -> tuple[_Check[Any], ...]:
         """Return the checks to be asked of messages of a new kind: all, where one objects."""
@@ -580,16 +581,20 @@ class Messages(Generic[_Message]):
         self._objected = True
 
 
-def _marks_of(headers: Headers) -> tuple[Mark, ...]:
-    return tuple([mark_of(pair) for pair in headers.pairs])
+def _kind_of(item: Operation | OperationResponse) -> Kind:
+    headers = item.headers
+    kind = headers._shape.kind
+    if kind is None:
+        kind = tuple([mark_of(pair) for pair in headers.pairs])
+    return item.method if isinstance(item, Operation) else item.status, not item.body, kind
 
 
-def _are_plain_ids(items: Sequence[Operation | OperationResponse], longest: int) -> bool:
+def _are_plain(ids: Sequence[str], longest: int) -> bool:
     """Tell whether all identifiers are numbers, which are all right and no names that are taken."""
-    ids = [each.id for each in items if each.id is not None]
     text = "".join(ids)
-    is_plain = text.isdecimal() and text.isascii() and "" not in ids
-    return not ids or (is_plain and len(max(ids, key=len)) <= longest)
+    if not ids:
+        return True
+    return text.isdecimal() and text.isascii() and "" not in ids and max(map(len, ids)) <= longest
 
 
 # -- the outer message -----------------------------------------------------------------------------

@@ -9,7 +9,7 @@ part in it.
 import json as _json
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar, cast
 
 from odata_batch._model.dialect import Format
 from odata_batch._model.findings import DecodeError, Diagnostic, error, quote
@@ -514,6 +514,23 @@ class _OpenResponse(_Shown):
         self.position = position
         self.id_in_message = id_in_message
         self.__class__ = OperationResponse  # type: ignore[assignment]  # it has the same slots
+
+
+class _OpenSet(_Shown):
+    """A change set, or the responses to one, that is still being made."""
+
+    __slots__ = tuple(each.name for each in fields(ChangeSet))
+
+    def __init__(self, kind: type, items: tuple[object, ...], position: int | None) -> None:
+        self.items = items
+        self.id = None
+        self.position = position
+        self.__class__ = kind
+
+
+def change_set_of(kind: type[_Kind], items: tuple[object, ...], position: int | None) -> _Kind:
+    """Return the change set, or the responses to one, that a decoder has read."""
+    return cast("_Kind", _OpenSet(kind, items, position))
 
 
 # What decoders call: all types are known to be right.

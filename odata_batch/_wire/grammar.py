@@ -68,9 +68,6 @@ PLAIN_BOUNDARY = re.compile(rb"[0-9A-Za-z'+_\-.]+")
 # VCHAR, of which a field value is sound without being looked at    RFC 5234, B.1
 VISIBLE = re.compile(rb"[!-~]+")
 
-# Most request lines: nothing in them is odd, and the method is in upper case
-PLAIN_REQUEST_LINE = re.compile(rb"([A-Z]+) ([!-~]+) HTTP/1\.1")
-
 # Content-Length = 1*DIGIT, no longer than 19 digits                RFC 9110, 8.6
 CONTENT_LENGTH = re.compile(r"[0-9]{1,19}")
 DIGITS = re.compile(r"[0-9]+")

@@ -28,6 +28,8 @@ TRANSFER_ENCODING = error("""
 # Methods that are read as upper case. RFC 9110, 9.3 and RFC 5789; MERGE is OData's own
 KNOWN_METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "MERGE", "DELETE", "OPTIONS"))
 
+_METHODS: Final[Mapping[bytes, str]] = {name.encode("ascii"): name for name in KNOWN_METHODS}
+
 # The reason phrases of RFC 9110, 15 that a batch is likely to hold
 REASONS: Final[Mapping[int, str]] = {
     int(line[:3]): line[4:]
@@ -148,10 +150,13 @@ def recall_request_line(reader: SectionReader) -> Callable[[bytes], tuple[str, s
     longest = reader.limits.url
 
     def recall(line: bytes) -> tuple[str, str] | None:
-        plain = grammar.PLAIN_REQUEST_LINE.fullmatch(line)
-        if plain is None or len(line) > longest:
+        method, _, rest = line.partition(b" ")
+        target, _, version = rest.partition(b" ")
+        known = _METHODS.get(method)
+        if known is None or version != b"HTTP/1.1" or len(line) > longest:
             return None
-        return plain[1].decode("ascii"), plain[2].decode("ascii")
+        url = target.decode("latin-1")
+        return (known, url) if url.isprintable() and url.isascii() and url else None
 
     return recall
 

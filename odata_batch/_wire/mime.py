@@ -49,10 +49,9 @@ class Parts(NamedTuple):
 
     contents: list[bytes]
     position: int
-    """Offset of the first content in the payload; a delimiter is between it and the next."""
+    """Offset of the first content in the payload."""
     delimiter_length: int
-    last_length: int
-    """Octets of the delimiter that ends the last part."""
+    """Octets of the delimiter that ends each part, its line ends included."""
 
 
 Event: TypeAlias = Part | Parts | Diagnostic
@@ -235,8 +234,8 @@ class PartSplitter:
         if cut is None:
             return 0
         parts, used, is_closed = cut
-        self._events.append(parts)
-        self._room -= len(parts.contents)
+        self._events += parts
+        self._room -= sum([len(each.contents) for each in parts])
         self.line_end = b"\r\n"
         self._stage = _Stage.EPILOGUE if is_closed else _Stage.PART
         return used
@@ -427,7 +426,7 @@ def split(
     if line_end == b"\r\n" and data.startswith(first):
         cut = _cut_at_lines(data, boundary, most + 1, position, len(first), at_end=True)
         if cut is not None and cut[2]:
-            return [cut[0]], True
+            return [*cut[0]], True
     splitter = PartSplitter(boundary, limits, most, position=position, line_end=line_end)
     events = splitter.receive_data(data) + splitter.receive_eof()
     return events, splitter.closed
@@ -435,7 +434,7 @@ def split(
 
 def _cut_at_lines(
     data: bytes, boundary: bytes, room: int, position: int, first: int, *, at_end: bool
-) -> tuple[Parts, int, bool] | None:
+) -> tuple[list[Parts], int, bool] | None:
     """Return the parts that whole delimiter lines end, if nothing else looks like one.
 
     Then follow how many octets these are, and whether the last line closes the multipart. `first`
@@ -457,5 +456,9 @@ def _cut_at_lines(
     if len(contents[0]) < first:
         return None
     contents[0] = contents[0][first:]
-    last_length = len(line) + (len(after) if is_closed else 0)
-    return Parts(contents, position + first, len(line), last_length), used, is_closed
+    parts = [Parts(contents, position + first, len(line))]
+    if after and is_closed:  # one delimiter is longer
+        last = contents.pop()
+        close_position = position + used - len(line) - len(after) - len(last)
+        parts.append(Parts([last], close_position, len(line) + len(after)))
+    return parts, used, is_closed

@@ -29,7 +29,7 @@ from odata_batch._model.findings import (
     stop,
     warning,
 )
-from odata_batch._model.headers import Headers, without
+from odata_batch._model.headers import without
 from odata_batch._model.limits import Limits
 from odata_batch._model.values import NESTED_CHANGE_SET
 from odata_batch._wire import grammar, http, mime, parthead, sections
@@ -41,7 +41,7 @@ from odata_batch._wire.parthead import (
 )
 from odata_batch._wire.sections import HEADER_FOLDED
 
-_Start = TypeVar("_Start")
+_Start = TypeVar("_Start", bound=tuple[object, str])
 _Item = TypeVar("_Item")
 
 
@@ -52,8 +52,8 @@ class Role(NamedTuple, Generic[_Start, _Item]):
     recall_line: Callable[[sections.SectionReader], Callable[[bytes], _Start | None]]
     """Returns what says of a start line what it means, if nothing is wrong with it."""
     parse_line: Callable[[bytes, int, sections.SectionReader], _Start | None]
-    build: Callable[[_Start, Headers, bytes, str | None, int, bool], _Item]
-    change_set: Callable[[list[_Item]], _Item]
+    build: Callable[..., _Item]
+    change_set: type[_Item]
     truncated: Rule
     unclosed: Rule
 
@@ -68,9 +68,7 @@ REQUEST: Role[tuple[str, str], values.RequestItem] = Role(
     name="request",
     recall_line=http.recall_request_line,
     parse_line=http.parse_request_line,
-    build=lambda start, headers, body, id, position, id_in_message: values.operation_of(
-        start[0], start[1], headers, body, id, (), None, (), position, id_in_message
-    ),
+    build=values.operation_of,
     change_set=values.ChangeSet,
     truncated=TRUNCATED,
     unclosed=TRUNCATED,
@@ -90,9 +88,7 @@ RESPONSE: Role[tuple[int, str], values.ResponseItem] = Role(
     name="response",
     recall_line=http.recall_status_line,
     parse_line=http.parse_status_line,
-    build=lambda start, headers, body, id, position, id_in_message: values.response_of(
-        start[0], headers, body, id, start[1], (), position, id_in_message
-    ),
+    build=values.response_of,
     change_set=values.ChangeSetResponse,
     truncated=TRUNCATED_RESPONSE,
     unclosed=CHANGE_SET_UNCLOSED,
@@ -192,7 +188,8 @@ class MultipartDecoder(Generic[_Start, _Item]):
         self.truncated = False
         self._role: Role[_Start, _Item] = role
         self._limits = limits
-        self._path: list[int] = []
+        # What was read of the multiparts that are being read: at most one within the other
+        self._levels: list[list[_Item | None]] = []
         self._run: Run[_Item] = Run(0)
         self._end = position
         self._boundary = boundary
@@ -260,9 +257,11 @@ class MultipartDecoder(Generic[_Start, _Item]):
         limit: tuple[str, int] | None = None,
         severity: Severity | None = None,
     ) -> None:
-        run, path = self._run, self._path
-        index = path[0] if path else run.first + len(run.items)
-        run.found.append(Found(index, rule, message, position, tuple(path), limit, severity))
+        run = self._run
+        path = [len(items) for items in self._levels]
+        path[:1] = [run.first + index for index in path[:1]]
+        before = run.first + len(run.items)
+        run.found.append(Found(before, rule, message, position, tuple(path), limit, severity))
 
     # -- parts --
 
@@ -270,80 +269,73 @@ class MultipartDecoder(Generic[_Start, _Item]):
         self, parts: mime.Parts, items: list[_Item | None], depth: int, boundary: bytes
     ) -> None:
         """Add what these parts hold to the items before them."""
-        contents, position, step, last_step = parts
-        path, recall = self._path, self._recall
-        offset = self._run.first if depth == 1 else 0
-        most = self._most if depth == 1 else self._limits.change_set_operations
-        last = offset + len(items) + len(contents) - 1
-        delimiter_length = step
-        path.append(offset)
-        for index, content in enumerate(contents, offset + len(items)):
-            path[-1] = index
-            if index == last:
-                delimiter_length = last_step
-            item = recall(content, position, delimiter_length) if index < most else None
+        contents, position, step = parts
+        recall = self._recall
+        room = self._room(items, depth)
+        self._levels.append(items)
+        for content in contents[:room]:
+            item = recall(content, position, step)
             if item is None:
-                path.pop()
-                part = mime.Part(content, position, None, delimiter_length)
-                self._add_part(part, items, depth, b"\r\n", boundary)
-                path.append(index)
-            else:
-                items.append(item)
+                part = mime.Part(content, position, None, step)
+                item = self._read_part(part, depth, b"\r\n", boundary)
+            items.append(item)
             position += len(content) + step
-        path.pop()
+        self._levels.pop()
+        if len(contents) > room:
+            self._enter(items, depth, position)
 
     def _recaller(self) -> Callable[[bytes, int, int], _Item | None]:
         """Return what reads a part of whose heads all is known, and leaves others alone."""
         reader, heads, limits, say = self._reader, self._heads, self._limits, self._say
         build, recall_line, make = self._role.build, self._role.recall_line(reader), self._make_item
-        recall_section, is_visible = reader.known.sections.get, grammar.VISIBLE.fullmatch
+        known_sections, is_visible = reader.known.sections, grammar.VISIBLE.fullmatch
         # Only of responses: the start lines of requests have URLs, which enter no table.
         tops = cast("dict[bytes, _Top[_Start]]", self._known.tops)
-        has_tops = self._role.name == "response"
+        is_request = self._role.name == "request"
 
         def recall(content: bytes, position: int, delimiter_length: int) -> _Item | None:
-            pieces = content.split(b"\r\n\r\n", 2)
-            if len(pieces) < 3:
+            try:
+                head, top, body = content.split(b"\r\n\r\n", 2)
+            except ValueError:
                 return None
-            head, top, body = pieces
-            stem, tail, notes = heads.recent
+            stem, tail, size, notes = heads.recent
             id = None
-            if tail is None and head != stem:
-                return None
             if tail is not None:
                 value = head.removeprefix(stem).removesuffix(tail)
-                if len(stem) + len(value) + len(tail) != len(head) or len(head) > heads.short:
+                size += len(value)
+                if len(head) != size or not (value.isalnum() or is_visible(value)):
                     return None
-                if not value.isalnum() and not is_visible(value):
-                    return None
-                id = value.decode("ascii")
-            found = tops.get(top) if has_tops else None
+                id = value.decode()
+            elif head != stem:
+                return None
+            found = None if is_request else tops.get(top)
             if found is None:
                 start, _, octets = top.partition(b"\r\n")
-                line, section, size = recall_line(start), recall_section(octets), len(octets)
-                if has_tops and line is not None and section is not None:
-                    sections.keep(tops, top, (line, section, size))
+                line, section, length = recall_line(start), known_sections.get(octets), len(octets)
+                if section is None:
+                    section = reader.recall(octets)
+                elif line is not None and not is_request:
+                    sections.keep(tops, top, (line, section, length))
             else:
-                line, section, size = found
-            total = reader.total + len(head) + size
-            if line is None or total > limits.headers_total or len(body) > limits.body:
-                return None
-            if section is None and size > limits.header_section:
+                line, section, length = found
+            total = reader.total + size + length
+            is_large = len(body) > limits.body or max(size, length) > heads.short
+            if line is None or is_large or total > limits.headers_total:
                 return None
             reader.total = total
-            at = position + len(head) + 4
             for rule, message, at_content in notes:
-                say(rule, message, at if at_content else position)
-            at += len(top) - size
-            if section is None:
-                section = reader.learn(octets, at, b"\r\n", HEADER_FOLDED)
-            headers, findings, inner, length = section
-            if findings:
-                reader.replay(findings, at, HEADER_FOLDED)
-            if inner is None and (length is None or length == str(len(body))):
-                return build(line, headers, body, id, position, False)
-            at += size + 4
-            return make(line, section, body, at, position, delimiter_length, id)
+                say(rule, message, position + size + 4 if at_content else position)
+            if section is None or section.findings:
+                at = position + size + 4 + len(top) - length
+                section = section or reader.learn(octets, at, b"\r\n", HEADER_FOLDED)
+                reader.replay(section.findings, at, HEADER_FOLDED)
+            headers, _, inner, claim = section
+            if inner is None and (claim is None or claim == str(len(body))):
+                if is_request:
+                    return build(line[0], line[1], headers, body, id, (), None, (), position)
+                return build(line[0], headers, body, id, line[1], (), position)
+            size = len(content) - len(body)
+            return make(line, section, body, position + size, position, delimiter_length, id)
 
         return recall
 
@@ -358,22 +350,24 @@ class MultipartDecoder(Generic[_Start, _Item]):
         """Read a part, and add what it holds to the items before it."""
         self._enter(items, depth, part.position)
         items.append(self._read_part(part, depth, line_end, boundary))
-        self._path.pop()
+        self._levels.pop()
+
+    def _room(self, items: list[_Item | None], depth: int) -> int:
+        """Return how many parts may follow what was read of a multipart."""
+        if depth > 1:
+            return self._limits.change_set_operations - len(items)
+        return self._most - self._run.first - len(items)
 
     def _enter(self, items: list[_Item | None], depth: int, position: int) -> None:
         """Come to the next part, if there is room for it."""
-        limits = self._limits
-        index = len(items)
+        if depth == 1:
+            self._levels.append(items)
+        if self._room(items, depth) < 1:
+            limit = "items" if self._most < self._limits.operations else "operations"
+            limit = limit if depth == 1 else "change_set_operations"
+            exceed(self._report, self._limits, limit, position)
         if depth > 1:
-            if index >= limits.change_set_operations:
-                exceed(self._report, limits, "change_set_operations", position)
-            self._path.append(index)
-            return
-        self._path.append(index + self._run.first)
-        if index + self._run.first >= limits.operations:
-            exceed(self._report, limits, "operations", position)
-        if index + self._run.first >= limits.items:
-            exceed(self._report, limits, "items", position)
+            self._levels.append(items)
 
     def _read_part(
         self, part: mime.Part, depth: int, line_end: bytes, boundary: bytes
@@ -381,9 +375,9 @@ class MultipartDecoder(Generic[_Start, _Item]):
         found = self._heads.read(part, line_end, boundary)
         if found is None:
             return None
-        head, id, content = found
+        head, id, inner, content = found
         position = part.position + len(part.content) - len(content)
-        if head.notes is not None and part.lookalike is None:
+        if head.notes is not None and part.lookalike is None and not head.is_set:
             for rule, text, at_content in head.notes:
                 self._say(rule, text, position if at_content else part.position)
             return self._read_message(content, position, part, id, line_end)
@@ -400,8 +394,7 @@ class MultipartDecoder(Generic[_Start, _Item]):
         if media_type is None:
             return None
         if media_type.name.startswith("multipart/"):
-            inner = part._replace(content=content, position=position)
-            return self._read_change_set(inner, head, id, depth, line_end, boundary)
+            return self._read_change_set(part, content, head, id, inner, depth, line_end, boundary)
         if part.lookalike is not None:
             message = f"a line of content begins with {quote(b'--' + boundary)}"
             self._say(DELIMITER_LOOKALIKE, message, part.lookalike)
@@ -482,7 +475,10 @@ class MultipartDecoder(Generic[_Start, _Item]):
         in_message = fields.id is not None and not outer
         if in_message:
             headers = without(headers, "content-id")
-        return self._role.build(start, headers, body, id, position, in_message)
+        build, (first, second) = self._role.build, start
+        if self._role.name == "request":
+            return build(first, second, headers, body, id, (), None, (), position, in_message)
+        return build(first, headers, body, id, second, (), position, in_message)
 
     def _identify(self, outer: str | None, inner: str | None, position: int) -> str | None:
         """Return the request identifier.
@@ -509,28 +505,36 @@ class MultipartDecoder(Generic[_Start, _Item]):
     def _read_change_set(
         self,
         part: mime.Part,
+        content: bytes,
         head: parthead.Head,
         id: str | None,
+        boundary: bytes | None,
         depth: int,
         line_end: bytes,
         outer: bytes,
     ) -> _Item | None:
+        position = part.position + len(part.content) - len(content)
         if depth > self._limits.change_set_depth:
             message = f"found a change set at depth {depth}"
-            self._say(NESTED_CHANGE_SET, message, part.position)
+            self._say(NESTED_CHANGE_SET, message, position)
             return None
         assert head.media_type is not None  # that is what brought us here
-        self._check_change_set_head(head, head.media_type, id, part.position)
+        if head.notes is None:
+            self._check_change_set_head(head, head.media_type, id, position)
         try:
-            boundary = boundary_of(head.media_type, self._limits, self._report, part.position)
-            self._check_boundary(boundary, outer, part)
-            items = self._split_change_set(part, boundary, depth, line_end)
+            if boundary is None:
+                boundary = boundary_of(head.media_type, self._limits, self._report, position)
+            if part.lookalike is not None or boundary.startswith(outer):
+                self._check_boundary(boundary, outer, part.lookalike, position)
+            items = self._split_change_set(
+                content, position, part.delimiter_length, boundary, depth, line_end
+            )
         except Stop as stopped:
             # What a change set lacks concerns that part alone; a limit concerns the whole message.
             if stopped.rule is LIMIT_EXCEEDED:
                 raise
             return None
-        return values.place(self._role.change_set(items), part.position)
+        return values.change_set_of(self._role.change_set, items, position)
 
     def _check_change_set_head(
         self, head: parthead.Head, media_type: sections.MediaType, id: str | None, position: int
@@ -547,24 +551,30 @@ class MultipartDecoder(Generic[_Start, _Item]):
             message = f"the change set has Content-ID {quote(ids)}; not kept"
             self._say(CONTENT_ID_ON_CHANGE_SET, message, position)
 
-    def _check_boundary(self, boundary: bytes, outer: bytes, part: mime.Part) -> None:
+    def _check_boundary(
+        self, boundary: bytes, outer: bytes, lookalike: int | None, position: int
+    ) -> None:
         if boundary == outer:
             message = f"the boundary {quote(boundary)} is that of the enclosing multipart"
-            self._say(BOUNDARY_REUSED, message, part.position)
+            self._say(BOUNDARY_REUSED, message, position)
         elif boundary.startswith(outer):
             message = f"the boundary {quote(boundary)} begins with {quote(outer)}, the outer one"
-            self._say(BOUNDARY_PREFIX, message, part.position)
-        elif part.lookalike is not None:
+            self._say(BOUNDARY_PREFIX, message, position)
+        else:
             message = f"a line of content begins with {quote(b'--' + outer)}"
-            self._say(DELIMITER_LOOKALIKE, message, part.lookalike)
+            self._say(DELIMITER_LOOKALIKE, message, lookalike)
 
     def _split_change_set(
-        self, part: mime.Part, boundary: bytes, depth: int, line_end: bytes
-    ) -> list[_Item]:
+        self,
+        content: bytes,
+        position: int,
+        delimiter_length: int | None,
+        boundary: bytes,
+        depth: int,
+        line_end: bytes,
+    ) -> tuple[_Item, ...]:
         most = self._limits.change_set_operations
-        events, closed = mime.split(
-            part.content, boundary, self._limits, most, part.position, line_end
-        )
+        events, closed = mime.split(content, boundary, self._limits, most, position, line_end)
         items: list[_Item | None] = []
         for event in events:
             if isinstance(event, mime.Parts):
@@ -577,13 +587,13 @@ class MultipartDecoder(Generic[_Start, _Item]):
             else:
                 if event.delimiter_length is None:
                     # What ends this part is the delimiter line of the enclosing multipart.
-                    event = event._replace(delimiter_length=part.delimiter_length)
+                    event = event._replace(delimiter_length=delimiter_length)
                 self._add_part(event, items, depth + 1, line_end, boundary)
         if not closed:
             expected = quote(b"--" + boundary + b"--")
             message = f"the change set ends without {expected}"
-            self._say(self._role.unclosed, message, part.position + len(part.content))
-        return [item for item in items if item is not None]
+            self._say(self._role.unclosed, message, position + len(content))
+        return tuple([item for item in items if item is not None])
 
 
 _APPLICATION_HTTP = sections.parse_media_type("application/http")

@@ -56,13 +56,9 @@ class Head(NamedTuple):
     """What was found in place of a media type, where the content decides what it is."""
     coding: str | None
     notes: tuple[Note, ...] | None
-    """What is to be said of each such part, if its content is an HTTP message as it is."""
-
-    def with_boundary(self, boundary: str) -> Head:
-        """Return the head of another change set, whose boundary is this one."""
-        assert self.media_type is not None  # that is what has a boundary
-        media_type = sections.MediaType(self.media_type.name, (("boundary", boundary),), ())
-        return self._replace(media_type=media_type)
+    """What is to be said of each such part, if its content is taken as it is."""
+    is_set: bool
+    """Whether this is a change set, that is, a multipart."""
 
 
 PART_CONTENT_TYPE = error("""
@@ -96,7 +92,7 @@ def _judge(section: sections.Section, role_name: str) -> Head:
             findings.append((rule, f"the part has {name.title()} {value}"))
     (coding,) = fields.get("content-transfer-encoding", (None,))[:1]
     (text,) = fields.get("content-type", (None,))[:1]
-    head = Head(section, tuple(findings), None, (), None, coding, None)
+    head = Head(section, tuple(findings), None, (), None, coding, None, False)
     if text is None:
         return head._replace(assumed="the part has no Content-Type")
     media_type = sections.parse_media_type(text)
@@ -115,9 +111,13 @@ def _judge(section: sections.Section, role_name: str) -> Head:
     if coding is None:
         notes.append(Note(CONTENT_TRANSFER_ENCODING_MISSING, CODING_MISSING, True))
     is_as_it_is = coding is None or coding.lower() in IDENTITY_ENCODINGS
-    if multipart or not is_as_it_is or section.length is not None:
-        return head._replace(media_type=media_type, type_findings=problems)
-    return head._replace(media_type=media_type, type_findings=problems, notes=tuple(notes))
+    head = head._replace(media_type=media_type, type_findings=problems, is_set=multipart)
+    if not is_as_it_is or section.length is not None:
+        return head
+    if not multipart:
+        return head._replace(notes=tuple(notes))
+    is_odd = findings or problems or media_type.name != "multipart/mixed" or section.id is not None
+    return head if is_odd else head._replace(notes=())
 
 
 _Key: TypeAlias = tuple[bytes, bytes, bytes]
@@ -160,13 +160,6 @@ class Known(sections.Known):
         """Start lines and header sections of responses."""
 
 
-def is_plain(name: bytes, value: bytes) -> bool:
-    """Tell whether a value that was cut out of a head is one about which nothing can be said."""
-    if name == b"boundary=":
-        return grammar.PLAIN_BOUNDARY.fullmatch(value) is not None
-    return value.isalnum() or not name or grammar.VISIBLE.fullmatch(value) is not None
-
-
 class Recent(NamedTuple):
     """A head of which all is known but the identifier: the octets before and after it.
 
@@ -175,6 +168,8 @@ class Recent(NamedTuple):
 
     stem: bytes
     tail: bytes | None
+    size: int
+    """Octets of the head less the identifier."""
     notes: tuple[Note, ...]
 
 
@@ -210,13 +205,15 @@ class HeadReader:
         self._say = say
         # A head that is no longer exceeds no limit that another with the same fields keeps.
         self.short = min(reader.limits.field_line, reader.limits.header_section)
-        self.recent = Recent(b"\0", None, ())
+        self.recent = Recent(b"\0", None, 0, ())
         """The last one, if its content is a message as it is; most are followed by one like it."""
 
     def read(
         self, part: mime.Part, line_end: bytes, boundary: bytes
-    ) -> tuple[Head, str | None, bytes] | None:
+    ) -> tuple[Head, str | None, bytes | None, bytes] | None:
         """Return what the header section of a part says, its Content-ID, and the content.
+
+        In front of the content comes the boundary of a change set, if it is a plain one.
 
         Heads differ in nothing but their Content-ID, or the boundary of a change set, so that is
         cut out before they are looked up. One that was read without a finding tells of all with
@@ -233,17 +230,15 @@ class HeadReader:
             before, name, rest = section.partition(b"boundary=")
         value, end, after = rest.partition(line_end)
         known = self.known.heads.get((before, name, after))
-        if known is not None and len(section) <= self.short and is_plain(name, value):
+        if known is not None and len(section) <= self.short and self._is_plain(name, value):
             self._reader.count(section, part.position)
-            if known.notes is not None and line_end == b"\r\n":
+            if known.notes is not None and line_end == b"\r\n" and not known.is_set:
                 tail = end + after if name else None
-                self.recent = Recent(before + name, tail, known.notes)
-            if not name:
-                return known, None, content
-            text = value.decode("ascii")
+                size = len(section) - len(value) if name else len(section)
+                self.recent = Recent(before + name, tail, size, known.notes)
             if name == b"boundary=":
-                return known.with_boundary(text), None, content
-            return known, text, content
+                return known, None, value, content
+            return known, value.decode("ascii") if name else None, None, content
         if self._is_no_head(section if has_head else None, part, line_end, boundary):
             return None
         read = self._reader.read(section, part.position, line_end, PART_HEADER_FOLDED)
@@ -251,7 +246,14 @@ class HeadReader:
         if not read.findings and _is_cut(head, before, name, value):
             if sections.may_be_kept(read, before + after):
                 sections.keep(self.known.heads, (before, name, after), head)
-        return head, read.id, content
+        return head, read.id, None, content
+
+    def _is_plain(self, name: bytes, value: bytes) -> bool:
+        """Tell whether nothing can be said of a value that was cut out of a head."""
+        if name == b"boundary=":
+            is_short = len(value) <= self._reader.limits.boundary
+            return is_short and grammar.PLAIN_BOUNDARY.fullmatch(value) is not None
+        return value.isalnum() or not name or grammar.VISIBLE.fullmatch(value) is not None
 
     def _is_no_head(
         self, section: bytes | None, part: mime.Part, line_end: bytes, boundary: bytes

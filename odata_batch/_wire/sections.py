@@ -133,8 +133,14 @@ _USUAL_NAMES: Final[Mapping[bytes, tuple[str, Mark]]] = {
 class _Lines(dict[bytes, tuple[Pair, Mark]]):
     """The field lines that have no problem, with their marks; one that has is read where it is."""
 
+    misses = 0
+    missed = b""
+    """The name in the last line that was not known."""
+
     def __missing__(self, line: bytes) -> tuple[Pair, Mark]:
         start, colon, rest = line.partition(b":")
+        self.misses += 1
+        self.missed = start
         usual = _USUAL_NAMES.get(start)
         if usual is not None and colon:
             name, mark = usual
@@ -157,6 +163,7 @@ class _Lines(dict[bytes, tuple[Pair, Mark]]):
 
 
 _ODD: Final[tuple[Pair, Mark]] = (("", ""), "")
+_new = tuple.__new__
 
 
 class _Shape(Shape):
@@ -178,8 +185,20 @@ class _Shape(Shape):
         """Return the section that has these fields."""
         id = None if self.id is None else pairs[self.id][1]
         length = None if self.length is None else pairs[self.length][1]
-        # What `Section` calls; there are many, and the way through its own constructor is long.
-        return tuple.__new__(Section, (shaped(pairs, self), findings, id, length))
+        return Section(shaped(pairs, self), findings, id, length)
+
+
+class _Gap(NamedTuple):
+    """The fields of a section but one, which has another value each time."""
+
+    before: Pairs
+    name: str
+    after: Pairs
+    shape: _Shape
+    refers: bool
+    """Whether the value may be a reference."""
+    id: str | None
+    length: str | None
 
 
 class Known:
@@ -187,13 +206,15 @@ class Known:
 
     def __init__(self) -> None:
         self.sections: dict[bytes, Section] = {}
+        self.gaps: dict[tuple[bytes, bytes, bytes], _Gap] = {}
         self.lines = _Lines()
         self.shapes: dict[tuple[Mark, ...], _Shape] = {}
 
     @property
     def is_full(self) -> bool:
         """Whether one of the tables is full."""
-        return max(len(self.sections), len(self.lines), len(self.shapes)) >= _REMEMBERED
+        rest = max(len(self.gaps), len(self.lines), len(self.shapes))
+        return max(len(self.sections), rest) >= _REMEMBERED
 
 
 HEADER_FOLDED = warning("""
@@ -211,6 +232,8 @@ class SectionReader:
         self.limits = limits
         self.report = report
         self.known = known
+        self._short = min(limits.field_line, limits.header_section)
+        self._cut = b"\n"
         self.total = 0
         """How many octets the sections have that were read or recalled."""
 
@@ -229,6 +252,21 @@ class SectionReader:
             self.replay(known.findings, position, fold_rule)
         return known
 
+    def recall(self, section: bytes) -> Section | None:
+        """Return what a section says that is known but for the value of one field."""
+        before, name, rest = section.partition(self._cut)
+        value, _, after = rest.partition(b"\r\n")
+        gap = self.known.gaps.get((before, name, after))
+        if gap is None or len(section) > self._short or not value.isascii():
+            return None
+        fields, own_name, others, shape, refers, id, length = gap
+        text = value.decode().strip(" ")
+        if not text.isprintable() or (refers and "$" in text):
+            return None
+        headers = shaped((*fields, (own_name, text), *others), shape)
+        # What `Section` calls; there are many, and the way through its own constructor is long.
+        return _new(Section, (headers, (), id, length))
+
     def count(self, section: bytes, position: int) -> None:
         """Count the octets of a section, which need not be read."""
         self.total += len(section)
@@ -242,15 +280,15 @@ class SectionReader:
 
     def learn(self, section: bytes, position: int, line_end: bytes, fold_rule: Rule) -> Section:
         """Return what a section says that is not known; what is wrong with it is not reported."""
+        limits, known = self.limits, self.known
+        misses = known.lines.misses
         lines = section.split(line_end) if section else []
         if line_end == b"\n":
             lines = [line.removesuffix(b"\r") for line in lines]
-        limits, known = self.limits, self.known
-        before = len(known.lines)
         if len(lines) <= limits.fields and len(section) <= limits.field_line:
             # A line that is folded is odd.
             read = [*map(known.lines.__getitem__, lines)]
-            pairs, marks = zip(*read, strict=True) if read else ((), ())
+            pairs, marks = zip(*read) if read else ((), ())  # noqa: B905  # each is a pair
             shape = known.shapes.get(marks)
             if shape is None:
                 shape = _Shape(pairs, None if None in marks else object())
@@ -259,8 +297,10 @@ class SectionReader:
             if shape.is_plain:
                 made = shape.section(pairs)
                 # One with a line that is new will hardly be met again.
-                if len(known.lines) == before:
+                if known.lines.misses == misses:
                     self._keep(section, made)
+                elif known.lines.misses == misses + 1 and line_end == b"\r\n":
+                    self._keep_gap(section, made, shape)
                 return made
         return self._read_odd(section, position, line_end, fold_rule)
 
@@ -288,6 +328,28 @@ class SectionReader:
         if len(pairs) == len(lines):
             self._keep(section, made)
         return made
+
+    def _keep_gap(self, octets: bytes, section: Section, shape: _Shape) -> None:
+        """Keep what a section says, one line of which is new, less the value in that line."""
+        cut = self.known.lines.missed + b": "
+        before, name, rest = octets.partition(cut)
+        after = rest.partition(b"\r\n")[2]
+        index = before.count(b"\r\n")
+        own, pairs = shape.names[index], section.headers.pairs
+        # Lengths are few enough to know them all.
+        if not name or (before and not before.endswith(b"\r\n")) or own in TELLING | SINGLE_FIELDS:
+            return
+        self._cut = cut
+        others = {*shape.names[:index], *shape.names[index + 1 :]}
+        if len(before) + len(after) <= _LONGEST_REMEMBERED and _UNKEPT.isdisjoint(others):
+            keep(
+                self.known.gaps,
+                (before, name, after),
+                _Gap(
+                    *(pairs[:index], pairs[index][0], pairs[index + 1 :], shape),
+                    *(own in REFERRING, section.id, section.length),
+                ),
+            )
 
     def _keep(self, section: bytes, made: Section) -> None:
         if may_be_kept(made, section):
