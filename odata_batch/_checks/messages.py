@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import cache
 from itertools import chain
 from typing import Any, Final, Generic, TypeAlias, TypeVar
 
@@ -496,14 +497,19 @@ _OF_ONE_FIELD: Final[Mapping[_Check[Any], str]] = {
 """Checks that say nothing where a field is missing."""
 
 
+@cache
+def _applying(checks: tuple[_Check[Any], ...], origin: str, format: str) -> tuple[_Check[Any], ...]:
+    left_out = set() if origin == "written" else {*_WRITTEN}
+    if origin == "read" and format == "multipart":
+        left_out |= _SYNTAX
+    return tuple([check for check in checks if check not in left_out])
+
+
 class Messages(Generic[_Message]):
     """Applies the checks to the messages of one batch, and knows the kinds that are sound."""
 
     def __init__(self, checks: tuple[_Check[_Message], ...], scope: Scope, say: Say) -> None:
-        left_out = set() if scope.origin == "written" else {*_WRITTEN}
-        if scope.origin == "read" and scope.format == "multipart":
-            left_out |= _SYNTAX
-        self._checks: tuple[_Check[_Message], ...] = tuple(x for x in checks if x not in left_out)
+        self._checks: tuple[_Check[_Message], ...] = _applying(checks, scope.origin, scope.format)
         self._scope = scope
         self._say = say
         self._objected = False

@@ -196,6 +196,8 @@ class _Decoder(ABC, Generic[_Item, _Batch]):
                 self._rules.check(item, index)
                 self._items.append(item)
             return
+        if not (read.items or read.found or read.stopped):
+            return
         ahead = iter(read.found)
         finding = next(ahead, None)
         for start in range(read.first, read.first + len(read.items), _PIECE):

@@ -213,6 +213,8 @@ class MultipartDecoder(Generic[_Start, _Item]):
             expected = quote(b"--" + self._boundary + b"--")
             message = f"the {self._role.name} ends without {expected}"
             self._say(self._role.truncated, message, self._end)
+        # They refer to what has them, and would wait for the collector of such circles.
+        del self._reader, self._heads, self._recall
         return run
 
     def _read_all(self, events: list[mime.Event]) -> Run[_Item]:
@@ -286,11 +288,11 @@ class MultipartDecoder(Generic[_Start, _Item]):
 
     def _recaller(self) -> Callable[[bytes, int, int], _Item | None]:
         """Return what reads a part of whose heads all is known, and leaves others alone."""
-        reader, heads, limits, say = self._reader, self._heads, self._limits, self._say
+        reader, limits, say = self._reader, self._limits, self._say
         build, recall_line, make = self._role.build, self._role.recall_line(reader), self._make_item
-        known_sections, is_visible = reader.known.sections, grammar.VISIBLE.fullmatch
+        known, is_visible, short = self._known, grammar.VISIBLE.fullmatch, self._heads.short
         # Only of responses: the start lines of requests have URLs, which enter no table.
-        tops = cast("dict[bytes, _Top[_Start]]", self._known.tops)
+        tops = cast("dict[bytes, _Top[_Start]]", known.tops)
         is_request = self._role.name == "request"
 
         def recall(content: bytes, position: int, delimiter_length: int) -> _Item | None:
@@ -298,7 +300,7 @@ class MultipartDecoder(Generic[_Start, _Item]):
                 head, top, body = content.split(b"\r\n\r\n", 2)
             except ValueError:
                 return None
-            stem, tail, size, notes = heads.recent
+            stem, tail, size, notes = known.recent
             id = None
             if tail is not None:
                 value = head.removeprefix(stem).removesuffix(tail)
@@ -311,7 +313,7 @@ class MultipartDecoder(Generic[_Start, _Item]):
             found = None if is_request else tops.get(top)
             if found is None:
                 start, _, octets = top.partition(b"\r\n")
-                line, section, length = recall_line(start), known_sections.get(octets), len(octets)
+                line, section, length = recall_line(start), known.sections.get(octets), len(octets)
                 if section is None:
                     section = reader.recall(octets)
                 elif line is not None and not is_request:
@@ -319,7 +321,7 @@ class MultipartDecoder(Generic[_Start, _Item]):
             else:
                 line, section, length = found
             total = reader.total + size + length
-            is_large = len(body) > limits.body or max(size, length) > heads.short
+            is_large = len(body) > limits.body or max(size, length) > short
             if line is None or is_large or total > limits.headers_total:
                 return None
             reader.total = total

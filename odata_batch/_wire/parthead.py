@@ -149,17 +149,6 @@ def _usual_heads() -> dict[_Key, Head]:
 _FIELDS_OF_A_USUAL_HEAD: Final = 3
 
 
-class Known(sections.Known):
-    """What has been learned of batches in one role whose lines end alike, under the same limits."""
-
-    def __init__(self, limits: Limits) -> None:
-        super().__init__()
-        is_wide = limits.fields >= _FIELDS_OF_A_USUAL_HEAD
-        self.heads: dict[_Key, Head] = {**_usual_heads()} if is_wide else {}
-        self.tops: dict[bytes, tuple[object, sections.Section, int]] = {}
-        """Start lines and header sections of responses."""
-
-
 class Recent(NamedTuple):
     """A head of which all is known but the identifier: the octets before and after it.
 
@@ -189,6 +178,25 @@ REQUEST_LINE_IN_PART_HEADERS = error("""
     Write an empty line between the header section of the part and the request line.""")
 
 
+_USUAL_STEM: Final = (
+    b"Content-Type: application/http\r\nContent-Transfer-Encoding: binary\r\nContent-ID: "
+)
+_NO_HEAD: Final = Recent(b"\0", None, 0, ())
+
+
+class Known(sections.Known):
+    """What has been learned of batches in one role whose lines end alike, under the same limits."""
+
+    def __init__(self, limits: Limits) -> None:
+        super().__init__()
+        is_wide = limits.fields >= _FIELDS_OF_A_USUAL_HEAD
+        self.heads: dict[_Key, Head] = {**_usual_heads()} if is_wide else {}
+        self.tops: dict[bytes, tuple[object, sections.Section, int]] = {}
+        """Start lines and header sections of responses."""
+        self.recent = Recent(_USUAL_STEM, b"", len(_USUAL_STEM), ()) if is_wide else _NO_HEAD
+        """The last head whose content was a message as it is; most are followed by one like it."""
+
+
 class HeadReader:
     """Reads the header sections of the parts of one batch; `say` reports at an offset."""
 
@@ -205,8 +213,6 @@ class HeadReader:
         self._say = say
         # A head that is no longer exceeds no limit that another with the same fields keeps.
         self.short = min(reader.limits.field_line, reader.limits.header_section)
-        self.recent = Recent(b"\0", None, 0, ())
-        """The last one, if its content is a message as it is; most are followed by one like it."""
 
     def read(
         self, part: mime.Part, line_end: bytes, boundary: bytes
@@ -235,7 +241,7 @@ class HeadReader:
             if known.notes is not None and line_end == b"\r\n" and not known.is_set:
                 tail = end + after if name else None
                 size = len(section) - len(value) if name else len(section)
-                self.recent = Recent(before + name, tail, size, known.notes)
+                self.known.recent = Recent(before + name, tail, size, known.notes)
             if name == b"boundary=":
                 return known, None, value, content
             return known, value.decode("ascii") if name else None, None, content
