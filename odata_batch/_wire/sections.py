@@ -134,13 +134,15 @@ class _Lines(dict[bytes, tuple[Pair, Mark]]):
     """The field lines that have no problem, with their marks; one that has is read where it is."""
 
     misses = 0
+    """How many lines were not known, lengths left out."""
     missed = b""
-    """The name in the last line that was not known."""
+    """The name in the last of them."""
 
     def __missing__(self, line: bytes) -> tuple[Pair, Mark]:
         start, colon, rest = line.partition(b":")
-        self.misses += 1
-        self.missed = start
+        if start != b"Content-Length":  # lengths are few enough to know them all
+            self.misses += 1
+            self.missed = start
         usual = _USUAL_NAMES.get(start)
         if usual is not None and colon:
             name, mark = usual
@@ -207,14 +209,15 @@ class Known:
     def __init__(self) -> None:
         self.sections: dict[bytes, Section] = {}
         self.gaps: dict[tuple[bytes, bytes, bytes], _Gap] = {}
+        self.cut = b"\n"
+        """The name before the value that was cut out last."""
         self.lines = _Lines()
         self.shapes: dict[tuple[Mark, ...], _Shape] = {}
 
     @property
     def is_full(self) -> bool:
         """Whether one of the tables is full."""
-        rest = max(len(self.gaps), len(self.lines), len(self.shapes))
-        return max(len(self.sections), rest) >= _REMEMBERED
+        return max(len(self.sections), len(self.lines), len(self.shapes)) >= _REMEMBERED
 
 
 HEADER_FOLDED = warning("""
@@ -233,7 +236,6 @@ class SectionReader:
         self.report = report
         self.known = known
         self._short = min(limits.field_line, limits.header_section)
-        self._cut = b"\n"
         self.total = 0
         """How many octets the sections have that were read or recalled."""
 
@@ -254,7 +256,7 @@ class SectionReader:
 
     def recall(self, section: bytes) -> Section | None:
         """Return what a section says that is known but for the value of one field."""
-        before, name, rest = section.partition(self._cut)
+        before, name, rest = section.partition(self.known.cut)
         value, _, after = rest.partition(b"\r\n")
         gap = self.known.gaps.get((before, name, after))
         if gap is None or len(section) > self._short or not value.isascii():
@@ -336,10 +338,9 @@ class SectionReader:
         after = rest.partition(b"\r\n")[2]
         index = before.count(b"\r\n")
         own, pairs = shape.names[index], section.headers.pairs
-        # Lengths are few enough to know them all.
         if not name or (before and not before.endswith(b"\r\n")) or own in TELLING | SINGLE_FIELDS:
             return
-        self._cut = cut
+        self.known.cut = cut
         others = {*shape.names[:index], *shape.names[index + 1 :]}
         if len(before) + len(after) <= _LONGEST_REMEMBERED and _UNKEPT.isdisjoint(others):
             keep(
