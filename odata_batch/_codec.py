@@ -42,6 +42,10 @@ class Codec(Settings):
     see there. A codec is equal to another with the same settings, can be hashed and pickled, and
     may be shared by threads.
 
+    It keeps in mind what batches that it has read have in common, so that it reads the next ones
+    faster: header sections, never a body, a URL, or a field such as Authorization or Cookie. Copies
+    and pickles begin anew.
+
     >>> from odata_batch.dialects import GRAPH
     >>> codec = Codec(GRAPH)
     >>> codec.encode_request(BatchRequest([Operation.get("/me", id="1")])).body
@@ -63,6 +67,13 @@ class Codec(Settings):
         Codec(ODATA_4_01, format='json', strict=True)
         """
         return replace(self, **changes)
+
+    def clear(self) -> None:
+        """Forget what has been learned from batches; it will be learned again."""
+        self._tables.clear()
+
+    def __reduce__(self) -> "tuple[Callable[..., Codec], tuple[object, ...]]":
+        return _codec_of, (self.dialect, self.format, self.limits, self.strict)
 
     def __repr__(self) -> str:
         said = [repr(self.dialect)]
@@ -203,6 +214,10 @@ class Codec(Settings):
         """Return the engine that executes the batch; `options` are those of `Execution`."""
         settings = {"format": format_of(self, request), "limits": self.limits}
         return Execution(request, batch_url=batch_url, dialect=self.dialect, **(settings | options))
+
+
+def _codec_of(dialect: Dialect, format: Format | None, limits: Limits, strict: bool) -> Codec:
+    return Codec(dialect, format=format, limits=limits, strict=strict)
 
 
 # -- one call --------------------------------------------------------------------------------------

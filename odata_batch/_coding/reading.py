@@ -279,7 +279,7 @@ class _Decoder(ABC, Generic[_Item, _Batch]):
                     message = f"found {quote(media_type.name)}, {expected}"
                     report(Diagnostic(MULTIPART_SUBTYPE, message, position))
                 boundary = multipart.boundary_of(media_type, limits, report, position)
-        found, dialect, tables = self._findings, self._dialect, self._settings.tables
+        found, dialect, tables = self._findings, self._dialect, self._settings._tables
         if boundary is None:
             self._engine = JsonDecoder(role.json, limits, found, position, dialect)
         else:

@@ -19,11 +19,12 @@ class Tables:
     """
 
     def __init__(self) -> None:
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget all that has been learned."""
         self._of_multipart: dict[str, parthead.Known] = {}
         self._sound: dict[tuple[str, Format], dict[Kind, tuple[Check, ...]]] = {}
-
-    def __reduce__(self) -> "tuple[type[Tables], tuple[()]]":
-        return Tables, ()
 
     def of_multipart(self, role_name: str, limits: Limits) -> parthead.Known:
         """Return what is known of the header sections of batches in one role."""
@@ -53,7 +54,7 @@ class Settings:
     """The limits on what is read and written."""
     strict: bool = field(default=False, kw_only=True)
     """Whether warnings raise in decoding."""
-    tables: Tables = field(init=False, default_factory=Tables, compare=False, repr=False)
+    _tables: Tables = field(init=False, default_factory=Tables, compare=False, repr=False)
     """What has been learned so far."""
 
     def __post_init__(self) -> None:
