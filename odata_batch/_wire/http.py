@@ -150,13 +150,15 @@ def recall_request_line(reader: SectionReader) -> Callable[[bytes], tuple[str, s
     longest = reader.limits.url
 
     def recall(line: bytes) -> tuple[str, str] | None:
-        method, _, rest = line.partition(b" ")
-        target, _, version = rest.partition(b" ")
-        known = _METHODS.get(method)
-        if known is None or version != b"HTTP/1.1" or len(line) > longest:
+        try:
+            method, target, version = line.split(b" ")
+        except ValueError:
             return None
-        url = target.decode("latin-1")
-        return (known, url) if url.isprintable() and url.isascii() and url else None
+        known = _METHODS.get(method)
+        if known is None or version != b"HTTP/1.1" or len(line) > longest or not target.isascii():
+            return None
+        url = target.decode()
+        return (known, url) if url and url.isprintable() else None
 
     return recall
 
