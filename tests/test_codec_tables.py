@@ -21,7 +21,7 @@ from odata_batch import (
     OperationResponse,
 )
 
-from .helpers import GET, MULTIPART, PART_HEAD, PROFILE, batch, part
+from .helpers import GET, JSON, MULTIPART, PART_HEAD, PROFILE, batch, part
 from .test_fixtures import CASES, Case
 
 SMALL = [case for case in CASES if len(case.body) < 4000]
@@ -184,3 +184,10 @@ def test_tables_are_bounded(name: str) -> None:
         )
         assert codec.decode_response(payload.body, payload.content_type).items[0].ok  # type: ignore[union-attr]  # it is no change set
     assert len({each for each in reached(codec) if isinstance(each, bytes)}) < 6000
+
+
+def test_a_kind_of_message_is_sound_whatever_its_body() -> None:
+    codec = Codec()
+    text = b'{"responses":[{"id":"1","status":200,"body":%s}]}'
+    found = [codec.check_response(text % body, JSON).diagnostics for body in (b"{}", b'"yes"')]
+    assert [[each.rule.slug for each in one] for one in found] == [[], ["json-string-body"]]

@@ -481,6 +481,7 @@ _WRITTEN: frozenset[_Check[Any]] = frozenset(
 _EACH: frozenset[_Check[Any]] = frozenset(
     (
         *(urls.check_url, urls.check_host, urls.check_nested_batch, check_id),
+        check_content_type_present,
         *(check_reason, check_content_length, check_content_id_header, check_sizes),
         *(check_header_syntax, check_header_values, check_repeated_headers),
     )
