@@ -70,10 +70,9 @@ class Heads:
         joined = "|".join(values)
         text = fill(values)
         is_plain = joined.isascii() and joined.isprintable() and len(text) <= self._longest
-        if " " in joined and is_plain:
-            is_plain = not (
-                joined[0] == " " or joined[-1] == " " or "| " in joined or " |" in joined
-            )
+        if " " in joined:
+            framed = f"|{joined}|"
+            is_plain = is_plain and "| " not in framed and " |" not in framed
         if is_plain and known is not None and not (refers and "$" in joined):
             picked = pick(values)
             sound = known.get(picked)
