@@ -9,7 +9,8 @@ end. All work is linear in the number of operations and dependencies.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Protocol, TypeVar
+from operator import attrgetter
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from odata_batch._checks import messages
 from odata_batch._checks.scope import Scope
@@ -18,6 +19,7 @@ from odata_batch._graph.expressions import (
     ETAG_FIELDS,
     may_refer_outside_url,
     references_outside_body,
+    reserved_names,
 )
 from odata_batch._graph.names import Names, key_of
 from odata_batch._graph.urls import reference_in
@@ -39,6 +41,8 @@ from odata_batch._model.values import (
     OperationResponse,
     RequestItem,
     ResponseItem,
+    holds_change_sets,
+    leaves,
 )
 from odata_batch._wire import grammar
 
@@ -47,7 +51,7 @@ _Contra = TypeVar("_Contra", contravariant=True)
 _SHOWN_OF_A_CIRCLE = 8
 # As a tuple, which needs not be made for each item.
 _SETS = (ChangeSet, ChangeSetResponse)
-_KINDS_OF_SETS = frozenset(_SETS)
+_depends_on, _condition = attrgetter("depends_on"), attrgetter("condition")
 
 
 def path_of(indexes: Sequence[int]) -> str:
@@ -64,6 +68,17 @@ def _inside(item: _Item, indexes: tuple[int, ...]) -> Iterator[tuple[tuple[int, 
                 yield from _inside(inner, (*indexes, index))
 
 
+class _Survey(NamedTuple):
+    """What a run of items holds."""
+
+    messages: Sequence[Any]
+    members: Sequence[Any]
+    """The messages that are in change sets."""
+    change_sets: Sequence[ChangeSet | ChangeSetResponse]
+    spellings: set[str]
+    """The names in lower case."""
+
+
 class _Place:
     """Where in a batch the checks are, and how much of it there is up to there."""
 
@@ -78,17 +93,41 @@ class _Place:
         path = path_of(self.indexes)
         self._scope.report(Diagnostic(rule, message, self.item.position, path))
 
-    def has_room(self, items: int, messages: int, change_sets: Sequence[Sequence[Item]]) -> bool:
-        """Tell whether so many items, more messages and change sets are within limits.
+    def survey(self, items: Sequence[Item], index: int) -> _Survey | None:
+        """Return what these items hold; `None` if something may be said of their number or names.
 
-        An empty change set is not.
+        Their messages have plain identifiers that differ even in lower case.
         """
-        limits = self._scope.limits
-        sizes = [*map(len, change_sets)]
-        if sizes and (min(sizes) == 0 or max(sizes) > limits.change_set_operations):
-            return False
-        most = max(self._operations + messages, self._change_sets + len(change_sets))
-        return most <= limits.operations and items <= limits.items
+        scope, limits = self._scope, self._scope.limits
+        messages: Sequence[Any] = items
+        change_sets: list[ChangeSet | ChangeSetResponse] = []
+        members: list[Any] = []
+        if holds_change_sets(items):
+            change_sets = [item for item in items if isinstance(item, _SETS)]
+            members = [inner for item in change_sets for inner in item.items]
+            messages = [item for item in (*items, *members) if not isinstance(item, _SETS)]
+            sizes = {len(item.items) for item in change_sets}
+            if 0 in sizes or max(sizes) > limits.change_set_operations:
+                return None
+            if holds_change_sets(members):
+                return None
+        most = max(self._operations + len(messages), self._change_sets + len(change_sets))
+        if most > limits.operations or index + len(items) > limits.items:
+            return None
+        named = messages
+        if scope.format == "json" or scope.origin != "written":  # names that multipart leaves out
+            named = [*change_sets, *messages]
+        names = [each.id for each in named if each.id is not None]
+        text = "\n".join(names)
+        lower = text.lower()
+        spellings = {*(names if lower == text else lower.split("\n"))}
+        if len(spellings) < len(names) or not spellings.isdisjoint(reserved_names(scope.dialect)):
+            return None
+        if names and not grammar.REQUEST_ID.fullmatch("".join(names)):
+            return None
+        if "" in spellings or max({*map(len, names)}, default=0) > limits.id:
+            return None
+        return _Survey(messages, members, change_sets, spellings)
 
     def count(self, messages: int, change_sets: int) -> None:
         """Pass items by that have so many messages and change sets."""
@@ -219,8 +258,9 @@ class RequestRules:
         self._within_change_sets = severity is not None and severity > Severity.NOTE
         self._service_checks = checks_for(scope.dialect)
         self._served = Served(scope, self._say, self._names)
-        # What was taken, and is not in the index of names yet
+        # What was taken and is neither in the index of names nor in these tables yet; its names
         self._unnamed: list[RequestItem] = []
+        self._spellings: set[str] = set()
 
     def check(self, item: RequestItem, index: int) -> None:
         """Check the item, whose index among the items of the batch is given."""
@@ -253,39 +293,36 @@ class RequestRules:
 
     def take(self, items: Sequence[RequestItem], index: int) -> bool:
         """Take items of which nothing can be said; if it may, each has to be checked."""
-        change_sets = [item.items for item in items if isinstance(item, ChangeSet)]
-        members = [x for each in change_sets for x in each]
-        operations = [x for x in (*items, *members) if isinstance(x, Operation)]
-        if len(operations) + len(change_sets) < len(items) + len(members):
-            return False  # change sets nest
-        if not self._place.has_room(index + len(items), len(operations), change_sets):
+        found = self._place.survey(items, index)
+        if found is None or self._service_checks:
             return False
-        if self._service_checks or self._groups:
+        operations, members, change_sets, spellings = found
+        if any(map(_depends_on, operations)) or not {None}.issuperset(map(_condition, operations)):
             return False
-        if [x for x in operations if x.depends_on or x.condition is not None]:
+        if members and self._scope.format == "multipart":
+            if None in [x.id for x in members] or "GET" in [x.method for x in members]:
+                return False
+        urls = [x.url for x in operations]
+        text = "\n".join(("", *urls))
+        if "/$" in text or "\n$" in text or not self._messages.are_sound(operations, urls):
             return False
-        urls = "\n".join(["", *[x.url for x in operations]])
-        ids = [x.id for x in operations if x.id is not None]
-        if "/$" in urls or "\n$" in urls or self._messages.starts(operations, ids) is None:
+        known = (self._spellings, self._ids.keys(), self._groups)
+        if not all(each.isdisjoint(spellings) for each in known):
             return False
-        names = [item.id for item in items if isinstance(item, ChangeSet) and item.id is not None]
-        if names or (change_sets and self._scope.format != "multipart"):
-            return False
-        inner = [x for x in members if isinstance(x, Operation)]
-        if None in [x.id for x in inner] or "GET" in [x.method for x in inner]:
-            return False
-        spellings = dict(zip(map(str.lower, ids), ids, strict=True))
-        if len(spellings) < len(ids) or not self._ids.keys().isdisjoint(spellings):
-            return False
-        self._ids.update(spellings)
+        self._spellings |= spellings
         self._place.count(len(operations), len(change_sets))
         self._unnamed += items
         return True
 
     def _name(self) -> None:
-        """Add what was taken to the index of names, of which few batches need any."""
+        """Learn the names of what was taken, of which few batches need any."""
         for item in self._unnamed:
             self._names.add(item)
+            if isinstance(item, ChangeSet) and item.id is not None:
+                self._groups.add(item.id.lower())
+            for each in leaves((item,)):
+                if each.id is not None:
+                    self._ids[each.id.lower()] = each.id
         self._unnamed.clear()
 
     def finish(self) -> None:
@@ -534,24 +571,19 @@ class ResponseRules:
 
     def take(self, items: Sequence[ResponseItem], index: int) -> bool:
         """Take items of which nothing can be said; if it may, each has to be checked."""
-        change_sets = [item.items for item in items if isinstance(item, ChangeSetResponse)]
-        members = [x for each in change_sets for x in each]
-        responses = [x for x in (*items, *members) if isinstance(x, OperationResponse)]
-        if len(responses) + len(change_sets) < len(items) + len(members):
-            return False  # change sets nest
-        has_room = self._place.has_room(index + len(items), len(responses), change_sets)
-        if self._accepted is not None or not has_room:
+        found = self._place.survey(items, index)
+        if found is None or self._accepted is not None:
             return False
-        ids = [x.id for x in responses if x.id is not None]
-        starts = self._messages.starts(responses, ids)
-        if starts is None or 202 in starts:
+        responses, members, change_sets, _ = found
+        if 202 in {x.status for x in responses} or any(x.status >= 400 for x in members):
             return False
-        inner = [x.status for x in members if isinstance(x, OperationResponse)]
-        if change_sets and (self._scope.format != "multipart" or max(inner) >= 400):
+        if not self._messages.are_sound(responses, ()):
             return False
-        keys: dict[str, int | None] = dict.fromkeys(map(self._key, ids))
-        if len(keys) < len(ids) or not self._ids.keys().isdisjoint(keys):
+        keys = dict.fromkeys([self._key(x.id) for x in responses if x.id is not None])
+        groups = {self._key(x.id) for x in change_sets if x.id is not None}
+        if not self._ids.keys().isdisjoint(keys) or not self._groups.isdisjoint(groups):
             return False
+        self._groups |= groups
         self._ids.update(keys)
         for place, item in enumerate(items, index) if change_sets else ():
             if isinstance(item, ChangeSetResponse):

@@ -522,35 +522,35 @@ class Messages(Generic[_Message]):
         for check in self._sound.get(kind) or self._judge(item, kind):
             check(item, self._scope, self._say)
 
-    def starts(self, items: Sequence[_Message], ids: Sequence[str]) -> set[str | int] | None:
-        """Return the methods or status codes of messages, or `None` if a check may object to one.
+    def are_sound(self, items: Sequence[_Message], texts: Sequence[str]) -> bool:
+        """Tell whether no check objects to any of these messages; nothing is reported.
 
-        `ids` are their identifiers. Nothing is reported.
+        `texts` are their URLs; their identifiers are plain. What is to be written is not asked for
+        its kind and sizes: who writes it knows more of these.
         """
-        kinds: dict[Kind, _Message] = {}
-        start, is_empty, shape = None, None, None
-        for item in items:
-            # Most are of the kind of the one before.
-            own = item.method if isinstance(item, Operation) else item.status
-            if item.headers._shape is shape and own == start and (not item.body) is is_empty:
-                continue
-            start, is_empty, shape = own, not item.body, item.headers._shape
-            kind = _kind_of(item)
-            if type(kind[2]) is tuple and None in kind[2]:
-                return None
-            kinds[kind] = item
-        asked: set[_Check[Any]] = set()
-        for kind, item in kinds.items():
-            each = self._sound.get(kind) or self._judge(item, kind)
-            if each is self._checks:
-                return None
-            asked.update(each)
-        if not asked.isdisjoint(_OF_URLS):
-            operations: Sequence[Operation | OperationResponse] = items
-            if urls.are_plain([x.url for x in operations if isinstance(x, Operation)]):
-                asked -= _OF_URLS
-        if check_id in asked and _are_plain(ids, self._scope.limits.id):
-            asked.discard(check_id)
+        asked: set[_Check[Any]] = {*_OF_URLS}
+        if self._scope.origin != "written":
+            kinds: dict[Kind, _Message] = {}
+            start, is_empty, shape = None, None, None
+            for item in items:
+                # Most are of the kind of the one before.
+                own = item.method if isinstance(item, Operation) else item.status
+                if item.headers._shape is shape and own == start and (not item.body) is is_empty:
+                    continue
+                start, is_empty, shape = own, not item.body, item.headers._shape
+                kind = _kind_of(item)
+                if type(kind[2]) is tuple and None in kind[2]:
+                    return False
+                kinds[kind] = item
+            asked.clear()
+            for kind, item in kinds.items():
+                each = self._sound.get(kind) or self._judge(item, kind)
+                if each is self._checks:
+                    return False
+                asked.update(each)
+        if not asked.isdisjoint(_OF_URLS) and urls.are_plain(texts):
+            asked -= _OF_URLS
+        asked.discard(check_id)
         self._objected = False
         if asked:
             quiet = replace(self._scope, report=self._refuse)
@@ -558,7 +558,7 @@ class Messages(Generic[_Message]):
                 for check in asked:
                     for item in items:
                         check(item, quiet, self._object)
-        return None if self._objected else {start for start, _, _ in kinds}
+        return not self._objected
 
     def _judge(self, item: _Message, kind: Kind) -> tuple[_Check[Any], ...]:
         """Return the checks to be asked of messages of a new kind: all, where one objects."""
@@ -594,14 +594,6 @@ def _kind_of(item: Operation | OperationResponse) -> Kind:
     if kind is None:
         kind = tuple([mark_of(pair) for pair in headers.pairs])
     return item.method if isinstance(item, Operation) else item.status, not item.body, kind
-
-
-def _are_plain(ids: Sequence[str], longest: int) -> bool:
-    """Tell whether all identifiers are numbers, which are all right and no names that are taken."""
-    text = "".join(ids)
-    if not ids:
-        return True
-    return text.isdecimal() and text.isascii() and "" not in ids and max(map(len, ids)) <= longest
 
 
 # -- the outer message -----------------------------------------------------------------------------

@@ -7,13 +7,11 @@ what must not be written is raised in one error.
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from functools import cached_property
 from typing import Generic, TypeVar, cast
 
 from odata_batch._checks import messages, services
 from odata_batch._checks.batch import ACCEPTED_NOT_LAST, Rules, path_of
 from odata_batch._checks.messages import ACCEPTED_WITHOUT_LOCATION
-from odata_batch._checks.runs import is_plain
 from odata_batch._checks.scope import Scope
 from odata_batch._coding.roles import REQUEST, RESPONSE, Role
 from odata_batch._coding.settings import Settings, format_of
@@ -40,6 +38,7 @@ class _Encoder(Generic[_Item]):
 
     _role: Role[_Item]
     _engine: MultipartEncoder | JsonEncoder
+    _rules: Rules[_Item]
 
     def _begin(
         self,
@@ -61,6 +60,7 @@ class _Encoder(Generic[_Item]):
         self._closed = False
         self._preparation = Preparation(format, dialect, batch.items)
         self._scope = Scope(format, dialect, limits, self._report, "written")
+        self._rules = self._role.rules(self._scope)
         if self._role.name == "request":
             services.check_format_spoken(self._scope, self._say)
         if format == "multipart":
@@ -85,11 +85,6 @@ class _Encoder(Generic[_Item]):
         for name, value in fields:
             for problem in messages.field_problems(name, value):
                 self._say(*problem)
-
-    @cached_property
-    def _rules(self) -> Rules[_Item]:
-        """The rules for items, of which many batches need none."""
-        return self._role.rules(self._scope)
 
     @property
     def headers(self) -> Headers:
@@ -127,17 +122,19 @@ class _Encoder(Generic[_Item]):
         batch = self._batch
         items = cast("tuple[_Item, ...]", batch.items)  # the role's batches have the role's items
         self._check_depth(items)
-        prepared = None
-        if self._scope.dialect.content_length or not is_plain(items, self._scope):
-            items = prepared = self._preparation.items(items)
         next_link = batch.next_link if isinstance(batch, values.BatchResponse) else None
         is_bare = not (self._found or batch.annotations) and next_link is None
+        is_complete = self._preparation.is_complete(items) and self._rules.take(items, 0)
+        if not is_complete:
+            items = self._preparation.items(items)
         body = None
-        if is_bare and (prepared is None or is_plain(items, self._scope)):
+        if is_bare and (is_complete or self._rules.take(items, 0)):
             with suppress(Unsettled):
                 body = self._engine.whole(items, (), None, self._judge)
         if body is None:
-            items = self._preparation.items(items) if prepared is None else prepared
+            if is_complete:
+                items = self._preparation.items(items)
+            self._rules = self._role.rules(self._scope)  # which have taken nothing
             self._check_items(items)
             self._rules.finish()
         self._engine.check_batch(batch, len(items))

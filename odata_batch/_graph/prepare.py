@@ -89,6 +89,13 @@ class Preparation:
         """Take note of the identifiers in an item of a batch that is not known as a whole."""
         self._used.update(map(self._key, _names_in((item,))))
 
+    def is_complete(self, items: Iterable[Item]) -> bool:
+        """Tell whether nothing is to be filled in but what a batch needs that refers to others."""
+        if not self._json:
+            return not self._dialect.content_length
+        members = [inner for item in items if isinstance(item, _SETS) for inner in item.items]
+        return None not in {item.id for item in (*items, *members)}
+
     def items(self, items: tuple[_Item, ...]) -> tuple[_Item, ...]:
         """Return items as they are written."""
         if not (self._json or self._dialect.content_length or holds_change_sets(items)):

@@ -194,6 +194,8 @@ class JsonEncoder:
         if isinstance(item, values.Operation):
             kind: str | int = item.method
             start = f'"method":{quoted(item.method)},"url":{quoted(item.url)}'
+            if len(item.url) > self._limits.url and judge is not None:
+                raise Unsettled
             if item.condition is not None:
                 start = f'"if":{quoted(item.condition)},{start}'
             if item.depends_on:

@@ -172,10 +172,12 @@ class MultipartEncoder:
         bodies = [item.body for item in items]
         sizes = [*map(len, bodies)]
         if judge is not None:
-            if any(map(_annotations, items)) or max({*sizes}) > self._limits.body:
+            if any(map(_annotations, items)) or max({*sizes}, default=0) > self._limits.body:
                 raise Unsettled
             text = "".join(ends)
             if not (text.isascii() and text.isprintable()):
+                raise Unsettled
+            if len(text) > self._limits.url and max({*map(len, ends)}) > self._limits.url:
                 raise Unsettled
         heads = []
         for item, kind, end, size in zip(items, kinds, ends, sizes, strict=True):
