@@ -9,7 +9,6 @@ end. All work is linear in the number of operations and dependencies.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from operator import attrgetter
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from odata_batch._checks import messages
@@ -51,7 +50,6 @@ _Contra = TypeVar("_Contra", contravariant=True)
 _SHOWN_OF_A_CIRCLE = 8
 # As a tuple, which needs not be made for each item.
 _SETS = (ChangeSet, ChangeSetResponse)
-_depends_on, _condition = attrgetter("depends_on"), attrgetter("condition")
 
 
 def path_of(indexes: Sequence[int]) -> str:
@@ -297,7 +295,7 @@ class RequestRules:
         if found is None or self._service_checks:
             return False
         operations, members, change_sets, spellings = found
-        if any(map(_depends_on, operations)) or not {None}.issuperset(map(_condition, operations)):
+        if [x for x in operations if x.depends_on or x.condition is not None]:
             return False
         if members and self._scope.format == "multipart":
             if None in [x.id for x in members] or "GET" in [x.method for x in members]:
@@ -309,7 +307,10 @@ class RequestRules:
         known = (self._spellings, self._ids.keys(), self._groups)
         if not all(each.isdisjoint(spellings) for each in known):
             return False
-        self._spellings |= spellings
+        if self._spellings:
+            self._spellings |= spellings
+        else:  # most batches are one run
+            self._spellings = spellings
         self._place.count(len(operations), len(change_sets))
         self._unnamed += items
         return True

@@ -30,7 +30,6 @@ from odata_batch.dialects import ODATA_4_01
 
 _Item = TypeVar("_Item", values.RequestItem, values.ResponseItem)
 _Kind = TypeVar("_Kind", "RequestEncoder", "ResponseEncoder")
-_MESSAGES = (values.Operation, values.OperationResponse)
 
 
 class _Encoder(Generic[_Item]):
@@ -156,12 +155,10 @@ class _Encoder(Generic[_Item]):
 
     # -- what must not be written --
 
-    def _check_depth(self, items: Iterable[_Item]) -> None:
+    def _check_depth(self, items: Sequence[_Item]) -> None:
         """Raise for a change set that nests deeper than allowed, before anything walks into it."""
         before = len(self._found)
-        for index, item in enumerate(items, self._items):
-            if isinstance(item, _MESSAGES):
-                continue
+        for index, item in enumerate(items if values.holds_change_sets(items) else (), self._items):
             if (depth := depth_of(item)) > self._limits.change_set_depth:
                 message = f"found change sets nested {depth} deep"
                 path = path_of([index])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from operator import itemgetter
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
 
 from odata_batch._model.headers import Headers
 from odata_batch._model.limits import Limits
@@ -19,6 +19,8 @@ Message: TypeAlias = Operation | OperationResponse
 Judge: TypeAlias = Callable[[Message, Kind, set[Kind]], bool]
 """Tells whether no rule has anything to say of a message; then its kind is sound."""
 
+_Meaning = TypeVar("_Meaning")
+
 # A text that is longer is made anew, so that a table stays small.
 _LONGEST = 1024
 
@@ -27,10 +29,10 @@ class Unsettled(Exception):
     """There may be something to say of an item, so that each has to be checked."""
 
 
-Head: TypeAlias = tuple[Headers, str, str | None, set[Kind] | None]
-"""The fields of one `Headers`, written: the object, so that its `id` stays its own; the text; the
-value of the field `watched`; and the kinds of messages with such fields that are sound, `None` if
-something may be said of the fields themselves."""
+Head: TypeAlias = tuple[Headers, str, _Meaning, set[Kind] | None]
+"""The fields of one `Headers`, written: the object, so that its `id` stays its own; the text; what
+the field means that is watched; and the kinds of messages with such fields that are sound, `None`
+if something may be said of the fields themselves."""
 
 
 class _Plan(NamedTuple):
@@ -41,26 +43,29 @@ class _Plan(NamedTuple):
     pick: Callable[[tuple[str, ...]], Any]
     """Returns the values that rules look at."""
     watched: int | None
-    """The index of the field `watched`."""
+    """The index of the field that is watched."""
     refers: bool
     """Whether a dollar sign may be a reference."""
     sound: dict[Any, set[Kind]] | None
     """What is sound, by these values; `None` if names are odd or repeated."""
 
 
-class Heads:
-    """The header sections of one batch, by the `Headers` object, or else by the names of fields."""
+class Heads(Generic[_Meaning]):
+    """The header sections of one batch, by the `Headers` object, or else by the names of fields.
 
-    watched = "content-length"
-    """The field whose value is asked for."""
+    Of the field that is watched, `meanings` has what the value means, and what it means that there
+    is none.
+    """
 
-    def __init__(self, limits: Limits) -> None:
-        self.known: dict[int, Head] = {}
+    def __init__(self, limits: Limits, watched: str, meanings: dict[str | None, _Meaning]) -> None:
+        self.known: dict[int, Head[_Meaning]] = {}
+        self._watched = watched
+        self._meanings = meanings
         self._longest = min(limits.field_line, limits.header_section)
         self._fields = limits.fields
         self._plans: dict[tuple[str, ...], _Plan] = {}
 
-    def learn(self, headers: Headers) -> Head:
+    def learn(self, headers: Headers) -> Head[_Meaning]:
         """Return what these headers are, written; remember it."""
         pairs = headers.pairs
         # Each is a pair, and `strict` would cost a third of it, so:
@@ -80,8 +85,8 @@ class Heads:
                 sound = remember(known, picked, set())
         value = None if watched is None else values[watched]
         if known is None:
-            value = headers.get(self.watched)
-        head = (headers, text, value, sound)
+            value = headers.get(self._watched)
+        head = (headers, text, self._meanings[value], sound)
         return head if len(text) > _LONGEST else remember(self.known, id(headers), head)
 
     def filler(self, names: tuple[str, ...]) -> Callable[[tuple[str, ...]], str]:
@@ -98,7 +103,7 @@ class Heads:
         plan = _Plan(
             self.filler(tuple([name.replace("%", "%%") for name in names])),
             itemgetter(*picked) if picked else _nothing,
-            lower.index(self.watched) if self.watched in lower else None,
+            lower.index(self._watched) if self._watched in lower else None,
             not REFERRING.isdisjoint(lower),
             {} if is_plain else None,
         )

@@ -26,10 +26,8 @@ _DEPTH = 1
 _address = id
 
 
-class _Members(Heads):
+class _Members(Heads[jsonbody.Content]):
     """Header sections as the member `headers`, less what JSON does not carry."""
-
-    watched = "content-type"
 
     def filler(self, names: tuple[str, ...]) -> Callable[[tuple[str, ...]], str]:
         """Return what makes the member for these names, given the values."""
@@ -73,10 +71,10 @@ class JsonEncoder:
         self._limits = limits
         self._dialect = dialect
         self._report = report
-        self._heads = _Members(limits)
+        self._contents = jsonbody.Contents()
+        self._heads = _Members(limits, "content-type", self._contents)
         self._judge: Judge | None = None
         self._pending = f'{{"{role_name}s":['.encode("ascii")
-        self._contents = jsonbody.Contents()
 
     # -- what a JSON batch cannot carry --
 
@@ -190,7 +188,7 @@ class JsonEncoder:
         """Add the object of a message, with a comma before it."""
         headers, body, judge = item.headers, item.body, self._judge
         known = self._heads.known.get(_address(headers)) or self._heads.learn(headers)
-        _, text, content_type, sound = known
+        _, text, content, sound = known
         if isinstance(item, values.Operation):
             kind: str | int = item.method
             start = f'"method":{quoted(item.method)},"url":{quoted(item.url)}'
@@ -207,7 +205,7 @@ class JsonEncoder:
             sound is None
             or ((kind, body != b"") not in sound and not judge(item, (kind, body != b""), sound))
             or item.annotations
-            or (body and self._may_be_odd(body, content_type))
+            or (body and self._may_be_odd(body, content))
         ):
             raise Unsettled
         name = "" if item.id is None else f'"id":{quoted(item.id)},'
@@ -217,17 +215,15 @@ class JsonEncoder:
         if item.annotations:
             pieces.append(_members(item.annotations))
         if body:
-            content = self._contents[content_type]
             pieces += b',"body":', jsonbody.write_body(body, content, self._dialect)
         pieces.append(b"}")
 
-    def _may_be_odd(self, body: bytes, content_type: str | None) -> bool:
+    def _may_be_odd(self, body: bytes, content: jsonbody.Content) -> bool:
         """Tell whether a body may be one that JSON does not carry as it is."""
-        content = self._contents[content_type]
         if len(body) > self._limits.body:
             return True
         if content.form == "json" and self._dialect.json_bodies != "base64":
-            if (content_type is None and body.startswith(b'"')) or body == b"null":
+            if (not content.content_type and body.startswith(b'"')) or body == b"null":
                 return True
             return not is_surely_json(body, self._limits.json_depth - jsonbody.DEPTH)
         has_space = body.strip(jsonbody.SPACE) != body

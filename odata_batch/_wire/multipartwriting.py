@@ -15,7 +15,7 @@ from odata_batch._wire import grammar, http
 from odata_batch._wire.heads import Heads, Judge, Message, Unsettled
 from odata_batch._wire.mime import NO_PARTS
 from odata_batch._wire.multipart import BOUNDARY_CHARACTERS
-from odata_batch._wire.sections import NOT_EXPRESSIBLE
+from odata_batch._wire.sections import NOT_EXPRESSIBLE, remember
 
 _SETS = (values.ChangeSet, values.ChangeSetResponse)
 _Parts: TypeAlias = tuple[list[bytes], list[bytes]]
@@ -29,6 +29,14 @@ _ATTEMPTS = 8
 BOUNDARY_IN_CONTENT = error("""
     boundary-in-content: A boundary does not occur in what it delimits. [RFC 2046, 5.1]
     Choose another boundary, or none, so that one is made up.""")
+
+
+class _Lengths(dict[str | None, int | None]):
+    """How many octets the values of Content-Length say; -1 for what is no plain number."""
+
+    def __missing__(self, value: str | None) -> int | None:
+        number = int(value) if value and grammar.CONTENT_LENGTH.fullmatch(value) else -1
+        return remember(self, value, number if str(number) == value else -1)
 
 
 class MultipartEncoder:
@@ -50,7 +58,7 @@ class MultipartEncoder:
         self._is_request = role_name == "request"
         self._suffix = "" if self._is_request else "response"
         self._change_sets = 0
-        self._heads = Heads(limits)
+        self._heads = Heads(limits, "content-length", _Lengths({None: None}))
         self._judge: Judge | None = None
         self._given = boundary
         if boundary is not None:
@@ -186,7 +194,7 @@ class MultipartEncoder:
             if judge is not None and (
                 sound is None
                 or ((kind, size > 0) not in sound and not judge(item, (kind, size > 0), sound))
-                or (length is not None and length != str(size))
+                or (length is not None and length != size)
             ):
                 raise Unsettled
             if id is None:
