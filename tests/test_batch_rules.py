@@ -18,6 +18,7 @@ from odata_batch import (
     check_response,
     decode_request,
     encode_request,
+    encode_response,
     prepare,
 )
 from odata_batch.dialects import PRESETS
@@ -381,3 +382,32 @@ def test_values_may_nest_deeper_than_the_stack() -> None:
         item = ChangeSet([item])
     with pytest.raises(EncodeError, match="found change sets nested 5000 deep"):
         prepare(BatchRequest([item]))
+
+
+@pytest.mark.parametrize("format", [MULTIPART, JSON])
+@pytest.mark.parametrize("name", ["0", "150", "g0", "g150"])
+def test_a_name_of_a_long_batch_is_used_once(name: str, format: str) -> None:
+    """However many items nothing had to be said of before."""
+    sets = [ChangeSet([Operation.delete("a", id=str(n))], id=f"g{n}") for n in range(200)]
+    written = encode_request(
+        BatchRequest([*sets, Operation.get("b", id="last")]),
+        format="json" if format == JSON else "multipart",
+    )
+    body = written.body.replace(b"last", name.encode())
+    found = check_request(body, written.content_type).diagnostics
+    slug = "id-equals-group" if "g" in name else "duplicate-id"
+    is_used = format == JSON or name.isdecimal()
+    assert [(each.rule.slug, each.path) for each in found] == [(slug, "items[200]")] * is_used
+
+
+def test_a_request_of_a_long_batch_is_answered_once() -> None:
+    """However many items nothing had to be said of before."""
+    responses = [OperationResponse(204, id=str(n)) for n in range(200)]
+    sets = [ChangeSetResponse([each], id=f"g{each.id}") for each in responses[:150]]
+    last = ChangeSetResponse([OperationResponse(204, id="last")], id="last")
+    written = encode_response(BatchResponse([*sets, *responses[150:], last]), format="json")
+    body = written.body.replace(b'"id":"last"', b'"id":"149"')
+    found = check_response(body, written.content_type).diagnostics
+    assert [(each.rule.slug, each.path) for each in found] == [
+        ("duplicate-response-id", "items[200].items[0]")
+    ]
