@@ -21,7 +21,7 @@ from odata_batch import (
     encode_request,
 )
 
-from .helpers import MULTIPART, PART_HEAD, batch, fed, part
+from .helpers import GET, MULTIPART, PART_HEAD, batch, change_set, fed, member, part
 
 # What `@` is short for: everything before the body of an operation.
 HEAD = PART_HEAD + b"\r\nPOST x HTTP/1.1\r\nContent-Type: a/b\r\n\r\n"
@@ -118,3 +118,16 @@ def test_the_standard_library_sees_the_same_parts(contents: list[bytes]) -> None
     payloads = [part.get_payload(decode=True) for part in message.iter_parts()]
     found = bodies(check_request(body, MULTIPART))
     assert [HEAD[len(PART_HEAD) + 2 :] + each for each in found] == payloads
+
+
+@pytest.mark.parametrize("text", [b"\x0b", b"\x0c\r\n", b"\x1c"])
+def test_only_spaces_tabs_and_line_ends_around_the_parts_are_nothing(text: bytes) -> None:
+    body = batch(part(GET))
+    for data, slug in ((body + text, "epilogue"), (text + b"\r\n" + body, "preamble")):
+        assert [each.rule.slug for each in check_request(data, MULTIPART).diagnostics] == [slug]
+
+
+def test_a_change_set_has_the_line_end_of_the_batch_around_it() -> None:
+    inner = change_set(member(b"DELETE x HTTP/1.1\r\n\r\n")).replace(b"--c\r\n", b"--c\n")
+    found = check_request(batch(inner), MULTIPART).diagnostics
+    assert [each.rule.slug for each in found] == ["mixed-line-endings"]
