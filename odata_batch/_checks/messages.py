@@ -569,10 +569,14 @@ class Messages(Generic[_Message]):
         if self._objected:
             return self._checks
         names = names_of(item.headers)
+        # A reader that knows the kind of fields has seen to their syntax.
+        is_read = self._scope.origin == "read" and item.headers._shape.kind is not None
         silent = {check for check, name in _OF_ONE_FIELD.items() if name not in names}
         if "content-type" in names or not item.body:
             silent.add(check_content_type_present)
-        if len(set(names)) == len(names):
+        if is_read:
+            silent |= _SYNTAX
+        elif len(set(names)) == len(names):
             silent.add(check_repeated_headers)
         each = [check for check in self._checks if check in _EACH and check not in silent]
         if "" not in names and grammar.TOKEN.fullmatch("".join(names)):

@@ -9,7 +9,7 @@ may come so (OData Protocol, 11.6). Its head says which decoder reads its body.
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Generic, TypeVar
@@ -189,13 +189,8 @@ class _Decoder(ABC, Generic[_Item, _Batch]):
             services.check_preference_prefix(self._outer, self._dialect, say)
             services.check_payload(self._received, self._scope, say)
 
-    def _take(self, read: Run[_Item] | Iterator[tuple[int, _Item]]) -> None:
+    def _take(self, read: Run[_Item]) -> None:
         """Add items, and report what was found in front of each."""
-        if not isinstance(read, Run):
-            for index, item in read:
-                self._rules.check(item, index)
-                self._items.append(item)
-            return
         if not (read.items or read.found or read.stopped):
             return
         ahead = iter(read.found)

@@ -9,8 +9,7 @@ from odata_batch._checks import batch, messages
 from odata_batch._checks.scope import Say, Scope
 from odata_batch._model import values
 from odata_batch._model.headers import Headers
-from odata_batch._wire import json as jsonbatch
-from odata_batch._wire import multipart
+from odata_batch._wire import jsonitem, multipart
 
 _Item = TypeVar("_Item", values.RequestItem, values.ResponseItem)
 
@@ -24,7 +23,7 @@ class Role(NamedTuple, Generic[_Item]):
     """What an item is."""
     # The start line of a message has a type of its own, which nothing here sees.
     multipart: multipart.Role[Any, _Item]
-    json: jsonbatch.Role[_Item]
+    json: jsonitem.Role[_Item]
     rules: Callable[[Scope], batch.Rules[_Item]]
     checks: tuple[Callable[[Any, Scope, Say], None], ...]
     """What is asked of each message."""
@@ -37,7 +36,7 @@ REQUEST: Role[values.RequestItem] = Role(
     batch=values.BatchRequest,
     items=(values.Operation, values.ChangeSet),
     multipart=multipart.REQUEST,
-    json=jsonbatch.REQUEST,
+    json=jsonitem.REQUEST,
     rules=batch.RequestRules,
     checks=messages.OPERATION,
     check_outer=messages.check_outer_request,
@@ -47,7 +46,7 @@ RESPONSE: Role[values.ResponseItem] = Role(
     batch=values.BatchResponse,
     items=(values.OperationResponse, values.ChangeSetResponse),
     multipart=multipart.RESPONSE,
-    json=jsonbatch.RESPONSE,
+    json=jsonitem.RESPONSE,
     rules=batch.ResponseRules,
     checks=messages.RESPONSE,
     check_outer=messages.check_outer_response,

@@ -592,7 +592,7 @@ def _items(values: Iterable[object], kinds: tuple[type, type]) -> tuple[object, 
     if isinstance(values, kinds):
         raise TypeError(f"items is an iterable of items, not a single {type(values).__name__}")
     items = tuple(values)
-    for item in items:
+    for item in () if {*kinds}.issuperset(map(type, items)) else items:
         if not isinstance(item, kinds):
             names = " or ".join(kind.__name__ for kind in kinds)
             raise TypeError(f"an item is {names}, not {type(item).__name__}: {item!r:.60}")

@@ -1,20 +1,21 @@
 """The OData JSON batch format (OData JSON, 19): read.
 
-The text is first read to its end, so that broken syntax is found before anything is made of it;
-then the objects are read in order, those of an atomicity group at the place of its first.
+Each object is read as it is scanned. What is wrong with it is told when the whole text has been
+read, after what breaks its syntax; the objects of an atomicity group come at the place of its
+first.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any, Final, Generic, NamedTuple, NoReturn, TypeVar
+from contextlib import suppress
+from typing import Any, Final, NoReturn, TypeVar
 
 from odata_batch._model import values
 from odata_batch._model.dialect import Dialect, Format
 from odata_batch._model.findings import (
     Diagnostic,
     Reporter,
-    error,
+    Stop,
     fatal,
     note,
     quote,
@@ -22,28 +23,14 @@ from odata_batch._model.findings import (
     warning,
 )
 from odata_batch._model.limits import Limits
-from odata_batch._model.values import ChangeSet, ChangeSetResponse
 from odata_batch._wire import jsonitem
-from odata_batch._wire.jsontext import JsonObject, JsonText
+from odata_batch._wire.jsonitem import Element, Role
+from odata_batch._wire.jsontext import JsonText, Members
+from odata_batch._wire.multipart import Found, Run
 
 _Item = TypeVar("_Item")
 
 NEXT_LINKS: Final = ("@nextLink", "@odata.nextLink")
-
-
-class Role(NamedTuple, Generic[_Item]):
-    """What decoding a request and decoding a response do differently."""
-
-    array: str
-    other: str
-    read: Callable[[jsonitem.Reader, JsonObject], _Item | None]
-    change_set: Callable[..., _Item]
-
-
-REQUEST: Role[values.RequestItem] = Role("requests", "responses", jsonitem.read_request, ChangeSet)
-RESPONSE: Role[values.ResponseItem] = Role(
-    "responses", "requests", jsonitem.read_response, ChangeSetResponse
-)
 
 
 JSON_ENVELOPE = fatal("""
@@ -56,9 +43,6 @@ JSON_ERROR_RESPONSE = fatal("""
 JSON_NO_REQUESTS = note("""
     json-no-requests: The array of requests is not empty. [OData JSON, 19.1]
     Leave the batch out if there is nothing to send.""")
-JSON_ITEM = error("""
-    json-item: Every element of the array is an object. [OData JSON, 19.1]
-    Write every element of the array as an object.""")
 JSON_NEXT_LINK = warning("""
     json-next-link: The next link of a batch response is one string. [OData JSON, 19.5]
     Write one @nextLink, as a string.""")
@@ -67,7 +51,7 @@ GROUP_SPLIT = warning("""
     Write the members of the group one behind the other.""")
 
 
-class JsonDecoder(jsonitem.Reader, Generic[_Item]):
+class JsonDecoder(jsonitem.Reader[_Item]):
     """Decodes a JSON batch that arrives in chunks; it is read at the end of the input."""
 
     format: Format = "json"
@@ -76,89 +60,141 @@ class JsonDecoder(jsonitem.Reader, Generic[_Item]):
     def __init__(
         self, role: Role[_Item], limits: Limits, report: Reporter, position: int, dialect: Dialect
     ) -> None:
-        super().__init__(limits, report, dialect)
+        super().__init__(role, limits, dialect)
         self.annotations: values.Annotations = ()
         self.next_link: str | None = None
-        self._role = role
+        self._report = report
         self._position = position
         self._chunks: list[bytes] = []
+        self._counts_headers = False
+        self._headers_total = 0
+        self._run: Run[_Item] = Run(0)
 
-    def receive_data(self, data: bytes) -> Iterator[tuple[int, _Item]]:
+    def receive_data(self, data: bytes) -> Run[_Item]:
         """Take the next octets; there are no items before the end."""
         self._chunks.append(data)
-        return iter(())
+        return self._run
 
-    def receive_eof(self) -> Iterator[tuple[int, _Item]]:
-        """Yield the items, each with its index."""
-        self.text = JsonText(b"".join(self._chunks), self.limits, self.report, self._position)
+    def receive_eof(self) -> Run[_Item]:
+        """Return the items."""
+        self.text = JsonText(b"".join(self._chunks), self.limits, self._report, self._position)
         self._chunks.clear()
-        # The members of each group are collected at the place of the first.
-        units: list[JsonObject | str] = []
-        groups: dict[str, list[tuple[int, JsonObject]]] = {}
-        for number, source in enumerate(self._read_batch()):
-            name = source.get("atomicityGroup")
-            if not name or type(name) is not str:
-                units.append(source)
-            elif name in groups:
-                groups[name].append((number, source))
-            else:
-                groups[name] = [(number, source)]
-                units.append(name)
-        units.reverse()
-        for index in range(len(units)):  # what has been read is given up, so that memory stays hot
-            unit = units.pop()
-            self.path = (index,)
-            if isinstance(unit, str):
-                item = self._group(unit, groups[unit])
-            else:
-                item = self._item(unit)
-            self.path = ()
-            if item is not None:
-                yield index, item
+        elements = self._read_batch()
+        if Element in {*map(type, elements)}:
+            try:
+                self._add(elements)
+            except Stop as stopped:
+                self._run.stopped = stopped
+        else:
+            self._run.items += elements
+        return self._run
 
-    def _read_batch(self) -> list[JsonObject]:
+    def _add(self, elements: list[Any]) -> None:
+        """Add the items, those of a group at the place of its first, and what was found."""
+        items = self._run.items
+        groups: dict[str, list[tuple[int, Element[_Item]]]] = {}
+        for number, element in enumerate(elements):
+            if isinstance(element, Element) and element.group is not None:
+                groups.setdefault(element.group, []).append((number, element))
+        for number, element in enumerate(elements):
+            if not isinstance(element, Element):
+                items.append(element)
+            elif element.group is None:
+                items.append(self._tell(element, (len(items),)))
+            elif groups[element.group][0][0] == number:
+                items.append(self._group(element.group, groups[element.group], len(items)))
+
+    def _group(
+        self, name: str, members: list[tuple[int, Element[_Item]]], index: int
+    ) -> _Item | None:
+        items = []
+        expected = members[0][0]
+        for inner, (number, element) in enumerate(members):
+            if number != expected and self.role.array == "requests":
+                message = "a member of an atomicity group is parted from the others"
+                position = self.text.origin + element.start
+                self._find(Diagnostic(GROUP_SPLIT, message, position), (index, inner))
+            expected = number + 1
+            item = self._tell(element, (index, inner))
+            if item is not None:
+                items.append(item)
+        if not items:
+            return None
+        change_set = self.role.change_set(items, id=name)
+        values.place(change_set, self.text.origin + members[0][1].start, False)
+        return change_set
+
+    def _tell(self, element: Element[_Item], path: tuple[int, ...]) -> _Item | None:
+        """Return the item, and add what was found, now that its path is known."""
+        start, body, _, item, found = element
+        if self._counts_headers:
+            members, _, _ = self.text.walk_item(start)
+            if type(members.get("headers")) is tuple and members["headers"]:
+                begin, end = self.text.spans(start)["headers"]
+                self._headers_total += end - begin
+            if self._headers_total > self.limits.headers_total:
+                self.start, self.headers_exceed = start, True
+                with suppress(Stop):
+                    self.role.read(self, members, body)
+                found = self.found
+        for each in found:
+            self._find(each, path)
+            if each.rule.fatal:
+                raise Stop(each.rule)
+        return item
+
+    def _find(self, found: Diagnostic, path: tuple[int, ...]) -> None:
+        finding = Found(path[0], found.rule, found.message, found.position, path, found.limit)
+        self._run.found.append(finding)
+
+    def _read_batch(self) -> list[Any]:
         """Read the text to its end; return the elements of its array."""
-        text, array = self.text, self._role.array
+        text, array = self.text, self.role.array
         start = text.skip_space(0)
         if start == len(text.text):
             text.refuse(start, "a JSON batch")
         batch = None
         if text.text.startswith("{", start):
-            batch = text.walk(start, {array: text.items})
-        end = text.skip_space(text.value(start)[1] if batch is None else batch.end)
+            batch, end = text.walk(start, {array: self.read})
+        else:
+            end = text.value(start)[1]
+        end = text.skip_space(end)
         if end < len(text.text):
             text.refuse(end, "nothing behind the JSON text")
-        elements: Any = None if batch is None else batch.get(array)
-        text.check_depth(elements if isinstance(elements, list) else ())
+        text.check_depth()
         if batch is None:
             found = quote(text.characters(start, start + 120)[:30])
             self._refuse(start, f"found {found}")
+        self.start = start
         self._read_envelope(batch)
+        elements: list[Any] = batch[array]
         if len(text.text) > self.limits.headers_total:
             # What is not in bodies is more than the headers.
-            bodies = sum([end - start for start, end in [each.body for each in elements]])
-            rest = len(text.text) - bodies
-            self.counts_headers = rest > self.limits.headers_total
+            bodies = [each.body[1] - each.body[0] for each in elements if each.body is not None]
+            self._counts_headers = len(text.text) - sum(bodies) > self.limits.headers_total
         if not elements and array == "requests":
             self.say(JSON_NO_REQUESTS, "the array requests is empty", 0)
-        return elements  # type: ignore[no-any-return]  # `_read_envelope` has seen that it is one
+        for each in self.found:
+            self._report(each)
+        self.found = []
+        return elements
 
-    def _read_envelope(self, batch: JsonObject) -> None:
+    def _read_envelope(self, batch: Members) -> None:
         """Read what is beside the items, and refuse what is no batch of this role."""
-        array, other = self._role.array, self._role.other
-        spans = self.text.spans(batch)
+        array, other = self.role.array, self.role.other
+        spans = self.text.spans(self.start)
         if other in batch:
             found = "both requests and responses" if array in batch else f"the member {other}"
-            self._refuse(batch.start, f"found {found}")
+            self._refuse(self.start, f"found {found}")
         if array not in batch and array == "responses" and "error" in batch:
             error = quote(self.text.raw(spans["error"]))
             message = f"found the single error {error}, expected a batch response"
-            position = self.text.origin + batch.start
-            stop(self.report, Diagnostic(JSON_ERROR_RESPONSE, message, position))
+            position = self.text.origin + self.start
+            stop(self._report, Diagnostic(JSON_ERROR_RESPONSE, message, position))
         if not isinstance(batch.get(array), list):
             found = quote(self.text.raw(spans[array])) if array in batch else "no such member"
-            self._refuse(batch.start, f"found {found}")
-        self.check_duplicates(batch, (array,))
+            self._refuse(self.start, f"found {found}")
+        self.check_duplicates((array,))
         next_links = NEXT_LINKS if array == "responses" else ()
         for name in next_links:
             link = batch.get(name)
@@ -168,35 +204,9 @@ class JsonDecoder(jsonitem.Reader, Generic[_Item]):
                 found = quote(self.text.raw(spans[name]))
                 message = f"{name} is {found}, expected one string"
                 self.say(JSON_NEXT_LINK, message, spans[name][0])
-        self.annotations = self.annotations_in(batch, (array, *next_links))
+        self.annotations = self.others((array, *next_links))
 
     def _refuse(self, offset: int, found: str) -> NoReturn:
-        message = f"{found}, expected an object with the array {self._role.array}"
+        message = f"{found}, expected an object with the array {self.role.array}"
         position = self.text.origin + offset
-        stop(self.report, Diagnostic(JSON_ENVELOPE, message, position))
-
-    def _group(self, name: str, members: list[tuple[int, JsonObject]]) -> _Item | None:
-        items = []
-        index = self.path[0]
-        expected = members[0][0]
-        for inner, (number, source) in enumerate(members):
-            self.path = (index, inner)
-            if number != expected and self._role.array == "requests":
-                message = "a member of an atomicity group is parted from the others"
-                self.say(GROUP_SPLIT, message, source.start)
-            expected = number + 1
-            item = self._item(source)
-            if item is not None:
-                items.append(item)
-        if not items:
-            return None
-        change_set = self._role.change_set(items, id=name)
-        values.place(change_set, self.text.origin + members[0][1].start, False)
-        return change_set
-
-    def _item(self, source: JsonObject) -> _Item | None:
-        if self.text.text.startswith("{", source.start):
-            return self._role.read(self, source)
-        found = quote(self.text.raw((source.start, source.end)))
-        self.say(JSON_ITEM, f"found {found}, expected an object", source.start)
-        return None
+        stop(self._report, Diagnostic(JSON_ENVELOPE, message, position))

@@ -96,10 +96,10 @@ JSON_BODY_NOT_BASE64 = note("""
 
 
 def read_body(
-    raw: bytes, content: Content, dialect: Dialect, limits: Limits
+    raw: bytes, content: Content | None, dialect: Dialect, limits: Limits
 ) -> tuple[bytes, Problem | None]:
     """Return the octets that the JSON value `raw` is in place of, and what is wrong with it."""
-    if raw == b"null":
+    if raw == b"null" or content is None:
         return b"", None
     is_string = raw.startswith(b'"')
     if content.form == "json" and not (is_string and dialect.json_bodies == "base64"):

@@ -1,39 +1,40 @@
-"""The objects of a JSON batch (OData JSON, 19.1 and 19.5): requests and responses as they are read.
+"""The objects of a JSON batch (OData JSON, 19.1 and 19.5): requests and responses as their members.
 
 What is read is complete in syntax; what is wrong with a member is reported, and the documented
-reading of it is taken.
+reading of it is taken. What is written has been checked by `check_message`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import replace
-from typing import Any, Final, TypeAlias
+from collections.abc import Callable, Collection, Mapping, Sequence
+from operator import itemgetter
+from typing import Any, Final, Generic, NamedTuple, TypeAlias, TypeVar
 
 from odata_batch._model import values
 from odata_batch._model.dialect import Dialect
 from odata_batch._model.findings import (
     Diagnostic,
-    Reporter,
     Rule,
+    Stop,
     error,
     exceed,
     note,
     quote,
     warning,
 )
-from odata_batch._model.headers import Headers, Pair, headers_of
+from odata_batch._model.headers import Headers, Pair, Shape, headers_of, shaped
+from odata_batch._model.jsonvalue import scan_value
 from odata_batch._model.limits import Limits
 from odata_batch._model.values import Annotations, Operation, OperationResponse
 from odata_batch._wire import grammar, jsonbody
 from odata_batch._wire.http import KNOWN_METHODS
-from odata_batch._wire.jsontext import JsonObject, JsonText
-from odata_batch._wire.sections import remember
+from odata_batch._wire.jsontext import JsonText, Members, Span
+from odata_batch._wire.sections import REFERRING, TELLING, remember
 
+_Item = TypeVar("_Item")
 Message: TypeAlias = Operation | OperationResponse
-_Members: TypeAlias = tuple[tuple[str, Any], ...]
+_Pairs: TypeAlias = tuple[tuple[str, Any], ...]
 
-_NOTHING = (Headers(), None)
 _EXPECTED: Final[Mapping[type, str]] = {
     str: "a string",
     tuple: "an object",
@@ -44,6 +45,66 @@ REQUEST_MEMBERS: Final = _SHARED | {"method", "url", "dependsOn", "if"}
 RESPONSE_MEMBERS: Final = _SHARED | {"status"}
 
 _STATUSES: Final[Mapping[bytes, int]] = {str(status).encode(): status for status in range(100, 600)}
+
+
+class Element(NamedTuple, Generic[_Item]):
+    """An element of the array of which there is more to say than what it is."""
+
+    start: int
+    body: Span | None
+    group: str | None
+    item: _Item | None
+    """`None` if it cannot be read."""
+    found: Sequence[Diagnostic]
+    """Without paths, which nobody knows before the array has been read."""
+
+
+# Of fields with the same names, rules and readers look into the values of these.
+_DECISIVE: Final = TELLING | {"content-type"}
+
+
+class _Layout:
+    """What objects `headers` have in common whose members have these names."""
+
+    def __init__(self, names: tuple[str, ...], limits: Limits) -> None:
+        lower = tuple([name.lower() for name in names])
+        self.is_sound = lower == names and len({*names}) == len(names) > 0
+        """Whether the names are different and in lower case."""
+        self.shape = Shape(lower)
+        self.content_type = names.index("content-type") if "content-type" in names else None
+        decisive = [index for index, name in enumerate(names) if name in _DECISIVE]
+        # Twice, so that there is a tuple of one, too
+        self.pick = itemgetter(*decisive, *decisive) if decisive else _nothing_of
+        self.known: dict[object, tuple[Shape, jsonbody.Content | None]] = {}
+        """By the values that decide: what rules can tell of such fields, and what the body is."""
+        room = min(limits.field_line, limits.header_section) - len("".join(names)) - 4 * len(names)
+        self.room = room if grammar.TOKEN.fullmatch("".join(names)) and "" not in names else -1
+        self._may_refer = not REFERRING.isdisjoint(names)
+
+    def is_plain(self, text: str) -> bool:
+        """Tell whether rules can tell no more of these values, joined by bars."""
+        if not text.isascii() or not text.isprintable() or len(text) > self.room:
+            return False
+        if " " in text and (" " in text[0] + text[-1] or "| " in text or " |" in text):
+            return False
+        return "$" not in text or not self._may_refer
+
+
+def _nothing_of(values: object) -> None:
+    """Return that no value decides."""
+
+
+class Role(NamedTuple, Generic[_Item]):
+    """What decoding a request and decoding a response do differently."""
+
+    array: str
+    other: str
+    known: frozenset[str]
+    """The members that the standard defines."""
+    without_id: Rule
+    read: Callable[[Reader[_Item], Members, Span | None], _Item | None]
+    """Returns the item that has these members, and its body there; `None` if it lacks something."""
+    change_set: Callable[..., _Item]
 
 
 JSON_DUPLICATE_MEMBER = error("""
@@ -59,6 +120,9 @@ JSON_UNKNOWN_MEMBER = note("""
 JSON_CONTEXT = note("""
     json-context: A batch has no context control information. [OData JSON, 19.1]
     Remove the context control information from the batch.""")
+JSON_ITEM = error("""
+    json-item: Every element of the array is an object. [OData JSON, 19.1]
+    Write every element of the array as an object.""")
 JSON_MISSING_MEMBER = error("""
     json-missing-member: A request has an id, a method and a url; a response has a status. [OData
     JSON, 19.1]
@@ -87,58 +151,110 @@ JSON_CONTENT_LENGTH = note("""
     Remove content-length, which a JSON batch does not need.""")
 
 
-class Reader:
-    """Reads the members of one object after the other, each of which is at `path` in the batch."""
+class Reader(Generic[_Item]):
+    """Reads one object after the other; `start` is where the object at hand begins."""
 
     text: JsonText
+    start = 0
 
-    def __init__(self, limits: Limits, report: Reporter, dialect: Dialect) -> None:
+    def __init__(self, role: Role[_Item], limits: Limits, dialect: Dialect) -> None:
+        self.role: Role[_Item] = role
         self.limits = limits
-        self.path: tuple[int, ...] = ()
-        self.counts_headers = False
-        self._headers_total = 0
-        self._report_outer = report
+        self.found: list[Diagnostic] = []
+        self.headers_exceed = False
+        """Whether the headers of the object at hand are too many, together with those before."""
         self._dialect = dialect
         self._contents = jsonbody.Contents()
-        # The names of fields that are different and in lower case, or none, by the names
-        self._known: dict[tuple[object, ...], tuple[Headers, str | None]] = {}
-        self._names: dict[tuple[str, ...], tuple[str, ...]] = {}
+        self._reads_base64 = dialect.json_bodies == "base64"
+        self._nothing = Headers(), self._content(None)
+        self._layouts: dict[tuple[str, ...], _Layout] = {}
 
-    def report(self, diagnostic: Diagnostic) -> None:
-        """Report a finding in the object at hand."""
-        path = ".".join([f"items[{index}]" for index in self.path])
-        self._report_outer(replace(diagnostic, path=path))
+    def read(self, text: str, offset: int) -> tuple[Any, int]:
+        """Return the items of the array there, some as elements: see `Element`."""
+        if not text.startswith("[", offset):
+            return scan_value(text, offset)
+        elements: list[_Item | Element[_Item] | None] = []
+        read, is_long = self.role.read, len(text) > self.limits.headers_total
+        for members, start, span in self.text.items(offset):
+            self.start = start
+            try:
+                item = read(self, members, span)
+            except Stop:  # it is among the findings
+                item = None
+            if self.found or "atomicityGroup" in members or is_long:
+                group = members.get("atomicityGroup")
+                group = group if group and type(group) is str else None
+                elements.append(Element(start, span, group, item, self.found))
+                self.found = []
+            else:
+                elements.append(item)
+        return elements, self.text.end
+
+    def content(
+        self, members: Members, span: Span | None
+    ) -> tuple[str | None, Headers, bytes, Annotations]:
+        """Return what requests and responses have: id, headers, body and annotations."""
+        if span is None:
+            raw = self.text.raw((self.start, self.text.value(self.start)[1]))
+            self.say(JSON_ITEM, f"found {quote(raw)}, expected an object", self.start)
+            raise Stop(JSON_ITEM)
+        known = self.role.known
+        if self.text.duplicates:
+            self.check_duplicates(known)
+        id = members.get("id")
+        if type(id) is not str:
+            id = self.member(members, "id", self.role.without_id)
+        if "atomicityGroup" in members and self.member(members, "atomicityGroup") == "":
+            self.refuse("atomicityGroup", "a name")
+        headers, content = self._headers(members) if "headers" in members else self._nothing
+        body = b""
+        if "body" in members:
+            start = span[0]
+            body = self.text.data[start : span[1]]
+            if content is not None or body == b"null":
+                body, problem = jsonbody.read_body(body, content, self._dialect, self.limits)
+                if problem is not None:
+                    self.say(*problem, start)
+            if len(body) > self.limits.body:
+                self.stop_at("body", "body")
+        if content is not None and content.form != "json":
+            length = headers.get("content-length")
+            if length is not None and length != str(len(body)):
+                found = f"content-length is {quote(length)}"
+                message = f"{found}, the body stands for {len(body)} octets"
+                self.say(JSON_CONTENT_LENGTH, message, self.start)
+        return id, headers, body, () if known.issuperset(members) else self.others(known)
 
     def say(self, rule: Rule, message: str, offset: int) -> None:
-        """Report what was found at an offset of the text."""
-        self.report(Diagnostic(rule, message, self.text.origin + offset))
+        """Note what was found at an offset of the text."""
+        self.found.append(Diagnostic(rule, message, self.text.origin + offset))
 
-    def say_of(self, source: JsonObject, name: str, rule: Rule, message: str) -> None:
-        """Report what was found where the value of a member begins."""
-        self.say(rule, message, self.text.spans(source)[name][0])
+    def say_of(self, name: str, rule: Rule, message: str) -> None:
+        """Note what was found where the value of a member begins."""
+        self.say(rule, message, self.text.spans(self.start)[name][0])
 
-    def stop_at(self, limit: str, source: JsonObject, name: str) -> None:
-        """Report that a member exceeds a limit."""
-        offset = self.text.spans(source)[name][0]
-        exceed(self.report, self.limits, limit, self.text.origin + offset)
+    def stop_at(self, limit: str, name: str) -> None:
+        """Note that a member exceeds a limit."""
+        offset = self.text.spans(self.start)[name][0]
+        exceed(self.found.append, self.limits, limit, self.text.origin + offset)
 
-    def refuse(self, source: JsonObject, name: str, expected: str, rule: Rule = JSON_TYPE) -> None:
-        """Report that a member is not what was expected."""
-        start, end = self.text.spans(source)[name]
+    def refuse(self, name: str, expected: str, rule: Rule = JSON_TYPE) -> None:
+        """Note that a member is not what was expected."""
+        start, end = self.text.spans(self.start)[name]
         found = quote(self.text.characters(start, end))
         self.say(rule, f"{name} is {found}, expected {expected}", start)
 
-    def check_duplicates(self, source: JsonObject, decisive: Collection[str]) -> None:
-        """Report members that appear more than once; the last one is read."""
-        for name, offset in self.text.duplicates.get(source.start, ()):
+    def check_duplicates(self, decisive: Collection[str]) -> None:
+        """Note members that appear more than once; the last one is read."""
+        for name, offset in self.text.duplicates.get(self.start, ()):
             is_decisive = name in decisive
             rule = JSON_DUPLICATE_MEMBER if is_decisive else JSON_DUPLICATE_OTHER_MEMBER
             self.say(rule, f"found the member {quote(name)} once more", offset)
 
-    def annotations_in(self, source: JsonObject, known: Collection[str]) -> Annotations:
+    def others(self, known: Collection[str]) -> Annotations:
         """Return the members that the standard does not define, as they are spelt."""
         found = []
-        for name, span in self.text.spans(source).items():
+        for name, span in self.text.spans(self.start).items():
             if name in known:
                 continue
             if "@" not in name:
@@ -150,116 +266,98 @@ class Reader:
         return tuple(found)
 
     def member(
-        self, source: JsonObject, name: str, missing: Rule | None = None, kind: type = str
+        self, members: Members, name: str, missing: Rule | None = None, kind: type = str
     ) -> Any:
         """Return a member of this type; `None` if it is missing, null or of another type.
 
         `missing` is the rule that is broken where it is missing.
         """
-        parsed = source.get(name)
+        parsed = members.get(name)
         if type(parsed) is kind:
             return parsed
-        if name not in source:
-            if missing is not None:
-                self.say(missing, f"the object has no {name}", source.start)
+        if missing is not None and name not in members:
+            self.say(missing, f"the object has no {name}", self.start)
         elif parsed is None and missing is not JSON_MISSING_MEMBER:
             message = f"{name} is null, expected that it is left out"
-            self.say_of(source, name, JSON_NULL_MEMBER, message)
+            self.say_of(name, JSON_NULL_MEMBER, message)
         elif name == "id" and type(parsed) is bytes:
             number = parsed.decode()
             message = f"id is the number {quote(number)}, expected a string"
-            self.say_of(source, name, JSON_ID_NUMBER, message)
+            self.say_of(name, JSON_ID_NUMBER, message)
             return number
         else:
-            self.refuse(source, name, _EXPECTED[kind])
+            self.refuse(name, _EXPECTED[kind])
         return None
 
-    def depends_on(self, source: JsonObject) -> tuple[str, ...]:
+    def depends_on(self, members: Members) -> tuple[str, ...]:
         """Return the names in dependsOn."""
-        parsed = source["dependsOn"]
+        parsed = members["dependsOn"]
         if type(parsed) is str:
             message = f"dependsOn is the string {quote(parsed)}, expected an array"
-            self.say_of(source, "dependsOn", JSON_DEPENDS_ON_STRING, message)
+            self.say_of("dependsOn", JSON_DEPENDS_ON_STRING, message)
             return (parsed,)
-        names = self.member(source, "dependsOn", kind=list) or ()
+        names = self.member(members, "dependsOn", kind=list) or ()
         if {str}.issuperset(map(type, names)):
             return tuple(names)
-        self.refuse(source, "dependsOn", _EXPECTED[list])
+        self.refuse("dependsOn", _EXPECTED[list])
         return ()
 
-    def status(self, source: JsonObject) -> int | None:
-        """Return the status of a response; `None` if there is none that can be read."""
-        parsed = source.get("status")
+    def odd_status(self, members: Members) -> int | None:
+        """Return the status where it is not the number that it should be."""
+        parsed = members.get("status")
         if type(parsed) is bytes:
-            if parsed in _STATUSES:
-                return _STATUSES[parsed]
             parsed = parsed.decode()
         match = grammar.STATUS_SPELLING.fullmatch(parsed) if type(parsed) is str else None
         if match is not None:
-            self.refuse(source, "status", match[1], JSON_STATUS_SPELLING)
+            self.refuse("status", match[1], JSON_STATUS_SPELLING)
             return int(match[1])
-        if "status" in source:
-            self.refuse(source, "status", "a number from 100 to 599", JSON_STATUS)
+        if "status" in members:
+            self.refuse("status", "a number from 100 to 599", JSON_STATUS)
         else:
-            self.say(JSON_MISSING_MEMBER, "the object has no status", source.start)
+            self.say(JSON_MISSING_MEMBER, "the object has no status", self.start)
         return None
 
-    def content(
-        self, source: JsonObject, known: frozenset[str]
-    ) -> tuple[Headers, bytes, Annotations]:
-        """Return what all messages may have; report a group that has no name before."""
-        if "atomicityGroup" in source and self.member(source, "atomicityGroup") == "":
-            self.refuse(source, "atomicityGroup", "a name")
-        headers, content_type = _NOTHING if "headers" not in source else self._headers(source)
-        content = self._contents[content_type]
-        body = b""
-        if "body" in source:
-            raw = self.text.raw(source.body)
-            body, problem = jsonbody.read_body(raw, content, self._dialect, self.limits)
-            if problem is not None:
-                self.say(*problem, source.body[0])
-            if len(body) > self.limits.body:
-                self.stop_at("body", source, "body")
-        length = None if content.form == "json" else headers.get("content-length")
-        if length is not None and length != str(len(body)):
-            message = f"content-length is {quote(length)}, the body stands for {len(body)} octets"
-            self.say(JSON_CONTENT_LENGTH, message, source.start)
-        return headers, body, () if source.keys() <= known else self.annotations_in(source, known)
-
-    def _headers(self, source: JsonObject) -> tuple[Headers, str | None]:
-        """Return the fields of the member `headers`, and their Content-Type."""
-        members = source["headers"]
-        if type(members) is not tuple:
-            members = self.member(source, "headers", kind=tuple) or ()
-        if self.counts_headers:
-            start, end = self.text.spans(source)["headers"]
-            self._headers_total += end - start if members else 0
-            if self._headers_total > self.limits.headers_total:
-                self.stop_at("headers_total", source, "headers")
-        if len(members) > self.limits.fields:
-            self.stop_at("fields", source, "headers")
+    def _headers(self, members: Members) -> tuple[Headers, jsonbody.Content | None]:
+        """Return the fields of the member `headers`, and the content that they announce."""
+        fields = members["headers"]
+        if type(fields) is not tuple:
+            fields = self.member(members, "headers", kind=tuple) or ()
+        if not fields:
+            return self._nothing
         # Each member is a pair, and `strict` would cost a third of it, so:
-        names, found = zip(*members) if members else ((), ())  # noqa: B905  # pairs are pairs
-        sound = self._names.get(names)
-        if sound is None:
-            lower = {name.lower() for name in names}
-            is_sound = len(lower) == len(names) and lower == {*names}
-            sound = remember(self._names, names, names if is_sound else ())
+        names, found = zip(*fields)  # noqa: B905  # pairs are pairs
+        layout = self._layouts.get(names)
+        if layout is None or self.headers_exceed:
+            if self.headers_exceed or len(names) > self.limits.fields:
+                limit = "headers_total" if self.headers_exceed else "fields"
+                self.stop_at(limit, "headers")
+            layout = remember(self._layouts, names, _Layout(names, self.limits))
         try:
-            if sound:
-                known = self._known.get(found)
-                if known is None or known[0].pairs != members:
-                    "".join(found)  # which only strings can be
-                    has_type = "content-type" in sound
-                    content_type = found[sound.index("content-type")] if has_type else None
-                    known = remember(self._known, found, (headers_of(members, sound), content_type))
-                return known  # equal fields are kept once
+            text = "|".join(found)  # which only strings can be
         except TypeError:
-            pass
-        headers, problems = read_headers(members)
+            text = None
+        if text is not None and layout.is_sound:
+            picked = layout.pick(found)
+            known = layout.known.get(picked)
+            if known is None:
+                index = layout.content_type
+                content = self._content(None if index is None else found[index])
+                known = Shape(layout.shape.names, object()), content
+                remember(layout.known, picked, known)
+            shape, content = known
+            is_odd = not self.text.is_printable or len(text) > layout.room
+            if (is_odd or "$" in text or " " in text) and not layout.is_plain(text):
+                shape = layout.shape
+            return shaped(fields, shape), content
+        headers, problems = read_headers(fields)
         for rule, message in problems:
-            self.say_of(source, "headers", rule, message)
-        return headers, headers.get("content-type")
+            self.say_of("headers", rule, message)
+        return headers, self._content(headers.get("content-type"))
+
+    def _content(self, content_type: str | None) -> jsonbody.Content | None:
+        """Return the content of such bodies, `None` for JSON as it is."""
+        content = self._contents[content_type]
+        return None if content.form == "json" and not self._reads_base64 else content
 
 
 JSON_HEADER_VALUE = warning("""
@@ -277,7 +375,7 @@ JSON_HEADER_COLLISION_EQUAL = warning("""
     Write the header once, in lower case.""")
 
 
-def read_headers(members: _Members) -> tuple[Headers, list[jsonbody.Problem]]:
+def read_headers(members: _Pairs) -> tuple[Headers, list[jsonbody.Problem]]:
     """Return the fields of an object `headers`, and what is wrong with them."""
     problems: list[jsonbody.Problem] = []
     fields: dict[str, Pair] = {}
@@ -306,25 +404,25 @@ def read_headers(members: _Members) -> tuple[Headers, list[jsonbody.Problem]]:
     return headers_of(tuple(fields.values())), problems
 
 
-def read_request(reader: Reader, source: JsonObject) -> Operation | None:
-    """Return the request that an object is; `None` if it lacks method or URL."""
-    if source.start in reader.text.duplicates:
-        reader.check_duplicates(source, REQUEST_MEMBERS)
-    id = reader.member(source, "id", JSON_MISSING_MEMBER)
-    headers, body, annotations = reader.content(source, REQUEST_MEMBERS)
-    method = reader.member(source, "method", JSON_MISSING_MEMBER)
-    url = reader.member(source, "url", JSON_MISSING_MEMBER)
-    depends_on = reader.depends_on(source) if "dependsOn" in source else ()
-    condition = reader.member(source, "if")
+def _read_request(reader: Reader[Any], members: Members, span: Span | None) -> Operation | None:
+    """Return the request that has these members; `None` if it lacks method or URL."""
+    id, headers, body, annotations = reader.content(members, span)
+    method, url = members.get("method"), members.get("url")
+    if type(method) is not str:
+        method = reader.member(members, "method", JSON_MISSING_MEMBER)
+    if type(url) is not str:
+        url = reader.member(members, "url", JSON_MISSING_MEMBER)
+    depends_on = reader.depends_on(members) if "dependsOn" in members else ()
+    condition = reader.member(members, "if") if "if" in members else None
     if method is None or url is None:
         return None
     if len(url) > reader.limits.url:
-        reader.stop_at("url", source, "url")
+        reader.stop_at("url", "url")
     if method not in KNOWN_METHODS and method.upper() in KNOWN_METHODS:
         method = method.upper()
-    position = reader.text.origin + source.start
+    position = reader.text.origin + reader.start
     return values.operation_of(
-        method, url, headers, body, id, depends_on, condition, annotations, position=position
+        method, url, headers, body, id, depends_on, condition, annotations, position
     )
 
 
@@ -333,14 +431,34 @@ JSON_RESPONSE_ID_MISSING = warning("""
     Copy the id of the request into its response.""")
 
 
-def read_response(reader: Reader, source: JsonObject) -> OperationResponse | None:
-    """Return the response that an object is; `None` if it lacks a status."""
-    if source.start in reader.text.duplicates:
-        reader.check_duplicates(source, RESPONSE_MEMBERS)
-    id = reader.member(source, "id", JSON_RESPONSE_ID_MISSING)
-    headers, body, annotations = reader.content(source, RESPONSE_MEMBERS)
-    status = reader.status(source)
+def _read_response(
+    reader: Reader[Any], members: Members, span: Span | None
+) -> OperationResponse | None:
+    """Return the response that has these members; `None` if it has no status."""
+    id, headers, body, annotations = reader.content(members, span)
+    parsed = members.get("status")
+    status = _STATUSES.get(parsed) if type(parsed) is bytes else None
     if status is None:
-        return None
-    position = reader.text.origin + source.start
-    return values.response_of(status, headers, body, id, None, annotations, position=position)
+        status = reader.odd_status(members)
+        if status is None:
+            return None
+    position = reader.text.origin + reader.start
+    return values.response_of(status, headers, body, id, None, annotations, position)
+
+
+REQUEST: Final[Role[values.RequestItem]] = Role(
+    array="requests",
+    other="responses",
+    known=REQUEST_MEMBERS,
+    without_id=JSON_MISSING_MEMBER,
+    read=_read_request,
+    change_set=values.ChangeSet,
+)
+RESPONSE: Final[Role[values.ResponseItem]] = Role(
+    array="responses",
+    other="requests",
+    known=RESPONSE_MEMBERS,
+    without_id=JSON_RESPONSE_ID_MISSING,
+    read=_read_response,
+    change_set=values.ChangeSetResponse,
+)
