@@ -60,6 +60,86 @@ def test_very_many_different_headers_and_media_types_are_read() -> None:
     assert {item.body for item in found} == {"\xe9".encode()}
 
 
+# Between the marks is the body that is read; there is none where there are no marks.
+BODIES = [
+    '{POST,"body":^{"a": 1.10}^}',
+    '{POST,"body" \t:\r\n ^[1]^ \t\r\n}',
+    '{"body":^[2]^,"id":"1","method":"POST","url":"a"}',
+    '{POST,"body":^{"body":{"body":[]}}^}',
+    '{POST,"body":{"a":1},"body":^[1]^}',
+    '{POST,"body":[1],"b\\u006fdy":^{"body":2}^}',
+    '{POST,"b\\u006fdy":^{"body":2}^}',
+    '{POST,"b\\u006fdy":^{"a":2}^}',
+    '{POST,"@a":{"body":1},"body":^[1]^}',
+    '{POST,"@a":{"body":1}}',
+    '{POST,"@a":{"body":1},"b\\u006fdy":^[2]^}',
+    '{POST,"headers":{"body":"x"},"body":^[1]^}',
+    '{POST,"headers":{"body":"x"},"b\\u006fdy":^[1]^}',
+    '{POST,"if":"\\"body\\":1","body":^"\\u00e9\\n"^}',
+    '{POST,"if":"body","body":^"\xe9"^}',
+    '{POST,"\xe9":"\U0001f600","body":^["\xe9"]^}',
+    '{POST,"\xe9":"\U0001f600"}',
+    '{POST,"\\u00e9":"\xe9"}',
+    '{POST,"@a":{"body":"\xe9"}}',
+    '{POST,"body":^{"a":"' + 30_000 * "x" + '"}^ }',
+    '{POST,"@a":"' + 5000 * "x" + '","body":^{"a":"' + 30_000 * "x" + '"}^}',
+    '{POST,"body":null}',
+]
+
+
+@pytest.mark.parametrize("ends", [("", ""), ("{GET},", ',{POST,"body":{}}'), (" {GET} , ", " ")])
+@pytest.mark.parametrize("item", BODIES)
+def test_a_body_is_found_however_its_name_and_others_are_spelt(
+    item: str, ends: tuple[str, str]
+) -> None:
+    before, _, rest = spelt(item).partition("^")
+    body, _, after = rest.partition("^")
+    data = requests(f"{ends[0]}{before}{body}{after}{ends[1]}")
+    report = check_request(data, JSON)
+    assert report.value is not None
+    found = report.value.operations()[bool(ends[0])]
+    assert found.body == body.encode()
+    assert found.position == len(requests(ends[0])[:-2])
+
+
+@pytest.mark.parametrize(
+    ("items", "message"),
+    [
+        ('{GET,"body" ^x:1}', "found 'x:1}]}', expected a colon"),
+        ('{GET,"body"^x":1}', "found 'x\":1}]}', expected a colon"),
+        ('{GET,"body":1 ^"a"}', "found '\"a\"}]}', expected a comma or '}'"),
+        ('{GET,^b"body":1}', "found 'b\"body\":1}]}', expected the name of a member"),
+        ("{GET} ^{}", "found '{}]}', expected a comma or ']'"),
+        ('{GET,"body":[}^', ""),
+    ],
+)
+def test_what_is_wrong_near_a_body_is_found_where_it_is(items: str, message: str) -> None:
+    data, position = marked(requests(items))
+    (found,) = check_request(data, JSON).diagnostics
+    assert found.rule.slug == "json-syntax"
+    assert not message or (found.position, found.message) == (position, message)
+
+
+def test_a_group_leaves_out_what_cannot_be_read() -> None:
+    odd, plain = '{"id":"2","atomicityGroup":"g"}', '{GET,"atomicityGroup":"g"}'
+    report = check_request(requests(odd, plain, "{GET}"), JSON)
+    assert report.value is not None
+    assert [item.id for item in report.value.items] == ["g", "1"]
+    assert [item.id for item in report.value.operations()] == ["1", "1"]
+    report = check_request(requests(odd, "{GET}"), JSON)
+    assert report.value is not None
+    assert [item.id for item in report.value.items] == ["1"]
+
+
+def test_long_values_of_headers_that_decide_are_read() -> None:
+    media_type = f"text/plain; a={1100 * 'a'}"
+    item = f'{{POST,"headers":{{"content-type":"{media_type}"}},"body":"b"}}'
+    for found in decode_request(
+        requests(item, spelt(item).replace('"1"', '"2"')), JSON
+    ).operations():
+        assert (found.headers["content-type"], found.body) == (media_type, b"b")
+
+
 # -- damage and partial results -------------------------------------------------------------------
 
 DAMAGED = requests("{GET}", '{"id":"2","method":"GET"}', "{" + GET.replace("1", "3") + "}")
@@ -103,6 +183,7 @@ def test_chunking_does_not_matter(strict: bool) -> None:
 # -- limits ---------------------------------------------------------------------------------------
 
 HEADERS = '"headers":{"a":"b","c":"d"}'
+OTHER = '{"id":"2","method":"GET","url":"a","headers":{"a":"b","c":"d"}}'
 BIG = f'{{"id":"1","method":"POST","url":"abc",{HEADERS},"body":[1,2]}}'
 
 
@@ -116,6 +197,7 @@ BIG = f'{{"id":"1","method":"POST","url":"abc",{HEADERS},"body":[1,2]}}'
         ([BIG.replace('{"a"', '^{"a"')], "fields", 2),
         ([BIG.replace('{"a"', '^{"a"')], "headers_total", 17),
         ([BIG, spelt(f"{{GET,{HEADERS}}}").replace('{"a"', '^{"a"')], "headers_total", 34),
+        ([OTHER, "{GET}", BIG.replace('{"a"', '^{"a"').replace('"1"', '"3"')], "headers_total", 34),
     ],
 )
 def test_a_limit_is_the_largest_size_that_is_read(
