@@ -142,12 +142,13 @@ SECRETS = ("Authorization", "Proxy-Authorization", "Cookie", "Set-Cookie", "Loca
 
 
 @pytest.mark.parametrize("name", SECRETS)
-@pytest.mark.parametrize("rest", [{}, {"ETag": "1"}])
-def test_a_codec_keeps_no_secrets(name: str, rest: dict[str, str]) -> None:
+@pytest.mark.parametrize("tag", ["1", "%d"])
+def test_a_codec_keeps_no_secrets(name: str, tag: str) -> None:
     codec = Codec()
     for index in range(3):
         for value in ("TELLTALE", f"TELLTALE{index}"):
-            fields = {**rest, "Content-Type": "text/plain", name: value, "X-Known": "KNOWN"}
+            fields = {"Content-Type": "text/plain", name: value, "X-Known": "KNOWN"}
+            fields["ETag"] = tag.replace("%d", str(index))
             item = OperationResponse(200, fields, b"TELLTALE")
             payload = Codec().encode_response(BatchResponse([item, item]))
             codec.check_response(payload.body, payload.content_type)

@@ -131,3 +131,15 @@ def test_a_change_set_has_the_line_end_of_the_batch_around_it() -> None:
     inner = change_set(member(b"DELETE x HTTP/1.1\r\n\r\n")).replace(b"--c\r\n", b"--c\n")
     found = check_request(batch(inner), MULTIPART).diagnostics
     assert [each.rule.slug for each in found] == ["mixed-line-endings"]
+
+
+def test_a_change_set_within_another_is_read_where_limits_allow_it() -> None:
+    innermost = change_set(
+        member(b"DELETE x HTTP/1.1\r\n\r\n", boundary=b"d"), boundary=b"d", outer=b"c"
+    )
+    report = check_request(
+        batch(change_set(innermost)), MULTIPART, limits=Limits(change_set_depth=2)
+    )
+    assert report.value is not None
+    assert [each.url for each in report.value.operations()] == ["x"]
+    assert report.diagnostics == ()
