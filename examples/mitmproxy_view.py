@@ -13,6 +13,7 @@ from odata_batch import (
     ChangeSetResponse,
     Operation,
     OperationResponse,
+    Unreadable,
     check_request,
     check_response,
 )
@@ -45,12 +46,15 @@ class ODataBatch(contentviews.Contentview):
 
 
 def _lines(
-    item: Operation | OperationResponse | ChangeSet | ChangeSetResponse, path: str
+    item: Operation | OperationResponse | ChangeSet | ChangeSetResponse | Unreadable, path: str
 ) -> Iterator[str]:
     if isinstance(item, ChangeSet | ChangeSetResponse):
         yield f"{path}  change set of {len(item.items)}"
         for index, member in enumerate(item.items):
             yield from (f"  {line}" for line in _lines(member, f"{path}.items[{index}]"))
+        return
+    if isinstance(item, Unreadable):
+        yield f"{path}  {item.kind} that could not be read"
         return
     head = f"{item.method} {item.url}" if isinstance(item, Operation) else str(item.status)
     yield f"{path}  {head}"

@@ -9,7 +9,8 @@ The library does no I/O: it turns values into the bytes of a message, and bytes 
 * Whole messages: `encode_request`, `encode_response`, `decode_request`, `decode_response`.
 * Messages in chunks: `RequestEncoder`, `ResponseEncoder`, `RequestDecoder`, `ResponseDecoder`.
 * What is wrong: `check_request` and `check_response` return a `Report` of `Diagnostic`s, each an
-  instance of a `Rule` with a `Severity`; errors are `BatchError` and its descendants.
+  instance of a `Rule` with a `Severity`, and a value in which `Unreadable` keeps the place of what
+  could not be read; errors are `BatchError` and its descendants.
 * What is allowed: `Limits`, and `Dialect` with its presets in `odata_batch.dialects`.
 * What became of a request: `match` returns a `BatchResult` of `Outcome`s, each with a `State`.
 * What to send: `split`, `remaining` and `retry_after`; `convert_request` and `convert_response`.
@@ -66,6 +67,7 @@ from odata_batch._model.values import (
     Operation,
     OperationResponse,
     Payload,
+    Unreadable,
 )
 from odata_batch._server.execution import Execution
 from odata_batch._server.steps import Begin, Commit, Rollback, Step
@@ -106,6 +108,7 @@ __all__ = [
     "Severity",
     "State",
     "Step",
+    "Unreadable",
     "UnresolvedReference",
     "check_request",
     "check_response",

@@ -47,6 +47,7 @@ from odata_batch import (
     Operation,
     OperationResponse,
     Severity,
+    Unreadable,
     check_request,
     check_response,
     encode_request,
@@ -152,9 +153,10 @@ def _quoted(text: str) -> bytes:
 
 
 def _objects(
-    items: Iterable[Item], group: str | None, ids: Iterator[str | None]
+    items: Iterable[Item | Unreadable], group: str | None, ids: Iterator[str | None]
 ) -> Iterator[bytes]:
     for item in items:
+        assert not isinstance(item, Unreadable)
         if isinstance(item, Set):
             yield from _objects(item.items, item.id or next(ids), ids)
             continue
@@ -179,7 +181,8 @@ def _objects(
         yield json.dumps(members).encode()[:-1] + body + b"}"
 
 
-def _part(item: Item, boundary: bytes, ids: Iterator[str | None]) -> bytes:
+def _part(item: Item | Unreadable, boundary: bytes, ids: Iterator[str | None]) -> bytes:
+    assert not isinstance(item, Unreadable)
     if isinstance(item, Set):
         inner = bytes([boundary[0] + 1])  # begins with no outer one
         content = b"".join(_part(each, inner, ids) for each in item.items)

@@ -26,6 +26,7 @@ from odata_batch import (
     Operation,
     OperationResponse,
     Severity,
+    Unreadable,
     decode_response,
     encode_response,
 )
@@ -143,7 +144,9 @@ def batch_as_json(batch: BatchRequest | BatchResponse) -> dict[str, Json]:
     return without_none(members)
 
 
-def item_as_json(item: Item) -> Json:
+def item_as_json(item: Item | Unreadable) -> Json:
+    if isinstance(item, Unreadable):
+        return without_none({"unreadable": item.kind, "id": item.id})
     if isinstance(item, ChangeSet | ChangeSetResponse):
         return without_none({"id": item.id, "items": [item_as_json(each) for each in item.items]})
     members: dict[str, Json] = {

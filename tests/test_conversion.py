@@ -19,6 +19,7 @@ from odata_batch import (
     Operation,
     OperationResponse,
     Severity,
+    Unreadable,
     convert_request,
     convert_response,
     decode_request,
@@ -207,6 +208,7 @@ def identified(batch: BatchRequest) -> BatchRequest:
         if isinstance(item, ChangeSet)
         else replace(item, depends_on=())
         for item in prepared.items
+        if not isinstance(item, Unreadable)
     ]
     return replace(batch, items=tuple(items))
 

@@ -31,6 +31,7 @@ from odata_batch import (
     Rollback,
     Severity,
     Step,
+    Unreadable,
     check_request,
     check_response,
     decode_request,
@@ -114,6 +115,7 @@ def statuses(response: BatchResponse) -> list[Any]:
         if isinstance(item, ChangeSetResponse)
         else item.status
         for item in response.items
+        if not isinstance(item, Unreadable)
     ]
 
 

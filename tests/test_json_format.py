@@ -10,6 +10,7 @@ from odata_batch import (
     Limits,
     Operation,
     RequestDecoder,
+    Unreadable,
     check_request,
     decode_request,
 )
@@ -120,7 +121,7 @@ def test_what_is_wrong_near_a_body_is_found_where_it_is(items: str, message: str
     assert not message or (found.position, found.message) == (position, message)
 
 
-def test_a_group_leaves_out_what_cannot_be_read() -> None:
+def test_a_group_keeps_the_place_of_what_cannot_be_read() -> None:
     odd, plain = '{"id":"2","atomicityGroup":"g"}', '{GET,"atomicityGroup":"g"}'
     report = check_request(requests(odd, plain, "{GET}"), JSON)
     assert report.value is not None
@@ -128,7 +129,8 @@ def test_a_group_leaves_out_what_cannot_be_read() -> None:
     assert [item.id for item in report.value.operations()] == ["1", "1"]
     report = check_request(requests(odd, "{GET}"), JSON)
     assert report.value is not None
-    assert [item.id for item in report.value.items] == ["1"]
+    assert [item.id for item in report.value.items] == ["g", "1"]
+    assert [item.id for item in report.value.operations()] == ["1"]
 
 
 def test_long_values_of_headers_that_decide_are_read() -> None:
@@ -148,7 +150,9 @@ DAMAGED = requests("{GET}", '{"id":"2","method":"GET"}', "{" + GET.replace("1", 
 def test_an_error_holds_the_items_before_it() -> None:
     report = check_request(DAMAGED, JSON)
     assert report.value is not None
-    assert [item.id for item in report.value.items] == ["1", "3"]
+    assert [item.id for item in report.value.items] == ["1", "2", "3"]
+    (unreadable,) = (each for each in report.value.items if isinstance(each, Unreadable))
+    assert unreadable.diagnostics == report.diagnostics
     assert [found.path for found in report.diagnostics] == ["items[1]"]
     with pytest.raises(DecodeError) as caught:
         decode_request(DAMAGED, JSON)

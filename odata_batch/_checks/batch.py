@@ -40,10 +40,12 @@ from odata_batch._model.values import (
     OperationResponse,
     RequestItem,
     ResponseItem,
+    Unreadable,
     holds_change_sets,
     leaves,
 )
 from odata_batch._wire import grammar
+from odata_batch._wire.sections import NOT_EXPRESSIBLE
 
 _Item = TypeVar("_Item", RequestItem, ResponseItem)
 _Contra = TypeVar("_Contra", contravariant=True)
@@ -103,11 +105,14 @@ class _Place:
         if holds_change_sets(items):
             change_sets = [item for item in items if isinstance(item, _SETS)]
             members = [inner for item in change_sets for inner in item.items]
-            messages = [item for item in (*items, *members) if not isinstance(item, _SETS)]
+            every = [*items, *members]
+            messages = [item for item in every if isinstance(item, Operation | OperationResponse)]
+            if not change_sets or len(messages) + len(change_sets) < len(every):
+                return None  # something could not be read, or change sets nest
             sizes = {len(item.items) for item in change_sets}
             if 0 in sizes or max(sizes) > limits.change_set_operations:
                 return None
-            if holds_change_sets(members) or limits.change_set_depth == 0:
+            if limits.change_set_depth == 0:
                 return None
         most = max(self._operations + len(messages), self._change_sets + len(change_sets))
         if most > limits.operations or index + len(items) > limits.items:
@@ -131,6 +136,11 @@ class _Place:
         """Pass items by that have so many messages and change sets."""
         self._operations += messages
         self._change_sets += change_sets
+
+    def say_unreadable(self) -> None:
+        """Refuse what could not be read, where it is to be written."""
+        if self._scope.origin == "written":
+            self.say(NOT_EXPRESSIBLE, "what could not be read cannot be written")
 
     def enter(self, item: Item, index: int, operations: int) -> None:
         """Come to the next item of the batch, which has so many operations."""
@@ -267,8 +277,8 @@ class RequestRules:
         source = len(names.operations)
         names.add(item)
         self._place.enter(item, index, len(names.operations) - source)
-        if isinstance(item, Operation):
-            self._check_operation(item, source, None)
+        if not isinstance(item, ChangeSet):
+            self._check_message(item, source, None)
             return
         change_set = len(names.items) - 1
         if item.id is not None:
@@ -277,11 +287,11 @@ class RequestRules:
         place = self._place
         for place.indexes, inner in _inside(item, (index,)):
             place.item = inner
-            if isinstance(inner, Operation):
-                self._check_operation(inner, source, change_set)
-                source += 1
-            else:
+            if isinstance(inner, ChangeSet):
                 messages.check_change_set(inner, self._scope, self._say)
+            else:
+                self._check_message(inner, source, change_set)
+                source += isinstance(inner, Operation)
         place.indexes, place.item = (index,), item
         if item.id is not None:
             if names.group(item.id) != change_set:
@@ -360,7 +370,12 @@ class RequestRules:
         first, second = (self._names.operations[index].position for index in (target, source))
         return first is not None and second is not None and first < second
 
-    def _check_operation(self, item: Operation, source: int, change_set: int | None) -> None:
+    def _check_message(
+        self, item: Operation | Unreadable, source: int, change_set: int | None
+    ) -> None:
+        if isinstance(item, Unreadable):
+            self._place.say_unreadable()
+            return
         self._messages.check(item)
         if change_set is not None and self._scope.format == "multipart":
             if item.method == "GET":
@@ -548,7 +563,7 @@ class ResponseRules:
             self._place.indexes, self._place.item = self._accepted
             self._accepted = None
             self._say(ACCEPTED_NOT_LAST, "the response 202 is followed by others")
-        if isinstance(item, OperationResponse):
+        if not isinstance(item, ChangeSetResponse):
             self._place.enter(item, index, 1)
             self._check_response(item, None)
             return
@@ -558,10 +573,10 @@ class ResponseRules:
         place = self._place
         for place.indexes, inner in _inside(item, (index,)):
             place.item = inner
-            if isinstance(inner, OperationResponse):
-                self._check_response(inner, index)
-            else:
+            if isinstance(inner, ChangeSetResponse):
                 self._check_change_set(inner)
+            else:
+                self._check_response(inner, index)
         place.indexes, place.item = (index,), item
         failed = sum([response.status >= 400 for response in responses])
         found = f"{failed} of the {len(responses)} responses"
@@ -602,7 +617,10 @@ class ResponseRules:
                 self._say(DUPLICATE_ID, f"the group name {quote(item.id)} is used twice")
             self._groups.add(self._key(item.id))
 
-    def _check_response(self, item: OperationResponse, change_set: int | None) -> None:
+    def _check_response(self, item: OperationResponse | Unreadable, change_set: int | None) -> None:
+        if isinstance(item, Unreadable):
+            self._place.say_unreadable()
+            return
         self._messages.check(item)
         if item.id is not None:
             key = self._key(item.id)

@@ -23,6 +23,7 @@ from odata_batch._model.values import (
     OperationResponse,
     RequestItem,
     ResponseItem,
+    Unreadable,
 )
 
 
@@ -68,7 +69,7 @@ def _answers(items: Sequence[ResponseItem], path: str | None = None) -> Iterator
         if isinstance(item, ChangeSetResponse):
             for inner, response in enumerate(item.responses()):
                 yield _Answer(response, f"{place}.items[{inner}]", item.id)
-        else:
+        elif isinstance(item, OperationResponse):
             yield _Answer(item, place, None)
 
 
@@ -88,6 +89,8 @@ def _name_of(item: RequestItem) -> str:
     if isinstance(item, ChangeSet):
         count = len(item.operations())
         return f"a change set of {count} operation{'' if count == 1 else 's'}"
+    if isinstance(item, Unreadable):
+        return f"the {item.kind} that could not be read"
     return f"{item.method} {quote(item.url)}"
 
 
@@ -152,6 +155,8 @@ CHANGE_SET_SUCCESS_SINGLE = warning("""
 def _item_problem(
     item: RequestItem, answer: ResponseItem, key: Callable[[str], str]
 ) -> tuple[Rule, str] | None:
+    if isinstance(item, Unreadable) or isinstance(answer, Unreadable):
+        return None
     if isinstance(answer, ChangeSetResponse):
         message = f"found the responses to a change set, the request has {_name_of(item)}"
         return RESPONSE_STRUCTURE, message

@@ -20,7 +20,7 @@ from odata_batch.capture import Message, parse_message
 
 _Batch: TypeAlias = values.BatchRequest | values.BatchResponse
 _Operation: TypeAlias = values.Operation | values.OperationResponse
-_Item: TypeAlias = _Operation | values.ChangeSet | values.ChangeSetResponse
+_Item: TypeAlias = values.RequestItem | values.ResponseItem
 
 # A quoted line and its indentation fit into 100 columns.
 _WIDTH = 92
@@ -96,6 +96,8 @@ def _item_lines(item: _Item, path: str, options: Options) -> Iterator[str]:
     if isinstance(item, values.ChangeSet | values.ChangeSetResponse):
         for index, member in enumerate(item.items):
             yield from indented(_item_lines(member, f"{path}.items[{index}]", options))
+    elif isinstance(item, values.Unreadable):
+        yield from indented(() if item.id is None else (f"id: {visible(item.id)}",))
     else:
         yield from indented(_detail_lines(item, options))
 
@@ -106,6 +108,8 @@ def _title(item: _Item, paint: Paint) -> str:
     if isinstance(item, values.OperationResponse):
         status = f"{item.status} {visible(item.reason or '')}".rstrip(" ")
         return paint(terminal.GREEN if item.status < 400 else terminal.RED, status)
+    if isinstance(item, values.Unreadable):
+        return paint(terminal.RED, f"{item.kind} that could not be read")
     group = "" if item.id is None else f" {visible(item.id)}"
     noun = "operation" if isinstance(item, values.ChangeSet) else "response"
     return f"change set{group} of {count(len(item.items), noun)}"

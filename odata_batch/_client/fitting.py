@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, NamedTuple, NoReturn, TypeVar
 
 from odata_batch._checks.messages import CONTENT_TYPE_MISSING, HEADER_BLANKS
 from odata_batch._model.dialect import Dialect
@@ -20,6 +20,7 @@ from odata_batch._model.values import (
     Item,
     Operation,
     OperationResponse,
+    Unreadable,
     leaves,
 )
 from odata_batch._wire import grammar, jsonbody
@@ -63,6 +64,12 @@ class Unit(Generic[_Message]):
         return [entry.message for entry in self.entries]
 
 
+def refuse_unreadable(place: Place) -> NoReturn:
+    """Raise for what could not be read: without it, what comes after would move up."""
+    message = "what could not be read cannot be converted"
+    raise EncodeError((Diagnostic(NOT_EXPRESSIBLE, message, place.position, place.path),))
+
+
 class Fitting(Generic[_Message]):
     """The items of a batch, and what is lost while they are made fit for the other format."""
 
@@ -74,12 +81,16 @@ class Fitting(Generic[_Message]):
         self._severities = dict(dialect.severities)
         for index, item in enumerate(items):
             place = Place(f"items[{index}]", item.position)
+            if isinstance(item, Unreadable):
+                refuse_unreadable(place)
             if not isinstance(item, ChangeSet | ChangeSetResponse):
                 self.units.append(Unit([Entry(each, place) for each in leaves((item,))]))
                 continue
             unit: Unit[_Message] = Unit([], True, item.id)
             for number, inner in enumerate(item.items):
                 inner_place = Place(f"{place.path}.items[{number}]", inner.position)
+                if isinstance(inner, Unreadable):
+                    refuse_unreadable(inner_place)
                 if isinstance(inner, ChangeSet | ChangeSetResponse):
                     message = "the change set is dissolved in the one that it stands in"
                     self.lose(NESTED_CHANGE_SET, message, inner_place)

@@ -32,6 +32,7 @@ from odata_batch._model.values import (
     Operation,
     OperationResponse,
     ResponseItem,
+    Unreadable,
     leaves,
 )
 
@@ -42,6 +43,7 @@ _DEEPEST = 32
 # that hostile text costs linear time.
 _INDEX = re.compile(r"([0-9]{1,6}):")
 _XML_INDEX = re.compile(rb"<(?:[a-z]{1,9}:)?message(?: [^<>]{0,200})?>[ \t\r\n]{0,9}([0-9]{1,6}):")
+_GAP = "its response could not be read"
 _LOOSE = "its change set was answered, but not every response tells which operation it is for"
 
 
@@ -216,7 +218,7 @@ class Evidence:
         return not self.names.within(id, indexes)
 
     def _stopped_at(self, slot: _Slot, start: int) -> _Rest:
-        id = None if slot.is_set else slot.members[0].id
+        id = None if slot.is_set or not slot.members else slot.members[0].id
         place = slot.place if id is None else f"operation {quote(id)}"
         reason = f"the batch stopped at {place}, which failed"
         return _Rest(State.NOT_EXECUTED, reason, start=start)
@@ -281,20 +283,33 @@ class Evidence:
             broken = broken or f"the 202 at the end has the id {id} of an earlier operation"
         if self.stops or response.truncated:
             broken = broken or self._taken_apart(pairs, ids)
+        gaps = [place for place, (_, item) in enumerate(pairs) if isinstance(item, Unreadable)]
+        last_is_gap = bool(gaps) and gaps[-1] == len(pairs) - 1
+        if last_is_gap and self.stops and len(items) <= len(slots):
+            rest = rest or _Rest(State.UNKNOWN, f"{_GAP}, or that of an operation before it")
         if count != len(slots) and (rest is None or len(items) > len(slots)):
             noun = "response" if len(response.items) == 1 else "responses"
             broken = broken or f"found {len(response.items)} {noun}, expected {len(slots)}"
-        for slot, item in pairs:
-            if broken is not None and not self._is_confirmed(slot, item, ids):
+        # What could not be read may be no response at all: what comes after it is in its place if
+        # there is a response to each item, and if that is not because the batch had stopped.
+        is_counted = len(items) == len(slots) and self._stopped(pairs) is None
+        for place, (slot, item) in enumerate(pairs):
+            if isinstance(item, Unreadable):
+                _doubt(slot.members, _GAP)
+            elif broken is not None and not self._is_confirmed(slot, item, ids):
                 _doubt(slot.members, broken)
+            elif (
+                gaps and place > gaps[0] and not (is_counted or self._is_confirmed(slot, item, ids))
+            ):
+                _doubt(slot.members, "a response before its own could not be read")
             elif isinstance(item, ChangeSetResponse):
                 self._take_members(slot, item.responses())
             elif len(slot.members) == 1:
                 slot.members[0].give(item, "position")
-            else:
+            elif slot.is_set:
                 slot.whole = self._shared(slot, item, "position")
-        if broken is not None:
-            _doubt(self.sent[start:], broken)
+        if broken is not None or (gaps and not is_counted):
+            _doubt(self.sent[start:], broken or "a response before could not be read")
             return
         self.rest = (rest or _NOTHING)._replace(start=start)
         if response.truncated and pairs and not self.pends_alone:
@@ -321,6 +336,7 @@ class Evidence:
         One part answers a change set, so more parts than items are those of its members
         (SharePoint).
         """
+        # Nothing is counted where something could not be read.
         single = [item for item in items if isinstance(item, OperationResponse)]
         if count <= len(self.slots) or len(single) < len(items):
             return list(items)
@@ -344,6 +360,15 @@ class Evidence:
 
     def _misfit(self, slot: _Slot, item: ResponseItem) -> str | None:
         """Return why the item cannot be what is expected in this place."""
+        if isinstance(item, Unreadable):
+            is_other = self._is_elsewhere(item.id, slot.indexes)
+            return (
+                f"what could not be read in place of {slot.place} is another's"
+                if is_other
+                else None
+            )
+        if not slot.members and not slot.is_set:
+            return None  # the operation could not be read
         if isinstance(item, ChangeSetResponse):
             if not slot.is_set:
                 return f"the response to a change set was found in place of that to {slot.place}"
@@ -381,7 +406,7 @@ class Evidence:
         if self.json and isinstance(item, ChangeSetResponse) and item.id is not None:
             if self.key(item.id) in self.groups:
                 return True
-        return all(leaf.id is not None for leaf in leaves((item,)))
+        return isinstance(item, Unreadable) or all(leaf.id is not None for leaf in leaves((item,)))
 
     def _collect_by_id(self, response: BatchResponse) -> None:
         """Take each response for that to what it names."""
@@ -393,8 +418,12 @@ class Evidence:
                 members = [each for slot in groups for each in slot.members]
                 members += [self.sent[index] for index in indexes]
                 _doubt(members, f"the id {quote(key)} was sent more than once")
+        unreadable: list[Unreadable] = []
         for item in items:
-            if isinstance(item, ChangeSetResponse):
+            if isinstance(item, Unreadable):
+                unreadable.append(item)
+            elif isinstance(item, ChangeSetResponse):
+                unreadable += [each for each in item.items if isinstance(each, Unreadable)]
                 self._take_group(item)
             else:
                 self._take(item)
@@ -402,8 +431,18 @@ class Evidence:
         if self.strays:
             reason = f"no response to it was found, but one with the id {quote(self.strays[0])}"
             self.rest = _Rest(State.UNKNOWN, f"{reason}, which was not sent")
+        elif True in list(map(self._take_unreadable, unreadable)):
+            reason = "no response with its id was found, and one could not be read"
+            self.rest = _Rest(State.UNKNOWN, reason)
         elif not any(each.doubt for each in self.sent):
             self.rest = _rest_of(response, tail) or self._stopped_by_id() or _NOTHING
+
+    def _take_unreadable(self, item: Unreadable) -> bool:
+        """Doubt whatever it names; tell whether it could be anything."""
+        operation, slot = self._only(item.id), self._only_group(item.id or "")
+        _doubt([operation] if operation is not None else [], _GAP)
+        _doubt(slot.members if slot is not None else [], _GAP)
+        return operation is None and slot is None
 
     def _take(self, item: OperationResponse) -> None:
         """Take a response for that to the operation, or to the group, that it names."""

@@ -9,7 +9,7 @@ may come so (OData Protocol, 11.6). Its head says which decoder reads its body.
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Generic, TypeVar
@@ -197,19 +197,17 @@ class _Decoder(ABC, Generic[_Item, _Batch]):
         finding = next(ahead, None)
         for start in range(read.first, read.first + len(read.items), _PIECE):
             piece = read.items[start - read.first : start - read.first + _PIECE]
-            items = [item for item in piece if item is not None]
-            is_silent = len(items) == len(piece) and self._rules.take(items, start)
-            if is_silent and (finding is None or finding.before >= start + len(items)):
-                self._items += items
+            is_silent = self._rules.take(piece, start)
+            if is_silent and (finding is None or finding.before >= start + len(piece)):
+                self._items += piece
                 continue
             for index, each in enumerate(piece, start):
                 while finding is not None and finding.before <= index:
                     self._find(finding)
                     finding = next(ahead, None)
-                if each is not None:
-                    if not is_silent:
-                        self._rules.check(each, index)
-                    self._items.append(each)
+                if not is_silent:
+                    self._rules.check(each, index)
+                self._items.append(each)
         while finding is not None:
             self._find(finding)
             finding = next(ahead, None)
@@ -433,7 +431,40 @@ def check(
             complete = True
         finally:
             value = decoder._value()
-    if isinstance(value, values.BatchResponse) and found.worst is Severity.ERROR:
-        if all(each.rule not in _NO_BATCH for each in found.diagnostics):
-            value = values.with_format(replace(value, truncated=True), value.format)
+    if value is not None and found.worst is Severity.ERROR:
+        value = _with_reasons(value, found)
     return Report(value, tuple(found.diagnostics), complete, found.omitted, found.worst)
+
+
+def _with_reasons(value: _Batch, found: findings.Findings) -> _Batch:
+    """Return the batch in which what is unreadable says why.
+
+    A response with other errors may lack its end: nothing is counted in it.
+    """
+    by_path: dict[str, list[Diagnostic]] = {}
+    for each in found.diagnostics:
+        steps = each.path.split(".")
+        for end in range(1, len(steps) + 1):
+            by_path.setdefault(".".join(steps[:end]), []).append(each)
+    explained: set[int] = set()
+
+    def filled(items: tuple[Any, ...], parent: str = "") -> Iterator[Any]:
+        for index, item in enumerate(items):
+            path = f"{parent}items[{index}]"
+            if isinstance(item, values.Unreadable):
+                reasons = tuple(by_path.get(path, ()))
+                explained.update(map(id, reasons))
+                yield replace(item, diagnostics=reasons)
+            elif isinstance(item, values.ChangeSet | values.ChangeSetResponse):
+                inner: dict[str, Any] = {"items": tuple(filled(item.items, f"{path}."))}
+                yield values.keep_places(item, replace(item, **inner))
+            else:
+                yield item
+
+    changes: dict[str, Any] = {"items": tuple(filled(value.items))}
+    if isinstance(value, values.BatchResponse):
+        errors = [each for each in found.diagnostics if each.severity is Severity.ERROR]
+        is_batch = all(each.rule not in _NO_BATCH for each in errors)
+        if is_batch and (found.omitted or any(id(each) not in explained for each in errors)):
+            changes["truncated"] = True
+    return values.with_format(replace(value, **changes), value.format)

@@ -93,7 +93,7 @@ class _Encoder(Generic[_Item]):
     def send(self, item: _Item) -> bytes:
         """Return the octets of an item; `EncodeError` if it cannot be written."""
         self._use()
-        if not isinstance(item, self._role.items):
+        if not isinstance(item, (*self._role.items, values.Unreadable)):
             names = " or ".join(kind.__name__ for kind in self._role.items)
             raise TypeError(f"an item is {names}, not {type(item).__name__}")
         self._check_depth([item])

@@ -17,7 +17,7 @@ from itertools import count, pairwise
 
 from odata_batch._graph import expressions
 from odata_batch._model.dialect import Dialect, Format
-from odata_batch._model.values import BatchRequest, ChangeSet, Operation, RequestItem
+from odata_batch._model.values import BatchRequest, ChangeSet, Operation, RequestItem, Unreadable
 from odata_batch.dialects import ODATA_4_01
 
 
@@ -91,7 +91,7 @@ class Names:
         start = len(self.operations)
         if isinstance(item, ChangeSet):
             self.operations += item.operations()
-        else:
+        elif not isinstance(item, Unreadable):
             self.operations.append(item)
         end = len(self.operations)
         self.item_of += [len(self.items)] * (end - start)

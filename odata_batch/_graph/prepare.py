@@ -26,6 +26,7 @@ from odata_batch._model.values import (
     OperationResponse,
     RequestItem,
     ResponseItem,
+    Unreadable,
     holds_change_sets,
     keep_places,
     operation_of,
@@ -109,6 +110,8 @@ class Preparation:
         """
         if isinstance(item, Operation | OperationResponse):
             return self._message(item, group)
+        if isinstance(item, Unreadable):
+            return item
         group = ""
         if self._json:
             group = self._generated("g") if item.id is None else item.id

@@ -9,7 +9,7 @@ part in it.
 import json as _json
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, TypeAlias, TypeVar, cast
+from typing import Any, Literal, TypeAlias, TypeVar, cast
 
 from odata_batch._model.dialect import Format
 from odata_batch._model.findings import DecodeError, Diagnostic, error, quote
@@ -46,6 +46,8 @@ class _Shown:
 
 
 def _cut(value: Any) -> Any:
+    if isinstance(value, Unreadable):
+        return value
     if isinstance(value, Operation | OperationResponse | Payload):
         return value if len(value.body) <= 60 else replace(value, body=_CutBody(value.body))
     return replace(value, items=tuple(map(_cut, value.items)))
@@ -215,6 +217,30 @@ class Operation(_Shown):
 
 
 @public
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """The place of an item that could not be read, in the values of `Report`.
+
+    It is counted like what should be in its place, so that nothing after it is taken for something
+    else. It cannot be written.
+
+    >>> from odata_batch import check_response
+    >>> report = check_response(b'{"responses":[{"id":"1","status":"fine"}]}', "application/json")
+    >>> report.value.items
+    (Unreadable(kind='response', id='1', position=14),)
+    """
+
+    kind: Literal["operation", "response", "change set"]
+    """What should be in its place."""
+    id: str | None = field(default=None, kw_only=True)
+    """The identifier, or the name of the change set, where that could be read."""
+    position: int | None = field(default=None, compare=False, kw_only=True)
+    """Offset in bytes at which the item was found."""
+    diagnostics: tuple[Diagnostic, ...] = field(default=(), compare=False, repr=False, kw_only=True)
+    """Why it could not be read, as far as that was recorded; they are in the report, too."""
+
+
+@public
 @dataclass(frozen=True, slots=True, init=False)
 class ChangeSet(_Shown):
     """Operations that succeed or fail together: a change set or, in JSON, an atomicity group.
@@ -223,20 +249,25 @@ class ChangeSet(_Shown):
     'People(1)'
     """
 
-    items: "tuple[Operation | ChangeSet, ...]"
+    items: "tuple[Operation | ChangeSet | Unreadable, ...]"
     """The operations in order. Change sets within are for other protocols: OData forbids them."""
     id: str | None = None
     """The name of the atomicity group; multipart does not carry it."""
     position: int | None = field(init=False, compare=False, repr=False)
     """Offset in bytes at which the item was found; `None` if it was not decoded."""
 
-    def __init__(self, items: "Iterable[Operation | ChangeSet]", *, id: str | None = None) -> None:
+    def __init__(
+        self, items: "Iterable[Operation | ChangeSet | Unreadable]", *, id: str | None = None
+    ) -> None:
         _put(self, "items", _items(items, (Operation, ChangeSet)))
         _put(self, "id", _optional(id, "id"))
         _put(self, "position", None)
 
     def operations(self) -> tuple[Operation, ...]:
-        """Return all operations in order, those of nested change sets included."""
+        """Return all operations in order, those of nested change sets included.
+
+        What could not be read is left out.
+        """
         return tuple(leaves(self.items))
 
 
@@ -250,7 +281,7 @@ class BatchRequest(_Shown):
     ['GET', 'DELETE']
     """
 
-    items: tuple[Operation | ChangeSet, ...]
+    items: tuple[Operation | ChangeSet | Unreadable, ...]
     """The operations and change sets in order."""
     continue_on_error: bool | None = None
     """The preference of that name. `None` leaves it out: then multipart batches stop at the first
@@ -262,7 +293,7 @@ class BatchRequest(_Shown):
 
     def __init__(
         self,
-        items: Iterable[Operation | ChangeSet],
+        items: Iterable[Operation | ChangeSet | Unreadable],
         *,
         continue_on_error: bool | None = None,
         annotations: Iterable[tuple[str, bytes]] = (),
@@ -293,7 +324,10 @@ class BatchRequest(_Shown):
         return cls(operations, continue_on_error=True)
 
     def operations(self) -> tuple[Operation, ...]:
-        """Return all operations in order, those of change sets included."""
+        """Return all operations in order, those of change sets included.
+
+        What could not be read is left out.
+        """
         return tuple(leaves(self.items))
 
 
@@ -365,7 +399,7 @@ class ChangeSetResponse(_Shown):
     204
     """
 
-    items: "tuple[OperationResponse | ChangeSetResponse, ...]"
+    items: "tuple[OperationResponse | ChangeSetResponse | Unreadable, ...]"
     """The responses in the order in which they stand."""
     id: str | None = None
     """The name of the atomicity group; multipart does not carry it."""
@@ -373,14 +407,20 @@ class ChangeSetResponse(_Shown):
     """Offset in bytes at which the item was found; `None` if it was not decoded."""
 
     def __init__(
-        self, items: "Iterable[OperationResponse | ChangeSetResponse]", *, id: str | None = None
+        self,
+        items: "Iterable[OperationResponse | ChangeSetResponse | Unreadable]",
+        *,
+        id: str | None = None,
     ) -> None:
         _put(self, "items", _items(items, (OperationResponse, ChangeSetResponse)))
         _put(self, "id", _optional(id, "id"))
         _put(self, "position", None)
 
     def responses(self) -> tuple[OperationResponse, ...]:
-        """Return all responses in order, those of nested change sets included."""
+        """Return all responses in order, those of nested change sets included.
+
+        What could not be read is left out.
+        """
         return tuple(leaves(self.items))
 
 
@@ -393,13 +433,14 @@ class BatchResponse(_Shown):
     True
     """
 
-    items: tuple[OperationResponse | ChangeSetResponse, ...]
+    items: tuple[OperationResponse | ChangeSetResponse | Unreadable, ...]
     """The responses in the order in which they stand."""
     next_link: str | None = None
     """The URL of the rest, where the service answers in pages; JSON only."""
     truncated: bool = False
-    """Whether something is missing: the close delimiter, because the service failed while it was
-    writing, or what `check_response` could not read."""
+    """Whether the end is missing: the close delimiter, because the service failed while it was
+    writing, or what comes after an error at which `check_response` stopped. What could not be read
+    in between is `Unreadable`."""
     annotations: Annotations = ()
     """Members of the JSON object beside `responses`, as `(name, raw JSON)`; JSON only."""
     format: Format | None = field(init=False, compare=False, repr=False)
@@ -407,7 +448,7 @@ class BatchResponse(_Shown):
 
     def __init__(
         self,
-        items: Iterable[OperationResponse | ChangeSetResponse],
+        items: Iterable[OperationResponse | ChangeSetResponse | Unreadable],
         *,
         next_link: str | None = None,
         truncated: bool = False,
@@ -420,7 +461,10 @@ class BatchResponse(_Shown):
         _put(self, "format", None)
 
     def responses(self) -> tuple[OperationResponse, ...]:
-        """Return all responses in order, those of change sets included."""
+        """Return all responses in order, those of change sets included.
+
+        What could not be read is left out.
+        """
         return tuple(leaves(self.items))
 
 
@@ -448,8 +492,8 @@ class Payload(_Shown):
         return self.headers["Content-Type"]
 
 
-RequestItem: TypeAlias = Operation | ChangeSet
-ResponseItem: TypeAlias = OperationResponse | ChangeSetResponse
+RequestItem: TypeAlias = Operation | ChangeSet | Unreadable
+ResponseItem: TypeAlias = OperationResponse | ChangeSetResponse | Unreadable
 Item: TypeAlias = RequestItem | ResponseItem
 
 _Placed = TypeVar("_Placed")
@@ -593,13 +637,14 @@ def _items(values: Iterable[object], kinds: tuple[type, type]) -> tuple[object, 
         raise TypeError(f"items is an iterable of items, not a single {type(values).__name__}")
     items = tuple(values)
     for item in () if {*kinds}.issuperset(map(type, items)) else items:
-        if not isinstance(item, kinds):
+        if not isinstance(item, kinds) and not isinstance(item, Unreadable):
             names = " or ".join(kind.__name__ for kind in kinds)
             raise TypeError(f"an item is {names}, not {type(item).__name__}: {item!r:.60}")
     return items
 
 
 _CHANGE_SETS = (ChangeSet, ChangeSetResponse)
+_NO_MESSAGES = (*_CHANGE_SETS, Unreadable)
 
 
 def leaves(items: tuple[Any, ...]) -> Iterator[Any]:
@@ -611,14 +656,15 @@ def leaves(items: tuple[Any, ...]) -> Iterator[Any]:
             if isinstance(item, _CHANGE_SETS):
                 stack.append(iter(item.items))
                 break
-            yield item
+            if not isinstance(item, Unreadable):
+                yield item
         else:
             stack.pop()
 
 
 def holds_change_sets(items: Collection[object]) -> bool:
-    """Tell whether one of the items is a change set, or the responses to one."""
-    return any(issubclass(kind, _CHANGE_SETS) for kind in {*map(type, items)})
+    """Tell whether one of the items is no message: a change set, or what could not be read."""
+    return any(issubclass(kind, _NO_MESSAGES) for kind in {*map(type, items)})
 
 
 def _content(headers: HeadersLike, json: Any, body: bytes) -> tuple[Headers, bytes]:

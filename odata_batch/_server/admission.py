@@ -20,7 +20,9 @@ from odata_batch._model.values import (
     ChangeSet,
     Operation,
     RequestItem,
+    Unreadable,
 )
+from odata_batch._server.answers import parts_of
 
 
 class Admitted(NamedTuple):
@@ -52,16 +54,21 @@ def admit(request: BatchRequest, format: Format, settings: Settings) -> Admitted
     if not dialect.atomicity_groups:
         items, source = _dissolved(request, dialect).items, _dissolved(source, dialect)
         names = Names(source.items, dialect=dialect)
+    # What could not be read is run like a change set without operations: it fails at once.
+    items = tuple(ChangeSet(()) if isinstance(each, Unreadable) else each for each in items)
     return Admitted(operations, items, source.items, ids, names)
 
 
 def _dissolved(request: BatchRequest, dialect: Dialect) -> BatchRequest:
     """Return the operations without the change sets, and nothing that depends on one."""
     names = Names(request.items, dialect=dialect)
-    items = []
-    for each in names.operations:
-        kept = tuple(name for name in each.depends_on if names.group(name) is None)
-        items.append(replace(each, depends_on=kept))
+    items: list[RequestItem] = []
+    for item in request.items:
+        for each in parts_of(item):
+            if isinstance(each, Operation):
+                kept = tuple(name for name in each.depends_on if names.group(name) is None)
+                each = replace(each, depends_on=kept)
+            items.append(each)
     return replace(request, items=tuple(items))
 
 

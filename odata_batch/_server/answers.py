@@ -21,9 +21,11 @@ from odata_batch._model.values import (
     BatchResponse,
     ChangeSet,
     ChangeSetResponse,
+    Operation,
     OperationResponse,
     Payload,
     RequestItem,
+    Unreadable,
 )
 from odata_batch._wire import grammar
 from odata_batch._wire.http import REASONS
@@ -126,17 +128,34 @@ def check_final(response: OperationResponse, lowest: int) -> None:
         raise ValueError(f"the status is from {lowest} to 599 here, not {response.status}")
 
 
+def parts_of(item: RequestItem) -> Iterator[Operation | Unreadable]:
+    """Yield an item, or what a change set holds."""
+    if isinstance(item, ChangeSet):
+        for inner in item.items:
+            yield from parts_of(inner)
+    else:
+        yield item
+
+
 def mirrored(
-    source: ChangeSet, responses: Iterator[OperationResponse], format: Format
+    source: ChangeSet,
+    responses: Iterator[OperationResponse],
+    whole: OperationResponse,
+    format: Format,
 ) -> ChangeSetResponse:
     """Return the responses in the shape of their change set, as far as the format has it.
 
-    Its depth is known to be small; JSON has no groups in groups.
+    Its depth is known to be small; JSON has no groups in groups. `whole` answers what could not be
+    read.
     """
     if format == "json":
-        return ChangeSetResponse(responses, id=source.id)
+        answers = [
+            replace(whole, id=part.id) if isinstance(part, Unreadable) else next(responses)
+            for part in parts_of(source)
+        ]
+        return ChangeSetResponse(answers, id=source.id)
     items = [
-        mirrored(item, responses, format) if isinstance(item, ChangeSet) else next(responses)
+        mirrored(item, responses, whole, format) if isinstance(item, ChangeSet) else next(responses)
         for item in source.items
     ]
     return ChangeSetResponse(items, id=source.id)

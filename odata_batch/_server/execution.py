@@ -25,11 +25,12 @@ from odata_batch._model.values import (
     OperationResponse,
     Payload,
     ResponseItem,
+    Unreadable,
     response_of,
     with_format,
 )
 from odata_batch._server.admission import admit
-from odata_batch._server.answers import Answers, Refused, check_final, mirrored
+from odata_batch._server.answers import Answers, Refused, check_final, mirrored, parts_of
 from odata_batch._server.inheritance import DROPPED_HEADERS, Inheritance
 from odata_batch._server.making import Evaluate, Locate, Making
 from odata_batch._server.schedule import Group, Plan, Unit
@@ -392,7 +393,10 @@ class Execution:
 
     def _begin(self, unit: Group) -> None:
         """Begin a change set, or fail it if it can be known that one of its operations will."""
-        if not unit.members:
+        parts = parts_of(self._source[unit.index])
+        if any(isinstance(part, Unreadable) for part in parts):
+            unit.fail(self._answers.error(400, "what stands here could not be read"))
+        elif not unit.members:
             unit.fail(self._answers.error(400, "the change set holds no request"))
         for index in unit.members:
             try:
@@ -487,12 +491,15 @@ class Execution:
         """Return what stands in place of a change set."""
         answers = [self._responses[index] for index in unit.members]
         source = self._source[unit.index]
+        whole = self._responses[len(self._operations) + unit.index]
+        if isinstance(source, Unreadable):
+            return [replace(whole, id=source.id)]
         assert isinstance(source, ChangeSet)
         if self._flat:
             return [*answers]
         if unit.failed and (self._response_format == "multipart" or not answers):
-            return [self._responses[len(self._operations) + unit.index]]
-        return [mirrored(source, iter(answers), self._response_format)]
+            return [whole]
+        return [mirrored(source, iter(answers), whole, self._response_format)]
 
 
 _ABANDONED = "the batch was abandoned before this was run"

@@ -22,6 +22,7 @@ from odata_batch._model.findings import (
     stop,
     warning,
 )
+from odata_batch._model.jsonvalue import FAULTS, scan_value
 from odata_batch._model.limits import Limits
 from odata_batch._wire import jsonitem
 from odata_batch._wire.jsonitem import Element, Role
@@ -104,10 +105,8 @@ class JsonDecoder(jsonitem.Reader[_Item]):
             elif groups[element.group][0][0] == number:
                 items.append(self._group(element.group, groups[element.group], len(items)))
 
-    def _group(
-        self, name: str, members: list[tuple[int, Element[_Item]]], index: int
-    ) -> _Item | None:
-        items = []
+    def _group(self, name: str, members: list[tuple[int, Element[_Item]]], index: int) -> _Item:
+        items: list[_Item | values.Unreadable] = []
         expected = members[0][0]
         for inner, (number, element) in enumerate(members):
             if number != expected and self.role.array == "requests":
@@ -115,16 +114,12 @@ class JsonDecoder(jsonitem.Reader[_Item]):
                 position = self.text.origin + element.start
                 self._find(Diagnostic(GROUP_SPLIT, message, position), (index, inner))
             expected = number + 1
-            item = self._tell(element, (index, inner))
-            if item is not None:
-                items.append(item)
-        if not items:
-            return None
+            items.append(self._tell(element, (index, inner)))
         change_set = self.role.change_set(items, id=name)
         values.place(change_set, self.text.origin + members[0][1].start, False)
         return change_set
 
-    def _tell(self, element: Element[_Item], path: tuple[int, ...]) -> _Item | None:
+    def _tell(self, element: Element[_Item], path: tuple[int, ...]) -> _Item | values.Unreadable:
         """Return the item, and add what was found, now that its path is known."""
         start, body, _, item, found = element
         if self._counts_headers:
@@ -141,7 +136,17 @@ class JsonDecoder(jsonitem.Reader[_Item]):
             self._find(each, path)
             if each.rule.fatal:
                 raise Stop(each.rule)
-        return item
+        return self._unreadable(element) if item is None else item
+
+    def _unreadable(self, element: Element[_Item]) -> values.Unreadable:
+        """Return what keeps the place of an element that could not be read."""
+        id = None
+        with suppress(*FAULTS):
+            read, _ = scan_value(self.text.text, element.start)
+            named = dict(read) if type(read) is tuple else {}
+            id = named.get("id") if type(named.get("id")) is str else None
+        position = self.text.origin + element.start
+        return values.Unreadable(self.role.kind, id=id, position=position)
 
     def _find(self, found: Diagnostic, path: tuple[int, ...]) -> None:
         finding = Found(path[0], found.rule, found.message, found.position, path, found.limit)

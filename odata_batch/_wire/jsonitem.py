@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from operator import itemgetter
-from typing import Any, Final, Generic, NamedTuple, TypeAlias, TypeVar
+from typing import Any, Final, Generic, Literal, NamedTuple, TypeAlias, TypeVar
 
 from odata_batch._model import values
 from odata_batch._model.dialect import Dialect
@@ -97,6 +97,7 @@ def _nothing_of(values: object) -> None:
 class Role(NamedTuple, Generic[_Item]):
     """What decoding a request and decoding a response do differently."""
 
+    kind: Literal["operation", "response"]
     array: str
     other: str
     known: frozenset[str]
@@ -447,6 +448,7 @@ def _read_response(
 
 
 REQUEST: Final[Role[values.RequestItem]] = Role(
+    kind="operation",
     array="requests",
     other="responses",
     known=REQUEST_MEMBERS,
@@ -455,6 +457,7 @@ REQUEST: Final[Role[values.RequestItem]] = Role(
     change_set=values.ChangeSet,
 )
 RESPONSE: Final[Role[values.ResponseItem]] = Role(
+    kind="response",
     array="responses",
     other="requests",
     known=RESPONSE_MEMBERS,

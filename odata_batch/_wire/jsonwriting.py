@@ -103,6 +103,8 @@ class JsonEncoder:
                 else:
                     self.check(inner, inner_path)
             return
+        if isinstance(item, values.Unreadable):
+            return
 
         def report(diagnostic: Diagnostic) -> None:
             self._report(replace(diagnostic, position=item.position, path=path))
@@ -175,9 +177,11 @@ class JsonEncoder:
             if isinstance(item, _SETS):
                 group = f'"atomicityGroup":{quoted(item.id or "")},'
                 for inner in item.items:
-                    assert not isinstance(inner, _SETS)  # groups in groups were refused
+                    # Groups in groups were refused, and so was what could not be read.
+                    assert not isinstance(inner, (*_SETS, values.Unreadable))
                     self._add(inner, group, pieces)
             else:
+                assert not isinstance(item, values.Unreadable)
                 self._add(item, "", pieces)
         if pieces:
             pieces[0] = self._pending + pieces[0][1:]

@@ -8,9 +8,10 @@ part, and the next part is read.
 from __future__ import annotations
 
 import binascii
+import re
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Generic, NamedTuple, TypeAlias, TypeVar, cast
+from typing import Final, Generic, Literal, NamedTuple, TypeAlias, TypeVar, cast
 
 from odata_batch._model import values
 from odata_batch._model.dialect import Format
@@ -44,11 +45,18 @@ from odata_batch._wire.sections import HEADER_FOLDED
 _Start = TypeVar("_Start", bound=tuple[object, str])
 _Item = TypeVar("_Item")
 
+# What is looked for in the head of a part that could not be read, and how far
+_SEARCHED: Final = 4096
+_CONTENT_ID = re.compile(rb"^content-id:[ \t]*([!-~]+)[ \t]*\r?$", re.IGNORECASE | re.MULTILINE)
+_MULTIPART = re.compile(rb"^content-type:[ \t]*multipart/", re.IGNORECASE | re.MULTILINE)
+
 
 class Role(NamedTuple, Generic[_Start, _Item]):
     """What decoding a request and decoding a response do differently."""
 
     name: str
+    kind: Literal["operation", "response"]
+    """What a part is that holds no change set."""
     recall_line: Callable[[sections.SectionReader], Callable[[bytes], _Start | None]]
     """Returns what says of a start line what it means, if nothing is wrong with it."""
     parse_line: Callable[[bytes, int, sections.SectionReader], _Start | None]
@@ -66,6 +74,7 @@ TRUNCATED = error("""
 
 REQUEST: Role[tuple[str, str], values.RequestItem] = Role(
     name="request",
+    kind="operation",
     recall_line=http.recall_request_line,
     parse_line=http.parse_request_line,
     build=values.operation_of,
@@ -86,6 +95,7 @@ CHANGE_SET_UNCLOSED = warning("""
 
 RESPONSE: Role[tuple[int, str], values.ResponseItem] = Role(
     name="response",
+    kind="response",
     recall_line=http.recall_status_line,
     parse_line=http.parse_status_line,
     build=values.response_of,
@@ -119,8 +129,7 @@ class Run(Generic[_Item]):
     def __init__(self, first: int) -> None:
         self.first = first
         """Index of the first."""
-        self.items: list[_Item | None] = []
-        """`None` where one could not be read."""
+        self.items: list[_Item | values.Unreadable] = []
         self.found: list[Found] = []
         self.stopped: Stop | None = None
         """Why nothing is read any more, if so."""
@@ -189,7 +198,7 @@ class MultipartDecoder(Generic[_Start, _Item]):
         self._role: Role[_Start, _Item] = role
         self._limits = limits
         # What was read of the multiparts that are being read: at most one within the other
-        self._levels: list[list[_Item | None]] = []
+        self._levels: list[list[_Item | values.Unreadable]] = []
         self._run: Run[_Item] = Run(0)
         self._end = position
         self._boundary = boundary
@@ -268,7 +277,7 @@ class MultipartDecoder(Generic[_Start, _Item]):
     # -- parts --
 
     def _read_parts(
-        self, parts: mime.Parts, items: list[_Item | None], depth: int, boundary: bytes
+        self, parts: mime.Parts, items: list[_Item | values.Unreadable], depth: int, boundary: bytes
     ) -> None:
         """Add what these parts hold to the items before them."""
         contents, position, step = parts
@@ -280,7 +289,9 @@ class MultipartDecoder(Generic[_Start, _Item]):
             if item is None:
                 part = mime.Part(content, position, None, step)
                 item = self._read_part(part, depth, b"\r\n", boundary)
-            items.append(item)
+                items.append(self._unreadable(part) if item is None else item)
+            else:
+                items.append(item)
             position += len(content) + step
         self._levels.pop()
         if len(contents) > room:
@@ -344,23 +355,32 @@ class MultipartDecoder(Generic[_Start, _Item]):
     def _add_part(
         self,
         part: mime.Part,
-        items: list[_Item | None],
+        items: list[_Item | values.Unreadable],
         depth: int,
         line_end: bytes,
         boundary: bytes,
     ) -> None:
         """Read a part, and add what it holds to the items before it."""
         self._enter(items, depth, part.position)
-        items.append(self._read_part(part, depth, line_end, boundary))
+        item = self._read_part(part, depth, line_end, boundary)
+        items.append(self._unreadable(part) if item is None else item)
         self._levels.pop()
 
-    def _room(self, items: list[_Item | None], depth: int) -> int:
+    def _room(self, items: list[_Item | values.Unreadable], depth: int) -> int:
         """Return how many parts may follow what was read of a multipart."""
         if depth > 1:
             return self._limits.change_set_operations - len(items)
         return self._most - self._run.first - len(items)
 
-    def _enter(self, items: list[_Item | None], depth: int, position: int) -> None:
+    def _unreadable(self, part: mime.Part) -> values.Unreadable:
+        """Return what keeps the place of a part that could not be read."""
+        head = part.content.partition(b"\r\n\r\n")[0][:_SEARCHED]
+        ids = _CONTENT_ID.findall(head)
+        id = ids[0].decode("latin-1") if len(ids) == 1 else None
+        kind = "change set" if _MULTIPART.search(head) else self._role.kind
+        return values.Unreadable(kind, id=id, position=part.position)
+
+    def _enter(self, items: list[_Item | values.Unreadable], depth: int, position: int) -> None:
         """Come to the next part, if there is room for it."""
         if depth == 1:
             self._levels.append(items)
@@ -536,7 +556,7 @@ class MultipartDecoder(Generic[_Start, _Item]):
             if stopped.rule is LIMIT_EXCEEDED:
                 raise
             return None
-        return values.change_set_of(self._role.change_set, items, position)
+        return values.change_set_of(self._role.change_set, tuple(items), position)
 
     def _check_change_set_head(
         self, head: parthead.Head, media_type: sections.MediaType, id: str | None, position: int
@@ -574,10 +594,10 @@ class MultipartDecoder(Generic[_Start, _Item]):
         boundary: bytes,
         depth: int,
         line_end: bytes,
-    ) -> tuple[_Item, ...]:
+    ) -> list[_Item | values.Unreadable]:
         most = self._limits.change_set_operations
         events, closed = mime.split(content, boundary, self._limits, most, position, line_end)
-        items: list[_Item | None] = []
+        items: list[_Item | values.Unreadable] = []
         for event in events:
             if isinstance(event, mime.Parts):
                 self._read_parts(event, items, depth + 1, boundary)
@@ -595,7 +615,7 @@ class MultipartDecoder(Generic[_Start, _Item]):
             expected = quote(b"--" + boundary + b"--")
             message = f"the change set ends without {expected}"
             self._say(self._role.unclosed, message, position + len(content))
-        return tuple([item for item in items if item is not None])
+        return items
 
 
 _APPLICATION_HTTP = sections.parse_media_type("application/http")

@@ -102,6 +102,8 @@ class MultipartEncoder:
             for index, inner in enumerate(item.items):
                 self.check(inner, f"{path}.items[{index}]")
             return
+        if isinstance(item, values.Unreadable):
+            return
         lost = [f"the annotation {quote(name)}" for name, _ in item.annotations]
         if isinstance(item, values.Operation):
             lost += ["depends_on"] if item.depends_on else []
@@ -155,6 +157,7 @@ class MultipartEncoder:
                 heads.append(head)
                 contents.append(content)
             else:
+                assert not isinstance(item, values.Unreadable)  # that was refused
                 part = self._messages([item])
                 heads += part[0]
                 contents += part[1]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from odata_batch import ChangeSet, Operation
+from odata_batch import ChangeSet, Operation, Unreadable
 from odata_batch.dialects import ODATA_2, ODATA_4_01
 from tests.interop.conftest import Table, node_packages
 from tests.interop.service import Exchange, People, Service, serving, verbose
@@ -110,7 +110,8 @@ class Talk:
         return [_methods(item) for item in self.exchange.request.items]
 
 
-def _methods(item: Operation | ChangeSet) -> object:
+def _methods(item: Operation | ChangeSet | Unreadable) -> object:
+    assert not isinstance(item, Unreadable)
     return [_methods(each) for each in item.items] if isinstance(item, ChangeSet) else item.method
 
 
