@@ -372,8 +372,7 @@ def prepare(
     lose theirs. Generated identifiers are the smallest decimal numbers that the batch does not use,
     neither as an identifier nor as a reference; those of change sets are `g1`, `g2` and so on.
 
-    It is pure, and preparing twice changes nothing more. Change sets that nest more than 32 deep,
-    which no `Limits` allow, are an `EncodeError`.
+    It is pure, and preparing twice changes nothing more.
 
     >>> batch = BatchRequest([Operation.get("People"), Operation.get("People(1)", id="1")])
     >>> [operation.id for operation in prepare(batch, format="json").operations()]
@@ -431,7 +430,6 @@ def split(
     either. It also says how many change sets a batch may have, and how many operations a change
     set. A change set stays whole, and an operation stays with all that it refers to or depends on;
     if that is more than a batch may have, `EncodeError` names it, under the rule `limit-exceeded`.
-    Change sets that nest more than 32 deep, which no format carries, are an `EncodeError`, too.
 
     Operations keep their order, except that what belongs together is brought together where all
     that lies between does not fit. Each batch stops at its own first error only: if `batch` stops
@@ -468,8 +466,7 @@ def remaining(
     `UnresolvedReference` is raised if the response has no ETag or no Location that is absolute, and
     if a query, a condition or a body refers to it.
 
-    `ValueError` is raised if the results are those of another batch, and `EncodeError` for change
-    sets that nest more than 32 deep.
+    `ValueError` is raised if the results are those of another batch.
 
     >>> batch = BatchRequest([Operation.get("People", id="1"), Operation.get("Orders", id="2")])
     >>> [operation.id for operation in remaining(batch, {"1": 200, "2": 429}).operations()]

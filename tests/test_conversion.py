@@ -75,14 +75,6 @@ def test_the_corpus_of_responses(row: corpora.Row) -> None:
 # -- what no row says ------------------------------------------------------------------------------
 
 
-def test_change_sets_may_nest_deeper_than_the_stack() -> None:
-    deep = ChangeSet([ANN])
-    for _ in range(5000):
-        deep = ChangeSet([deep])
-    batch, losses = convert_request(BatchRequest([deep]), source="multipart", target="json")
-    assert (len(batch.operations()), len(losses)) == (1, 1)
-
-
 def test_the_order_of_a_group_that_was_split_is_mended() -> None:
     body = b"""{"requests":[
         {"id":"1","atomicityGroup":"g","method":"DELETE","url":"People(1)"},

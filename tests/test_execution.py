@@ -1126,16 +1126,6 @@ def test_groups_that_wait_for_each_other_end_if_somebody_lets_them_pass() -> Non
     assert statuses(execution.response()) == [[424, 424], 424]
 
 
-def test_change_sets_deeper_than_the_stack_are_refused() -> None:
-    item: Operation | ChangeSet = post("A", id="1")
-    for _ in range(5000):
-        item = ChangeSet([item])
-    with pytest.raises(DecodeError) as caught:
-        start([item])
-    assert caught.value.diagnostic.message == "found change sets nested 5000 deep"
-    assert caught.value.path == "items[0]"
-
-
 @pytest.mark.parametrize(
     ("options", "message"),
     [

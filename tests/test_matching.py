@@ -104,15 +104,6 @@ def test_a_batch_that_was_refused_has_the_status_of_the_refusal() -> None:
     assert match(request, None, status=500).statuses == {}
 
 
-@pytest.mark.parametrize("depth", [32, 33, 3000])
-def test_change_sets_nest_deeper_than_they_are_sent_and_than_the_stack(depth: int) -> None:
-    change_set, response = members(None), group(answer(204))
-    for _ in range(depth - 1):
-        change_set, response = ChangeSet([change_set]), ChangeSetResponse([response])
-    assert states(asked([change_set], [response])) == ["SUCCEEDED"]
-    assert states(asked([change_set], [response], format="json")) == ["SUCCEEDED"]
-
-
 def test_what_is_no_format_is_a_value_error() -> None:
     wrong: Format = "xml"  # type: ignore[assignment] # what it refuses
     with pytest.raises(ValueError, match="format is 'multipart' or 'json', not 'xml'"):

@@ -25,6 +25,7 @@ from odata_batch import (
     Payload,
     decode_request,
     decode_response,
+    match,
 )
 
 from .batches import Batch, Item
@@ -317,9 +318,20 @@ def test_leaves_are_walked_in_order() -> None:
     answers = ChangeSetResponse([f, ChangeSetResponse([ChangeSetResponse([]), g])])
     assert (answers.responses(), BatchResponse([]).responses()) == ((f, g), ())
     assert BatchResponse([e, answers, h]).responses() == (e, f, g, h)
-    for _ in range(10_000):  # deeper than the stack
-        group = ChangeSet([group])
-    assert BatchRequest([group]).operations() == (b, c)
+
+
+def test_change_sets_nest_no_deeper_than_the_stack_allows() -> None:
+    group, answers = ChangeSet([OPERATION]), ChangeSetResponse([RESPONSE])
+    for _ in range(31):
+        group, answers = ChangeSet([group]), ChangeSetResponse([answers])
+    batch, response = BatchRequest([group]), BatchResponse([answers])
+    assert (batch.operations(), response.responses()) == ((OPERATION,), (RESPONSE,))
+    assert hash(batch) == hash(eval(repr(batch)))
+    assert [each.response for each in match(batch, response)] == [RESPONSE]
+    with pytest.raises(ValueError, match="change sets nest at most 32 deep, not 33"):
+        ChangeSet([group])
+    with pytest.raises(ValueError, match="change sets nest at most 32 deep, not 33"):
+        ChangeSetResponse([answers])
 
 
 def test_a_payload_names_its_content_type() -> None:

@@ -103,16 +103,6 @@ def test_a_batch_is_wanted() -> None:
         split([], max_operations=1)  # type: ignore[arg-type]  # wrong on purpose
 
 
-def test_change_sets_that_nest_deeper_than_the_stack_are_refused() -> None:
-    deep = ChangeSet([delete("a")])
-    for _ in range(5000):
-        deep = ChangeSet([deep])
-    with pytest.raises(EncodeError) as caught:
-        split(BatchRequest([deep]), max_operations=1)
-    expected = "error[nested-change-set] in items[0]: found change sets nested 5001 deep"
-    assert str(caught.value) == expected
-
-
 def test_a_long_batch_is_split_with_its_dependencies() -> None:
     steps = [delete("0"), *(delete(str(number), str(number - 1)) for number in range(1, 10_000))]
     whole = BatchRequest(steps)

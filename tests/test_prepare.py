@@ -14,7 +14,6 @@ from odata_batch import (
     BatchResponse,
     ChangeSet,
     ChangeSetResponse,
-    EncodeError,
     Headers,
     Operation,
     OperationResponse,
@@ -28,7 +27,7 @@ from odata_batch import (
 from odata_batch.dialects import GRAPH, ODATA_4_01
 from odata_batch.strategies import batch_requests, batch_responses
 
-from .batches import Case, cases, line, request, response
+from .batches import Case, cases, request, response
 from .helpers import (
     CRLF,
     FORMATS,
@@ -328,18 +327,3 @@ def depths(batch: BatchRequest | BatchResponse) -> Iterator[int]:
 def test_as_deep_as_limits_allow_is_prepared(format: Format) -> None:
     assert [*depths(prepare(request(nested(32)), format=format))] == [32]
     assert [*depths(prepare(response(nested(32, "204")), format=format))] == [32]
-
-
-@pytest.mark.parametrize("depth", [33, 5000])
-@pytest.mark.parametrize("format", FORMATS)
-def test_what_nests_deeper_is_refused(format: Format, depth: int) -> None:
-    message = f"nested-change-set 1: found change sets nested {depth} deep"
-    with pytest.raises(EncodeError) as caught:
-        prepare(request(f"GET a; {nested(depth)}; {nested(1)}; {nested(40)}"), format=format)
-    assert [*map(line, caught.value.diagnostics)] == [
-        message,
-        "nested-change-set 3: found change sets nested 40 deep",
-    ]
-    with pytest.raises(EncodeError) as caught:
-        prepare(response(f"204; {nested(depth, '204')}"), format=format)
-    assert [*map(line, caught.value.diagnostics)] == [message]

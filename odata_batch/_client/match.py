@@ -21,7 +21,7 @@ from typing import NamedTuple, TypeAlias
 from odata_batch._client.outcomes import BatchResult, MatchedBy, Outcome, State
 from odata_batch._coding.settings import Settings, known_format
 from odata_batch._graph.names import Names, stops_at_error
-from odata_batch._graph.prepare import depth_of, prepare
+from odata_batch._graph.prepare import prepare
 from odata_batch._model.dialect import Dialect, Format
 from odata_batch._model.findings import DecodeError, quote
 from odata_batch._model.values import (
@@ -36,9 +36,6 @@ from odata_batch._model.values import (
     leaves,
 )
 
-# Change sets within change sets are for other protocols, 32 deep at most; deeper ones are never
-# sent, and what prepares an item may not be able to follow them.
-_DEEPEST = 32
 # Azure Tables puts the index of the operation before the message, in JSON and in XML; bounded, so
 # that hostile text costs linear time.
 _INDEX = re.compile(r"([0-9]{1,6}):")
@@ -146,13 +143,7 @@ class Evidence:
     """What a response says about the operations of a request: collected first, then judged."""
 
     def __init__(self, request: BatchRequest, format: Format, dialect: Dialect) -> None:
-        items = tuple(
-            ChangeSet(item.operations(), id=item.id)
-            if isinstance(item, ChangeSet) and depth_of(item) > _DEEPEST
-            else item
-            for item in request.items
-        )
-        prepared = prepare(replace(request, items=items), format=format, dialect=dialect)
+        prepared = prepare(request, format=format, dialect=dialect)
         self.json = format == "json"
         self.pends_alone = self.json
         """Whether a 202 with a Location is about its own operation alone."""

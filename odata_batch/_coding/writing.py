@@ -15,7 +15,7 @@ from odata_batch._checks.messages import ACCEPTED_WITHOUT_LOCATION
 from odata_batch._checks.scope import Scope
 from odata_batch._coding.roles import REQUEST, RESPONSE, Role
 from odata_batch._coding.settings import Settings, format_of
-from odata_batch._graph.prepare import Preparation, depth_of
+from odata_batch._graph.prepare import Preparation
 from odata_batch._model import values
 from odata_batch._model.dialect import Dialect, Format
 from odata_batch._model.findings import Diagnostic, EncodeError, Rule, Severity, Stop, exceed
@@ -159,7 +159,7 @@ class _Encoder(Generic[_Item]):
         """Raise for a change set that nests deeper than allowed, before anything walks into it."""
         before = len(self._found)
         for index, item in enumerate(items if values.holds_change_sets(items) else (), self._items):
-            if (depth := depth_of(item)) > self._limits.change_set_depth:
+            if (depth := values.depth_of(item)) > self._limits.change_set_depth:
                 message = f"found change sets nested {depth} deep"
                 path = path_of([index])
                 self._found.append(Diagnostic(NESTED_CHANGE_SET, message, item.position, path))

@@ -13,10 +13,8 @@ from typing import TypeVar
 from odata_batch._graph.names import key_of
 from odata_batch._graph.urls import referenced_id
 from odata_batch._model.dialect import Dialect, Format, check_format
-from odata_batch._model.findings import Diagnostic, EncodeError
 from odata_batch._model.headers import Headers, without
 from odata_batch._model.values import (
-    NESTED_CHANGE_SET,
     BatchRequest,
     BatchResponse,
     ChangeSet,
@@ -40,34 +38,14 @@ _Batch = TypeVar("_Batch", BatchRequest, BatchResponse)
 _Item = TypeVar("_Item", RequestItem, ResponseItem)
 _Message = TypeVar("_Message", Operation, OperationResponse)
 _SETS = (ChangeSet, ChangeSetResponse)
-# Change sets within change sets are for other protocols; each level takes a few frames of the
-# interpreter's stack.
-_DEEPEST = 32
 
 
 def prepare(batch: _Batch, *, format: Format, dialect: Dialect) -> _Batch:
     """Return the batch as it is written in this format and read back; see `odata_batch.prepare`."""
     check_format(format)
-    found = []
-    for index, item in enumerate(batch.items):
-        if isinstance(item, _SETS) and (depth := depth_of(item)) > _DEEPEST:
-            message = f"found change sets nested {depth} deep"
-            path = f"items[{index}]"
-            found.append(Diagnostic(NESTED_CHANGE_SET, message, item.position, path))
-    if found:
-        raise EncodeError(tuple(found))
     preparation = Preparation(format, dialect, batch.items)
     items = preparation.items(batch.items)
     return with_format(replace(batch, items=items), format)
-
-
-def depth_of(item: Item) -> int:
-    """Return how deep change sets nest; values may nest deeper than the interpreter's stack."""
-    depth = 0
-    level = [item]
-    while level := [inner for outer in level if isinstance(outer, _SETS) for inner in outer.items]:
-        depth += 1
-    return depth
 
 
 class Preparation:

@@ -5,7 +5,8 @@ from typing import Any
 
 from odata_batch._model.public import public
 
-_DEEPEST = 32
+DEEPEST = 32
+"""How deep change sets nest at most: each level takes a few frames of the interpreter's stack."""
 _AS_OPERATIONS: Any = None
 
 
@@ -73,9 +74,8 @@ class Limits:
                 raise TypeError(f"limit {field.name} is an int, not {type(value).__name__}")
             if value < 0:
                 raise ValueError(f"limit {field.name} is not negative: {value}")
-        if self.change_set_depth > _DEEPEST:
-            # Each level takes a few frames of the interpreter's stack.
-            raise ValueError(f"limit change_set_depth is at most {_DEEPEST}")
+        if self.change_set_depth > DEEPEST:
+            raise ValueError(f"limit change_set_depth is at most {DEEPEST}")
 
 
 DEFAULT_LIMITS = Limits()

@@ -15,6 +15,7 @@ from odata_batch._model.dialect import Format
 from odata_batch._model.findings import DecodeError, Diagnostic, error, quote
 from odata_batch._model.headers import Headers, becoming
 from odata_batch._model.jsonvalue import JSON_SYNTAX, refuse_constant
+from odata_batch._model.limits import DEEPEST
 from odata_batch._model.public import public
 
 NESTED_CHANGE_SET = error("""
@@ -250,7 +251,8 @@ class ChangeSet(_Shown):
     """
 
     items: "tuple[Operation | ChangeSet | Unreadable, ...]"
-    """The operations in order. Change sets within are for other protocols: OData forbids them."""
+    """The operations in order. Change sets within are for other protocols, 32 deep at most
+    (`ValueError`): OData forbids them."""
     id: str | None = None
     """The name of the atomicity group; multipart does not carry it."""
     position: int | None = field(init=False, compare=False, repr=False)
@@ -260,6 +262,7 @@ class ChangeSet(_Shown):
         self, items: "Iterable[Operation | ChangeSet | Unreadable]", *, id: str | None = None
     ) -> None:
         _put(self, "items", _items(items, (Operation, ChangeSet)))
+        _check_depth(self)
         _put(self, "id", _optional(id, "id"))
         _put(self, "position", None)
 
@@ -413,6 +416,7 @@ class ChangeSetResponse(_Shown):
         id: str | None = None,
     ) -> None:
         _put(self, "items", _items(items, (OperationResponse, ChangeSetResponse)))
+        _check_depth(self)
         _put(self, "id", _optional(id, "id"))
         _put(self, "position", None)
 
@@ -647,19 +651,30 @@ _CHANGE_SETS = (ChangeSet, ChangeSetResponse)
 _NO_MESSAGES = (*_CHANGE_SETS, Unreadable)
 
 
+def depth_of(item: object) -> int:
+    """Return how deep change sets nest in an item."""
+    depth = 0
+    level = [item]
+    while level := [
+        inner for outer in level if isinstance(outer, _CHANGE_SETS) for inner in outer.items
+    ]:
+        depth += 1
+    return depth
+
+
+def _check_depth(change_set: ChangeSet | ChangeSetResponse) -> None:
+    if any(isinstance(item, _CHANGE_SETS) for item in change_set.items):
+        if (depth := depth_of(change_set)) > DEEPEST:
+            raise ValueError(f"change sets nest at most {DEEPEST} deep, not {depth}")
+
+
 def leaves(items: tuple[Any, ...]) -> Iterator[Any]:
     """Yield the messages in these items, in order."""
-    # Without recursion: values may nest deeper than the interpreter's stack.
-    stack = [iter(items)]
-    while stack:
-        for item in stack[-1]:
-            if isinstance(item, _CHANGE_SETS):
-                stack.append(iter(item.items))
-                break
-            if not isinstance(item, Unreadable):
-                yield item
-        else:
-            stack.pop()
+    for item in items:
+        if isinstance(item, _CHANGE_SETS):
+            yield from leaves(item.items)
+        elif not isinstance(item, Unreadable):
+            yield item
 
 
 def holds_change_sets(items: Collection[object]) -> bool:

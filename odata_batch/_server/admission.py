@@ -9,7 +9,7 @@ from odata_batch._checks import batch as rules
 from odata_batch._checks.scope import Scope
 from odata_batch._coding.settings import Settings
 from odata_batch._graph.names import Names
-from odata_batch._graph.prepare import depth_of, prepare
+from odata_batch._graph.prepare import prepare
 from odata_batch._model import findings
 from odata_batch._model.dialect import Dialect, Format
 from odata_batch._model.findings import LIMIT_EXCEEDED, Severity
@@ -21,6 +21,7 @@ from odata_batch._model.values import (
     Operation,
     RequestItem,
     Unreadable,
+    depth_of,
 )
 from odata_batch._server.answers import parts_of
 
