@@ -177,10 +177,16 @@ class Codec(Settings):
         return preparing.prepare(batch, format=format, dialect=self.dialect)
 
     def match(
-        self, request: BatchRequest, response: BatchResponse | None, *, status: int | None = None
+        self,
+        request: BatchRequest,
+        response: BatchResponse | None,
+        *,
+        status: int | None = None,
+        headers: HeadersLike = (),
+        request_headers: HeadersLike = (),
     ) -> BatchResult:
         """Return what became of each operation of the batch."""
-        return matching.match(self, request, response, status)
+        return matching.match(self, request, response, status, headers, request_headers)
 
     def split(
         self, batch: BatchRequest, *, max_operations: int | None = None
@@ -388,6 +394,8 @@ def match(
     format: Format | None = None,
     dialect: Dialect = ODATA_4_01,
     status: int | None = None,
+    headers: HeadersLike = (),
+    request_headers: HeadersLike = (),
 ) -> BatchResult:
     """Return what became of each operation of the batch.
 
@@ -414,7 +422,9 @@ def match(
     FAILED: answered with 404
     NOT_EXECUTED: the batch stopped at items[0], which failed
     """
-    return Codec(dialect, format=format).match(request, response, status=status)
+    return Codec(dialect, format=format).match(
+        request, response, status=status, headers=headers, request_headers=request_headers
+    )
 
 
 def split(

@@ -92,6 +92,7 @@ GRAPH = Dialect(
     references="none",
     ids_ignore_case=True,
     dependencies="uniform",
+    continue_on_error=False,
     atomicity_groups=False,
     base64_standard_alphabet=True,
     severities=_severities("error json-content-type-missing", "note response-group"),
@@ -108,7 +109,8 @@ GRAPH = Dialect(
   the standard alphabet (JavaScript's `atob`); that one is written, and read without complaint.
 - Fully sequential or fully parallel (Sequencing requests with the dependsOn property). The SDK for
   JavaScript 3.0, `BatchRequestContent`, also allows that all others depend on the same request.
-- `dependsOn` gives an order and no more: the page has no references to results.
+- `dependsOn` gives an order and no more: the page has no references to results. Nothing stops a
+  batch: the page does not mention the preference continue-on-error.
 - The page does not mention `atomicityGroup`, and no response in its examples has one; it is
   ignored, and that a response does not repeat it is a note.
 - Responses carry `OData-Version: 4.0`, which is what is written.
@@ -271,6 +273,8 @@ BUSINESS_CENTRAL = Dialect(
     name="Business Central",
     operations=100,
     json_stops_on_error=True,
+    json_responses_in_order=True,
+    snapshot_is_atomic=True,
 )
 """Dynamics 365 Business Central.
 
@@ -280,9 +284,10 @@ BUSINESS_CENTRAL = Dialect(
 - Without the preference the batch stops at the first error, in JSON, too (A. J. Kauffmann, "Batch
   calls with Business Central (2) - Error handling", before January 2021).
 - With `Isolation: snapshot` on the batch it is one transaction as a whole ("Using OData
-  transactional $batch requests", version 17.1 and later). The header is the caller's to send;
-  whether atomicity groups are honoured is not documented.
-- Its examples are in JSON, and some leave `id` out; nothing rules multipart out.
+  transactional $batch requests", version 17.1 and later). The header is the caller's to send, and
+  to tell `match`; whether atomicity groups are honoured is not documented.
+- Its examples are in JSON, and some leave `id` out, so that only their order tells responses apart;
+  nothing rules multipart out.
 """
 
 PRESETS: Final[Mapping[str, Dialect]] = MappingProxyType(

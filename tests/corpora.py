@@ -75,8 +75,10 @@ def request(batch: Row) -> BatchRequest:
     )
 
 
-def operation(item: Row) -> Operation | ChangeSet:
+def operation(item: Row) -> Operation | ChangeSet | Unreadable:
     """Return the operation or change set that a row spells."""
+    if "unreadable" in item:
+        return Unreadable(item["unreadable"], id=item.get("id"))
     if "items" in item:
         return ChangeSet(map(operation, item["items"]), id=item.get("id"))
     return Operation(
@@ -105,8 +107,10 @@ def response(batch: Row) -> BatchResponse:
     return decode_response(payload.body, payload.content_type)
 
 
-def answer(item: Row) -> OperationResponse | ChangeSetResponse:
+def answer(item: Row) -> OperationResponse | ChangeSetResponse | Unreadable:
     """Return the response, or the responses to a change set, that a row spells."""
+    if "unreadable" in item:
+        return Unreadable(item["unreadable"], id=item.get("id"))
     if "items" in item:
         return ChangeSetResponse(map(answer, item["items"]), id=item.get("id"))
     return OperationResponse(

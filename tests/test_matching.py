@@ -73,7 +73,15 @@ def test_the_corpus_of_matches(row: corpora.Row) -> None:
     request = corpora.request(row["request"])
     response = None if row["response"] is None else corpora.response(row["response"])
     dialect, status = corpora.dialect(row), row.get("status")
-    result = match(request, response, format=row.get("format"), dialect=dialect, status=status)
+    result = match(
+        request,
+        response,
+        format=row.get("format"),
+        dialect=dialect,
+        status=status,
+        headers=row.get("headers", {}),
+        request_headers=row.get("request_headers", {}),
+    )
     answers = [] if response is None else [id(each) for each in response.responses()]
     found: list[dict[str, Any]] = []
     for outcome, expected in zip(result, row["outcomes"], strict=True):

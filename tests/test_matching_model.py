@@ -98,6 +98,7 @@ class Exchange:
     dialect: Dialect
     fates: tuple[Fate, ...]
     culprits_named: tuple[bool, ...]
+    taken_apart: bool
     damage: str
 
     def match(self) -> BatchResult:
@@ -134,7 +135,9 @@ class Service:
         self.format = format
         self.dialect = dialect
         self.answers_in: Format = draw(st.sampled_from(FORMATS))
-        self.echoes = draw(st.sampled_from((True, True, False)))
+        # Only in multipart a response may be told by its place alone.
+        in_multipart = format == self.answers_in == "multipart"
+        self.echoes = not in_multipart or draw(st.sampled_from((True, True, False)))
         # Multipart answers to JSON are flat if they have the identifiers that they should have.
         self.flat = format == "json" and self.answers_in == "multipart" and self.echoes
         self.stops = False
@@ -267,7 +270,8 @@ def exchanges(draw: st.DrawFn, damaged: bool) -> Exchange:
     items = [item for one in done for item in one.answer]
     flat: list[Item] = [leaf for item in items for leaf in leaves(item)]
     complete = sum(len(one.fates) for one in done) == len(flat) > len(done)
-    if not service.flat and complete and draw(st.booleans()):
+    taken_apart = not service.flat and complete and draw(st.booleans())
+    if taken_apart:
         items = flat  # change sets taken apart, where it can be told from one part for each of them
     identified = all(one.identified for one in done) and not service.ends_with_202
     if format == "json" and service.echoes and not service.ends_with_202:
@@ -284,6 +288,7 @@ def exchanges(draw: st.DrawFn, damaged: bool) -> Exchange:
         dialect=dialect,
         fates=tuple(fate for one in done for fate in one.fates),
         culprits_named=tuple(one.culprit_named for one in done for _ in one.fates),
+        taken_apart=taken_apart,
         damage=damage,
     )
 
@@ -299,7 +304,9 @@ def possible_damage(
     if any(len(leaves(item)) > 1 for item in response.items):
         kinds += ["change set cut"]
     if identified and response.items:
-        kinds += ["lost", "repeated", "renamed", "swapped"]
+        kinds += ["repeated", "renamed", "swapped"]
+        # What a JSON batch that has stopped leaves out was not executed.
+        kinds += [] if service.format == "json" and service.stops else ["lost"]
     if not (service.stops or service.left) and (nested or standard) and response.items:
         kinds += ["lost"]
     return kinds or ["none", "void"]
@@ -356,6 +363,9 @@ def test_a_sound_answer_tells_what_was_done(exchange: Exchange) -> None:
     check_claims(exchange, result)
     for outcome, fate, named in zip(result, exchange.fates, exchange.culprits_named, strict=True):
         told = {TOLD[fate] if named or fate is not Fate.FAILED else State.ROLLED_BACK}
+        if exchange.taken_apart and told == {State.ROLLED_BACK}:
+            # A service that does that may not execute change sets as one.
+            told = {State.UNKNOWN, State.ROLLED_BACK}
         if outcome.response is not None and outcome.response.status == 424:
             # In a change set, 424 may also be the answer to what another member took down.
             told = {State.DEPENDENCY_FAILED} | (told & {State.ROLLED_BACK})

@@ -34,7 +34,9 @@ def stops_at_error(
     >>> stops_at_error(BatchRequest([]), "json", ODATA_4_01)
     False
     """
-    goes_on = request.continue_on_error if asked is None else asked
+    goes_on = asked
+    if goes_on is None and dialect.continue_on_error:
+        goes_on = request.continue_on_error
     if goes_on is not None:
         return not goes_on
     if format == "multipart":

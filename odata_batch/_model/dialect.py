@@ -72,6 +72,12 @@ class Dialect:
     """Whether, without the preference, a multipart batch ends at the first error."""
     json_stops_on_error: bool = False
     """Whether, without the preference, a JSON batch ends at the first error."""
+    continue_on_error: bool = True
+    """Whether the preference of that name is obeyed."""
+    json_responses_in_order: bool = False
+    """Whether JSON responses that have no ids come in the order of the requests."""
+    snapshot_is_atomic: bool = False
+    """Whether a batch that has `Isolation: snapshot` succeeds or fails as a whole."""
     preference_prefix: bool = False
     """Whether the preference is known as `odata.continue-on-error` only."""
     json_bodies: Literal["raw", "structured", "base64"] = "raw"
