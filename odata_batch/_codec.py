@@ -527,9 +527,8 @@ def convert_response(
     """Return the batch as one of the format `target`, and what is lost of one of format `source`.
 
     See `convert_request`. The responses keep their order, which is what tells multipart responses
-    apart that have no id; in JSON they need one, and the one that they get is listed, because no
-    request is known to have it. To multipart, a group in which a request failed becomes the one
-    response that says so.
+    apart that have no id; in JSON nothing does, so that these are listed. To multipart, a group in
+    which a request failed becomes the one response that says so.
 
     >>> batch, losses = convert_response(
     ...     BatchResponse([OperationResponse(204, id="1")]), source="json", target="multipart"

@@ -39,6 +39,7 @@ multipart json | GET A; GET B; GET C => 200; 200; 200
 multipart |  =>
 multipart | 1: GET A => 1: 200
 multipart | GET A => 7: 200
+    response-id 0: the response to GET 'A' has the id '7', one that was not sent
 # It stops at an error, unless the client or the dialect says otherwise.
 multipart | GET A; GET B; GET C => 200; 404
 multipart json | GET A; GET B; GET C => 200; 404
@@ -70,7 +71,8 @@ multipart | GET A; { 1: POST B } => 200
 multipart | GET A => 200; 200; 200 -> response-unexpected 1, response-unexpected 2
 # An id that was sent comes back.
 multipart | 1: GET A; 2: GET B => 200; 1: 200 -> response-id 0, response-id 1
-multipart json | 1: GET A => 200 -> response-id 0
+multipart | GET A; 2: DELETE B => 2: 200; 2: 204
+    response-id 0: the response to GET 'A' has the id '2', that of another request
 multipart ids_ignore_case=True | Ab: GET A => aB: 200
 # A change set is answered with one, whatever the order, or with an error.
 multipart | { 1: POST A; 2: POST B } => { 1: 201; 2: 201 }
@@ -106,6 +108,23 @@ multipart flat_responses=True | { 1: POST A; 2: POST B }; GET C => 1: 201; 2: 20
 multipart flat_responses=True | { 1: POST A; 2: POST B }; GET C => { 1: 201; 2: 201 }; 200
 multipart flat_responses=True | { 1: POST A; 2: POST B }; GET C => 1: 201; 2: 201
     response-missing: there is no response to GET 'C'
+# A multipart request is answered in JSON by ids where it had them; the others are counted.
+multipart json | GET A; 1: GET B; GET C => 200; 200; 1: 200
+multipart json | 1: GET A => 200
+    response-id 0: a response has no id, expected that of its request
+multipart json on | 1: GET A; GET B => 200
+    response-missing: there is no response to GET 'A'
+multipart json on | GET A; GET B; 1: GET C => 1: 200; 404
+    response-missing: there is no response to GET 'B'
+multipart json | GET A; GET B; 1: GET C => 404
+multipart json | 1: GET A => 2: 200
+    response-unexpected 0: the id '2' is none of the request
+    response-missing: there is no response to GET 'A'
+# Its change sets are groups of any name.
+multipart json | GET A; { 1: POST B; 2: POST C } => 200; 2: 201; x{ 1: 201 }
+    response-group 1: the response to POST 'C' has no group
+multipart json | 1: GET A; { 2: POST B } => x{ 1: 200; 2: 201 }
+    response-group 0.0: the response to GET 'A' has the group 'x'
 # A JSON request is answered by ids, in any order.
 json | <named> => a: 200; g{ b: 200; c: 200 }; d: 200
 json | <named> => d: 200; g{ c: 200; b: 200 }; a: 200

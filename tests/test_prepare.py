@@ -71,8 +71,8 @@ json | GET b; x: GET $10/A after 10 => 1: GET b; x: GET $10/A after 10
 json | GET b; x: GET a?b=1 => 1: GET b; x: GET a?b=1
 json | GET b; x: GET a [X: $1] => 1: GET b; x: GET a [X: $1]
 json | GET b; x: POST a = 1 $$ $a => 1: GET b; x: POST a = 1 $$ $a
-# In JSON every response has an id, in multipart it keeps what it has.
-json response | 200; { 1: 204; 204 }; g1{ {  } } => 2: 200; g2{ 1: 204; 3: 204 }; g1{ g3{  } }
+# A response keeps the id that it has, or has none; in JSON a change set has a name.
+json response | 200; { 1: 204; 204 }; g1{ {  } } => 200; g2{ 1: 204; 204 }; g1{ g3{  } }
 multipart response | 200; g1{ 1: 204; 204 } => 200; { 1: 204; 204 }
 # An operation depends on what its URL refers to, in JSON.
 json | 1: POST a; 2: GET $1/b => 1: POST a; 2: GET $1/b after 1
@@ -160,7 +160,7 @@ def test_a_batch_that_comes_item_by_item_avoids_the_ids_that_it_has_seen() -> No
     assert ids == ["1", "2", "3", "5"]
     answers = ResponseEncoder(format="json")
     sent = b"".join([*map(answers.send, response("2: 200; 200; 200").items), answers.close()])
-    assert [each.id for each in decode_response(sent, JSON).responses()] == ["2", "1", "3"]
+    assert [each.id for each in decode_response(sent, JSON).responses()] == ["2", None, None]
 
 
 # -- bodies ----------------------------------------------------------------------------------------
@@ -248,7 +248,7 @@ def test_places_and_reasons_are_kept() -> None:
     assert isinstance(answer, ChangeSetResponse)
     assert answer.position == before.position
     (leaf,) = answer.responses()
-    assert (leaf.id, leaf.position, leaf.reason) == ("1", inner.position, "Fine")
+    assert (leaf.id, leaf.position, leaf.reason) == (None, inner.position, "Fine")
 
 
 def test_what_is_given_is_not_changed() -> None:

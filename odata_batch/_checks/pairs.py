@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from odata_batch._checks.scope import Scope
-from odata_batch._graph.names import Names, key_of, stops_at_error
+from odata_batch._graph.names import Names, stops_at_error
 from odata_batch._graph.prepare import prepare
 from odata_batch._model.dialect import Format
 from odata_batch._model.findings import Diagnostic, Rule, quote, warning
@@ -36,7 +36,9 @@ def check_pair(
     multipart response, which is flat then. A multipart request is answered item by item, also in a
     JSON response.
     """
-    if request_format == "json":
+    if request_format == "multipart" and scope.format == "json":
+        found = _differences_across(request, response, scope)
+    elif request_format == "json":
         prepared = prepare(request, format="json", dialect=scope.dialect)
         found = _differences_by_id(prepared, response, scope)
     elif scope.dialect.flat_responses:
@@ -110,12 +112,13 @@ def _differences_by_position(
     request: BatchRequest, response: BatchResponse, scope: Scope
 ) -> Iterator[Diagnostic]:
     asked, answers = request.items, response.items
-    key = key_of(scope.dialect)
+    names = Names(asked, dialect=scope.dialect)
+    key = names.key
     for index, (item, answer) in enumerate(zip(asked, answers, strict=False)):
         if isinstance(item, ChangeSet) and isinstance(answer, ChangeSetResponse):
             path = f"items[{index}]"
             yield from _in_change_set(item, answer, path, key, response.truncated)
-        elif (problem := _item_problem(item, answer, key)) is not None:
+        elif (problem := _item_problem(item, answer, names)) is not None:
             yield Diagnostic(*problem, answer.position, f"items[{index}]")
     for index, answer in enumerate(answers[len(asked) :], len(asked)):
         message = f"there are {len(answers)} items, the request has {len(asked)}"
@@ -152,9 +155,7 @@ CHANGE_SET_SUCCESS_SINGLE = warning("""
     Answer a change set that has succeeded with a change set, one response for each operation.""")
 
 
-def _item_problem(
-    item: RequestItem, answer: ResponseItem, key: Callable[[str], str]
-) -> tuple[Rule, str] | None:
+def _item_problem(item: RequestItem, answer: ResponseItem, names: Names) -> tuple[Rule, str] | None:
     if isinstance(item, Unreadable) or isinstance(answer, Unreadable):
         return None
     if isinstance(answer, ChangeSetResponse):
@@ -165,10 +166,14 @@ def _item_problem(
             return None
         message = f"a change set is answered with the single response {answer.status}"
         return CHANGE_SET_SUCCESS_SINGLE, message
-    if item.id is None or (answer.id is not None and key(answer.id) == key(item.id)):
+    key = names.key
+    if (answer.id and key(answer.id)) == (item.id and key(item.id)):
         return None
-    expected = f"no id, expected {quote(item.id)}"
-    found = expected if answer.id is None else f"the id {quote(answer.id)}"
+    if answer.id is None:
+        found = f"no id, expected {quote(item.id or '')}"
+    else:
+        whose = "that of another request" if names.named(answer.id) else "one that was not sent"
+        found = f"the id {quote(answer.id)}, {whose}"
     return RESPONSE_ID, f"the response to {_name_of(item)} has {found}"
 
 
@@ -202,6 +207,48 @@ def _in_change_set(
     if count < len(operations) and not failed and not is_truncated:
         message = f"{count} of {len(operations)} operations have a response"
         yield Diagnostic(RESPONSE_MISSING, message, answer.position, path)
+
+
+# -- a multipart request that is answered in JSON: by id where it had one --------------------------
+
+
+def _differences_across(
+    request: BatchRequest, response: BatchResponse, scope: Scope
+) -> Iterator[Diagnostic]:
+    names = Names(request.items, dialect=scope.dialect)
+    unnamed = [each for each in names.operations if each.id is None]
+    answers = list(_answers(response.items))
+    answered = set()
+    anonymous = 0
+    for answer in answers:
+        id = answer.response.id
+        if id is None:
+            anonymous += 1
+            if anonymous > len(unnamed):
+                message = "a response has no id, expected that of its request"
+                yield answer.found(RESPONSE_ID, message)
+            continue
+        answered.add(names.key(id))
+        named = names.named(id)
+        if not named:
+            message = f"the id {quote(id)} is none of the request"
+            yield answer.found(RESPONSE_UNEXPECTED, message)
+        elif (names.change_set(named[0]) is None) is not (answer.group is None):
+            about = _name_of(names.operations[named[0]])
+            found = "no group" if answer.group is None else f"the group {quote(answer.group)}"
+            message = f"the response to {about} has {found}"
+            yield answer.found(RESPONSE_GROUP, message)
+    missing = [
+        each
+        for each in names.operations
+        if each.id is not None and names.key(each.id) not in answered
+    ]
+    missing += unnamed[anonymous:]
+    failed = any(answer.response.status >= 400 for answer in answers)
+    # Whom the responses without an identifier answer is not known: they may be these.
+    is_missing = len(missing) > max(0, anonymous - len(unnamed))
+    if is_missing and not (failed and stops_at_error(request, "multipart", scope.dialect)):
+        yield from _missing(missing, response)
 
 
 # -- a JSON request: by id -------------------------------------------------------------------------

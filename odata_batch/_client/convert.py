@@ -386,12 +386,10 @@ class _Responses(Fitting[OperationResponse]):
             for unit in self.units
         )
 
-    def _prepare(self) -> list[Entry[OperationResponse]]:
-        """Prepare for JSON; return those that had no identifier: no request is known to have it."""
-        anonymous = [entry for entry in self.entries() if entry.message.id is None]
+    def _prepare(self) -> None:
+        """Prepare for JSON."""
         batch = prepare(BatchResponse(self.pack()), format="json", dialect=self.dialect)
         self.put_back(batch.items)
-        return anonymous
 
     def to_json(self, batch: BatchResponse) -> BatchResponse:
         """Return the batch as a JSON batch."""
@@ -399,10 +397,10 @@ class _Responses(Fitting[OperationResponse]):
             unit.name = None
         for entry in self.entries():
             self.fit_json(entry)
-        for entry in self._prepare():
-            message = f"the response has no id; it gets {quote(entry.message.id or '')}, "
-            message += "which need not be that of its request"
-            self.lose(JSON_RESPONSE_ID_MISSING, message, entry.place)
+            if entry.message.id is None:
+                message = "the response has no id, and in JSON no order tells its request"
+                self.lose(JSON_RESPONSE_ID_MISSING, message, entry.place)
+        self._prepare()
         if batch.truncated:
             message = "that the response is truncated is not said any more"
             self.lose(NOT_EXPRESSIBLE, message, WHOLE)
@@ -410,8 +408,7 @@ class _Responses(Fitting[OperationResponse]):
 
     def to_multipart(self, batch: BatchResponse) -> BatchResponse:
         """Return the batch as a multipart batch."""
-        for entry in self._prepare():
-            entry.message = replace(entry.message, id=None)
+        self._prepare()
         self.lose_annotations(batch.annotations, WHOLE)
         if batch.next_link is not None:
             message = f"the next link {quote(batch.next_link)} is given up"

@@ -39,7 +39,6 @@ from odata_batch._model.public import public
 from odata_batch._wire import multipart, sections
 from odata_batch._wire.http import parse_message
 from odata_batch._wire.json import JSON_ENVELOPE, JSON_ERROR_RESPONSE, JsonDecoder
-from odata_batch._wire.jsonitem import JSON_RESPONSE_ID_MISSING
 from odata_batch._wire.multipart import MULTIPART_SUBTYPE, Found, MultipartDecoder, Run
 from odata_batch.dialects import ODATA_4_01
 
@@ -408,12 +407,7 @@ def check(
     if request is not None and not isinstance(request, values.BatchRequest):
         raise TypeError(f"request is a BatchRequest, not {type(request).__name__}")
     octets = _octets(body)
-    severities = dict(settings.dialect.severities)
-    if request_format == "multipart":
-        # Requests of a multipart batch need no identifiers, nor then do the responses, whatever
-        # their format; where one was sent, it is check_pair that asks for it.
-        severities[JSON_RESPONSE_ID_MISSING] = Severity.NOTE
-    found = findings.Findings(settings.limits, severities, None)
+    found = findings.Findings(settings.limits, dict(settings.dialect.severities), None)
     decoder = kind.__new__(kind)
     complete = False
     value: _Batch | None = None

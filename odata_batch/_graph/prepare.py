@@ -99,7 +99,8 @@ class Preparation:
     def _message(self, item: _Message, group: str | None) -> _Message:
         id, body = item.id, item.body
         headers: Headers = item.headers
-        if id is None and (self._json or (group is not None and isinstance(item, Operation))):
+        # OData JSON, 19.5: a response has the id of its request, and none if that has none.
+        if id is None and isinstance(item, Operation) and (self._json or group is not None):
             id = self._generated("")
         if self._json:
             headers, body = self._json_content(headers, body)

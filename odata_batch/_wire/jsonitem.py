@@ -427,7 +427,7 @@ def _read_request(reader: Reader[Any], members: Members, span: Span | None) -> O
     )
 
 
-JSON_RESPONSE_ID_MISSING = warning("""
+JSON_RESPONSE_ID_MISSING = note("""
     json-response-id-missing: The answer to a request with an id has that id. [OData JSON, 19.5]
     Copy the id of the request into its response.""")
 
