@@ -12,7 +12,8 @@ The library does no I/O: it turns values into the bytes of a message, and bytes 
   instance of a `Rule` with a `Severity`, and a value in which `Unreadable` keeps the place of what
   could not be read; errors are `BatchError` and its descendants.
 * What is allowed: `Limits`, and `Dialect` with its presets in `odata_batch.dialects`.
-* What became of a request: `match` returns a `BatchResult` of `Outcome`s, each with a `State`.
+* What became of a request: `outcomes` and `match` return a `BatchResult` of `Outcome`s, each with a
+  `State` and the `ServiceError`.
 * What to send: `split`, `remaining` and `retry_after`; `convert_request` and `convert_response`.
 * What to run: `Execution` hands out a `Step` after the other, with the signals `Begin`, `Commit`
   and `Rollback`, and takes the responses.
@@ -24,6 +25,7 @@ The library does no I/O: it turns values into the bytes of a message, and bytes 
 True
 """
 
+from odata_batch._client.errors import ServiceError
 from odata_batch._client.outcomes import BatchFailed, BatchResult, Outcome, State
 from odata_batch._client.plan import is_throttled, retry_after
 from odata_batch._codec import (
@@ -37,6 +39,7 @@ from odata_batch._codec import (
     encode_request,
     encode_response,
     match,
+    outcomes,
     prepare,
     remaining,
     split,
@@ -105,6 +108,7 @@ __all__ = [
     "ResponseEncoder",
     "Rollback",
     "Rule",
+    "ServiceError",
     "Severity",
     "State",
     "Step",
@@ -123,6 +127,7 @@ __all__ = [
     "is_within",
     "location_of",
     "match",
+    "outcomes",
     "prepare",
     "rebase_url",
     "remaining",

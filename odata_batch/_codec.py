@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar, final
 
-from odata_batch._client import convert, plan
+from odata_batch._client import answer, convert, plan
 from odata_batch._client import match as matching
 from odata_batch._client.outcomes import BatchResult, Outcome
 from odata_batch._client.plan import is_throttled
@@ -187,6 +187,18 @@ class Codec(Settings):
     ) -> BatchResult:
         """Return what became of each operation of the batch."""
         return matching.match(self, request, response, status, headers, request_headers)
+
+    def outcomes(
+        self,
+        batch: BatchRequest,
+        status: int,
+        headers: HeadersLike = (),
+        body: bytes = b"",
+        *,
+        request_headers: HeadersLike = (),
+    ) -> BatchResult:
+        """Return what became of each operation of the batch, by the HTTP answer to it."""
+        return answer.outcomes(self, batch, status, headers, body, request_headers)
 
     def split(
         self, batch: BatchRequest, *, max_operations: int | None = None
@@ -425,6 +437,41 @@ def match(
     return Codec(dialect, format=format).match(
         request, response, status=status, headers=headers, request_headers=request_headers
     )
+
+
+def outcomes(
+    batch: BatchRequest,
+    status: int,
+    headers: HeadersLike = (),
+    body: bytes = b"",
+    *,
+    format: Format | None = None,
+    dialect: Dialect = ODATA_4_01,
+    limits: Limits = DEFAULT_LIMITS,
+    strict: bool = False,
+    request_headers: HeadersLike = (),
+) -> BatchResult:
+    """Return what became of each operation of the batch, by the HTTP answer to it.
+
+    Any answer will do, and none makes it raise. A batch is read as far as it can be, and matched:
+    what could not be read, or has an error (with `strict` a warning), is `UNKNOWN`. A message that
+    is wrapped as application/http is read in its place. Anything else, such as an OData error, the
+    page of a proxy or nothing, is the answer to all operations: everything has `FAILED` with 4xx
+    other than 408, is `PENDING` with a 202 that has a Location, and is otherwise `UNKNOWN`.
+
+    `headers` are those of the answer; `answer` of the result has them and the status.
+
+    >>> batch = BatchRequest([Operation.get("People")])
+    >>> body = b'{"error":{"code":"Throttled","message":"not now"}}'
+    >>> fields = {"Content-Type": "application/json", "Retry-After": "5"}
+    >>> result = outcomes(batch, 429, fields, body)
+    >>> result.outcomes[0].state, result.outcomes[0].error
+    (<State.FAILED: 'failed'>, ServiceError(code='Throttled', message='not now', target=None))
+    >>> retry_after(result)
+    5.0
+    """
+    codec = Codec(dialect, format=format, limits=limits, strict=strict)
+    return codec.outcomes(batch, status, headers, body, request_headers=request_headers)
 
 
 def split(

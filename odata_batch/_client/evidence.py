@@ -125,6 +125,7 @@ class Evidence:
         self._key = self.names.key
         self._groups: dict[str, list[Slot]] = {}
         self._response: BatchResponse
+        self._seam: int | None = None
         self._counts: Counter[str] | None = None
         """How often the response has each identifier, once somebody asks."""
         self._strays: list[str] = []
@@ -140,9 +141,9 @@ class Evidence:
             if is_set and item.id is not None:
                 self._groups.setdefault(self._key(item.id), []).append(slot)
 
-    def collect(self, response: BatchResponse) -> None:
-        """Collect what the response says."""
-        self._response = response
+    def collect(self, response: BatchResponse, seam: int | None = None) -> None:
+        """Collect what the response says; `seam` is an item after which others may be missing."""
+        self._response, self._seam = response, seam
         if self.json or _is_json(response):
             self._collect_by_id(response)
         else:
@@ -272,6 +273,8 @@ class Evidence:
         if broken is not None and self._dissolved(response.items):
             return None
         gap = next((at for at, each in enumerate(items) if isinstance(each, Unreadable)), None)
+        if self._seam is not None and (gap is None or self._seam < gap):
+            gap = self._seam + 1
         if broken is not None and any(slot.is_flat for slot in slots):
             # What was taken apart are change sets: what comes before the first is in its place.
             kept = next((at for at, each in enumerate(slots) if len(each.members) > 1), 0)

@@ -37,8 +37,12 @@ def match(
     status: int | None = None,
     headers: HeadersLike = (),
     request_headers: HeadersLike = (),
+    seam: int | None = None,
 ) -> BatchResult:
-    """Return what became of each operation of the batch."""
+    """Return what became of each operation of the batch.
+
+    `seam` is the first item of the response after which a delimiter may be missing.
+    """
     if not isinstance(request, BatchRequest):
         raise TypeError(f"request is a BatchRequest, not {type(request).__name__}")
     if not isinstance(response, BatchResponse | None):
@@ -56,7 +60,7 @@ def match(
     if by_ids_alone:
         evidence.collect_in_unknown_format(request, response)
     else:
-        evidence.collect(response)
+        evidence.collect(response, seam)
     outcomes = list(_verdicts(evidence))
     isolation = Headers(request_headers).get("isolation", "")
     if settings.dialect.snapshot_is_atomic and isolation.lower() == "snapshot":

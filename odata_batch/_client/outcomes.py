@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Literal, TypeAlias
 
+from odata_batch._client.errors import ServiceError, error_in
 from odata_batch._model.findings import BatchError, quote
 from odata_batch._model.public import public
 from odata_batch._model.values import Operation, OperationResponse
@@ -14,6 +15,8 @@ MatchedBy: TypeAlias = Literal["id", "position"]
 _put = object.__setattr__
 # A message of more is read by nobody.
 _SHOWN = 3
+# So many characters of what a service says
+_SAID = 120
 
 
 @public
@@ -49,7 +52,8 @@ class Outcome:
     """The operation as it was given to `match`, the same object."""
     response: OperationResponse | None = None
     """The response to it; where one response stands for several operations, a failed change set or
-    those after a 202, that response; `None` if there is none."""
+    those after a 202, that response; the HTTP answer, if that is no batch; `None` if there is
+    none."""
     state: State
     """What became of it."""
     reason: str
@@ -63,6 +67,18 @@ class Outcome:
     stands in the response."""
     refusal: int | None = None
     """The status of the whole response, if that decided."""
+
+    @property
+    def error(self) -> ServiceError | None:
+        """What the service says of the error, where the response does (OData JSON, 21.1).
+
+        >>> body = b'{"error":{"code":"E1","message":"no such thing"}}'
+        >>> response = OperationResponse(404, body=body)
+        >>> get = Operation.get("People")
+        >>> Outcome(operation=get, response=response, state=State.FAILED, reason="").error
+        ServiceError(code='E1', message='no such thing', target=None)
+        """
+        return None if self.response is None else error_in(self.response)
 
     @property
     def status(self) -> int | None:
@@ -95,6 +111,9 @@ class BatchResult:
 
     outcomes: tuple[Outcome, ...]
     """One for each operation, as `BatchRequest.operations` counts them."""
+    answer: OperationResponse | None = None
+    """The HTTP answer as a whole, where `outcomes` was given it; without its body, if that is a
+    batch."""
     _index: dict[Hashable, list[int]] | None = field(
         default=None, init=False, compare=False, repr=False
     )
@@ -151,9 +170,9 @@ class BatchResult:
     def __len__(self) -> int:
         return len(self.outcomes)
 
-    def __reduce__(self) -> "tuple[type[BatchResult], tuple[tuple[Outcome, ...]]]":
+    def __reduce__(self) -> "tuple[type[BatchResult], tuple[object, ...]]":
         # The index of objects is of this process alone.
-        return BatchResult, (self.outcomes,)
+        return BatchResult, (self.outcomes, self.answer)
 
 
 @public
@@ -184,7 +203,10 @@ class BatchFailed(BatchError):
             id = "" if outcome.id is None else f" (id {quote(outcome.id)})"
             state = outcome.state.value.replace("-", " ")
             name = f"{operation.method} {quote(operation.url)}{id}"
-            lines.append(f"{name} is {state}: {outcome.reason}")
+            line = f"{name} is {state}: {outcome.reason}"
+            if (error := outcome.error) is not None:
+                line += f" ({quote(error.code)}: {quote(error.message, _SAID)})"
+            lines.append(line)
         if len(failures) > _SHOWN:
             lines.append(f"and {len(failures) - _SHOWN} more")
         counts = f"{len(failures)} of {len(self.result)} operations did not succeed"

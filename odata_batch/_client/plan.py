@@ -385,8 +385,8 @@ def retry_after(
     It is the longest Retry-After of the operations for which `when` is true. A Retry-After that is
     a date (RFC 9110, 10.2.3) is counted from `now`, which has a time zone, or else from the Date of
     the same response; `ValueError` if there is neither. What is past is 0. A value that is neither
-    a number nor a date is passed over. The Retry-After of the HTTP response that carries the batch
-    is not among the results.
+    a number nor a date is passed over. The Retry-After of the HTTP answer as a whole counts, too,
+    where `outcomes` was given it.
 
     >>> throttled = OperationResponse(429, {"Retry-After": "2.5"})
     >>> get = Operation.get("People")
@@ -396,11 +396,12 @@ def retry_after(
     """
     if now is not None and now.utcoffset() is None:
         raise ValueError("now has no time zone")
+    asked = [outcome.response for outcome in results.outcomes if when(outcome)]
     delays = [
-        _delay(value, outcome.response.headers, now)
-        for outcome in results.outcomes
-        if outcome.response is not None and when(outcome)
-        for value in outcome.response.headers.get_all("retry-after")
+        _delay(value, response.headers, now)
+        for response in (*asked, results.answer)
+        if response is not None
+        for value in response.headers.get_all("retry-after")
     ]
     return max((delay for delay in delays if delay is not None), default=None)
 

@@ -1,0 +1,149 @@
+"""What became of the operations of a batch by the HTTP answer to it, whatever that is.
+
+A batch is read as far as it can be read, and what is wrong in it is doubted, part by part. Anything
+else, such as an error of the service or the page of a proxy, is the answer to all operations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any, Final
+
+from odata_batch._checks.messages import BODY_FORBIDDEN
+from odata_batch._client.match import match
+from odata_batch._client.outcomes import BatchResult
+from odata_batch._coding.reading import ResponseDecoder, check
+from odata_batch._coding.settings import Settings
+from odata_batch._model import values
+from odata_batch._model.findings import Report, Severity, Stop
+from odata_batch._wire.http import CONTENT_LENGTH_MISMATCH, parse_message, parse_status_line
+from odata_batch._wire.json import JSON_ENVELOPE, JSON_ERROR_RESPONSE
+from odata_batch._wire.mime import DELIMITER_LOOKALIKE, EPILOGUE, EPILOGUE_DELIMITER, PREAMBLE
+from odata_batch._wire.multipart import (
+    CHANGE_SET_UNCLOSED,
+    CONTENT_ID_CONFLICT,
+    PART_CONTENT_LENGTH,
+)
+from odata_batch._wire.sections import Known, SectionReader, parse_media_type
+
+_CUT = values.BatchResponse((), truncated=True)
+# Where these are found, a delimiter may be missing or be none.
+_SEAMS: Final = frozenset(
+    (
+        PART_CONTENT_LENGTH,
+        CONTENT_LENGTH_MISMATCH,
+        DELIMITER_LOOKALIKE,
+        CHANGE_SET_UNCLOSED,
+        BODY_FORBIDDEN,
+    )
+)
+
+
+def outcomes(
+    settings: Settings,
+    request: values.BatchRequest,
+    status: int,
+    headers: values.HeadersLike,
+    body: bytes,
+    request_headers: values.HeadersLike,
+) -> BatchResult:
+    """Return what became of each operation of the batch, by the HTTP answer to it."""
+    answer = values.OperationResponse(status, headers, body)
+    unwrapped = _unwrapped(settings, answer)
+    response, seam = (_CUT, None) if unwrapped is None else _batch_in(settings, unwrapped)
+    answer = answer if unwrapped is None else unwrapped
+    result = match(
+        settings,
+        request,
+        response,
+        answer.status,
+        answer.headers,
+        request_headers,
+        seam,
+    )
+    if response is None:
+        # The answer to the batch is that to each operation.
+        found = tuple(replace(each, response=answer) for each in result.outcomes)
+        return BatchResult(found, answer)
+    return replace(result, answer=replace(answer, body=b""))
+
+
+def _media_type(answer: values.OperationResponse) -> str:
+    return parse_media_type(answer.headers.get("content-type", "")).name
+
+
+def _unwrapped(
+    settings: Settings, answer: values.OperationResponse
+) -> values.OperationResponse | None:
+    """Return the message that is wrapped (OData Protocol, 11.6), or the answer if none is.
+
+    `None` if it cannot be read. Its status and fields count; of the outer ones, Retry-After.
+    """
+    if _media_type(answer) != "application/http":
+        return answer
+    with suppress(Stop):
+        reader = SectionReader(settings.limits, lambda found: None, Known())
+        read = parse_message(answer.body, 0, b"\r\n", reader, parse_status_line)
+        if read is not None:
+            (status, reason), section, body, _ = read
+            delays = [("Retry-After", each) for each in answer.headers.get_all("retry-after")]
+            headers = (*section.headers.pairs, *delays)
+            return values.OperationResponse(status, headers, body, reason=reason)
+    return None
+
+
+def _batch_in(
+    settings: Settings, answer: values.OperationResponse
+) -> tuple[values.BatchResponse | None, int | None]:
+    """Return the batch that is the answer, what is doubtful in it being unreadable.
+
+    `None` if it is no batch. With it goes the item after which a delimiter may be missing.
+    """
+    content_type, name = answer.headers.get("content-type", ""), _media_type(answer)
+    if not name.startswith("multipart/") and name != "application/json":
+        return None, None
+    report: Report[values.BatchResponse] = check(
+        ResponseDecoder, settings, answer.body, content_type, ()
+    )
+    slugs = {found.rule for found in report.diagnostics}
+    if {JSON_ERROR_RESPONSE, JSON_ENVELOPE} & slugs:
+        return None, None
+    if report.value is None:
+        return _CUT, None
+    severe = Severity.WARNING if settings.strict else Severity.ERROR
+    doubtful = {
+        found.path.removesuffix(".headers")
+        for found in report.diagnostics
+        if found.severity >= severe or found.rule == CONTENT_ID_CONFLICT
+    }
+    items = tuple(_without(doubtful, report.value.items))
+    # What comes after the end may be parts, and what comes before the beginning, too.
+    is_cut = report.value.truncated or not {EPILOGUE, EPILOGUE_DELIMITER}.isdisjoint(slugs)
+    response = replace(report.value, items=items, truncated=is_cut)
+    response = values.with_format(response, report.value.format)
+    seams = [-1] if PREAMBLE in slugs else []
+    seams += [
+        index
+        for index, item in enumerate(items)
+        if any(b"application/http" in leaf.body for leaf in values.leaves((item,)))
+    ]
+    for found in report.diagnostics:
+        if found.rule in _SEAMS and found.path:
+            seams.append(int(found.path.partition("[")[2].partition("]")[0]))
+    return response, min(seams, default=None)
+
+
+def _without(doubtful: set[str], items: tuple[Any, ...], parent: str = "") -> Iterator[Any]:
+    """Yield the items, those at the doubtful paths as what could not be read."""
+    for index, item in enumerate(items):
+        path = f"{parent}items[{index}]"
+        if isinstance(item, values.ChangeSetResponse):
+            inner = tuple(_without(doubtful, item.items, f"{path}."))
+            item = values.keep_places(item, replace(item, items=inner))
+        if path in doubtful and not isinstance(item, values.Unreadable):
+            is_set = isinstance(item, values.ChangeSetResponse)
+            # Its identifier may be what is wrong.
+            item = values.Unreadable("change set" if is_set else "response", position=item.position)
+        yield item

@@ -1,0 +1,75 @@
+"""What a service says of an error: code, message and target (OData JSON, 21.1)."""
+
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from odata_batch._model.findings import DecodeError
+from odata_batch._model.public import public
+from odata_batch._model.values import OperationResponse
+
+# <error><code>...</code><message xml:lang="...">...</message>: OData 1 to 3 and Atom, [MS-ODATA]
+# 2.2.8.1. Each repetition is bounded, and none begins where another could go on.
+_XML_ERROR = re.compile(r"<(?:[A-Za-z]{1,9}:)?error[ >\t\r\n]")
+_XML_MEMBER = re.compile(
+    r"<(?:[A-Za-z]{1,9}:)?(code|message|target)(?: [^<>]{0,200})?>([^<]{0,4000})<"
+)
+# XML 1.0, 4.6; the last is what all begin with.
+_ENTITIES = (("&lt;", "<"), ("&gt;", ">"), ("&quot;", '"'), ("&apos;", "'"), ("&amp;", "&"))
+# What is longer is a page, or an attack; an error is neither.
+_SEARCHED = 64 * 1024
+
+
+@public
+@dataclass(frozen=True, slots=True)
+class ServiceError:
+    """What a service says of an error.
+
+    >>> ServiceError("E1", "no such thing").target is None
+    True
+    """
+
+    code: str
+    """The code, for programs."""
+    message: str
+    """The message, for people."""
+    target: str | None = None
+    """What the error is about, such as the name of a property."""
+
+
+def error_in(response: OperationResponse) -> ServiceError | None:
+    """Return the error that a response is about, if it has one of the known shapes.
+
+    They are the `error` of OData JSON, 21.1, also with the message of OData 3, an object with
+    `lang` and `value`; its `odata.error`; and the XML element `error`.
+    """
+    body = response.body
+    if response.status < 400 or len(body) > _SEARCHED:
+        return None
+    found: dict[str, Any] = {}
+    if b"<" in body[:100]:
+        text = body.decode("utf-8", "replace")
+        if (start := _XML_ERROR.search(text)) is not None:
+            # The first of each: what is inside of an inner error comes later.
+            for name, value in reversed(_XML_MEMBER.findall(text, start.end() - 1)):
+                for entity, character in _ENTITIES:
+                    value = value.replace(entity, character)
+                found[name] = value.strip()
+    else:
+        with suppress(DecodeError):
+            found = next(_objects(response.json()), {})
+    code, message, target = (found.get(name) for name in ("code", "message", "target"))
+    if isinstance(message, dict):
+        message = message.get("value")
+    if code is None and message is None:
+        return None
+    code, message = (str(each) if isinstance(each, str | int) else "" for each in (code, message))
+    return ServiceError(code, message, target if isinstance(target, str) else None)
+
+
+def _objects(value: object) -> Iterator[dict[str, Any]]:
+    for name in ("error", "odata.error"):
+        if isinstance(value, dict) and isinstance(value.get(name), dict):
+            yield value[name]
