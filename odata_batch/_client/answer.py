@@ -132,7 +132,7 @@ def _batch_in(
     for found in report.diagnostics:
         if found.rule in _SEAMS and found.path:
             seams.append(int(found.path.partition("[")[2].partition("]")[0]))
-    return response, min(seams, default=None)
+    return response, min(seams, default=None) if response.format == "multipart" else None
 
 
 def _without(doubtful: set[str], items: tuple[Any, ...], parent: str = "") -> Iterator[Any]:

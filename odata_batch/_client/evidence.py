@@ -144,10 +144,11 @@ class Evidence:
     def collect(self, response: BatchResponse, seam: int | None = None) -> None:
         """Collect what the response says; `seam` is an item after which others may be missing."""
         self._response, self._seam = response, seam
-        if self.json or _is_json(response):
-            self._collect_by_id(response)
-        else:
-            self._collect_by_order(response)
+        self._is_missing = seam is not None
+        by_id = self.json or _is_json(response)
+        if self.json and self.dialect.json_responses_in_order:
+            by_id = any(leaf.id is not None for leaf in response.responses())
+        (self._collect_by_id if by_id else self._collect_by_order)(response)
 
     def collect_in_unknown_format(self, request: BatchRequest, response: BatchResponse) -> None:
         """Collect what a JSON response says by identifiers to a request that was sent in either."""
@@ -284,6 +285,9 @@ class Evidence:
             is_cut = response.truncated or len(items) < len(slots)
             if is_cut or (self.stops and _ends_in_error(items)):
                 broken, kept = _AFTER_GAP, gap
+        elif broken is None and self.stops and (again := _error_again(items)) is not None:
+            # Nothing should follow an error.
+            broken, kept = "it may be the response before its own, once more", again
         for place, (slot, item) in enumerate(pairs):
             if isinstance(item, Unreadable):
                 _doubt(slot.members, _GAP)
@@ -335,7 +339,9 @@ class Evidence:
         (SharePoint). Nothing is counted where something could not be read.
         """
         single = [item for item in items if isinstance(item, OperationResponse)]
-        if count <= len(self.slots) or len(single) < len(items):
+        if count <= len(self.slots) or len(single) < len(items) or self._seam is not None:
+            return items
+        if not self.dialect.flat_responses and _error_again(items) is not None:
             return items
         regrouped: list[ResponseItem] = []
         for slot in self.slots:
@@ -433,6 +439,7 @@ class Evidence:
         for item in items:
             if isinstance(item, Unreadable):
                 self._miss(item)
+                anonymous += (item,) if item.id is None else ()
             elif isinstance(item, ChangeSetResponse):
                 for inner in item.items:
                     if isinstance(inner, Unreadable):
@@ -448,7 +455,7 @@ class Evidence:
             reason = f"no response to it was found, but one with the id {quote(self._strays[0])}"
             rest = Rest(State.UNKNOWN, f"{reason}, which was not sent")
         elif self._is_missing:
-            reason = "no response with its id was found, and one could not be read"
+            reason = "no response with its id was found, and not all could be read"
             rest = Rest(State.UNKNOWN, reason)
         if any(True for _ in leaves(tuple(anonymous))):
             rest = self._take_anonymous(anonymous, response, rest)
@@ -470,9 +477,6 @@ class Evidence:
             self._pair(slots, items, response)
             if rest is None and not any(each.answers for each in left):
                 rest = Rest(State.UNKNOWN, f"no response has its id, and {len(loose)} have none")
-            return rest
-        if self.dialect.json_responses_in_order and len(loose) == len(answers):
-            self._pair(self.slots, items, response)
             return rest
         reason = f"no response has its id, and {len(loose)} have none"
         return Rest(State.UNKNOWN, reason)
@@ -582,6 +586,12 @@ def _ends_in_error(items: Sequence[ResponseItem]) -> bool:
     return failed == [len(items) - 1]
 
 
+def _error_again(items: Sequence[ResponseItem]) -> int | None:
+    """Return where an error is followed by the same error; the place is that of the second."""
+    pairs = enumerate(pairwise(items), 1)
+    return next((at for at, (one, two) in pairs if one == two and _ends_in_error([one])), None)
+
+
 def _is_json(response: BatchResponse) -> bool:
     """Tell whether the response was read as JSON, or has what only a JSON batch has."""
     if response.format is not None:
@@ -597,8 +607,12 @@ def _is_json(response: BatchResponse) -> bool:
 
 
 def _tail_of(response: BatchResponse) -> OperationResponse | None:
-    """Return the 202 that ends an interim result (OData Protocol, 11.7.7.5)."""
-    last = response.items[-1] if response.items and not response.truncated else None
+    """Return the 202 that ends an interim result (OData Protocol, 11.7.7.5).
+
+    In JSON, 19.6, it is about its own operation.
+    """
+    may_end = response.items and not response.truncated and not _is_json(response)
+    last = response.items[-1] if may_end else None
     if isinstance(last, OperationResponse) and location_of(last) is not None:
         return last
     return None
