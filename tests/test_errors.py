@@ -34,7 +34,7 @@ from odata_batch.rules import (
     RULES,
 )
 
-from .helpers import batch, fed, part
+from .helpers import JSON, MULTIPART, PART_HEAD, batch, fed, part
 
 NOTE = Diagnostic(REASON_MISSING, "a note", 1)
 WARNING = Diagnostic(NO_PARTS, "a warning", 2)
@@ -232,3 +232,26 @@ def test_what_the_reporter_raises_is_not_caught() -> None:
 
     with pytest.raises(Refused):
         decode_request(batch(NOTED), BOUNDARY, report=refuse)
+
+
+NAMED = PART_HEAD + b"Content-ID: 2\r\n"
+
+
+@pytest.mark.parametrize(
+    ("data", "content_type", "left"),
+    [
+        (b'{"requests":[%b,%b]}' % ((b'{"id":"1","method":"GET","url":"a"}',) * 2), JSON, 1),
+        (batch(part(b"GET $2/a HTTP/1.1\r\n\r\n"), part(head=NAMED))[:-2], MULTIPART, 1),
+    ],
+)
+def test_what_is_found_at_the_end_is_raised_there(
+    data: bytes, content_type: str, left: int
+) -> None:
+    decoder = RequestDecoder(content_type)
+    items = decoder.receive_data(data)
+    with pytest.raises(DecodeError) as caught:
+        decoder.receive_eof()
+    assert len(caught.value.partial) == len(items) + left
+    with pytest.raises(DecodeError) as again:
+        decoder.receive_eof()
+    assert again.value is caught.value

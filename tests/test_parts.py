@@ -154,7 +154,9 @@ def test_change_sets_nest_as_deep_as_the_limit() -> None:
     first, second, third, fourth = (Operation.delete("x", id=id) for id in "1234")
     people = Operation.get("People")
     report = checked_request(NESTED, splits=100)
-    assert report.value == BatchRequest([ChangeSet([first, fourth]), people])
+    assert report.value == BatchRequest(
+        [ChangeSet([first, Unreadable("change set"), fourth]), people]
+    )
     message = f"nested-change-set@{NESTED.index(b'--d')} in items[0].items[1]: found a change set"
     assert listed(report) == [f"{message} at depth 2"]
     expected = BatchRequest([ChangeSet([first, ChangeSet([second, third]), fourth]), people])
@@ -164,5 +166,5 @@ def test_change_sets_nest_as_deep_as_the_limit() -> None:
     payload = encode_request(expected, format="multipart", limits=limits)
     assert decode_request(payload.body, payload.content_type, limits=limits) == expected
     report = checked_request(NESTED, limits=Limits(change_set_depth=0), splits=8)
-    assert report.value == BatchRequest([people])
+    assert report.value == BatchRequest([Unreadable("change set"), people])
     assert [each.message for each in report.diagnostics] == ["found a change set at depth 1"]

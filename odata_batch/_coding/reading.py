@@ -135,8 +135,14 @@ class _Decoder(ABC, Generic[_Item, _Batch]):
         return self._collect(lambda: self._receive(octets))
 
     def receive_eof(self) -> list[_Item]:
-        """Say that the payload ends here; return the items that are left, like `receive_data`."""
+        """Say that the payload ends here, and return the items that are left.
+
+        Whatever error is found is raised, as no call comes after this one; items that were
+        completed before it are in its `partial`.
+        """
         items = self._collect(self._receive_end)
+        if self._error is not None:
+            raise self._error
         self._ended = True
         return items
 
