@@ -14,6 +14,7 @@ from odata_batch import (
     BatchResponse,
     ChangeSet,
     ChangeSetResponse,
+    EncodeError,
     Headers,
     Operation,
     OperationResponse,
@@ -327,3 +328,27 @@ def depths(batch: BatchRequest | BatchResponse) -> Iterator[int]:
 def test_as_deep_as_limits_allow_is_prepared(format: Format) -> None:
     assert [*depths(prepare(request(nested(32)), format=format))] == [32]
     assert [*depths(prepare(response(nested(32, "204")), format=format))] == [32]
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        "DELETE $1/Photo",
+        "DELETE a after 1",
+        "DELETE a [If-Match: $1]",
+        "DELETE a after x if $1/x",
+        "DELETE a?$filter=$1/c",
+        'POST a [content-type: application/json] = {"A@odata.bind":"$1"}',
+        "{ DELETE $1/Photo }",
+    ],
+)
+def test_what_comes_item_by_item_does_not_mean_what_was_generated(item: str) -> None:
+    encoder = RequestEncoder(format="json")
+    encoder.send(Operation.delete("People(7)"))
+    with pytest.raises(EncodeError, match=r"duplicate-id.*items\[1\]: the id '1' was generated"):
+        encoder.send(request(item).items[0])
+    others = RequestEncoder(format="json")
+    others.send(Operation.delete("People(7)"))
+    price = 'POST a [content-type: application/json] = {"Price":"$1"}'
+    others.send(request(f"10: {price}").items[0])
+    others.send(Operation.delete("$10/Photo", id="11"))

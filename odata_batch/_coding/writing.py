@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Generic, TypeVar, cast
 
 from odata_batch._checks import messages, services
-from odata_batch._checks.batch import ACCEPTED_NOT_LAST, Rules, path_of
+from odata_batch._checks.batch import ACCEPTED_NOT_LAST, DUPLICATE_ID, Rules, path_of
 from odata_batch._checks.messages import ACCEPTED_WITHOUT_LOCATION
 from odata_batch._checks.scope import Scope
 from odata_batch._coding.roles import REQUEST, RESPONSE, Role
@@ -18,7 +18,7 @@ from odata_batch._coding.settings import Settings, format_of
 from odata_batch._graph.prepare import Preparation
 from odata_batch._model import values
 from odata_batch._model.dialect import Dialect, Format
-from odata_batch._model.findings import Diagnostic, EncodeError, Rule, Severity, Stop, exceed
+from odata_batch._model.findings import Diagnostic, EncodeError, Rule, Severity, Stop, exceed, quote
 from odata_batch._model.headers import Headers, headers_of
 from odata_batch._model.limits import DEFAULT_LIMITS, Limits
 from odata_batch._model.public import public
@@ -97,6 +97,11 @@ class _Encoder(Generic[_Item]):
             names = " or ".join(kind.__name__ for kind in self._role.items)
             raise TypeError(f"an item is {names}, not {type(item).__name__}")
         self._check_depth([item])
+        if (name := self._preparation.clash(item)) is not None:
+            message = f"the id {quote(name)} was generated for an item that has been written"
+            found = Diagnostic(DUPLICATE_ID, message, item.position, path_of([self._items]))
+            self._found.append(found)
+            self._raise()
         self._preparation.add(item)
         prepared: _Item = self._preparation.item(item)
         self._check_items([prepared])
@@ -207,8 +212,8 @@ class RequestEncoder(_Encoder[values.RequestItem]):
 
     `headers` are complete at construction, so that an HTTP request can begin before the first item
     is known. The chunks are those of `encode_request` with the same boundary, provided that no
-    later item uses an identifier that had to be generated for an earlier one; such an item is an
-    `EncodeError`. After an error every further call raises it again.
+    later item uses or refers to an identifier that had to be generated for an earlier one; such an
+    item is an `EncodeError`. After an error every further call raises it again.
 
     >>> encoder = RequestEncoder(boundary="b")
     >>> encoder.headers["Content-Type"]

@@ -10,6 +10,7 @@ from dataclasses import replace
 from itertools import chain
 from typing import TypeVar
 
+from odata_batch._graph.expressions import bindings_in
 from odata_batch._graph.names import key_of
 from odata_batch._graph.urls import referenced_id
 from odata_batch._model.dialect import Dialect, Format, check_format
@@ -27,6 +28,7 @@ from odata_batch._model.values import (
     Unreadable,
     holds_change_sets,
     keep_places,
+    leaves,
     operation_of,
     response_of,
     with_format,
@@ -62,6 +64,7 @@ class Preparation:
         self._unread: list[Item] = list(known)
         self._used: set[str] = set()
         self._next = {"": 1, "g": 1}
+        self._made: set[str] = set()
         self._group_of: dict[str, str] = {}
 
     def add(self, item: Item) -> None:
@@ -74,6 +77,21 @@ class Preparation:
             return not self._dialect.content_length
         members = [inner for item in items if isinstance(item, _SETS) for inner in item.items]
         return None not in {item.id for item in (*items, *members)}
+
+    def clash(self, item: Item) -> str | None:
+        """Return a name that the item refers to and that was generated for an earlier one.
+
+        Identifiers of its own are compared with the others by the rules.
+        """
+        if not self._made:
+            return None
+        names = [*_names_outside_bodies((item,))]
+        for operation in leaves((item,)):
+            if isinstance(operation, Operation) and self._dialect.references != "none":
+                names += bindings_in(operation, self._dialect)
+        own = {item.id, *(each.id for each in leaves((item,)))}
+        made = (name for name in names if self._key(name) in self._made and name not in own)
+        return next(made, None)
 
     def items(self, items: tuple[_Item, ...]) -> tuple[_Item, ...]:
         """Return items as they are written."""
@@ -158,22 +176,29 @@ class Preparation:
         while f"{prefix}{number}" in self._used:
             number += 1
         self._next[prefix] = number + 1
+        self._made.add(f"{prefix}{number}")
         return f"{prefix}{number}"
 
 
 def _names_in(items: Iterable[Item]) -> Iterator[str]:
     """Yield the identifiers that the items use, and all that might be taken for a reference."""
+    items = list(items)
+    yield from _names_outside_bodies(items)
+    for item in leaves(tuple(items)):
+        if isinstance(item, Operation) and b"$" in item.body:
+            for number in grammar.DOLLAR_NUMBER_BYTES.findall(item.body):
+                yield number.decode("ascii")
+
+
+def _names_outside_bodies(items: Iterable[Item]) -> Iterator[str]:
     for item in items:
         if item.id is not None:
             yield item.id
         if isinstance(item, _SETS):
-            yield from _names_in(item.items)
+            yield from _names_outside_bodies(item.items)
         elif isinstance(item, Operation):
             yield from item.depends_on
             fields = (item.headers.get_all(name) for name in ("if-match", "if-none-match"))
             for text in (item.url, item.condition or "", *chain.from_iterable(fields)):
                 if "$" in text:
                     yield from grammar.DOLLAR_NUMBER.findall(text)
-            if b"$" in item.body:
-                for number in grammar.DOLLAR_NUMBER_BYTES.findall(item.body):
-                    yield number.decode("ascii")
