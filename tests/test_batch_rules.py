@@ -138,10 +138,12 @@ json read | x: GET a after g; g{ 1: POST a; 2: POST $x after x }
     depends-on-forward 0
     depends-on-cycle 0: 'x' depends on '2', which depends on 'x'
 # Conditions, queries and ETags make circles, too.
-json | 1: GET a after 2; 2: DELETE a [if-match: $1]; 3: GET b
+json read | 1: GET a after 2; 2: DELETE a [if-match: $1]; 3: GET b
+    reference-dependency-missing 1
     depends-on-forward 0
     depends-on-cycle 0: '1' depends on '2', which depends on '1'
-json | 1: GET a after 2; 2: GET a?b=$1; 3: GET b
+json read | 1: GET a after 2; 2: GET a?b=$1; 3: GET b
+    reference-dependency-missing 1
     depends-on-forward 0
     depends-on-cycle 0: '1' depends on '2', which depends on '1'
 # Case may not matter.
@@ -200,8 +202,18 @@ json read | 1: POST a; 2: POST $1/b -> reference-dependency-missing 1
 json | 1: POST a; 2: POST $1/b after 1
 json ids_ignore_case=True | a: POST a; 2: POST $A/b after a
 # The ETag is that of a request before.
-1: GET a; DELETE a [if-match: $1]; DELETE b [if-match: $2]; DELETE c [if-match: "$3"]
+multipart | 1: GET a; DELETE a [if-match: $1]; DELETE b [if-match: $2]; DELETE c [if-match: "$3"]
     etag-reference-unknown 2
+json read | 1: GET a; 9: DELETE a [if-match: $1]; DELETE b [if-match: $2]; DELETE c [if-match: "$3"]
+    reference-dependency-missing 1
+    etag-reference-unknown 2
+# Whatever a request refers to, it depends on, but not where nothing is resolved.
+json read | 1: POST a; 2: GET b?$filter=x%20eq%20$1/x
+    reference-dependency-missing 1: query refers to '1', dependsOn does not name it
+json read | 1: POST a; 2: POST b [content-type: application/json] = {"c@odata.bind":"$1"}
+    reference-dependency-missing 1: body refers to '1', dependsOn does not name it
+json | 1: POST a; 2: POST b [content-type: application/json] = {"price":"$1"}
+json graph read | 1: POST a; 2: DELETE a [if-match: $1]
 2: GET a; DELETE b [if-none-match: "a", $1]; 1: GET c
     etag-reference-unknown 1: if-none-match refers to '1', no request before has this id
 """

@@ -67,6 +67,13 @@ json | { { GET a } } => g1{ g2{ 1: GET a } }
 json | { g1: GET a } => g2{ g1: GET a }
 json ids_ignore_case=True | G1{ 1: GET a }; { 2: GET b } => G1{ 1: GET a }; g2{ 2: GET b }
 json | G1{ 1: GET a }; { 2: GET b } => G1{ 1: GET a }; g1{ 2: GET b }
+# In JSON it depends on what it refers to before, wherever that is, and on the group of that.
+json | 1: GET a; 2: DELETE a [if-match: $1] => 1: GET a; 2: DELETE a after 1 [if-match: $1]
+json | 1: GET a; 2: GET a?b=$1/c => 1: GET a; 2: GET a?b=$1/c after 1
+json | g{ 1: GET a }; 2: GET a?b=$1/c => g{ 1: GET a }; 2: GET a?b=$1/c after 1 g
+json | g{ 1: GET a }; 2: GET a if $g/c => g{ 1: GET a }; 2: GET a after g if $g/c
+json | 1: GET a; 2: GET a?b=$2/c; 3: GET a?b=$4/c; 4: GET b => <itself>
+json graph | 1: GET a; 2: DELETE a [if-match: $1] => 1: GET a; 2: DELETE a [if-match: $1]
 # What is no reference to a number leaves it free.
 json | GET b; x: GET $10/A after 10 => 1: GET b; x: GET $10/A after 10
 json | GET b; x: GET a?b=1 => 1: GET b; x: GET a?b=1
@@ -101,6 +108,7 @@ multipart content_length=True response | 200 = abc => 200 [Content-Length: 3] = 
 
 @cases(
     PREPARED,
+    itself="1: GET a; 2: GET a?b=$2/c; 3: GET a?b=$4/c; 4: GET b",
     smallest="2: GET a; 3: GET b; 4: GET c; 5{ 1: GET d; 6: GET e }; 7: GET f",
     groups="g{ 1: POST a }; g1{ 2: POST b }; 3: GET $2 after 1 2 g g1",
     others="g{ 1: POST a; 2: GET $1 after 1 }; h{ 3: GET b after 1 g }",

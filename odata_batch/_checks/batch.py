@@ -16,6 +16,7 @@ from odata_batch._checks.scope import Scope
 from odata_batch._checks.services import Served, checks_for
 from odata_batch._graph.expressions import (
     ETAG_FIELDS,
+    bindings_in,
     may_refer_outside_url,
     references_outside_body,
     reserved_names,
@@ -200,9 +201,8 @@ DEPENDS_ON_GROUP_MISSING = warning("""
     too. [OData JSON, 19.1]
     Name the group of the other request in dependsOn, too.""")
 REFERENCE_DEPENDENCY_MISSING = warning("""
-    reference-dependency-missing: A request whose URL begins with a reference depends on what it
-    refers to. [OData JSON, 19.1]
-    Name what the URL refers to in dependsOn.""")
+    reference-dependency-missing: A request depends on what it refers to. [OData JSON, 19.1]
+    Name what the request refers to in dependsOn.""")
 REFERENCE_UNKNOWN = warning("""
     reference-unknown: A URL that begins with a reference refers to a request of the same batch.
     [OData Protocol, 11.7.4]
@@ -314,6 +314,12 @@ class RequestRules:
         text = "\n".join(("", *urls))
         if "/$" in text or "\n$" in text or not self._messages.are_sound(operations, urls):
             return False
+        if self._scope.format == "json":
+            # In a query or a body it may be a reference, which makes a dependency.
+            if text.count("$") > text.count("?$") + text.count("&$"):
+                return False
+            if [x for x in operations if b'"$' in x.body or b'"\\u0024' in x.body]:
+                return False
         known = (self._spellings, self._ids.keys(), self._groups)
         if not all(each.isdisjoint(spellings) for each in known):
             return False
@@ -389,6 +395,8 @@ class RequestRules:
             self._check_url(item, source)
         if may_refer_outside_url(item):
             self._check_other_references(item, source)
+        if self._scope.format == "json" and self._scope.dialect.references != "none":
+            self._check_hidden_references(item, source)
         if item.id is not None:
             spelling = item.id.lower()
             if spelling in self._ids or spelling in self._groups:
@@ -507,6 +515,18 @@ class RequestRules:
             elif place == "condition" and item.depends_on and not self._is_named(name, item):
                 message = f"the condition refers to {quote(name)}, dependsOn does not name it"
                 self._say(CONDITION_DEPENDENCY_MISSING, message)
+
+    def _check_hidden_references(self, item: Operation, source: int) -> None:
+        """Ask for the dependencies on what is referred to, other than by the URL or a condition."""
+        dialect = self._scope.dialect
+        found = [(each.place, each.id) for each in references_outside_body(item, dialect)]
+        found += [("body", id) for id in bindings_in(item, dialect)]
+        for place, name in dict.fromkeys(found):
+            if place in ("url", "condition") or name == item.id or self._is_named(name, item):
+                continue
+            if self._known(name, source) is not None:
+                message = f"{place} refers to {quote(name)}, dependsOn does not name it"
+                self._say(REFERENCE_DEPENDENCY_MISSING, message)
 
     def _is_named(self, name: str, item: Operation) -> bool:
         return self._names.key(name) in map(self._names.key, item.depends_on)

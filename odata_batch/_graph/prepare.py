@@ -10,7 +10,7 @@ from dataclasses import replace
 from itertools import chain
 from typing import TypeVar
 
-from odata_batch._graph.expressions import bindings_in
+from odata_batch._graph.expressions import bindings_in, references_outside_body
 from odata_batch._graph.names import key_of
 from odata_batch._graph.urls import referenced_id
 from odata_batch._model.dialect import Dialect, Format, check_format
@@ -65,7 +65,9 @@ class Preparation:
         self._used: set[str] = set()
         self._next = {"": 1, "g": 1}
         self._made: set[str] = set()
-        self._group_of: dict[str, str] = {}
+        self._groups: set[str] = set()
+        # The change set of each operation before
+        self._group_of: dict[str, str | None] = {}
 
     def add(self, item: Item) -> None:
         """Take note of the identifiers in an item of a batch that is not known as a whole."""
@@ -111,6 +113,7 @@ class Preparation:
         group = ""
         if self._json:
             group = self._generated("g") if item.id is None else item.id
+            self._groups.add(self._key(group))
         items = tuple([self.item(inner, group) for inner in item.items])
         return keep_places(item, replace(item, items=items, id=group if self._json else None))
 
@@ -136,27 +139,43 @@ class Preparation:
         depends_on = item.depends_on
         if self._json and id is not None:
             depends_on = self._dependencies(item, group)
-            if group is not None:
-                self._group_of[self._key(id)] = group
+            self._group_of[self._key(id)] = group
         if is_same and depends_on == item.depends_on:
             return item
         rest = (depends_on, item.condition, item.annotations, *places)
         return operation_of(item.method, item.url, headers, body, id, *rest)
 
     def _dependencies(self, item: Operation, own_group: str | None) -> tuple[str, ...]:
-        """Add what the URL refers to, and the groups of what is depended on (OData JSON, 19.1)."""
+        """Add what it refers to, and the groups of what is depended on (OData JSON, 19.1).
+
+        A URL that begins with a reference is nothing else; other places may have one to an
+        operation before, or to a group.
+        """
         reference = referenced_id(item.url, self._dialect)
-        if reference is None and not item.depends_on:
+        others = self._other_references(item)
+        if reference is None and not item.depends_on and not others:
             return ()
         found = dict.fromkeys(map(self._key, item.depends_on), "")
         count = len(found)
         if reference is not None:
             found.setdefault(self._key(reference), reference)
+        for name in others:
+            key = self._key(name)
+            is_group = key in self._groups and name != own_group
+            if (key in self._group_of and name != item.id) or is_group:
+                found.setdefault(key, name)
         for key in tuple(found):
             group = self._group_of.get(key)
             if group is not None and group != own_group:
                 found.setdefault(self._key(group), group)
         return (*item.depends_on, *tuple(found.values())[count:])
+
+    def _other_references(self, item: Operation) -> list[str]:
+        """Return what it may refer to in a query, an entity tag, a condition or a body."""
+        if self._dialect.references == "none":
+            return []
+        outside = references_outside_body(item, self._dialect)
+        return [each.id for each in outside] + bindings_in(item, self._dialect)
 
     def _json_content(self, headers: Headers, body: bytes) -> tuple[Headers, bytes]:
         """Leave out what a JSON batch does not carry; in base64 the blanks around a body stay."""
