@@ -374,6 +374,9 @@ class Evidence:
         for each, answer in answers.items():
             each.give(answer, "id")
             self.slots[self.names.item_of[each.index]].is_flat = True
+        is_whole = not self._response.truncated and self._seam is None
+        if is_whole and self.stops and _ends_in_error(items):
+            self.rest = self._stopped_at(self.slots[last - 1], named[-1].index + 1)
         return True
 
     def _taken_apart(self, pairs: Sequence[_Pair]) -> str | None:
