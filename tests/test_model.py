@@ -500,3 +500,12 @@ def test_long_bodies_are_cut_where_a_value_is_shown(value: Value) -> None:
 def test_what_looks_like_a_body_is_not_cut() -> None:
     operation = Operation.post(f"body={LONG!r}", body=LONG)
     assert str(operation) == repr(operation).replace(f", body={LONG!r}", f", body={SHOWN}")
+
+
+@pytest.mark.parametrize("body", [b'{"a":1,"a":2}', b'[{"b":{"a":1,"\\u0061":2}}]'])
+def test_a_member_that_appears_twice_is_refused_unless_that_is_allowed(body: bytes) -> None:
+    for value in (Operation.post("a", body=body), OperationResponse(200, body=body)):
+        with pytest.raises(DecodeError, match="the member 'a' appears more than once"):
+            value.json()
+        assert "2" in str(value.json(strict=False))
+    assert OperationResponse(200, body=b'"\\ud800"').json() == "\ud800"

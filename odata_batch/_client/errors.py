@@ -59,7 +59,7 @@ def error_in(response: OperationResponse) -> ServiceError | None:
                 found[name] = value.strip()
     else:
         with suppress(DecodeError):
-            found = next(_objects(response.json()), {})
+            found = next(_objects(response.json(strict=False)), {})
     code, message, target = (found.get(name) for name in ("code", "message", "target"))
     if isinstance(message, dict):
         message = message.get("value")

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Callable
 from itertools import accumulate
 from typing import Any, NoReturn, TypeAlias
 
-from odata_batch._model.findings import fatal
+from odata_batch._model.findings import fatal, quote
 
 JSON_SYNTAX = fatal("""
     json-syntax: A JSON batch is one JSON text and nothing else. [RFC 8259, 2]
@@ -29,6 +30,15 @@ FAULTS = (StopIteration, ValueError, RecursionError)
 def refuse_constant(name: str) -> NoReturn:
     """Refuse what JSON lacks and Python reads."""
     raise ValueError(f"JSON has no {name}")
+
+
+def unique_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return the members of an object; refuse one that appears twice."""
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        counts = Counter(name for name, _ in pairs)
+        raise ValueError(f"the member {quote(counts.most_common(1)[0][0])} appears more than once")
+    return members
 
 
 def _scanner(of_object: Callable[[Any], Any], of_number: Callable[[str], Any]) -> Scan:

@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeAlias, TypeVar, cast
 from odata_batch._model.dialect import Format
 from odata_batch._model.findings import DecodeError, Diagnostic, error, quote
 from odata_batch._model.headers import Headers, becoming
-from odata_batch._model.jsonvalue import JSON_SYNTAX, refuse_constant
+from odata_batch._model.jsonvalue import JSON_SYNTAX, refuse_constant, unique_members
 from odata_batch._model.limits import DEEPEST
 from odata_batch._model.public import public
 
@@ -196,13 +196,16 @@ class Operation(_Shown):
         """
         return cls("DELETE", url, *_content(headers, json, body), id=id, depends_on=depends_on)
 
-    def json(self) -> Any:
+    def json(self, *, strict: bool = True) -> Any:
         """Return the body, parsed as JSON; `DecodeError` if it is not a JSON text in UTF-8.
+
+        A member that appears twice in an object is a `DecodeError`, too, because readers do not
+        agree about it; unless `strict` is `False`, and the last one counts.
 
         >>> Operation.post("People", body=b'{"Name": "Ann"}').json()
         {'Name': 'Ann'}
         """
-        return _parsed(self.body)
+        return _parsed(self.body, strict)
 
     def ref(self, path: str = "") -> str:
         """Return a URL that refers to what this operation creates or returns, and `path` below it.
@@ -386,9 +389,9 @@ class OperationResponse(_Shown):
         """Whether the status is 2xx."""
         return 200 <= self.status < 300
 
-    def json(self) -> Any:
-        """Return the body, parsed as JSON; `DecodeError` if it is not a JSON text in UTF-8."""
-        return _parsed(self.body)
+    def json(self, *, strict: bool = True) -> Any:
+        """Return the body, parsed as JSON; `DecodeError` if it is not; see `Operation.json`."""
+        return _parsed(self.body, strict)
 
 
 @public
@@ -694,9 +697,11 @@ def _content(headers: HeadersLike, json: Any, body: bytes) -> tuple[Headers, byt
     return fields, text.encode("utf-8")
 
 
-def _parsed(body: bytes) -> Any:
+def _parsed(body: bytes, strict: bool) -> Any:
+    of_object = unique_members if strict else None
     try:
-        return _json.loads(body.decode("utf-8"), parse_constant=refuse_constant)
+        text = body.decode("utf-8")
+        return _json.loads(text, parse_constant=refuse_constant, object_pairs_hook=of_object)
     except (ValueError, RecursionError) as error:
         message = f"the body {quote(body)} cannot be read as JSON: {error}"
         raise DecodeError(Diagnostic(JSON_SYNTAX, message)) from None
