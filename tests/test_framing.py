@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import email
 import email.policy
+from collections.abc import Callable
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import assume, given
@@ -16,12 +18,24 @@ from odata_batch import (
     Operation,
     Report,
     RequestDecoder,
+    Severity,
     check_request,
     decode_request,
     encode_request,
 )
 
-from .helpers import GET, MULTIPART, PART_HEAD, batch, change_set, fed, member, part
+from .helpers import (
+    GET,
+    MULTIPART,
+    PART_HEAD,
+    batch,
+    change_set,
+    checked_request,
+    checked_response,
+    fed,
+    member,
+    part,
+)
 
 # What `@` is short for: everything before the body of an operation.
 HEAD = PART_HEAD + b"\r\nPOST x HTTP/1.1\r\nContent-Type: a/b\r\n\r\n"
@@ -143,3 +157,25 @@ def test_a_change_set_within_another_is_read_where_limits_allow_it() -> None:
     assert report.value is not None
     assert [each.url for each in report.value.operations()] == ["x"]
     assert report.diagnostics == ()
+
+
+@pytest.mark.parametrize("before", [b" ", b"x", b"text ", b"\xef\xbb\xbf\xef\xbb\xbf", b"\xef\xbb"])
+@pytest.mark.parametrize("check", [checked_request, checked_response])
+def test_what_spoils_the_first_delimiter_is_an_error(
+    before: bytes, check: Callable[[bytes], Report[Any]]
+) -> None:
+    message = GET if check is checked_request else b"HTTP/1.1 201 Created\r\n\r\n"
+    whole = batch(part(message), part(message))
+    for data in (before + whole, b"x" + whole[1:], whole[1:]):
+        assert "delimiter-lookalike" in [
+            found.rule.slug for found in check(data).of(Severity.ERROR)
+        ]
+
+
+@pytest.mark.parametrize("check", [checked_request, checked_response])
+def test_a_byte_order_mark_is_skipped(check: Callable[[bytes], Report[Any]]) -> None:
+    message = GET if check is checked_request else b"HTTP/1.1 200 OK\r\n\r\n"
+    report = check(b"\xef\xbb\xbf" + batch(part(message), part(message)))
+    assert report.value is not None and len(report.value.items) == 2
+    (found,) = report.diagnostics
+    assert (found.rule.slug, found.severity, found.position) == ("preamble", Severity.WARNING, 0)

@@ -19,6 +19,7 @@ from typing import NamedTuple, TypeAlias
 from odata_batch._model.findings import (
     Diagnostic,
     Rule,
+    Severity,
     Stop,
     error,
     exceed,
@@ -29,6 +30,10 @@ from odata_batch._model.findings import (
     warning,
 )
 from odata_batch._model.limits import Limits
+
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+# What the header section of a part has, and no preamble
+_FIRST = re.compile(rb"^content-type:", re.IGNORECASE | re.MULTILINE)
 
 
 class Part(NamedTuple):
@@ -174,6 +179,11 @@ class PartSplitter:
             self._offset += used
             data = data[used:]
         self._buffer += data
+        if self._stage is _Stage.PREAMBLE and self._buffer.startswith(b"\n" + _BYTE_ORDER_MARK):
+            message = "found a byte order mark, for which other readers may miss the first part"
+            self._say(PREAMBLE, message, 1, Severity.WARNING)
+            self._buffer[1:4] = b" \r\n"
+            self._searched = 0
         with suppress(Stop):
             self._split(at_end=False)
         return self._events
@@ -194,9 +204,9 @@ class PartSplitter:
     def _report(self, finding: Diagnostic) -> None:
         self._events.append(finding)
 
-    def _say(self, rule: Rule, message: str, at: int) -> None:
+    def _say(self, rule: Rule, message: str, at: int, severity: Severity | None = None) -> None:
         """Report what was found at an index of the buffer."""
-        self._events.append(Diagnostic(rule, message, self._offset + at))
+        self._events.append(Diagnostic(rule, message, self._offset + at, severity=severity))
 
     def _split(self, at_end: bool) -> None:
         at_once = True
@@ -373,11 +383,15 @@ class PartSplitter:
         if text:
             message = f"found {quote(bytes(text))} before the first delimiter"
             self._say(PREAMBLE, message, 1)
-            # What may have been the first delimiter, before something was put around it
+            # What may have been the first delimiter, before something was put around it or changed:
+            # a part must not be lost with less than an error.
+            found = _FIRST.search(self._buffer, 1, start)
             spoiled = self._buffer.find(self._token[1:], 1, start)
+            if spoiled < 0 and found is not None:
+                spoiled = found.start()
             if spoiled >= 0:
-                message = f"found {quote(self._token[1:])} before the first delimiter line"
-                self._say(DELIMITER_LOOKALIKE, message, spoiled)
+                message = "what comes before the first delimiter line looks like a part"
+                self._say(DELIMITER_LOOKALIKE, message, spoiled, Severity.ERROR)
         if self.line_end is None:
             self.line_end = line.line_end
             if line.line_end == b"\n":

@@ -251,7 +251,7 @@ class MultipartDecoder(Generic[_Start, _Item]):
         """Report what was found in splitting; after a fatal finding nothing is read."""
         # The answer to a batch without parts has none; so have those of other libraries.
         is_answer = finding.rule is NO_PARTS and self._role.name == "response"
-        severity = Severity.NOTE if is_answer else None
+        severity = Severity.NOTE if is_answer else finding.severity
         found = finding.rule, finding.message, finding.position, finding.limit
         self._say(*found, severity)
         if finding.rule.fatal:
