@@ -395,14 +395,14 @@ class Evidence:
         """Return why the item cannot be what is expected in this place."""
         if not slot.members and not slot.is_set:
             return None  # the operation could not be read
+        one = slot.members[0] if len(slot.members) == 1 else None
+        if type(item) is OperationResponse and one is not None and item.id == one.id:
+            return None
         place = f"items[{slot.number}]"
         if isinstance(item, ChangeSetResponse):
             if not slot.is_set:
                 return f"the response to a change set was found in place of that to {place}"
         elif isinstance(item, OperationResponse):
-            one = slot.members[0] if len(slot.members) == 1 else None
-            if one is not None and item.id == one.id:
-                return None
             if (
                 slot.is_set
                 and one is None
@@ -585,14 +585,19 @@ def location_of(response: OperationResponse) -> str | None:
 
 def _ends_in_error(items: Sequence[ResponseItem]) -> bool:
     """Tell whether the last item, and no other, is an error."""
-    failed = [at for at, item in enumerate(items) if any(map(is_error, leaves((item,))))]
-    return failed == [len(items) - 1]
+    return bool(items) and _has_failed(items[-1]) and not any(map(_has_failed, items[:-1]))
+
+
+def _has_failed(item: ResponseItem) -> bool:
+    if isinstance(item, OperationResponse):
+        return is_error(item)
+    return any(map(is_error, leaves((item,))))
 
 
 def _error_again(items: Sequence[ResponseItem]) -> int | None:
     """Return where an error is followed by the same error; the place is that of the second."""
     pairs = enumerate(pairwise(items), 1)
-    return next((at for at, (one, two) in pairs if one == two and _ends_in_error([one])), None)
+    return next((at for at, (one, two) in pairs if _has_failed(one) and one == two), None)
 
 
 def _is_json(response: BatchResponse) -> bool:
