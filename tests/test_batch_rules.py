@@ -280,13 +280,13 @@ def test_a_finding_has_a_position_and_a_path() -> None:
     head = b"Content-Type: application/http\r\nContent-ID: 1\r\n"
     found = check_request(batch(part(head=head), part(head=head)), MULTIPART).diagnostics[-1]
     assert found.message == "the id '1' is used twice, first at byte 5"
-    assert (found.rule.slug, found.position, found.path) == ("duplicate-id", 84, "items[1]")
+    assert (found.rule.slug, found.position, found.path) == ("duplicate-id", 128, "items[1]")
     data = b'{"responses":[{"id":"1","status":204},{"id":"1","status":204}]}'
     (found,) = check_response(data, JSON).diagnostics
     assert found.message == "the id '1' is answered twice"
     assert (found.rule.slug, found.position, found.path) == (
         "duplicate-response-id",
-        38,
+        44,
         "items[1]",
     )
 

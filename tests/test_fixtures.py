@@ -7,6 +7,7 @@ included; read the difference, then run `docs/generate.py`.
 from __future__ import annotations
 
 import json
+import re
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -202,6 +203,25 @@ def test_checking_reports_what_the_manifest_lists(case: Case) -> None:
 # A fixture is split at so many places, others for each, which together are many; a thorough run
 # splits it everywhere.
 SPLITS = {"quick": 2, "default": 8}.get(PROFILE)
+
+
+QUOTED = re.compile(r"""'((?:[^'\\]|\\.)*)'(\.\.\.)?|"((?:[^"\\]|\\.)*)"(\.\.\.)?""")
+
+
+@cases
+def test_the_octets_at_a_finding_are_what_its_message_quotes(case: Case) -> None:
+    for found in case.check().diagnostics:
+        if not found.length:
+            continue
+        assert found.position is not None
+        octets = case.body[found.position :][: found.length]
+        assert len(octets) == found.length
+        text = octets.decode("utf-8", "surrogateescape")
+        if case.format == "json" and text.startswith('"'):
+            text = json.loads(text)
+        spelt, message = repr(text)[1:-1].lower(), found.message.lower()
+        quoted = [each[0] or each[2] for each in QUOTED.findall(message)]
+        assert not quoted or spelt[:50] in message or any(each in spelt for each in quoted)
 
 
 def chunkings(case: Case) -> Iterator[list[bytes]]:

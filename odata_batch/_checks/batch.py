@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from odata_batch._checks import messages
-from odata_batch._checks.scope import Scope
+from odata_batch._checks.scope import Scope, Spot
 from odata_batch._checks.services import Served, checks_for
 from odata_batch._graph.expressions import (
     ETAG_FIELDS,
@@ -89,10 +89,18 @@ class _Place:
         self._scope = scope
         self._operations = self._change_sets = 0
 
-    def say(self, rule: Rule, message: str) -> None:
+    def say(self, rule: Rule, message: str, member: str = "", /) -> None:
         """Report a finding about the item at hand."""
+        self.tell(rule, message, self.find(rule, member))
+
+    def find(self, rule: Rule, member: str = "") -> Spot:
+        """Return where what a rule is about is, of the item at hand."""
+        return self._scope.locate(self.item.position, member or rule.member)
+
+    def tell(self, rule: Rule, message: str, place: Spot) -> None:
+        """Report a finding about the item at hand, whose place is known."""
         path = path_of(self.indexes)
-        self._scope.report(Diagnostic(rule, message, self.item.position, path))
+        self._scope.report(Diagnostic(rule, message, place[0], path, length=place[1]))
 
     def survey(self, items: Sequence[Item], index: int) -> _Survey | None:
         """Return what these items hold; `None` if something may be said of their number or names.
@@ -175,14 +183,15 @@ CONTENT_ID_MISSING = warning("""
     content-id-missing: Every operation in a change set has a Content-ID. [OData Protocol, 11.7.7.1]
     Add a Content-ID to the header section of the part.""")
 DUPLICATE_ID = error("""
-    duplicate-id: Request identifiers are unique. [OData Protocol, 11.7.3]
+    duplicate-id (@id): Request identifiers are unique. [OData Protocol, 11.7.3]
     Give each request an identifier of its own.""")
 DUPLICATE_ID_ACROSS_CHANGE_SETS = warning("""
-    duplicate-id-across-change-sets: Request identifiers are unique in the whole batch, not in their
-    change set only. [OData Protocol, 11.7.3]
+    duplicate-id-across-change-sets (@id): Request identifiers are unique in the whole batch, not in
+    their change set only. [OData Protocol, 11.7.3]
     Count identifiers through the whole batch instead of anew in each change set.""")
 ID_EQUALS_GROUP = error("""
-    id-equals-group: No request identifier equals the name of an atomicity group. [OData JSON, 19.1]
+    id-equals-group (@id): No request identifier equals the name of an atomicity group. [OData JSON,
+    19.1]
     Rename the request or the group.""")
 DEPENDS_ON_UNKNOWN = error("""
     depends-on-unknown: dependsOn names requests and groups of the same batch. [OData JSON, 19.1]
@@ -204,31 +213,33 @@ REFERENCE_DEPENDENCY_MISSING = warning("""
     reference-dependency-missing: A request depends on what it refers to. [OData JSON, 19.1]
     Name what the request refers to in dependsOn.""")
 REFERENCE_UNKNOWN = warning("""
-    reference-unknown: A URL that begins with a reference refers to a request of the same batch.
-    [OData Protocol, 11.7.4]
+    reference-unknown (@url): A URL that begins with a reference refers to a request of the same
+    batch. [OData Protocol, 11.7.4]
     Correct the identifier in the URL, or give it to the request that is meant.""")
 REFERENCE_FORWARD = error("""
-    reference-forward: A reference refers to a request that comes before. [OData Protocol, 11.7.4]
+    reference-forward (@url): A reference refers to a request that comes before. [OData Protocol,
+    11.7.4]
     Move the request behind the one that it refers to.""")
 REFERENCE_ACROSS_CHANGE_SETS = note("""
-    reference-across-change-sets: A reference from a change set stays within it; services may allow
-    more. [OData Protocol, 11.7.7.2]
+    reference-across-change-sets (@url): A reference from a change set stays within it; services may
+    allow more. [OData Protocol, 11.7.7.2]
     Move both requests into one change set, or ask the service whether it allows this.""")
 GET_IN_CHANGE_SET = warning("""
-    get-in-change-set: A change set holds no GET request. [OData Protocol, 11.7.2]
+    get-in-change-set (@method): A change set holds no GET request. [OData Protocol, 11.7.2]
     Move the GET request out of the change set.""")
 DEPENDS_ON_CYCLE = error("""
     depends-on-cycle: Requests do not depend on each other in a circle. [OData JSON, 19.1]
     Remove one of the dependencies, or send the requests in two batches.""")
 CONDITION_DEPENDENCY_MISSING = note("""
-    condition-dependency-missing: What the member if refers to is named in dependsOn. [OData JSON,
-    19.1]
+    condition-dependency-missing (@condition): What the member if refers to is named in dependsOn.
+    [OData JSON, 19.1]
     Name what the condition refers to in dependsOn.""")
 REFERENCE_TARGET = note("""
-    reference-target: A reference names a request that returns an entity. [OData Protocol, 11.7.4]
+    reference-target (@url): A reference names a request that returns an entity. [OData Protocol,
+    11.7.4]
     Refer to a request that creates an entity or reads one.""")
 REFERENCE_NOT_FIRST = note("""
-    reference-not-first: A reference is the first segment of a relative URL. [OData Protocol,
+    reference-not-first (@url): A reference is the first segment of a relative URL. [OData Protocol,
     11.7.4]
     Begin the URL with the reference, or write %24 for a dollar sign that is part of a name.""")
 ETAG_REFERENCE_UNKNOWN = note("""
@@ -236,11 +247,11 @@ ETAG_REFERENCE_UNKNOWN = note("""
     11.7.5]
     Name a request that comes before, or write the ETag itself.""")
 ID_CASE = note("""
-    id-case: Identifiers differ in more than the case of letters. [OData Protocol, 11.7.3]
+    id-case (@id): Identifiers differ in more than the case of letters. [OData Protocol, 11.7.3]
     Choose identifiers that differ in more than the case of letters.""")
 ID_CASE_IGNORED = error("""
-    id-case-ignored: Identifiers differ in more than case where the service ignores it. [Microsoft
-    Graph, JSON batching, Creating a batch request]
+    id-case-ignored (@id): Identifiers differ in more than case where the service ignores it.
+    [Microsoft Graph, JSON batching, Creating a batch request]
     Choose identifiers that differ in more than the case of letters.""")
 
 
@@ -259,8 +270,8 @@ class RequestRules:
         self._groups: set[str] = set()
         self._dependencies = 0
         # Names that were not known when they were used: the rule if they stay so, the name, what
-        # used it in words, the operation and its indexes
-        self._pending: list[tuple[Rule, str, str, int, tuple[int, ...]]] = []
+        # used it in words, the operation, its indexes, and where the name is
+        self._pending: list[tuple[Rule, str, str, int, tuple[int, ...], Spot]] = []
         severity = dict(scope.dialect.severities).get(REFERENCE_ACROSS_CHANGE_SETS)
         # Where it is more than a note, a reference stays in its change set and leads to a member.
         self._within_change_sets = severity is not None and severity > Severity.NOTE
@@ -295,9 +306,11 @@ class RequestRules:
         place.indexes, place.item = (index,), item
         if item.id is not None:
             if names.group(item.id) != change_set:
-                self._say(DUPLICATE_ID, f"the group name {quote(item.id)} is used twice")
+                message = f"the group name {quote(item.id)} is used twice"
+                self._say(DUPLICATE_ID, message, "group")
             elif names.named(item.id):
-                self._say(ID_EQUALS_GROUP, f"the group name {quote(item.id)} is also an id")
+                message = f"the group name {quote(item.id)} is also an id"
+                self._say(ID_EQUALS_GROUP, message, "group")
 
     def take(self, items: Sequence[RequestItem], index: int) -> bool:
         """Take items of which nothing can be said; if it may, each has to be checked."""
@@ -347,16 +360,16 @@ class RequestRules:
         names = self._names
         if self._pending:
             self._name()
-        for unknown, name, use, source, indexes in self._pending:
+        for unknown, name, use, source, indexes, spot in self._pending:
             self._place.item, self._place.indexes = names.operations[source], indexes
             target = names.find(name, names.item_of[source])
             is_dependency = unknown is DEPENDS_ON_UNKNOWN
             is_group = is_dependency and names.group(name) is not None
             if target is None and not is_group:
-                self._say(unknown, f"{use}, which no request has as its id")
+                self._place.tell(unknown, f"{use}, which no request has as its id", spot)
             elif target is None or not self._comes_before(target, source):
                 rule = DEPENDS_ON_FORWARD if is_dependency else REFERENCE_FORWARD
-                self._say(rule, f"{use}, which comes later in the batch")
+                self._place.tell(rule, f"{use}, which comes later in the batch", spot)
         # Where everything refers backward there is no circle, so few batches come here.
         for cycle in names.cycles() if self._pending else ():
             item = names.item_of[cycle[0]]
@@ -364,7 +377,7 @@ class RequestRules:
             places = [place for place in walk if isinstance(place[1], Operation)]
             self._place.indexes, self._place.item = places[cycle[0] - names.members[item].start]
             operations = [names.operations[node] for node in cycle]
-            self._say(DEPENDS_ON_CYCLE, _circle(operations))
+            self._place.tell(DEPENDS_ON_CYCLE, _circle(operations), (self._place.item.position, 0))
 
     def _comes_before(self, target: int, source: int) -> bool:
         """Tell whether the payload says so; a group that is split is collected at its first member.
@@ -450,21 +463,28 @@ class RequestRules:
         group = names.group_of(source)
         own_group = None if group is None else names.key(group)
         for name in dict.fromkeys(item.depends_on):
+            member = f"depends_on.{name}"
             if names.key(name) == own_id:
-                self._say(DEPENDS_ON_SELF, f"{quote(name)} depends on itself")
+                self._say(DEPENDS_ON_SELF, f"{quote(name)} depends on itself", member)
             elif names.key(name) == own_group:
-                self._say(DEPENDS_ON_OWN_GROUP, f"depends on its own group {quote(name)}")
+                message = f"depends on its own group {quote(name)}"
+                self._say(DEPENDS_ON_OWN_GROUP, message, member)
             elif names.group(name) is not None:
                 continue
             elif (target := self._known(name, source)) is None:
                 use = f"{_name_of(item)} depends on {quote(name)}"
-                pending = (DEPENDS_ON_UNKNOWN, name, use, source, self._place.indexes)
-                self._pending.append(pending)
+                self._wait(DEPENDS_ON_UNKNOWN, name, use, source, member)
             elif names.item_of[target] != names.item_of[source]:
                 needed = names.group_of(target)
                 if needed is not None and names.key(needed) not in depends_on:
                     message = f"depends on {quote(name)}, but not on its group {quote(needed)}"
-                    self._say(DEPENDS_ON_GROUP_MISSING, message)
+                    self._say(DEPENDS_ON_GROUP_MISSING, message, member)
+
+    def _wait(self, rule: Rule, name: str, use: str, source: int, member: str = "") -> None:
+        """Take note of a name that is not known yet."""
+        place = self._place
+        spot = place.find(rule, member)
+        self._pending.append((rule, name, use, source, place.indexes, spot))
 
     def _check_url(self, item: Operation, source: int) -> None:
         reference = reference_in(item.url, self._scope.dialect)
@@ -485,11 +505,11 @@ class RequestRules:
             return
         use = f"URL {url} refers to {quote(name)}"
         if self._scope.format == "json" and not self._is_named(name, item):
-            self._say(REFERENCE_DEPENDENCY_MISSING, f"{use}, dependsOn does not name it")
+            message = f"{use}, dependsOn does not name it"
+            self._say(REFERENCE_DEPENDENCY_MISSING, message, "url")
         target = self._known(name, source)
         if target is None:
-            pending = (REFERENCE_UNKNOWN, name, use, source, self._place.indexes)
-            self._pending.append(pending)
+            self._wait(REFERENCE_UNKNOWN, name, use, source)
             return
         if self._scope.format == "multipart":
             change_set = names.change_set(target)
@@ -511,7 +531,7 @@ class RequestRules:
             name, place = reference.id, reference.place
             if place in ETAG_FIELDS and self._known(name, source) is None:
                 message = f"{place} refers to {quote(name)}, no request before has this id"
-                self._say(ETAG_REFERENCE_UNKNOWN, message)
+                self._say(ETAG_REFERENCE_UNKNOWN, message, f"headers.{place}")
             elif place == "condition" and item.depends_on and not self._is_named(name, item):
                 message = f"the condition refers to {quote(name)}, dependsOn does not name it"
                 self._say(CONDITION_DEPENDENCY_MISSING, message)
@@ -544,15 +564,15 @@ def _name_of(item: Operation) -> str:
 
 
 DUPLICATE_RESPONSE_ID = warning("""
-    duplicate-response-id: Every request is answered once. [OData JSON, 19.5]
+    duplicate-response-id (@id): Every request is answered once. [OData JSON, 19.5]
     Answer each request once, with its own identifier.""")
 ACCEPTED_IN_CHANGE_SET = warning("""
-    accepted-in-change-set: No request of a change set is answered with 202. [OData Protocol,
-    11.7.7.6]
+    accepted-in-change-set (@status): No request of a change set is answered with 202. [OData
+    Protocol, 11.7.7.6]
     Execute the change set at once, or answer the batch as a whole with 202.""")
 ACCEPTED_NOT_LAST = note("""
-    accepted-not-last: A 202 that is not the last part answers one request, not all that is left.
-    [OData Protocol, 11.7.7.6]
+    accepted-not-last (@status): A 202 that is not the last part answers one request, not all that
+    is left. [OData Protocol, 11.7.7.6]
     Ask the status monitor for the result of that request alone.""")
 CHANGE_SET_ERROR_NESTED = warning("""
     change-set-error-nested: A change set that failed is answered with one response in its place.
@@ -575,14 +595,14 @@ class ResponseRules:
         self._key = key_of(scope.dialect)
         self._ids: dict[str, int | None] = {}
         self._groups: set[str] = set()
-        self._accepted: tuple[tuple[int, ...], OperationResponse] | None = None
+        self._accepted: tuple[tuple[int, ...], OperationResponse, Spot] | None = None
 
     def check(self, item: ResponseItem, index: int) -> None:
         """Check the item, whose index among the items of the batch is given."""
         if self._accepted is not None:
-            self._place.indexes, self._place.item = self._accepted
+            self._place.indexes, self._place.item, spot = self._accepted
             self._accepted = None
-            self._say(ACCEPTED_NOT_LAST, "the response 202 is followed by others")
+            self._place.tell(ACCEPTED_NOT_LAST, "the response 202 is followed by others", spot)
         if not isinstance(item, ChangeSetResponse):
             self._place.enter(item, index, 1)
             self._check_response(item, None)
@@ -634,7 +654,8 @@ class ResponseRules:
         messages.check_change_set(item, self._scope, self._say)
         if item.id is not None:
             if self._key(item.id) in self._groups:
-                self._say(DUPLICATE_ID, f"the group name {quote(item.id)} is used twice")
+                message = f"the group name {quote(item.id)} is used twice"
+                self._say(DUPLICATE_ID, message, "group")
             self._groups.add(self._key(item.id))
 
     def _check_response(self, item: OperationResponse | Unreadable, change_set: int | None) -> None:
@@ -658,4 +679,5 @@ class ResponseRules:
         if item.status == 202 and change_set is not None:
             self._say(ACCEPTED_IN_CHANGE_SET, "found the response 202 in a change set")
         elif item.status == 202 and self._scope.format == "multipart":
-            self._accepted = (self._place.indexes, item)
+            spot = self._place.find(ACCEPTED_NOT_LAST)
+            self._accepted = self._place.indexes, item, spot

@@ -59,12 +59,12 @@ _URL_FIELDS = ("content-location", "location", "odata-entityid")
 
 
 METHOD_UNKNOWN = note("""
-    method-unknown: The methods of OData are GET, POST, PUT, PATCH, DELETE, and MERGE in version 2.
-    [OData Protocol, 11.7]
+    method-unknown (@method): The methods of OData are GET, POST, PUT, PATCH, DELETE, and MERGE in
+    version 2. [OData Protocol, 11.7]
     Use one of the methods of OData.""")
 JSON_METHOD_UNKNOWN = warning("""
-    json-method-unknown: The methods of a JSON batch are get, post, put, patch and delete. [OData
-    JSON, 19.1]
+    json-method-unknown (@method): The methods of a JSON batch are get, post, put, patch and delete.
+    [OData JSON, 19.1]
     Use one of the methods get, post, put, patch and delete.""")
 
 
@@ -77,10 +77,10 @@ def check_method(item: Operation, scope: Scope, say: Say) -> None:
 
 
 BODY_UNEXPECTED = warning("""
-    body-unexpected: A GET request has no body. [RFC 9110, 9.3.1]
+    body-unexpected (@method): A GET request has no body. [RFC 9110, 9.3.1]
     Leave the body out, or send the request with POST.""")
 JSON_BODY_UNEXPECTED = warning("""
-    json-body-unexpected: A get or delete request has no body. [OData JSON, 19.1]
+    json-body-unexpected (@method): A get or delete request has no body. [OData JSON, 19.1]
     Leave the body out.""")
 
 
@@ -105,16 +105,16 @@ def check_forbidden_headers(item: Operation, scope: Scope, say: Say) -> None:
     """OData Protocol, 11.7.7.1: what individual requests must not carry."""
     for name in item.headers:
         if name in scope.dialect.forbidden_headers:
-            say(FORBIDDEN_HEADER, f"found the header {name}")
+            say(FORBIDDEN_HEADER, f"found the header {name}", f"headers.{name}")
 
 
 JSON_TRANSFER_ENCODING = note("""
-    json-transfer-encoding: A body in base64 may have a transfer coding, of which nothing is undone
-    in reading. [OData JSON, 19.1]
+    json-transfer-encoding (@headers.transfer-encoding): A body in base64 may have a transfer
+    coding, of which nothing is undone in reading. [OData JSON, 19.1]
     Leave transfer-encoding out, and write the octets without a coding.""")
 JSON_TRANSFER_ENCODING_IGNORED = warning("""
-    json-transfer-encoding-ignored: A body that is JSON or text has no transfer coding. [OData JSON,
-    19.1]
+    json-transfer-encoding-ignored (@headers.transfer-encoding): A body that is JSON or text has no
+    transfer coding. [OData JSON, 19.1]
     Leave transfer-encoding out.""")
 
 
@@ -127,7 +127,7 @@ def check_transfer_encoding(item: Operation | OperationResponse, scope: Scope, s
         return
     value = quote(item.headers["transfer-encoding"])
     if scope.format == "multipart":
-        say(TRANSFER_ENCODING, f"found Transfer-Encoding {value}")
+        say(TRANSFER_ENCODING, f"found Transfer-Encoding {value}", "headers.transfer-encoding")
     elif has_octets(item):
         say(JSON_TRANSFER_ENCODING, f"found transfer-encoding {value}; the octets are as they are")
     else:
@@ -160,7 +160,7 @@ def check_version(headers: Headers, say: Say) -> None:
         version = value.partition(";")[0] if "dataservice" in name else value
         if not grammar.VERSION.fullmatch(version):
             message = f"found {name} {quote(value)}, expected a version such as 4.0"
-            say(VERSION_HEADER, message)
+            say(VERSION_HEADER, message, f"headers.{name}")
 
 
 CONTENT_TYPE_MISSING = note("""
@@ -171,8 +171,8 @@ JSON_CONTENT_TYPE_MISSING = note("""
     application/json. [OData JSON, 19.1]
     Add the header content-type.""")
 JSON_STRING_BODY = note("""
-    json-string-body: A string body without content-type is the JSON string, not its text. [OData
-    JSON, 19.5]
+    json-string-body (@body): A string body without content-type is the JSON string, not its text.
+    [OData JSON, 19.5]
     Add the header content-type if the text or the octets are meant.""")
 
 
@@ -190,7 +190,8 @@ def check_content_type_present(item: Operation | OperationResponse, scope: Scope
 
 
 BODY_FORBIDDEN = warning("""
-    body-forbidden: Responses with a 1xx, 204 or 304 status have no body. [RFC 9110, 6.4.1]
+    body-forbidden (@status): Responses with a 1xx, 204 or 304 status have no body. [RFC 9110,
+    6.4.1]
     Leave the body out, or answer with 200.""")
 
 
@@ -202,8 +203,8 @@ def check_body_forbidden(item: OperationResponse, scope: Scope, say: Say) -> Non
 
 
 RESPOND_ASYNC_INSIDE = note("""
-    respond-async-inside: In a multipart batch, respond-async is a preference of the batch. [OData
-    Protocol, 11.7.7.6]
+    respond-async-inside (@headers.prefer): In a multipart batch, respond-async is a preference of
+    the batch. [OData Protocol, 11.7.7.6]
     Move respond-async into the Prefer header of the batch request.""")
 
 
@@ -216,11 +217,12 @@ def check_respond_async(item: Operation, scope: Scope, say: Say) -> None:
 
 
 ACCEPTED_WITHOUT_LOCATION = warning("""
-    accepted-without-location: A response with status 202 has a Location, that of its status
-    monitor. [OData Protocol, 11.6]
+    accepted-without-location (@status): A response with status 202 has a Location, that of its
+    status monitor. [OData Protocol, 11.6]
     Add a Location with the URL of the status monitor.""")
 CREATED_WITHOUT_LOCATION = note("""
-    created-without-location: A response with status 201 has a Location. [OData Protocol, 11.4.2]
+    created-without-location (@status): A response with status 201 has a Location. [OData Protocol,
+    11.4.2]
     Add a Location with the URL of the new entity.""")
 
 
@@ -243,11 +245,12 @@ def check_response_urls(item: OperationResponse, scope: Scope, say: Say) -> None
     names = names_of(item.headers)
     for name in _URL_FIELDS:
         if name in names and referenced_id(item.headers[name]) is not None:
-            say(REFERENCE_IN_RESPONSE, f"{name} is {quote(item.headers[name])}")
+            say(REFERENCE_IN_RESPONSE, f"{name} is {quote(item.headers[name])}", f"headers.{name}")
 
 
 ASYNC_RESULT_INSIDE = note("""
-    async-result-inside: AsyncResult is a header of the batch response. [OData Protocol, 8.3.1]
+    async-result-inside (@headers.asyncresult): AsyncResult is a header of the batch response.
+    [OData Protocol, 8.3.1]
     Move AsyncResult into the header section of the batch response.""")
 
 
@@ -259,8 +262,8 @@ def check_async_result(item: OperationResponse, scope: Scope, say: Say) -> None:
 
 
 ID_UNREFERENCABLE = note("""
-    id-unreferencable: An identifier that equals the name of a system resource cannot be referenced.
-    [OData Protocol, 11.7.4]
+    id-unreferencable (@id): An identifier that equals the name of a system resource cannot be
+    referenced. [OData Protocol, 11.7.4]
     Rename the request if anything is to refer to it.""")
 
 
@@ -277,7 +280,7 @@ def check_id(item: Operation | OperationResponse, scope: Scope, say: Say) -> Non
 
 
 ID_SYNTAX = warning("""
-    id-syntax: A request identifier consists of letters, digits and - . _ ~. [OData Protocol,
+    id-syntax (@id): A request identifier consists of letters, digits and - . _ ~. [OData Protocol,
     11.7.3]
     Choose an identifier of letters and digits, for example a number.""")
 
@@ -345,7 +348,7 @@ def _check_field(pair: Pair, position: int | None, scope: Scope, say: Say) -> No
         message = f"header {quote(name)} has the value {quote(value)}, with a blank at an end"
         problems.append((rule, message))
     for rule, message in problems:
-        say(rule, message)
+        say(rule, message, f"headers.{name.lower()}")
 
 
 HEADER_CHARACTERS = error("""
@@ -380,13 +383,13 @@ def check_repeated_headers(item: Operation | OperationResponse, scope: Scope, sa
         values = fields[name]
         if len(set(values)) > 1:
             message = f"{name} has the values {quote(values[0])} and {quote(values[1])}"
-            say(REPEATED_HEADER, message)
+            say(REPEATED_HEADER, message, f"headers.{name}")
 
 
 def check_method_syntax(item: Operation, scope: Scope, say: Say) -> None:
     """RFC 9110, 9.1."""
     if not grammar.TOKEN.fullmatch(item.method):
-        say(METHOD_SYNTAX, f"found the method {quote(item.method)}, expected a token")
+        say(METHOD_SYNTAX, f"found the method {quote(item.method)}, expected a token", "method")
 
 
 # -- one message that is to be written -------------------------------------------------------------
@@ -585,7 +588,7 @@ class Messages(Generic[_Message]):
             return tuple(each)
         return keep(self._sound, kind, tuple(each))
 
-    def _object(self, rule: Rule, message: str) -> None:
+    def _object(self, rule: Rule, message: str, member: str = "", /) -> None:
         self._objected = True
 
     def _refuse(self, diagnostic: Diagnostic) -> None:

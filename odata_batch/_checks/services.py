@@ -66,7 +66,7 @@ def checks_for(dialect: Dialect) -> list[Check]:
 
 
 URL_FORM = error("""
-    url-form: A URL has a form that the service understands. [Microsoft Graph, JSON batching,
+    url-form (@url): A URL has a form that the service understands. [Microsoft Graph, JSON batching,
     Creating a batch request]
     Write the URL in one of the forms that the message names.""")
 
@@ -107,8 +107,8 @@ def _first_segment(url: str) -> str:
 
 
 URL_ROOT_SEGMENT = error("""
-    url-root-segment: A URL does not begin with a segment of the service root. [Microsoft Graph,
-    JSON batching, Creating a batch request]
+    url-root-segment (@url): A URL does not begin with a segment of the service root. [Microsoft
+    Graph, JSON batching, Creating a batch request]
     Remove the first segment, and write the URL relative to the service root.""")
 
 
@@ -124,7 +124,7 @@ def check_root_segment(item: Operation, source: int, batch: Served) -> None:
 
 
 REFERENCE_NOT_SUPPORTED = error("""
-    reference-not-supported: No URL refers to another request where the service resolves no
+    reference-not-supported (@url): No URL refers to another request where the service resolves no
     references. [Microsoft Graph, JSON batching, Sequencing requests with the dependsOn property]
     Send the request in a second batch, with the URL from the first response.""")
 
@@ -139,8 +139,8 @@ def check_reference_support(item: Operation, source: int, batch: Served) -> None
 
 
 JSON_BODY_NOT_STRUCTURED = error("""
-    json-body-not-structured: A body is a JSON object or array, where the service reads nothing
-    else. [SAP CAP, @sap/cds 9.9, OData adapter]
+    json-body-not-structured (@body): A body is a JSON object or array, where the service reads
+    nothing else. [SAP CAP, @sap/cds 9.9, OData adapter]
     Send the request by itself, or in a multipart batch.""")
 
 
@@ -149,15 +149,15 @@ def check_structured_body(item: Operation, source: int, batch: Served) -> None:
     dialect = batch.scope.dialect
     if dialect.json_bodies != "structured" or batch.scope.format != "json" or not item.body:
         return
-    content_type = item.headers.get("content-type")
+    content_type, member = item.headers.get("content-type"), ""
     if content_type is not None and not parse_media_type(content_type).is_json:
-        found = f"the body is {quote(content_type)}, not JSON"
+        found, member = f"the body is {quote(content_type)}, not JSON", "headers.content-type"
     elif item.body.lstrip(b" \t\r\n")[:1] in (b"{", b"["):
         return
     else:
         found = f"the body {quote(item.body)} is not a JSON object or array"
     message = f"{found}; {dialect.name} takes it outside of batches only"
-    batch.say(JSON_BODY_NOT_STRUCTURED, message)
+    batch.say(JSON_BODY_NOT_STRUCTURED, message, member)
 
 
 # -- an operation among others ---------------------------------------------------------------------
@@ -210,16 +210,16 @@ def _number(number: int, noun: str) -> str:
 
 
 WRITE_OUTSIDE_CHANGE_SET = error("""
-    write-outside-change-set: What changes data stands in a change set, where the service wants it
-    there. [OData v3 Batch Processing, 2.2]
+    write-outside-change-set (@method): What changes data stands in a change set, where the service
+    wants it there. [OData v3 Batch Processing, 2.2]
     Put the operation into a change set, its own if need be.""")
 QUERY_NOT_ALONE = error("""
-    query-not-alone: A query is the only operation of its batch, where the service wants it so.
-    [Azure Tables, Performing entity group transactions]
+    query-not-alone (@method): A query is the only operation of its batch, where the service wants
+    it so. [Azure Tables, Performing entity group transactions]
     Send the query in a batch of its own.""")
 ENTITY_TWICE = error("""
-    entity-twice: A change set changes no entity twice, where the service forbids it. [Azure Tables,
-    Performing entity group transactions]
+    entity-twice (@url): A change set changes no entity twice, where the service forbids it. [Azure
+    Tables, Performing entity group transactions]
     Merge the two changes into one operation, or send them in two change sets.""")
 
 
@@ -264,8 +264,8 @@ def _entity_of(url: str) -> str:
 
 
 DEPENDENCIES_MIXED = warning("""
-    dependencies-mixed: All requests run one after the other, or all at once. [Microsoft Graph, JSON
-    batching, Sequencing requests with the dependsOn property]
+    dependencies-mixed (@depends_on): All requests run one after the other, or all at once.
+    [Microsoft Graph, JSON batching, Sequencing requests with the dependsOn property]
     Let each request depend on the one before it, or none on any.""")
 
 

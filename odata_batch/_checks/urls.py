@@ -18,18 +18,18 @@ _PLAIN = b"!$%&'()*+,-./0123456789;=?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[]_abcdefghijklm
 
 
 URL_AUTHORITY = warning("""
-    url-authority: A URL does not begin with two slashes, which would name another host. [OData
-    Protocol, 11.7.7.1]
+    url-authority (@url): A URL does not begin with two slashes, which would name another host.
+    [OData Protocol, 11.7.7.1]
     Begin the URL with one slash, or with the scheme if the host is meant.""")
 JSON_URL_AUTHORITY = error("""
-    json-url-authority: A URL of a JSON batch does not begin with two slashes, which would name
-    another host. [OData JSON, 19.1]
+    json-url-authority (@url): A URL of a JSON batch does not begin with two slashes, which would
+    name another host. [OData JSON, 19.1]
     Begin the URL with one slash, or leave the slashes out.""")
 JSON_URL_EMPTY = note("""
-    json-url-empty: An empty URL names the service root. [OData JSON, 19.1]
+    json-url-empty (@url): An empty URL names the service root. [OData JSON, 19.1]
     Write the URL of the resource, or the absolute path of the service root if that is meant.""")
 URL_FRAGMENT = note("""
-    url-fragment: A request URL has no fragment. [RFC 9110, 7.1]
+    url-fragment (@url): A request URL has no fragment. [RFC 9110, 7.1]
     Remove the number sign and what is behind it, or write %23 if it belongs to the name.""")
 
 
@@ -53,13 +53,14 @@ def check_url(item: Operation, scope: Scope, say: Say) -> None:
 
 
 URL_BLANKS = warning("""
-    url-blanks: Blanks in a URL are percent-encoded. [RFC 3986, 2]
+    url-blanks (@url): Blanks in a URL are percent-encoded. [RFC 3986, 2]
     Write %20 for each blank.""")
 URL_CHARACTERS = warning("""
-    url-characters: Characters that have no place in a URL are percent-encoded. [RFC 3986, 2]
+    url-characters (@url): Characters that have no place in a URL are percent-encoded. [RFC 3986, 2]
     Percent-encode the characters, as octets of their UTF-8.""")
 URL_BACKSLASH = error("""
-    url-backslash: A URL holds no backslash, which some readers take for a slash. [RFC 3986, 2]
+    url-backslash (@url): A URL holds no backslash, which some readers take for a slash. [RFC 3986,
+    2]
     Write a slash, or %5C if a backslash is meant.""")
 
 
@@ -67,7 +68,7 @@ def _check_url_characters(url: str, say: Say) -> None:
     if grammar.URL.fullmatch(url) and _encodes(url):
         return
     if grammar.CONTROL_OR_TAB.search(url):
-        say(CONTROL_CHARACTER, f"URL {quote(url)} has a control character")
+        say(CONTROL_CHARACTER, f"URL {quote(url)} has a control character", "url")
     if "\\" in url:
         say(URL_BACKSLASH, f"URL {quote(url)} has a backslash")
     if " " in url:
@@ -98,15 +99,16 @@ def _encodes(url: str) -> bool:
 
 
 URL_COLON = note("""
-    url-colon: Colons in the path of a relative URL are percent-encoded. [OData Protocol, 11.7.7.1]
+    url-colon (@url): Colons in the path of a relative URL are percent-encoded. [OData Protocol,
+    11.7.7.1]
     Write %3A for each colon in the path.""")
 URL_SCHEME = warning("""
-    url-scheme: A URL that begins with a scheme is an absolute http or https URL. [OData Protocol,
-    11.7.7.1]
+    url-scheme (@url): A URL that begins with a scheme is an absolute http or https URL. [OData
+    Protocol, 11.7.7.1]
     Write the URL with http:// or https://, or relative to the URL of the batch.""")
 JSON_URL_ABSOLUTE = note("""
-    json-url-absolute: A URL of a JSON batch is an absolute path or a relative path. [OData JSON,
-    19.1]
+    json-url-absolute (@url): A URL of a JSON batch is an absolute path or a relative path. [OData
+    JSON, 19.1]
     Write the URL relative to the URL of the batch.""")
 
 
@@ -122,7 +124,7 @@ def _check_url_colon(url: str, scope: Scope, say: Say) -> None:
 
 
 NESTED_BATCH = error("""
-    nested-batch: No request of a batch is itself a batch. [OData Protocol, 11.7]
+    nested-batch (@url): No request of a batch is itself a batch. [OData Protocol, 11.7]
     Move the requests of the inner batch into the outer one.""")
 
 
@@ -133,7 +135,7 @@ def check_nested_batch(item: Operation, scope: Scope, say: Say) -> None:
 
 
 HOST_CONFLICT = note("""
-    host-conflict: Host is the authority of an absolute URL. [RFC 9112, 3.2.2]
+    host-conflict (@headers.host): Host is the authority of an absolute URL. [RFC 9112, 3.2.2]
     Make Host the authority of the URL, or remove it.""")
 
 

@@ -187,7 +187,7 @@ class _Decoder(ABC, Generic[_Item, _Batch]):
         self._rules.finish()
         if self._role.name == "request":
 
-            def say(rule: Rule, message: str) -> None:
+            def say(rule: Rule, message: str, member: str = "", /) -> None:
                 self._findings(Diagnostic(rule, message, 0))
 
             services.check_format_spoken(self._scope, say)
@@ -285,14 +285,15 @@ class _Decoder(ABC, Generic[_Item, _Batch]):
             self._engine = MultipartDecoder(role.multipart, boundary, limits, known, position)
         format = self._engine.format
         sound = tables.sound(role.name, format)
-        self._scope = Scope(format, dialect, limits, found, sound=sound)
+        locate = self._engine.locate
+        self._scope = Scope(format, dialect, limits, found, sound=sound, locate=locate)
         self._rules = role.rules(self._scope)
 
     def _check_outer(self, headers: Headers, position: int) -> None:
         if not headers.pairs:
             return
 
-        def say(rule: Rule, message: str) -> None:
+        def say(rule: Rule, message: str, member: str = "", /) -> None:
             self._in_headers(Diagnostic(rule, message, position))
 
         if max(len(value) for _, value in headers.pairs) > self._limits.field_line:

@@ -193,7 +193,7 @@ class _Encoder(Generic[_Item]):
         self._raise()
         return chunk
 
-    def _say(self, rule: Rule, message: str) -> None:
+    def _say(self, rule: Rule, message: str, member: str = "", /) -> None:
         self._report(Diagnostic(rule, message))
 
     def _report(self, diagnostic: Diagnostic) -> None:

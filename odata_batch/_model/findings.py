@@ -86,6 +86,11 @@ class Rule(str):
         return self
 
     @property
+    def member(self) -> str:
+        """The member of an item that it is about, as in `url` or `headers.host`; empty for none."""
+        return next((tag[1:] for tag in self.tags if tag.startswith("@")), "")
+
+    @property
     def slug(self) -> str:
         """The name of the rule on the command line, in fixtures and in reports."""
         return str(self)

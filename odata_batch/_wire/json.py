@@ -7,6 +7,7 @@ first.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, Final, NoReturn, TypeVar
 
@@ -26,10 +27,17 @@ from odata_batch._model.jsonvalue import FAULTS, scan_value
 from odata_batch._model.limits import Limits
 from odata_batch._wire import jsonitem
 from odata_batch._wire.jsonitem import Element, Role
-from odata_batch._wire.jsontext import JsonText, Members
+from odata_batch._wire.jsontext import JsonText, Members, Span
 from odata_batch._wire.multipart import Found, Run
 
 _Item = TypeVar("_Item")
+
+# The members that the model calls otherwise
+_NAMES: Final[Mapping[str, str]] = {
+    "depends_on": "dependsOn",
+    "condition": "if",
+    "group": "atomicityGroup",
+}
 
 NEXT_LINKS: Final = ("@nextLink", "@odata.nextLink")
 
@@ -70,6 +78,30 @@ class JsonDecoder(jsonitem.Reader[_Item]):
         self._counts_headers = False
         self._headers_total = 0
         self._run: Run[_Item] = Run(0)
+        self._located: tuple[int, Mapping[str, Span]] = -1, {}
+
+    def locate(self, position: int | None, member: str) -> tuple[int | None, int]:
+        """Return where a member is of the item at a position."""
+        name, _, inner = member.partition(".")
+        if not member or position is None:
+            return position, 0
+        span = self.text.spans(position - self.text.origin).get(_NAMES.get(name, name))
+        if span is not None and inner:
+            span = self._inside(span[0]).get(inner.lower())
+        if span is None:
+            return position, 0
+        return self.text.origin + span[0], span[1] - span[0]
+
+    def _inside(self, start: int) -> Mapping[str, Span]:
+        """Return where the members of an object are, or the strings of an array, by lower case."""
+        if self._located[0] != start:
+            spans: Mapping[str, Span] = {}
+            if self.text.text.startswith("{", start):
+                spans = self.text.spans(start)
+            elif self.text.text.startswith("[", start):
+                spans = self.text.strings(start)
+            self._located = start, {name.lower(): span for name, span in spans.items()}
+        return self._located[1]
 
     def receive_data(self, data: bytes) -> Run[_Item]:
         """Take the next octets; there are no items before the end."""

@@ -297,6 +297,18 @@ class JsonText:
             self.walk(start, _NOT_SCANNED)
         return self._spans[start]
 
+    def strings(self, start: int) -> dict[str, Span]:
+        """Return the spans of the strings in the array that begins there, which was read before."""
+        found: dict[str, Span] = {}
+        at = self.skip_space(start + 1)
+        while not self.text.startswith("]", at):
+            value, end = jsonvalue.scan_extent(self.text, at)
+            if isinstance(value, str):
+                found[value] = (at, end)
+            at = self.skip_space(end)
+            at = self.skip_space(at + 1) if self.text.startswith(",", at) else at
+        return found
+
     def walk(self, offset: int, scans: Mapping[str, jsonvalue.Scan]) -> tuple[Members, int]:
         """Return the object whose brace is at `offset`, read member by member, and where it ends.
 

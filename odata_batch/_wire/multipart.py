@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import binascii
 import re
+from bisect import bisect_right
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Final, Generic, Literal, NamedTuple, TypeAlias, TypeVar, cast
@@ -40,6 +41,7 @@ from odata_batch._wire.parthead import (
     CONTENT_TRANSFER_ENCODING_MISSING,
     PART_CONTENT_TYPE,
 )
+from odata_batch._wire.places import in_part
 from odata_batch._wire.sections import HEADER_FOLDED
 
 _Start = TypeVar("_Start", bound=tuple[object, str])
@@ -200,6 +202,10 @@ class MultipartDecoder(Generic[_Start, _Item]):
         # What was read of the multiparts that are being read: at most one within the other
         self._levels: list[list[_Item | values.Unreadable]] = []
         self._run: Run[_Item] = Run(0)
+        self._events: list[mime.Event] = []
+        # Where the parts begin that the last octets completed, and the parts, as soon as asked for
+        self._starts: list[int] = []
+        self._contents: list[bytes] = []
         self._end = position
         self._boundary = boundary
         self._known = known
@@ -226,8 +232,31 @@ class MultipartDecoder(Generic[_Start, _Item]):
         del self._reader, self._heads, self._recall
         return run
 
+    def locate(self, position: int | None, member: str) -> tuple[int | None, int]:
+        """Return where a member is of the item at a position, which the last octets completed."""
+        if not member or position is None:
+            return position, 0
+        if not self._starts:
+            for event in self._events:
+                if isinstance(event, mime.Parts):
+                    start = event.position
+                    for content in event.contents:
+                        self._starts.append(start)
+                        self._contents.append(content)
+                        start += len(content) + event.delimiter_length
+                elif isinstance(event, mime.Part):
+                    self._starts.append(event.position)
+                    self._contents.append(event.content)
+        index = bisect_right(self._starts, position) - 1
+        start, content = self._starts[index], self._contents[index]
+        found = in_part(content, position - start, member)
+        return (position, 0) if found is None else (start + found[0], found[1])
+
     def _read_all(self, events: list[mime.Event]) -> Run[_Item]:
         self._run = Run(self._run.first + len(self._run.items))
+        self._events = events
+        self._starts.clear()
+        self._contents.clear()
         if events:
             line_end = self._splitter.line_end or b"\r\n"
             if line_end == b"\n" and self._reader.known is self._known:

@@ -1,0 +1,50 @@
+"""Where in a part the members of an item are, for findings about values that were read.
+
+A check sees a value, and says which member of it is wrong; the octets that it was read from are
+looked at again only then, so that nothing needs to be kept of all that is right. Members have the
+names of the model; a field of the header section is `headers.` and its name in lower case.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TypeAlias
+
+from odata_batch._wire import grammar
+
+Span: TypeAlias = tuple[int, int]
+"""An offset, and how many octets are meant."""
+
+
+def in_part(octets: bytes, start: int, member: str) -> Span | None:
+    """Return where a member is of the item in the part at `start`, if that can be told."""
+    head = grammar.EMPTY_LINE_AFTER.search(octets, start)
+    message = len(octets) if head is None else head.end()
+    if member == "id":
+        return _field(octets, start, "content-id", 2) or _field(octets, message, "content-id", 2)
+    if member.startswith("headers."):
+        return _field(octets, message, member[8:], 1)
+    if member == "body":
+        empty = grammar.EMPTY_LINE_AFTER.search(octets, message)
+        body = len(octets) if empty is None else empty.end()
+        return body, len(octets) - body
+    line_end = octets.find(b"\n", message)
+    line = octets[message : line_end if line_end >= 0 else len(octets)].rstrip(b"\r ")
+    first, _, rest = line.partition(b" ")
+    if member == "method":
+        return message, len(first)
+    last = line.rfind(b" ")
+    at = len(line) - len(rest.lstrip(b" "))
+    if member == "status":
+        return message + at, len(line[at:].partition(b" ")[0])
+    end = len(line[:last].rstrip(b" ")) if line.startswith(b"HTTP/", last + 1) else len(line)
+    return (message + at, end - at) if member == "url" and end > at else None
+
+
+def _field(octets: bytes, start: int, name: str, group: int) -> Span | None:
+    """Return where the name of a field is, or its value, in the header section at `start`."""
+    empty = grammar.EMPTY_LINE_AFTER.search(octets, start)
+    stop = len(octets) if empty is None else empty.start()
+    line = rb"^(%s)[ \t]*:[ \t]*([^\r\n]*)" % re.escape(name.encode("latin-1"))
+    found = re.compile(line, re.IGNORECASE | re.MULTILINE).search(octets, start, stop)
+    return None if found is None else (found.start(group), len(found[group].rstrip(b" \t")))
