@@ -21,6 +21,7 @@ from odata_batch._coding.settings import Settings, format_of
 from odata_batch._graph.expressions import ETAG_FIELDS, references_outside_body
 from odata_batch._graph.names import Edge, Names
 from odata_batch._graph.prepare import prepare
+from odata_batch._model.dialect import Dialect, Format
 from odata_batch._model.findings import (
     LIMIT_EXCEEDED,
     Diagnostic,
@@ -64,7 +65,7 @@ def _names_of(batch: BatchRequest, settings: Settings) -> Names:
     return Names(prepare(batch, format=format, dialect=dialect).items, dialect=dialect)
 
 
-def _needs(names: Names) -> Iterator[tuple[Edge, int]]:
+def needs(names: Names) -> Iterator[tuple[Edge, int]]:
     """Yield what operations refer to or depend on, as far as it is in the batch."""
     for edge in (*names.edges, *names.bindings()):
         if edge.target is not None:
@@ -165,7 +166,7 @@ def _excess(what: str, count: float, most: float, where: str) -> str:
 def _closures(names: Names) -> list[list[int]]:
     """Return for each item those that it belongs together with, itself included, in order."""
     closures = [[index] for index in range(len(names.items))]
-    for edge, target in _needs(names):
+    for edge, target in needs(names):
         smaller, larger = closures[names.item_of[edge.source]], closures[names.item(target)]
         if smaller is not larger:
             if len(smaller) > len(larger):
@@ -207,11 +208,7 @@ def remaining(
         outcomes = tuple(_outcomes(results, names))
     else:
         raise TypeError(f"results is a BatchResult or a mapping, not {type(results).__name__}")
-    choice = _Choice(names, outcomes, when)
-    # What stopped a JSON batch, whose order is unknown, is sent again if all failures are.
-    failed = [each for each in outcomes if each.state is State.FAILED]
-    in_order = format_of(settings, batch) == "multipart"
-    choice.choose(None if in_order else bool(failed) and all(map(when, failed)))
+    choice = choose(names, outcomes, when, format_of(settings, batch))
     items: list[RequestItem] = []
     for item, members in zip(names.items, names.members, strict=True):
         left = tuple(choice.detached(index) for index in members if index in choice.chosen)
@@ -248,20 +245,31 @@ def _outcomes(statuses: Mapping[str, int], names: Names) -> Iterator[Outcome]:
             yield Outcome(operation=operation, response=response, state=state, reason=reason)
 
 
-class _Choice:
+def choose(
+    names: Names, outcomes: Sequence[Outcome], when: Callable[[Outcome], bool], format: Format
+) -> Choice:
+    """Return which operations of a batch in this format are sent again after these outcomes."""
+    choice = Choice(names, outcomes, when)
+    # What stopped a JSON batch, whose order is unknown, is sent again if all failures are.
+    failed = [each for each in outcomes if each.state is State.FAILED]
+    choice.choose(None if format == "multipart" else bool(failed) and all(map(when, failed)))
+    return choice
+
+
+class Choice:
     """Chooses the operations that are sent again; what belongs to a change set, at once.
 
     It speaks of nodes: operations, and change sets as a whole (see `Names`).
     """
 
     def __init__(
-        self, names: Names, outcomes: tuple[Outcome, ...], when: Callable[[Outcome], bool]
+        self, names: Names, outcomes: Sequence[Outcome], when: Callable[[Outcome], bool]
     ) -> None:
         self._names = names
         self._outcomes = outcomes
         self._asked = list(map(when, outcomes))
         self._needs: list[list[tuple[Edge, int]]] = [[] for _ in outcomes]
-        for edge, target in _needs(names):
+        for edge, target in needs(names):
             self._needs[edge.source].append((edge, target))
         self._open = [0] * len(names.items)
         """How many operations of each item have not succeeded and are not chosen."""
@@ -323,26 +331,41 @@ class _Choice:
 
     def detached(self, index: int) -> Operation:
         """Return the operation without the names of what is not sent again."""
-        item = self._names.operations[index]
         gone = [(edge, node) for edge, node in self._needs[index] if node not in self.chosen]
-        pruned = {edge.name for edge, _ in gone if edge.place == "depends_on"}
-        if pruned:
-            names = tuple(name for name in item.depends_on if name not in pruned)
-            item = replace(item, depends_on=names)
-        for edge, node in gone:
-            called = quote(f"{item.method} {item.url}")
-            unresolved = f"{called} refers to {quote(edge.name)}, which is not sent again"
-            if edge.place == "url" and item.url.startswith(f"${edge.name}"):
-                rest = item.url[len(edge.name) + 1 :]
-                item = replace(item, url=_located(self._outcomes[node], rest, unresolved))
-            elif edge.place in ETAG_FIELDS:
-                item = _tagged(item, edge, self._outcomes[node], unresolved)
-                found = references_outside_body(item, self._names.dialect)
-                if (edge.name, edge.place) in ((each.id, each.place) for each in found):
-                    raise UnresolvedReference(f"{unresolved}, in its {edge.place}; rewrite it")
-            elif edge.place != "depends_on":
+        item = self._names.operations[index]
+
+        def locate(item: Operation, edge: Edge, node: int, unresolved: str) -> str:
+            if not item.url.startswith(f"${edge.name}"):
+                raise UnresolvedReference(f"{unresolved}, in its url; rewrite it")
+            return _located(self._outcomes[node], item.url[len(edge.name) + 1 :], unresolved)
+
+        return detached(item, gone, self._outcomes, self._names.dialect, locate)
+
+
+def detached(
+    item: Operation,
+    gone: Sequence[tuple[Edge, int]],
+    outcomes: Sequence[Outcome],
+    dialect: Dialect,
+    locate: Callable[[Operation, Edge, int, str], str],
+) -> Operation:
+    """Return the operation without the names of what has succeeded and is in another batch."""
+    pruned = {edge.name for edge, _ in gone if edge.place == "depends_on"}
+    if pruned:
+        item = replace(item, depends_on=tuple(n for n in item.depends_on if n not in pruned))
+    for edge, node in gone:
+        called = quote(f"{item.method} {item.url}")
+        unresolved = f"{called} refers to {quote(edge.name)}, which is not sent again"
+        if edge.place == "url":
+            item = replace(item, url=locate(item, edge, node, unresolved))
+        elif edge.place in ETAG_FIELDS:
+            item = _tagged(item, edge, outcomes[node], unresolved)
+            found = references_outside_body(item, dialect)
+            if (edge.name, edge.place) in ((each.id, each.place) for each in found):
                 raise UnresolvedReference(f"{unresolved}, in its {edge.place}; rewrite it")
-        return item
+        elif edge.place != "depends_on":
+            raise UnresolvedReference(f"{unresolved}, in its {edge.place}; rewrite it")
+    return item
 
 
 def _located(target: Outcome, rest: str, unresolved: str) -> str:
@@ -427,16 +450,16 @@ def _delay(value: str, headers: Headers, now: datetime | None) -> float | None:
     """Return the seconds that a Retry-After stands for, or `None` if it cannot be read."""
     if _DELAY.fullmatch(value):
         return float(value)
-    date = _date_of(value, now)
+    date = date_of(value, now)
     if date is None:
         return None
-    start = _date_of(headers.get("date", ""), now) if now is None else now
+    start = date_of(headers.get("date", ""), now) if now is None else now
     if start is None:
         raise ValueError(f"Retry-After is the date {quote(value)}; pass now to count from it")
     return max(0.0, (date - start).total_seconds())
 
 
-def _date_of(text: str, now: datetime | None) -> datetime | None:
+def date_of(text: str, now: datetime | None) -> datetime | None:
     """Return the date that `text` is in one of the three formats of HTTP, or `None`.
 
     The name of the day is not compared with the date. `now` tells the century of a year of two
