@@ -455,9 +455,10 @@ def outcomes(
 
     Any answer will do, and none makes it raise. A batch is read as far as it can be, and matched:
     what could not be read, or has an error (with `strict` a warning), is `UNKNOWN`. A message that
-    is wrapped as application/http is read in its place. Anything else, such as an OData error, the
-    page of a proxy or nothing, is the answer to all operations: everything has `FAILED` with 4xx
-    other than 408, is `PENDING` with a 202 that has a Location, and is otherwise `UNKNOWN`.
+    is wrapped as application/http is read in its place, and AsyncResult is the status if there is
+    one. Anything else, such as an OData error, the page of a proxy or nothing, is the answer to all
+    operations: everything has `FAILED` with 4xx other than 408, is `PENDING` with a 202 that has a
+    Location, and is otherwise `UNKNOWN`.
 
     `headers` are those of the answer; `answer` of the result has them and the status.
 

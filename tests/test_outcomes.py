@@ -129,6 +129,13 @@ def test_an_answer_may_be_wrapped(inner: bytes, expected: str) -> None:
         assert result.answer.status == int(inner[:3])
 
 
+@pytest.mark.parametrize(
+    ("value", "expected"), [("400", "FAILED FAILED"), ("4e2", "UNKNOWN UNKNOWN")]
+)
+def test_the_result_of_a_batch_may_have_its_status_in_a_field(value: str, expected: str) -> None:
+    assert states(outcomes(ASKED, 200, {"AsyncResult": value})) == expected
+
+
 def test_a_wrapped_answer_that_exceeds_a_limit_tells_nothing() -> None:
     fields = {"Content-Type": "application/http"}
     result = outcomes(ASKED, 200, fields, b"HTTP/1.1 400 Bad\r\n\r\n12", limits=Limits(body=1))

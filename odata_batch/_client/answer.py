@@ -6,6 +6,7 @@ else, such as an error of the service or the page of a proxy, is the answer to a
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -28,6 +29,7 @@ from odata_batch._wire.multipart import (
 )
 from odata_batch._wire.sections import Known, SectionReader, parse_media_type
 
+_STATUS = re.compile(r"[1-5][0-9]{2}")
 _CUT = values.BatchResponse((), truncated=True)
 # Where these are found, a delimiter may be missing or be none.
 _SEAMS: Final = frozenset(
@@ -51,9 +53,9 @@ def outcomes(
 ) -> BatchResult:
     """Return what became of each operation of the batch, by the HTTP answer to it."""
     answer = values.OperationResponse(status, headers, body)
-    unwrapped = _unwrapped(settings, answer)
-    response, seam = (_CUT, None) if unwrapped is None else _batch_in(settings, unwrapped)
-    answer = answer if unwrapped is None else unwrapped
+    inner = unwrapped(settings, answer)
+    response, seam = (_CUT, None) if inner is None else _batch_in(settings, inner)
+    answer = answer if inner is None else inner
     result = match(
         settings,
         request,
@@ -74,15 +76,17 @@ def _media_type(answer: values.OperationResponse) -> str:
     return parse_media_type(answer.headers.get("content-type", "")).name
 
 
-def _unwrapped(
+def unwrapped(
     settings: Settings, answer: values.OperationResponse
 ) -> values.OperationResponse | None:
-    """Return the message that is wrapped (OData Protocol, 11.6), or the answer if none is.
+    """Return the answer that a status monitor hands on (OData Protocol, 11.6), or its own.
 
-    `None` if it cannot be read. Its status and fields count; of the outer ones, Retry-After.
+    `None` if the message that is wrapped cannot be read. Its status and fields count; of the outer
+    ones, Retry-After. Without a wrapper the status is in AsyncResult.
     """
     if _media_type(answer) != "application/http":
-        return answer
+        result = answer.headers.get("asyncresult", "")
+        return replace(answer, status=int(result)) if _STATUS.fullmatch(result) else answer
     with suppress(Stop):
         reader = SectionReader(settings.limits, lambda found: None, Known())
         read = parse_message(answer.body, 0, b"\r\n", reader, parse_status_line)
