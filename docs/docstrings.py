@@ -320,7 +320,8 @@ def public_names() -> dict[str, dict[str, Place]]:
             assert place is not None, name
             shown = place[0].name if module == PACKAGE else module
             title = f"{module}.{name}".removeprefix(f"{PACKAGE}.")
-            found.setdefault(shown, {})[name if name in odata_batch.__all__ else title] = place
+            is_main = name in odata_batch.__all__ and find(PACKAGE, name) == place
+            found.setdefault(shown, {})[name if is_main else title] = place
     return {
         module: dict(sorted(names.items(), key=lambda name: (name[1][0].name, name[1][1].lineno)))
         for module, names in found.items()
