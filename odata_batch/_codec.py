@@ -21,7 +21,13 @@ from odata_batch._model.dialect import Dialect, Format
 from odata_batch._model.findings import Diagnostic, Report, Reporter
 from odata_batch._model.limits import DEFAULT_LIMITS, Limits
 from odata_batch._model.public import public
-from odata_batch._model.values import BatchRequest, BatchResponse, HeadersLike, Payload
+from odata_batch._model.values import (
+    BatchRequest,
+    BatchResponse,
+    HeadersLike,
+    OperationResponse,
+    Payload,
+)
 from odata_batch._server.execution import Execution
 from odata_batch.dialects import ODATA_4_01
 
@@ -198,7 +204,8 @@ class Codec(Settings):
         request_headers: HeadersLike = (),
     ) -> BatchResult:
         """Return what became of each operation of the batch, by the HTTP answer to it."""
-        return answer.outcomes(self, batch, status, headers, body, request_headers)
+        message = OperationResponse(status, headers, body)
+        return answer.outcomes(self, batch, answer.read(self, message), request_headers)
 
     def split(
         self, batch: BatchRequest, *, max_operations: int | None = None

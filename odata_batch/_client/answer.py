@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from odata_batch._checks.messages import BODY_FORBIDDEN
 from odata_batch._client.match import match
@@ -43,40 +43,86 @@ _SEAMS: Final = frozenset(
 )
 
 
+class Answer(NamedTuple):
+    """An HTTP answer to a batch, as far as it is one."""
+
+    message: values.OperationResponse
+    """What was answered; where that is wrapped, the message inside."""
+    response: values.BatchResponse | None
+    """The batch, what is doubtful in it being unreadable; `None` if the answer is none."""
+    seam: int | None = None
+    """The item after which a delimiter may be missing."""
+    is_result: bool = False
+    """Whether it says of itself that a status monitor hands it on."""
+
+
+def read(settings: Settings, answer: values.OperationResponse) -> Answer:
+    """Return what an HTTP answer holds."""
+    inner = _unwrapped(settings, answer)
+    if inner is None:
+        return Answer(answer, _CUT)
+    return Answer(inner, *_batch_in(settings, inner), inner is not answer)
+
+
 def outcomes(
-    settings: Settings,
-    request: values.BatchRequest,
-    status: int,
-    headers: values.HeadersLike,
-    body: bytes,
-    request_headers: values.HeadersLike,
+    settings: Settings, request: values.BatchRequest, answer: Answer, sent: values.HeadersLike
 ) -> BatchResult:
-    """Return what became of each operation of the batch, by the HTTP answer to it."""
-    answer = values.OperationResponse(status, headers, body)
-    inner = unwrapped(settings, answer)
-    response, seam = (_CUT, None) if inner is None else _batch_in(settings, inner)
-    answer = answer if inner is None else inner
-    result = match(
-        settings,
-        request,
-        response,
-        answer.status,
-        answer.headers,
-        request_headers,
-        seam,
-    )
+    """Return what became of each operation of the batch, which was sent with these headers."""
+    message, response, seam, _ = answer
+    status, headers = message.status, message.headers
+    result = match(settings, request, response, status, headers, sent, seam)
     if response is None:
         # The answer to the batch is that to each operation.
-        found = tuple(replace(each, response=answer) for each in result.outcomes)
-        return BatchResult(found, answer)
-    return replace(result, answer=replace(answer, body=b""))
+        found = tuple(replace(each, response=message) for each in result.outcomes)
+        return BatchResult(found, message)
+    return replace(result, answer=replace(message, body=b""))
+
+
+def completed(
+    first: Answer | None, place: values.OperationResponse | None, rest: Answer, *, is_alone: bool
+) -> Answer:
+    """Return a batch with the rest of it in place of the response that stood for it, if any did.
+
+    If the first answer was none, it is the rest. This is a batch, or is alone: a single response.
+    """
+    if first is None or first.response is None:
+        return rest
+    batch, more = first.response, rest.response
+    items: tuple[Any, ...] = () if more is None else more.items
+    if is_alone and place is not None:
+        items, more = (replace(rest.message, id=place.id),), None
+    seam = first.seam
+    if seam is None and more is not None and rest.seam is not None:
+        seam = len(batch.items) - (place is not None) + rest.seam
+    if place is None:
+        items = (*batch.items, *items)
+    else:
+        items = tuple(_spliced(batch.items, place, items))
+    link = None if place is None else batch.next_link
+    if more is not None and more.next_link is not None:
+        link = more.next_link
+    is_cut = batch.truncated or (more is not None and more.truncated)
+    whole = replace(batch, items=items, next_link=link, truncated=is_cut)
+    return Answer(rest.message, values.with_format(whole, batch.format), seam)
+
+
+def _spliced(
+    items: tuple[Any, ...], place: values.OperationResponse, new: tuple[Any, ...]
+) -> Iterator[Any]:
+    for item in items:
+        if isinstance(item, values.ChangeSetResponse):
+            yield replace(item, items=tuple(_spliced(item.items, place, new)))
+        elif item is place:
+            yield from new
+        else:
+            yield item
 
 
 def _media_type(answer: values.OperationResponse) -> str:
     return parse_media_type(answer.headers.get("content-type", "")).name
 
 
-def unwrapped(
+def _unwrapped(
     settings: Settings, answer: values.OperationResponse
 ) -> values.OperationResponse | None:
     """Return the answer that a status monitor hands on (OData Protocol, 11.6), or its own.
