@@ -81,6 +81,7 @@ TITLES: Final[Mapping[str, str]] = {
     "RequestDecoder": "Reading in chunks",
     "Outcome": "Results",
     "ServiceError": "Errors of a service",
+    "Exchange": "Sending",
     "retry_after": "Trying again",
     "Execution": "Executing",
     "find_references": "References",

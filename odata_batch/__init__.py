@@ -15,6 +15,8 @@ The library does no I/O: it turns values into the bytes of a message, and bytes 
 * What became of a request: `outcomes` and `match` return a `BatchResult` of `Outcome`s, each with a
   `State` and the `ServiceError`.
 * What to send: `split`, `remaining` and `retry_after`; `convert_request` and `convert_response`.
+* What to send until all is done: `Exchange` hands out one `HttpRequest` after the other, takes the
+  answers, and has an outcome for each operation at the end.
 * What to run: `Execution` hands out a `Step` after the other, with the signals `Begin`, `Commit`
   and `Rollback`, and takes the responses.
 * Where URLs lead: `find_references`, `resolve_url`, `location_of`, `rebase_url`, `is_within`.
@@ -26,6 +28,7 @@ True
 """
 
 from odata_batch._client.errors import ServiceError
+from odata_batch._client.exchange import Exchange, HttpRequest
 from odata_batch._client.outcomes import BatchFailed, BatchResult, Outcome, State
 from odata_batch._client.plan import is_throttled, retry_after
 from odata_batch._codec import (
@@ -92,8 +95,10 @@ __all__ = [
     "Diagnostic",
     "Dialect",
     "EncodeError",
+    "Exchange",
     "Execution",
     "Headers",
+    "HttpRequest",
     "LimitExceeded",
     "Limits",
     "Operation",

@@ -10,6 +10,7 @@ from typing import Any, TypeVar, final
 
 from odata_batch._client import answer, convert, plan
 from odata_batch._client import match as matching
+from odata_batch._client.exchange import Exchange
 from odata_batch._client.outcomes import BatchResult, Outcome
 from odata_batch._client.plan import is_throttled
 from odata_batch._coding import reading, writing
@@ -239,6 +240,11 @@ class Codec(Settings):
         """Return the engine that executes the batch; `options` are those of `Execution`."""
         settings = {"format": format_of(self, request), "limits": self.limits}
         return Execution(request, batch_url=batch_url, dialect=self.dialect, **(settings | options))
+
+    def exchange(self, batch: BatchRequest, url: str, **options: Any) -> Exchange:
+        """Return the engine that sends the batch; `options` are those of `Exchange`."""
+        settings = {"format": self.format, "limits": self.limits, "strict": self.strict}
+        return Exchange(batch, url, dialect=self.dialect, **(settings | options))
 
 
 def _codec_of(dialect: Dialect, format: Format | None, limits: Limits, strict: bool) -> Codec:

@@ -443,6 +443,7 @@ _DATES = (
     re.compile(rf"{_LONG_DAY_NAME}, (?P<day>[0-9]{{2}})-{_MONTH}-(?P<year>[0-9]{{2}}) {_TIME} GMT"),
     re.compile(rf"{_DAY_NAME} {_MONTH} (?P<day>[0-9 ][0-9]) {_TIME} {_YEAR}"),
 )
+_DAYS = tuple("Mon Tue Wed Thu Fri Sat Sun".split())
 _MONTHS = tuple("Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split())
 
 
@@ -457,6 +458,16 @@ def _delay(value: str, headers: Headers, now: datetime | None) -> float | None:
     if start is None:
         raise ValueError(f"Retry-After is the date {quote(value)}; pass now to count from it")
     return max(0.0, (date - start).total_seconds())
+
+
+def http_date(date: datetime) -> str:
+    """Return the date as HTTP writes it, in English whatever the locale.
+
+    IMF-fixdate = day-name "," SP date1 SP time-of-day SP GMT            RFC 9110, 5.6.7
+    """
+    it = date.astimezone(UTC)
+    day = f"{_DAYS[it.weekday()]}, {it.day:02} {_MONTHS[it.month - 1]} {it.year:04}"
+    return f"{day} {it.hour:02}:{it.minute:02}:{it.second:02} GMT"
 
 
 def date_of(text: str, now: datetime | None) -> datetime | None:
