@@ -299,6 +299,8 @@ TEXTS = {
     "the text is a command of curl": [
         rb"curl '/$batch' -X POST -H 'Content-Type: multipart/mixed; boundary=b' --compressed "
         rb"--data-binary $'" + SENT.partition(b"\r\n\r\n")[2].replace(b"\r\n", rb"\r\n") + b"'\n",
+        b"  curl  -d '" + SENT.partition(b"\r\n\r\n")[2] + b"' /\\$batch "
+        b"-H 'Content-Type: multipart/mixed; boundary=b'",
         b'$ curl --url "/\\$batch" --request=POST \\\r\n '
         b'--header="Content-Type: multipart/mixed; boundary=b" --data "'
         + SENT.partition(b"\r\n\r\n")[2]

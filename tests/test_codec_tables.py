@@ -92,6 +92,16 @@ def said(codec: Codec, case: Case, body: bytes, size: int | None = None) -> tupl
     return report, [*places(checked)], batch, partial, [*places(partial)], found
 
 
+def test_sections_that_are_too_long_to_be_remembered_are_read_all_the_same() -> None:
+    long = b"".join(b"%s: %s\r\n" % (name, name * 600) for name in (b"A", b"B", b"C"))
+    start = b"GET People HTTP/1.1\r\n" + long
+    parts = [part(start + b"Number: %d\r\n\r\n" % n) for n in range(4)]
+    read = Codec().check_request(batch(*parts), MULTIPART).value
+    assert read is not None
+    found = [each.headers["number"] for each in read.operations()]
+    assert found == [str(n) for n in range(4)]
+
+
 def test_what_is_recalled_says_the_same_as_what_is_read() -> None:
     rnd = random.Random(PROFILE)
     codecs: dict[object, Codec] = {}

@@ -134,6 +134,13 @@ def test_the_standard_library_sees_the_same_parts(contents: list[bytes]) -> None
     assert [HEAD[len(PART_HEAD) + 2 :] + each for each in found] == payloads
 
 
+def test_a_lookalike_is_told_whatever_the_transfer_encoding_that_changes_nothing() -> None:
+    content = b"POST x HTTP/1.1\r\nContent-Type: a/b\r\n\r\na\r\n--b-\r\n"
+    head = PART_HEAD.replace(b"binary", b"8bit")
+    (found,) = check_request(batch(part(content, head=head)), MULTIPART).diagnostics
+    assert found.rule.slug == "delimiter-lookalike"
+
+
 @pytest.mark.parametrize("text", [b"\x0b", b"\x0c\r\n", b"\x1c"])
 def test_only_spaces_tabs_and_line_ends_around_the_parts_are_nothing(text: bytes) -> None:
     body = batch(part(GET))

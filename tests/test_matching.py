@@ -274,6 +274,17 @@ def test_many_operations_take_linear_time() -> None:
     assert all(result[operation].state is State.SUCCEEDED for operation in operations)
 
 
+def test_a_group_that_is_answered_with_nothing_is_unknown() -> None:
+    result = asked([members("1", "2", name="g")], [group(name="g")], format="json")
+    assert states(result) == ["UNKNOWN"] * 2
+    assert result.outcomes[0].reason == "its change set was answered with nothing"
+
+
+def test_an_error_that_is_there_twice_leaves_a_flat_answer_unknown() -> None:
+    result = asked([get(), members(None, None)], [answer(409), answer(409), answer(201)])
+    assert states(result) == ["UNKNOWN"] * 3
+
+
 def test_a_request_and_a_response_are_matched_and_nothing_else() -> None:
     with pytest.raises(TypeError, match="request is a BatchRequest, not list"):
         match([], None)  # type: ignore[arg-type]  # wrong on purpose

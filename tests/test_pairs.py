@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from odata_batch import BatchRequest, BatchResponse, check_response
+from odata_batch import BatchRequest, BatchResponse, check_request, check_response
 
 from .batches import Case, as_expected, cases, line, payload, request, response
 from .helpers import FORMATS, JSON, MULTIPART, Format, batch, part
@@ -214,6 +214,14 @@ def test_nothing_is_compared_where_items_could_not_be_read() -> None:
     body = batch(part(b"HTTP/1.1 20x OK\r\n\r\n"), part(b"HTTP/1.1 200 OK\r\n\r\n"))
     report = check_response(body, MULTIPART, request=request("GET A; GET B"))
     assert [each.rule.slug for each in report.diagnostics] == ["status-line-syntax"]
+
+
+def test_a_response_is_missing_to_what_could_not_be_read() -> None:
+    asked = check_request(batch(part(b"GET HTTP/1.1\r\n\r\n", head=b"")), MULTIPART).value
+    report = check_response(b"--b--\r\n", MULTIPART, request=asked)
+    assert "there is no response to the operation that could not be read" in [
+        each.message for each in report.diagnostics
+    ]
 
 
 def test_a_request_is_a_batch_request() -> None:

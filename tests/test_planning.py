@@ -73,6 +73,15 @@ def test_what_fits_is_not_split() -> None:
     assert split(batch, max_operations=2) == (batch,)
 
 
+def test_what_depends_on_several_stays_with_all_of_them() -> None:
+    items = [delete("1"), delete("2"), delete("3", "1", "2"), delete("4")]
+    batch = BatchRequest([*items, delete("5", "4"), delete("6", "3", "5")])
+    (whole, rest) = split(
+        BatchRequest([*batch.items, delete("7")]), max_operations=6, format="json"
+    )
+    assert (ids(whole.items), ids(rest.items)) == (list("123456"), ["7"])
+
+
 def test_every_piece_says_what_the_batch_says() -> None:
     batch = BatchRequest(map(delete, "ab"), continue_on_error=False, annotations=[("x", b"1")])
     for piece in split(batch, max_operations=1):

@@ -121,8 +121,6 @@ class _Place:
             sizes = {len(item.items) for item in change_sets}
             if 0 in sizes or max(sizes) > limits.change_set_operations:
                 return None
-            if limits.change_set_depth == 0:
-                return None
         most = max(self._operations + len(messages), self._change_sets + len(change_sets))
         if most > limits.operations or index + len(items) > limits.items:
             return None

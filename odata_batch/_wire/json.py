@@ -95,11 +95,8 @@ class JsonDecoder(jsonitem.Reader[_Item]):
     def _inside(self, start: int) -> Mapping[str, Span]:
         """Return where the members of an object are, or the strings of an array, by lower case."""
         if self._located[0] != start:
-            spans: Mapping[str, Span] = {}
-            if self.text.text.startswith("{", start):
-                spans = self.text.spans(start)
-            elif self.text.text.startswith("[", start):
-                spans = self.text.strings(start)
+            is_object = self.text.text.startswith("{", start)
+            spans = self.text.spans(start) if is_object else self.text.strings(start)
             self._located = start, {name.lower(): span for name, span in spans.items()}
         return self._located[1]
 

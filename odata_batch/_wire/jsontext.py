@@ -298,13 +298,12 @@ class JsonText:
         return self._spans[start]
 
     def strings(self, start: int) -> dict[str, Span]:
-        """Return the spans of the strings in the array that begins there, which was read before."""
+        """Return the spans of what is in the array of strings that begins there."""
         found: dict[str, Span] = {}
         at = self.skip_space(start + 1)
         while not self.text.startswith("]", at):
             value, end = jsonvalue.scan_extent(self.text, at)
-            if isinstance(value, str):
-                found[value] = (at, end)
+            found[value] = (at, end)
             at = self.skip_space(end)
             at = self.skip_space(at + 1) if self.text.startswith(",", at) else at
         return found

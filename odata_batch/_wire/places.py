@@ -24,10 +24,6 @@ def in_part(octets: bytes, start: int, member: str) -> Span | None:
         return _field(octets, start, "content-id", 2) or _field(octets, message, "content-id", 2)
     if member.startswith("headers."):
         return _field(octets, message, member[8:], 1)
-    if member == "body":
-        empty = grammar.EMPTY_LINE_AFTER.search(octets, message)
-        body = len(octets) if empty is None else empty.end()
-        return body, len(octets) - body
     line_end = octets.find(b"\n", message)
     line = octets[message : line_end if line_end >= 0 else len(octets)].rstrip(b"\r ")
     first, _, rest = line.partition(b" ")
