@@ -48,6 +48,7 @@ ODATA_4_0 = Dialect(
     name="OData 4.0",
     json_version="4.0",
     ids_per_change_set=True,
+    references_stay=True,
     preference_prefix=True,
     severities=_severities(
         "warning content-transfer-encoding-missing reference-across-change-sets",
@@ -66,6 +67,7 @@ ODATA_2 = Dialect(
     formats=frozenset(("multipart",)),
     methods=METHODS | {"MERGE"},
     ids_per_change_set=True,
+    references_stay=True,
     transactions="required",
     multipart_stops_on_error=False,
     severities=_severities(
@@ -123,6 +125,7 @@ DATAVERSE = Dialect(
     operations=1000,
     change_set_operations=1000,
     ids_per_change_set=True,
+    references_stay=True,
     preference_prefix=True,
     severities=_severities(
         "note outer-precondition duplicate-id-across-change-sets",
@@ -159,6 +162,7 @@ AZURE_TABLES = replace(
     url_forms=frozenset(("absolute",)),
     references="none",
     ids_per_change_set=False,  # there is one
+    references_stay=False,
     transactions="single",
     severities=_severities(
         "warning content-transfer-encoding-missing method-tunnel url-form",
@@ -211,6 +215,7 @@ SAP_GATEWAY = replace(
     name="SAP Gateway",
     content_length=True,
     change_set_operations=1,
+    references_stay=False,
     severities=_severities(
         "warning content-transfer-encoding-missing method-tunnel",
         "note change-set-too-large content-id-missing duplicate-id-across-change-sets",

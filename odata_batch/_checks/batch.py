@@ -26,7 +26,6 @@ from odata_batch._graph.urls import reference_in
 from odata_batch._model.findings import (
     Diagnostic,
     Rule,
-    Severity,
     error,
     exceed,
     note,
@@ -270,9 +269,6 @@ class RequestRules:
         # Names that were not known when they were used: the rule if they stay so, the name, what
         # used it in words, the operation, its indexes, and where the name is
         self._pending: list[tuple[Rule, str, str, int, tuple[int, ...], Spot]] = []
-        severity = dict(scope.dialect.severities).get(REFERENCE_ACROSS_CHANGE_SETS)
-        # Where it is more than a note, a reference stays in its change set and leads to a member.
-        self._within_change_sets = severity is not None and severity > Severity.NOTE
         self._service_checks = checks_for(scope.dialect)
         self._served = Served(scope, self._say, self._names)
         # What was taken and is neither in the index of names nor in these tables yet; its names
@@ -514,7 +510,7 @@ class RequestRules:
             if change_set is not None and change_set != names.change_set(source):
                 message = f"URL {url} refers to a request in another change set"
                 self._say(REFERENCE_ACROSS_CHANGE_SETS, message)
-            elif change_set is None and self._within_change_sets:
+            elif change_set is None and self._scope.dialect.references_stay:
                 message = f"URL {url} refers to a request outside of change sets"
                 self._say(REFERENCE_ACROSS_CHANGE_SETS, message)
         if names.operations[target].method == "DELETE":

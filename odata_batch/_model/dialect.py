@@ -58,6 +58,8 @@ class Dialect:
     """Whether identifiers that differ in case alone are the same."""
     ids_per_change_set: bool = False
     """Whether identifiers start anew in each change set, and are unique there only."""
+    references_stay: bool = False
+    """Whether a reference leads to an operation of its own change set, and nowhere else."""
     dependencies: Literal["any", "uniform"] = "any"
     """Whether requests depend on any others; or, throughout the batch, none on any, each on the one
     before, or all others on one and the same."""
