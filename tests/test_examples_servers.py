@@ -790,6 +790,7 @@ import asyncio, sys
 inside, how, database = sys.argv[1:]
 from examples import server_django
 from odata_batch import BatchRequest, ChangeSet, Operation, decode_response, encode_request
+from asgiref.sync import sync_to_async
 from django.conf import settings
 server_django.make_app(database)
 from django.db import connection, connections, transaction
@@ -828,7 +829,9 @@ def show(answer):
 
 if how == "asgi":
     async def ask():
-        return await AsyncClient().post(url, sent.body, **fields)
+        answer = await AsyncClient().post(url, sent.body, **fields)
+        await sync_to_async(connections.close_all)()  # those of the thread that ran the views
+        return answer
     show(asyncio.run(ask()))
 elif how == "test case":
     class Case(TestCase):
