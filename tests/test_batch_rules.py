@@ -387,6 +387,24 @@ def test_work_is_linear_in_operations_and_dependencies() -> None:
     assert read(star) == []
 
 
+def test_work_is_linear_in_the_references_of_one_operation() -> None:
+    names = [f"$1{n}" for n in range(20_000)]
+    bound = Operation.post("b", json={"x@odata.bind": names}, id="2", depends_on=["1"] * 10_000)
+    assert read(BatchRequest([Operation.get("a", id="1"), bound]), "json") == []
+    tags = ", ".join(["$9"] * 10_000)
+    data = batch(part(b"GET a HTTP/1.1\r\nIf-Match: %s\r\n\r\n" % tags.encode()))
+    report = check_request(data, MULTIPART)
+    assert report.omitted == 10_000 - len(report.diagnostics)
+    assert {data[each.position :][: each.length] for each in report.diagnostics} == {b"If-Match"}
+
+
+def test_dependencies_that_differ_in_case_are_each_pointed_to() -> None:
+    data = b'{"requests":[{"id":"1","method":"GET","url":"a","dependsOn":["x","X","x"]}]}'
+    found = check_request(data, JSON).diagnostics
+    places = [data[each.position or 0 :][: each.length] for each in found]
+    assert (places, found[0].position) == ([b'"x"', b'"X"'], data.index(b'"x"'))
+
+
 @pytest.mark.parametrize("format", [MULTIPART, JSON])
 @pytest.mark.parametrize("name", ["0", "150", "g0", "g150"])
 def test_a_name_of_a_long_batch_is_used_once(name: str, format: str) -> None:

@@ -292,6 +292,23 @@ def test_a_location_that_cannot_be_written_is_said() -> None:
     assert reason.startswith("it was not sent: ") and "{B}" in reason
 
 
+def test_a_location_without_a_host_is_said() -> None:
+    exchange = start("1: POST B; GET $1/A; GET $1/C", max_operations=2)
+    exchange.next()
+    exchange.receive(*answer("201 [Location: //]; 200"))
+    assert exchange.next() is None and exchange.finished
+    assert exchange.result.outcomes[2].reason == (
+        "'GET $1/C' refers to '1', which is not sent again and has the Location 'http://'"
+    )
+
+
+def test_what_depends_on_too_many_cannot_be_divided() -> None:
+    items = [Operation.get(name, id=name) for name in ("a", "b")]
+    last = Operation("GET", "c", id="c", depends_on=["a", "b"], condition="$a")
+    with pytest.raises(UnresolvedReference, match="it needs 'b', which is not executed"):
+        start(BatchRequest([*items, last]), "json", max_operations=2)
+
+
 GOES_ON = replace(ODATA_4_01, multipart_stops_on_error=False)
 
 

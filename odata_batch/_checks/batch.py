@@ -266,6 +266,7 @@ class RequestRules:
         self._ids: dict[str, str] = {}
         self._groups: set[str] = set()
         self._dependencies = 0
+        self._named: tuple[Operation | None, frozenset[str]] = None, frozenset()
         # Names that were not known when they were used: the rule if they stay so, the name, what
         # used it in words, the operation, its indexes, and where the name is
         self._pending: list[tuple[Rule, str, str, int, tuple[int, ...], Spot]] = []
@@ -543,7 +544,10 @@ class RequestRules:
                 self._say(REFERENCE_DEPENDENCY_MISSING, message)
 
     def _is_named(self, name: str, item: Operation) -> bool:
-        return self._names.key(name) in map(self._names.key, item.depends_on)
+        # Of one operation, many references may be asked for.
+        if self._named[0] is not item:
+            self._named = item, frozenset(map(self._names.key, item.depends_on))
+        return self._names.key(name) in self._named[1]
 
 
 def _circle(operations: Sequence[Operation]) -> str:

@@ -204,4 +204,6 @@ def percent_encoded(url: str) -> str:
 
 
 def _octets_of(match: re.Match[str]) -> str:
-    return "".join(f"%{octet:02X}" for octet in match[0].encode("utf-8", "surrogateescape"))
+    # An octet, as `surrogateescape` hides it, or half a surrogate pair
+    errors = "surrogateescape" if "\udc80" <= match[0] <= "\udcff" else "surrogatepass"
+    return "".join(f"%{octet:02X}" for octet in match[0].encode("utf-8", errors))

@@ -24,6 +24,7 @@ from odata_batch._coding.settings import Settings
 from odata_batch._coding.writing import RequestEncoder, encode
 from odata_batch._graph.expressions import ETAG_FIELDS
 from odata_batch._graph.names import Edge, Names
+from odata_batch._graph.prepare import prepare
 from odata_batch._graph.urls import location_of, resolve_url
 from odata_batch._model.findings import (
     LIMIT_EXCEEDED,
@@ -164,8 +165,14 @@ class Pieces:
     def _locate(self, item: Operation, edge: Edge, node: int, unresolved: str) -> str:
         if node not in self._locations:
             raise UnresolvedReference(f"{unresolved} and has no Location")
-        locations = {edge.name: self._locations[node]}
-        return resolve_url(item.url, self._url, locations=locations, dialect=self.names.dialect)
+        location, dialect = self._locations[node], self.names.dialect
+        try:
+            return resolve_url(
+                item.url, self._url, locations={edge.name: location}, dialect=dialect
+            )
+        except ValueError:
+            message = f"{unresolved} and has the Location {quote(location)}"
+            raise UnresolvedReference(message) from None
 
     def learn(self, index: int, sent: Operation, response: OperationResponse | None) -> None:
         """Note what references to an operation stand for, should it have succeeded."""
@@ -260,7 +267,9 @@ class Pieces:
         try:
             return self._indexes(self._batch, plan.split(self._settings, self._batch, most))
         except EncodeError:
-            batch = self._loosened()
+            loose = self._loosened()
+            format = loose.format or self._batch.format or "multipart"
+            batch = prepare(loose, format=format, dialect=self._settings.dialect)
         return self._indexes(batch, plan.split(self._settings, batch, most))
 
     def _indexes(self, batch: BatchRequest, pieces: Sequence[BatchRequest]) -> list[list[int]]:

@@ -87,17 +87,18 @@ class JsonDecoder(jsonitem.Reader[_Item]):
             return position, 0
         span = self.text.spans(position - self.text.origin).get(_NAMES.get(name, name))
         if span is not None and inner:
-            span = self._inside(span[0]).get(inner.lower())
+            span = self._inside(span[0]).get(inner)
         if span is None:
             return position, 0
         return self.text.origin + span[0], span[1] - span[0]
 
     def _inside(self, start: int) -> Mapping[str, Span]:
-        """Return where the members of an object are, or the strings of an array, by lower case."""
+        """Return where header fields are in an object, by lower case, or strings in an array."""
         if self._located[0] != start:
             is_object = self.text.text.startswith("{", start)
             spans = self.text.spans(start) if is_object else self.text.strings(start)
-            self._located = start, {name.lower(): span for name, span in spans.items()}
+            named = {name.lower() if is_object else name: span for name, span in spans.items()}
+            self._located = start, named
         return self._located[1]
 
     def receive_data(self, data: bytes) -> Run[_Item]:

@@ -303,7 +303,7 @@ class JsonText:
         at = self.skip_space(start + 1)
         while not self.text.startswith("]", at):
             value, end = jsonvalue.scan_extent(self.text, at)
-            found[value] = (at, end)
+            found.setdefault(value, (at, end))
             at = self.skip_space(end)
             at = self.skip_space(at + 1) if self.text.startswith(",", at) else at
         return found

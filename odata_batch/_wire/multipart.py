@@ -206,6 +206,7 @@ class MultipartDecoder(Generic[_Start, _Item]):
         # Where the parts begin that the last octets completed, and the parts, as soon as asked for
         self._starts: list[int] = []
         self._contents: list[bytes] = []
+        self._located: tuple[int, dict[str, tuple[int, int]]] = -1, {}
         self._end = position
         self._boundary = boundary
         self._known = known
@@ -247,10 +248,15 @@ class MultipartDecoder(Generic[_Start, _Item]):
                 elif isinstance(event, mime.Part):
                     self._starts.append(event.position)
                     self._contents.append(event.content)
-        index = bisect_right(self._starts, position) - 1
-        start, content = self._starts[index], self._contents[index]
-        found = in_part(content, position - start, member)
-        return (position, 0) if found is None else (start + found[0], found[1])
+        if self._located[0] != position:
+            self._located = position, {}
+        known = self._located[1]
+        if member not in known:  # the same is said of one member many times
+            index = bisect_right(self._starts, position) - 1
+            start, content = self._starts[index], self._contents[index]
+            found = in_part(content, position - start, member)
+            known[member] = (position, 0) if found is None else (start + found[0], found[1])
+        return known[member]
 
     def _read_all(self, events: list[mime.Event]) -> Run[_Item]:
         self._run = Run(self._run.first + len(self._run.items))
