@@ -285,8 +285,9 @@ class Execution:
         self._advance()
 
     def abandon(self) -> tuple[Rollback, ...]:
-        """Give the batch up, and return the rollbacks of all change sets that have begun.
+        """Give the batch up, and return the rollbacks of change sets that have begun.
 
+        A rollback that was handed out before is not returned again; it still has to be `done`.
         Nothing else is handed out any more, and what was handed out is over, but for rollbacks:
         whoever begins a transaction or runs a step meanwhile undoes that, and a `Commit` that is
         not `done` counts as one that has not happened. Call `complete` and `done` before for what
