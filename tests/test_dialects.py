@@ -357,7 +357,7 @@ def test_there_is_a_batch_that_is_accepted_for_every_preset() -> None:
             GRAPH,
             "json",
             "a: GET https://g/v1.0/me; A: GET /beta/me; POST /me = {}; GET $a/members",
-            "url-form 0, id-case-ignored 1, url-root-segment 1, json-content-type-missing 2, "
+            "url-form 0, id-case-ignored 1, url-root-segment 1, "
             "reference-not-supported 3, dependencies-mixed 3",
         ),
         (SAP_CAP, "json", "", "json-no-requests"),

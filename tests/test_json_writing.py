@@ -53,7 +53,7 @@ get(headers=[("X", "b"), ("Y", "c"), ("x", "d")]) -> {GET,"headers":{"x":"b, d",
 get(("@a", b"1.10"), ("b\n", b'{ "c":[]}')) -> {GET,"@a":1.10,"b\n":{ "c":[]}}
 get(headers={"Set-Cookie": "b"}) -> {GET,"headers":{"set-cookie":"b"}}
 Operation.post("a", json={"b": 1}) -> {POST,JSON,"body":{"b":1}}
-post(b' {"b" : 1.10}\r\n') -> {POST,"body":{"b" : 1.10}}
+post(b' {"b" : 1.10}\r\n') -> {POST,"headers":{"content-type":"{JSON}"},"body":{"b" : 1.10}}
 post('b"\\\r\n\0\xe9\U0001f600'.encode(), TEXT) -> {POST,TEXT,"body":"b\"\\\r\n\u0000é😀"}
 post(b"\xe9", LATIN) -> {POST,LATIN,"body":"é"}
 post(b"null", TEXT) -> {POST,TEXT,"body":"null"}
@@ -79,6 +79,7 @@ def rows(table: str, shorts: dict[str, str] | None = None) -> list[tuple[Any, st
 
 
 def spelt(text: str) -> str:
+    text = text.replace("{JSON}", JSON)
     for name, members in SHORT.items():
         text = text.replace("{" + name, "{" + members).replace("," + name, "," + members)
     return text
@@ -96,7 +97,7 @@ BATCHES = [
         '1: POST a; g{ 2: PATCH $1 after 1 if $1/a eq "\xe9\U0001f600" [If-Match: W/"1"] = [] }',
         '{"id":"1","method":"POST","url":"a"},'
         '{"id":"2","atomicityGroup":"g","dependsOn":["1"],"if":"$1/a eq \\"\xe9\U0001f600\\"",'
-        '"method":"PATCH","url":"$1","headers":{"if-match":"W/\\"1\\""},"body":[]}',
+        '"method":"PATCH","url":"$1","headers":{"if-match":"W/\\"1\\"","content-type":"application/json"},"body":[]}',
     ),
 ]
 REQUESTS = [
@@ -151,7 +152,7 @@ JSON_BODIES = [
 
 @pytest.mark.parametrize("spelling", JSON_BODIES)
 def test_json_bodies_are_spliced(spelling: str) -> None:
-    batch = BatchRequest([post(spelling.encode())])
+    batch = BatchRequest([post(spelling.encode(), {"content-type": "application/json"})])
     body = encode_request(batch, format="json").body
     assert body.endswith(f',"body":{spelling}}}]}}'.encode())
     assert decode_request(body, JSON) == batch
@@ -333,10 +334,11 @@ def test_a_member_of_the_other_role_may_be_an_annotation() -> None:
 
 def test_what_is_written_as_deep_as_the_limit_is_read_again() -> None:
     nested = b"[" * 97 + b"]" * 97
-    item = replace(post(nested), annotations=(("@a", nested),))
+    typed = {"content-type": "application/json"}
+    item = replace(post(nested, typed), annotations=(("@a", nested),))
     batch = BatchRequest([item], annotations=[("@b", b"[" * 99 + b"]" * 99)])
     assert decode_request(encode_request(batch, format="json").body, JSON) == batch
-    in_a_string = BatchRequest([post(rb'["\"' + b"[" * 200 + b'"]')])
+    in_a_string = BatchRequest([post(rb'["\"' + b"[" * 200 + b'"]', typed)])
     assert decode_request(encode_request(in_a_string, format="json").body, JSON) == in_a_string
     message = "limit-exceeded 0: limit json_depth is 3, and the message exceeds it"
     assert refused(BatchRequest([get()]), "json", limits=Limits(json_depth=3)) == [message]

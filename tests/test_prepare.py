@@ -78,7 +78,7 @@ json graph | 1: GET a; 2: DELETE a [if-match: $1] => 1: GET a; 2: DELETE a [if-m
 json | GET b; x: GET $10/A after 10 => 1: GET b; x: GET $10/A after 10
 json | GET b; x: GET a?b=1 => 1: GET b; x: GET a?b=1
 json | GET b; x: GET a [X: $1] => 1: GET b; x: GET a [X: $1]
-json | GET b; x: POST a = 1 $$ $a => 1: GET b; x: POST a = 1 $$ $a
+json | GET b; x: POST a = $$ => 1: GET b; x: POST a [Content-Type: application/json] = $$
 # A response keeps the id that it has, or has none; in JSON a change set has a name.
 json response | 200; { 1: 204; 204 }; g1{ {  } } => 200; g2{ 1: 204; 204 }; g1{ g3{  } }
 multipart response | 200; g1{ 1: 204; 204 } => 200; { 1: 204; 204 }
@@ -96,8 +96,11 @@ json | g{ 1: POST a; 2: GET $1 }; h{ 3: GET b after 1 } => <others>
 # What comes later has no group yet.
 json | 1: GET b after 2; g{ 2: POST a } => 1: GET b after 2; g{ 2: POST a }
 # JSON has no Content-Length, whatever the dialect; others have one where it is wanted.
-json | 1: PUT a [A: 1] [content-LENGTH: 2] [B: 2] = {} => 1: PUT a [A: 1] [B: 2] = {}
-json content_length=True | 1: PUT a = abc => 1: PUT a = abc
+json | 1: PUT a [content-LENGTH: 2] = {} => 1: PUT a [Content-Type: application/json] = {}
+json content_length=True | 1: PUT a [Content-Type: a/b] = abc => 1: PUT a [Content-Type: a/b] = abc
+# A JSON body without a media type gets it (OData JSON, 19.1); a response may lack it.
+json | 1: PUT a = {} => 1: PUT a [Content-Type: application/json] = {}
+json response | 200 = {} => 200 = {}
 multipart | PUT a [content-LENGTH: 2] = {} => PUT a [content-LENGTH: 2] = {}
 multipart content_length=True | PUT a [A: 1] = abc => PUT a [A: 1] [Content-Length: 3] = abc
 multipart content_length=True | PUT a [content-length: 4] = abc => PUT a [content-length: 4] = abc
@@ -185,8 +188,8 @@ def content(
     (response,) = prepare(
         BatchResponse([OperationResponse(200, headers, body, id="1")]), format=format
     ).responses()
-    assert (response.headers.pairs, response.body) == (operation.headers.pairs, operation.body)
-    return operation.headers, operation.body
+    assert response.body == operation.body
+    return response.headers, operation.body
 
 
 @pytest.mark.parametrize(

@@ -78,7 +78,8 @@ class Preparation:
         if not self._json:
             return not self._dialect.content_length
         members = [inner for item in items if isinstance(item, _SETS) for inner in item.items]
-        return None not in {item.id for item in (*items, *members)}
+        every = [*items, *members]
+        return None not in {item.id for item in every} and not any(map(_lacks_type, every))
 
     def clash(self, item: Item) -> str | None:
         """Return a name that the item refers to and that was generated for an earlier one.
@@ -125,6 +126,8 @@ class Preparation:
             id = self._generated("")
         if self._json:
             headers, body = self._json_content(headers, body)
+            if _lacks_type(item):
+                headers = Headers((*headers.pairs, ("Content-Type", "application/json")))
         elif self._dialect.content_length and body and "content-length" not in headers:
             headers = Headers((*headers.pairs, ("Content-Length", str(len(body)))))
         is_same = id == item.id and headers is item.headers and body is item.body
@@ -197,6 +200,11 @@ class Preparation:
         self._next[prefix] = number + 1
         self._made.add(f"{prefix}{number}")
         return f"{prefix}{number}"
+
+
+def _lacks_type(item: Item) -> bool:
+    """Tell whether a body needs a media type that it does not have (OData JSON, 19.1)."""
+    return isinstance(item, Operation) and item.body != b"" and "content-type" not in item.headers
 
 
 def _names_in(items: Iterable[Item]) -> Iterator[str]:
