@@ -309,9 +309,7 @@ def possible_damage(
     standard = len(response.items) <= len(done)
     if service.answers_in == "multipart" and service.format == "multipart":
         kinds += ["truncated"] if identified or standard else []
-    # What a JSON batch that has stopped leaves out was not executed, member or not.
-    is_told = service.format == "json" and service.stops and not service.dialect.atomicity_groups
-    if any(len(leaves(item)) > 1 for item in response.items) and not is_told:
+    if any(len(leaves(item)) > 1 for item in response.items):
         kinds += ["change set cut"]
     if identified and response.items:
         kinds += ["repeated", "renamed", "swapped"]

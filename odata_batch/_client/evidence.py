@@ -558,6 +558,10 @@ class Evidence:
         executed |= failed
         if not (self.stops and failed and (self.json or failed == {max(executed)})):
             return None
+        for slot in self.slots if self.json else ():
+            if slot.is_set and any(each.answers for each in slot.members):
+                missing = [each for each in slot.members if not each.answers]
+                _doubt(missing, "a part of its change set was answered")
         start = 0 if self.json else self.slots[max(executed)].indexes.stop
         return self._stopped_at(self.slots[max(failed)], start)
 
