@@ -209,7 +209,8 @@ def odatapy_in_writing(given: Given) -> Work:
     for each in given.request.operations():
         fields = dict(each.headers.pairs)
         made.parts.append(batch.BatchItem(each.method, each.url, fields, each.body, each.id))
-    return made.serialize  # type: ignore[no-any-return] # which is not installed for checking
+    serialize: Work = made.serialize
+    return serialize
 
 
 def pyodata_in_writing(given: Given) -> Work:

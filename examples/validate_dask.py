@@ -16,7 +16,7 @@ from examples.validate_captures import Validated, report, validate
 
 def validate_all(files: Sequence[str], scheduler: str | None = None) -> list[Validated]:
     """Return what is wrong with each file, in their order."""
-    bag = dask.bag.from_sequence(files)  # type: ignore[no-untyped-call]  # it has no annotations
+    bag = dask.bag.from_sequence(files)  # type: ignore[no-untyped-call]  # dask annotates nothing
     results: list[Validated] = bag.map(validate).compute(scheduler=scheduler)
     return results
 

@@ -14,7 +14,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-import odata_batch.capture  # noqa: F401 (it loads every module that declares a rule)
+# Every module that declares a rule is loaded with it, so that `_declared` sees all.
+import odata_batch.capture  # noqa: F401  # as said above
 from odata_batch._model.dialect import Dialect
 from odata_batch._model.findings import Rule
 

@@ -93,13 +93,16 @@ def outcomes(
     return {fed(decoder(content_type, strict=strict), chunks) for chunks in chunkings(data)}
 
 
+DEFAULT_LIMITS = Limits()
+
+
 def checked_request(
     data: bytes,
     content_type: str = MULTIPART,
     *,
     headers: Mapping[str, str] = MappingProxyType({}),
     dialect: Dialect = ODATA_4_01,
-    limits: Limits = Limits(),  # noqa: B008  # it is frozen, so that all calls may share it
+    limits: Limits = DEFAULT_LIMITS,
     splits: int = 500,
 ) -> Report[BatchRequest]:
     """Return what `check_request` says; decoding says the same, whatever the chunks."""
@@ -120,7 +123,7 @@ def checked_response(
     *,
     headers: Mapping[str, str] = MappingProxyType({}),
     dialect: Dialect = ODATA_4_01,
-    limits: Limits = Limits(),  # noqa: B008  # it is frozen, so that all calls may share it
+    limits: Limits = DEFAULT_LIMITS,
     splits: int = 500,
 ) -> Report[BatchResponse]:
     """Return what `check_response` says; decoding says the same, whatever the chunks."""

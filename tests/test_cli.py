@@ -9,6 +9,7 @@ import re
 import runpy
 import subprocess
 import sys
+from collections.abc import Mapping
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
@@ -457,10 +458,22 @@ def test_an_unknown_rule_ends_with_2_and_a_suggestion(slug: str, hint: str) -> N
 # -- as a program --
 
 
-def program(*arguments: str | bytes, **options: object) -> subprocess.CompletedProcess[bytes]:
-    command = [sys.executable, "-m", "odata_batch", *arguments]
-    values: dict[str, object] = {"cwd": ROOT, "stdout": -1, "stderr": -1, **options}
-    return subprocess.run(command, **values)  # type: ignore[call-overload, no-any-return]  # any options
+def program(
+    *arguments: str | bytes,
+    input: bytes | None = None,
+    stdout: int = subprocess.PIPE,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = ROOT,
+) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        [sys.executable, "-m", "odata_batch", *arguments],
+        input=input,
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        env=env,
+        cwd=cwd,
+        check=False,
+    )
 
 
 def test_the_package_can_be_run() -> None:

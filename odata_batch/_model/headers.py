@@ -147,16 +147,22 @@ def _pair(field: object) -> Pair:
     raise TypeError(f"a header field is a pair of str, not {field!r:.60}")
 
 
+# As `type`, since type checkers cannot see that the other class has the same slots.
+_HEADERS: type = Headers
+
+
 class _OpenHeaders(Mapping[str, str]):
     """Headers that are still being made: to set the fields of frozen ones takes longer."""
 
     __slots__ = ("_pairs", "_shape")
-    __getitem__ = __iter__ = __len__ = None  # type: ignore[assignment]  # nobody calls them
+    # The base must be that of `Headers`, for a class to become another; what it leaves abstract is
+    # never called.
+    __getitem__ = __iter__ = __len__ = None  # type: ignore[assignment]  # as said above
 
     def __init__(self, pairs: Pairs, shape: Shape = _UNREAD) -> None:
         self._pairs = pairs
         self._shape = shape
-        self.__class__ = Headers  # type: ignore[assignment]  # it has the same slots
+        self.__class__ = _HEADERS
 
 
 def becoming(made: type[_Kind], maker: Callable[_Arguments, object]) -> Callable[_Arguments, _Kind]:

@@ -509,6 +509,11 @@ _Batch = TypeVar("_Batch", BatchRequest, BatchResponse)
 _Kind = TypeVar("_Kind")
 
 
+# As `type`, since type checkers cannot see that the other class has the same slots.
+_OPERATION: type = Operation
+_RESPONSE: type = OperationResponse
+
+
 class _OpenOperation(_Shown):
     """An operation that is still being made: to set the fields of a frozen one takes longer."""
 
@@ -537,7 +542,7 @@ class _OpenOperation(_Shown):
         self.annotations = annotations
         self.position = position
         self.id_in_message = id_in_message
-        self.__class__ = Operation  # type: ignore[assignment]  # it has the same slots
+        self.__class__ = _OPERATION
 
 
 class _OpenResponse(_Shown):
@@ -564,7 +569,7 @@ class _OpenResponse(_Shown):
         self.annotations = annotations
         self.position = position
         self.id_in_message = id_in_message
-        self.__class__ = OperationResponse  # type: ignore[assignment]  # it has the same slots
+        self.__class__ = _RESPONSE
 
 
 class _OpenSet(_Shown):

@@ -80,6 +80,10 @@ class Rollback(AnySignal):
 Signal: TypeAlias = Begin | Commit | Rollback
 
 
+# As `type`, since type checkers cannot see that the other class has the same slots.
+_STEP: type = Step
+
+
 class _OpenStep:
     """A step that is still being made, see `operation_of`."""
 
@@ -104,7 +108,7 @@ class _OpenStep:
         self.dropped = dropped
         self.body = operation.body
         self.group = group
-        self.__class__ = Step  # type: ignore[assignment]  # it has the same slots
+        self.__class__ = _STEP
 
 
 step_of = becoming(Step, _OpenStep)

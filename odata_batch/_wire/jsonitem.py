@@ -325,8 +325,8 @@ class Reader(Generic[_Item]):
             fields = self.member(members, "headers", kind=tuple) or ()
         if not fields:
             return self._nothing
-        # Each member is a pair, and `strict` would cost a third of it, so:
-        names, found = zip(*fields)  # noqa: B905  # pairs are pairs
+        # `strict` would take half as long again, and all members are pairs.
+        names, found = zip(*fields)  # noqa: B905  # as said above
         layout = self._layouts.get(names)
         if layout is None or self.headers_exceed:
             if self.headers_exceed or len(names) > self.limits.fields:
