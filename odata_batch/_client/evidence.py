@@ -476,7 +476,14 @@ class Evidence:
             left[0].give(loose[0], "position")
             return None
         if not self.json:
-            slots = [each for each in self.slots if all(it.id is None for it in each.members)]
+            # After what the batch stopped at, as far as identifiers tell, nothing was executed.
+            stopped = self._stopped_by_id() if rest is None else None
+            end = len(self.sent) if stopped is None else stopped.start
+            slots = [
+                each
+                for each in self.slots
+                if each.indexes.stop <= end and all(it.id is None for it in each.members)
+            ]
             self._pair(slots, items, response)
             if rest is None and not any(each.answers for each in left):
                 rest = Rest(State.UNKNOWN, f"no response has its id, and {len(loose)} have none")
