@@ -29,7 +29,7 @@ PYTHON_3_12 = $(shell for name in "$(PYTHON)" python3.12 python3.13 python3.14 p
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
 
-demo: python ## show a captured batch, from the checkout as it stands
+demo: python ## show a captured batch, from the checkout as it is
 	"$(PYTHON)" -m odata_batch show "$(DEMO_FILE)"
 
 # COVERAGE=no takes two thirds of the time. A process for each core; WORKERS=0 for none but pytest's.

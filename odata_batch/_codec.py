@@ -398,10 +398,11 @@ def prepare(
     """Return the batch as the encoder writes it and the decoder gives it back.
 
     In JSON every operation and every change set gets an `id`, an operation depends on what its URL
-    refers to and on the groups of what it depends on, and Content-Length and the blanks around a
-    JSON body are left out. In multipart the operations in change sets get an `id`, and change sets
-    lose theirs. Generated identifiers are the smallest decimal numbers that the batch does not use,
-    neither as an identifier nor as a reference; those of change sets are `g1`, `g2` and so on.
+    refers to and on the groups of what it depends on, a JSON body without a media type gets one,
+    and Content-Length and the white space around a JSON body are left out. In multipart the
+    operations in change sets get an `id`, and change sets lose theirs. Generated identifiers are
+    the smallest decimal numbers that the batch does not use, neither as an identifier nor as a
+    reference; those of change sets are `g1`, `g2` and so on.
 
     It is pure, and preparing twice changes nothing more.
 

@@ -223,13 +223,13 @@ SAP_GATEWAY = replace(
 )
 """SAP Gateway, OData 2: "$batch Processing" of SAP Gateway 2.0 SPS 12, without date.
 
-- Multipart; a batch is a series of reads and change sets (Batch Request), so a write stands in a
+- Multipart; a batch is a series of reads and change sets (Batch Request), so a write is in a
   change set; reads do not.
 - By default a change set has one operation; a service that sets its deferred mode takes more
   ("Odata $batch processing part 2", SAP Community, August 2020). Which one it does is not seen from
   here, so more than one is a note.
 - Content-ID is optional and often among the headers of the operation; the example for OData 2 in
-  "Content ID Referencing" (SAP BTP, ABAP) has a GET behind the change set refer to it.
+  "Content ID Referencing" (SAP BTP, ABAP) has a GET after the change set refer to it.
 - Examples of SAP's give every body its Content-Length, which is written, too.
 - OData 4 services of SAP Gateway follow the standard: `ODATA_4_0`, and Content-ID is mandatory in
   change sets, as it is written anyway.
@@ -247,7 +247,7 @@ February 2024, Batch Operations.
 - Multipart, with `Content-Transfer-Encoding: binary` in every part; a change set has neither GET
   nor change sets.
 - Content-ID is mandatory in change sets for OData 4 (`/b1s/v2`), optional for OData 3 (`/b1s/v1`).
-- A reference may stand behind the service root, as `/b1s/v1/$1`.
+- A reference may follow the service root, as `/b1s/v1/$1`.
 - The batch stops at the first error. Limits are not given.
 - Its examples write methods in lower case and leave the HTTP version out; both are read.
 """

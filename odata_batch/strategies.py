@@ -471,7 +471,7 @@ def _batch_response(draw: st.DrawFn, format: Format, max_items: int) -> BatchRes
         else:
             items.append(names.identify(_operation_response(draw, format)))
     for index, item in enumerate(items[:-1]):
-        # In a multipart response, 202 stands for all that is left.
+        # In a multipart response, 202 answers all that is left.
         if not json and isinstance(item, OperationResponse) and item.status == 202:
             items[index] = replace(item, status=200)
     return BatchResponse(

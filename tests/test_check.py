@@ -313,14 +313,14 @@ def test_the_format_of_the_request_counts(
 def test_text_explains_a_rule_once_and_fits_into_80_columns() -> None:
     long = part(b"GET  People?$filter=" + b"x" * 500 + b" HTTP/1.1\r\n\r\n")
     lines = run("check", "-", data=HEAD + batch(TWO_BLANKS, TWO_BLANKS, long)).lines
-    explanation = "  = One blank separates the elements of a request line. (RFC 9112, 3)"
+    explanation = "  = One space separates the elements of a request line. (RFC 9112, 3)"
     assert lines[:6] == [
         "note[request-line-blanks]: found superfluous blanks in 'GET  People HTTP/1.1'",
         "  --> -:8:1, byte 150, items[0]",
         "  | GET  People HTTP/1.1␍␊",
         "  | ^",
         explanation,
-        "  = To fix: Write one blank between the elements, and none at the end of the",
+        "  = To fix: Write one space between the elements, and none at the end of the",
     ]
     assert lines.count(explanation) == 1
     assert max(len(line) for line in lines if line.startswith("  ")) == 80
@@ -392,8 +392,8 @@ def test_a_finding_says_where_it_is(data: bytes, text: str, where: str, github: 
     assert line == f"{start}: note[request-line-blanks] {place}{told}"
     line = run("check", "--format", "github", "-", data=data).lines[-1]
     assert line == (
-        f"::notice file={github},title=request-line-blanks::{place}{told}%0AOne blank separates "
-        "the elements of a request line. (RFC 9112, 3)%0AWrite one blank between the elements, and "
+        f"::notice file={github},title=request-line-blanks::{place}{told}%0AOne space separates "
+        "the elements of a request line. (RFC 9112, 3)%0AWrite one space between the elements, and "
         "none at the end of the line."
     )
 

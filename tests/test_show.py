@@ -181,7 +181,7 @@ def test_a_rule_is_explained_once() -> None:
         "'GET  People HTTP/1.1'",
         r"  | GET  People HTTP/1.1\r\n",
         "  | ^",
-        "  = One blank separates the elements of a request line. (RFC 9112, 3)",
+        "  = One space separates the elements of a request line. (RFC 9112, 3)",
     ]
     assert [line[:12] for line in second] == ["note[request", "  | GET  Peo", "  | ^"]
 

@@ -195,7 +195,7 @@ DEPENDS_ON_UNKNOWN = error("""
     Name a request or a group of this batch, or remove the name.""")
 DEPENDS_ON_FORWARD = error("""
     depends-on-forward: dependsOn names requests and groups that come before. [OData JSON, 19.1]
-    Move the request behind those that it depends on.""")
+    Move the request after those that it depends on.""")
 DEPENDS_ON_SELF = error("""
     depends-on-self: A request does not depend on itself. [OData JSON, 19.1]
     Remove the request's own identifier from dependsOn.""")
@@ -216,7 +216,7 @@ REFERENCE_UNKNOWN = warning("""
 REFERENCE_FORWARD = error("""
     reference-forward (@url): A reference refers to a request that comes before. [OData Protocol,
     11.7.4]
-    Move the request behind the one that it refers to.""")
+    Move the request after the one that it refers to.""")
 REFERENCE_ACROSS_CHANGE_SETS = note("""
     reference-across-change-sets (@url): A reference from a change set stays within it; services may
     allow more. [OData Protocol, 11.7.7.2]
@@ -377,7 +377,7 @@ class RequestRules:
     def _comes_before(self, target: int, source: int) -> bool:
         """Tell whether the payload says so; a group that is split is collected at its first member.
 
-        What is written stands in the order of the items, wherever they were found.
+        What is written is in the order of the items, wherever they were found.
         """
         if self._scope.origin == "written":
             return False
@@ -487,7 +487,7 @@ class RequestRules:
             self._check_reference(reference.id, item, source)
             return
         if self._scope.dialect.references == "none":
-            return  # none is resolved, wherever it stands
+            return  # none is resolved, wherever it is
         for name in grammar.INNER_DOLLAR_SEGMENT.findall(item.url.partition("?")[0]):
             if any(index < source for index in self._names.named(name)[:1]):
                 message = f"URL {quote(item.url)} does not begin with ${name}; it refers to nothing"

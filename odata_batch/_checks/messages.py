@@ -44,7 +44,7 @@ from odata_batch._wire.sections import (
 )
 
 # The header fields that hold a version: OData Protocol, 8.1.5 and 8.2.7; until OData 3 with other
-# names, where something may follow behind a semicolon ([MS-ODATA], 2.2.5.3 and 2.2.5.7).
+# names, where something may follow a semicolon ([MS-ODATA], 2.2.5.3 and 2.2.5.7).
 _VERSION_FIELDS = (
     "odata-version",
     "odata-maxversion",
@@ -332,9 +332,9 @@ def check_header_values(item: Operation | OperationResponse, scope: Scope, say: 
 
 
 HEADER_BLANKS = note("""
-    header-blanks: A field value neither begins nor ends with a blank, which HTTP would not carry.
-    [RFC 9110, 5.5]
-    Remove the blanks around the value.""")
+    header-blanks: A field value neither begins nor ends with white space, which HTTP would not
+    carry. [RFC 9110, 5.5]
+    Remove the white space around the value.""")
 
 
 def _check_field(pair: Pair, position: int | None, scope: Scope, say: Say) -> None:
@@ -343,7 +343,7 @@ def _check_field(pair: Pair, position: int | None, scope: Scope, say: Say) -> No
         exceed(scope.report, scope.limits, "field_line", position)
     problems = [*field_problems(name, value)]
     if value != value.strip(" \t"):
-        # JSON carries the blanks; on a field line they would be lost.
+        # JSON carries the white space; on a field line it would be lost.
         rule = HEADER_BLANKS if scope.format == "json" else NOT_EXPRESSIBLE
         message = f"header {quote(name)} has the value {quote(value)}, with a blank at an end"
         problems.append((rule, message))
@@ -425,7 +425,7 @@ def check_content_length(item: Operation | OperationResponse, scope: Scope, say:
     if scope.format == "json":
         return
     for value in item.headers.get_all("content-length"):
-        # What decoding leaves in the body behind the claimed length is written again as it was.
+        # What decoding leaves in the body after the claimed length is written again as it was.
         rest = item.body.endswith(b"\r\n") and value == str(len(item.body) - 2)
         if value != str(len(item.body)) and not rest:
             message = f"Content-Length is {quote(value)}, the body has {len(item.body)} octets"

@@ -271,7 +271,7 @@ def _differences_by_id(
     answers = list(_answers(response.items))
     last = response.items[-1] if response.items else None
     is_accepted = isinstance(last, OperationResponse) and last.status == 202
-    # The last part of a multipart response, if it is a 202, stands for all that is left.
+    # The last part of a multipart response, if it is a 202, answers all that is left.
     has_tail = is_accepted and scope.format == "multipart"
     depended_on = {key(name) for operation in names.operations for name in operation.depends_on}
     answered = set()

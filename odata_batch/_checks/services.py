@@ -210,7 +210,7 @@ def _number(number: int, noun: str) -> str:
 
 
 WRITE_OUTSIDE_CHANGE_SET = error("""
-    write-outside-change-set (@method): What changes data stands in a change set, where the service
+    write-outside-change-set (@method): What changes data is in a change set, where the service
     wants it there. [OData v3 Batch Processing, 2.2]
     Put the operation into a change set, its own if need be.""")
 QUERY_NOT_ALONE = error("""
@@ -246,7 +246,7 @@ def check_transactions(item: Operation, source: int, batch: Served) -> None:
     batch.entities.add(entity)
 
 
-# What stands between commas, those in quotes aside: keys of OData URL Conventions, 4.3.1. Each
+# What is between commas, those in quotes aside: keys of OData URL Conventions, 4.3.1. Each
 # repetition takes what it can, so that it is linear.
 _KEY = re.compile(r"(?:[^',]|'[^']*'?)+")
 

@@ -30,7 +30,7 @@ JSON_URL_EMPTY = note("""
     Write the URL of the resource, or the absolute path of the service root if that is meant.""")
 URL_FRAGMENT = note("""
     url-fragment (@url): A request URL has no fragment. [RFC 9110, 7.1]
-    Remove the number sign and what is behind it, or write %23 if it belongs to the name.""")
+    Remove the number sign and what follows it, or write %23 if it belongs to the name.""")
 
 
 def check_url(item: Operation, scope: Scope, say: Say) -> None:
@@ -53,8 +53,8 @@ def check_url(item: Operation, scope: Scope, say: Say) -> None:
 
 
 URL_BLANKS = warning("""
-    url-blanks (@url): Blanks in a URL are percent-encoded. [RFC 3986, 2]
-    Write %20 for each blank.""")
+    url-blanks (@url): White space in a URL is percent-encoded. [RFC 3986, 2]
+    Write %20 for each space.""")
 URL_CHARACTERS = warning("""
     url-characters (@url): Characters that have no place in a URL are percent-encoded. [RFC 3986, 2]
     Percent-encode the characters, as octets of their UTF-8.""")

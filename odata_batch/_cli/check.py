@@ -1,7 +1,7 @@
 """What is wrong with a captured file: its findings, each with its place in lines and octets.
 
 A file is a capture of one HTTP message or an archive of many; a request and its response are
-checked as a pair. Where a message stands in its file as it was sent, places count from the start
+checked as a pair. Where a file holds a message as it was sent, places count from the start
 of the file. Bodies that a file holds encoded have places that count from the start of the body.
 """
 
@@ -40,9 +40,9 @@ class Place:
     """The number of the character in its line, from 1; characters are those of UTF-8, and an octet
     that is not UTF-8 is one, too."""
     end_column: int
-    """The number of the character behind what is marked."""
+    """The number of the character after what is marked."""
     before: bytes
-    """The end of what stands before the place in its line."""
+    """The end of what comes before the place in its line."""
     after: bytes
     """The beginning of what the line has from the place on, its end included."""
 

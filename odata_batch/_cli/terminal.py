@@ -40,7 +40,7 @@ def indented(lines: Iterable[str]) -> Iterator[str]:
 def filled(text: str, beginning: str = "", indent: str = "", width: int = 80) -> Iterator[str]:
     """Yield the words of a text as lines of at most `width` characters, where a word is no longer.
 
-    The first line stands behind `beginning`, the others behind `indent`.
+    The first line follows `beginning`, the others `indent`.
 
     >>> list(filled("one two three", "= ", "  ", 10))
     ['= one two', '  three']

@@ -43,7 +43,7 @@ _AFTER_GAP = "a response before its own could not be read"
 
 
 class Shared(NamedTuple):
-    """A response that stands for several operations: a change set, or what is left to a 202."""
+    """A response to several operations at once: a change set, or what is left to a 202."""
 
     response: OperationResponse
     matched_by: MatchedBy = "position"

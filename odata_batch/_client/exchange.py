@@ -346,7 +346,7 @@ class Exchange:
         groups: dict[tuple[str | None, int], list[int]] = {}
         for place, outcome in enumerate(piece.outcomes):
             if outcome.state is State.PENDING and place not in piece.settled:
-                # One response may stand for several operations.
+                # One response may answer several operations.
                 groups.setdefault((outcome.location, id(outcome.response)), []).append(place)
         pending = frozenset(place for places in groups.values() for place in places)
         piece.fruitless = piece.fruitless + 1 if pending == piece.pending else 0

@@ -2,7 +2,7 @@
 
 A response says it in many ways: part by part, with one part for a change set that failed, with
 fewer parts after an error or a 202, in any order with identifiers. So the work is done in two
-steps. First the evidence is collected: responses to operations, responses that stand for a change
+steps. First the evidence is collected: responses to operations, responses that answer a change
 set, and doubts. Then each item of the request is judged here by the evidence about it. Where two
 readers might disagree, the verdict is `UNKNOWN`; what is not accounted for never succeeds.
 """
@@ -159,7 +159,7 @@ def _failed(evidence: Evidence, slot: Slot, causes: list[OperationResponse]) -> 
     """
     shared, error = slot.whole, next(filter(is_error, slot.loose), None)
     if shared is None and error is not None:
-        # It is no member's for certain, so that it stands for all.
+        # It is no member's for certain, so that it answers all.
         shared = evidence.shared(slot, error, "position")
     failed = [each for each in slot.members if each.clean and is_error(each.clean)]
     # What failed by itself comes before what failed for the sake of another.

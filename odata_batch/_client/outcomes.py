@@ -64,7 +64,7 @@ class Outcome:
     """The identifier that was sent, generated ones included; see `prepare`."""
     location: str | None = None
     """If it is pending, where its result will be: the Location of a 202, or the next link, as it
-    stands in the response."""
+    is in the response."""
     refusal: int | None = None
     """The status of the whole response, if that decided."""
 
@@ -133,7 +133,7 @@ class BatchResult:
         """The status of each operation by its identifier, as `Outcome.status` explains it.
 
         Left out are operations without status or identifier, and identifiers that several
-        operations share. No status of success stands for what was rolled back.
+        operations share. No status of success is that of what was rolled back.
         """
         counts = Counter(outcome.id for outcome in self.outcomes)
         return {

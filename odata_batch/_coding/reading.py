@@ -128,7 +128,7 @@ class _Decoder(ABC, Generic[_Item, _Batch]):
     def receive_data(self, data: bytes) -> list[_Item]:
         """Take the next octets, in chunks of any size, and return the items that they complete.
 
-        If an error is found behind items that this call completed, they are returned, and this
+        If an error is found after items that this call completed, they are returned, and this
         error is raised by the next call and every later one. After `receive_eof`: `RuntimeError`.
         """
         octets = _octets(data)

@@ -32,7 +32,7 @@ _OPAQUE_OPTIONS = frozenset(("deltatoken", "format", "schemaversion", "search", 
 
 _QUOTED = re.compile(r'"[^"]*"?')
 
-# A string of OData, a string of JSON, or what stands between them and punctuation; it is preceded
+# A string of OData, a string of JSON, or what is between them and punctuation; it is preceded
 # by `_ESCAPED_QUOTE`, so that a quote ends a string.
 _TOKEN = re.compile(r"""'[^']*'?|"[^"]*"?|[^\s'"()\[\]{},;:=!+&|*<>]+""")
 _ESCAPED_QUOTE = re.compile(r'\\["\\]')
@@ -79,7 +79,7 @@ def find_references(
     - "body": a string that is `$1` or begins with `$1/`, in JSON or a body of unknown type, which
       is parsed if it may have one. It may be a price: bodies are never rewritten.
 
-    Nothing else is looked for: not in the path behind the first segment, not in other fields, not
+    Nothing else is looked for: not in the path after the first segment, not in other fields, not
     in member names, not in bodies that cannot be read as JSON, and not `%241`. Whether the batch
     has such a request is not asked.
 

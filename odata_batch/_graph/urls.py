@@ -95,7 +95,7 @@ def is_batch_resource(url: str) -> bool:
     """Tell whether the last path segment of the URL is `$batch`, for any reader.
 
     Readers may decode percent-encodings or drop path parameters before they remove dot segments, or
-    behind it. Slashes at the end and empty parentheses make no difference, case does. That the
+    after it. Slashes at the end and empty parentheses make no difference, case does. That the
     empty URL and a query alone are relative to the batch resource is not seen.
 
     >>> is_batch_resource("http://host/service/$batch?$format=json"), is_batch_resource("$batches")
@@ -131,7 +131,7 @@ class UrlReference(NamedTuple):
 def reference_in(url: str, dialect: Dialect = ODATA_4_01) -> UrlReference | None:
     """Return the reference that the URL is in this dialect, or `None` if it is none.
 
-    Which URL the service root has is not known here. Where a reference may stand behind it, the
+    Which URL the service root has is not known here. Where a reference may follow it, the
     first segment that begins with a dollar sign is one, unless OData gives its name a meaning.
 
     >>> from odata_batch.dialects import SAP_BUSINESS_ONE
@@ -168,7 +168,7 @@ def resolve_url(
 
     `base` is the absolute URL of the batch request. `host` is the field Host of the operation; it
     goes with an absolute path, and with nothing else. For `$id/...`, `locations` has the absolute
-    URL that the identifier stands for, as `location_of` returns it. It loses its fragment; its
+    URL that the identifier means, as `location_of` returns it. It loses its fragment; its
     query, if a path, a key in parentheses or a query follows the identifier; and a slash at its
     end, if a path or a key does. `service_root` is for dialects in which it matters; by default it
     is where the batch resource is.
@@ -281,10 +281,10 @@ def is_within(url: str, service_root: str) -> bool:
     """Tell whether an absolute URL is that of the service root or below it, for every reader.
 
     What readers might take differently is `False`: user information; a fragment; a character that
-    has no place in a URL (RFC 3986, 2), such as a backslash, a blank or a control; a percent sign
+    has no place in a URL (RFC 3986, 2), such as a backslash, a space or a control; a percent sign
     that encodes nothing; in the path, an encoded control, an octet that is overlong in UTF-8, as in
     `%c0%ae`, and what becomes a dot segment if percent-encodings are decoded once, or if path
-    parameters or blanks are dropped, as in `..;/` and `..%20/`. The case of scheme and host does
+    parameters or spaces are dropped, as in `..;/` and `..%20/`. The case of scheme and host does
     not matter, nor does a default port. Dot segments are removed first (RFC 3986, 5.2.4); beside
     them, an empty segment and an encoded slash are `False`, because readers count them differently.
     Elsewhere an encoded slash is fine, as in a key. What is encoded twice, as `%252e`, is left to

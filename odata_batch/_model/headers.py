@@ -37,7 +37,7 @@ class Headers(Mapping[str, str]):
     """The fields of a header section: ordered, repeatable, found without regard to case.
 
     As a mapping it has one value for each name; the values of a repeated field are joined by a
-    comma and a blank, as RFC 9110, 5.3 allows. Two `Headers` are equal if these mappings are; the
+    comma and a space, as RFC 9110, 5.3 allows. Two `Headers` are equal if these mappings are; the
     order of different fields and the case of names do not matter. `Set-Cookie` cannot be joined
     (RFC 6265, 3): it is compared value by value, and looking it up gives the first.
 

@@ -68,7 +68,7 @@ class Operation(_Shown):
     method: str
     """The method, in upper case."""
     url: str
-    """The URL as it stands in the batch: absolute, an absolute path, relative, or `$id/...`; octets
+    """The URL as it is in the batch: absolute, an absolute path, relative, or `$id/...`; octets
     that are not UTF-8 are surrogates, as `surrogateescape` makes them."""
     headers: Headers = NO_HEADERS
     """The header fields of the request; values are ISO-8859-1."""
@@ -155,7 +155,7 @@ class Operation(_Shown):
     ) -> "Operation":
         """Return a PATCH request.
 
-        A `json` other than `None` is serialised without blanks and given the Content-Type
+        A `json` other than `None` is serialised without white space and given the Content-Type
         `application/json`, unless `headers` has one. `ValueError` if `body` is given as well, or if
         JSON cannot express the value, as it cannot NaN and infinity.
 

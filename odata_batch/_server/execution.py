@@ -79,8 +79,8 @@ class Execution:
     **Dependencies.** What depends on something that did not end with 2xx is answered with 424 and
     not handed out, nor is its change set begun; a change set depended on has to be committed. With
     a condition (`if`) it is the condition that decides: `evaluate` is called with it and with the
-    responses to what it depends on, by id, in which a group stands for 200 or for the response that
-    failed it. Where it raises an `Exception`, the operation is answered with 424. Without
+    responses to what it depends on, by id, in which a group is a 200, or the response that failed
+    it. Where it raises an `Exception`, the operation is answered with 424. Without
     `evaluate` the operation and its whole change set are answered with 424.
 
     **Change sets** come with the signals `Begin`, `Commit` and `Rollback`. Each `Begin` that was
@@ -93,8 +93,8 @@ class Execution:
     `is_within` wants a service root to be (`ValueError` if it is not, before anything runs).
     Whoever makes it of a Host field first refuses one that holds `/`, `?` or `#`, which would move
     the service root.
-    `$id/...` stands for the Location of the response to that request. Where that has none, `locate`
-    is asked for a URL; without an answer a GET, PUT or PATCH stands for its own URL, and a
+    `$id/...` means the Location of the response to that request. Where that has none, `locate`
+    is asked for a URL; without an answer a GET, PUT or PATCH means its own URL, and a
     reference to anything else is answered with 424. A reference to nothing is answered with 400,
     and so is a batch within the batch; a URL outside `service_root`, by default the directory of
     `batch_url`, with 403; one that is longer than `Limits.url` when references are resolved, with
@@ -113,7 +113,7 @@ class Execution:
     tells the application who asks and for what, such as X-Forwarded-User, Remote-User and
     X-HTTP-Method-Override. Whoever sends a batch could otherwise log in as anybody. Names are
     compared without regard to case, and `_` is `-`, as it is in CGI and WSGI; a name ending in `*`
-    stands for all that begin so. Add to the default with `|`, take from it with `-`.
+    means all that begin so. Add to the default with `|`, take from it with `-`.
 
     **202** is an ordinary answer. In a change set it fails the change set with a 500, since nobody
     could say whether the rest may be committed.

@@ -52,7 +52,7 @@ PREFERENCE = re.compile(
 # request-id = 1*( ALPHA / DIGIT / "-" / "." / "_" / "~" )          OData Protocol, 11.7.3
 REQUEST_ID = re.compile(r"[0-9A-Za-z\-._~]+")
 
-# The empty line behind a header section whose lines may end in LF  RFC 9112, 2.2
+# The empty line after a header section whose lines may end in LF  RFC 9112, 2.2
 EMPTY_LINE = re.compile(rb"\r?\n")
 EMPTY_LINE_AFTER = re.compile(rb"\r?\n\r?\n")
 
@@ -75,8 +75,8 @@ DIGITS = re.compile(r"[0-9]+")
 # OData-Version = 1*DIGIT "." 1*DIGIT                               OData ABNF, 8
 VERSION = re.compile(r"[0-9]+\.[0-9]+")
 
-# What is taken for a request line where none should stand: a known method and a URL, or three words
-# of which the last is a version, maybe with a remark behind them
+# What is taken for a request line where none should be: a known method and a URL, or three words
+# of which the last is a version, maybe with a remark after them
 REQUEST_LINE_LIKE = re.compile(
     rb"(?i:GET|HEAD|POST|PUT|PATCH|MERGE|DELETE|OPTIONS) +[^ :].*"
     rb"|[A-Za-z]+ +[^ :][^ ]* +HTTP/[0-9.]+ *(?://.*)?"
@@ -88,7 +88,7 @@ URL = re.compile(r"[!#$%&'()*+,\-./0-9:;=?@A-Z\[\]_a-z~]*")
 # A percent sign that begins no percent-encoding                     RFC 3986, 2.1
 LONE_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
-# What has no place in a URL; controls, blanks and backslashes have rules of their own
+# What has no place in a URL; controls, spaces and backslashes have rules of their own
 URL_ODD_CHARACTER = re.compile(
     rf"[^\x00-\x20\x7f\\!#$%&'()*+,\-./0-9:;=?@A-Z\[\]_a-z~]|{LONE_PERCENT.pattern}"
 )
@@ -100,7 +100,7 @@ PLAIN_URL = re.compile(r"/?[!$%&'()*+,\-.0-9;=?@A-Z\[\]_a-z~][!$%&'()*+,\-./0-9;
 # scheme = ALPHA *( ALPHA / DIGIT / "+" / "-" / "." )               RFC 3986, 3.1
 SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*):")
 
-# authority, behind a scheme of HTTP                                RFC 3986, 3.2
+# authority, after a scheme of HTTP                                 RFC 3986, 3.2
 AUTHORITY = re.compile(r"(?i:https?)://([^/?#]*)")
 
 # The name of the batch resource, anywhere and with any of its characters percent-encoded
@@ -109,7 +109,7 @@ BATCH_NAME = re.compile(r"(?:\$|%24)(?:b|%62)(?:a|%61)(?:t|%74)(?:c|%63)(?:h|%68
 # The whole first segment of a relative URL, where it begins with "$"    OData Protocol, 11.7.4
 DOLLAR_SEGMENT = re.compile(r"\$([^/?#(]*)")
 
-# A segment of a path behind a slash, where it begins with "$"
+# A segment of a path after a slash, where it begins with "$"
 INNER_DOLLAR_SEGMENT = re.compile(r"(?<=/)\$([^/?#(]+)")
 
 # Anything that a reader might take for a reference to a request identifier
@@ -119,7 +119,7 @@ DOLLAR_NUMBER_BYTES = re.compile(rb"\$([0-9]+)")
 # ws = *( %x20 / %x09 / %x0A / %x0D )                               RFC 8259, 2
 JSON_SPACE = re.compile(r"[ \t\n\r]*")
 
-# A JSON escape that stands for half of a surrogate pair            RFC 8259, 8.2
+# A JSON escape that means half of a surrogate pair            RFC 8259, 8.2
 SURROGATE_ESCAPE = re.compile(r"\\u[dD][89A-Fa-f]")
 
 # A status code that is not spelt as a number of three digits       OData JSON, 19.5

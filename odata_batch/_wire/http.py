@@ -1,6 +1,6 @@
 """RFC 9112: HTTP messages of the media type application/http, read and written, both roles.
 
-Each message stands alone in its part, so its body is whatever follows the header section: neither
+Each message is alone in its part, so its body is whatever follows the header section: neither
 Content-Length nor Transfer-Encoding frames it. Request targets are the three forms of OData, two of
 which an HTTP server would refuse.
 """
@@ -114,7 +114,7 @@ LEADING_EMPTY_LINE = note("""
 EMPTY_LINE_MISSING = warning("""
     empty-line-missing: An empty line ends the header section of a message even without a body.
     [OData Protocol, 11.7.7.1]
-    Write two CRLF behind the last header, and only then what belongs to the delimiter.""")
+    Write two CRLF after the last header, and only then what belongs to the delimiter.""")
 
 
 def _split_odd(
@@ -164,12 +164,12 @@ def recall_request_line(reader: SectionReader) -> Callable[[bytes], tuple[str, s
 
 
 REQUEST_LINE_SYNTAX = error("""
-    request-line-syntax: A request line is a method, a blank, a URL, a blank and the HTTP version.
+    request-line-syntax: A request line is a method, a space, a URL, a space and the HTTP version.
     [RFC 9112, 3]
     Write the request line as in GET People HTTP/1.1.""")
 REQUEST_LINE_BLANKS = note("""
-    request-line-blanks: One blank separates the elements of a request line. [RFC 9112, 3]
-    Write one blank between the elements, and none at the end of the line.""")
+    request-line-blanks: One space separates the elements of a request line. [RFC 9112, 3]
+    Write one space between the elements, and none at the end of the line.""")
 METHOD_SYNTAX = error("""
     method-syntax: A method is a token. [RFC 9110, 9.1]
     Write a method of letters only, for example GET.""")
@@ -183,7 +183,7 @@ def parse_request_line(line: bytes, position: int, reader: SectionReader) -> tup
 
     request-line = method SP request-target SP HTTP-version   (RFC 9112, 3)
 
-    The URL is what stands between the first blank and the version, so that one with raw blanks,
+    The URL is what is between the first space and the version, so that one with raw spaces,
     which the standard itself prints, is read whole.
     """
     plain = recall_request_line(reader)(line)
@@ -252,9 +252,9 @@ STATUS_LINE_SYNTAX = error("""
     reason phrase. [RFC 9112, 4]
     Write the status line as in HTTP/1.1 200 OK.""")
 REASON_MISSING = note("""
-    reason-missing: A blank follows the status code even where there is no reason phrase. [RFC 9112,
+    reason-missing: A space follows the status code even where there is no reason phrase. [RFC 9112,
     4]
-    Write a blank behind the status code.""")
+    Write a space after the status code.""")
 
 
 def parse_status_line(line: bytes, position: int, reader: SectionReader) -> tuple[int, str] | None:
@@ -272,9 +272,9 @@ def parse_status_line(line: bytes, position: int, reader: SectionReader) -> tupl
         expected = "HTTP/1.1, a status code of three digits and a reason phrase"
         _refuse(STATUS_LINE_SYNTAX, expected, line, position, reader)
         return None
-    version, status, blank, reason = match.groups()
+    version, status, space, reason = match.groups()
     _check_version(version, line, position, reader)
-    if blank is None:
+    if space is None:
         message = f"no blank follows the status code in {quote(line)}"
         reader.report(Diagnostic(REASON_MISSING, message, position))
     return int(status), (reason or b"").decode("latin-1")

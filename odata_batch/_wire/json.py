@@ -57,7 +57,7 @@ JSON_NEXT_LINK = warning("""
     Write one @nextLink, as a string.""")
 GROUP_SPLIT = warning("""
     group-split: The members of an atomicity group are adjacent. [OData JSON, 19.1]
-    Write the members of the group one behind the other.""")
+    Write the members of the group one after the other.""")
 
 
 class JsonDecoder(jsonitem.Reader[_Item]):

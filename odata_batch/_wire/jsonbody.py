@@ -75,7 +75,8 @@ JSON_BODY_TYPE = warning("""
     json-body-type: A body whose media type is not JSON is a string. [OData JSON, 19.1]
     Write the body as a string, text as it is and other octets in base64url.""")
 BASE64 = error("""
-    base64: A binary body is base64url, without blanks, with the unused bits zero. [RFC 4648, 5]
+    base64: A binary body is base64url, without white space, with the unused bits zero. [RFC
+    4648, 5]
     Encode the octets as base64url, on one line.""")
 JSON_BODY_LOSSY = warning("""
     json-body-lossy (lossy): A binary body is base64url, not text in which octets were replaced by

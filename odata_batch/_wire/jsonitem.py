@@ -109,7 +109,7 @@ class Role(NamedTuple, Generic[_Item]):
 
 
 JSON_DUPLICATE_MEMBER = error("""
-    json-duplicate-member: Members that decide what is requested stand once. [RFC 7493, 2.3]
+    json-duplicate-member: Members that decide what is requested appear once. [RFC 7493, 2.3]
     Keep the one member that is right.""")
 JSON_DUPLICATE_OTHER_MEMBER = warning("""
     json-duplicate-other-member: The names of an object's members are unique. [RFC 7493, 2.3]
@@ -148,7 +148,7 @@ JSON_STATUS_SPELLING = warning("""
     Write the status as a number without quotes, sign, fraction or exponent.""")
 JSON_CONTENT_LENGTH = note("""
     json-content-length (lossy): A content-length in a JSON batch agrees with the octets that the
-    body stands for. [OData JSON, 19.1]
+    body means. [OData JSON, 19.1]
     Remove content-length, which a JSON batch does not need.""")
 
 

@@ -1,9 +1,9 @@
 """RFC 2046, 5.1: split a multipart body into its parts.
 
-A delimiter is a whole line: a line end, two hyphens, the boundary, blanks, a line end. The search
-looks for the last octet of a line end, the hyphens and the boundary, and judges the rest of the
-line; a line that only begins like a delimiter is content. `PartSplitter` keeps what it has not yet
-given out in one buffer and never searches an octet twice, so its work is linear in the input,
+A delimiter is a whole line: a line end, two hyphens, the boundary, white space, a line end. The
+search looks for the last octet of a line end, the hyphens and the boundary, and judges the rest of
+the line; a line that only begins like a delimiter is content. `PartSplitter` keeps what it has not
+yet given out in one buffer and never searches an octet twice, so its work is linear in the input,
 whatever the chunks. Most bodies have nothing that looks like a delimiter and is none: they are cut
 at whole delimiter lines in one go, once counting has shown that.
 """
@@ -44,7 +44,7 @@ class Part(NamedTuple):
     """Offset of the content in the payload."""
     lookalike: int | None
     """Offset of what another reader may take for a delimiter: hyphens and boundary at the beginning
-    of a line that goes on otherwise, or behind a bare CR."""
+    of a line that goes on otherwise, or after a bare CR."""
     delimiter_length: int | None
     """Octets of the delimiter that ends the part, its line ends included; `None` if none does."""
 
@@ -122,10 +122,10 @@ DELIMITER_LOOKALIKE = warning("""
     Choose a boundary that occurs nowhere else, best a random one.""")
 CLOSE_DELIMITER_HYPHENS = warning("""
     close-delimiter-hyphens: A close delimiter ends in exactly two hyphens. [RFC 2046, 5.1.1]
-    Write exactly two hyphens behind the boundary of the close delimiter.""")
+    Write exactly two hyphens after the boundary of the close delimiter.""")
 TRANSPORT_PADDING = note("""
-    transport-padding: Composers put no blanks after a boundary. [RFC 2046, 5.1.1]
-    Remove the blanks behind the boundary.""")
+    transport-padding: Composers put no white space after a boundary. [RFC 2046, 5.1.1]
+    Remove the white space after the boundary.""")
 EPILOGUE_DELIMITER = warning("""
     epilogue-delimiter: No delimiter line follows the close delimiter. [RFC 2046, 5.1.1]
     Move the parts in front of the close delimiter, and send only one of them.""")

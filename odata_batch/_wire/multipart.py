@@ -659,11 +659,11 @@ _APPLICATION_HTTP = sections.parse_media_type("application/http")
 BOUNDARY_MISSING = fatal("""
     boundary-missing: A multipart media type has a boundary parameter that is not empty. [RFC 2046,
     5.1.1]
-    Add a boundary parameter with the text that stands behind the hyphens of the delimiter
+    Add a boundary parameter with the text that follows the hyphens of the delimiter
     lines.""")
 BOUNDARY_CONFLICT = fatal("""
     boundary-conflict: A multipart media type has one boundary parameter. [RFC 2046, 5.1.1]
-    Keep the boundary parameter whose value stands in the delimiter lines, and remove the
+    Keep the boundary parameter whose value is in the delimiter lines, and remove the
     others.""")
 BOUNDARY_REPEATED = warning("""
     boundary-repeated: The boundary parameter is given once, even if its values are equal. [RFC
@@ -674,8 +674,8 @@ BOUNDARY_SYNTAX = fatal("""
     5.1.1]
     Choose a boundary of letters, digits, hyphens and underscores.""")
 BOUNDARY_CHARACTERS = warning("""
-    boundary-characters: A boundary consists of digits, letters, '()+_,-./:=? and blanks, and ends
-    in no blank. [RFC 2046, 5.1.1]
+    boundary-characters: A boundary consists of digits, letters, '()+_,-./:=? and spaces, and ends
+    in no space. [RFC 2046, 5.1.1]
     Choose a boundary of letters, digits, hyphens and underscores.""")
 
 

@@ -167,13 +167,13 @@ BOUNDARY_REUSED = error("""
     Give the change set a boundary of its own.""")
 PART_WITHOUT_HEADERS = error("""
     part-without-headers: A part begins with its header section. [OData Protocol, 11.7.7.1]
-    Write Content-Type: application/http and an empty line behind the delimiter line.""")
+    Write Content-Type: application/http and an empty line after the delimiter line.""")
 PART_WITHOUT_BODY = error("""
     part-without-body: An empty line separates the header section of a part from its content. [RFC
     2046, 5.1]
-    Write an empty line behind the header section of the part.""")
+    Write an empty line after the header section of the part.""")
 REQUEST_LINE_IN_PART_HEADERS = error("""
-    request-line-in-part-headers: The header section of a part stands above the request, not below
+    request-line-in-part-headers: The header section of a part comes before the request, not below
     its request line. [OData Protocol, 11.7.7.1]
     Write an empty line between the header section of the part and the request line.""")
 

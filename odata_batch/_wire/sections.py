@@ -367,7 +367,7 @@ REPEATED_HEADER = error("""
     repeated-header: Framing and identifying fields have one value. [RFC 9110, 5.3]
     Keep the one field that is right.""")
 REPEATED_HEADER_EQUAL = note("""
-    repeated-header-equal: Framing and identifying fields stand once, even if their values are
+    repeated-header-equal: Framing and identifying fields appear once, even if their values are
     equal. [RFC 9110, 5.3]
     Write the field once.""")
 
@@ -418,8 +418,8 @@ HEADER_SYNTAX = error("""
     header-syntax: A field line is a name, a colon and a value. [RFC 9112, 5]
     Write the field line as a name, a colon and a value.""")
 HEADER_BLANK_BEFORE_COLON = error("""
-    header-blank-before-colon: No blank stands between a field name and its colon. [RFC 9112, 5.1]
-    Remove the blank before the colon.""")
+    header-blank-before-colon: No white space is between a field name and its colon. [RFC 9112, 5.1]
+    Remove the white space before the colon.""")
 
 
 def _broken_field_line(line: bytes, name: bytes, colon: bytes) -> tuple[Pair | None, Problem]:
@@ -515,8 +515,8 @@ BOUNDARY_UNQUOTED = warning("""
     5.1.1]
     Put the boundary between double quotes in the Content-Type, but not in the delimiter lines.""")
 PARAMETER_BLANKS = warning("""
-    parameter-blanks: No blanks stand around the equals sign of a parameter. [RFC 9110, 5.6.6]
-    Remove the blanks around the equals sign.""")
+    parameter-blanks: No white space is around the equals sign of a parameter. [RFC 9110, 5.6.6]
+    Remove the white space around the equals sign.""")
 
 
 def _read_parameter(match: re.Match[str], parameters: list[Pair], problems: list[Problem]) -> bool:

@@ -2,7 +2,7 @@ r"""Captured payloads: what a proxy, a log, a browser or an editor has kept of H
 
 A capture is read as it comes. Of a raw message the lines may end in LF, the start line may be
 missing, or both the start line and the header section; what had to be guessed is a diagnostic.
-Nothing frames the body: it is everything behind the empty line, with its codings undone. HAR and
+Nothing frames the body: it is everything after the empty line, with its codings undone. HAR and
 SAZ files hold many messages, in pairs, most of which are no batches.
 
 >>> message = parse_message(b'POST /$batch HTTP/1.1\n\n{"requests":[]}')
@@ -69,14 +69,14 @@ class Message:
     it can be decoded with `content_type`. What Transfer-Encoding and Content-Encoding say has been
     undone in `body`."""
     body: bytes
-    """Everything behind the empty line, whatever Content-Length says, with its codings undone."""
+    """Everything after the empty line, whatever Content-Length says, with its codings undone."""
     content_type: str
     """The Content-Type, or without a header section the one that the body looks like having; empty
     if there is none, which is an error among the diagnostics."""
     kind: Kind
     """What the start line says, or without one what the body looks like; a request if unclear."""
     body_position: int | None
-    """Offset in bytes of the body in `source`, where it stands there octet by octet: decoders count
+    """Offset in bytes of the body in `source`, where it is there octet by octet: decoders count
     from the start of the body, so add this to the positions of their diagnostics. `None` if it was
     chunked, compressed or a string of a HAR file: then positions count from the start of `body`."""
     diagnostics: tuple[Diagnostic, ...]
@@ -88,7 +88,7 @@ class Message:
     """Whether octets of the body were replaced by U+FFFD, so that lengths and binary bodies cannot
     be believed; what a decoder then finds by a rule with the tag `lossy` is the capture's fault.
 
-    It is so if the body is UTF-8 and one of these holds: U+FFFD stands in a body of a multipart
+    It is so if the body is UTF-8 and one of these holds: U+FFFD appears in a body of a multipart
     batch that is no text (it has a Content-Type, but not `text/*`, JSON, XML, JavaScript, a form);
     a body with U+FFFD is longer than its Content-Length says, by no more than two octets for each;
     the message is still compressed. A Content-Length that is right shows that nothing was lost.
@@ -198,7 +198,7 @@ def parse_capture(data: bytes, *, limits: Limits = _LIMITS) -> tuple[Exchange, .
 def parse_har(data: bytes, *, limits: Limits = _LIMITS) -> tuple[Exchange, ...]:
     """Return the exchanges of a HAR file (HTTP Archive 1.2), in its order.
 
-    Bodies that stand there as text are UTF-8 again, or what the charset of their type says.
+    Bodies that are there as text are UTF-8 again, or what the charset of their type says.
 
     >>> entry = b'{"request":{"method":"POST","url":"https://example.org/$batch"}}'
     >>> (exchange,) = parse_har(b'{"log":{"entries":[' + entry + b"]}}")

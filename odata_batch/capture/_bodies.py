@@ -31,7 +31,7 @@ from odata_batch.capture._heads import media_type
 # -- what it looks like ---------------------------------------------------------------------------
 
 _DELIMITER_LINE = re.compile(rb"^--", re.MULTILINE)
-# The first start line in a multipart body: nothing else in a head is a word and a blank.
+# The first start line in a multipart body: nothing else in a head is a word and a space.
 _START_LINE_IN_PART = re.compile(rb"^(?:(HTTP/[0-9])|[A-Za-z]+ +[^ :])", re.MULTILINE)
 _JSON_MEMBER = re.compile(rb'"(requests|responses|(?:odata\.)?error)"[ \t\r\n]*:')
 
@@ -43,7 +43,7 @@ def content_type_of(body: bytes) -> str:
     line = _heads.first_line(body)[1].rstrip(b" \t")
     if not line.startswith(b"--") or line == b"--":
         return ""
-    # A close delimiter that stands alone is an empty batch.
+    # A close delimiter that is alone is an empty batch.
     is_closed = line.endswith(b"--") and body.count(line) == 1
     boundary = (line[2:-2] if is_closed else line[2:]).decode("latin-1")
     quoted = boundary.replace("\\", "\\\\").replace('"', '\\"')
@@ -73,7 +73,7 @@ def _is_json(body: bytes) -> bool:
 
 _BATCH_TYPES = ("multipart/", "application/http", "application/json")
 _STATUS = re.compile(r"HTTP/[0-9.]+ +([1-5][0-9][0-9])(?![0-9])")
-# Titles and messages stand near the beginning; this keeps the search short whatever the body.
+# Titles and messages are near the beginning; this keeps the search short whatever the body.
 _REACH = 64 * 1024
 
 _HTML = re.compile(rb"\s*(?:<!--(?s:.{0,1000}?)-->\s*)?<(?:!doctype\s+html|html|head)\b", re.I)
@@ -234,7 +234,7 @@ CAPTURE_LOSSY = note("""
     [RFC 9112, 2.2]
     Capture with a tool that keeps octets, and do not save binary content as text.""")
 CAPTURE_REPLACEMENT_CHARACTER = note("""
-    capture-replacement-character: U+FFFD in a captured text stands there because it was sent, not
+    capture-replacement-character: U+FFFD in a captured text is there because it was sent, not
     in place of lost octets. [RFC 9112, 2.2]
     Compare with another capture if characters seem to be wrong.""")
 

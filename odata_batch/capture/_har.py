@@ -32,7 +32,7 @@ _KNOWN = frozenset(
     name value text mimeType encoding size status statusText comment _base64 _error _file
     """.split()
 )
-# What stands for an octet is left out, from U+DC80 to U+DCFF.
+# What hides an octet is left out, from U+DC80 to U+DCFF.
 _SURROGATES = re.compile("[\ud800-\udc7f\udd00-\udfff]")
 _CHARSET = re.compile(r";\s*charset\s*=\s*\"?([\w.:-]+)", re.I)
 # Browsers read all of them as the last one (WHATWG Encoding, 4.2).
@@ -67,7 +67,7 @@ def is_har(data: bytes) -> bool:
 
 
 CAPTURE_DUPLICATE_MEMBER = error("""
-    capture-duplicate-member: The members of a HAR file that hold a message stand once in their
+    capture-duplicate-member: The members of a HAR file that hold a message appear once in their
     object. [RFC 8259, 4]
     Export the capture again with a tool that writes each member once.""")
 CAPTURE_MEMBER = warning("""

@@ -1,4 +1,4 @@
-"""A captured message before anything is made of it: the head as it comes, and what is behind it.
+"""A captured message before anything is made of it: the head as it comes, and what follows it.
 
 Lines may end in LF, and nothing needs to be there. A head that is longer than the limit is none.
 """
@@ -24,7 +24,7 @@ STATUS_LINE = re.compile(rb"HTTP/[0-9]")
 REQUEST_LINE = re.compile(rb"[A-Z]+ +[^ :]|" + _TOKEN + rb" .*HTTP/[0-9]")
 _URL_LINE = re.compile(rb"[A-Za-z][A-Za-z0-9+.\-]*://|/[^/ ]")
 _NOT_LINE_END = re.compile(rb"[^\r\n]")
-# An interim response with the final one behind it: status line, field lines and an empty line.
+# An interim response with the final one after it: status line, field lines and an empty line.
 _INTERIM = re.compile(
     rb"HTTP/[0-9.]+ +1(?!01)[0-9][0-9][^\n]*\n(?:[^\r\n][^\n]*\n)*\r?\n(?=HTTP/[0-9])"
 )
@@ -75,7 +75,7 @@ def unreadable(message: str, name: str = "") -> Entry:
 CAPTURE_URL_LINE = note("""
     capture-url-line: A capture that begins with a URL has lost the rest of its request line. [RFC
     9112, 3]
-    Write the method before the URL, and HTTP/1.1 behind it.""")
+    Write the method before the URL, and HTTP/1.1 after it.""")
 
 
 def split(data: bytes, limits: Limits) -> Raw:

@@ -1,4 +1,4 @@
-r"""Texts that stand for a message: as editors, logs, tickets and browsers have copied it.
+r"""Texts that mean a message: as editors, logs, tickets and browsers have copied it.
 
 A file of an editor begins with a byte order mark or is UTF-16, a log has its line ends spelt out, a
 ticket quotes each line, and a browser copies a request as a command of curl. What was done to the
@@ -32,7 +32,7 @@ _PIECE = re.compile(
 )
 _ESCAPED = re.compile(r"\\(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|(.))", re.DOTALL)
 _ESCAPED_IN_QUOTES = re.compile(r"""\\(["\\$`])""")
-# Surrogates that stand for no octet of `surrogateescape`
+# Surrogates that are no octet of `surrogateescape`
 _HALF_A_PAIR = re.compile("[\ud800-\udc7f\udd00-\udfff]")
 _LETTERS: Final[Mapping[str, str]] = dict(zip("nrtbfvae", "\n\r\t\b\f\v\a\x1b", strict=True))
 _DATA = frozenset(("-d", "--data", "--data-ascii", "--data-binary", "--data-raw"))
@@ -46,7 +46,7 @@ _WITH_VALUE = _DATA | frozenset(
 
 
 def undone(data: bytes) -> tuple[bytes, Diagnostic | None]:
-    r"""Return the octets that a text stands for, and what was undone, if anything.
+    r"""Return the octets that a text means, and what was undone, if anything.
 
     >>> undone(rb'"--b\r\n\r\nGET People HTTP/1.1\r\n\r\n\r\n--b--\r\n"')[0]
     b'--b\r\n\r\nGET People HTTP/1.1\r\n\r\n\r\n--b--\r\n'
@@ -75,7 +75,7 @@ def undone(data: bytes) -> tuple[bytes, Diagnostic | None]:
 
 
 def _unescaped(text: str) -> str:
-    """Return the characters that escapes of JSON, C and shells stand for."""
+    """Return the characters that escapes of JSON, C and shells mean."""
 
     def character(match: re.Match[str]) -> str:
         digits = match[1] or match[2]

@@ -1,4 +1,4 @@
-"""What clients talk to on loopback: people in memory, behind the example of an ASGI endpoint."""
+"""What clients talk to on loopback: people in memory, served by the example of an ASGI endpoint."""
 
 from __future__ import annotations
 

@@ -358,7 +358,7 @@ def test_without_a_stop_a_json_batch_answered_in_multipart_is_matched_by_positio
     assert shop.content_types == ["multipart/mixed;boundary=undefined"]
     table.add(
         *shop.peer,
-        "json, to be answered in multipart: the same, going on behind errors",
+        "json, to be answered in multipart: the same, going on after errors",
         "match agrees with the database",
         *findings,
         "the boundary is `undefined`",
