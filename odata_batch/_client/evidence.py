@@ -341,8 +341,19 @@ class Evidence:
         single = [item for item in items if isinstance(item, OperationResponse)]
         if count <= len(self.slots) or len(single) < len(items) or self._seam is not None:
             return items
-        if not self.dialect.flat_responses and _error_again(items) is not None:
-            return items
+        again = None if self.dialect.flat_responses else _error_again(items)
+        if again is not None:
+            # It may be doubled: without it, do the others answer the items one by one, or does it
+            # follow what the batch stopped at?
+            once = [*items[:again], *items[again + 1 :]]
+            is_one_each = not any(map(self._misfit, self.slots, once))
+            is_stopped = self.stops and len({*self.names.item_of[again - 1 : again + 1]}) > 1
+            if (
+                count != len(self.sent)
+                or is_stopped
+                or (is_one_each and len(once) == len(self.slots))
+            ):
+                return items
         regrouped: list[ResponseItem] = []
         for slot in self.slots:
             taken = single[slot.indexes.start : slot.indexes.stop]
@@ -376,7 +387,8 @@ class Evidence:
             self.slots[self.names.item_of[each.index]].is_flat = True
         is_whole = not self._response.truncated and self._seam is None
         if is_whole and self.stops and _ends_in_error(items):
-            self.rest = self._stopped_at(self.slots[last - 1], named[-1].index + 1)
+            # Of a change set of which a part is there, nothing tells that of the rest.
+            self.rest = self._stopped_at(self.slots[last - 1], self.slots[last - 1].indexes.stop)
         return True
 
     def _taken_apart(self, pairs: Sequence[_Pair]) -> str | None:
