@@ -314,12 +314,7 @@ def test_nothing_is_claimed_where_ids_are_not_those_of_the_request(
         "no response to it was found, but one with the id 'r1', which was not sent"
     )
     assert shop.ids() == [1, 4]
-    assert findings == [
-        "group-status-mixed",
-        "response-id",
-        "response-unexpected",
-        "response-after-error",
-    ]
+    assert findings == ["group-status-mixed", "response-unexpected"]
     table.add(
         *shop.peer,
         "multipart, to be answered in JSON: a change set that fails, and others around it",
@@ -330,38 +325,27 @@ def test_nothing_is_claimed_where_ids_are_not_those_of_the_request(
     )
 
 
-def test_nothing_is_claimed_where_a_json_batch_stops_unasked(shop: Shop, table: Table) -> None:
-    result, findings = shop.send(CROSSED, "json", "multipart")
+@pytest.mark.parametrize("goes_on", [None, True], ids=["stopping", "going on"])
+def test_nothing_is_claimed_where_a_json_batch_is_answered_without_ids(
+    shop: Shop, table: Table, goes_on: bool | None
+) -> None:
+    batch = BatchRequest(CROSSED.items, continue_on_error=goes_on)
+    result, findings = shop.send(batch, "json", "multipart")
     assert set(states(result)) == {State.UNKNOWN}
-    assert result.outcomes[0].reason == "found 2 responses, expected 4"
-    assert shop.ids() == [1]
+    responses = 4 if goes_on else 2
+    assert result.outcomes[0].reason == f"no response has its id, and {responses} have none"
+    assert shop.ids() == ([1, 4] if goes_on else [1])
     assert findings == ["response-id", "response-missing"]
     assert shop.content_types == ["multipart/mixed;boundary=undefined"]
+    stop = "a JSON batch stops at the error, as it does not when answered in JSON"
+    exchanged = "a change set that fails, and others around it"
     table.add(
         *shop.peer,
-        "json, to be answered in multipart: a change set that fails, and others around it",
+        f"json, to be answered in multipart: {'the same, going on' if goes_on else exchanged}",
         "all are unknown, and nothing is claimed",
         *findings,
-        "a JSON batch stops at the error, as it does not when answered in JSON",
-        "the boundary is `undefined`",
-    )
-
-
-def test_without_a_stop_a_json_batch_answered_in_multipart_is_matched_by_position(
-    shop: Shop, table: Table
-) -> None:
-    batch = BatchRequest(CROSSED.items, continue_on_error=True)
-    result, findings = shop.send(batch, "json", "multipart")
-    assert states(result) == [SUCCEEDED, ROLLED_BACK, ROLLED_BACK, SUCCEEDED, FAILED]
-    assert shop.ids() == [1, 4]
-    assert findings == ["response-id", "response-missing"]
-    assert shop.content_types == ["multipart/mixed;boundary=undefined"]
-    table.add(
-        *shop.peer,
-        "json, to be answered in multipart: the same, going on after errors",
-        "match agrees with the database",
-        *findings,
-        "the boundary is `undefined`",
+        *([] if goes_on else [stop]),
+        "no part has a Content-ID, and the boundary is `undefined`",
     )
 
 
