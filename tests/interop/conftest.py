@@ -1,6 +1,6 @@
 """What the tests with other programs share: the programs, and the table of `docs/interop.md`.
 
-The table is written if INTEROP_TABLE is set and every one of these tests ran and passed. Requests
+The table is written if INTEROP_TABLE is set and every one of these tests ran and passed. Messages
 of peers are kept in the directory that INTEROP_CAPTURE names. What is installed with npm is looked
 for below INTEROP_NODE, by default `.interop` in the checkout; Python packages in the environment
 that runs the tests.
@@ -15,6 +15,7 @@ import os
 import platform
 import re
 import shutil
+import socket
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -23,8 +24,6 @@ from threading import Thread
 from types import ModuleType
 
 import pytest
-
-from tests.interop.service import Exchange
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -115,11 +114,11 @@ def table(request: pytest.FixtureRequest) -> Table:
     return Table(request.config.stash[TABLE].rows, request.node.nodeid)
 
 
-def keep(name: str, exchange: Exchange) -> None:
-    """Keep a request as a file, if that was asked for."""
+def keep(name: str, message: bytes) -> None:
+    """Keep a message as a file, if that was asked for."""
     directory = os.environ.get("INTEROP_CAPTURE")
     if directory is not None:
-        Path(directory, f"{name}.http").write_bytes(exchange.message())
+        Path(directory, f"{name}.http").write_bytes(message)
 
 
 def python_peer(distribution: str, *modules: str) -> tuple[str, list[ModuleType]]:
@@ -161,38 +160,56 @@ def node_packages(name: str, package: str) -> NodePackages:
 
 
 @dataclass(frozen=True)
-class Cap:
-    """A server that runs."""
+class Server:
+    """A server that runs, with the packages that it is made of."""
 
     port: int
-    version: str
+    packages: NodePackages
 
 
 @pytest.fixture(scope="session")
-def cap() -> Iterator[Cap]:
+def cap() -> Iterator[Server]:
     """A CAP server with an empty database in memory; it ends with the session."""
     packages = node_packages("cap", "@sap/cds")
-    script = packages.directory / "node_modules" / "@sap" / "cds" / "bin" / "serve.js"
+    script = ["@sap/cds/bin/serve.js", "all", "--in-memory"]
+    yield from _running(packages, script, r"server listening on .*localhost:(\d+)", PORT="0")
+
+
+@pytest.fixture(scope="session")
+def azurite() -> Iterator[Server]:
+    """Azure Tables of the account "account", whose key is "key", in memory."""
+    packages = node_packages("peers", "azurite")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])  # that of a server started on port 0 is not told
+    options = ["--inMemoryPersistence", "--disableTelemetry", "--tablePort", port]
+    script = ["azurite/dist/src/table/main.js", *options, "--location", str(packages.directory)]
+    ready = r"successfully started on 127.0.0.1:(\d+)"
+    yield from _running(packages, script, ready, AZURITE_ACCOUNTS="account:a2V5")
+
+
+def _running(
+    packages: NodePackages, script: list[str], ready: str, **environment: str
+) -> Iterator[Server]:
     with subprocess.Popen(
-        ["node", str(script), "all", "--in-memory"],
+        ["node", str(packages.directory / "node_modules" / script[0]), *script[1:]],
         cwd=packages.directory,
-        env={**os.environ, "PORT": "0"},
+        env={**os.environ, **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
     ) as process:
         try:
-            yield Cap(_port(process), packages.version("@sap/cds"))
+            yield Server(_port(process, ready), packages)
         finally:
             process.kill()
 
 
-def _port(process: subprocess.Popen[str]) -> int:
+def _port(process: subprocess.Popen[str], ready: str) -> int:
     lines = []
     assert process.stdout is not None
     for line in process.stdout:
         lines.append(line)
-        if found := re.search(r"server listening on .*localhost:(\d+)", line):
+        if found := re.search(ready, line):
             # Nobody wants to know the rest, but a server whose output nobody reads comes to a halt.
             Thread(target=process.stdout.read, daemon=True).start()
             return int(found[1])

@@ -61,11 +61,16 @@ class Exchange:
         """The rules that the request breaks, each once."""
         return list(dict.fromkeys(found.rule.slug for found in self.report.diagnostics))
 
+    @property
     def message(self) -> bytes:
-        """Return the request as an HTTP message, without what does not concern the batch."""
-        lines = [f"{name}: {value}" for name, value in self.headers.pairs if name in KEPT]
-        head = [f"POST {self.path} HTTP/1.1", *lines, "", ""]
-        return "\r\n".join(head).encode("latin-1") + self.body
+        """The request as an HTTP message."""
+        return message(f"POST {self.path} HTTP/1.1", self.headers.pairs, self.body)
+
+
+def message(start: str, headers: Iterable[tuple[str, str]], body: bytes) -> bytes:
+    """Return an HTTP message, without what does not concern the batch."""
+    lines = [f"{name}: {value}" for name, value in headers if name.lower() in KEPT]
+    return "\r\n".join([start, *lines, "", ""]).encode("latin-1") + body
 
 
 def plain(value: object) -> object:
@@ -93,6 +98,8 @@ class People:
     """Whether to change what does not exist, without If-Match, is to create it."""
     busy: frozenset[str] = frozenset()
     """The keys of those who are not to be disturbed."""
+    root: str = "/service/"
+    """The path of the service root."""
     entities: dict[str, Entity] = field(default_factory=dict)
     before: dict[str, Entity] = field(default_factory=dict)
     count: int = 0
@@ -118,7 +125,7 @@ class People:
         await send({"type": "http.response.body", "body": answer.body})
 
     def _answer(self, method: str, path: str, headers: Headers, body: bytes) -> OperationResponse:
-        found = re.fullmatch(r"/service/People(?:\((?:Id=)?(.*)\))?", path)
+        found = re.fullmatch(rf"{self.root}People(?:\((?:Id=)?(.*)\))?", path)
         if found is None:
             return self._refused(404, f"there is no {path}")
         key: str | None = found[1]
@@ -213,8 +220,8 @@ class Service:
             await send(message)
 
     def _endpoint(self) -> BatchMiddleware:
-        begin, dialect = self.people.begin, self.dialect
-        return BatchMiddleware(self.people, path="/service/$batch", begin=begin, dialect=dialect)
+        people, path = self.people, f"{self.people.root}$batch"
+        return BatchMiddleware(people, path=path, begin=people.begin, dialect=self.dialect)
 
     def _understood(self, headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
         # Clients for services that know multipart alone ask for JSON, and mean the operations.
@@ -246,5 +253,5 @@ def serving(service: Service) -> Iterator[Service]:
     """Serve on a free port of loopback."""
     pytest.importorskip("uvicorn", reason="uvicorn is not installed; `make interop` installs it")
     with asgi_server(service) as origin:
-        service.url = f"{origin}/service/"
+        service.url = f"{origin}{service.people.root}"
         yield service

@@ -24,7 +24,7 @@ from odata_batch import (
     split,
 )
 from odata_batch.dialects import SAP_CAP
-from tests.interop.conftest import Cap, Table, python_peer
+from tests.interop.conftest import Server, Table, python_peer
 
 pytestmark = pytest.mark.interop
 
@@ -42,14 +42,14 @@ ROLLED_BACK_WITH_201: dict[Format, list[str]] = {"multipart": [], "json": ["grou
 class Shop:
     """The service of `cap/srv/shop.cds`, which has no books when a test begins."""
 
-    cap: Cap
+    cap: Server
     content_types: list[str] = field(default_factory=list)
     """Those of the batch responses."""
 
     @property
     def peer(self) -> tuple[str, str, str]:
         """Who is talked to, as the table names it."""
-        return "@sap/cds", self.cap.version, "server"
+        return "@sap/cds", self.cap.packages.version("@sap/cds"), "server"
 
     def call(
         self, method: str, path: str, payload: Payload | None = None
@@ -94,7 +94,7 @@ class Shop:
 
 
 @pytest.fixture
-def shop(cap: Cap) -> Shop:
+def shop(cap: Server) -> Shop:
     shop = Shop(cap)
     for id in shop.ids():
         shop.call("DELETE", f"Books({id})")

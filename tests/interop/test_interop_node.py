@@ -1,18 +1,21 @@
 """Node packages against our ASGI example: they encode a batch, send it, and decode our answer.
 
-The scripts are in `node/`; `peer.mjs` there says what they send and what they print.
+The scripts are in `node/`; `peer.mjs` there says what they send and what they print. What is
+exchanged with those that do not fit the scheme of the others is in `talks.json`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import json
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import pytest
 
-from odata_batch import ChangeSet, Operation, Unreadable
-from odata_batch.dialects import ODATA_2, ODATA_4_01
-from tests.interop.conftest import Table, node_packages
-from tests.interop.service import Exchange, People, Service, serving, verbose
+from odata_batch import ChangeSet, Dialect, Operation, Unreadable
+from odata_batch.dialects import ODATA_2, ODATA_4_01, PRESETS
+from tests.interop.conftest import HERE, Table, keep, node_packages
+from tests.interop.service import Exchange, People, Service, plain, serving, verbose
 
 pytestmark = pytest.mark.interop
 
@@ -24,6 +27,21 @@ CONFLICT = {
     "status": 409,
     "value": {"error": {"code": "409", "message": "there is one already"}},
 }
+
+
+NAMES = {"ann": ANN, "al": AL, "bob": BOB, "bea": BEA, "conflict": CONFLICT["value"]}
+
+
+def _talks() -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Return the packages of `talks.json`, and what is exchanged with them."""
+    text = (HERE / "node" / "talks.json").read_text("utf-8")
+    for name, value in NAMES.items():
+        text = text.replace(json.dumps(name), json.dumps(value))
+    found: dict[str, Any] = json.loads(text)
+    return found["peers"], found["talks"]
+
+
+OTHERS, TALKS = _talks()
 
 
 @dataclass(frozen=True)
@@ -38,6 +56,11 @@ class Peer:
     variant: tuple[str, ...] = ()
     rules: list[str] = field(default_factory=list)
     """What its requests break."""
+    dialect: Dialect | None = None
+    """That of the service, if the version does not say it."""
+    root: str = "/service/"
+    quoted: bool = False
+    """Whether keys are strings."""
 
 
 UI5 = "@openui5/sap.ui.core"
@@ -118,11 +141,12 @@ def _methods(item: Operation | ChangeSet | Unreadable) -> object:
 def talk(peer: Peer, scenario: str) -> Talk:
     """Run the script of a peer against a service that knows Bob, 7; or skip the test."""
     packages = node_packages("peers", peer.package)
-    if peer.version == "2":
-        service = Service(People(show=verbose), ODATA_2, status=202)
-    else:
-        service = Service(People(), ODATA_4_01)
-    service.people.entities = {"7": BOB}
+    is_two = peer.version == "2"
+    people = People(key=lambda each: repr(str(each["Id"])) if peer.quoted else str(each["Id"]))
+    people = replace(people, root=peer.root, show=verbose if is_two else plain)
+    people.entities = {people.key(BOB): BOB}
+    dialect = peer.dialect or (ODATA_2 if is_two else ODATA_4_01)
+    service = Service(people, dialect, status=202 if is_two else 200)
     with serving(service):
         understood = packages.run(peer.script, service.url, scenario, *peer.variant)
     label = (peer.name, packages.version(peer.package), "client")
@@ -206,3 +230,31 @@ def test_odata_batch_cannot_read_an_answer_without_body(table: Table) -> None:
     exchanged = "two change sets, of which the second is answered with 204"
     finding = "it raises SyntaxError for a response without body, and all answers are lost"
     table.add(*spoken.peer, exchanged, "both applied", *ODATA_BATCH.rules, finding)
+
+
+@pytest.mark.parametrize(
+    "row", TALKS, ids=lambda row: f"{row['peer']} {row.get('variant', '')} {row['scenario']}"
+)
+def test_what_a_client_writes_and_understands(row: dict[str, Any], table: Table) -> None:
+    name = row["peer"]
+    traits = {**OTHERS[name], **row}
+    preset = PRESETS[traits.get("dialect", "4.01")]
+    peer = Peer(
+        name=name,
+        package=name,
+        script=traits["script"],
+        version=traits.get("dialect", "4.01"),
+        variant=(row["variant"],) if "variant" in row else (),
+        dialect=replace(preset, formats=frozenset(traits.get("formats", preset.formats))),
+        root=traits.get("root", Peer.root),
+        quoted=traits.get("quoted", False),
+    )
+    spoken = talk(peer, row["scenario"])
+    assert spoken.methods == row["methods"]
+    assert spoken.exchange.findings == row.get("rules", [])
+    assert spoken.understood == row["understood"]
+    assert spoken.people == row["people"]
+    if "capture" in row:
+        keep(f"{name.rpartition('/')[2]}-{row['capture']}", spoken.exchange.message)
+    findings = [*row.get("rules", []), *row.get("faults", [])]
+    table.add(*spoken.peer, row["exchanged"], row["result"], *findings)

@@ -90,7 +90,7 @@ def test_a_transaction_of_azure_tables_is_applied(tables: Tables, table: Table) 
     entities = tables.service.people.entities.values()
     ages = {entity["RowKey"]: entity.get("Age") for entity in entities}
     assert ages == {"1": None, "2": 2, "3": None, "4": 4, "5": 5}
-    keep("azure-data-tables-every-operation-in-one-transaction", exchange)
+    keep("azure-data-tables-every-operation-in-one-transaction", exchange.message)
     exchanged = "a transaction that creates, merges, replaces, updates and deletes"
     table.add(*tables.peer, exchanged, "applied; the ETags are understood")
 
@@ -122,7 +122,7 @@ def test_an_etag_that_is_out_of_date_fails_the_transaction_of_azure_tables(
     assert (raised.value.index, raised.value.status_code) == (1, 412)
     assert tables.service.last.findings == []
     assert "Age" not in tables.service.people.entities[_table_key(row("4"))]
-    keep("azure-data-tables-etag-that-is-out-of-date", tables.service.last)
+    keep("azure-data-tables-etag-that-is-out-of-date", tables.service.last.message)
     exchanged = "a transaction with an ETag that is out of date"
     table.add(*tables.peer, exchanged, "not applied; index and status 412 are understood")
 
@@ -227,7 +227,7 @@ def test_a_batch_of_pyodata_is_understood_and_so_is_its_answer(
         "People%288%29",
         "People",
     ]
-    keep("pyodata-get-change-set-of-three-get", exchange)
+    keep("pyodata-get-change-set-of-three-get", exchange.message)
     exchanged = "a query, a change set that creates, updates and deletes, and a query"
     table.add(*directory.peer, exchanged, "all applied and understood", *exchange.findings)
 
@@ -359,7 +359,7 @@ def test_the_dependencies_of_msgraph_core_are_lost(graph: Graph, table: Table) -
     assert [each.depends_on for each in exchange.request.operations()] == [(), ()]
     assert exchange.findings == ["json-unknown-member"]
     assert answer.get_response_status_codes() == {"1": 404, "2": 201}
-    keep("msgraph-core-depends-on-with-underscore", exchange)
+    keep("msgraph-core-depends-on-with-underscore", exchange.message)
     table.add(
         *graph.peer,
         "a request that depends on one that fails",
@@ -423,7 +423,7 @@ def test_bodies_in_base64_are_understood_both_ways(graph: Graph, table: Table) -
     assert str(graph.service.people.entities["7"]) == "[1]"
     assert json.loads(answer.get_response_stream_by_id("2").read()) == {"value": [1]}
     assert exchange.findings == ["json-unknown-member"]
-    keep("msgraph-core-json-array-as-base64", exchange)
+    keep("msgraph-core-json-array-as-base64", exchange.message)
     exchanged = 'a body that is a JSON array, where `Dialect.json_bodies` is "base64"'
     table.add(*graph.peer, exchanged, "understood, and so is the answer", "json-unknown-member")
 
