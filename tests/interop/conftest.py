@@ -182,7 +182,7 @@ def azurite() -> Iterator[Server]:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = str(free.getsockname()[1])  # that of a server started on port 0 is not told
     options = ["--inMemoryPersistence", "--disableTelemetry", "--tablePort", port]
-    script = ["azurite/dist/src/table/main.js", *options, "--location", str(packages.directory)]
+    script = ["azurite/dist/src/table/main.js", *options]
     ready = r"successfully started on 127.0.0.1:(\d+)"
     yield from _running(packages, script, ready, AZURITE_ACCOUNTS="account:a2V5")
 
