@@ -5,7 +5,7 @@ from __future__ import annotations
 import http.client
 import importlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import pytest
@@ -14,6 +14,7 @@ from odata_batch import (
     BatchRequest,
     BatchResult,
     ChangeSet,
+    Dialect,
     Operation,
     Payload,
     State,
@@ -23,8 +24,9 @@ from odata_batch import (
     match,
     split,
 )
-from odata_batch.dialects import SAP_CAP
-from tests.interop.conftest import Server, Table, python_peer
+from odata_batch.dialects import ODATA_2, SAP_CAP
+from tests.interop.conftest import HERE, Server, Table, keep, python_peer
+from tests.interop.service import JSON_TYPE, message
 
 pytestmark = pytest.mark.interop
 
@@ -43,13 +45,16 @@ class Shop:
     """The service of `cap/srv/shop.cds`, which has no books when a test begins."""
 
     cap: Server
+    package: str = "@sap/cds"
+    root: str = "/shop/"
+    dialect: Dialect = SAP_CAP
     content_types: list[str] = field(default_factory=list)
     """Those of the batch responses."""
 
     @property
     def peer(self) -> tuple[str, str, str]:
         """Who is talked to, as the table names it."""
-        return "@sap/cds", self.cap.packages.version("@sap/cds"), "server"
+        return self.package, self.cap.packages.version(self.package), "server"
 
     def call(
         self, method: str, path: str, payload: Payload | None = None
@@ -57,7 +62,7 @@ class Shop:
         """Return the status, the header fields and the body of the answer."""
         connection = http.client.HTTPConnection("127.0.0.1", self.cap.port, timeout=30)
         headers = dict(payload.headers.pairs) if payload else {}
-        connection.request(method, f"/shop/{path}", payload.body if payload else None, headers)
+        connection.request(method, path, payload.body if payload else None, headers)
         answer = connection.getresponse()
         body = answer.read()
         connection.close()
@@ -65,7 +70,7 @@ class Shop:
 
     def books(self) -> list[dict[str, Any]]:
         """Return what the database holds, read without a batch."""
-        _, _, body = self.call("GET", "Books?$orderby=ID")
+        _, _, body = self.call("GET", "/shop/Books?$orderby=ID")
         entities: list[dict[str, Any]] = json.loads(body)["value"]
         return entities
 
@@ -73,23 +78,25 @@ class Shop:
         return [book["ID"] for book in self.books()]
 
     def send(
-        self, batch: BatchRequest, format: Format, answer: Format | None = None
+        self, batch: BatchRequest, format: Format, answer: Format | None = None, capture: str = ""
     ) -> tuple[BatchResult, list[str]]:
         """Return what became of the operations, and the rules that the response breaks."""
         accept = MEDIA_TYPES[answer or format]
-        payload = encode_request(batch, format=format, dialect=SAP_CAP, accept=accept)
-        status, headers, body = self.call("POST", "$batch", payload)
+        payload = encode_request(batch, format=format, dialect=self.dialect, accept=accept)
+        status, headers, body = self.call("POST", f"{self.root}$batch", payload)
+        if capture:
+            keep(f"odata-v2-adapter-{capture}", message(f"HTTP/1.1 {status} OK", headers, body))
         content_type = next(value for name, value in headers if name.lower() == "content-type")
         self.content_types.append(content_type)
         report = check_response(
             body,
             content_type,
             headers=headers,
-            dialect=SAP_CAP,
+            dialect=self.dialect,
             request=batch,
             request_format=format,
         )
-        result = match(batch, report.value, format=format, dialect=SAP_CAP, status=status)
+        result = match(batch, report.value, format=format, dialect=self.dialect, status=status)
         return result, list(dict.fromkeys(found.rule.slug for found in report.diagnostics))
 
 
@@ -97,7 +104,7 @@ class Shop:
 def shop(cap: Server) -> Shop:
     shop = Shop(cap)
     for id in shop.ids():
-        shop.call("DELETE", f"Books({id})")
+        shop.call("DELETE", f"/shop/Books({id})")
     return shop
 
 
@@ -367,3 +374,39 @@ def test_a_client_of_the_examples_is_told_what_failed(
     assert shop.ids() == ([1] if stops else [1, 4])
     exchanged = f"{format}: `examples/client_{package}.py`, with a change set that fails"
     table.add(*shop.peer, exchanged, "match agrees with the database")
+
+
+# -- the adapter for OData 2 ---------------------------------------------------------------------
+
+
+def step(text: str) -> Operation:
+    """Return what is spelt as method, number or URL, and fields, as in "POST 3 stock=5000"."""
+    method, target, *rest = text.split(" ", 2)
+    fields: dict[str, object] = {**dict(each.split("=", 1) for each in rest)}
+    fields |= {"stock": int(str(fields["stock"]))} if "stock" in fields else {}
+    if method == "POST":
+        return book(int(target), **fields)
+    body = json.dumps(fields).encode() if fields else b""
+    return Operation(method, target, JSON_TYPE if fields else {}, body)
+
+
+@pytest.mark.parametrize(
+    "row", json.loads((HERE / "adapter.json").read_bytes()), ids=lambda row: str(row["name"])
+)
+def test_match_agrees_with_what_the_adapter_for_odata_2_does(
+    cap: Server, shop: Shop, table: Table, row: dict[str, Any]
+) -> None:
+    dialect = replace(ODATA_2, multipart_stops_on_error="dialect" not in row)
+    adapter = Shop(cap, "@cap-js-community/odata-v2-adapter", "/odata/v2/shop/", dialect)
+    items = [
+        ChangeSet(map(step, each)) if isinstance(each, list) else step(each)
+        for each in row["items"]
+    ]
+    result, rules = adapter.send(BatchRequest(items), "multipart", capture=row["name"])
+    assert [state.value for state in states(result)] == row["states"]
+    assert rules == row.get("rules", [])
+    assert {str(each["ID"]): each["stock"] for each in shop.books()} == row.get("stored", {})
+    last = result.outcomes[-1].response
+    assert "last" not in row or (last is not None and last.body.decode() == row["last"])
+    outcome = row.get("result", "match agrees with the database")
+    table.add(*adapter.peer, row["exchanged"], outcome, *rules, *row.get("faults", []))
