@@ -427,6 +427,9 @@ class PartSplitter:
         if text:
             message = f"found {quote(text)} behind the close delimiter"
             self._say(EPILOGUE, message, self._content)
+            if found := _FIRST.search(self._buffer, self._content):  # see `_end_preamble`
+                message = "what comes after the close delimiter looks like a part"
+                self._say(DELIMITER_LOOKALIKE, message, found.start(), Severity.ERROR)
 
 
 def split(

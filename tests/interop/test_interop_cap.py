@@ -85,7 +85,9 @@ class Shop:
         payload = encode_request(batch, format=format, dialect=self.dialect, accept=accept)
         status, headers, body = self.call("POST", f"{self.root}$batch", payload)
         if capture:
-            keep(f"odata-v2-adapter-{capture}", message(f"HTTP/1.1 {status} OK", headers, body))
+            keep(
+                f"odata-v2-adapter-{capture}", message(f"HTTP/1.1 {status} Accepted", headers, body)
+            )
         content_type = next(value for name, value in headers if name.lower() == "content-type")
         self.content_types.append(content_type)
         report = check_response(

@@ -255,6 +255,6 @@ def test_what_a_client_writes_and_understands(row: dict[str, Any], table: Table)
     assert spoken.understood == row["understood"]
     assert spoken.people == row["people"]
     if "capture" in row:
-        keep(f"{name.rpartition('/')[2]}-{row['capture']}", spoken.exchange.message)
+        keep(row["capture"], spoken.exchange.message)
     findings = [*row.get("rules", []), *row.get("faults", [])]
     table.add(*spoken.peer, row["exchanged"], row["result"], *findings)
