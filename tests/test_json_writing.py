@@ -89,8 +89,8 @@ BATCHES = [
     ("", ""),
     (
         "g{ 1: PUT a; 2: PUT b }; 3: GET c after g 1",
-        '{"id":"1","atomicityGroup":"g","method":"PUT","url":"a"},'
-        '{"id":"2","atomicityGroup":"g","method":"PUT","url":"b"},'
+        '{"id":"1","atomicityGroup":"g","method":"PUT","url":"a","headers":{}},'
+        '{"id":"2","atomicityGroup":"g","method":"PUT","url":"b","headers":{}},'
         '{"id":"3","dependsOn":["g","1"],"method":"GET","url":"c"}',
     ),
     (
@@ -130,8 +130,8 @@ ANNOTATED = OperationResponse(200, PNG, b"\xff\xef", id="1", reason="F", annotat
         ),
         (
             response("g{ 1: 201; 2: 204 }; 3: 404"),
-            '{"id":"1","atomicityGroup":"g","status":201},'
-            '{"id":"2","atomicityGroup":"g","status":204},{"id":"3","status":404}',
+            '{"id":"1","atomicityGroup":"g","status":201,"headers":{}},'
+            '{"id":"2","atomicityGroup":"g","status":204,"headers":{}},{"id":"3","status":404}',
         ),
     ],
 )

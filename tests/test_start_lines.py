@@ -56,13 +56,14 @@ def test_a_request_is_written_with_fields_in_order_and_case(
     [
         (200, None, b"200 OK"),
         (424, None, b"424 Failed Dependency"),
-        (299, None, b"299 "),
-        (100, None, b"100 "),
+        (422, None, b"422 Unprocessable Content"),
+        (299, None, b"299 Unassigned"),
+        (100, None, b"100 Continue"),
         (404, "Not  Found ", b"404 Not  Found "),
-        (204, "", b"204 "),
+        (204, "", b"204 No Content"),
     ],
 )
-def test_a_reason_of_none_is_written_as_the_usual_phrase(
+def test_without_a_reason_the_usual_phrase_is_written(
     status: int, reason: str | None, line: bytes
 ) -> None:
     response = OperationResponse(status, {"A": "b"}, reason=reason)

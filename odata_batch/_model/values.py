@@ -355,7 +355,8 @@ class OperationResponse(_Shown):
     id: str | None = None
     """The identifier of the request that it answers, where there is one."""
     reason: str | None = field(default=None, compare=False)
-    """The reason phrase, ISO-8859-1; `None` writes the usual one. JSON does not carry it."""
+    """The reason phrase, ISO-8859-1; where there is none, the usual one is written. JSON does not
+    carry it."""
     annotations: Annotations = ()
     """Members that the standard does not define, as `(name, raw JSON)`; JSON only."""
     position: int | None = field(init=False, compare=False, repr=False)

@@ -60,7 +60,7 @@ class Answers:
 
     def error(self, status: int, message: str) -> OperationResponse:
         """Return an error response of our own (OData JSON, 21.1)."""
-        code = REASONS.get(status, "Request Too Large").replace(" ", "")
+        code = REASONS[status].replace(" ", "")
         error = {"error": {"code": code, "message": message}}
         body = json.dumps(error, separators=(",", ":")).encode("ascii")
         response = OperationResponse(status, {"Content-Type": "application/json"}, body)

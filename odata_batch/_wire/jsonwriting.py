@@ -215,6 +215,8 @@ class JsonEncoder:
         name = "" if item.id is None else f'"id":{quoted(item.id)},'
         if text:
             self.headers_total += len(text.encode()) - len(_HEADERS)
+        elif group:  # OData.Core cannot read a member of a group without it.
+            text = f"{_HEADERS}{{}}"
         pieces.append(f",{{{name}{group}{start}{text}".encode())
         if item.annotations:
             pieces.append(_members(item.annotations))

@@ -176,8 +176,7 @@ class MultipartEncoder:
             responses = cast("Sequence[values.OperationResponse]", items)
             kinds = [item.status for item in responses]
             ends = [
-                http.REASONS.get(item.status, "") if item.reason is None else item.reason
-                for item in responses
+                item.reason or http.REASONS.get(item.status, http.NO_REASON) for item in responses
             ]
             before, after = "\r\nHTTP/1.1 ", "\r\n"
         bodies = [item.body for item in items]
