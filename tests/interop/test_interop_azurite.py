@@ -101,6 +101,6 @@ def test_match_agrees_with_what_azurite_stores(
     assert rows.stored() == {key: NAME + method for key, method in stored.items()}
     with pytest.raises(odata.EncodeError) if count > 100 else nullcontext():
         odata.encode_request(batch, dialect=AZURE_TABLES)
-    label = ("azurite", azurite.packages.version("azurite"), "server")
     outcome = row.get("result", "match agrees with what is stored")
-    table.add(*label, row["exchanged"], outcome, *rules, *row.get("faults", []))
+    findings, version = [*rules, *row.get("faults", [])], azurite.packages.version("azurite")
+    table.add("azurite", version, "server", row["exchanged"], outcome, *findings)

@@ -27,21 +27,11 @@ CONFLICT = {
     "status": 409,
     "value": {"error": {"code": "409", "message": "there is one already"}},
 }
-
-
 NAMES = {"ann": ANN, "al": AL, "bob": BOB, "bea": BEA, "conflict": CONFLICT["value"]}
-
-
-def _talks() -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Return the packages of `talks.json`, and what is exchanged with them."""
-    text = (HERE / "node" / "talks.json").read_text("utf-8")
-    for name, value in NAMES.items():
-        text = text.replace(json.dumps(name), json.dumps(value))
-    found: dict[str, Any] = json.loads(text)
-    return found["peers"], found["talks"]
-
-
-OTHERS, TALKS = _talks()
+TEXT = (HERE / "node" / "talks.json").read_text("utf-8")
+for spelt, meant in NAMES.items():
+    TEXT = TEXT.replace(json.dumps(spelt), json.dumps(meant))
+OTHERS: dict[str, Any] = json.loads(TEXT)
 
 
 @dataclass(frozen=True)
@@ -233,14 +223,16 @@ def test_odata_batch_cannot_read_an_answer_without_body(table: Table) -> None:
 
 
 @pytest.mark.parametrize(
-    "row", TALKS, ids=lambda row: f"{row['peer']} {row.get('variant', '')} {row['scenario']}"
+    "row",
+    OTHERS["talks"],
+    ids=lambda row: f"{row['peer']} {row.get('variant', '')} {row['scenario']}",
 )
 def test_what_a_client_writes_and_understands(row: dict[str, Any], table: Table) -> None:
     name = row["peer"]
-    traits = {**OTHERS[name], **row}
+    traits = {**OTHERS["peers"][name], **row}
     preset = PRESETS[traits.get("dialect", "4.01")]
     peer = Peer(
-        name=name,
+        name=traits.get("label", name),
         package=name,
         script=traits["script"],
         version=traits.get("dialect", "4.01"),
