@@ -221,7 +221,7 @@ post(b"{}{}") -> json-syntax: <body>: found '{}', expected <nothing>
 post(b" ") -> json-syntax: <body>: found ' ', expected JSON
 post(b"[NaN]") -> json-syntax: <body>: found '[NaN]', expected JSON without NaN and Infinity
 post(b'"\xff"') -> json-encoding: <body>: found 'ÿ"', which is not UTF-8
-post(HALF) -> json-encoding: <body>: a string has the escape \ud800, which is <half>
+post(HALF) -> json-surrogate: <body>: a string has the escape \ud800, which is <half>
 post(b"\xef\xbb\xbf{}") -> json-byte-order-mark: <body>: the text begins with a byte order mark
 post(DEEP) -> limit-exceeded: the body <deep>
 post(b"a\xff", TEXT) -> text-charset: the body 'aÿ' is not text in charset 'utf-8'

@@ -27,12 +27,12 @@ FAULTS = (StopIteration, ValueError, RecursionError)
 """What a scan raises: where there is no value, for broken syntax, and for what nests too deep."""
 
 
-def refuse_constant(name: str) -> NoReturn:
+def _refuse_constant(name: str) -> NoReturn:
     """Refuse what JSON lacks and Python reads."""
     raise ValueError(f"JSON has no {name}")
 
 
-def unique_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _unique_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Return the members of an object; refuse one that appears twice."""
     members = dict(pairs)
     if len(members) < len(pairs):
@@ -41,13 +41,22 @@ def unique_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return members
 
 
+def value_of(octets: bytes, strict: bool) -> Any:
+    """Return the value of Python that a JSON text in UTF-8 stands for; `FAULTS` if it is none.
+
+    A member that appears twice is refused; unless `strict`, the last one counts.
+    """
+    text, of_object = octets.decode("utf-8"), _unique_members if strict else None
+    return json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=of_object)
+
+
 def _scanner(of_object: Callable[[Any], Any], of_number: Callable[[str], Any]) -> Scan:
     """Return the C scanner of a decoder that makes this of objects and of numbers."""
     decoder = json.JSONDecoder(
         object_pairs_hook=of_object,
         parse_int=of_number,
         parse_float=of_number,
-        parse_constant=refuse_constant,
+        parse_constant=_refuse_constant,
     )
     scan: Scan = decoder.scan_once  # type: ignore[attr-defined]  # the type stubs do not know it
     return scan

@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeAlias, TypeVar, cast
 from odata_batch._model.dialect import Format
 from odata_batch._model.findings import DecodeError, Diagnostic, error, quote
 from odata_batch._model.headers import Headers, becoming
-from odata_batch._model.jsonvalue import JSON_SYNTAX, refuse_constant, unique_members
+from odata_batch._model.jsonvalue import FAULTS, JSON_SYNTAX, value_of
 from odata_batch._model.limits import DEEPEST
 from odata_batch._model.public import public
 
@@ -704,10 +704,8 @@ def _content(headers: HeadersLike, json: Any, body: bytes) -> tuple[Headers, byt
 
 
 def _parsed(body: bytes, strict: bool) -> Any:
-    of_object = unique_members if strict else None
     try:
-        text = body.decode("utf-8")
-        return _json.loads(text, parse_constant=refuse_constant, object_pairs_hook=of_object)
-    except (ValueError, RecursionError) as error:
+        return value_of(body, strict)
+    except FAULTS as error:
         message = f"the body {quote(body)} cannot be read as JSON: {error}"
         raise DecodeError(Diagnostic(JSON_SYNTAX, message)) from None

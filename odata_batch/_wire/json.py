@@ -231,6 +231,8 @@ class JsonDecoder(jsonitem.Reader[_Item]):
             self._refuse(self.start, f"found {found}")
         self.check_duplicates((array,))
         next_links = NEXT_LINKS if array == "responses" else ()
+        if self.text.has_halves and (bad := self.check_halves(next_links, array)) is not None:
+            stop(self._report, bad)
         for name in next_links:
             link = batch.get(name)
             if type(link) is str and self.next_link in (None, link):

@@ -18,7 +18,7 @@ from odata_batch._model.findings import Diagnostic, Rule, Stop, error, note, quo
 from odata_batch._model.headers import Headers
 from odata_batch._model.jsonvalue import is_surely_json, scan_extent, scan_value
 from odata_batch._model.limits import Limits
-from odata_batch._wire.jsontext import JsonText
+from odata_batch._wire.jsontext import JSON_SURROGATE, JsonText
 from odata_batch._wire.sections import NOT_EXPRESSIBLE, parse_media_type, remember
 
 Problem: TypeAlias = tuple[Rule, str]
@@ -114,14 +114,15 @@ def read_body(
             if content.codec is not None:
                 return text.encode(content.codec), None
         message = f"the charset {quote(content.charset)} is unknown, or cannot hold the text"
-        return text.encode("utf-8"), (TEXT_CHARSET, message)
+        return text.encode("utf-8", "replace"), (TEXT_CHARSET, message)
     octets = decode_base64(text)
     if content.form == "json" and (octets is None or check_body(octets, content, limits)):
         message = f"found {quote(raw)}, not the base64 of a JSON body; it is read as it stands"
         return raw, (JSON_BODY_NOT_BASE64, message)
     if octets is None:
         rule = JSON_BODY_LOSSY if "\ufffd" in text else BASE64
-        return text.encode("utf-8"), (rule, f"found {quote(text)}, expected base64url")
+        message = f"found {quote(text)}, expected base64url"
+        return text.encode("utf-8", "replace"), (rule, message)
     if ("+" in text or "/" in text) and not dialect.base64_standard_alphabet:
         message = f"found {quote(text)}, with + or /, expected - or _"
         return octets, (BASE64_ALPHABET, message)
@@ -171,6 +172,8 @@ def check_json(octets: bytes, what: str, limits: Limits, depth: int) -> list[Dia
         if end != len(text.text):
             text.refuse(end, "nothing behind it")
         text.check_depth()
+        if (half := text.half(JSON_SURROGATE, 0, len(octets))) is not None:
+            report(half)
     return found
 
 

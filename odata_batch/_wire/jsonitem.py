@@ -28,7 +28,7 @@ from odata_batch._model.limits import Limits
 from odata_batch._model.values import Annotations, Operation, OperationResponse
 from odata_batch._wire import grammar, jsonbody
 from odata_batch._wire.http import KNOWN_METHODS
-from odata_batch._wire.jsontext import JsonText, Members, Span
+from odata_batch._wire.jsontext import JSON_ENCODING, JSON_SURROGATE, JsonText, Members, Span
 from odata_batch._wire.sections import REFERRING, TELLING, remember
 
 _Item = TypeVar("_Item")
@@ -175,7 +175,8 @@ class Reader(Generic[_Item]):
         if not text.startswith("[", offset):
             return scan_value(text, offset)
         elements: list[_Item | Element[_Item] | None] = []
-        read, is_long = self.role.read, len(text) > self.limits.headers_total
+        read = _read_with_halves if self.text.has_halves else self.role.read
+        is_long = len(text) > self.limits.headers_total
         for members, start, span in self.text.items(offset):
             self.start = start
             try:
@@ -251,6 +252,21 @@ class Reader(Generic[_Item]):
             is_decisive = name in decisive
             rule = JSON_DUPLICATE_MEMBER if is_decisive else JSON_DUPLICATE_OTHER_MEMBER
             self.say(rule, f"found the member {quote(name)} once more", offset)
+
+    def check_halves(self, known: Collection[str], apart: str = "") -> Diagnostic | None:
+        """Note half of a surrogate pair in members that are not known: they are kept as spelt.
+
+        Return the first one in what is read, the member `apart` left out.
+        """
+        half, bad, at = self.text.half, None, self.start
+        spans = self.text.spans(self.start)
+        for name, (start, end) in sorted(spans.items(), key=itemgetter(1)):
+            if name not in known:
+                kept = half(JSON_SURROGATE, start, end) if name != apart else None
+                self.found += [kept] if kept is not None else []
+                bad, at = bad or half(JSON_ENCODING, at, start), end
+        last = max(spans.values(), default=(0, 0))[1]
+        return bad or half(JSON_ENCODING, at, last)
 
     def others(self, known: Collection[str]) -> Annotations:
         """Return the members that the standard does not define, as they are spelt."""
@@ -425,6 +441,16 @@ def _read_request(reader: Reader[Any], members: Members, span: Span | None) -> O
     return values.operation_of(
         method, url, headers, body, id, depends_on, condition, annotations, position
     )
+
+
+def _read_with_halves(reader: Reader[_Item], members: Members, span: Span | None) -> _Item | None:
+    """Return the item of a text in which there are halves of surrogate pairs."""
+    if span is not None:
+        bad = reader.check_halves(reader.role.known - {"body"})
+        if bad is not None:
+            reader.found.append(bad)
+            raise Stop(bad.rule)
+    return reader.role.read(reader, members, span)
 
 
 JSON_RESPONSE_ID_MISSING = note("""

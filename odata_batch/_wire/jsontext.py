@@ -16,6 +16,7 @@ from odata_batch._model import jsonvalue
 from odata_batch._model.findings import (
     Diagnostic,
     Reporter,
+    Rule,
     exceed,
     fatal,
     quote,
@@ -70,6 +71,10 @@ JSON_ENCODING = fatal("""
     json-encoding: A JSON batch is valid UTF-8 and holds no unpaired surrogate. [RFC 8259, 8.1]
     Encode the batch in UTF-8, and write characters above U+FFFF as one character or as a whole
     pair.""")
+JSON_SURROGATE = warning("""
+    json-surrogate: A string of a body or an annotation holds no half of a surrogate pair. [RFC
+    8259, 8.2]
+    Write characters above U+FFFF as one character or as a whole pair.""")
 JSON_BYTE_ORDER_MARK = warning("""
     json-byte-order-mark: A JSON text does not begin with a byte order mark. [RFC 8259, 8.1]
     Remove the three octets EF BB BF at the beginning.""")
@@ -107,8 +112,13 @@ class JsonText:
 
         They are those of the objects that begin there; an object without any is not among them.
         """
+        # Spaces in place of escaped backslashes and quotes: all that is left means what it seems.
+        self._halves = ""
         if has_escapes and grammar.SURROGATE_ESCAPE.search(self.text):
-            self._refuse_lone_surrogate()
+            self._halves = self.text.replace(r"\\", "  ").replace(r"\"", "  ")
+            self._halves = self._halves if _LONE_SURROGATE.search(self._halves) else ""
+        self.has_halves = self._halves != ""
+        """Whether a string of it has an escape for half of a surrogate pair."""
 
     def _checked(self, data: bytes) -> bytes:
         if data.startswith(b"\xef\xbb\xbf"):
@@ -129,16 +139,13 @@ class JsonText:
         message = f"found {quote(data[start : start + 8])}, which is not UTF-8"
         stop(self._report, Diagnostic(JSON_ENCODING, message, self.origin + start))
 
-    def _refuse_lone_surrogate(self) -> None:
-        # Spaces in place of escaped backslashes and quotes: all that is left means what it seems.
-        text = self.data.decode("utf-8").replace(r"\\", "  ").replace(r"\"", "  ")
-        match = _LONE_SURROGATE.search(text)
-        if match is not None:
-            self.check_depth()
-            before = text[: max(text.rfind('"', 0, match.start()), 0)]
-            message = f"a string has the escape {match[0]}, which is half of a surrogate pair"
-            position = self.origin + len(before.encode("utf-8"))
-            stop(self._report, Diagnostic(JSON_ENCODING, message, position))
+    def half(self, rule: Rule, start: int, end: int) -> Diagnostic | None:
+        """Return what is to be said of the first half of a surrogate pair between two offsets."""
+        match = _LONE_SURROGATE.search(self._halves, start, end)
+        if match is None:
+            return None
+        message = f"a string has the escape {match[0]}, which is half of a surrogate pair"
+        return Diagnostic(rule, message, self.origin + match.start(), length=len(match[0]))
 
     def check_depth(self) -> None:
         """Stop if something nests too deep; no other fault is reported before this one."""
@@ -298,8 +305,11 @@ class JsonText:
         return self._spans[start]
 
     def strings(self, start: int) -> dict[str, Span]:
-        """Return the spans of what is in the array of strings that begins there."""
+        """Return the spans of what is in the array of strings that begins there, or of a string."""
         found: dict[str, Span] = {}
+        if self.text.startswith('"', start):
+            value, end = jsonvalue.scan_extent(self.text, start)
+            return {value: (start, end)}
         at = self.skip_space(start + 1)
         while not self.text.startswith("]", at):
             value, end = jsonvalue.scan_extent(self.text, at)
