@@ -9,7 +9,21 @@ from dataclasses import FrozenInstanceError, replace
 
 import pytest
 
-from odata_batch import Diagnostic, Report, Rule, Severity, check_request, rules
+from odata_batch import (
+    BatchFailed,
+    BatchRequest,
+    Diagnostic,
+    EncodeError,
+    Operation,
+    Report,
+    Rule,
+    Severity,
+    check_request,
+    encode_request,
+    match,
+    rules,
+)
+from odata_batch.dialects import AZURE_TABLES
 from odata_batch.rules import LIMIT_EXCEEDED, NO_DELIMITER, NO_PARTS, REASON_MISSING, RULES
 
 from .helpers import GET, MULTIPART, batch, part
@@ -173,6 +187,18 @@ def test_input_is_quoted_and_cut_at_sixty(found: bytes, text: str) -> None:
 def test_octets_that_are_not_utf_8_are_quoted_as_surrogates() -> None:
     report = check_request(batch(part(GET.replace(b"People", b"\xff"))), MULTIPART)
     assert r"'\udcff'" in report.diagnostics[0].message
+
+
+def test_a_message_is_printable_and_cut_at_five_hundred() -> None:
+    assert Diagnostic(NO_PARTS, "a\r\x1b\ud800\u20ac").message == "a\\r\\x1b\\ud800\u20ac"
+    assert Diagnostic(NO_PARTS, "a" * 501).message == "a" * 497 + "..."
+    odd = Operation("GET a\n", "b")
+    batch = BatchRequest([odd, Operation("GET a\n", "b")])
+    with pytest.raises(EncodeError, match=r"GET a\\n 'b' is in no change set") as caught:
+        encode_request(batch, dialect=AZURE_TABLES)
+    with pytest.raises(BatchFailed, match=r": GET a\\n 'b' is unknown") as failed:
+        match(batch, None).raise_for_failures()
+    assert f"{caught.value}{failed.value}".isprintable()
 
 
 def test_rules_and_severities_show_how_they_are_written() -> None:

@@ -464,6 +464,13 @@ def test_an_identifier_is_repeated_or_the_batch_is_refused(
     assert caught.value.rule.slug == "id-syntax" and caught.value.http_status == 400
 
 
+def test_a_change_set_without_a_name_is_answered_where_there_are_no_names() -> None:
+    batch = BatchRequest([ChangeSet([Operation.post("A", id="1")], id="")])
+    assert run(batch, {}, format="multipart")[0].payload().body
+    with pytest.raises(DecodeError, match="found the id '', which no response could repeat"):
+        run(batch, {}, format="multipart", response_format="json")
+
+
 # -- nothing to do ---------------------------------------------------------------------------------
 
 

@@ -334,6 +334,12 @@ def test_change_sets_nest_no_deeper_than_the_stack_allows() -> None:
         ChangeSetResponse([answers])
 
 
+def test_a_status_can_be_printed() -> None:
+    for status in (10**9, -(10**9), 10**5000):  # the last has no `str`
+        with pytest.raises(ValueError, match="status has more than nine digits"):
+            OperationResponse(status)
+
+
 def test_a_payload_names_its_content_type() -> None:
     payload = Payload(b"", {"content-type": "multipart/mixed; boundary=b"})
     assert payload.content_type == "multipart/mixed; boundary=b"

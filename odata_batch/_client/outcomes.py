@@ -7,7 +7,7 @@ from enum import Enum
 from typing import Literal, TypeAlias
 
 from odata_batch._client.errors import ServiceError, error_in
-from odata_batch._model.findings import BatchError, quote
+from odata_batch._model.findings import BatchError, fitted, quote
 from odata_batch._model.public import public
 from odata_batch._model.values import Operation, OperationResponse
 
@@ -202,7 +202,7 @@ class BatchFailed(BatchError):
             operation = outcome.operation
             id = "" if outcome.id is None else f" (id {quote(outcome.id)})"
             state = outcome.state.value.replace("-", " ")
-            name = f"{operation.method} {quote(operation.url)}{id}"
+            name = f"{fitted(operation.method)} {quote(operation.url)}{id}"
             line = f"{name} is {state}: {outcome.reason}"
             if (error := outcome.error) is not None:
                 line += f" ({quote(error.code)}: {quote(error.message, _SAID)})"

@@ -17,6 +17,7 @@ from odata_batch._model.public import public
 
 T_co = TypeVar("T_co", covariant=True)
 
+_LONGEST: Final = 500
 _ROW: Final = re.compile(r"([a-z0-9-]+)(?: \(([^)]+)\))?: (.+?) \[([^]]+)\] (.+)")
 
 
@@ -140,7 +141,8 @@ class Diagnostic:
     rule: Rule
     """The rule that the finding is an instance of."""
     message: str
-    """What was found and what was expected; input is quoted with `repr` and cut at 60 bytes."""
+    """What was found and what was expected; input is quoted with `repr` and cut at 60 bytes. It is
+    printable, and has at most 500 characters."""
     position: int | None = None
     """Offset in bytes from the start of the payload; `None` where a value is checked, not bytes."""
     path: str = ""
@@ -164,7 +166,7 @@ class Diagnostic:
     ) -> None:
         put = object.__setattr__
         put(self, "rule", rule)
-        put(self, "message", message)
+        put(self, "message", fitted(message))
         put(self, "position", position)
         put(self, "path", path)
         put(self, "severity", rule.severity if severity is None else severity)
@@ -211,6 +213,13 @@ def quote(found: str | bytes, length: int = 60) -> str:
     """Return `found` as `repr` shows it, cut at `length` characters or bytes."""
     text = found.decode("latin-1") if isinstance(found, bytes) else found
     return repr(text) if len(text) <= length else f"{text[:length]!r}..."
+
+
+def fitted(message: str) -> str:
+    """Return the message with escapes for what cannot be printed, and cut at 500 characters."""
+    if not message.isprintable():
+        message = "".join([each if each.isprintable() else repr(each)[1:-1] for each in message])
+    return message if len(message) <= _LONGEST else f"{message[: _LONGEST - 3]}..."
 
 
 @public

@@ -347,7 +347,7 @@ class OperationResponse(_Shown):
     """
 
     status: int
-    """The status code."""
+    """The status code; `ValueError` if it has more than nine digits."""
     headers: Headers = NO_HEADERS
     """The header fields of the response; values are ISO-8859-1."""
     body: bytes = b""
@@ -376,7 +376,9 @@ class OperationResponse(_Shown):
     ) -> None:
         if isinstance(status, bool):
             raise TypeError("status is an int, not bool")
-        _put(self, "status", int(_checked(status, int, "status")))
+        if abs(_checked(status, int, "status")) >= 10**9:
+            raise ValueError("status has more than nine digits")
+        _put(self, "status", int(status))
         _put(self, "headers", _headers(headers))
         _put(self, "body", _checked(body, bytes, "body"))
         _put(self, "id", _optional(id, "id"))

@@ -106,8 +106,11 @@ class Answers:
     def check_names(self, ids: list[str | None], items: Sequence[RequestItem]) -> None:
         """Raise `DecodeError` for an identifier with which nothing could be answered."""
         names = [name for name in (*ids, *(item.id for item in items)) if name is not None]
-        for name in [] if grammar.REQUEST_ID.fullmatch("".join(names)) else names:
+        groups = {item.id for item in items if isinstance(item, ChangeSet)}
+        is_plain = "" not in groups and grammar.REQUEST_ID.fullmatch("".join(names))
+        for name in [] if is_plain else names:
             is_text = name.encode("utf-8", "replace") == name.encode("utf-8", "surrogatepass")
+            is_text = is_text and (name != "" or name not in groups)
             is_value = name == name.strip(" \t") and not any(field_problems("Content-ID", name))
             if not (is_text if self._format == "json" else is_value):
                 message = f"found the id {quote(name)}, which no response could repeat"
