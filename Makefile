@@ -4,9 +4,9 @@ VENV = .venv
 DEMO_FILE = spec-fixtures/valid/query-change-set-query.http
 WORKERS = auto
 FUZZ_SECONDS = 60
+TARGETS =
 MODULE = _wire/http
 SEED = 1
-FUZZ_SEEDS = $(wildcard fuzz/corpus fuzz/seeds)
 
 # PYTHON=... chooses an interpreter; otherwise the first of these that is 3.11 or later.
 ifeq ($(origin PYTHON), undefined)
@@ -47,11 +47,8 @@ thorough: $(VENV)/ready ## run the tests with far more generated examples
 	HYPOTHESIS_PROFILE=thorough "$(VENV)/bin/python" -m pytest --numprocesses=$(WORKERS) \
 		--dist=worksteal
 
-fuzz: $(VENV)/atheris ## fuzz the decoders for FUZZ_SECONDS (60); what it finds is kept in .fuzz
-	mkdir -p .fuzz/corpus .fuzz/seeds
-	cp spec-fixtures/valid/*.http spec-fixtures/invalid/*.http spec-fixtures/captured/*.http .fuzz/seeds
-	"$(VENV)/bin/python" fuzz/fuzz_decode.py -max_total_time=$(FUZZ_SECONDS) -timeout=10 \
-		-artifact_prefix=.fuzz/ .fuzz/corpus .fuzz/seeds $(FUZZ_SEEDS)
+fuzz: $(VENV)/atheris ## fuzz TARGETS (all) for FUZZ_SECONDS (60) each; what is found is kept in .fuzz
+	"$(VENV)/bin/python" -m fuzz --seconds=$(FUZZ_SECONDS) $(TARGETS)
 
 bench: $(VENV)/ready ## time everything beside floors, with aims and bounds
 	"$(VENV)/bin/python" benchmarks/bench.py

@@ -1,7 +1,7 @@
 """What holds for every batch and for every sequence of bytes, stated once.
 
 Round trip; both formats agree; what is encoded has no warnings; chunking does not matter; only
-`BatchError` escapes; bytes are left alone; nothing in a value gets out of its place.
+documented errors escape; bytes are left alone; nothing in a value gets out of its place.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from functools import partial
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from fuzz.targets import MARK, TARGETS, Source
 from odata_batch import (
-    BatchError,
     BatchRequest,
     BatchResponse,
     ChangeSet,
@@ -27,11 +27,6 @@ from odata_batch import (
     Operation,
     OperationResponse,
     Payload,
-    RequestDecoder,
-    ResponseDecoder,
-    Severity,
-    check_request,
-    check_response,
     decode_request,
     decode_response,
     encode_request,
@@ -41,7 +36,8 @@ from odata_batch import (
 from odata_batch.strategies import batch_requests, batch_responses
 
 from .batches import Batch, request
-from .helpers import FORMATS, JSON, MULTIPART, Decoder, Format, agree, fed
+from .corpora import CORPUS
+from .helpers import FORMATS, JSON, MULTIPART, Format
 
 
 def request_of(payload: Payload) -> BatchRequest:
@@ -128,14 +124,7 @@ def test_both_formats_give_the_same_batch(batches: Batches, data: st.DataObject)
     assert _shape(by_json) == _shape(by_multipart)
 
 
-# -- chunks and hostile bytes --
-
-
-def cut(data: bytes, places: list[int]) -> list[bytes]:
-    """Cut the data at these places, wherever they fall."""
-    ends = [*sorted(place % (len(data) + 1) for place in places), len(data)]
-    return [data[start:end] for start, end in zip([0, *ends], ends, strict=False)]
-
+# -- hostile octets, values and answers --
 
 PIECES = (
     b"--b|--|b|\r\n|\n|\r| |\t|:|\0|-|Content-Type: application/http\r\n|"
@@ -148,45 +137,27 @@ HOSTILE = st.one_of(
     st.binary(max_size=200),
     st.lists(st.sampled_from(PIECES.split(b"|")), max_size=60).map(b"".join),
 )
-CONTENT_TYPES = st.sampled_from([MULTIPART, JSON, "application/http"])
+HEADS = [f"Content-Type: {kind}\r\n\r\n".encode() for kind in (MULTIPART, JSON, "application/http")]
+CORPUS_CASES = [file.read_bytes() for file in sorted(CORPUS.glob("*/*.http"))]
 
 
-@given(
-    HOSTILE,
-    CONTENT_TYPES,
-    st.sampled_from([RequestDecoder, ResponseDecoder]),
-    st.booleans(),
-    st.lists(st.integers(min_value=0, max_value=500), max_size=6),
-)
-def test_any_bytes_give_a_batch_or_a_batch_error_whatever_the_chunks(
-    data: bytes, content_type: str, decoder: type[Decoder], strict: bool, places: list[int]
+@st.composite
+def messages(draw: st.DrawFn) -> bytes:
+    """A case of the corpus, the ends of two, or a head with hostile octets."""
+    case, other = draw(st.sampled_from(CORPUS_CASES)), draw(st.sampled_from(CORPUS_CASES))
+    if draw(st.booleans()):
+        return draw(st.sampled_from(HEADS)) + draw(HOSTILE)
+    start, end = draw(st.integers(0, len(case))), draw(st.integers(0, len(other)))
+    return draw(st.sampled_from((case, case[:start] + draw(HOSTILE) + other[end:])))
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@given(st.lists(messages(), min_size=1, max_size=2), st.binary(max_size=60))
+def test_nothing_but_documented_errors_leaves_a_public_function(
+    target: str, octets: list[bytes], choices: bytes
 ) -> None:
-    whole = fed(decoder(content_type, strict=strict), [data])
-    assert fed(decoder(content_type, strict=strict), cut(data, places)) == whole
-
-
-@given(HOSTILE, st.text(max_size=40) | CONTENT_TYPES)
-def test_checking_never_raises(data: bytes, content_type: str) -> None:
-    for check in (check_request, check_response):
-        report = check(data, content_type)
-        assert report.ok is (report.worst is not Severity.ERROR)
-
-
-@given(HOSTILE, CONTENT_TYPES)
-def test_checking_and_decoding_agree(data: bytes, content_type: str) -> None:
-    decoded = fed(RequestDecoder(content_type), [data])
-    agree(check_request(data, content_type), {decoded})
-
-
-@settings(suppress_health_check=[HealthCheck.filter_too_much])
-@given(HOSTILE, CONTENT_TYPES)
-def test_what_decodes_strictly_is_written_again(data: bytes, content_type: str) -> None:
-    try:
-        request = decode_request(data, content_type, strict=True)
-    except BatchError:
-        return
-    format: Format = "json" if content_type == JSON else "multipart"
-    assert request_of(encode_request(request, format=format)) == prepare(request, format=format)
+    """What it says for each target, `fuzz` says in its first line."""
+    TARGETS[target](Source(MARK.join((*octets, choices))))
 
 
 # -- bytes --
