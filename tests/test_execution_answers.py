@@ -33,6 +33,7 @@ from odata_batch import (
     Severity,
     State,
     Step,
+    Unreadable,
     check_response,
     decode_request,
     decode_response,
@@ -462,6 +463,14 @@ def test_an_identifier_is_repeated_or_the_batch_is_refused(
     with pytest.raises(DecodeError) as caught:
         run(batch, {}, **options)
     assert caught.value.rule.slug == "id-syntax" and caught.value.http_status == 400
+
+
+@pytest.mark.parametrize("id", ["\ud800", "a" * 257])
+def test_an_identifier_of_what_could_not_be_read_is_not_repeated(id: str) -> None:
+    lost = Unreadable("operation", id=id)
+    for item in (lost, ChangeSet([Operation.post("A", id="1"), lost], id="g")):
+        with pytest.raises(DecodeError, match=r"found the id '.*, which no response could repeat"):
+            run(BatchRequest([item]), {}, format="json")
 
 
 def test_a_change_set_without_a_name_is_answered_where_there_are_no_names() -> None:

@@ -105,14 +105,18 @@ class Answers:
 
     def check_names(self, ids: list[str | None], items: Sequence[RequestItem]) -> None:
         """Raise `DecodeError` for an identifier with which nothing could be answered."""
-        names = [name for name in (*ids, *(item.id for item in items)) if name is not None]
-        groups = {item.id for item in items if isinstance(item, ChangeSet)}
-        is_plain = "" not in groups and grammar.REQUEST_ID.fullmatch("".join(names))
+        odd = [item for item in items if not isinstance(item, Operation)]
+        groups = dict.fromkeys(item.id for item in odd if isinstance(item, ChangeSet))
+        parts = [part for item in odd for part in parts_of(item)]
+        lost = dict.fromkeys(part.id for part in parts if isinstance(part, Unreadable))
+        names = [name for name in (*ids, *groups, *lost) if name is not None]
+        is_plain = not lost and "" not in groups and grammar.REQUEST_ID.fullmatch("".join(names))
         for name in [] if is_plain else names:
             is_text = name.encode("utf-8", "replace") == name.encode("utf-8", "surrogatepass")
             is_text = is_text and (name != "" or name not in groups)
             is_value = name == name.strip(" \t") and not any(field_problems("Content-ID", name))
-            if not (is_text if self._format == "json" else is_value):
+            is_short = len(name) <= self._settings.limits.id or name not in lost
+            if not is_short or not (is_text if self._format == "json" else is_value):
                 message = f"found the id {quote(name)}, which no response could repeat"
                 found = Diagnostic(ID_SYNTAX, message, severity=Severity.ERROR)
                 raise DecodeError(found)
