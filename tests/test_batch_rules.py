@@ -207,13 +207,20 @@ multipart | 1: GET a; DELETE a [if-match: $1]; DELETE b [if-match: $2]; DELETE c
 json read | 1: GET a; 9: DELETE a [if-match: $1]; DELETE b [if-match: $2]; DELETE c [if-match: "$3"]
     reference-dependency-missing 1
     etag-reference-unknown 2
-# Whatever a request refers to, it depends on, but not where nothing is resolved.
+# Whatever a request refers to, it depends on.
 json read | 1: POST a; 2: GET b?$filter=x%20eq%20$1/x
     reference-dependency-missing 1: query refers to '1', dependsOn does not name it
 json read | 1: POST a; 2: POST b [content-type: application/json] = {"c@odata.bind":"$1"}
     reference-dependency-missing 1: body refers to '1', dependsOn does not name it
 json | 1: POST a; 2: POST b [content-type: application/json] = {"price":"$1"}
-json graph read | 1: POST a; 2: DELETE a [if-match: $1]
+# Where nothing is resolved, there is no dependency, and nothing to refer to.
+json graph | 1: POST a; 2: DELETE a [if-match: $1]
+    reference-not-resolved 1: if-match refers to '1', which Microsoft Graph does not resolve
+json graph | 1: POST a; 2: GET b?$filter=x%20eq%20$1/x after 1
+    reference-not-resolved 1: query refers to '1', which Microsoft Graph does not resolve
+json graph | 1: POST a; 2: POST b [content-type: application/json] = {"c@odata.bind":"$1"}
+    reference-not-resolved 1: body refers to '1', which Microsoft Graph does not resolve
+multipart references='none' | 1: POST a; 2: DELETE a [If-Match: $1] -> reference-not-resolved 1
 2: GET a; DELETE b [if-none-match: "a", $1]; 1: GET c
     etag-reference-unknown 1: if-none-match refers to '1', no request before has this id
 """

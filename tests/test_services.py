@@ -96,6 +96,7 @@ json root_segments={'V2'} | GET /v2/People; GET /v20/People
 multipart azure-tables | { 1: POST http://h/A; 2: POST $1/B } -> reference-not-supported 0.1
 multipart sharepoint | 1: GET A; GET $1/B; GET /$1/B; GET $metadata; GET A?$filter=a%20eq%20$1
     reference-not-supported 1
+    reference-not-resolved 4
 multipart references='none' | 1: POST A; POST $1/B -> reference-not-supported 1
 # It may have a slash before it where paths begin at the service root.
 json graph | GET /$1/members; GET /$metadata -> reference-not-supported 0

@@ -209,6 +209,11 @@ DEPENDS_ON_GROUP_MISSING = warning("""
 REFERENCE_DEPENDENCY_MISSING = warning("""
     reference-dependency-missing: A request depends on what it refers to. [OData JSON, 19.1]
     Name what the request refers to in dependsOn.""")
+REFERENCE_NOT_RESOLVED = warning("""
+    reference-not-resolved: No request refers to another one, in whatever place, where the service
+    resolves no references. [Microsoft Graph, JSON batching, Sequencing requests with the dependsOn
+    property]
+    Send the request in a second batch, with what the first response says.""")
 REFERENCE_UNKNOWN = warning("""
     reference-unknown (@url): A URL that begins with a reference refers to a request of the same
     batch. [OData Protocol, 11.7.4]
@@ -403,7 +408,7 @@ class RequestRules:
             self._check_url(item, source)
         if may_refer_outside_url(item):
             self._check_other_references(item, source)
-        if self._scope.format == "json" and self._scope.dialect.references != "none":
+        if self._scope.format == "json" or self._scope.dialect.references == "none":
             self._check_hidden_references(item, source)
         if item.id is not None:
             spelling = item.id.lower()
@@ -534,14 +539,21 @@ class RequestRules:
     def _check_hidden_references(self, item: Operation, source: int) -> None:
         """Ask for the dependencies on what is referred to, other than by the URL or a condition."""
         dialect = self._scope.dialect
+        is_resolved = dialect.references != "none"
         found = [(each.place, each.id) for each in references_outside_body(item, dialect)]
         found += [("body", id) for id in bindings_in(item, dialect)]
         for place, name in dict.fromkeys(found):
-            if place in ("url", "condition") or name == item.id or self._is_named(name, item):
+            if place in ("url", "condition") or name == item.id:
                 continue
-            if self._known(name, source) is not None:
-                message = f"{place} refers to {quote(name)}, dependsOn does not name it"
+            if self._known(name, source) is None or (is_resolved and self._is_named(name, item)):
+                continue
+            refers = f"{place} refers to {quote(name)}"
+            if is_resolved:
+                message = f"{refers}, dependsOn does not name it"
                 self._say(REFERENCE_DEPENDENCY_MISSING, message)
+            else:
+                message = f"{refers}, which {dialect.name} does not resolve"
+                self._say(REFERENCE_NOT_RESOLVED, message)
 
     def _is_named(self, name: str, item: Operation) -> bool:
         # Of one operation, many references may be asked for.
