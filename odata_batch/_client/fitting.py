@@ -24,6 +24,7 @@ from odata_batch._model.values import (
     leaves,
 )
 from odata_batch._wire import grammar, jsonbody
+from odata_batch._wire.http import TRANSFER_ENCODING
 from odata_batch._wire.mime import NO_PARTS
 from odata_batch._wire.multipart import CONTENT_ID_CONFLICT, EMPTY_CHANGE_SET
 from odata_batch._wire.sections import NOT_EXPRESSIBLE, REPEATED_HEADER_EQUAL, SINGLE_FIELDS
@@ -189,6 +190,9 @@ class Fitting(Generic[_Message]):
             if name.lower() == "content-id" and plain != item.id:
                 message = f"header {quote(name)} is given up, {quote(value)} is not the id"
                 self.lose(CONTENT_ID_CONFLICT, message, place)
+            elif name.lower() == "transfer-encoding":
+                message = f"Transfer-Encoding {quote(value)} is given up, the octets stay in it"
+                self.lose(TRANSFER_ENCODING, message, place)
             else:
                 fields.append((name, plain))
         if item.body and "content-type" not in item.headers:
