@@ -126,7 +126,8 @@ def test_positions_count_octets(names: list[str], filler: str) -> None:
     assert report.value is not None
     starts = [data.index(item.encode()) for item in items]
     assert [each.position for each in report.value.items[:-1]] == starts
-    marked = [data[found.position :][: found.length] for found in report.diagnostics[:-1]]
+    urls_found = [found for found in report.diagnostics if found.rule != "json-item"]
+    marked = [data[found.position :][: found.length] for found in urls_found]
     assert set(marked) <= {json.dumps(url, ensure_ascii=False).encode() for url in urls}
     assert len(data) - 3 in [each.position for each in report.diagnostics]
 
