@@ -13,20 +13,12 @@ from dataclasses import replace
 from odata_batch._checks.messages import ID_SYNTAX, VERSION_HEADER, field_problems
 from odata_batch._coding.settings import Settings
 from odata_batch._coding.writing import Judge, write_judged
+from odata_batch._model import values
 from odata_batch._model.dialect import Dialect, Format
 from odata_batch._model.findings import DecodeError, Diagnostic, Severity, quote
 from odata_batch._model.headers import Headers, names_of
-from odata_batch._model.values import (
-    NO_HEADERS,
-    BatchResponse,
-    ChangeSet,
-    ChangeSetResponse,
-    Operation,
-    OperationResponse,
-    Payload,
-    RequestItem,
-    Unreadable,
-)
+from odata_batch._model.values import OperationResponse
+from odata_batch._server.plan import parts_of
 from odata_batch._wire import grammar
 from odata_batch._wire.http import REASONS
 
@@ -35,14 +27,6 @@ _READING = frozenset(("GET", "HEAD"))
 _ENTITY_FIELDS = frozenset(("location", "odata-entityid", "etag"))
 # All that there have been in which a batch has an answer; a dialect may have one of its own.
 _VERSIONS = ("1.0", "2.0", "3.0", "4.0", "4.01")
-
-
-class Refused(Exception):
-    """An operation is answered without being run; never leaves the library."""
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status, self.message = status, message
 
 
 class Answers:
@@ -68,7 +52,7 @@ class Answers:
 
     def problems(self, response: OperationResponse) -> tuple[Diagnostic, ...]:
         """Return why the response cannot be written, whatever its identifier."""
-        if response.headers is NO_HEADERS and not (
+        if response.headers is values.NO_HEADERS and not (
             response.body or response.reason or response.annotations
         ):
             return ()
@@ -96,14 +80,12 @@ class Answers:
         yield OperationResponse(status, sound, response.body)
         if names.count("content-type") < 2:
             yield OperationResponse(status, once, response.body)
-        yield OperationResponse(
-            status, [pair for pair in once if not pair[0].lower().startswith("content-")]
-        )
-        yield OperationResponse(
-            status, [pair for pair in once if pair[0].lower() in _ENTITY_FIELDS]
-        )
+        plain = [pair for pair in once if not pair[0].lower().startswith("content-")]
+        yield OperationResponse(status, plain)
+        entity = [pair for pair in plain if pair[0].lower() in _ENTITY_FIELDS]
+        yield OperationResponse(status, entity)
 
-    def check_names(self, ids: list[str | None], items: Sequence[RequestItem]) -> None:
+    def check_names(self, ids: list[str | None], items: Sequence[values.RequestItem]) -> None:
         """Raise `DecodeError` for an identifier with which nothing could be answered."""
         odd = [item for item in items if not isinstance(item, Operation)]
         groups = dict.fromkeys(item.id for item in odd if isinstance(item, ChangeSet))
@@ -121,10 +103,10 @@ class Answers:
                 found = Diagnostic(ID_SYNTAX, message, severity=Severity.ERROR)
                 raise DecodeError(found)
 
-    def payload(self, response: BatchResponse) -> Payload:
+    def payload(self, response: values.BatchResponse) -> values.Payload:
         """Return what is sent, given responses that have been judged."""
         payload = write_judged(self._settings, response)
-        return Payload(payload.body, (*payload.headers.pairs[:1], *self._fields))
+        return values.Payload(payload.body, (*payload.headers.pairs[:1], *self._fields))
 
 
 def check_final(response: OperationResponse, lowest: int) -> None:
@@ -135,21 +117,12 @@ def check_final(response: OperationResponse, lowest: int) -> None:
         raise ValueError(f"the status is from {lowest} to 599 here, not {response.status}")
 
 
-def parts_of(item: RequestItem) -> Iterator[Operation | Unreadable]:
-    """Yield an item, or what a change set holds."""
-    if isinstance(item, ChangeSet):
-        for inner in item.items:
-            yield from parts_of(inner)
-    else:
-        yield item
-
-
 def mirrored(
-    source: ChangeSet,
+    source: values.ChangeSet,
     responses: Iterator[OperationResponse],
     whole: OperationResponse,
     format: Format,
-) -> ChangeSetResponse:
+) -> values.ChangeSetResponse:
     """Return the responses in the shape of their change set, as far as the format has it.
 
     Its depth is known to be small; JSON has no groups in groups. `whole` answers what could not be
@@ -157,15 +130,17 @@ def mirrored(
     """
     if format == "json":
         answers = [
-            replace(whole, id=part.id) if isinstance(part, Unreadable) else next(responses)
+            replace(whole, id=part.id) if isinstance(part, values.Unreadable) else next(responses)
             for part in parts_of(source)
         ]
-        return ChangeSetResponse(answers, id=source.id)
+        return values.ChangeSetResponse(answers, id=source.id)
     items = [
-        mirrored(item, responses, whole, format) if isinstance(item, ChangeSet) else next(responses)
+        mirrored(item, responses, whole, format)
+        if isinstance(item, values.ChangeSet)
+        else next(responses)
         for item in source.items
     ]
-    return ChangeSetResponse(items, id=source.id)
+    return values.ChangeSetResponse(items, id=source.id)
 
 
 def _greatest_field(dialect: Dialect) -> str:
@@ -183,25 +158,21 @@ def _version(dialect: Dialect, format: Format, outer: Headers) -> str:
     own = {"json": dialect.json_version, "multipart": dialect.multipart_version}
     spoken = [own[each] for each in dialect.formats]
     is_old = _greatest_field(dialect) == "MaxDataServiceVersion"
-    known = [each for each in _VERSIONS if (_number(each) < 4) is is_old] + spoken
-    known = [each for each in known if _number(each) <= max(map(_number, spoken))]
+    known = [each for each in _VERSIONS if (float(each) < 4) is is_old] + spoken
+    known = [each for each in known if float(each) <= max(map(float, spoken))]
     greatest = _said(outer, _greatest_field(dialect))
     if greatest is None:
         asked = _said(outer, dialect.version_header)
-        return min([own[format], *(each for each in known if _number(each) == asked)], key=_number)
-    allowed = [each for each in known if _number(each) <= greatest]
+        return min([own[format], *(each for each in known if float(each) == asked)], key=float)
+    allowed = [each for each in known if float(each) <= greatest]
     if not allowed:
         name = _greatest_field(dialect)
         message = f"found {name} {quote(outer[name])}, expected {known[0]} at least"
         raise DecodeError(Diagnostic(VERSION_HEADER, message, severity=Severity.ERROR))
-    return max(allowed, key=_number)
+    return max(allowed, key=float)
 
 
 def _said(outer: Headers, name: str) -> float | None:
     """Return the version in a field, `None` if there is none; in OData 2, more may follow it."""
     version = outer.get(name, "").partition(";")[0].strip(" \t")
-    return _number(version) if grammar.VERSION.fullmatch(version) else None
-
-
-def _number(version: str) -> float:
-    return float(version)
+    return float(version) if grammar.VERSION.fullmatch(version) else None

@@ -12,29 +12,17 @@ from odata_batch._checks.batch import ACCEPTED_IN_CHANGE_SET
 from odata_batch._coding.settings import Settings, format_of
 from odata_batch._graph.names import stops_at_error
 from odata_batch._graph.urls import ServiceUrls
+from odata_batch._model import values
 from odata_batch._model.dialect import Dialect, Format, check_format
 from odata_batch._model.findings import Diagnostic
 from odata_batch._model.headers import Headers
 from odata_batch._model.limits import DEFAULT_LIMITS, Limits
 from odata_batch._model.public import public
-from odata_batch._model.values import (
-    BatchRequest,
-    BatchResponse,
-    ChangeSet,
-    HeadersLike,
-    OperationResponse,
-    Payload,
-    ResponseItem,
-    Unreadable,
-    response_of,
-    with_format,
-)
-from odata_batch._server.admission import admit
-from odata_batch._server.answers import Answers, Refused, check_final, mirrored, parts_of
-from odata_batch._server.inheritance import DROPPED_HEADERS, Inheritance
-from odata_batch._server.making import Evaluate, Locate, Making
-from odata_batch._server.schedule import Group, Plan, Unit
-from odata_batch._server.steps import AnySignal, Begin, Commit, Rollback, Signal, Step
+from odata_batch._model.values import OperationResponse
+from odata_batch._server import steps
+from odata_batch._server.answers import Answers, check_final, mirrored
+from odata_batch._server.plan import Group, Plan, Unit, admit, parts_of
+from odata_batch._server.steps import Begin, Commit, Rollback, Signal, Step
 from odata_batch.dialects import ODATA_4_01
 
 Replaced: TypeAlias = Callable[[Step | Signal, OperationResponse, tuple[Diagnostic, ...]], None]
@@ -147,25 +135,25 @@ class Execution:
     `ready` asks again, and raises only if there is nothing else to hand out.
     """
 
-    DROPPED_HEADERS: ClassVar[frozenset[str]] = DROPPED_HEADERS
+    DROPPED_HEADERS: ClassVar[frozenset[str]] = steps.DROPPED_HEADERS
     """The names of the header fields that no operation may say for itself, in lower case."""
 
     def __init__(
         self,
-        request: BatchRequest,
+        request: values.BatchRequest,
         *,
         batch_url: str,
         format: Format | None = None,
         response_format: Format | None = None,
-        headers: HeadersLike = (),
-        dropped_headers: Iterable[str] = DROPPED_HEADERS,
+        headers: values.HeadersLike = (),
+        dropped_headers: Iterable[str] = steps.DROPPED_HEADERS,
         ordered: bool | None = None,
         continue_on_error: bool | None = None,
         service_root: str | None = None,
         dialect: Dialect = ODATA_4_01,
         limits: Limits = DEFAULT_LIMITS,
-        evaluate: Evaluate | None = None,
-        locate: Locate | None = None,
+        evaluate: steps.Evaluate | None = None,
+        locate: steps.Locate | None = None,
         replaced: Replaced | None = None,
     ) -> None:
         format = format_of(Settings(dialect, format=format, limits=limits), request)
@@ -181,12 +169,12 @@ class Execution:
         self._stops = stops_at_error(request, format, dialect, continue_on_error)
         self._operations, self._source, self._ids = taken.operations, taken.source, taken.ids
         in_turn = ordered or (format == "multipart" and (self._stops or ordered is None))
-        self._plan = Plan(taken.names, taken.items, bool(in_turn), ordered is not False)
-        inheritance = Inheritance(outer, settings, self._response_format, dropped_headers)
+        self._plan = Plan(taken, bool(in_turn), ordered is not False)
+        inheritance = steps.Inheritance(outer, settings, self._response_format, dropped_headers)
         urls = ServiceUrls(batch_url, service_root, dialect)
         is_json = self._response_format == "json"
-        self._making = Making(
-            taken, self._plan, urls, inheritance, limits, is_json, evaluate, locate
+        self._making = steps.Making(
+            self._plan, urls, inheritance, settings, is_json, evaluate, locate
         )
         self._responses = self._making.responses
         self._out: list[tuple[Unit, Step | Signal]] = []
@@ -254,7 +242,7 @@ class Execution:
 
     def done(self, signal: Signal) -> None:
         """Take note that a signal was obeyed."""
-        unit = self._in_flight.pop(signal, None) if isinstance(signal, AnySignal) else None
+        unit = self._in_flight.pop(signal, None) if isinstance(signal, steps.AnySignal) else None
         if not isinstance(unit, Group):
             raise self._misused(signal, "done")
         unit.is_open = isinstance(signal, Begin)
@@ -271,12 +259,12 @@ class Execution:
         """
         check_final(response, 400)
         problems = self._answers.problems(response)
-        unit = self._in_flight.pop(signal, None) if isinstance(signal, AnySignal) else None
+        unit = self._in_flight.pop(signal, None) if isinstance(signal, steps.AnySignal) else None
         if not isinstance(unit, Group):
             raise self._misused(signal, "failed")
         unit.fail(self._answers.in_place_of("GET", response, problems) if problems else response)
         if isinstance(signal, Commit):
-            self._out.append((unit, _rollback(unit)))
+            self._signal(unit, Rollback)
         else:
             unit.is_open = False
             self._settle(unit)
@@ -285,15 +273,15 @@ class Execution:
         self._advance()
 
     def abandon(self) -> tuple[Rollback, ...]:
-        """Give the batch up, and return the rollbacks of change sets that have begun.
+        """Give the batch up, and return the rollbacks that are yet to be handed out.
 
-        A rollback that was handed out before is not returned again; it still has to be `done`.
-        Nothing else is handed out any more, and what was handed out is over, but for rollbacks:
-        whoever begins a transaction or runs a step meanwhile undoes that, and a `Commit` that is
-        not `done` counts as one that has not happened. Call `complete` and `done` before for what
-        is known. When the rollbacks are `done`, the batch is finished. What had not started is
-        answered with 503. Of a step that was running nobody knows what it did: the response ends
-        before it, so that a client takes it, and what follows, for unknown.
+        They are those of the change sets that have begun. A rollback that was handed out before is
+        not returned again, and still has to be `done`: when all are, the batch is finished. Nothing
+        else is handed out any more, and what was handed out is over, but for rollbacks: whoever
+        begins a transaction or runs a step meanwhile undoes that, and a `Commit` that is not `done`
+        counts as one that has not happened. Call `complete` and `done` before for what is known.
+        What had not started is answered with 503. Of a step that was running nobody knows what it
+        did: the response ends before it, so that a client takes it, and what follows, for unknown.
         """
         if self._abandoned:
             return ()
@@ -311,7 +299,7 @@ class Execution:
             if isinstance(unit, Group) and unit.is_open:
                 if not unit.failed:
                     unit.fail(self._answers.error(503, _ABANDONED))
-                self._out.append((unit, _rollback(unit)))
+                self._signal(unit, Rollback)
             elif isinstance(unit, Group):
                 waiting.append(unit)
             else:
@@ -322,7 +310,7 @@ class Execution:
             self._give_up(unit)
         return tuple([work for work in self.ready() if isinstance(work, Rollback)])
 
-    def response(self) -> BatchResponse:
+    def response(self) -> values.BatchResponse:
         """Return the batch response; `RuntimeError` if the execution is not `finished`.
 
         A change set that failed is one response in multipart, that of the operation that failed
@@ -336,15 +324,15 @@ class Execution:
         if lost is not None:
             # Beside an error what is missing would pass for what has not been executed.
             units = [unit for unit in units[:lost] if not (unit.failed and self._stops)]
-        items: list[ResponseItem] = []
+        items: list[values.ResponseItem] = []
         for unit in units:
             if isinstance(unit, Group) and unit.settled:
                 items += self._group_items(unit)
             elif unit.settled:
                 items.append(self._responses[unit.members.start])
-        return with_format(BatchResponse(items), self._response_format)
+        return values.with_format(values.BatchResponse(items), self._response_format)
 
-    def payload(self) -> Payload:
+    def payload(self) -> values.Payload:
         """Return the batch response as it is sent, with status 200; `RuntimeError` before the end.
 
         It is `response()`, encoded; nothing else is raised. Beside Content-Type, the headers say
@@ -395,20 +383,20 @@ class Execution:
     def _begin(self, unit: Group) -> None:
         """Begin a change set, or fail it if it can be known that one of its operations will."""
         parts = parts_of(self._source[unit.index])
-        if any(isinstance(part, Unreadable) for part in parts):
+        if any(isinstance(part, values.Unreadable) for part in parts):
             unit.fail(self._answers.error(400, "what stands here could not be read"))
         elif not unit.members:
             unit.fail(self._answers.error(400, "the change set holds no request"))
         for index in unit.members:
             try:
                 self._making.check(unit, index)
-            except Refused as refused:
+            except steps.Refused as refused:
                 self._answer(unit, index, self._answers.error(refused.status, refused.message))
                 break
         if unit.failed:
             self._settle(unit)
         else:
-            self._out.append((unit, Begin(group=unit.index, change_set=unit.change_set)))
+            self._signal(unit, Begin)
 
     def _go_on(self, unit: Group) -> None:
         """Hand out what may be run of a change set that has begun, or what ends it."""
@@ -418,15 +406,18 @@ class Execution:
             startable.popleft()
         if unit.failed:
             if not unit.running:
-                self._out.append((unit, _rollback(unit)))
+                self._signal(unit, Rollback)
         elif not unit.left:
-            self._out.append((unit, Commit(group=unit.index, change_set=unit.change_set)))
+            self._signal(unit, Commit)
+
+    def _signal(self, unit: Group, kind: type[Signal]) -> None:
+        self._out.append((unit, kind(group=unit.index, change_set=unit.change_set)))
 
     def _hand_out(self, unit: Unit, index: int) -> None:
         """Make the step of an operation, or answer it at once."""
         try:
             step = self._making.step(unit, index)
-        except Refused as refused:
+        except steps.Refused as refused:
             self._answer(unit, index, self._answers.error(refused.status, refused.message))
             return
         self._out.append((unit, step))
@@ -462,7 +453,7 @@ class Execution:
 
     def _named(self, index: int, answer: OperationResponse) -> OperationResponse:
         """Return the response with the identifier of its request."""
-        return response_of(
+        return values.response_of(
             answer.status,
             answer.headers,
             answer.body,
@@ -488,14 +479,14 @@ class Execution:
 
     # -- the response --
 
-    def _group_items(self, unit: Group) -> list[ResponseItem]:
+    def _group_items(self, unit: Group) -> list[values.ResponseItem]:
         """Return what stands in place of a change set."""
         answers = [self._responses[index] for index in unit.members]
         source = self._source[unit.index]
         whole = self._responses[len(self._operations) + unit.index]
-        if isinstance(source, Unreadable):
+        if isinstance(source, values.Unreadable):
             return [replace(whole, id=source.id)]
-        assert isinstance(source, ChangeSet)
+        assert isinstance(source, values.ChangeSet)
         if self._flat:
             return [*answers]
         if unit.failed and (self._response_format == "multipart" or not answers):
@@ -504,7 +495,3 @@ class Execution:
 
 
 _ABANDONED = "the batch was abandoned before this was run"
-
-
-def _rollback(unit: Group) -> Rollback:
-    return Rollback(group=unit.index, change_set=unit.change_set)

@@ -1,4 +1,4 @@
-"""Execution order: which operations wait for which.
+"""What is executed of a batch, and in which order: what its identifiers mean, who waits for whom.
 
 An item of the batch is a unit: an operation alone, or a change set. A unit starts once all that its
 operations depend on is settled; within a change set the same holds for its operations. Both are a
@@ -11,12 +11,115 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
+from typing import NamedTuple
 
+from odata_batch._checks import batch as rules
+from odata_batch._checks.scope import Scope
+from odata_batch._coding.settings import Settings
 from odata_batch._graph.names import Edge, Names
-from odata_batch._model.values import ChangeSet, OperationResponse, RequestItem
+from odata_batch._graph.prepare import prepare
+from odata_batch._model import findings, values
+from odata_batch._model.dialect import Dialect, Format
+from odata_batch._model.findings import Diagnostic
+from odata_batch._model.limits import Limits
+from odata_batch._model.values import ChangeSet, Operation, RequestItem, Unreadable
 
 _Pairs = list[tuple[int, int]]
+
+
+class Admitted(NamedTuple):
+    """A batch that may be executed."""
+
+    operations: tuple[Operation, ...]
+    """The caller's own operations."""
+    items: tuple[RequestItem, ...]
+    """The items; their operations alone, where change sets are not executed as one."""
+    source: tuple[RequestItem, ...]
+    """The same with the identifiers that they were sent with."""
+    ids: list[str | None]
+    """The identifiers of the operations."""
+    names: Names
+    """The index of `source`."""
+
+
+def admit(request: values.BatchRequest, format: Format, settings: Settings) -> Admitted:
+    """Raise what `Execution` says, or return what is executed."""
+    dialect = settings.dialect
+    names = _index(request, format, dialect, settings.limits)
+    operations, source = tuple(names.operations), request
+    if format == "json":
+        # A JSON request names all of its operations; what else is generated was never sent.
+        source = prepare(request, format=format, dialect=dialect)
+        names = Names(source.items, dialect=dialect)
+    ids = [operation.id for operation in names.operations]
+    items = request.items
+    if not dialect.atomicity_groups:
+        items, source = _dissolved(request, dialect).items, _dissolved(source, dialect)
+        names = Names(source.items, dialect=dialect)
+    # What could not be read is run like a change set without operations: it fails at once.
+    items = tuple(ChangeSet(()) if isinstance(each, Unreadable) else each for each in items)
+    return Admitted(operations, items, source.items, ids, names)
+
+
+def parts_of(item: RequestItem) -> Iterator[Operation | Unreadable]:
+    """Yield an item, or what a change set holds."""
+    if isinstance(item, ChangeSet):
+        for inner in item.items:
+            yield from parts_of(inner)
+    else:
+        yield item
+
+
+def _dissolved(request: values.BatchRequest, dialect: Dialect) -> values.BatchRequest:
+    """Return the operations without the change sets, and nothing that depends on one."""
+    names = Names(request.items, dialect=dialect)
+    items: list[RequestItem] = []
+    for item in request.items:
+        for each in parts_of(item):
+            if isinstance(each, Operation):
+                kept = tuple(name for name in each.depends_on if names.group(name) is None)
+                each = replace(each, depends_on=kept)
+            items.append(each)
+    return replace(request, items=tuple(items))
+
+
+def _index(request: values.BatchRequest, format: Format, dialect: Dialect, limits: Limits) -> Names:
+    """Return the index; raise for what decoding would have raised for, and for what is too much."""
+    if not isinstance(request, values.BatchRequest):
+        raise TypeError(f"request is a BatchRequest, not {type(request).__name__}")
+    sizes = [len(item.operations()) for item in request.items if isinstance(item, ChangeSet)]
+    counts = {
+        "operations": len(request.items) - len(sizes) + sum(sizes),
+        "change_sets": len(sizes),
+        "change_set_operations": max(sizes, default=0),
+        "items": len(request.items),
+    }
+    for limit, count in counts.items():
+        quotas = getattr(limits, limit, limits.operations), getattr(dialect, limit, None)
+        allowed = min(each for each in quotas if each is not None)
+        if count > allowed:
+            message = f"limit {limit} is {allowed}, and the batch has {count}"
+            found = Diagnostic(findings.LIMIT_EXCEEDED, message, limit=(limit, allowed))
+            raise findings.LimitExceeded(found)
+    report = findings.Findings(limits, dict(dialect.severities), findings.Severity.ERROR)
+    # Values may come from a format of somebody else: they are checked as if nobody had.
+    checks = rules.RequestRules(Scope(format, dialect, limits, report, "made"))
+    if checks.take(request.items, 0):
+        return Names(request.items, dialect=dialect)
+    try:
+        for index, item in enumerate(request.items):
+            depth = values.depth_of(item) if isinstance(item, ChangeSet) else 0
+            if depth > limits.change_set_depth:
+                message, path = f"found change sets nested {depth} deep", rules.path_of([index])
+                found = Diagnostic(values.NESTED_CHANGE_SET, message, item.position, path)
+                raise findings.DecodeError(found)
+            checks.check(item, index)
+        checks.finish()
+    except findings.Stop:  # a dialect makes light of limits
+        raise findings.LimitExceeded(report.diagnostics[-1]) from None
+    return checks.names
 
 
 class Schedule:
@@ -63,7 +166,7 @@ class Unit:
     """Whether one of its operations has, or it has as a whole."""
     culprit = -1
     """The operation that failed first."""
-    failure: OperationResponse | None = None
+    failure: values.OperationResponse | None = None
     """The response to all of it, where it failed as a whole."""
 
     def __init__(self, index: int, members: range) -> None:
@@ -73,7 +176,7 @@ class Unit:
         self.left = len(members)
         """How many operations have not been answered."""
 
-    def fail(self, response: OperationResponse) -> None:
+    def fail(self, response: values.OperationResponse) -> None:
         """Take note that it has failed as a whole."""
         self.failed, self.failure = True, response
 
@@ -95,14 +198,17 @@ class Group(Unit):
 class Plan:
     """The units of a batch, and what their operations depend on.
 
-    `names` is the index of the batch, `items` are those of the caller. With `in_turn` the units run
-    one after the other, with `members_in_turn` the operations of each change set.
+    With `in_turn` the units run one after the other, with `members_in_turn` the operations of each
+    change set.
     """
 
-    def __init__(
-        self, names: Names, items: Sequence[RequestItem], in_turn: bool, members_in_turn: bool
-    ) -> None:
-        self._names, self._items, self._members_in_turn = names, items, members_in_turn
+    def __init__(self, taken: Admitted, in_turn: bool, members_in_turn: bool) -> None:
+        self.operations, self.ids, self._members_in_turn = (
+            taken.operations,
+            taken.ids,
+            members_in_turn,
+        )
+        self._names, self._items = names, items = taken.names, taken.items
         size = len(names.operations)
         # Nothing waits for its own change set.
         edges = [
@@ -116,10 +222,8 @@ class Plan:
         """The nodes that something depends on."""
         self._ranks: Sequence[int] = range(size)
         self._within: dict[int, _Pairs] = {}
-        order: Sequence[int] = range(len(items))
         between: _Pairs = []
-        if edges:
-            order = self._sort(edges, between)
+        order = self._sort(edges, between) if edges else range(len(items))
         self.schedule = Schedule(order, between, in_turn)
         self.units: dict[int, Unit] = {}
         """Those that somebody has asked for, by their index."""
