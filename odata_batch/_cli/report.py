@@ -26,6 +26,7 @@ _Json: TypeAlias = "int | str | bool | list[_Json] | dict[str, _Json] | None"
 
 # An excerpt fits into 80 columns, with its indentation, its bar and its dots.
 _WIDTH = 73
+_SEVERITIES = sorted(Severity, reverse=True)
 
 
 def name_of(severity: Severity) -> str:
@@ -113,7 +114,7 @@ def summary_lines(results: Sequence[Checked]) -> Iterator[str]:
 def tally(results: Sequence[Checked]) -> Iterator[str]:
     """Yield how many findings there are of each severity, and then how many are not listed."""
     numbers = _totals(results)
-    yield ", ".join(count(numbers[f"{name}s"], name) for name in ("error", "warning", "note"))
+    yield ", ".join(count(numbers[f"{name}s"], name) for name in map(name_of, _SEVERITIES))
     if numbers["omitted"]:
         yield f"{numbers['omitted']} more not listed"
     if numbers["explained"]:
@@ -123,16 +124,16 @@ def tally(results: Sequence[Checked]) -> Iterator[str]:
 def _totals(results: Sequence[Checked]) -> dict[str, int]:
     """Return how many files, messages and findings there are."""
     severities = [found.diagnostic.severity for each in results for found in each.findings]
+
+    def totals(*names: str) -> dict[str, int]:
+        return {name: sum(getattr(each, name) for each in results) for name in names}
+
     return {
         "files": len(results),
         "unreadable": sum(bool(each.error) for each in results),
-        "batches": sum(each.batches for each in results),
-        "others": sum(each.others for each in results),
-        "errors": severities.count(Severity.ERROR),
-        "warnings": severities.count(Severity.WARNING),
-        "notes": severities.count(Severity.NOTE),
-        "omitted": sum(each.omitted for each in results),
-        "explained": sum(each.explained for each in results),
+        **totals("batches", "others"),
+        **{f"{name_of(each)}s": severities.count(each) for each in _SEVERITIES},
+        **totals("omitted", "explained"),
     }
 
 
@@ -218,24 +219,22 @@ def _dumped(document: Mapping[str, _Json]) -> Iterator[str]:
 
 
 def _rule(rule: Rule) -> _Json:
-    return {
-        "severity": name_of(rule.severity),
-        "fatal": rule.fatal,
-        "sentence": rule.sentence,
-        "citation": rule.citation,
-        "remedy": rule.remedy,
-    }
+    told = _members(rule, "fatal", "sentence", "citation", "remedy")
+    return {"severity": name_of(rule.severity), **told}
+
+
+def _members(of: object, *names: str) -> dict[str, _Json]:
+    """Return what these fields hold, by their names."""
+    return {name: getattr(of, name) for name in names}
 
 
 def _file(checked: Checked) -> _Json:
     return {
         "file": checked.file,
         "error": checked.error or None,
-        "batches": checked.batches,
-        "others": checked.others,
+        **_members(checked, "batches", "others"),
         "findings": [_finding(each) for each in checked.findings],
-        "omitted": checked.omitted,
-        "explained": checked.explained,
+        **_members(checked, "omitted", "explained"),
     }
 
 
@@ -252,16 +251,9 @@ def _finding(finding: Finding) -> _Json:
 
 
 def _place(place: Place) -> _Json:
-    return {
-        "origin": place.origin,
-        "offset": place.offset,
-        "length": place.length,
-        "line": place.line,
-        "column": place.column,
-        "endColumn": place.end_column,
-        "before": quoted(place.before),
-        "after": quoted(place.after),
-    }
+    told = _members(place, "origin", "offset", "length", "line", "column")
+    around = {"before": quoted(place.before), "after": quoted(place.after)}
+    return {**told, "endColumn": place.end_column, **around}
 
 
 # -- sarif ---------------------------------------------------------------------------------------
@@ -421,12 +413,11 @@ def rule_lines(rule: Rule, paint: Paint) -> Iterator[str]:
     yield paint(terminal.BOLD, rule.slug)
     yield from filled(rule.sentence, "  ", "  ")
     yield ""
-    indent = " " * len("  Standard:  ")
-    yield from filled(rule.citation, "  Standard:  ", indent)
-    yield from filled(severities, "  Severity:  ", indent)
+    told = {"Standard:": rule.citation, "Severity:": severities}
     if rule.fatal:
-        yield "  Reading:   nothing behind such a place is read"
-    yield from filled(rule.remedy, "  To fix:    ", indent)
+        told["Reading:"] = "nothing behind such a place is read"
+    for title, text in {**told, "To fix:": rule.remedy}.items():
+        yield from filled(text, f"  {title:11}", " " * 13)
 
 
 def similar_slugs(slug: str) -> list[str]:

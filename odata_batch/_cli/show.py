@@ -21,6 +21,7 @@ from odata_batch.capture import Message, parse_message
 _Batch: TypeAlias = values.BatchRequest | values.BatchResponse
 _Operation: TypeAlias = values.Operation | values.OperationResponse
 _Item: TypeAlias = values.RequestItem | values.ResponseItem
+_SETS = (values.ChangeSet, values.ChangeSetResponse)
 
 # A quoted line and its indentation fit into 100 columns.
 _WIDTH = 92
@@ -93,7 +94,7 @@ def _batch_lines(batch: _Batch, paint: Paint) -> Iterator[str]:
 
 def _item_lines(item: _Item, path: str, options: Options) -> Iterator[str]:
     yield f"{options.paint(terminal.BOLD, path)}  {_title(item, options.paint)}"
-    if isinstance(item, values.ChangeSet | values.ChangeSetResponse):
+    if isinstance(item, _SETS):
         for index, member in enumerate(item.items):
             yield from indented(_item_lines(member, f"{path}.items[{index}]", options))
     elif isinstance(item, values.Unreadable):
@@ -143,12 +144,9 @@ def _body_lines(content_type: str, body: bytes, options: Options) -> Iterator[st
         return
     kind = f" of {visible(content_type)}" if content_type else ""
     yield f"body: {count(len(body), 'byte')}{kind}"
-    if options.bodies:
-        for line in body.removesuffix(b"\n").split(b"\n"):
-            text = terminal.visible_bytes(line.removesuffix(b"\r"))
-            yield f"  | {text}"
-    else:
-        yield f"  | {_beginning(body)}"
+    lines = body.removesuffix(b"\n").split(b"\n") if options.bodies else ()
+    texts = [terminal.visible_bytes(line.removesuffix(b"\r")) for line in lines]
+    yield from (f"  | {text}" for text in texts or (_beginning(body),))
 
 
 def _beginning(body: bytes) -> str:
@@ -184,13 +182,7 @@ def finding_lines(checked: Checked, paint: Paint) -> Iterator[str]:
 def _contents(batch: _Batch | None) -> str:
     if batch is None:
         return "no batch"
-    if isinstance(batch, values.BatchRequest):
-        leaves = count(len(batch.operations()), "operation")
-    else:
-        leaves = count(len(batch.responses()), "response")
-    change_sets = [
-        item
-        for item in batch.items
-        if isinstance(item, values.ChangeSet | values.ChangeSetResponse)
-    ]
-    return f"{leaves}, {count(len(change_sets), 'change set')}"
+    noun = "operation" if isinstance(batch, values.BatchRequest) else "response"
+    number = len([*values.leaves(batch.items)])
+    change_sets = sum(isinstance(item, _SETS) for item in batch.items)
+    return f"{count(number, noun)}, {count(change_sets, 'change set')}"
