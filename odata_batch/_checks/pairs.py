@@ -36,17 +36,14 @@ def check_pair(
     multipart response, which is flat then. A multipart request is answered item by item, also in a
     JSON response.
     """
-    if request_format == "multipart" and scope.format == "json":
-        found = _differences_across(request, response, scope)
-    elif request_format == "json":
-        prepared = prepare(request, format="json", dialect=scope.dialect)
-        found = _differences_by_id(prepared, response, scope)
-    elif scope.dialect.flat_responses:
-        asked = replace(request, items=request.operations())
-        found = _differences_by_position(
-            asked, replace(response, items=response.responses()), scope
-        )
+    if request_format == "json":
+        request = prepare(request, format="json", dialect=scope.dialect)
+    if "json" in (request_format, scope.format):
+        found = _differences_by_id(request, response, request_format, scope)
     else:
+        if scope.dialect.flat_responses:
+            request = replace(request, items=request.operations())
+            response = replace(response, items=response.responses())
         found = _differences_by_position(request, response, scope)
     for diagnostic in found:
         scope.report(diagnostic)
@@ -209,49 +206,7 @@ def _in_change_set(
         yield Diagnostic(RESPONSE_MISSING, message, answer.position, path)
 
 
-# -- a multipart request that is answered in JSON: by id where it had one --------------------------
-
-
-def _differences_across(
-    request: BatchRequest, response: BatchResponse, scope: Scope
-) -> Iterator[Diagnostic]:
-    names = Names(request.items, dialect=scope.dialect)
-    unnamed = [each for each in names.operations if each.id is None]
-    answers = list(_answers(response.items))
-    answered = set()
-    anonymous = 0
-    for answer in answers:
-        id = answer.response.id
-        if id is None:
-            anonymous += 1
-            if anonymous > len(unnamed):
-                message = "a response has no id, expected that of its request"
-                yield answer.found(RESPONSE_ID, message)
-            continue
-        answered.add(names.key(id))
-        named = names.named(id)
-        if not named:
-            message = f"the id {quote(id)} is none of the request"
-            yield answer.found(RESPONSE_UNEXPECTED, message)
-        elif (names.change_set(named[0]) is None) is not (answer.group is None):
-            about = _name_of(names.operations[named[0]])
-            found = "no group" if answer.group is None else f"the group {quote(answer.group)}"
-            message = f"the response to {about} has {found}"
-            yield answer.found(RESPONSE_GROUP, message)
-    missing = [
-        each
-        for each in names.operations
-        if each.id is not None and names.key(each.id) not in answered
-    ]
-    missing += unnamed[anonymous:]
-    failed = any(answer.response.status >= 400 for answer in answers)
-    # Whom the responses without an identifier answer is not known: they may be these.
-    is_missing = len(missing) > max(0, anonymous - len(unnamed))
-    if is_missing and not (failed and stops_at_error(request, "multipart", scope.dialect)):
-        yield from _missing(missing, response)
-
-
-# -- a JSON request: by id -------------------------------------------------------------------------
+# -- a JSON request, or a JSON response: by id where there was one ----------------------------------
 
 
 RESPONSE_GROUP = warning("""
@@ -264,7 +219,7 @@ ACCEPTED_WITH_DEPENDENTS = warning("""
 
 
 def _differences_by_id(
-    request: BatchRequest, response: BatchResponse, scope: Scope
+    request: BatchRequest, response: BatchResponse, request_format: Format, scope: Scope
 ) -> Iterator[Diagnostic]:
     names = Names(request.items, dialect=scope.dialect)
     key = names.key
@@ -273,14 +228,21 @@ def _differences_by_id(
     is_accepted = isinstance(last, OperationResponse) and last.status == 202
     # The last part of a multipart response, if it is a 202, answers all that is left.
     has_tail = is_accepted and scope.format == "multipart"
-    depended_on = {key(name) for operation in names.operations for name in operation.depends_on}
+    depended_on: set[str] = set()
+    if request_format == "json":
+        depended_on = {key(name) for each in names.operations for name in each.depends_on}
+    unnamed = [each for each in names.operations if each.id is None]
     answered = set()
-    unnamed = 0
+    anonymous = 0
     for answer in answers[:-1] if has_tail else answers:
         id = answer.response.id
         if id is None:
-            unnamed += 1
-            yield answer.found(RESPONSE_ID, "a response to a JSON request has no Content-ID")
+            anonymous += 1
+            if anonymous > len(unnamed):
+                found = "a response has no id, expected that of its request"
+                if request_format == "json":
+                    found = "a response to a JSON request has no Content-ID"
+                yield answer.found(RESPONSE_ID, found)
             continue
         answered.add(key(id))
         named = names.named(id)
@@ -288,22 +250,35 @@ def _differences_by_id(
             message = f"the id {quote(id)} is none of the request"
             yield answer.found(RESPONSE_UNEXPECTED, message)
             continue
-        group = names.group_of(named[0])
-        if scope.format == "multipart":
-            if "." in answer.path:
-                message = "found a change set in the response to a JSON request"
-                yield answer.found(RESPONSE_STRUCTURE, message)
-        elif (answer.group and key(answer.group)) != (group and key(group)):
-            expected = "none" if group is None else quote(group)
-            found = "none" if answer.group is None else quote(answer.group)
-            about = _name_of(names.operations[named[0]])
-            message = f"the group of {about} is {expected}, here it is {found}"
-            yield answer.found(RESPONSE_GROUP, message)
+        problem = _group_problem(answer, named[0], names, request_format, scope)
+        if problem is not None:
+            yield answer.found(*problem)
         if answer.response.status == 202 and key(id) in depended_on:
             message = f"{quote(id)} is answered with 202, others depend on it"
             yield answer.found(ACCEPTED_WITH_DEPENDENTS, message)
-    missing = [each for each in names.operations if key(each.id or "") not in answered]
+    named_ones = [(each, each.id) for each in names.operations if each.id is not None]
+    missing = [each for each, id in named_ones if key(id) not in answered] + unnamed[anonymous:]
+    may_stop = request_format == "json" or any(each.response.status >= 400 for each in answers)
     # Whom the responses without an identifier answer is not known: they may be these.
-    if len(missing) > unnamed and not has_tail:
-        if not stops_at_error(request, "json", scope.dialect):
+    if len(missing) > max(0, anonymous - len(unnamed)) and not has_tail:
+        if not (may_stop and stops_at_error(request, request_format, scope.dialect)):
             yield from _missing(missing, response)
+
+
+def _group_problem(
+    answer: _Answer, index: int, names: Names, request_format: Format, scope: Scope
+) -> tuple[Rule, str] | None:
+    about, group = _name_of(names.operations[index]), names.group_of(index)
+    found = None if answer.group is None else quote(answer.group)
+    if scope.format == "multipart":
+        if "." in answer.path:
+            return RESPONSE_STRUCTURE, "found a change set in the response to a JSON request"
+    elif request_format == "multipart":
+        if (names.change_set(index) is None) is not (found is None):
+            has = "no group" if found is None else f"the group {found}"
+            return RESPONSE_GROUP, f"the response to {about} has {has}"
+    elif (answer.group and names.key(answer.group)) != (group and names.key(group)):
+        expected = "none" if group is None else quote(group)
+        message = f"the group of {about} is {expected}, here it is {found or 'none'}"
+        return RESPONSE_GROUP, message
+    return None
