@@ -14,44 +14,21 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 from odata_batch._checks import messages
 from odata_batch._checks.scope import Scope, Spot
 from odata_batch._checks.services import Served, checks_for
-from odata_batch._graph.expressions import (
-    ETAG_FIELDS,
-    bindings_in,
-    may_refer_outside_url,
-    references_outside_body,
-    reserved_names,
-)
+from odata_batch._graph import expressions
+from odata_batch._graph.expressions import references_outside_body
 from odata_batch._graph.names import Names, key_of
 from odata_batch._graph.urls import reference_in
-from odata_batch._model.findings import (
-    Diagnostic,
-    Rule,
-    error,
-    exceed,
-    note,
-    quote,
-    warning,
-)
-from odata_batch._model.values import (
-    ChangeSet,
-    ChangeSetResponse,
-    Item,
-    Operation,
-    OperationResponse,
-    RequestItem,
-    ResponseItem,
-    Unreadable,
-    holds_change_sets,
-    leaves,
-)
+from odata_batch._model import values
+from odata_batch._model.findings import Diagnostic, Rule, error, exceed, note, quote, warning
+from odata_batch._model.values import Operation
 from odata_batch._wire import grammar
 from odata_batch._wire.sections import NOT_EXPRESSIBLE
 
-_Item = TypeVar("_Item", RequestItem, ResponseItem)
+_Item = TypeVar("_Item", values.RequestItem, values.ResponseItem)
 _Contra = TypeVar("_Contra", contravariant=True)
 _SHOWN_OF_A_CIRCLE = 8
 # As a tuple, which needs not be made for each item.
-_SETS = (ChangeSet, ChangeSetResponse)
+_SETS = (values.ChangeSet, values.ChangeSetResponse)
 
 
 def path_of(indexes: Sequence[int]) -> str:
@@ -74,7 +51,7 @@ class _Survey(NamedTuple):
     messages: Sequence[Any]
     members: Sequence[Any]
     """The messages that are in change sets."""
-    change_sets: Sequence[ChangeSet | ChangeSetResponse]
+    change_sets: Sequence[values.ChangeSet | values.ChangeSetResponse]
     spellings: set[str]
     """The names in lower case."""
 
@@ -83,7 +60,7 @@ class _Place:
     """Where in a batch the checks are, and how much of it there is up to there."""
 
     def __init__(self, scope: Scope) -> None:
-        self.item: Item
+        self.item: values.Item
         self.indexes: tuple[int, ...]
         self._scope = scope
         self._operations = self._change_sets = 0
@@ -101,20 +78,22 @@ class _Place:
         path = path_of(self.indexes)
         self._scope.report(Diagnostic(rule, message, place[0], path, length=place[1]))
 
-    def survey(self, items: Sequence[Item], index: int) -> _Survey | None:
+    def survey(self, items: Sequence[values.Item], index: int) -> _Survey | None:
         """Return what these items hold; `None` if something may be said of their number or names.
 
         Their messages have plain identifiers that differ even in lower case.
         """
         scope, limits = self._scope, self._scope.limits
         messages: Sequence[Any] = items
-        change_sets: list[ChangeSet | ChangeSetResponse] = []
+        change_sets: list[values.ChangeSet | values.ChangeSetResponse] = []
         members: list[Any] = []
-        if holds_change_sets(items):
+        if values.holds_change_sets(items):
             change_sets = [item for item in items if isinstance(item, _SETS)]
             members = [inner for item in change_sets for inner in item.items]
             every = [*items, *members]
-            messages = [item for item in every if isinstance(item, Operation | OperationResponse)]
+            messages = [
+                item for item in every if isinstance(item, Operation | values.OperationResponse)
+            ]
             if not change_sets or len(messages) + len(change_sets) < len(every):
                 return None  # something could not be read, or change sets nest
             sizes = {len(item.items) for item in change_sets}
@@ -130,7 +109,9 @@ class _Place:
         text = "\n".join(names)
         lower = text.lower()
         spellings = {*(names if lower == text else lower.split("\n"))}
-        if len(spellings) < len(names) or not spellings.isdisjoint(reserved_names(scope.dialect)):
+        if len(spellings) < len(names) or not spellings.isdisjoint(
+            expressions.reserved_names(scope.dialect)
+        ):
             return None
         if names and not grammar.REQUEST_ID.fullmatch("".join(names)):
             return None
@@ -148,7 +129,7 @@ class _Place:
         if self._scope.origin == "written":
             self.say(NOT_EXPRESSIBLE, "what could not be read cannot be written")
 
-    def enter(self, item: Item, index: int, operations: int) -> None:
+    def enter(self, item: values.Item, index: int, operations: int) -> None:
         """Come to the next item of the batch, which has so many operations."""
         self.item, self.indexes = item, (index,)
         self._operations += operations
@@ -278,17 +259,17 @@ class RequestRules:
         self._service_checks = checks_for(scope.dialect)
         self._served = Served(scope, self._say, self._names)
         # What was taken and is neither in the index of names nor in these tables yet; its names
-        self._unnamed: list[RequestItem] = []
+        self._unnamed: list[values.RequestItem] = []
         self._spellings: set[str] = set()
 
-    def check(self, item: RequestItem, index: int) -> None:
+    def check(self, item: values.RequestItem, index: int) -> None:
         """Check the item, whose index among the items of the batch is given."""
         names = self._names
         self._name()
         source = len(names.operations)
         names.add(item)
         self._place.enter(item, index, len(names.operations) - source)
-        if not isinstance(item, ChangeSet):
+        if not isinstance(item, values.ChangeSet):
             self._check_message(item, source, None)
             return
         change_set = len(names.items) - 1
@@ -298,7 +279,7 @@ class RequestRules:
         place = self._place
         for place.indexes, inner in _inside(item, (index,)):
             place.item = inner
-            if isinstance(inner, ChangeSet):
+            if isinstance(inner, values.ChangeSet):
                 messages.check_change_set(inner, self._scope, self._say)
             else:
                 self._check_message(inner, source, change_set)
@@ -312,7 +293,7 @@ class RequestRules:
                 message = f"the group name {quote(item.id)} is also an id"
                 self._say(ID_EQUALS_GROUP, message, "group")
 
-    def take(self, items: Sequence[RequestItem], index: int) -> bool:
+    def take(self, items: Sequence[values.RequestItem], index: int) -> bool:
         """Take items of which nothing can be said; if it may, each has to be checked."""
         found = self._place.survey(items, index)
         if found is None or self._service_checks:
@@ -348,9 +329,9 @@ class RequestRules:
         """Learn the names of what was taken, of which few batches need any."""
         for item in self._unnamed:
             self._names.add(item)
-            if isinstance(item, ChangeSet) and item.id is not None:
+            if isinstance(item, values.ChangeSet) and item.id is not None:
                 self._groups.add(item.id.lower())
-            for each in leaves((item,)):
+            for each in values.leaves((item,)):
                 if each.id is not None:
                     self._ids[each.id.lower()] = each.id
         self._unnamed.clear()
@@ -390,9 +371,9 @@ class RequestRules:
         return first is not None and second is not None and first < second
 
     def _check_message(
-        self, item: Operation | Unreadable, source: int, change_set: int | None
+        self, item: Operation | values.Unreadable, source: int, change_set: int | None
     ) -> None:
-        if isinstance(item, Unreadable):
+        if isinstance(item, values.Unreadable):
             self._place.say_unreadable()
             return
         self._messages.check(item)
@@ -406,7 +387,7 @@ class RequestRules:
             self._check_dependencies(item, source)
         if "$" in item.url:
             self._check_url(item, source)
-        if may_refer_outside_url(item):
+        if expressions.may_refer_outside_url(item):
             self._check_other_references(item, source)
         if self._scope.format == "json" or self._scope.dialect.references == "none":
             self._check_hidden_references(item, source)
@@ -529,7 +510,7 @@ class RequestRules:
             self._say(CONDITION_DEPENDENCY_MISSING, message)
         for reference in references_outside_body(item, self._scope.dialect):
             name, place = reference.id, reference.place
-            if place in ETAG_FIELDS and self._known(name, source) is None:
+            if place in expressions.ETAG_FIELDS and self._known(name, source) is None:
                 message = f"{place} refers to {quote(name)}, no request before has this id"
                 self._say(ETAG_REFERENCE_UNKNOWN, message, f"headers.{place}")
             elif place == "condition" and item.depends_on and not self._is_named(name, item):
@@ -541,7 +522,7 @@ class RequestRules:
         dialect = self._scope.dialect
         is_resolved = dialect.references != "none"
         found = [(each.place, each.id) for each in references_outside_body(item, dialect)]
-        found += [("body", id) for id in bindings_in(item, dialect)]
+        found += [("body", id) for id in expressions.bindings_in(item, dialect)]
         for place, name in dict.fromkeys(found):
             if place in ("url", "condition") or name == item.id:
                 continue
@@ -605,15 +586,15 @@ class ResponseRules:
         self._key = key_of(scope.dialect)
         self._ids: dict[str, int | None] = {}
         self._groups: set[str] = set()
-        self._accepted: tuple[tuple[int, ...], OperationResponse, Spot] | None = None
+        self._accepted: tuple[tuple[int, ...], values.OperationResponse, Spot] | None = None
 
-    def check(self, item: ResponseItem, index: int) -> None:
+    def check(self, item: values.ResponseItem, index: int) -> None:
         """Check the item, whose index among the items of the batch is given."""
         if self._accepted is not None:
             self._place.indexes, self._place.item, spot = self._accepted
             self._accepted = None
             self._place.tell(ACCEPTED_NOT_LAST, "the response 202 is followed by others", spot)
-        if not isinstance(item, ChangeSetResponse):
+        if not isinstance(item, values.ChangeSetResponse):
             self._place.enter(item, index, 1)
             self._check_response(item, None)
             return
@@ -623,7 +604,7 @@ class ResponseRules:
         place = self._place
         for place.indexes, inner in _inside(item, (index,)):
             place.item = inner
-            if isinstance(inner, ChangeSetResponse):
+            if isinstance(inner, values.ChangeSetResponse):
                 self._check_change_set(inner)
             else:
                 self._check_response(inner, index)
@@ -635,7 +616,7 @@ class ResponseRules:
         elif 0 < failed < len(responses):
             self._say(GROUP_STATUS_MIXED, f"{found} of a group are errors, so all failed")
 
-    def take(self, items: Sequence[ResponseItem], index: int) -> bool:
+    def take(self, items: Sequence[values.ResponseItem], index: int) -> bool:
         """Take items of which nothing can be said; if it may, each has to be checked."""
         found = self._place.survey(items, index)
         if found is None or self._accepted is not None:
@@ -652,7 +633,7 @@ class ResponseRules:
         self._groups |= groups
         self._ids.update(keys)
         for place, item in enumerate(items, index) if change_sets else ():
-            if isinstance(item, ChangeSetResponse):
+            if isinstance(item, values.ChangeSetResponse):
                 self._ids.update({self._key(x.id): place for x in item.items if x.id is not None})
         self._place.count(len(responses), len(change_sets))
         return True
@@ -660,7 +641,7 @@ class ResponseRules:
     def finish(self) -> None:
         """Nothing in a response refers to what comes later."""
 
-    def _check_change_set(self, item: ChangeSetResponse) -> None:
+    def _check_change_set(self, item: values.ChangeSetResponse) -> None:
         messages.check_change_set(item, self._scope, self._say)
         if item.id is not None:
             if self._key(item.id) in self._groups:
@@ -668,8 +649,10 @@ class ResponseRules:
                 self._say(DUPLICATE_ID, message, "group")
             self._groups.add(self._key(item.id))
 
-    def _check_response(self, item: OperationResponse | Unreadable, change_set: int | None) -> None:
-        if isinstance(item, Unreadable):
+    def _check_response(
+        self, item: values.OperationResponse | values.Unreadable, change_set: int | None
+    ) -> None:
+        if isinstance(item, values.Unreadable):
             self._place.say_unreadable()
             return
         self._messages.check(item)

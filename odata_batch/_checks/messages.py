@@ -21,27 +21,10 @@ from odata_batch._graph.urls import referenced_id
 from odata_batch._model.findings import Diagnostic, Rule, Stop, error, exceed, note, quote, warning
 from odata_batch._model.headers import Headers, Pair, folded, names_of
 from odata_batch._model.values import ChangeSet, ChangeSetResponse, Operation, OperationResponse
-from odata_batch._wire import grammar
-from odata_batch._wire.http import (
-    CONTENT_LENGTH_MISMATCH,
-    KNOWN_METHODS,
-    METHOD_SYNTAX,
-    STATUS_LINE_SYNTAX,
-    TRANSFER_ENCODING,
-)
+from odata_batch._wire import grammar, http, sections
+from odata_batch._wire.http import METHOD_SYNTAX
 from odata_batch._wire.jsonitem import JSON_STATUS
 from odata_batch._wire.multipart import CONTENT_ID_CONFLICT, EMPTY_CHANGE_SET
-from odata_batch._wire.sections import (
-    CONTROL_CHARACTER,
-    HEADER_SYNTAX,
-    NOT_EXPRESSIBLE,
-    REPEATED_HEADER,
-    SINGLE_FIELDS,
-    Problem,
-    keep,
-    mark_of,
-    parse_media_type,
-)
 
 # The header fields that hold a version: OData Protocol, 8.1.5 and 8.2.7; until OData 3 with other
 # names, where something may follow a semicolon ([MS-ODATA], 2.2.5.3 and 2.2.5.7).
@@ -127,7 +110,7 @@ def check_transfer_encoding(item: Operation | OperationResponse, scope: Scope, s
         return
     value = quote(item.headers["transfer-encoding"])
     if scope.format == "multipart":
-        say(TRANSFER_ENCODING, f"found Transfer-Encoding {value}", "headers.transfer-encoding")
+        say(http.TRANSFER_ENCODING, f"found Transfer-Encoding {value}", "headers.transfer-encoding")
     elif has_octets(item):
         say(JSON_TRANSFER_ENCODING, f"found transfer-encoding {value}; the octets are as they are")
     else:
@@ -136,7 +119,7 @@ def check_transfer_encoding(item: Operation | OperationResponse, scope: Scope, s
 
 def has_octets(item: Operation | OperationResponse) -> bool:
     """Tell whether a JSON batch has the body in base64, being neither JSON nor text."""
-    content_type = parse_media_type(item.headers.get("content-type", "application/json"))
+    content_type = sections.parse_media_type(item.headers.get("content-type", "application/json"))
     return item.body != b"" and not (content_type.is_json or content_type.is_text)
 
 
@@ -344,7 +327,7 @@ def _check_field(pair: Pair, position: int | None, scope: Scope, say: Say) -> No
     problems = [*field_problems(name, value)]
     if value != value.strip(" \t"):
         # JSON carries the white space; on a field line it would be lost.
-        rule = HEADER_BLANKS if scope.format == "json" else NOT_EXPRESSIBLE
+        rule = HEADER_BLANKS if scope.format == "json" else sections.NOT_EXPRESSIBLE
         message = f"header {quote(name)} has the value {quote(value)}, with a blank at an end"
         problems.append((rule, message))
     for rule, message in problems:
@@ -357,15 +340,15 @@ HEADER_CHARACTERS = error("""
     Encode the value in US-ASCII, as RFC 8187 says for parameters.""")
 
 
-def field_problems(name: str, value: str) -> Iterator[Problem]:
+def field_problems(name: str, value: str) -> Iterator[sections.Problem]:
     """RFC 9110, 5: names are tokens, values are ISO-8859-1 and have no controls."""
     if not grammar.TOKEN.fullmatch(name):
-        yield HEADER_SYNTAX, f"found the header name {quote(name)}, expected a token"
+        yield sections.HEADER_SYNTAX, f"found the header name {quote(name)}, expected a token"
     if value.isascii() and value.isprintable():
         return
     found = f"header {quote(name)} has the value {quote(value)}"
     if grammar.CONTROL.search(value):
-        yield CONTROL_CHARACTER, f"{found}, with a control character"
+        yield sections.CONTROL_CHARACTER, f"{found}, with a control character"
     if not grammar.LATIN_1.fullmatch(value):
         yield HEADER_CHARACTERS, f"{found}, not in ISO-8859-1"
 
@@ -379,11 +362,11 @@ def check_repeated_headers(item: Operation | OperationResponse, scope: Scope, sa
     longest = max(len(name) + len(", ".join(values)) + 2 for name, values in fields.items())
     if scope.format == "json" and longest > scope.limits.field_line:
         exceed(scope.report, scope.limits, "field_line", item.position)
-    for name in sorted(SINGLE_FIELDS & fields.keys()):
+    for name in sorted(sections.SINGLE_FIELDS & fields.keys()):
         values = fields[name]
         if len(set(values)) > 1:
             message = f"{name} has the values {quote(values[0])} and {quote(values[1])}"
-            say(REPEATED_HEADER, message, f"headers.{name}")
+            say(sections.REPEATED_HEADER, message, f"headers.{name}")
 
 
 def check_method_syntax(item: Operation, scope: Scope, say: Say) -> None:
@@ -398,14 +381,14 @@ def check_method_syntax(item: Operation, scope: Scope, say: Say) -> None:
 def check_method_case(item: Operation, scope: Scope, say: Say) -> None:
     """Decoding reads known methods as upper case, so that is how they are written."""
     upper = item.method.upper()
-    if item.method != upper and upper in KNOWN_METHODS:
+    if item.method != upper and upper in http.KNOWN_METHODS:
         say(METHOD_SYNTAX, f"found the method {quote(item.method)}, expected {quote(upper)}")
 
 
 def check_status(item: OperationResponse, scope: Scope, say: Say) -> None:
     """RFC 9110, 15."""
     if not 100 <= item.status <= 599:
-        rule = JSON_STATUS if scope.format == "json" else STATUS_LINE_SYNTAX
+        rule = JSON_STATUS if scope.format == "json" else http.STATUS_LINE_SYNTAX
         say(rule, f"found the status {item.status}, expected 100 to 599")
 
 
@@ -415,7 +398,7 @@ def check_reason(item: OperationResponse, scope: Scope, say: Say) -> None:
         return
     if grammar.CONTROL_OR_TAB.search(item.reason):
         message = f"the reason phrase {quote(item.reason)} has a control character"
-        say(CONTROL_CHARACTER, message)
+        say(sections.CONTROL_CHARACTER, message)
     if not grammar.LATIN_1.fullmatch(item.reason):
         say(HEADER_CHARACTERS, f"the reason phrase {quote(item.reason)} is not ISO-8859-1")
 
@@ -429,7 +412,7 @@ def check_content_length(item: Operation | OperationResponse, scope: Scope, say:
         rest = item.body.endswith(b"\r\n") and value == str(len(item.body) - 2)
         if value != str(len(item.body)) and not rest:
             message = f"Content-Length is {quote(value)}, the body has {len(item.body)} octets"
-            say(CONTENT_LENGTH_MISMATCH, message)
+            say(http.CONTENT_LENGTH_MISMATCH, message)
 
 
 def check_content_id_header(item: Operation | OperationResponse, scope: Scope, say: Say) -> None:
@@ -586,7 +569,7 @@ class Messages(Generic[_Message]):
             each = [check_header_values if x is check_header_syntax else x for x in each]
         if type(kind[2]) is tuple and None in kind[2]:
             return tuple(each)
-        return keep(self._sound, kind, tuple(each))
+        return sections.keep(self._sound, kind, tuple(each))
 
     def _object(self, rule: Rule, message: str, member: str = "", /) -> None:
         self._objected = True
@@ -599,7 +582,7 @@ def _kind_of(item: Operation | OperationResponse) -> Kind:
     headers = item.headers
     kind = headers._shape.kind
     if kind is None:
-        kind = tuple([mark_of(pair) for pair in headers.pairs])
+        kind = tuple([sections.mark_of(pair) for pair in headers.pairs])
     return item.method if isinstance(item, Operation) else item.status, not item.body, kind
 
 

@@ -13,22 +13,14 @@ from dataclasses import dataclass, replace
 from odata_batch._checks.scope import Scope
 from odata_batch._graph.names import Names, stops_at_error
 from odata_batch._graph.prepare import prepare
+from odata_batch._model import values
 from odata_batch._model.dialect import Format
 from odata_batch._model.findings import Diagnostic, Rule, quote, warning
-from odata_batch._model.values import (
-    BatchRequest,
-    BatchResponse,
-    ChangeSet,
-    ChangeSetResponse,
-    OperationResponse,
-    RequestItem,
-    ResponseItem,
-    Unreadable,
-)
+from odata_batch._model.values import BatchResponse, OperationResponse
 
 
 def check_pair(
-    request: BatchRequest, response: BatchResponse, request_format: Format, scope: Scope
+    request: values.BatchRequest, response: BatchResponse, request_format: Format, scope: Scope
 ) -> None:
     """Report where the response is not one to the request; the scope is that of the response.
 
@@ -61,11 +53,11 @@ class _Answer:
         return Diagnostic(rule, message, self.response.position, self.path)
 
 
-def _answers(items: Sequence[ResponseItem], path: str | None = None) -> Iterator[_Answer]:
+def _answers(items: Sequence[values.ResponseItem], path: str | None = None) -> Iterator[_Answer]:
     """Yield the responses with their paths; `path` is that of the only item."""
     for index, item in enumerate(items):
         place = f"items[{index}]" if path is None else path
-        if isinstance(item, ChangeSetResponse):
+        if isinstance(item, values.ChangeSetResponse):
             for inner, response in enumerate(item.responses()):
                 yield _Answer(response, f"{place}.items[{inner}]", item.id)
         elif isinstance(item, OperationResponse):
@@ -77,18 +69,18 @@ RESPONSE_MISSING = warning("""
     Answer every request, or end the batch at the first error.""")
 
 
-def _missing(items: Sequence[RequestItem], response: BatchResponse) -> Iterator[Diagnostic]:
+def _missing(items: Sequence[values.RequestItem], response: BatchResponse) -> Iterator[Diagnostic]:
     if not response.truncated and response.next_link is None:
         others = f" and {len(items) - 1} more" if len(items) > 1 else ""
         message = f"there is no response to {_name_of(items[0])}{others}"
         yield Diagnostic(RESPONSE_MISSING, message, 0)
 
 
-def _name_of(item: RequestItem) -> str:
-    if isinstance(item, ChangeSet):
+def _name_of(item: values.RequestItem) -> str:
+    if isinstance(item, values.ChangeSet):
         count = len(item.operations())
         return f"a change set of {count} operation{'' if count == 1 else 's'}"
-    if isinstance(item, Unreadable):
+    if isinstance(item, values.Unreadable):
         return f"the {item.kind} that could not be read"
     return f"{item.method} {quote(item.url)}"
 
@@ -106,13 +98,13 @@ RESPONSE_AFTER_ERROR = warning("""
 
 
 def _differences_by_position(
-    request: BatchRequest, response: BatchResponse, scope: Scope
+    request: values.BatchRequest, response: BatchResponse, scope: Scope
 ) -> Iterator[Diagnostic]:
     asked, answers = request.items, response.items
     names = Names(asked, dialect=scope.dialect)
     key = names.key
     for index, (item, answer) in enumerate(zip(asked, answers, strict=False)):
-        if isinstance(item, ChangeSet) and isinstance(answer, ChangeSetResponse):
+        if isinstance(item, values.ChangeSet) and isinstance(answer, values.ChangeSetResponse):
             path = f"items[{index}]"
             yield from _in_change_set(item, answer, path, key, response.truncated)
         elif (problem := _item_problem(item, answer, names)) is not None:
@@ -152,13 +144,15 @@ CHANGE_SET_SUCCESS_SINGLE = warning("""
     Answer a change set that has succeeded with a change set, one response for each operation.""")
 
 
-def _item_problem(item: RequestItem, answer: ResponseItem, names: Names) -> tuple[Rule, str] | None:
-    if isinstance(item, Unreadable) or isinstance(answer, Unreadable):
+def _item_problem(
+    item: values.RequestItem, answer: values.ResponseItem, names: Names
+) -> tuple[Rule, str] | None:
+    if isinstance(item, values.Unreadable) or isinstance(answer, values.Unreadable):
         return None
-    if isinstance(answer, ChangeSetResponse):
+    if isinstance(answer, values.ChangeSetResponse):
         message = f"found the responses to a change set, the request has {_name_of(item)}"
         return RESPONSE_STRUCTURE, message
-    if isinstance(item, ChangeSet):
+    if isinstance(item, values.ChangeSet):
         if answer.status >= 400 or answer.status == 202:
             return None
         message = f"a change set is answered with the single response {answer.status}"
@@ -175,8 +169,8 @@ def _item_problem(item: RequestItem, answer: ResponseItem, names: Names) -> tupl
 
 
 def _in_change_set(
-    item: ChangeSet,
-    answer: ChangeSetResponse,
+    item: values.ChangeSet,
+    answer: values.ChangeSetResponse,
     path: str,
     key: Callable[[str], str],
     is_truncated: bool,
@@ -206,7 +200,7 @@ def _in_change_set(
         yield Diagnostic(RESPONSE_MISSING, message, answer.position, path)
 
 
-# -- a JSON request, or a JSON response: by id where there was one ----------------------------------
+# -- a JSON request, or a JSON response: by id where there was one ---------------------------------
 
 
 RESPONSE_GROUP = warning("""
@@ -219,7 +213,7 @@ ACCEPTED_WITH_DEPENDENTS = warning("""
 
 
 def _differences_by_id(
-    request: BatchRequest, response: BatchResponse, request_format: Format, scope: Scope
+    request: values.BatchRequest, response: BatchResponse, request_format: Format, scope: Scope
 ) -> Iterator[Diagnostic]:
     names = Names(request.items, dialect=scope.dialect)
     key = names.key

@@ -11,17 +11,10 @@ from odata_batch._client import plan
 from odata_batch._client.answer import Answer
 from odata_batch._client.outcomes import Outcome, State
 from odata_batch._graph.names import Names
+from odata_batch._model import values
 from odata_batch._model.dialect import Format
 from odata_batch._model.headers import Headers
-from odata_batch._model.values import (
-    BatchRequest,
-    ChangeSet,
-    Operation,
-    OperationResponse,
-    RequestItem,
-    keep_places,
-    with_format,
-)
+from odata_batch._model.values import BatchRequest
 
 # RFC 9110, 9.2.1: to send them again changes nothing.
 _SAFE = frozenset(("GET", "HEAD"))
@@ -61,7 +54,7 @@ class Follow:
     places: list[int]
     """The operations of the piece that it is about."""
     url: str
-    response: OperationResponse | None
+    response: values.OperationResponse | None
     """What stands for it in the answer, if anything does."""
     is_alone: bool
     """Whether that is about one operation, so that the rest may be the response to it."""
@@ -80,7 +73,7 @@ class Attempts:
 
     def __init__(
         self,
-        own: Sequence[Operation],
+        own: Sequence[values.Operation],
         names: Names,
         format: Format,
         most: int,
@@ -191,10 +184,10 @@ def repeatable_batch(batch: BatchRequest, now: Callable[[], datetime] | None) ->
         raise ValueError("repeatable requests say when they were made: pass now")
     first_sent = plan.http_date(now())
 
-    def item(it: RequestItem) -> RequestItem:
-        if isinstance(it, ChangeSet):
-            return ChangeSet(map(item, it.items), id=it.id)
-        if not isinstance(it, Operation) or it.method in _SAFE:
+    def item(it: values.RequestItem) -> values.RequestItem:
+        if isinstance(it, values.ChangeSet):
+            return values.ChangeSet(map(item, it.items), id=it.id)
+        if not isinstance(it, values.Operation) or it.method in _SAFE:
             return it
         if "repeatability-request-id" in it.headers:
             return it
@@ -202,6 +195,6 @@ def repeatable_batch(batch: BatchRequest, now: Callable[[], datetime] | None) ->
         digits = secrets.token_hex(16)
         id = f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-a{digits[17:20]}-{digits[20:]}"
         fields = (("Repeatability-Request-ID", id), ("Repeatability-First-Sent", first_sent))
-        return keep_places(it, replace(it, headers=Headers((*it.headers.pairs, *fields))))
+        return values.keep_places(it, replace(it, headers=Headers((*it.headers.pairs, *fields))))
 
-    return with_format(replace(batch, items=tuple(map(item, batch.items))), batch.format)
+    return values.with_format(replace(batch, items=tuple(map(item, batch.items))), batch.format)

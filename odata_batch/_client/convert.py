@@ -19,18 +19,12 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import Final
 
+from odata_batch._checks import messages
 from odata_batch._checks.batch import (
     ACCEPTED_NOT_LAST,
     CHANGE_SET_ERROR_NESTED,
     GET_IN_CHANGE_SET,
     REFERENCE_ACROSS_CHANGE_SETS,
-)
-from odata_batch._checks.messages import (
-    BODY_UNEXPECTED,
-    JSON_BODY_UNEXPECTED,
-    JSON_METHOD_UNKNOWN,
-    RESPOND_ASYNC_INSIDE,
-    preferences,
 )
 from odata_batch._checks.urls import JSON_URL_EMPTY, URL_BLANKS, URL_CHARACTERS
 from odata_batch._client.fitting import WHOLE, Entry, Fitting, Unit, percent_encoded
@@ -39,19 +33,10 @@ from odata_batch._graph.expressions import bindings_in, references_outside_body
 from odata_batch._graph.names import Names, key_of, stops_at_error
 from odata_batch._graph.prepare import prepare
 from odata_batch._graph.urls import referenced_id
+from odata_batch._model import values
 from odata_batch._model.dialect import METHODS, Format, check_format
 from odata_batch._model.findings import Diagnostic, Rule, quote
-from odata_batch._model.values import (
-    BatchRequest,
-    BatchResponse,
-    ChangeSet,
-    ChangeSetResponse,
-    Operation,
-    OperationResponse,
-    RequestItem,
-    ResponseItem,
-    with_format,
-)
+from odata_batch._model.values import BatchRequest, Operation
 from odata_batch._wire.jsonitem import JSON_RESPONSE_ID_MISSING
 from odata_batch._wire.sections import NOT_EXPRESSIBLE
 
@@ -68,24 +53,24 @@ def convert_request(
     source = format_of(replace(settings, format=source), batch)
     _check(batch, BatchRequest, target)
     if source == target:
-        return with_format(replace(batch), target), ()
+        return values.with_format(replace(batch), target), ()
     work = _Requests(batch.items, settings.dialect)
     work.prepare(source)
     converted = work.to_json(batch) if target == "json" else work.to_multipart(batch)
-    return with_format(converted, target), tuple(work.losses)
+    return values.with_format(converted, target), tuple(work.losses)
 
 
 def convert_response(
-    settings: Settings, batch: BatchResponse, source: Format | None, target: Format
-) -> tuple[BatchResponse, tuple[Diagnostic, ...]]:
+    settings: Settings, batch: values.BatchResponse, source: Format | None, target: Format
+) -> tuple[values.BatchResponse, tuple[Diagnostic, ...]]:
     """Return the batch as one of the format `target`, and what is lost."""
     source = format_of(replace(settings, format=source), batch)
-    _check(batch, BatchResponse, target)
+    _check(batch, values.BatchResponse, target)
     if source == target:
-        return with_format(replace(batch), target), ()
+        return values.with_format(replace(batch), target), ()
     work = _Responses(batch.items, settings.dialect)
     converted = work.to_json(batch) if target == "json" else work.to_multipart(batch)
-    return with_format(converted, target), tuple(work.losses)
+    return values.with_format(converted, target), tuple(work.losses)
 
 
 def _check(batch: object, kind: type, target: str) -> None:
@@ -100,10 +85,10 @@ def _check(batch: object, kind: type, target: str) -> None:
 class _Requests(Fitting[Operation]):
     """The items of a batch request that is converted."""
 
-    def pack(self) -> tuple[RequestItem, ...]:
+    def pack(self) -> tuple[values.RequestItem, ...]:
         """Return the units as the items of a batch."""
         return tuple(
-            ChangeSet(unit.messages, id=unit.name) if unit.is_set else unit.messages[0]
+            values.ChangeSet(unit.messages, id=unit.name) if unit.is_set else unit.messages[0]
             for unit in self.units
         )
 
@@ -120,12 +105,12 @@ class _Requests(Fitting[Operation]):
                 message = (
                     f"{item.method} {quote(item.url)} becomes {method}, JSON has no {item.method}"
                 )
-                self.lose(JSON_METHOD_UNKNOWN, message, entry.place)
+                self.lose(messages.JSON_METHOD_UNKNOWN, message, entry.place)
                 entry.message = replace(item, method=method)
             self._fit_url(entry)
-            self._lose_body(entry, ("GET", "DELETE"), JSON_BODY_UNEXPECTED)
+            self._lose_body(entry, ("GET", "DELETE"), messages.JSON_BODY_UNEXPECTED)
             self.fit_json(entry)
-        if self.refuses(JSON_METHOD_UNKNOWN):
+        if self.refuses(messages.JSON_METHOD_UNKNOWN):
             known = METHODS | self.dialect.methods
             self._leave_out(
                 lambda item, _: None if item.method in known else f"JSON has no {item.method}"
@@ -198,16 +183,16 @@ class _Requests(Fitting[Operation]):
             self.lose(JSON_URL_EMPTY, message, entry.place)
             entry.message = replace(entry.message, url="./")
         self._fit_url(entry)
-        self._lose_body(entry, ("GET",), BODY_UNEXPECTED)
+        self._lose_body(entry, ("GET",), messages.BODY_UNEXPECTED)
         self.fit_multipart(entry)
         item = entry.message
         # OData Protocol, 11.7.7.6: it is not applied to one request of a multipart batch.
-        names = [name.removeprefix("odata.") for name, _ in preferences(item.headers)]
+        names = [name.removeprefix("odata.") for name, _ in messages.preferences(item.headers)]
         if "respond-async" in names:
             message = (
                 "the preference respond-async has no effect in one request of a multipart batch"
             )
-            self.lose(RESPOND_ASYNC_INSIDE, message, entry.place)
+            self.lose(messages.RESPOND_ASYNC_INSIDE, message, entry.place)
         if item.condition is not None:
             message = f"the condition {quote(item.condition)} is given up; "
             message += "the request is executed without it"
@@ -376,22 +361,24 @@ def _name_of(unit: Unit[Operation]) -> str:
 # -- responses -------------------------------------------------------------------------------------
 
 
-class _Responses(Fitting[OperationResponse]):
+class _Responses(Fitting[values.OperationResponse]):
     """The items of a batch response that is converted."""
 
-    def pack(self) -> tuple[ResponseItem, ...]:
+    def pack(self) -> tuple[values.ResponseItem, ...]:
         """Return the units as the items of a batch."""
         return tuple(
-            ChangeSetResponse(unit.messages, id=unit.name) if unit.is_set else unit.messages[0]
+            values.ChangeSetResponse(unit.messages, id=unit.name)
+            if unit.is_set
+            else unit.messages[0]
             for unit in self.units
         )
 
     def _prepare(self) -> None:
         """Prepare for JSON."""
-        batch = prepare(BatchResponse(self.pack()), format="json", dialect=self.dialect)
+        batch = prepare(values.BatchResponse(self.pack()), format="json", dialect=self.dialect)
         self.put_back(batch.items)
 
-    def to_json(self, batch: BatchResponse) -> BatchResponse:
+    def to_json(self, batch: values.BatchResponse) -> values.BatchResponse:
         """Return the batch as a JSON batch."""
         for unit in self.units:
             unit.name = None
@@ -406,7 +393,7 @@ class _Responses(Fitting[OperationResponse]):
             self.lose(NOT_EXPRESSIBLE, message, WHOLE)
         return replace(batch, items=self.pack(), truncated=False)
 
-    def to_multipart(self, batch: BatchResponse) -> BatchResponse:
+    def to_multipart(self, batch: values.BatchResponse) -> values.BatchResponse:
         """Return the batch as a multipart batch."""
         self._prepare()
         self.lose_annotations(batch.annotations, WHOLE)
@@ -421,7 +408,7 @@ class _Responses(Fitting[OperationResponse]):
         self._leave_one_tail()
         for unit in self.units:
             unit.name = None
-        return BatchResponse(self.pack())
+        return values.BatchResponse(self.pack())
 
     def _leave_one_tail(self) -> None:
         """Leave out each 202 before others: it would stand for them (OData Protocol, 11.7.7.6)."""
@@ -438,7 +425,7 @@ class _Responses(Fitting[OperationResponse]):
                 self.lose(ACCEPTED_NOT_LAST, message, entry.place)
         self.units = kept
 
-    def _one_failure(self, unit: Unit[OperationResponse]) -> Unit[OperationResponse]:
+    def _one_failure(self, unit: Unit[values.OperationResponse]) -> Unit[values.OperationResponse]:
         """Return the one response to a change set that failed (OData Protocol, 11.7.7.5)."""
         failed = [entry for entry in unit.entries if entry.message.status >= 400]
         if not unit.is_set or not failed:

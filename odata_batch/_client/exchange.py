@@ -24,17 +24,13 @@ from odata_batch._coding.settings import Settings, format_of
 from odata_batch._graph.names import stops_at_error
 from odata_batch._graph.prepare import prepare
 from odata_batch._graph.urls import resolve_url
+from odata_batch._model import values
 from odata_batch._model.dialect import Dialect, Format
 from odata_batch._model.findings import EncodeError, UnresolvedReference, quote
 from odata_batch._model.headers import Headers
 from odata_batch._model.limits import DEFAULT_LIMITS, Limits
 from odata_batch._model.public import public
-from odata_batch._model.values import (
-    BatchRequest,
-    BatchResponse,
-    HeadersLike,
-    OperationResponse,
-)
+from odata_batch._model.values import OperationResponse
 from odata_batch._wire import grammar
 from odata_batch.dialects import ODATA_4_01
 
@@ -121,14 +117,14 @@ class Exchange:
 
     def __init__(
         self,
-        batch: BatchRequest,
+        batch: values.BatchRequest,
         url: str,
         *,
         dialect: Dialect = ODATA_4_01,
         format: Format | None = None,
         limits: Limits = DEFAULT_LIMITS,
         strict: bool = False,
-        headers: HeadersLike = (),
+        headers: values.HeadersLike = (),
         max_operations: int | None = None,
         parallel: int = 1,
         attempts: int = 4,
@@ -137,7 +133,7 @@ class Exchange:
         repeatable: bool = False,
         now: Callable[[], datetime] | None = None,
     ) -> None:
-        if not isinstance(batch, BatchRequest):
+        if not isinstance(batch, values.BatchRequest):
             raise TypeError(f"batch is a BatchRequest, not {type(batch).__name__}")
         settings = Settings(dialect, format=format, limits=limits, strict=strict)
         self._format = format_of(settings, batch)
@@ -272,7 +268,7 @@ class Exchange:
     def receive(
         self,
         status: int,
-        headers: HeadersLike,
+        headers: values.HeadersLike,
         body: bytes = b"",
         *,
         request: HttpRequest | None = None,
@@ -292,11 +288,7 @@ class Exchange:
             self._note(task, answer)
 
     def fail(
-        self,
-        error: object,
-        *,
-        request: HttpRequest | None = None,
-        sent: bool | None = None,
+        self, error: object, *, request: HttpRequest | None = None, sent: bool | None = None
     ) -> None:
         """Take an error in place of the answer to a request, as `receive` takes the answer.
 
@@ -415,7 +407,7 @@ class Exchange:
         if answer is not None and status in _GONE:
             reason = f"there is no result of it at {quote(follow.url)}, which answered {status}"
             lost = {"state": State.UNKNOWN, "reason": reason, "location": None}
-            cut = Answer(answer, BatchResponse((), truncated=True))
+            cut = Answer(answer, values.BatchResponse((), truncated=True))
             piece.answer = completed(piece.answer, follow.response, cut, is_alone=False)
         for place in follow.places:
             piece.settled[place] = replace(piece.outcomes[place], **lost)

@@ -8,28 +8,18 @@ from dataclasses import dataclass, replace
 from typing import Generic, NamedTuple, NoReturn, TypeVar
 
 from odata_batch._checks.messages import CONTENT_TYPE_MISSING, HEADER_BLANKS
+from odata_batch._model import values
 from odata_batch._model.dialect import Dialect
 from odata_batch._model.findings import Diagnostic, EncodeError, Rule, Severity, quote
 from odata_batch._model.headers import Headers, Pair, without
 from odata_batch._model.limits import DEFAULT_LIMITS
-from odata_batch._model.values import (
-    NESTED_CHANGE_SET,
-    Annotations,
-    ChangeSet,
-    ChangeSetResponse,
-    Item,
-    Operation,
-    OperationResponse,
-    Unreadable,
-    leaves,
-)
 from odata_batch._wire import grammar, jsonbody
 from odata_batch._wire.http import TRANSFER_ENCODING
 from odata_batch._wire.mime import NO_PARTS
 from odata_batch._wire.multipart import CONTENT_ID_CONFLICT, EMPTY_CHANGE_SET
 from odata_batch._wire.sections import NOT_EXPRESSIBLE, REPEATED_HEADER_EQUAL, SINGLE_FIELDS
 
-_Message = TypeVar("_Message", Operation, OperationResponse)
+_Message = TypeVar("_Message", values.Operation, values.OperationResponse)
 _OCTETS = "application/octet-stream"
 
 
@@ -74,7 +64,7 @@ def refuse_unreadable(place: Place) -> NoReturn:
 class Fitting(Generic[_Message]):
     """The items of a batch, and what is lost while they are made fit for the other format."""
 
-    def __init__(self, items: Iterable[Item], dialect: Dialect) -> None:
+    def __init__(self, items: Iterable[values.Item], dialect: Dialect) -> None:
         """Take the items, change sets flattened and without the empty ones."""
         self.dialect = dialect
         self.losses: list[Diagnostic] = []
@@ -82,20 +72,20 @@ class Fitting(Generic[_Message]):
         self._severities = dict(dialect.severities)
         for index, item in enumerate(items):
             place = Place(f"items[{index}]", item.position)
-            if isinstance(item, Unreadable):
+            if isinstance(item, values.Unreadable):
                 refuse_unreadable(place)
-            if not isinstance(item, ChangeSet | ChangeSetResponse):
-                self.units.append(Unit([Entry(each, place) for each in leaves((item,))]))
+            if not isinstance(item, values.ChangeSet | values.ChangeSetResponse):
+                self.units.append(Unit([Entry(each, place) for each in values.leaves((item,))]))
                 continue
             unit: Unit[_Message] = Unit([], True, item.id)
             for number, inner in enumerate(item.items):
                 inner_place = Place(f"{place.path}.items[{number}]", inner.position)
-                if isinstance(inner, Unreadable):
+                if isinstance(inner, values.Unreadable):
                     refuse_unreadable(inner_place)
-                if isinstance(inner, ChangeSet | ChangeSetResponse):
+                if isinstance(inner, values.ChangeSet | values.ChangeSetResponse):
                     message = "the change set is dissolved in the one that it stands in"
-                    self.lose(NESTED_CHANGE_SET, message, inner_place)
-                unit.entries += [Entry(each, inner_place) for each in leaves((inner,))]
+                    self.lose(values.NESTED_CHANGE_SET, message, inner_place)
+                unit.entries += [Entry(each, inner_place) for each in values.leaves((inner,))]
             if unit.entries:
                 self.units.append(unit)
             else:
@@ -106,12 +96,12 @@ class Fitting(Generic[_Message]):
         for unit in self.units:
             yield from unit.entries
 
-    def put_back(self, items: Iterable[Item]) -> None:
+    def put_back(self, items: Iterable[values.Item]) -> None:
         """Take over what preparing has made of the units."""
         for unit, item in zip(self.units, items, strict=True):
-            if isinstance(item, ChangeSet | ChangeSetResponse):
+            if isinstance(item, values.ChangeSet | values.ChangeSetResponse):
                 unit.name = item.id
-            for entry, message in zip(unit.entries, leaves((item,)), strict=True):
+            for entry, message in zip(unit.entries, values.leaves((item,)), strict=True):
                 # A copy has no place: what is converted is nowhere yet.
                 entry.message = replace(message)
 
@@ -130,7 +120,7 @@ class Fitting(Generic[_Message]):
             message = "a multipart batch has at least one item, and none is left"
             raise EncodeError((Diagnostic(NO_PARTS, message),))
 
-    def lose_annotations(self, annotations: Annotations, place: Place) -> None:
+    def lose_annotations(self, annotations: values.Annotations, place: Place) -> None:
         """Give up members that only JSON has."""
         for name, _ in annotations:
             self.lose(NOT_EXPRESSIBLE, f"the annotation {quote(name)} is given up", place)

@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from itertools import groupby
+from itertools import chain, groupby
 from typing import NamedTuple
 
 from odata_batch._checks import services
@@ -22,29 +22,14 @@ from odata_batch._client import plan
 from odata_batch._client.outcomes import Outcome, State
 from odata_batch._coding.settings import Settings
 from odata_batch._coding.writing import RequestEncoder, encode
-from odata_batch._graph.expressions import ETAG_FIELDS
+from odata_batch._graph.expressions import ETAG_FIELDS, KNOWN_BY_URL
 from odata_batch._graph.names import Edge, Names
-from odata_batch._graph.prepare import prepare
 from odata_batch._graph.urls import location_of, resolve_url
-from odata_batch._model.findings import (
-    LIMIT_EXCEEDED,
-    Diagnostic,
-    EncodeError,
-    UnresolvedReference,
-    quote,
-)
-from odata_batch._model.values import (
-    BatchRequest,
-    ChangeSet,
-    Operation,
-    OperationResponse,
-    Payload,
-    RequestItem,
-    with_format,
-)
+from odata_batch._model import findings, values
+from odata_batch._model.values import Operation
 
 # What is wrong with a batch that may be right with its pieces, and what with their halves.
-_TOO_LONG = frozenset((services.PAYLOAD_TOO_LARGE, LIMIT_EXCEEDED))
+_TOO_LONG = frozenset((services.PAYLOAD_TOO_LARGE, findings.LIMIT_EXCEEDED))
 _MENDED = _TOO_LONG | {
     services.TOO_MANY_OPERATIONS,
     services.TOO_MANY_CHANGE_SETS,
@@ -53,39 +38,33 @@ _MENDED = _TOO_LONG | {
     services.DEPENDENCIES_MIXED,
 }
 _REWRITTEN = ETAG_FIELDS | {"url", "depends_on"}
-# OData Protocol, 11.7.4: what was read or updated by its own URL is what a reference to it means.
-_KNOWN_BY_URL = frozenset(("GET", "PUT", "PATCH", "MERGE"))
-_FAILING = frozenset((State.FAILED, State.ROLLED_BACK, State.DEPENDENCY_FAILED))
 _FIRST_INDEX = re.compile(r"items\[([0-9]+)\]")
 
 
 class Written(NamedTuple):
     """A piece as it is sent now."""
 
-    batch: BatchRequest
+    batch: values.BatchRequest
     indexes: list[int]
     """The operations that are in it."""
     dropped: dict[int, tuple[State, str]]
     """The operations that cannot be in it, what becomes of them, and why."""
 
 
-class _Unmet(UnresolvedReference):
+class _Unmet(findings.UnresolvedReference):
     """What an operation needs has not succeeded."""
 
 
 class Pieces:
     """A batch and its pieces; operations are known by their indexes in the batch."""
 
-    def __init__(self, settings: Settings, batch: BatchRequest, url: str) -> None:
+    def __init__(self, settings: Settings, batch: values.BatchRequest, url: str) -> None:
         """Take a batch that is prepared, and the absolute URL that it is sent to."""
         self._settings, self._batch, self._url = settings, batch, url
         self._somewhere = resolve_url("0", url)
         self.names = Names(batch.items, dialect=settings.dialect)
-        size = len(self.names.operations)
-        self._needs: list[list[tuple[Edge, int]]] = [[] for _ in range(size)]
-        for edge, node in plan.needs(self.names):
-            self._needs[edge.source].append((edge, node))
-        edges = (each for needs in self._needs for each in needs)
+        self._needs = plan.needs(self.names)
+        edges = chain.from_iterable(self._needs)
         self._referred = {node for edge, node in edges if edge.place == "url"}
         self._locations: dict[int, str] = {}
         """The absolute URLs that references to operations stand for."""
@@ -102,20 +81,16 @@ class Pieces:
 
     # -- a piece as it is sent --
 
-    def encode(self, batch: BatchRequest) -> Payload:
+    def encode(self, batch: values.BatchRequest) -> values.Payload:
         """Return the payload of a piece."""
         return encode(RequestEncoder, self._settings, batch, None)
-
-    def part(self, items: Sequence[RequestItem]) -> BatchRequest:
-        """Return a batch of other items that is written as this one is."""
-        return with_format(replace(self._batch, items=tuple(items)), self._batch.format)
 
     def write(self, indexes: Sequence[int], outcomes: Sequence[Outcome]) -> Written:
         """Return what these operations say, given what has become of all of them."""
         names, size = self.names, len(self.names.operations)
         inside = {*indexes, *(size + names.item_of[index] for index in indexes)}
         written = Written(self._batch, [], {})
-        items: list[RequestItem] = []
+        items: list[values.RequestItem] = []
         for number, group in groupby(indexes, names.item_of.__getitem__):
             members, item = list(group), names.items[number]
             units = [members] if names.dialect.atomicity_groups else [[each] for each in members]
@@ -126,19 +101,19 @@ class Pieces:
                         self._detached(index, inside, outcomes, written.dropped) for index in unit
                     ]
                     written.indexes.extend(unit)
-                except UnresolvedReference as error:
+                except findings.UnresolvedReference as error:
                     state = error.args[1] if isinstance(error, _Unmet) else State.NOT_EXECUTED
                     written.dropped.update((index, (state, error.args[0])) for index in unit)
                     inside.difference_update(unit)
             if not operations:
                 inside.discard(size + number)
-            elif not isinstance(item, ChangeSet):
+            elif not isinstance(item, values.ChangeSet):
                 items += operations
             elif tuple(operations) == item.operations():
                 items.append(item)
             else:
-                items.append(ChangeSet(operations, id=item.id))
-        return written._replace(batch=self.part(items))
+                items.append(values.ChangeSet(operations, id=item.id))
+        return written._replace(batch=plan.part(self._batch, items))
 
     def _detached(
         self,
@@ -156,25 +131,25 @@ class Pieces:
             for target in self._operations_of(node):
                 state = dropped[target][0] if target in dropped else outcomes[target].state
                 if state is not State.SUCCEEDED:
-                    failed = state in _FAILING
+                    failed = state in plan.FAILING
                     word = "failed" if failed else f"is {state.value.replace('-', ' ')}"
-                    reason = f"it was not sent: it needs {quote(edge.name)}, which {word}"
+                    reason = f"it was not sent: it needs {findings.quote(edge.name)}, which {word}"
                     raise _Unmet(reason, State.DEPENDENCY_FAILED if failed else State.NOT_EXECUTED)
         return plan.detached(item, gone, outcomes, self.names.dialect, self._locate)
 
     def _locate(self, item: Operation, edge: Edge, node: int, unresolved: str) -> str:
         if node not in self._locations:
-            raise UnresolvedReference(f"{unresolved} and has no Location")
+            raise findings.UnresolvedReference(f"{unresolved} and has no Location")
         location, dialect = self._locations[node], self.names.dialect
         try:
             return resolve_url(
                 item.url, self._url, locations={edge.name: location}, dialect=dialect
             )
         except ValueError:
-            message = f"{unresolved} and has the Location {quote(location)}"
-            raise UnresolvedReference(message) from None
+            message = f"{unresolved} and has the Location {findings.quote(location)}"
+            raise findings.UnresolvedReference(message) from None
 
-    def learn(self, index: int, sent: Operation, response: OperationResponse | None) -> None:
+    def learn(self, index: int, sent: Operation, response: values.OperationResponse | None) -> None:
         """Note what references to an operation stand for, should it have succeeded."""
         if index not in self._referred or response is None:
             return
@@ -184,10 +159,10 @@ class Pieces:
             if edge.place == "url" and node in self._locations
         }
         host, dialect = sent.headers.get("host"), self.names.dialect
-        with suppress(UnresolvedReference, ValueError):
+        with suppress(findings.UnresolvedReference, ValueError):
             url = resolve_url(sent.url, self._url, host=host, locations=locations, dialect=dialect)
             location = location_of(url, response)
-            if location is None and sent.method in _KNOWN_BY_URL:
+            if location is None and sent.method in KNOWN_BY_URL:
                 location = url
             if location is not None:
                 self._locations[index] = location
@@ -210,20 +185,20 @@ class Pieces:
             self.encode(self._batch)
             if count <= bound:
                 return [list(range(count))] if count else []
-        except EncodeError as error:
+        except findings.EncodeError as error:
             others = [it for it in error.diagnostics if is_unit or it.rule not in _MENDED]
             if others:
-                raise EncodeError(tuple(others)) from None
+                raise findings.EncodeError(tuple(others)) from None
         if is_unit:
             message = f"found {count} operations that belong together, a batch may have {bound}"
-            raise EncodeError((Diagnostic(LIMIT_EXCEEDED, message),))
+            raise findings.EncodeError((findings.Diagnostic(findings.LIMIT_EXCEEDED, message),))
         if dialect.dependencies == "uniform":
             return self._fitting(self._waves(bound))
         return self._fitting(self._split(bound))
 
     def _fitting(self, pieces: Sequence[list[int]]) -> list[list[int]]:
         """Return the pieces, halved where they have too many octets, all as if they succeed."""
-        response = OperationResponse(201, {"ETag": '"1"', "Location": self._somewhere})
+        response = values.OperationResponse(201, {"ETag": '"1"', "Location": self._somewhere})
         unsent = Outcome(operation=Operation("GET", ""), state=State.NOT_EXECUTED, reason="")
         done = replace(unsent, response=response, state=State.SUCCEEDED)
         outcomes = [unsent] * len(self.names.operations)
@@ -232,10 +207,10 @@ class Pieces:
             piece = queue.popleft()
             written = self.write(piece, outcomes)
             if written.dropped:
-                raise UnresolvedReference(next(iter(written.dropped.values()))[1])
+                raise findings.UnresolvedReference(next(iter(written.dropped.values()))[1])
             try:
                 self.encode(written.batch)
-            except EncodeError as error:
+            except findings.EncodeError as error:
                 items = [list(group) for _, group in groupby(piece, self.names.item_of.__getitem__)]
                 half = len(items) // 2
                 if not half or any(found.rule not in _TOO_LONG for found in error.diagnostics):
@@ -250,7 +225,7 @@ class Pieces:
         self._locations.clear()
         return fitting
 
-    def _at_home(self, error: EncodeError, piece: Sequence[int]) -> EncodeError:
+    def _at_home(self, error: findings.EncodeError, piece: Sequence[int]) -> findings.EncodeError:
         """Return the error about a piece with the places in the batch."""
         items = list(dict.fromkeys(self.names.item_of[index] for index in piece))
 
@@ -261,48 +236,37 @@ class Pieces:
         whole = f"items[{items[0]}]" if len(items) == 1 else ""
         paths = (_FIRST_INDEX.sub(path, each.path, 1) or whole for each in error.diagnostics)
         found = zip(error.diagnostics, paths, strict=True)
-        return EncodeError(tuple(replace(each, path=path) for each, path in found))
+        return findings.EncodeError(tuple(replace(each, path=path) for each, path in found))
 
     def _split(self, most: int) -> list[list[int]]:
         try:
-            return self._indexes(self._batch, plan.split(self._settings, self._batch, most))
-        except EncodeError:
-            loose = self._loosened()
-            format = loose.format or self._batch.format or "multipart"
-            batch = prepare(loose, format=format, dialect=self._settings.dialect)
-        return self._indexes(batch, plan.split(self._settings, batch, most))
+            packed = plan.packed(self.names, most)
+        except findings.EncodeError:
+            packed = plan.packed(self._loosened(), most)
+        return [[index for item in piece for index in self.names.members[item]] for piece in packed]
 
-    def _indexes(self, batch: BatchRequest, pieces: Sequence[BatchRequest]) -> list[list[int]]:
-        # One object may be in a batch several times.
-        places: dict[int, list[int]] = {}
-        for index, operation in reversed([*enumerate(batch.operations())]):
-            places.setdefault(id(operation), []).append(index)
-        return [[places[id(each)].pop() for each in piece.operations()] for piece in pieces]
-
-    def _loosened(self) -> BatchRequest:
+    def _loosened(self) -> Names:
         """Return the batch without what can be rewritten, so that it keeps nothing together."""
         indexes = range(len(self.names.operations))
-        response = OperationResponse(201, {"ETag": '"1"'})
+        response = values.OperationResponse(201, {"ETag": '"1"'})
         loose = Outcome(
             operation=Operation("GET", ""), response=response, state=State.SUCCEEDED, reason=""
         )
         outcomes = [loose] * len(indexes)
         self._locations = dict.fromkeys(indexes, self._somewhere)
-        items: list[RequestItem] = []
-        for number, item in enumerate(self.names.items):
-            operations = []
-            for index in self.names.members[number]:
-                operation = self.names.operations[index]
-                loose_needs = [it for it in self._needs[index] if it[0].place in _REWRITTEN]
-                with suppress(UnresolvedReference):
-                    dialect = self.names.dialect
-                    operation = plan.detached(
-                        operation, loose_needs, outcomes, dialect, self._locate
+        dialect = self.names.dialect
+        items: list[values.RequestItem] = []
+        for item, members in zip(self.names.items, self.names.members, strict=True):
+            operations = [self.names.operations[index] for index in members]
+            for place, index in enumerate(members):
+                needed = [it for it in self._needs[index] if it[0].place in _REWRITTEN]
+                with suppress(findings.UnresolvedReference):
+                    operations[place] = plan.detached(
+                        operations[place], needed, outcomes, dialect, self._locate
                     )
-                operations.append(operation)
-            is_set = isinstance(item, ChangeSet)
-            items += [ChangeSet(operations, id=item.id)] if is_set else operations
-        return self.part(items)
+            is_set = isinstance(item, values.ChangeSet)
+            items += [values.ChangeSet(operations, id=item.id)] if is_set else operations
+        return Names(items, dialect=dialect)
 
     def _waves(self, most: int) -> list[list[int]]:
         """Return pieces in which none depends on any, or each on the one before it.
@@ -313,15 +277,13 @@ class Pieces:
         needs: list[set[int]] = [set() for _ in names.items]
         dependents: list[list[int]] = [[] for _ in names.items]
         alone = set()
-        for source, edges in enumerate(self._needs):
-            item = names.item_of[source]
-            for _, node in edges:
-                other = names.item(node)
-                if other == item:
-                    alone.add(item)
-                elif other not in needs[item]:
-                    needs[item].add(other)
-                    dependents[other].append(item)
+        for edge, node in chain.from_iterable(self._needs):
+            item, other = names.item_of[edge.source], names.item(node)
+            if other == item:
+                alone.add(item)
+            elif other not in needs[item]:
+                needs[item].add(other)
+                dependents[other].append(item)
         missing = [len(each) for each in needs]
         ready = deque(item for item, count in enumerate(missing) if not count)
         placed: set[int] = set()
@@ -334,20 +296,16 @@ class Pieces:
                 if wave and (load > most or item in alone or wave[0] in alone):
                     break
                 wave.append(item)
-            chain, linked = [ready[0]], {ready[0]}
-            while len(chain) < most and len(names.members[chain[-1]]) == 1:
-                following = (
-                    each
-                    for each in dependents[chain[-1]]
-                    if len(names.members[each]) == 1 and needs[each] <= placed | linked
-                )
-                item = next(following, -1)
+            link = [ready[0]]
+            while len(link) < most and len(names.members[link[-1]]) == 1:
+                done = placed.union(link)
+                following = (each for each in dependents[link[-1]] if needs[each] <= done)
+                item = next((each for each in following if len(names.members[each]) == 1), -1)
                 if item < 0:
                     break
-                chain.append(item)
-                linked.add(item)
-            piece = max(wave, chain, key=len)
-            for _ in wave if piece is wave else chain[:1]:
+                link.append(item)
+            piece = max(wave, link, key=len)
+            for _ in wave if piece is wave else link[:1]:
                 ready.popleft()
             placed.update(piece)
             for item in piece:

@@ -14,30 +14,20 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from operator import sub
+from typing import TypeAlias
 
 from odata_batch._client.outcomes import BatchResult, Outcome, State
 from odata_batch._coding.settings import Settings, format_of
-from odata_batch._graph.expressions import ETAG_FIELDS, references_outside_body
+from odata_batch._graph.expressions import ETAG_FIELDS, KNOWN_BY_URL, references_outside_body
 from odata_batch._graph.names import Edge, Names
 from odata_batch._graph.prepare import prepare
+from odata_batch._model import findings, values
 from odata_batch._model.dialect import Dialect, Format
-from odata_batch._model.findings import (
-    LIMIT_EXCEEDED,
-    Diagnostic,
-    EncodeError,
-    UnresolvedReference,
-    quote,
-)
+from odata_batch._model.findings import UnresolvedReference, quote
 from odata_batch._model.headers import Headers
-from odata_batch._model.values import (
-    BatchRequest,
-    ChangeSet,
-    Operation,
-    OperationResponse,
-    RequestItem,
-    with_format,
-)
+from odata_batch._model.values import BatchRequest, Operation
 
 # RFC 6585, 4 and RFC 9110, 15.6.4: later, the same request may succeed.
 _THROTTLED = frozenset((429, 503))
@@ -45,7 +35,7 @@ _THROTTLED = frozenset((429, 503))
 _NAMED = 20
 # An absolute URL or path, to which more can be added
 _ABSOLUTE = re.compile(r"(?:https?:/)?/[^/?#][^?#]*", re.IGNORECASE)
-_FAILING = frozenset((State.FAILED, State.ROLLED_BACK, State.DEPENDENCY_FAILED))
+FAILING = frozenset((State.FAILED, State.ROLLED_BACK, State.DEPENDENCY_FAILED))
 _UNFIT = frozenset((State.FAILED, State.PENDING, State.UNKNOWN))
 
 
@@ -65,16 +55,21 @@ def _names_of(batch: BatchRequest, settings: Settings) -> Names:
     return Names(prepare(batch, format=format, dialect=dialect).items, dialect=dialect)
 
 
-def needs(names: Names) -> Iterator[tuple[Edge, int]]:
-    """Yield what operations refer to or depend on, as far as it is in the batch."""
+Needs: TypeAlias = list[list[tuple[Edge, int]]]
+
+
+def needs(names: Names) -> Needs:
+    """Return what each operation refers to or depends on, as far as it is in the batch."""
+    found: Needs = [[] for _ in names.operations]
     for edge in (*names.edges, *names.bindings()):
         if edge.target is not None:
-            yield edge, edge.target
+            found[edge.source].append((edge, edge.target))
+    return found
 
 
-def _part(batch: BatchRequest, items: Iterable[RequestItem]) -> BatchRequest:
+def part(batch: BatchRequest, items: Iterable[values.RequestItem]) -> BatchRequest:
     """Return a batch of other items that is written as the given one was read."""
-    return with_format(replace(batch, items=tuple(items)), batch.format)
+    return values.with_format(replace(batch, items=tuple(items)), batch.format)
 
 
 # -- split -----------------------------------------------------------------------------------------
@@ -93,6 +88,13 @@ def split(
     if most < 1:
         raise ValueError(f"max_operations is at least 1, not {most}")
     names = _names_of(batch, settings)
+    pieces = (map(names.items.__getitem__, piece) for piece in packed(names, most))
+    return tuple(part(batch, piece) for piece in pieces)
+
+
+def packed(names: Names, most: int) -> list[list[int]]:
+    """Return the items of each batch of at most so many operations, by their indexes."""
+    dialect = names.dialect
     bounds = {
         "operations": most,
         "change sets": _or_any(dialect.change_sets),
@@ -120,9 +122,8 @@ def split(
                 if too_much is not None:
                     oversized.append(_oversized(names, closure, too_much))
     if oversized:
-        raise EncodeError(tuple(oversized))
-    pieces = (map(names.items.__getitem__, sorted(indexes)) for indexes in packing.pieces)
-    return tuple(_part(batch, piece) for piece in pieces)
+        raise findings.EncodeError(tuple(oversized))
+    return list(map(sorted, packing.pieces))
 
 
 class _Packing:
@@ -131,7 +132,7 @@ class _Packing:
     def __init__(self, names: Names, bounds: Mapping[str, float]) -> None:
         self.pieces: list[list[int]] = []
         self.sizes = [
-            (len(members), isinstance(item, ChangeSet), 1)
+            (len(members), isinstance(item, values.ChangeSet), 1)
             for item, members in zip(names.items, names.members, strict=True)
         ]
         """Of each item what is bounded: its operations, whether it is a change set, itself."""
@@ -166,7 +167,7 @@ def _excess(what: str, count: float, most: float, where: str) -> str:
 def _closures(names: Names) -> list[list[int]]:
     """Return for each item those that it belongs together with, itself included, in order."""
     closures = [[index] for index in range(len(names.items))]
-    for edge, target in needs(names):
+    for edge, target in chain.from_iterable(needs(names)):
         smaller, larger = closures[names.item_of[edge.source]], closures[names.item(target)]
         if smaller is not larger:
             if len(smaller) > len(larger):
@@ -180,13 +181,13 @@ def _closures(names: Names) -> list[list[int]]:
     return closures
 
 
-def _oversized(names: Names, indexes: Sequence[int], excess: str) -> Diagnostic:
+def _oversized(names: Names, indexes: Sequence[int], excess: str) -> findings.Diagnostic:
     operations = [names.operations[each] for index in indexes for each in names.members[index]]
     called = [quote(f"{each.method} {each.url}") for each in operations[:_NAMED]]
     called += [f"{len(operations) - _NAMED} more"] if len(operations) > _NAMED else []
     position = names.items[indexes[0]].position
     message = f"{excess}: {', '.join(called)}"
-    return Diagnostic(LIMIT_EXCEEDED, message, position, f"items[{indexes[0]}]")
+    return findings.Diagnostic(findings.LIMIT_EXCEEDED, message, position, f"items[{indexes[0]}]")
 
 
 # -- remaining -------------------------------------------------------------------------------------
@@ -209,14 +210,14 @@ def remaining(
     else:
         raise TypeError(f"results is a BatchResult or a mapping, not {type(results).__name__}")
     choice = choose(names, outcomes, when, format_of(settings, batch))
-    items: list[RequestItem] = []
+    items: list[values.RequestItem] = []
     for item, members in zip(names.items, names.members, strict=True):
         left = tuple(choice.detached(index) for index in members if index in choice.chosen)
-        if not isinstance(item, ChangeSet):
+        if not isinstance(item, values.ChangeSet):
             items += left
         elif left:
-            items.append(item if left == item.operations() else ChangeSet(left, id=item.id))
-    return _part(batch, items)
+            items.append(item if left == item.operations() else values.ChangeSet(left, id=item.id))
+    return part(batch, items)
 
 
 def _outcomes(statuses: Mapping[str, int], names: Names) -> Iterator[Outcome]:
@@ -228,10 +229,10 @@ def _outcomes(statuses: Mapping[str, int], names: Names) -> Iterator[Outcome]:
     for item, members in zip(names.items, names.members, strict=True):
         operations = [names.operations[index] for index in members]
         found = [status_of.get(names.key(each.id or "")) for each in operations]
-        is_atomic = isinstance(item, ChangeSet) and names.dialect.atomicity_groups
+        is_atomic = isinstance(item, values.ChangeSet) and names.dialect.atomicity_groups
         failed = is_atomic and any(status is not None and status >= 400 for status in found)
         for operation, status in zip(operations, found, strict=True):
-            response = None if status is None else OperationResponse(status)
+            response = None if status is None else values.OperationResponse(status)
             given = "no status" if status is None else f"the status {status}"
             if status is not None and status >= 400:
                 state = State.DEPENDENCY_FAILED if status == 424 else State.FAILED
@@ -268,9 +269,7 @@ class Choice:
         self._names = names
         self._outcomes = outcomes
         self._asked = list(map(when, outcomes))
-        self._needs: list[list[tuple[Edge, int]]] = [[] for _ in outcomes]
-        for edge, target in needs(names):
-            self._needs[edge.source].append((edge, target))
+        self._needs = needs(names)
         self._open = [0] * len(names.items)
         """How many operations of each item have not succeeded and are not chosen."""
         for item, outcome in zip(names.item_of, outcomes, strict=True):
@@ -301,7 +300,7 @@ class Choice:
                 self._open[item] -= index not in self._finished
                 self._met.update((index,) if self._open[item] else (index, group))
                 self.chosen.update((index, group))
-            if in_order and any(self._outcomes[index].state in _FAILING for index in unit):
+            if in_order and any(self._outcomes[index].state in FAILING for index in unit):
                 resume = is_chosen
 
     def _is_wanted(self, unit: range, resume: bool) -> bool:
@@ -373,7 +372,7 @@ def _located(target: Outcome, rest: str, unresolved: str) -> str:
     location = None if target.response is None else target.response.headers.get("location")
     own = target.operation
     # What was asked for by its own URL is that entity, unless nothing can be added to the URL.
-    if location is None and own.method in ("GET", "PUT", "PATCH", "MERGE"):
+    if location is None and own.method in KNOWN_BY_URL:
         if not re.search(r"^\$|[?#]|/$", own.url):
             return own.url + rest
     if location is None or not _ABSOLUTE.fullmatch(location):

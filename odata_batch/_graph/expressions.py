@@ -49,6 +49,9 @@ Place: TypeAlias = Literal["url", "if-match", "if-none-match", "query", "conditi
 _ETAG_FIELDS: tuple[Literal["if-match", "if-none-match"], ...] = ("if-match", "if-none-match")
 ETAG_FIELDS = frozenset(_ETAG_FIELDS)
 
+# OData Protocol, 11.7.4: what was read or updated by its own URL is what a reference to it means.
+KNOWN_BY_URL = frozenset(("GET", "PUT", "PATCH", "MERGE"))
+
 
 # -- one operation ---------------------------------------------------------------------------------
 

@@ -13,33 +13,17 @@ from typing import TypeVar
 from odata_batch._graph.expressions import bindings_in, references_outside_body
 from odata_batch._graph.names import key_of
 from odata_batch._graph.urls import referenced_id
+from odata_batch._model import values
 from odata_batch._model.dialect import Dialect, Format, check_format
 from odata_batch._model.headers import Headers, without
-from odata_batch._model.values import (
-    BatchRequest,
-    BatchResponse,
-    ChangeSet,
-    ChangeSetResponse,
-    Item,
-    Operation,
-    OperationResponse,
-    RequestItem,
-    ResponseItem,
-    Unreadable,
-    holds_change_sets,
-    keep_places,
-    leaves,
-    operation_of,
-    response_of,
-    with_format,
-)
+from odata_batch._model.values import Operation
 from odata_batch._wire import grammar
 from odata_batch._wire.sections import parse_media_type
 
-_Batch = TypeVar("_Batch", BatchRequest, BatchResponse)
-_Item = TypeVar("_Item", RequestItem, ResponseItem)
-_Message = TypeVar("_Message", Operation, OperationResponse)
-_SETS = (ChangeSet, ChangeSetResponse)
+_Batch = TypeVar("_Batch", values.BatchRequest, values.BatchResponse)
+_Item = TypeVar("_Item", values.RequestItem, values.ResponseItem)
+_Message = TypeVar("_Message", Operation, values.OperationResponse)
+_SETS = (values.ChangeSet, values.ChangeSetResponse)
 
 
 def prepare(batch: _Batch, *, format: Format, dialect: Dialect) -> _Batch:
@@ -47,7 +31,7 @@ def prepare(batch: _Batch, *, format: Format, dialect: Dialect) -> _Batch:
     check_format(format)
     preparation = Preparation(format, dialect, batch.items)
     items = preparation.items(batch.items)
-    return with_format(replace(batch, items=items), format)
+    return values.with_format(replace(batch, items=items), format)
 
 
 class Preparation:
@@ -56,12 +40,12 @@ class Preparation:
     No identifier is generated that is used in `known`, or in what `add` was given.
     """
 
-    def __init__(self, format: Format, dialect: Dialect, known: Iterable[Item] = ()) -> None:
+    def __init__(self, format: Format, dialect: Dialect, known: Iterable[values.Item] = ()) -> None:
         self._json = format == "json"
         self._dialect = dialect
         self._key = key_of(dialect)
         # Names are looked for only if one has to be generated: bodies may be long.
-        self._unread: list[Item] = list(known)
+        self._unread: list[values.Item] = list(known)
         self._used: set[str] = set()
         self._next = {"": 1, "g": 1}
         self._made: set[str] = set()
@@ -69,11 +53,11 @@ class Preparation:
         # The change set of each operation before
         self._group_of: dict[str, str | None] = {}
 
-    def add(self, item: Item) -> None:
+    def add(self, item: values.Item) -> None:
         """Take note of the identifiers in an item of a batch that is not known as a whole."""
         self._used.update(map(self._key, _names_in((item,))))
 
-    def is_complete(self, items: Iterable[Item]) -> bool:
+    def is_complete(self, items: Iterable[values.Item]) -> bool:
         """Tell whether nothing is to be filled in but what a batch needs that refers to others."""
         if not self._json:
             return not self._dialect.content_length
@@ -81,7 +65,7 @@ class Preparation:
         every = [*items, *members]
         return None not in {item.id for item in every} and not any(map(_lacks_type, every))
 
-    def clash(self, item: Item) -> str | None:
+    def clash(self, item: values.Item) -> str | None:
         """Return a name that the item refers to and that was generated for an earlier one.
 
         Identifiers of its own are compared with the others by the rules.
@@ -89,16 +73,16 @@ class Preparation:
         if not self._made:
             return None
         names = [*_names_outside_bodies((item,))]
-        for operation in leaves((item,)):
+        for operation in values.leaves((item,)):
             if isinstance(operation, Operation) and self._dialect.references != "none":
                 names += bindings_in(operation, self._dialect)
-        own = {item.id, *(each.id for each in leaves((item,)))}
+        own = {item.id, *(each.id for each in values.leaves((item,)))}
         made = (name for name in names if self._key(name) in self._made and name not in own)
         return next(made, None)
 
     def items(self, items: tuple[_Item, ...]) -> tuple[_Item, ...]:
         """Return items as they are written."""
-        if not (self._json or self._dialect.content_length or holds_change_sets(items)):
+        if not (self._json or self._dialect.content_length or values.holds_change_sets(items)):
             return items
         return tuple([self.item(item) for item in items])
 
@@ -107,16 +91,18 @@ class Preparation:
 
         Where change sets have no names, that is the empty string.
         """
-        if isinstance(item, Operation | OperationResponse):
+        if isinstance(item, Operation | values.OperationResponse):
             return self._message(item, group)
-        if isinstance(item, Unreadable):
+        if isinstance(item, values.Unreadable):
             return item
         group = ""
         if self._json:
             group = self._generated("g") if item.id is None else item.id
             self._groups.add(self._key(group))
         items = tuple([self.item(inner, group) for inner in item.items])
-        return keep_places(item, replace(item, items=items, id=group if self._json else None))
+        return values.keep_places(
+            item, replace(item, items=items, id=group if self._json else None)
+        )
 
     def _message(self, item: _Message, group: str | None) -> _Message:
         id, body = item.id, item.body
@@ -133,10 +119,10 @@ class Preparation:
         is_same = id == item.id and headers is item.headers and body is item.body
         places: tuple[int | None, bool] = (item.position, item.id_in_message)
         # What `replace` does, for types that are known, and at a third of its cost
-        if isinstance(item, OperationResponse):
+        if isinstance(item, values.OperationResponse):
             if is_same:
                 return item
-            return response_of(
+            return values.response_of(
                 item.status, headers, body, id, item.reason, item.annotations, *places
             )
         depends_on = item.depends_on
@@ -146,7 +132,7 @@ class Preparation:
         if is_same and depends_on == item.depends_on:
             return item
         rest = (depends_on, item.condition, item.annotations, *places)
-        return operation_of(item.method, item.url, headers, body, id, *rest)
+        return values.operation_of(item.method, item.url, headers, body, id, *rest)
 
     def _dependencies(self, item: Operation, own_group: str | None) -> tuple[str, ...]:
         """Add what it refers to, and the groups of what is depended on (OData JSON, 19.1).
@@ -202,22 +188,22 @@ class Preparation:
         return f"{prefix}{number}"
 
 
-def _lacks_type(item: Item) -> bool:
+def _lacks_type(item: values.Item) -> bool:
     """Tell whether a body needs a media type that it does not have (OData JSON, 19.1)."""
     return isinstance(item, Operation) and item.body != b"" and "content-type" not in item.headers
 
 
-def _names_in(items: Iterable[Item]) -> Iterator[str]:
+def _names_in(items: Iterable[values.Item]) -> Iterator[str]:
     """Yield the identifiers that the items use, and all that might be taken for a reference."""
     items = list(items)
     yield from _names_outside_bodies(items)
-    for item in leaves(tuple(items)):
+    for item in values.leaves(tuple(items)):
         if isinstance(item, Operation) and b"$" in item.body:
             for number in grammar.DOLLAR_NUMBER_BYTES.findall(item.body):
                 yield number.decode("ascii")
 
 
-def _names_outside_bodies(items: Iterable[Item]) -> Iterator[str]:
+def _names_outside_bodies(items: Iterable[values.Item]) -> Iterator[str]:
     for item in items:
         if item.id is not None:
             yield item.id

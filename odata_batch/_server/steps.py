@@ -11,7 +11,7 @@ from typing import NamedTuple, TypeAlias
 
 from odata_batch._checks.messages import has_octets
 from odata_batch._coding.settings import Settings
-from odata_batch._graph.expressions import ETAG_FIELDS
+from odata_batch._graph.expressions import ETAG_FIELDS, KNOWN_BY_URL
 from odata_batch._graph.urls import ServiceUrls, is_batch_resource, location_of, resolve_url
 from odata_batch._model.dialect import Format
 from odata_batch._model.findings import UnresolvedReference, quote
@@ -458,7 +458,7 @@ class Making:
                     location = None if location is None else resolve_url(location, step.url)
                 except UnresolvedReference as error:
                     raise Refused(400, str(error)) from None
-            if location is None and step.method in ("GET", "PUT", "PATCH", "MERGE"):
+            if location is None and step.method in KNOWN_BY_URL:
                 location = step.url
             is_here = location is not None and self._urls.holds(location)
             self._locations[target] = location if is_here else None
