@@ -13,7 +13,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from odata_batch import Diagnostic, Severity, check_request, check_response
-from odata_batch.capture import Exchange, Message, parse_capture
+from odata_batch.capture import CapturedExchange, Message, parse_capture
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +40,7 @@ def validate(file: str) -> Validated:
     return Validated(file=file, findings=tuple(each for batch in batches for each in _check(batch)))
 
 
-def _check(exchange: Exchange) -> Iterator[Diagnostic]:
+def _check(exchange: CapturedExchange) -> Iterator[Diagnostic]:
     yield from exchange.diagnostics
     check = check_response
     if (message := exchange.request) is not None:

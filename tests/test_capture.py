@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from odata_batch import Limits, Severity, check_request, check_response
 from odata_batch.capture import (
-    Exchange,
+    CapturedExchange,
     Message,
     parse_capture,
     parse_har,
@@ -135,7 +135,7 @@ def test_what_a_loss_explains_is_never_fatal_to_a_batch() -> None:
 def test_a_plain_message_is_half_an_exchange() -> None:
     data = b"POST /$batch HTTP/1.1\r\n" + MULTIPART_HEAD + b"\r\n" + REQUEST
     assert parse_capture(data) == (
-        Exchange(
+        CapturedExchange(
             name="",
             request=parse_message(data),
             response=None,
@@ -174,7 +174,7 @@ def test_a_json_batch_that_mentions_a_log_is_a_message() -> None:
 def test_exchanges_can_be_pickled_and_name_their_public_module() -> None:
     exchanges = parse_capture(HEAD + b"\r\n" + RESPONSE)
     assert pickle.loads(pickle.dumps(exchanges)) == exchanges
-    assert {Exchange.__module__, Message.__module__} == {"odata_batch.capture"}
+    assert {CapturedExchange.__module__, Message.__module__} == {"odata_batch.capture"}
 
 
 # -- limits --

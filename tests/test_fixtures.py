@@ -39,7 +39,7 @@ from odata_batch import (
     encode_response,
     prepare,
 )
-from odata_batch.capture import Exchange, parse_capture
+from odata_batch.capture import CapturedExchange, parse_capture
 from odata_batch.dialects import PRESETS
 
 from . import corpora
@@ -308,7 +308,7 @@ def exchanges(row: Row) -> list[Json]:
     return [exchange_as_json(exchange, row["slug"]) for exchange in found]
 
 
-def exchange_as_json(exchange: Exchange, slug: str) -> Json:
+def exchange_as_json(exchange: CapturedExchange, slug: str) -> Json:
     messages = [each for each in (exchange.request, exchange.response) if each is not None]
     found = [*exchange.diagnostics, *(found for each in messages for found in each.diagnostics)]
     return {

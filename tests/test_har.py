@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from odata_batch import Headers, Limits, check_request, check_response
-from odata_batch.capture import Exchange, Message, parse_capture, parse_har
+from odata_batch.capture import CapturedExchange, Message, parse_capture, parse_har
 
 from .helpers import MULTIPART, batch, part
 
@@ -92,7 +92,7 @@ FIDDLER = {
 }
 
 
-def only(data: bytes, limits: Limits | None = None) -> Exchange:
+def only(data: bytes, limits: Limits | None = None) -> CapturedExchange:
     (exchange,) = parse_har(data, limits=limits or Limits())
     return exchange
 
@@ -119,7 +119,7 @@ def answered(**members: object) -> Message:
     return message
 
 
-def found(thing: Message | Exchange) -> list[tuple[str, str]]:
+def found(thing: Message | CapturedExchange) -> list[tuple[str, str]]:
     assert all(each.position is None for each in thing.diagnostics)
     return [(each.rule.slug, each.message) for each in thing.diagnostics]
 

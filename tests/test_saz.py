@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from odata_batch import Limits, check_request, check_response
-from odata_batch.capture import Exchange, Message, parse_capture, parse_saz
+from odata_batch.capture import CapturedExchange, Message, parse_capture, parse_saz
 
 from .helpers import MULTIPART, batch, part
 
@@ -45,12 +45,12 @@ def saz(*sessions: tuple[bytes, bytes]) -> bytes:
 SAZ = saz((REQUEST, RESPONSE))
 
 
-def only(data: bytes, limits: Limits | None = None) -> Exchange:
+def only(data: bytes, limits: Limits | None = None) -> CapturedExchange:
     (exchange,) = parse_saz(data, limits=limits or Limits())
     return exchange
 
 
-def found(thing: Message | Exchange) -> list[tuple[str, str]]:
+def found(thing: Message | CapturedExchange) -> list[tuple[str, str]]:
     return [(each.rule.slug, each.message) for each in thing.diagnostics]
 
 

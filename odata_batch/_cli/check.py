@@ -13,7 +13,7 @@ from typing import Final, Literal, TypeAlias
 
 from odata_batch import BatchRequest, BatchResponse, Codec, Diagnostic, Report, Severity
 from odata_batch._model.dialect import Format
-from odata_batch.capture import Exchange, Message
+from odata_batch.capture import CapturedExchange, Message
 
 Origin: TypeAlias = Literal["file", "member", "body"]
 """What a place counts in: the file, a member of an archive, or a body with its codings undone."""
@@ -85,7 +85,7 @@ class Checked:
 
 def check_exchanges(
     file: str,
-    exchanges: Iterable[Exchange],
+    exchanges: Iterable[CapturedExchange],
     codec: Codec,
     select: Collection[str] = (),
     ignore: Collection[str] = (),
@@ -116,7 +116,7 @@ def check_exchanges(
     )
 
 
-def messages_of(exchange: Exchange) -> Iterator[tuple[str, Message]]:
+def messages_of(exchange: CapturedExchange) -> Iterator[tuple[str, Message]]:
     """Yield the messages of an exchange after their names in the file."""
     for side, message in (("request", exchange.request), ("response", exchange.response)):
         if message is not None:
@@ -128,7 +128,7 @@ def _worst_of(findings: Iterable[Finding]) -> Severity | None:
 
 
 def checked_messages(
-    exchange: Exchange, codec: Codec
+    exchange: CapturedExchange, codec: Codec
 ) -> Iterator[tuple[str, Message | None, Checked]]:
     """Yield the name of each message of an exchange, the message, and what is wrong with it.
 

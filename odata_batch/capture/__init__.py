@@ -29,7 +29,7 @@ from odata_batch.capture._heads import Entry, Raw, media_type
 from odata_batch.capture._saz import is_zip, read_saz
 
 __all__ = [
-    "Exchange",
+    "CapturedExchange",
     "Kind",
     "Message",
     "parse_capture",
@@ -120,7 +120,7 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Exchange:
+class CapturedExchange:
     """A request and its response as a capture holds them; a plain message is one of the two.
 
     A file that cannot be read makes one exchange without either, and a diagnostic says why.
@@ -170,7 +170,7 @@ def parse_message(data: bytes, *, limits: Limits = _LIMITS) -> Message:
     return _message(_heads.split(data, limits), Room(limits))
 
 
-def parse_capture(data: bytes, *, limits: Limits = _LIMITS) -> tuple[Exchange, ...]:
+def parse_capture(data: bytes, *, limits: Limits = _LIMITS) -> tuple[CapturedExchange, ...]:
     r"""Return what a file holds: a HAR file, a SAZ file, an HTTP message or the body of one.
 
     Any bytes are a capture, maybe a poor one. Of a HAR or SAZ file every exchange is returned, the
@@ -189,13 +189,13 @@ def parse_capture(data: bytes, *, limits: Limits = _LIMITS) -> tuple[Exchange, .
     pair = (message, None) if message.kind == "request" else (None, message)
     url = _heads.target_of(message.start_line)
     return (
-        Exchange(
+        CapturedExchange(
             name="", request=pair[0], response=pair[1], url=url, diagnostics=(), is_batch=True
         ),
     )
 
 
-def parse_har(data: bytes, *, limits: Limits = _LIMITS) -> tuple[Exchange, ...]:
+def parse_har(data: bytes, *, limits: Limits = _LIMITS) -> tuple[CapturedExchange, ...]:
     """Return the exchanges of a HAR file (HTTP Archive 1.2), in its order.
 
     Bodies that are there as text are UTF-8 again, or what the charset of their type says.
@@ -209,7 +209,7 @@ def parse_har(data: bytes, *, limits: Limits = _LIMITS) -> tuple[Exchange, ...]:
     return tuple(_exchange(entry, room) for entry in read_har(data, room))
 
 
-def parse_saz(data: bytes, *, limits: Limits = _LIMITS) -> tuple[Exchange, ...]:
+def parse_saz(data: bytes, *, limits: Limits = _LIMITS) -> tuple[CapturedExchange, ...]:
     """Return the exchanges of a SAZ file (Fiddler), in the order of their numbers.
 
     >>> parse_saz(b"PK")[0].diagnostics[0].message
@@ -222,7 +222,7 @@ def parse_saz(data: bytes, *, limits: Limits = _LIMITS) -> tuple[Exchange, ...]:
 # -- exchanges -----------------------------------------------------------------------------------
 
 
-def _exchange(entry: Entry, room: Room) -> Exchange:
+def _exchange(entry: Entry, room: Room) -> CapturedExchange:
     request = entry.request and _message(entry.request, room, "request")
     response = entry.response and _message(entry.response, room, "response")
     method = request.start_line.partition(" ")[0] if request else ""
@@ -232,7 +232,7 @@ def _exchange(entry: Entry, room: Room) -> Exchange:
         or (method.upper() == "POST" and is_batch_resource(entry.url.lower()))
         or any(_holds_batch(message) for message in (request, response) if message)
     )
-    return Exchange(
+    return CapturedExchange(
         name=entry.name,
         request=request,
         response=response,
