@@ -21,12 +21,8 @@ from odata_batch._model.findings import BATCH_MEDIA_TYPE, Diagnostic, fatal, not
 from odata_batch._model.headers import Headers
 from odata_batch._model.limits import Limits
 from odata_batch._wire.sections import REPEATED_HEADER
-from odata_batch.capture import _bodies, _heads
-from odata_batch.capture._bodies import CAPTURE_LOSSY
-from odata_batch.capture._codings import CAPTURE_CODING, Room, Undone, undo_codings
-from odata_batch.capture._har import CAPTURE_BODY_MISSING, is_har, read_har
-from odata_batch.capture._heads import Entry, Raw, media_type
-from odata_batch.capture._saz import is_zip, read_saz
+from odata_batch.capture import _archives, _bodies, _raw
+from odata_batch.capture._raw import Raw, Room
 
 __all__ = [
     "CapturedExchange",
@@ -55,7 +51,7 @@ CAPTURE_ACCEPTED = note("""
     Capture the answer of the status monitor that Location names.""")
 
 
-_NOTHING_TO_READ = (CAPTURE_ACCEPTED, CAPTURE_BODY_MISSING)
+_NOTHING_TO_READ = (CAPTURE_ACCEPTED, _archives.CAPTURE_BODY_MISSING)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +102,7 @@ class Message:
     @property
     def media_type(self) -> str:
         """Type and subtype of the Content-Type, in lower case."""
-        return media_type(self.content_type)
+        return _raw.media_type(self.content_type)
 
     @property
     def is_readable(self) -> bool:
@@ -167,7 +163,7 @@ def parse_message(data: bytes, *, limits: Limits = _LIMITS) -> Message:
     The transfer coding chunked and the content codings gzip and deflate are undone, up to
     `limits.message`.
     """
-    return _message(_heads.split(data, limits), Room(limits))
+    return _message(_raw.split(data, limits), Room(limits))
 
 
 def parse_capture(data: bytes, *, limits: Limits = _LIMITS) -> tuple[CapturedExchange, ...]:
@@ -181,13 +177,13 @@ def parse_capture(data: bytes, *, limits: Limits = _LIMITS) -> tuple[CapturedExc
     >>> exchange.url, exchange.response is None
     ('/service/$batch', True)
     """
-    if is_zip(data):
+    if _archives.is_zip(data):
         return parse_saz(data, limits=limits)
-    if is_har(data):
+    if _archives.is_har(data):
         return parse_har(data, limits=limits)
     message = parse_message(data, limits=limits)
     pair = (message, None) if message.kind == "request" else (None, message)
-    url = _heads.target_of(message.start_line)
+    url = _raw.target_of(message.start_line)
     return (
         CapturedExchange(
             name="", request=pair[0], response=pair[1], url=url, diagnostics=(), is_batch=True
@@ -206,7 +202,7 @@ def parse_har(data: bytes, *, limits: Limits = _LIMITS) -> tuple[CapturedExchang
     ('entries[0]', True, 'capture-body-missing')
     """
     room = Room(limits)
-    return tuple(_exchange(entry, room) for entry in read_har(data, room))
+    return tuple(_exchange(entry, room) for entry in _archives.read_har(data, room))
 
 
 def parse_saz(data: bytes, *, limits: Limits = _LIMITS) -> tuple[CapturedExchange, ...]:
@@ -216,13 +212,13 @@ def parse_saz(data: bytes, *, limits: Limits = _LIMITS) -> tuple[CapturedExchang
     'the ZIP archive is damaged, or is none'
     """
     room = Room(limits)
-    return tuple(_exchange(entry, room) for entry in read_saz(data, room))
+    return tuple(_exchange(entry, room) for entry in _archives.read_saz(data, room))
 
 
 # -- exchanges -----------------------------------------------------------------------------------
 
 
-def _exchange(entry: Entry, room: Room) -> CapturedExchange:
+def _exchange(entry: _raw.Entry, room: Room) -> CapturedExchange:
     request = entry.request and _message(entry.request, room, "request")
     response = entry.response and _message(entry.response, room, "response")
     method = request.start_line.partition(" ")[0] if request else ""
@@ -267,7 +263,7 @@ def _message(raw: Raw, room: Room, side: Kind | None = None) -> Message:
     """Return what a raw message is; `side` is who has sent it, where the archive says so."""
     found = raw.found
     headers = _headers(raw, found)
-    undone = undo_codings(headers, raw.body, room)
+    undone = _raw.undo_codings(headers, raw.body, room)
     body = undone.body
     length = _check_length(raw, headers, undone, found)
     # No more than are recorded, and those that keep the body from being read.
@@ -293,7 +289,7 @@ def _message(raw: Raw, room: Room, side: Kind | None = None) -> Message:
         if problem is not None:
             found.append(replace(problem, position=raw.position))
     # What is still compressed is no text, whatever it will be.
-    is_coded = any(each.rule is CAPTURE_CODING for each in found)
+    is_coded = any(each.rule is _raw.CAPTURE_CODING for each in found)
     type_of_octets = "application/octet-stream" if is_coded else content_type
     loss = _bodies.find_loss(kind, type_of_octets, body, length)
     if loss is not None:
@@ -308,7 +304,7 @@ def _message(raw: Raw, room: Room, side: Kind | None = None) -> Message:
         body_position=position,
         diagnostics=tuple(found),
         omitted=omitted,
-        lossy=loss is not None and loss.rule is CAPTURE_LOSSY,
+        lossy=loss is not None and loss.rule is _bodies.CAPTURE_LOSSY,
         not_a_batch=instead,
         source=raw.source,
     )
@@ -328,7 +324,7 @@ def _headers(raw: Raw, found: list[Diagnostic]) -> Headers:
 
 
 def _check_length(
-    raw: Raw, headers: Headers, undone: Undone, found: list[Diagnostic]
+    raw: Raw, headers: Headers, undone: _raw.Undone, found: list[Diagnostic]
 ) -> int | None:
     """Compare the lengths, and return how many octets the body had when it was sent, if known."""
     if not _is_readable(found):
@@ -369,7 +365,7 @@ def _content_type(headers: Headers, media_type: str, body: bytes) -> tuple[str, 
     if headers:
         message = "there is no Content-Type, expected multipart/mixed or application/json"
     else:
-        _, start = _heads.first_line(body)
+        _, start = _raw.first_line(body)
         beginning = quote(start) if start else "nothing"
         message = f"found {beginning}, expected an HTTP message, a delimiter line or a JSON object"
     return "", Diagnostic(BATCH_MEDIA_TYPE, message)

@@ -21,12 +21,14 @@ import re
 from collections.abc import Mapping
 from typing import Final, Literal
 
-from odata_batch._codec import check_request, check_response
+from odata_batch._coding import reading
+from odata_batch._coding.settings import Settings
 from odata_batch._model.findings import Diagnostic, note, quote
 from odata_batch._model.headers import Headers
+from odata_batch._model.values import BatchRequest, BatchResponse, leaves
 from odata_batch._wire import grammar
-from odata_batch.capture import _heads
-from odata_batch.capture._heads import media_type
+from odata_batch.capture import _raw
+from odata_batch.capture._raw import media_type
 
 # -- what it looks like ---------------------------------------------------------------------------
 
@@ -40,7 +42,7 @@ def content_type_of(body: bytes) -> str:
     """Return `application/json` or `multipart/mixed` with its boundary, or nothing."""
     if _is_json(body):
         return "application/json"
-    line = _heads.first_line(body)[1].rstrip(b" \t")
+    line = _raw.first_line(body)[1].rstrip(b" \t")
     if not line.startswith(b"--") or line == b"--":
         return ""
     # A close delimiter that is alone is an empty batch.
@@ -53,9 +55,9 @@ def content_type_of(body: bytes) -> str:
 def kind_of(start_line: str, body: bytes) -> Literal["request", "response"]:
     """Return who has sent a message: what the start line says, or else what the body looks like."""
     octets = start_line.encode("latin-1")
-    if _heads.STATUS_LINE.match(octets):
+    if _raw.STATUS_LINE.match(octets):
         return "response"
-    if _heads.REQUEST_LINE.match(octets):
+    if _raw.REQUEST_LINE.match(octets):
         return "request"
     if _is_json(body):
         member = _JSON_MEMBER.search(body)
@@ -66,7 +68,7 @@ def kind_of(start_line: str, body: bytes) -> Literal["request", "response"]:
 
 
 def _is_json(body: bytes) -> bool:
-    return body.removeprefix(_heads.BYTE_ORDER_MARK).lstrip(b" \t\r\n")[:1] == b"{"
+    return body.removeprefix(_raw.BYTE_ORDER_MARK).lstrip(b" \t\r\n")[:1] == b"{"
 
 
 # -- what is there instead -----------------------------------------------------------------------
@@ -296,12 +298,15 @@ def _verdict(type_: str, body: bytes, length: int | None) -> bool | None:
 
 def _verdicts_inside(kind: str, content_type: str, body: bytes) -> list[tuple[bool | None, int]]:
     """Return what the bodies in a batch show, and how often U+FFFD appears in them."""
-    request = check_request(body, content_type).value if kind == "request" else None
-    response = check_response(body, content_type).value if kind == "response" else None
-    leaves = request.operations() if request else response.responses() if response else ()
+    read = Settings(), body, content_type, ()
+    batch: BatchRequest | BatchResponse | None
+    if kind == "request":
+        batch = reading.check(reading.RequestDecoder, *read).value
+    else:
+        batch = reading.check(reading.ResponseDecoder, *read).value
     is_multipart = media_type(content_type).startswith("multipart/")
     found: list[tuple[bool | None, int]] = []
-    for leaf in leaves:
+    for leaf in leaves(batch.items if batch else ()):
         if _may_be_lossy(leaf.body):
             type_ = media_type(leaf.headers.get("content-type", "")) if is_multipart else ""
             verdict = _verdict(type_, leaf.body, length_of(leaf.headers))

@@ -1,0 +1,462 @@
+"""A captured message before anything is made of it: its text, its head, the codings of its body.
+
+Texts are as editors, logs, tickets and browsers have copied them. A file of an editor begins with a
+byte order mark or is UTF-16, a log has its line ends spelt out, a ticket quotes each line, and a
+browser copies a request as a command of curl. What was done to the octets is undone here; it cannot
+always be known what they were.
+
+Lines may end in LF, and nothing needs to be there. A head that is longer than the limit is none.
+
+What a header section says is not always true of the body below it: browsers and proxies undo a
+coding, write the body into a file and the field beside it. So a coding is undone where the body
+looks like being in it, and otherwise said to be undone already. What cannot be undone stays as it
+is, with the rule `capture-coding`, which is fatal.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Iterator, Mapping
+from itertools import pairwise
+from typing import Final, NamedTuple, TypeAlias
+
+from odata_batch._model.findings import LIMIT_EXCEEDED, Diagnostic, fatal, note, quote, warning
+from odata_batch._model.headers import Headers
+from odata_batch._model.limits import Limits
+from odata_batch._wire import grammar, sections
+
+# -- the head --------------------------------------------------------------------------------------
+
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+_TOKEN = grammar.TOKEN_BYTES.pattern
+_FIELD_LINE = re.compile(_TOKEN + rb"[ \t]*:")
+STATUS_LINE = re.compile(rb"HTTP/[0-9]")
+# A method in lower case is believed only where the version follows; prose begins like that, too.
+REQUEST_LINE = re.compile(rb"[A-Z]+ +[^ :]|" + _TOKEN + rb" .*HTTP/[0-9]")
+_URL_LINE = re.compile(rb"[A-Za-z][A-Za-z0-9+.\-]*://|/[^/ ]")
+_NOT_LINE_END = re.compile(rb"[^\r\n]")
+# An interim response with the final one after it: status line, field lines and an empty line.
+_INTERIM = re.compile(
+    rb"HTTP/[0-9.]+ +1(?!01)[0-9][0-9][^\n]*\n(?:[^\r\n][^\n]*\n)*\r?\n(?=HTTP/[0-9])"
+)
+
+
+Field: TypeAlias = tuple[int | None, str, str]
+"""Position, name and value of a field; without a position it comes from no raw message."""
+
+
+class Raw(NamedTuple):
+    """A message as it was captured, in its parts; of a bare body, the others are empty."""
+
+    start_line: str
+    fields: list[Field]
+    body: bytes
+    found: list[Diagnostic]
+    """What is wrong so far."""
+    position: int | None = None
+    """Where the body begins in the source."""
+    media_type: str = ""
+    """What counts if there is no Content-Type."""
+    size: int | None = None
+    """How many octets the body had without its codings."""
+    source: bytes = b""
+
+
+class Entry(NamedTuple):
+    """A request and its response in an archive, as far as they are there."""
+
+    name: str
+    found: list[Diagnostic]
+    url: str = ""
+    request: Raw | None = None
+    response: Raw | None = None
+
+
+CAPTURE_UNREADABLE = fatal("""
+    capture-unreadable: A HAR file is one JSON text with log.entries, a SAZ file a ZIP archive with
+    raw messages. [RFC 8259, 2]
+    Export the capture again, and check that the file is whole.""")
+
+
+def unreadable(message: str, name: str = "") -> Entry:
+    """Return what an archive, or an entry of it, is that cannot be read."""
+    return Entry(name, [Diagnostic(CAPTURE_UNREADABLE, message)])
+
+
+CAPTURE_URL_LINE = note("""
+    capture-url-line: A capture that begins with a URL has lost the rest of its request line. [RFC
+    9112, 3]
+    Write the method before the URL, and HTTP/1.1 after it.""")
+
+
+def split(data: bytes, limits: Limits) -> Raw:
+    r"""Return the parts of a raw message; the head is what the octets begin with, if they do.
+
+    >>> split(b"GET / HTTP/1.1\r\nHost: example.org\r\n\r\n...", Limits()).position
+    37
+    """
+    data, problem = _undone(data)
+    bare = Raw("", [], data, [problem] if problem else [], 0, source=data)
+    start, first = first_line(data)
+    # Interim responses come before the final one (RFC 9110, 15.2).
+    while interim := _INTERIM.match(data, start, start + limits.header_section):
+        start, first = first_line(data, interim.end())
+    is_url = _URL_LINE.match(first) is not None
+    is_start_line = is_url or STATUS_LINE.match(first) or REQUEST_LINE.match(first)
+    if first.startswith(b"--") or not (is_start_line or _FIELD_LINE.match(first)):
+        return bare
+    empty_line = grammar.EMPTY_LINE_AFTER.search(data, start)
+    stop, end = (len(data), len(data)) if empty_line is None else empty_line.span()
+    if stop - start > limits.header_section:
+        message = f"limit header_section is {limits.header_section}, and the capture exceeds it"
+        limit = ("header_section", limits.header_section)
+        bare.found.append(Diagnostic(LIMIT_EXCEEDED, message, start, limit=limit))
+        return bare
+    section, found = data[start:stop], bare.found
+    if is_start_line:
+        section = section.partition(b"\n")[2]
+    fields = _fields(section, stop - len(section), found)
+    if is_url:
+        message = f"found the URL {quote(first)}, expected a request line"
+        found.append(Diagnostic(CAPTURE_URL_LINE, message, start, length=len(first)))
+    line = first.decode("latin-1") if is_start_line else ""
+    return Raw(line, fields, data[end:], found, end, source=data)
+
+
+def first_line(data: bytes, position: int = 0) -> tuple[int, bytes]:
+    """Return the first line that is not empty (RFC 9112, 2.2), and where it begins."""
+    text = _NOT_LINE_END.search(data, position)
+    start = len(data) if text is None else text.start()
+    stop = data.find(b"\n", start)
+    return start, (data[start:] if stop < 0 else data[start:stop]).removesuffix(b"\r")
+
+
+def _fields(section: bytes, position: int, found: list[Diagnostic]) -> list[Field]:
+    """Return the fields; octets that are not US-ASCII, and control characters, are let through."""
+    if not section:
+        return []
+    section = section.removesuffix(b"\n")
+    starts, lines = sections.unfolded(section, b"\n")
+    for start, stop in pairwise((*starts, len(section) + 1)):
+        if b"\n" in section[start : stop - 1]:
+            message = "a field line is folded; it is read unfolded"
+            folded = len(section[start : stop - 1].rstrip())
+            found.append(
+                Diagnostic(sections.HEADER_FOLDED, message, position + start, length=folded)
+            )
+    fields: list[Field] = []
+    for start, line in zip(starts, lines, strict=True):
+        pair, problem = sections.parse_field_line(line)
+        if problem and problem[0] in (sections.HEADER_SYNTAX, sections.HEADER_BLANK_BEFORE_COLON):
+            found.append(Diagnostic(*problem, position + start, length=len(line)))
+        if pair is not None:
+            fields.append((position + start, *pair))
+    return fields
+
+
+def target_of(start_line: str) -> str:
+    """Return the URL of a start line, blanks in it included."""
+    octets = start_line.encode("latin-1")
+    if STATUS_LINE.match(octets):
+        return ""
+    rest, _, version = start_line.rpartition(" ")
+    line = rest.rstrip(" ") if version.startswith("HTTP/") else start_line
+    return line if _URL_LINE.match(octets) else line.partition(" ")[2].lstrip(" ")
+
+
+def media_type(content_type: str) -> str:
+    """Return type and subtype in lower case, sound or not: what comes before the parameters."""
+    return content_type.partition(";")[0].strip(" \t").lower()
+
+
+# -- what a text stands for ------------------------------------------------------------------------
+
+CAPTURE_TEXT = note("""
+    capture-text: A capture holds the octets of the message, not a text that was made of them. [RFC
+    9112, 2.2]
+    Read places as those in the text as it was undone; capture the octets if they may differ.""")
+
+_MARKS = ((b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
+_QUOTED_LINES = re.compile(rb"(?:>[^\n]*\n)+(?:>[^\n]*)?\s*")
+_QUOTE = re.compile(rb"^> ?", re.MULTILINE)
+_CURL = re.compile(rb"\s*(?:\$ +)?curl(?:\.exe)?\s")
+# What a word of a shell is made of, $'...', '...', "...", an escaped character, others, and what is
+# between words
+_PIECE = re.compile(
+    r"""\$'((?:[^'\\]|\\.)*)' | '([^']*)' | "((?:[^"\\]|\\.)*)" | \\([^\r\n])
+    | ((?:[^\s'"\\$]|\$(?!'))+) | ((?:\s|\\\r?\n)+)""",
+    re.DOTALL | re.VERBOSE,
+)
+_ESCAPED = re.compile(r"\\(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|(.))", re.DOTALL)
+_ESCAPED_IN_QUOTES = re.compile(r"""\\(["\\$`])""")
+# Surrogates that are no octet of `surrogateescape`
+SURROGATES = re.compile("[\ud800-\udc7f\udd00-\udfff]")
+_LETTERS: Final[Mapping[str, str]] = dict(zip("nrtbfvae", "\n\r\t\b\f\v\a\x1b", strict=True))
+_DATA = frozenset(("-d", "--data", "--data-ascii", "--data-binary", "--data-raw"))
+# The options of curl that are followed by a value, as far as browsers and people write them
+_WITH_VALUE = _DATA | frozenset(
+    """
+    -X --request -H --header --url -A --user-agent -b --cookie -e --referer -m --max-time -o
+    --output -u --user -x --proxy
+    """.split()
+)
+
+
+def _undone(data: bytes) -> tuple[bytes, Diagnostic | None]:
+    r"""Return the octets that a text means, and what was undone, if anything.
+
+    >>> _undone(rb'"--b\r\n\r\nGET People HTTP/1.1\r\n\r\n\r\n--b--\r\n"')[0]
+    b'--b\r\n\r\nGET People HTTP/1.1\r\n\r\n\r\n--b--\r\n'
+    """
+    found = []
+    for mark, encoding in _MARKS:
+        if data.startswith(mark):
+            data = data[2:].decode(encoding, "replace").encode("utf-8", "replace")
+            found.append("the text is UTF-16")
+    if data.startswith(BYTE_ORDER_MARK) and not data[3:].lstrip().startswith(b"{"):
+        data = data[3:]
+        found.append("a byte order mark begins the text")
+    if _QUOTED_LINES.fullmatch(data):
+        data = _QUOTE.sub(b"", data)
+        found.append("each line is quoted with '>'")
+    line = data.strip()
+    if _CURL.match(data):
+        data = _sent_by_curl(data.decode("utf-8", "surrogateescape"))
+        found.append("the text is a command of curl")
+    elif b"\\n" in line and b"\n" not in line and not line.startswith((b"{", b"[")):
+        text = line.strip(b'"').decode("utf-8", "surrogateescape")
+        data = _unescaped(text).encode("utf-8", "surrogateescape")
+        found.append("line ends are spelt out")
+    message = f"{' and '.join(found)}; it is read as the message that it stands for"
+    return data, Diagnostic(CAPTURE_TEXT, message, 0) if found else None
+
+
+def _unescaped(text: str) -> str:
+    """Return the characters that escapes of JSON, C and shells mean."""
+
+    def character(match: re.Match[str]) -> str:
+        digits = match[1] or match[2]
+        return chr(int(digits, 16)) if digits else _LETTERS.get(match[3], match[3])
+
+    text = _ESCAPED.sub(character, text)
+    text = text.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
+    return SURROGATES.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def _words(command: str) -> Iterator[str]:
+    """Yield the words of a command as a shell reads them."""
+    word: list[str] = []
+    for match in _PIECE.finditer(command):
+        ansi, single, double, escaped, plain, space = match.groups()
+        if space is None:
+            inner = _unescaped(ansi) if ansi else _ESCAPED_IN_QUOTES.sub(r"\1", double or "")
+            word.append(inner or single or escaped or plain or "")
+        elif word:
+            yield "".join(word)
+            word.clear()
+    if word:
+        yield "".join(word)
+
+
+def _sent_by_curl(command: str) -> bytes:
+    """Return the request that a command of curl sends."""
+    method, url, fields, data = "", "", [], []
+    words = _words(command)
+    next(words)
+    for word in words:
+        name, equals, value = word.partition("=") if word.startswith("--") else (word, "", "")
+        if word.startswith("-") and name in _WITH_VALUE and not equals:
+            value = next(words, "")
+        if name in ("-X", "--request"):
+            method = value
+        elif name in ("-H", "--header"):
+            fields.append(f"{value}\r\n")
+        elif name in _DATA:
+            data.append(value)
+        elif name == "--url" or not word.startswith("-"):
+            url = value or word
+    method = method or ("POST" if data else "GET")
+    head = f"{method} {url} HTTP/1.1\r\n{''.join(fields)}\r\n"
+    return f"{head}{'&'.join(data)}".encode("utf-8", "surrogateescape")
+
+
+# -- the codings of a body (RFC 9112, 7.1, and RFC 9110, 8.4.1) -----------------------------------
+
+# An archive holds many messages; this keeps a small file from becoming gigabytes in memory.
+_ARCHIVE = 4
+# More codings than anybody has seen; every one of them may blow the body up to the limit.
+_MOST_CODINGS = 4
+
+# chunk = chunk-size [ chunk-ext ] CRLF chunk-data CRLF                          RFC 9112, 7.1
+_CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r\n]*)?\r?\n")
+_LINE_END = re.compile(rb"\r?\n")
+
+_GZIP = b"\x1f\x8b"
+_GZIP_AS_TEXT = b"\x1f\xef\xbf\xbd"  # the second octet is no UTF-8 and was replaced by U+FFFD
+_CONTROLS = bytes(octet for octet in range(32) if octet not in b"\t\n\f\r") + b"\x7f"
+
+
+class Room:
+    """How many octets the bodies of a file may still take, all together and one by one."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.left = _ARCHIVE * limits.message
+        self.limits = limits
+
+    @property
+    def for_body(self) -> int:
+        """The octets that the next body may have."""
+        return min(self.left, self.limits.message)
+
+    def take(self, octets: int) -> None:
+        """Take so many octets away."""
+        self.left = max(0, self.left - octets)
+
+    def exceeded(self, what: str) -> Diagnostic:
+        """Return that something is larger than the limit allows."""
+        limit = self.limits.message
+        message = f"limit message is {limit}, {what} exceeds it"
+        return Diagnostic(LIMIT_EXCEEDED, message, limit=("message", limit))
+
+    def too_large(self, what: str) -> Diagnostic:
+        """Return that something does not fit into the room that is left."""
+        return self.exceeded(f"a file has room for {_ARCHIVE} of them, and {what}")
+
+
+class Undone(NamedTuple):
+    """A body without its codings."""
+
+    body: bytes
+    found: list[Diagnostic]
+    """What is to be said about it, without a place."""
+    was_plain: bool
+    """Whether the body was captured without a coding that its header section names."""
+
+
+_Step: TypeAlias = tuple[bytes | None, Diagnostic | None]
+"""What is left when one coding is undone; without a body, the body was not in this coding."""
+
+
+CAPTURE_DECODED = note("""
+    capture-decoded: A captured body is read with its transfer coding and its content coding undone.
+    [RFC 9110, 8.4]
+    Read places as those in the decoded body, which the file does not hold as it is.""")
+CAPTURE_CODING = fatal("""
+    capture-coding (lossy): The codings of a captured body are chunked, gzip and deflate, and can be
+    undone. [RFC 9110, 8.4.1]
+    Capture without compression, or check that the whole body was captured.""")
+
+
+def undo_codings(headers: Headers, body: bytes, room: Room) -> Undone:
+    r"""Return the body without the codings that Transfer-Encoding and Content-Encoding name.
+
+    >>> headers = Headers({"Transfer-Encoding": "chunked"})
+    >>> undo_codings(headers, b"3\r\nabc\r\n0\r\n\r\n", Room(Limits())).body
+    b'abc'
+    """
+    values = (*headers.get_all("content-encoding"), *headers.get_all("transfer-encoding"))
+    names = (each.partition(";")[0].strip(" \t") for value in values for each in value.split(","))
+    codings = [name for name in map(str.lower, names) if name not in ("", "identity")]
+    if not body or not codings:
+        return Undone(body, [], bool(codings))
+    if len(codings) > _MOST_CODINGS:
+        message = f"found {len(codings)} codings, expected at most {_MOST_CODINGS}"
+        return Undone(body, [Diagnostic(CAPTURE_CODING, message)], False)
+    found: list[Diagnostic] = []
+    was_plain = False
+    # The one that was applied last is named last.
+    for coding in reversed(codings):
+        undone, problem = _undo(coding, body, room)
+        state = "was undone in the capture; the body is read as it is"
+        if undone is not None:
+            state = f"is undone: {len(body)} octets are {len(undone)}"
+            body = undone
+        message = f"the coding {coding[:60]!r} {state}"
+        found.append(problem or Diagnostic(CAPTURE_DECODED, message))
+        if found[-1].rule.fatal:
+            break
+        was_plain = was_plain or undone is None
+    return Undone(body, found, was_plain)
+
+
+def _undo(coding: str, body: bytes, room: Room) -> _Step:
+    if coding == "chunked":
+        return _dechunk(body)
+    if coding in ("gzip", "x-gzip"):
+        if body.startswith(_GZIP):
+            return _inflate(coding, body, 16 + zlib.MAX_WBITS, room)
+        if body.startswith(_GZIP_AS_TEXT):
+            return _refuse("found the coding 'gzip' with octets replaced by U+FFFD")
+        return None, None
+    if _looks_like_text(body):
+        return None, None
+    if coding == "deflate":
+        # Meant is zlib, RFC 1950; some send what is in it, RFC 1951, and browsers read both.
+        is_zlib = body[0] & 15 == 8 and int.from_bytes(body[:2], "big") % 31 == 0
+        return _inflate(coding, body, zlib.MAX_WBITS if is_zlib else -zlib.MAX_WBITS, room)
+    return _refuse(f"found the coding {coding[:60]!r}, expected chunked, gzip or deflate")
+
+
+def _refuse(message: str) -> _Step:
+    return None, Diagnostic(CAPTURE_CODING, message)
+
+
+def _looks_like_text(body: bytes) -> bool:
+    """Tell whether a body begins like UTF-8 text, and so is not compressed."""
+    start = body[:256]
+    if len(start.translate(None, _CONTROLS)) < len(start):
+        return False
+    try:
+        start.decode("utf-8")
+    except UnicodeDecodeError as error:
+        return error.start > 252  # the last character is cut
+    return True
+
+
+def _dechunk(body: bytes) -> _Step:
+    size_line = _CHUNK_SIZE.match(body)
+    if size_line is None:
+        return None, None
+    chunks: list[bytes] = []
+    while size_line is not None:
+        size = int(size_line[1], 16)
+        start = size_line.end()
+        if size == 0:
+            return b"".join(chunks), _behind("last chunk", body[start:])
+        chunks.append(body[start : start + size])
+        line_end = _LINE_END.match(body, start + size)
+        size_line = None if line_end is None else _CHUNK_SIZE.match(body, line_end.end())
+    return _cut_short(b"".join(chunks), "the coding 'chunked' has no last chunk")
+
+
+def _behind(end: str, rest: bytes) -> Diagnostic | None:
+    if not rest.strip(b"\r\n"):
+        return None
+    message = f"found {rest[:60].decode('latin-1')!r} behind the {end}, which is not read"
+    return Diagnostic(CAPTURE_DECODED, message)
+
+
+CAPTURE_TRUNCATED = warning("""
+    capture-truncated: A captured body goes on to the end that its coding has. [RFC 9112, 8]
+    Capture the body to its end, and raise the size limit of the tool if there is one.""")
+
+
+def _cut_short(body: bytes, message: str) -> _Step:
+    return body, Diagnostic(CAPTURE_TRUNCATED, f"{message}; {len(body)} octets are read")
+
+
+def _inflate(coding: str, body: bytes, window: int, room: Room) -> _Step:
+    decompressor = zlib.decompressobj(window)
+    most = room.for_body
+    try:
+        inflated = decompressor.decompress(body, most + 1)
+    except zlib.error:
+        return _refuse(f"found the coding {coding!r}, and it is damaged")
+    if len(inflated) > most:
+        return None, room.exceeded(f"and what {coding!r} stands for")
+    room.take(len(inflated))
+    if not decompressor.eof:
+        return _cut_short(inflated, f"the coding {coding!r} has no end")
+    return inflated, _behind("stream", decompressor.unused_data)
