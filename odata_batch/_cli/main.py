@@ -17,18 +17,10 @@ from pathlib import Path
 from typing import TypeAlias
 
 from odata_batch import Codec, EncodeError, Limits, Severity
-from odata_batch._cli import report
-from odata_batch._cli.check import (
-    Checked,
-    check_exchanges,
-    check_message,
-    checked_messages,
-    messages_of,
-)
-from odata_batch._cli.convert import rewritten
+from odata_batch._cli import captured, report
 from odata_batch._cli.show import Options, finding_lines, message_lines
 from odata_batch._cli.terminal import BOLD, Paint, count, pictured, quoted, visible
-from odata_batch.capture import parse_capture, parse_message
+from odata_batch.capture import CapturedExchange, parse_capture, parse_message
 from odata_batch.dialects import PRESETS
 from odata_batch.rules import RULES
 
@@ -91,9 +83,8 @@ def _parser() -> argparse.ArgumentParser:
         added.set_defaults(run=run, parser=added)
         return added
 
-    check = command("check", _check)
+    check, convert = command("check", _check), command("convert", _convert)
     _add_options_of_check(check)
-    convert = command("convert", _convert)
     _add_options_of_convert(convert)
     rules = command("rules", _rules)
     rules.add_argument("slug", nargs="?", metavar="SLUG", help="the rule to explain")
@@ -106,19 +97,15 @@ def _parser() -> argparse.ArgumentParser:
     show.add_argument("--bodies", action="store_true", help="print all lines of the bodies")
     show.add_argument("--strict", action="store_true", help="exit with 1 on warnings, too")
 
-    what = "the version of OData or the service to check against"
-    what = f"{what}: {', '.join(PRESETS)} (default: %(default)s)"
     names = tuple(PRESETS)
-    for each in (check, convert, show):
-        each.add_argument(
-            "--dialect", metavar="NAME", type=str.lower, choices=names, default="4.01", help=what
-        )
-        limit = "another limit, as in message=1000000; see the names in the reference"
-        each.add_argument(
-            "--limit", metavar="NAME=N", type=_limit, action="append", default=[], help=limit
-        )
+    what = f"the version of OData or the service to check against: {', '.join(names)}"
+    what += " (default: %(default)s)"
+    limit = "another limit, as in message=1000000; see the names in the reference"
+    for add in (check.add_argument, convert.add_argument, show.add_argument):
+        add("--dialect", metavar="NAME", type=str.lower, choices=names, default="4.01", help=what)
+        add("--limit", metavar="NAME=N", type=_limit, action="append", default=[], help=limit)
+    choices = ("auto", "always", "never")
     for each in (check, rules, show):
-        choices = ("auto", "always", "never")
         each.add_argument("--color", choices=choices, default="auto", help="whether to colour")
     return parser
 
@@ -202,7 +189,7 @@ def _show(arguments: argparse.Namespace) -> int:
     status = 0
     for file in files:
         try:
-            exchanges = parse_capture(_read(file, codec.limits), limits=codec.limits)
+            exchanges = _read(file, codec.limits)
         except _Failure as failure:
             _say(str(failure))
             status = 2
@@ -211,7 +198,7 @@ def _show(arguments: argparse.Namespace) -> int:
         if not batches:
             _print([f"{visible(file)}: no batch among {count(len(exchanges), 'exchange')}"])
         for exchange in batches:
-            for name, message, checked in checked_messages(exchange, codec):
+            for name, message, checked in captured.checked_messages(exchange, codec):
                 has_name = name != "" or len(files) > 1
                 if has_name:
                     _print([paint(BOLD, f"== {visible(file)} {visible(name)}".rstrip()), ""])
@@ -225,9 +212,7 @@ def _show(arguments: argparse.Namespace) -> int:
 
 
 def _reaches(worst: Severity | None, threshold: str) -> bool:
-    if worst is None or threshold == "never":
-        return False
-    return worst >= Severity[threshold.upper()]
+    return worst is not None and threshold != "never" and worst >= Severity[threshold.upper()]
 
 
 # -- check ---------------------------------------------------------------------------------------
@@ -243,21 +228,21 @@ def _check(arguments: argparse.Namespace) -> int:
     format: str = arguments.format
     codec = _codec(arguments)
     paint = _paint(arguments.color)
-    results: list[Checked] = []
+    results: list[captured.Checked] = []
     progress = _Progress(len(files))
     try:
         for file in files:
             progress.advance()
             name = file if format in ("text", "concise") else _in_utf8(file)
             try:
-                exchanges = parse_capture(_read(file, codec.limits), limits=codec.limits)
+                exchanges = _read(file, codec.limits)
             except _Failure as failure:
                 progress.clear()
                 _say(str(failure))
-                results.append(Checked(file=name, error=failure.reason))
+                results.append(captured.Checked(file=name, error=failure.reason))
             else:
                 chosen = arguments.select, arguments.ignore
-                results.append(check_exchanges(name, exchanges, codec, *chosen))
+                results.append(captured.check_exchanges(name, exchanges, codec, *chosen))
             lines = list(_lines(format, results[-1], paint))
             if lines:
                 progress.clear()
@@ -288,7 +273,7 @@ def _in_utf8(file: str) -> str:
     return octets.decode("utf-8", "surrogateescape")
 
 
-def _lines(format: str, checked: Checked, paint: Paint) -> Iterable[str]:
+def _lines(format: str, checked: captured.Checked, paint: Paint) -> Iterable[str]:
     """Return the lines about one file, before it is known what is in the others."""
     if format == "text":
         # Pictures of control characters, where they can be printed.
@@ -304,9 +289,7 @@ class _Progress:
     """Says on a terminal how many files have been begun; says nothing anywhere else."""
 
     def __init__(self, total: int) -> None:
-        self._total = total
-        self._begun = 0
-        self._is_shown = False
+        self._total, self._begun, self._is_shown = total, 0, False
         # Nothing but a terminal that knows how to clear a line is told.
         err = sys.stderr
         self._can_show = err is not None and err.isatty() and os.environ.get("TERM") != "dumb"
@@ -338,8 +321,8 @@ def _convert(arguments: argparse.Namespace) -> int:
     if arguments.boundary is not None and arguments.to == "json":
         arguments.parser.error("a JSON batch has no boundary")
     codec = _codec(arguments)
-    exchanges = parse_capture(_read(file, codec.limits), limits=codec.limits)
-    messages = dict(pair for each in exchanges if each.is_batch for pair in messages_of(each))
+    batches = [each for each in _read(file, codec.limits) if each.is_batch]
+    messages = dict(pair for each in batches for pair in captured.messages_of(each))
     name: str | None = arguments.message
     if name is None and len(messages) == 1:
         (name,) = messages
@@ -350,7 +333,7 @@ def _convert(arguments: argparse.Namespace) -> int:
     is_wrapped = message.media_type == "application/http"
     if is_wrapped:
         message = parse_message(message.body, limits=codec.limits)
-    checked = check_message(message, codec)
+    checked = captured.check_message(message, codec)
     found = [each.diagnostic for each in checked.findings]
     refused = [each for each in found if each.severity is Severity.ERROR]
     try:
@@ -358,7 +341,7 @@ def _convert(arguments: argparse.Namespace) -> int:
             # Without an error, what is found says why there is nothing to be read.
             raise EncodeError(tuple(refused or found))
         to, boundary = arguments.to, arguments.boundary
-        octets, losses = rewritten(message, checked.batch, to, codec, boundary)
+        octets, losses = captured.rewritten(message, checked.batch, to, codec, boundary)
     except EncodeError as error:
         for each in error.diagnostics:
             _say(f"cannot convert {file!r}: {each}")
@@ -439,7 +422,7 @@ def _files(arguments: argparse.Namespace) -> list[str]:
     return files
 
 
-def _read(file: str, limits: Limits) -> bytes:
+def _read(file: str, limits: Limits) -> tuple[CapturedExchange, ...]:
     """Return what a file holds, of which no more is read than the limits allow."""
     try:
         if file != "-":
@@ -452,9 +435,9 @@ def _read(file: str, limits: Limits) -> bytes:
         if len(data) > limits.message:
             what = f"it has more than {limits.message} octets; allow more with --limit message=N"
             raise ValueError(what)
-        return data
     except (OSError, ValueError) as error:
         raise _Failure(f"cannot read {file!r}", error) from error
+    return parse_capture(data, limits=limits)
 
 
 @contextmanager

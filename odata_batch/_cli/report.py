@@ -17,7 +17,7 @@ from typing import TypeAlias
 
 from odata_batch import Dialect, Rule, Severity
 from odata_batch._cli import terminal
-from odata_batch._cli.check import Checked, Finding, Place
+from odata_batch._cli.captured import Checked, Finding, Place
 from odata_batch._cli.terminal import COLOURS, Paint, count, excerpt, filled, quoted, visible
 from odata_batch.dialects import PRESETS
 from odata_batch.rules import RULES

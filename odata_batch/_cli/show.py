@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from odata_batch._cli import report, terminal
-from odata_batch._cli.check import Checked, Finding
+from odata_batch._cli.captured import Checked, Finding
 from odata_batch._cli.terminal import Paint, count, indented, visible
 from odata_batch._model import values
 from odata_batch._model.findings import Rule

@@ -16,10 +16,9 @@ from typing import Any
 
 from odata_batch._client import plan
 from odata_batch._client.answer import Answer, completed, outcomes, read
-from odata_batch._client.attempts import Attempts, Follow, Piece, repeatable_batch
 from odata_batch._client.fitting import percent_encoded
 from odata_batch._client.outcomes import BatchResult, Outcome, State
-from odata_batch._client.pieces import Pieces
+from odata_batch._client.pieces import Attempts, Follow, Piece, Pieces, repeatable_batch
 from odata_batch._coding.settings import Settings, format_of
 from odata_batch._graph.names import stops_at_error
 from odata_batch._graph.prepare import prepare

@@ -1,4 +1,4 @@
-"""A batch in pieces that a service takes, and what each of them says when it is sent.
+"""A batch in pieces that a service takes: what each says when it is sent, and what came of it.
 
 Where too much belongs together for `split`, it is cut here: what refers to an earlier piece waits
 for its answer, and then has the Location in place of the reference (OData Protocol, 11.7.4), or the
@@ -10,15 +10,18 @@ dependencies, but for pieces that are halved because they have too many octets.
 from __future__ import annotations
 
 import re
+import secrets
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from itertools import chain, groupby
 from typing import NamedTuple
 
 from odata_batch._checks import services
 from odata_batch._client import plan
+from odata_batch._client.answer import Answer
 from odata_batch._client.outcomes import Outcome, State
 from odata_batch._coding.settings import Settings
 from odata_batch._coding.writing import RequestEncoder, encode
@@ -26,7 +29,9 @@ from odata_batch._graph.expressions import ETAG_FIELDS, KNOWN_BY_URL
 from odata_batch._graph.names import Edge, Names
 from odata_batch._graph.urls import location_of, resolve_url
 from odata_batch._model import findings, values
-from odata_batch._model.values import Operation
+from odata_batch._model.dialect import Format
+from odata_batch._model.headers import Headers
+from odata_batch._model.values import BatchRequest, Operation
 
 # What is wrong with a batch that may be right with its pieces, and what with their halves.
 _TOO_LONG = frozenset((services.PAYLOAD_TOO_LARGE, findings.LIMIT_EXCEEDED))
@@ -39,12 +44,58 @@ _MENDED = _TOO_LONG | {
 }
 _REWRITTEN = ETAG_FIELDS | {"url", "depends_on"}
 _FIRST_INDEX = re.compile(r"items\[([0-9]+)\]")
+# RFC 9110, 9.2.1: to send them again changes nothing.
+_SAFE = frozenset(("GET", "HEAD"))
+_ANSWERED = frozenset((State.SUCCEEDED, State.PENDING))
+# What has not been applied for its own reasons, or may have been
+_OWN = frozenset((State.FAILED, State.UNKNOWN, State.PENDING, State.SUCCEEDED))
+
+
+@dataclass(slots=True, eq=False)
+class Piece:
+    """Operations that are sent together, by their indexes; places are counted in the piece."""
+
+    indexes: list[int]
+    delay: float = 0.0
+    batch: BatchRequest = field(default_factory=lambda: BatchRequest(()))
+    """What was sent."""
+    outcomes: list[Outcome] = field(default_factory=list)
+    answer: Answer | None = None
+    """What was answered, with the rest of it as far as that has come."""
+    follows: int = 0
+    """How many parts of the answer are yet to come."""
+    settled: dict[int, Outcome] = field(default_factory=dict)
+    """What became of operations about which the answer will say no more."""
+    pending: frozenset[int] = frozenset()
+    fruitless: int = 0
+    """How often in succession a rest of the answer left as much pending as before."""
+    is_unsent: bool = False
+    """Whether nothing of it reached the service."""
+
+
+@dataclass(slots=True, eq=False)
+class Follow:
+    """The rest of the answer to a piece, and where it will be."""
+
+    piece: Piece
+    places: list[int]
+    """The operations of the piece that it is about."""
+    url: str
+    response: values.OperationResponse | None
+    """What stands for it in the answer, if anything does."""
+    is_alone: bool
+    """Whether that is about one operation, so that the rest may be the response to it."""
+    asked: int = 0
+    """How often the service was asked and had nothing yet."""
+    delay: float = 0.0
+    failures: int = 0
+    """How often asking brought nothing forward."""
 
 
 class Written(NamedTuple):
     """A piece as it is sent now."""
 
-    batch: values.BatchRequest
+    batch: BatchRequest
     indexes: list[int]
     """The operations that are in it."""
     dropped: dict[int, tuple[State, str]]
@@ -58,10 +109,14 @@ class _Unmet(findings.UnresolvedReference):
 class Pieces:
     """A batch and its pieces; operations are known by their indexes in the batch."""
 
-    def __init__(self, settings: Settings, batch: values.BatchRequest, url: str) -> None:
+    def __init__(self, settings: Settings, batch: BatchRequest, url: str) -> None:
         """Take a batch that is prepared, and the absolute URL that it is sent to."""
         self._settings, self._batch, self._url = settings, batch, url
         self._somewhere = resolve_url("0", url)
+        answer = values.OperationResponse(201, {"ETag": '"1"', "Location": self._somewhere})
+        known = Outcome(operation=Operation("GET", ""), state=State.SUCCEEDED, reason="")
+        self._done = replace(known, response=answer)
+        """An operation that has succeeded, whatever it is."""
         self.names = Names(batch.items, dialect=settings.dialect)
         self._needs = plan.needs(self.names)
         edges = chain.from_iterable(self._needs)
@@ -81,7 +136,7 @@ class Pieces:
 
     # -- a piece as it is sent --
 
-    def encode(self, batch: values.BatchRequest) -> values.Payload:
+    def encode(self, batch: BatchRequest) -> values.Payload:
         """Return the payload of a piece."""
         return encode(RequestEncoder, self._settings, batch, None)
 
@@ -92,7 +147,7 @@ class Pieces:
         written = Written(self._batch, [], {})
         items: list[values.RequestItem] = []
         for number, group in groupby(indexes, names.item_of.__getitem__):
-            members, item = list(group), names.items[number]
+            members = list(group)
             units = [members] if names.dialect.atomicity_groups else [[each] for each in members]
             operations: list[Operation] = []
             for unit in units:
@@ -107,12 +162,7 @@ class Pieces:
                     inside.difference_update(unit)
             if not operations:
                 inside.discard(size + number)
-            elif not isinstance(item, values.ChangeSet):
-                items += operations
-            elif tuple(operations) == item.operations():
-                items.append(item)
-            else:
-                items.append(values.ChangeSet(operations, id=item.id))
+            items += plan.regrouped(names.items[number], operations)
         return written._replace(batch=plan.part(self._batch, items))
 
     def _detached(
@@ -198,9 +248,7 @@ class Pieces:
 
     def _fitting(self, pieces: Sequence[list[int]]) -> list[list[int]]:
         """Return the pieces, halved where they have too many octets, all as if they succeed."""
-        response = values.OperationResponse(201, {"ETag": '"1"', "Location": self._somewhere})
-        unsent = Outcome(operation=Operation("GET", ""), state=State.NOT_EXECUTED, reason="")
-        done = replace(unsent, response=response, state=State.SUCCEEDED)
+        unsent = replace(self._done, response=None, state=State.NOT_EXECUTED)
         outcomes = [unsent] * len(self.names.operations)
         queue, fitting = deque(pieces), []
         while queue:
@@ -220,7 +268,7 @@ class Pieces:
                 continue
             fitting.append(piece)
             for index in piece:
-                outcomes[index] = done
+                outcomes[index] = self._done
                 self._locations[index] = self._somewhere
         self._locations.clear()
         return fitting
@@ -229,14 +277,14 @@ class Pieces:
         """Return the error about a piece with the places in the batch."""
         items = list(dict.fromkeys(self.names.item_of[index] for index in piece))
 
-        def path(match: re.Match[str]) -> str:
-            return f"items[{items[int(match[1])]}]"
-
         # What is said of the whole is said of an item that is alone.
         whole = f"items[{items[0]}]" if len(items) == 1 else ""
-        paths = (_FIRST_INDEX.sub(path, each.path, 1) or whole for each in error.diagnostics)
-        found = zip(error.diagnostics, paths, strict=True)
-        return findings.EncodeError(tuple(replace(each, path=path) for each, path in found))
+
+        def at_home(found: findings.Diagnostic) -> findings.Diagnostic:
+            path = _FIRST_INDEX.sub(lambda it: f"items[{items[int(it[1])]}]", found.path, 1)
+            return replace(found, path=path or whole)
+
+        return findings.EncodeError(tuple(map(at_home, error.diagnostics)))
 
     def _split(self, most: int) -> list[list[int]]:
         try:
@@ -247,25 +295,22 @@ class Pieces:
 
     def _loosened(self) -> Names:
         """Return the batch without what can be rewritten, so that it keeps nothing together."""
-        indexes = range(len(self.names.operations))
-        response = values.OperationResponse(201, {"ETag": '"1"'})
-        loose = Outcome(
-            operation=Operation("GET", ""), response=response, state=State.SUCCEEDED, reason=""
-        )
-        outcomes = [loose] * len(indexes)
-        self._locations = dict.fromkeys(indexes, self._somewhere)
-        dialect = self.names.dialect
+        operations, dialect = [*self.names.operations], self.names.dialect
+        outcomes = [self._done] * len(operations)
+        self._locations = dict.fromkeys(range(len(operations)), self._somewhere)
+        for index, needed in enumerate(self._needs):
+            loose = [it for it in needed if it[0].place in _REWRITTEN]
+            with suppress(findings.UnresolvedReference):
+                operations[index] = plan.detached(
+                    operations[index], loose, outcomes, dialect, self._locate
+                )
         items: list[values.RequestItem] = []
         for item, members in zip(self.names.items, self.names.members, strict=True):
-            operations = [self.names.operations[index] for index in members]
-            for place, index in enumerate(members):
-                needed = [it for it in self._needs[index] if it[0].place in _REWRITTEN]
-                with suppress(findings.UnresolvedReference):
-                    operations[place] = plan.detached(
-                        operations[place], needed, outcomes, dialect, self._locate
-                    )
-            is_set = isinstance(item, values.ChangeSet)
-            items += [values.ChangeSet(operations, id=item.id)] if is_set else operations
+            own, is_set = (
+                operations[members.start : members.stop],
+                isinstance(item, values.ChangeSet),
+            )
+            items += [values.ChangeSet(own, id=item.id)] if is_set else own
         return Names(items, dialect=dialect)
 
     def _waves(self, most: int) -> list[list[int]]:
@@ -317,3 +362,136 @@ class Pieces:
         # What depends on itself is never ready; to encode it tells.
         rest = [index for index, item in enumerate(names.item_of) if item not in placed]
         return [*pieces, rest] if rest else pieces
+
+
+class Attempts:
+    """The operations of a batch, by their indexes: what is known of them, how often they were sent.
+
+    They are open until they are settled: then nothing is sent of them any more.
+    """
+
+    def __init__(
+        self,
+        own: Sequence[values.Operation],
+        names: Names,
+        format: Format,
+        most: int,
+        resend: Callable[[Outcome], bool] | None,
+        is_repeatable: bool,
+        is_unit: bool,
+    ) -> None:
+        """Take the operations as they were given, and the batch that is sent."""
+        self._names, self._format, self._most = names, format, most
+        self._resend, self._is_repeatable, self._is_unit = resend, is_repeatable, is_unit
+        state, reason = State.NOT_EXECUTED, "it has not been sent"
+        self.outcomes = [
+            Outcome(operation=each, state=state, reason=reason, id=sent.id)
+            for each, sent in zip(own, names.operations, strict=True)
+        ]
+        self._unsent = tuple(self.outcomes)
+        self.open = set(range(len(own)))
+        self.has_failed = False
+        """Whether one that is settled has not succeeded."""
+        self._failures = [0] * len(own)
+        """How often each was sent in vain."""
+        self._were_sent: set[int] = set()
+        self._doubtful: set[int] = set()
+        """Those of which an attempt is unknown."""
+
+    def begin(self, piece: Piece) -> None:
+        """Take note that a piece is sent."""
+        reason = "it was sent, and there is no answer yet"
+        for index in piece.indexes:
+            unsent = self._unsent[index]
+            self.outcomes[index] = replace(unsent, state=State.UNKNOWN, reason=reason)
+        piece.outcomes = [self.outcomes[index] for index in piece.indexes]
+        self._were_sent.update(piece.indexes)
+
+    def put(self, piece: Piece, results: Iterable[Outcome]) -> None:
+        """Set what is known of the operations of a piece."""
+        for place, (index, found) in enumerate(zip(piece.indexes, results, strict=True)):
+            known = self.outcomes[index]
+            outcome = piece.settled.get(place, found)
+            outcome = replace(outcome, operation=known.operation, id=known.id)
+            piece.outcomes[place] = self.outcomes[index] = outcome
+
+    def drop(self, index: int, state: State, reason: str) -> None:
+        """Settle an operation that cannot be sent, or not again."""
+        if index not in self._were_sent:
+            self.outcomes[index] = replace(self.outcomes[index], state=state, reason=reason)
+        self._settle(index)
+
+    def number(self, indexes: Iterable[int]) -> int:
+        """Return how often one of these was sent in vain, at most."""
+        return max(self._failures[index] for index in indexes)
+
+    def judge(self, piece: Piece) -> list[int]:
+        """Settle the operations of a piece; return the places of those to be sent again."""
+        outcomes = piece.outcomes
+        asked = {
+            id(outcome)
+            for index, outcome in zip(piece.indexes, outcomes, strict=True)
+            if self._failures[index] + 1 < self._most and self._is_asked(piece, outcome)
+        }
+
+        def when(outcome: Outcome) -> bool:
+            return id(outcome) in asked
+
+        chosen: set[int] = set()
+        if asked and self._is_unit:
+            # What was taken down by others is sent again with them, all of it or nothing.
+            own = {id(each) for each in outcomes if each.state in _OWN}
+            chosen.update(range(len(outcomes)) if own <= asked else ())
+        elif asked:
+            names = Names(piece.batch.items, dialect=self._names.dialect)
+            chosen = plan.choose(names, outcomes, when, self._format).chosen
+        for place, (index, outcome) in enumerate(zip(piece.indexes, outcomes, strict=True)):
+            if place not in chosen:
+                self._settle(index)
+                continue
+            self._failures[index] += when(outcome)
+            if outcome.state is State.UNKNOWN and not piece.is_unsent:
+                self._doubtful.add(index)
+        return [place for place in range(len(outcomes)) if place in chosen]
+
+    def _is_asked(self, piece: Piece, outcome: Outcome) -> bool:
+        """Tell whether an operation may be sent again for its own sake."""
+        is_safe = self._is_repeatable or outcome.operation.method in _SAFE
+        is_lost = outcome.state is State.UNKNOWN and is_safe
+        if is_lost or piece.is_unsent or plan.is_throttled(outcome):
+            return True
+        resend = self._resend
+        return resend is not None and outcome.state not in _ANSWERED and resend(outcome)
+
+    def _settle(self, index: int) -> None:
+        outcome = self.outcomes[index]
+        self.open.discard(index)
+        if outcome.state is State.SUCCEEDED:
+            return
+        self.has_failed = True
+        is_safe = outcome.operation.method in _SAFE
+        if index in self._doubtful and not is_safe and outcome.state is not State.PENDING:
+            reason = f"{outcome.reason}; but it may have been applied when it was sent before"
+            self.outcomes[index] = replace(outcome, state=State.UNKNOWN, reason=reason)
+
+
+def repeatable_batch(batch: BatchRequest, now: Callable[[], datetime] | None) -> BatchRequest:
+    """Return the batch with fields by which a service knows an operation that is sent again."""
+    if now is None:
+        raise ValueError("repeatable requests say when they were made: pass now")
+    first_sent = plan.http_date(now())
+
+    def item(it: values.RequestItem) -> values.RequestItem:
+        if isinstance(it, values.ChangeSet):
+            return values.ChangeSet(map(item, it.items), id=it.id)
+        if not isinstance(it, values.Operation) or it.method in _SAFE:
+            return it
+        if "repeatability-request-id" in it.headers:
+            return it
+        # Some services take nothing but a UUID; this is one of version 4. RFC 9562, 5.4
+        digits = secrets.token_hex(16)
+        id = f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-a{digits[17:20]}-{digits[20:]}"
+        fields = (("Repeatability-Request-ID", id), ("Repeatability-First-Sent", first_sent))
+        return values.keep_places(it, replace(it, headers=Headers((*it.headers.pairs, *fields))))
+
+    return values.with_format(replace(batch, items=tuple(map(item, batch.items))), batch.format)

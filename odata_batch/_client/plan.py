@@ -212,12 +212,17 @@ def remaining(
     choice = choose(names, outcomes, when, format_of(settings, batch))
     items: list[values.RequestItem] = []
     for item, members in zip(names.items, names.members, strict=True):
-        left = tuple(choice.detached(index) for index in members if index in choice.chosen)
-        if not isinstance(item, values.ChangeSet):
-            items += left
-        elif left:
-            items.append(item if left == item.operations() else values.ChangeSet(left, id=item.id))
+        left = [choice.detached(index) for index in members if index in choice.chosen]
+        items += regrouped(item, left)
     return part(batch, items)
+
+
+def regrouped(item: values.RequestItem, operations: list[Operation]) -> list[values.RequestItem]:
+    """Return what is left of an item of which these operations are."""
+    if not isinstance(item, values.ChangeSet):
+        return [*operations]
+    is_whole = tuple(operations) == item.operations()
+    return [item if is_whole else values.ChangeSet(operations, id=item.id)] if operations else []
 
 
 def _outcomes(statuses: Mapping[str, int], names: Names) -> Iterator[Outcome]:
