@@ -184,7 +184,7 @@ def rules() -> str:
     for name, source in SOURCES.items():
         module = name.removeprefix(f"{PACKAGE}.")
         slugs = re.findall(
-            r'^[A-Z0-9_]+ = [a-z]+\(r?"""\n    ([a-z0-9-]+)[ :]', source.code, re.MULTILINE
+            r'^[A-Z0-9_]+ = [a-z]+\(r?"""\s*([a-z0-9-]+)[ :]', source.code, re.MULTILINE
         )
         if slugs:
             heading = next(it for it, places in SUBJECTS.items() if module.startswith(places))

@@ -249,8 +249,7 @@ def _operation(draw: st.DrawFn, format: Format) -> Operation:
     )
     if format != "json":
         return operation
-    condition = draw(_MAYBE_TEXT)
-    return replace(operation, condition=condition, annotations=draw(_REQUEST_ANNOTATIONS))
+    return replace(operation, condition=draw(_MAYBE_TEXT), annotations=draw(_REQUEST_ANNOTATIONS))
 
 
 _COMMON_METHODS = ("GET", "POST", "PATCH", "PUT", "DELETE")

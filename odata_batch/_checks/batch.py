@@ -464,8 +464,7 @@ class RequestRules:
     def _wait(self, rule: Rule, name: str, use: str, source: int, member: str = "") -> None:
         """Take note of a name that is not known yet."""
         place = self._place
-        spot = place.find(rule, member)
-        self._pending.append((rule, name, use, source, place.indexes, spot))
+        self._pending.append((rule, name, use, source, place.indexes, place.find(rule, member)))
 
     def _check_url(self, item: Operation, source: int) -> None:
         reference = reference_in(item.url, self._scope.dialect)
@@ -501,8 +500,7 @@ class RequestRules:
                 message = f"URL {url} refers to a request outside of change sets"
                 self._say(REFERENCE_ACROSS_CHANGE_SETS, message)
         if names.operations[target].method == "DELETE":
-            message = f"URL {url} refers to a DELETE, which returns no entity"
-            self._say(REFERENCE_TARGET, message)
+            self._say(REFERENCE_TARGET, f"URL {url} refers to a DELETE, which returns no entity")
 
     def _check_other_references(self, item: Operation, source: int) -> None:
         if item.condition is not None and not item.depends_on:
@@ -645,8 +643,7 @@ class ResponseRules:
         messages.check_change_set(item, self._scope, self._say)
         if item.id is not None:
             if self._key(item.id) in self._groups:
-                message = f"the group name {quote(item.id)} is used twice"
-                self._say(DUPLICATE_ID, message, "group")
+                self._say(DUPLICATE_ID, f"the group name {quote(item.id)} is used twice", "group")
             self._groups.add(self._key(item.id))
 
     def _check_response(
@@ -667,10 +664,8 @@ class ResponseRules:
                 if self._scope.dialect.ids_per_change_set:
                     apart = sets != {change_set} or change_set is None
                 if not apart:
-                    message = f"the id {quote(item.id)} is answered twice"
-                    self._say(DUPLICATE_RESPONSE_ID, message)
+                    self._say(DUPLICATE_RESPONSE_ID, f"the id {quote(item.id)} is answered twice")
         if item.status == 202 and change_set is not None:
             self._say(ACCEPTED_IN_CHANGE_SET, "found the response 202 in a change set")
         elif item.status == 202 and self._scope.format == "multipart":
-            spot = self._place.find(ACCEPTED_NOT_LAST)
-            self._accepted = self._place.indexes, item, spot
+            self._accepted = self._place.indexes, item, self._place.find(ACCEPTED_NOT_LAST)

@@ -164,8 +164,7 @@ def check_content_type_present(item: Operation | OperationResponse, scope: Scope
     if not item.body or "content-type" in names_of(item.headers):
         return
     if scope.format == "multipart":
-        message = f"a body of {len(item.body)} octets has no Content-Type"
-        say(CONTENT_TYPE_MISSING, message)
+        say(CONTENT_TYPE_MISSING, f"a body of {len(item.body)} octets has no Content-Type")
     elif isinstance(item, Operation):
         say(JSON_CONTENT_TYPE_MISSING, "a body has no content-type; read as application/json")
     elif item.body.startswith(b'"'):
@@ -181,8 +180,7 @@ BODY_FORBIDDEN = warning("""
 def check_body_forbidden(item: OperationResponse, scope: Scope, say: Say) -> None:
     """RFC 9110, 6.4.1."""
     if item.body and (item.status < 200 or item.status in (204, 304)):
-        message = f"found a body of {len(item.body)} octets with status {item.status}"
-        say(BODY_FORBIDDEN, message)
+        say(BODY_FORBIDDEN, f"found a body of {len(item.body)} octets with status {item.status}")
 
 
 RESPOND_ASYNC_INSIDE = note("""
@@ -608,8 +606,7 @@ def check_outer_request(headers: Headers, say: Say) -> None:
     check_version(headers, say)
     for name in ("if-match", "if-none-match"):
         if name in headers:
-            message = f"the batch request has {name} {quote(headers[name])}"
-            say(OUTER_PRECONDITION, message)
+            say(OUTER_PRECONDITION, f"the batch request has {name} {quote(headers[name])}")
     if "x-http-method" in headers:
         value = quote(headers["x-http-method"])
         say(METHOD_TUNNEL, f"the batch request has X-HTTP-Method {value}")
@@ -636,8 +633,7 @@ def check_outer_response(headers: Headers, say: Say) -> None:
             say(OUTER_RESPONSE_HEADER, f"the batch response has the header {name}")
     result = headers.get("asyncresult")
     if result is not None and not grammar.STATUS.fullmatch(result):
-        message = f"AsyncResult is {quote(result)}, expected a status code of three digits"
-        say(ASYNC_RESULT, message)
+        say(ASYNC_RESULT, f"AsyncResult is {quote(result)}, expected a status code of three digits")
 
 
 def preferences(headers: Headers) -> list[tuple[str, str]]:

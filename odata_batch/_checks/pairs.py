@@ -105,8 +105,7 @@ def _differences_by_position(
     key = names.key
     for index, (item, answer) in enumerate(zip(asked, answers, strict=False)):
         if isinstance(item, values.ChangeSet) and isinstance(answer, values.ChangeSetResponse):
-            path = f"items[{index}]"
-            yield from _in_change_set(item, answer, path, key, response.truncated)
+            yield from _in_change_set(item, answer, f"items[{index}]", key, response.truncated)
         elif (problem := _item_problem(item, answer, names)) is not None:
             yield Diagnostic(*problem, answer.position, f"items[{index}]")
     for index, answer in enumerate(answers[len(asked) :], len(asked)):
@@ -121,8 +120,7 @@ def _differences_by_position(
     if stops and errors and errors[0] < len(answers) - 1:
         after = errors[0] + 1
         message = f"responses go on behind an error, in items[{errors[0]}]"
-        position = answers[after].position
-        yield Diagnostic(RESPONSE_AFTER_ERROR, message, position, f"items[{after}]")
+        yield Diagnostic(RESPONSE_AFTER_ERROR, message, answers[after].position, f"items[{after}]")
     last = answers[-1] if answers else None
     is_accounted = stops and errors[-1:] == [len(answers) - 1]
     is_accounted |= isinstance(last, OperationResponse) and last.status == 202
@@ -273,6 +271,5 @@ def _group_problem(
             return RESPONSE_GROUP, f"the response to {about} has {has}"
     elif (answer.group and names.key(answer.group)) != (group and names.key(group)):
         expected = "none" if group is None else quote(group)
-        message = f"the group of {about} is {expected}, here it is {found or 'none'}"
-        return RESPONSE_GROUP, message
+        return RESPONSE_GROUP, f"the group of {about} is {expected}, here it is {found or 'none'}"
     return None

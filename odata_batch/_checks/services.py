@@ -88,8 +88,7 @@ def check_url_form(item: Operation, source: int, batch: Served) -> None:
             within = path if "path" in dialect.url_forms else path.removeprefix("/")
             mended = f"expected a relative one, as in {quote(within)}"
     what = "is a path" if form == "path" else f"is {form}"
-    message = f"URL {quote(url)} {what}, which {dialect.name} does not take; {mended}"
-    batch.say(URL_FORM, message)
+    batch.say(URL_FORM, f"URL {quote(url)} {what}, which {dialect.name} does not take; {mended}")
 
 
 def _is_reference(url: str, dialect: Dialect) -> bool:
@@ -229,8 +228,7 @@ def check_transactions(item: Operation, source: int, batch: Served) -> None:
     is_alone, reads = names.change_set(source) is None, item.method in _READING
     if is_alone and not reads:
         found = f"{item.method} {quote(item.url)} is in no change set"
-        message = f"{found}; {name} wants one around what changes data"
-        say(WRITE_OUTSIDE_CHANGE_SET, message)
+        say(WRITE_OUTSIDE_CHANGE_SET, f"{found}; {name} wants one around what changes data")
     if batch.scope.dialect.transactions != "single":
         return
     follows_query = source == 1 and names.operations[0].method in _READING

@@ -94,8 +94,7 @@ class _Requests(Fitting[Operation]):
 
     def prepare(self, format: Format) -> None:
         """Give identifiers and dependencies as encoding does."""
-        batch = prepare(BatchRequest(self.pack()), format=format, dialect=self.dialect)
-        self.put_back(batch.items)
+        self.put_back(prepare(BatchRequest(self.pack()), format=format, dialect=self.dialect).items)
 
     def to_json(self, batch: BatchRequest) -> BatchRequest:
         """Return the batch as a JSON batch."""
@@ -389,8 +388,7 @@ class _Responses(Fitting[values.OperationResponse]):
                 self.lose(JSON_RESPONSE_ID_MISSING, message, entry.place)
         self._prepare()
         if batch.truncated:
-            message = "that the response is truncated is not said any more"
-            self.lose(NOT_EXPRESSIBLE, message, WHOLE)
+            self.lose(NOT_EXPRESSIBLE, "that the response is truncated is not said any more", WHOLE)
         return replace(batch, items=self.pack(), truncated=False)
 
     def to_multipart(self, batch: values.BatchResponse) -> values.BatchResponse:
@@ -398,8 +396,7 @@ class _Responses(Fitting[values.OperationResponse]):
         self._prepare()
         self.lose_annotations(batch.annotations, WHOLE)
         if batch.next_link is not None:
-            message = f"the next link {quote(batch.next_link)} is given up"
-            self.lose(NOT_EXPRESSIBLE, message, WHOLE)
+            self.lose(NOT_EXPRESSIBLE, f"the next link {quote(batch.next_link)} is given up", WHOLE)
         for entry in self.entries():
             self.fit_multipart(entry)
             # JSON does not carry the reason phrase, so that there is none to be kept.

@@ -251,8 +251,7 @@ class Exchange:
     def _hand_out_follow(self, follow: Follow) -> HttpRequest:
         accept: str | None = "application/json" if self._format == "json" else "multipart/mixed"
         if follow.is_alone and self._format == "json":
-            operation = follow.piece.batch.operations()[follow.places[0]]
-            accept = operation.headers.get("accept")
+            accept = follow.piece.batch.operations()[follow.places[0]].headers.get("accept")
         fields = () if accept is None else (("Accept", accept),)
         # What the headers hold is meant for the service, and for nobody else.
         is_at_home = resolve_url("/", follow.url) == self._origin

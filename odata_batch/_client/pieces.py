@@ -402,8 +402,7 @@ class Attempts:
         """Take note that a piece is sent."""
         reason = "it was sent, and there is no answer yet"
         for index in piece.indexes:
-            unsent = self._unsent[index]
-            self.outcomes[index] = replace(unsent, state=State.UNKNOWN, reason=reason)
+            self.outcomes[index] = replace(self._unsent[index], state=State.UNKNOWN, reason=reason)
         piece.outcomes = [self.outcomes[index] for index in piece.indexes]
         self._were_sent.update(piece.indexes)
 

@@ -204,8 +204,7 @@ def query_references(url: str) -> Iterator[tuple[str, str]]:
         if "$" not in value:
             continue
         # The dollar sign before a name may be left out, or spelt otherwise.
-        name = _decoded(name).removeprefix("%24").removeprefix("$").lower()
-        if name not in _OPAQUE_OPTIONS:
+        if _decoded(name).removeprefix("%24").removeprefix("$").lower() not in _OPAQUE_OPTIONS:
             yield from expression_references(_decoded(value))
 
 

@@ -29,8 +29,7 @@ _SETS = (values.ChangeSet, values.ChangeSetResponse)
 def prepare(batch: _Batch, *, format: Format, dialect: Dialect) -> _Batch:
     """Return the batch as it is written in this format and read back; see `odata_batch.prepare`."""
     check_format(format)
-    preparation = Preparation(format, dialect, batch.items)
-    items = preparation.items(batch.items)
+    items = Preparation(format, dialect, batch.items).items(batch.items)
     return values.with_format(replace(batch, items=items), format)
 
 

@@ -214,8 +214,7 @@ def _resolved(
             )
         elif host is not None:
             if _HOST.fullmatch(host) is None:
-                message = f"the field Host is {quote(host)}, which names no host"
-                raise UnresolvedReference(message)
+                raise UnresolvedReference(f"the field Host is {quote(host)}, which names no host")
             parts = parts._replace(authority=host)
     return _text(_merged(start, parts))
 
@@ -329,8 +328,7 @@ class ServiceUrls:
 
     def resolve(self, url: str, host: str | None, locations: Mapping[str, str]) -> str:
         """Return the absolute URL of an operation, which may be anywhere."""
-        root = self._service_root
-        return _resolved(url, self._start, host, locations, self._dialect, root)
+        return _resolved(url, self._start, host, locations, self._dialect, self._service_root)
 
 
 def rebase_url(

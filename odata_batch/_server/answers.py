@@ -100,8 +100,7 @@ class Answers:
             is_short = len(name) <= self._settings.limits.id or name not in lost
             if not is_short or not (is_text if self._format == "json" else is_value):
                 message = f"found the id {quote(name)}, which no response could repeat"
-                found = Diagnostic(ID_SYNTAX, message, severity=Severity.ERROR)
-                raise DecodeError(found)
+                raise DecodeError(Diagnostic(ID_SYNTAX, message, severity=Severity.ERROR))
 
     def payload(self, response: values.BatchResponse) -> values.Payload:
         """Return what is sent, given responses that have been judged."""

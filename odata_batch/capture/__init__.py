@@ -280,8 +280,7 @@ def _message(raw: Raw, room: Room, side: Kind | None = None) -> Message:
             # The batch will be answered elsewhere (OData Protocol, 11.7.7.6).
             location = headers.get("location")
             place = "no Location" if location is None else f"the Location {quote(location)}"
-            message = f"status 202 with an empty body and {place}"
-            problem = Diagnostic(CAPTURE_ACCEPTED, message)
+            problem = Diagnostic(CAPTURE_ACCEPTED, f"status 202 with an empty body and {place}")
         elif instead := _bodies.what_instead(raw.start_line, headers, content_type, body):
             # What is guessed from a body that is no batch says nothing.
             sender = f" {kind}" if side or raw.start_line else ""

@@ -116,8 +116,7 @@ class _Object(dict[str, object]):
         if isinstance(value, kind):
             return value
         if value is not None:
-            message = f"{self.path_of(name)} is {_kind(value)}, expected {expected}"
-            self.say(CAPTURE_MEMBER, message)
+            self.say(CAPTURE_MEMBER, f"{self.path_of(name)} is {_kind(value)}, expected {expected}")
         return None
 
     def text(self, name: str) -> str:
@@ -265,8 +264,7 @@ def _half(
         if grammar.TOKEN.fullmatch(name):
             kept.append((None, name, value))
         else:
-            message = f"found the field name {quote(name)}, expected a token"
-            content.say(HEADER_SYNTAX, message)
+            content.say(HEADER_SYNTAX, f"found the field name {quote(name)}, expected a token")
     return Raw(start_line, kept, body, content.found, None, media_type, size)
 
 
@@ -287,8 +285,7 @@ def _fields(source: _Object) -> tuple[list[tuple[str, str]], dict[str, str]]:
                 strangers += 1
     if strangers:
         what = f"{source.path_of('headers')} has {strangers} elements"
-        message = f"{what} that are no objects with the strings name and value"
-        source.say(CAPTURE_MEMBER, message)
+        source.say(CAPTURE_MEMBER, f"{what} that are no objects with the strings name and value")
     return fields, pseudo
 
 

@@ -373,8 +373,7 @@ def undo_codings(headers: Headers, body: bytes, room: Room) -> Undone:
         if undone is not None:
             state = f"is undone: {len(body)} octets are {len(undone)}"
             body = undone
-        message = f"the coding {coding[:60]!r} {state}"
-        found.append(problem or Diagnostic(CAPTURE_DECODED, message))
+        found.append(problem or Diagnostic(CAPTURE_DECODED, f"the coding {coding[:60]!r} {state}"))
         if found[-1].rule.fatal:
             break
         was_plain = was_plain or undone is None
