@@ -24,7 +24,6 @@ from odata_batch._model.values import Operation
 from odata_batch._wire import grammar
 from odata_batch._wire.sections import NOT_EXPRESSIBLE
 
-_Item = TypeVar("_Item", values.RequestItem, values.ResponseItem)
 _Contra = TypeVar("_Contra", contravariant=True)
 _SHOWN_OF_A_CIRCLE = 8
 # As a tuple, which needs not be made for each item.
@@ -36,7 +35,9 @@ def path_of(indexes: Sequence[int]) -> str:
     return ".".join([f"items[{index}]" for index in indexes])
 
 
-def _inside(item: _Item, indexes: tuple[int, ...]) -> Iterator[tuple[tuple[int, ...], _Item]]:
+def _inside(
+    item: values.Item, indexes: tuple[int, ...]
+) -> Iterator[tuple[tuple[int, ...], values.Item]]:
     """Yield all that an item holds, in order, with their indexes."""
     if isinstance(item, _SETS):
         for index, inner in enumerate(item.items):
@@ -77,6 +78,12 @@ class _Place:
         """Report a finding about the item at hand, whose place is known."""
         path = path_of(self.indexes)
         self._scope.report(Diagnostic(rule, message, place[0], path, length=place[1]))
+
+    def walk(self, item: values.Item, index: int) -> Iterator[Any]:
+        """Yield all that a change set holds, each while it is at hand; then it is the set again."""
+        for self.indexes, self.item in _inside(item, (index,)):
+            yield self.item
+        self.indexes, self.item = (index,), item
 
     def survey(self, items: Sequence[values.Item], index: int) -> _Survey | None:
         """Return what these items hold; `None` if something may be said of their number or names.
@@ -276,15 +283,12 @@ class RequestRules:
         if item.id is not None:
             self._groups.add(item.id.lower())
         messages.check_change_set(item, self._scope, self._say)
-        place = self._place
-        for place.indexes, inner in _inside(item, (index,)):
-            place.item = inner
+        for inner in self._place.walk(item, index):
             if isinstance(inner, values.ChangeSet):
                 messages.check_change_set(inner, self._scope, self._say)
             else:
                 self._check_message(inner, source, change_set)
                 source += isinstance(inner, Operation)
-        place.indexes, place.item = (index,), item
         if item.id is not None:
             if names.group(item.id) != change_set:
                 message = f"the group name {quote(item.id)} is used twice"
@@ -599,14 +603,11 @@ class ResponseRules:
         responses = item.responses()
         self._place.enter(item, index, len(responses))
         self._check_change_set(item)
-        place = self._place
-        for place.indexes, inner in _inside(item, (index,)):
-            place.item = inner
+        for inner in self._place.walk(item, index):
             if isinstance(inner, values.ChangeSetResponse):
                 self._check_change_set(inner)
             else:
                 self._check_response(inner, index)
-        place.indexes, place.item = (index,), item
         failed = sum([response.status >= 400 for response in responses])
         found = f"{failed} of the {len(responses)} responses"
         if failed and self._scope.format == "multipart":

@@ -25,10 +25,6 @@ Locate: TypeAlias = Callable[[int | None, str], Spot]
 """Returns where a member is of the item at a position."""
 
 
-def _at_item(position: int | None, member: str) -> Spot:
-    return position, 0
-
-
 Kind: TypeAlias = tuple[str | int, bool, object]
 """Of a message: its method or status, whether it has no body, and the marks of its fields."""
 
@@ -48,4 +44,4 @@ class Scope:
     """Whether the items were read from a payload, made by somebody, or are to be written."""
     sound: dict[Kind, tuple[Check, ...]] = field(default_factory=dict)
     """The kinds of messages to which no check objects, and the checks that are asked of each."""
-    locate: Locate = _at_item
+    locate: Locate = field(default=lambda position, member: (position, 0))

@@ -97,15 +97,10 @@ def check_exchanges(
     rules `ignore` are left out, as if they had not been made.
     """
     parts = [each for exchange in exchanges for _, _, each in checked_messages(exchange, codec)]
-    if select or ignore:
-        for index, each in enumerate(parts):
-            found = [it.diagnostic.rule for it in each.findings]
-            kept = tuple(
-                it
-                for it, rule in zip(each.findings, found, strict=True)
-                if rule not in ignore and (rule in select or not select)
-            )
-            parts[index] = replace(each, findings=kept, worst=_worst_of(kept))
+    for index, each in enumerate(parts if select or ignore else ()):
+        told = [it for it in each.findings if it.diagnostic.rule in select or not select]
+        kept = tuple(it for it in told if it.diagnostic.rule not in ignore)
+        parts[index] = replace(each, findings=kept, worst=_worst_of(kept))
     return Checked(
         file=file,
         findings=tuple(found for each in parts for found in each.findings),

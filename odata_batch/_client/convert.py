@@ -19,13 +19,8 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import Final
 
+from odata_batch._checks import batch as rules
 from odata_batch._checks import messages
-from odata_batch._checks.batch import (
-    ACCEPTED_NOT_LAST,
-    CHANGE_SET_ERROR_NESTED,
-    GET_IN_CHANGE_SET,
-    REFERENCE_ACROSS_CHANGE_SETS,
-)
 from odata_batch._checks.urls import JSON_URL_EMPTY, URL_BLANKS, URL_CHARACTERS
 from odata_batch._client.fitting import WHOLE, Entry, Fitting, Unit, percent_encoded
 from odata_batch._coding.settings import Settings, format_of
@@ -260,7 +255,7 @@ class _Requests(Fitting[Operation]):
             return None
         if names.item_of[found] > number:
             return f"it refers to {quote(name)}, which comes later"
-        if names.item_of[found] < number and self.refuses(REFERENCE_ACROSS_CHANGE_SETS):
+        if names.item_of[found] < number and self.refuses(rules.REFERENCE_ACROSS_CHANGE_SETS):
             return f"it refers to {quote(name)}, which is not in its change set"
         return None
 
@@ -323,7 +318,7 @@ class _Requests(Fitting[Operation]):
         sent after it, and so is one that comes after a member that is not GET, unless a member
         refers to it.
         """
-        if not unit.is_set or not self.refuses(GET_IN_CHANGE_SET):
+        if not unit.is_set or not self.refuses(rules.GET_IN_CHANGE_SET):
             yield unit
             return
         key = key_of(self.dialect)
@@ -341,7 +336,9 @@ class _Requests(Fitting[Operation]):
             is_after = is_late or bool(kept.entries and id not in wanted)
             side = "behind" if is_after else "in front of"
             message = f"GET {quote(item.url)} is taken out of its change set and put {side} it; "
-            self.lose(GET_IN_CHANGE_SET, message + "neither fails with the other", entry.place)
+            self.lose(
+                rules.GET_IN_CHANGE_SET, message + "neither fails with the other", entry.place
+            )
             if is_after:
                 after.append(Unit([entry]))
                 late.add(id)
@@ -409,7 +406,7 @@ class _Responses(Fitting[values.OperationResponse]):
 
     def _leave_one_tail(self) -> None:
         """Leave out each 202 before others: it would stand for them (OData Protocol, 11.7.7.6)."""
-        if not self.refuses(ACCEPTED_NOT_LAST):
+        if not self.refuses(rules.ACCEPTED_NOT_LAST):
             return
         kept = []
         for unit in self.units:
@@ -419,7 +416,7 @@ class _Responses(Fitting[values.OperationResponse]):
             else:
                 id = quote(entry.message.id or "")
                 message = f"the response 202 to {id} is given up, it is not the last"
-                self.lose(ACCEPTED_NOT_LAST, message, entry.place)
+                self.lose(rules.ACCEPTED_NOT_LAST, message, entry.place)
         self.units = kept
 
     def _one_failure(self, unit: Unit[values.OperationResponse]) -> Unit[values.OperationResponse]:
@@ -434,5 +431,5 @@ class _Responses(Fitting[values.OperationResponse]):
                 message = f"the response {entry.message.status} is given up; the change set that "
                 message += "failed is answered with one response, that to "
                 message += quote(chosen.message.id or "")
-                self.lose(CHANGE_SET_ERROR_NESTED, message, entry.place)
+                self.lose(rules.CHANGE_SET_ERROR_NESTED, message, entry.place)
         return Unit([chosen])

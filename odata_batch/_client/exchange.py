@@ -205,11 +205,8 @@ class Exchange:
         """Take the first piece that waits for nothing from the queue."""
         # The first waits for nothing but what is under way.
         for place, piece in enumerate(islice(self._queue, self._parallel)):
-            inside = set(piece.indexes)
-            if not any(
-                index in self._attempts.open and index not in inside
-                for index in self._pieces.needed(piece.indexes)
-            ):
+            waits = self._attempts.open.intersection(self._pieces.needed(piece.indexes))
+            if waits.issubset(piece.indexes):
                 del self._queue[place]
                 return piece
         return None
@@ -254,8 +251,7 @@ class Exchange:
             accept = follow.piece.batch.operations()[follow.places[0]].headers.get("accept")
         fields = () if accept is None else (("Accept", accept),)
         # What the headers hold is meant for the service, and for nobody else.
-        is_at_home = resolve_url("/", follow.url) == self._origin
-        own = self._headers.pairs if is_at_home else ()
+        own = self._headers.pairs if resolve_url("/", follow.url) == self._origin else ()
         headers = Headers((*fields, *own))
         request = HttpRequest(method="GET", url=follow.url, headers=headers, delay=follow.delay)
         self._sent[request] = follow
@@ -349,8 +345,7 @@ class Exchange:
                 continue
             url = _followed(location, base)
             if url is not None:
-                is_alone = answer.response is not None and len(places) == 1
-                is_alone = is_alone and response is not None
+                is_alone = None not in (answer.response, response) and len(places) == 1
                 follow = Follow(piece, places, url, response, is_alone)
                 follow.asked = int(response is not None)
                 found = [piece.outcomes[place] for place in places]

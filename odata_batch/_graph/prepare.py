@@ -140,7 +140,11 @@ class Preparation:
         operation before, or to a group.
         """
         reference = referenced_id(item.url, self._dialect)
-        others = self._other_references(item)
+        # In a query, an entity tag, a condition or a body
+        others: list[str] = []
+        if self._dialect.references != "none":
+            others += [each.id for each in references_outside_body(item, self._dialect)]
+            others += bindings_in(item, self._dialect)
         if reference is None and not item.depends_on and not others:
             return ()
         found = dict.fromkeys(map(self._key, item.depends_on), "")
@@ -157,13 +161,6 @@ class Preparation:
             if group is not None and group != own_group:
                 found.setdefault(self._key(group), group)
         return (*item.depends_on, *tuple(found.values())[count:])
-
-    def _other_references(self, item: Operation) -> list[str]:
-        """Return what it may refer to in a query, an entity tag, a condition or a body."""
-        if self._dialect.references == "none":
-            return []
-        outside = references_outside_body(item, self._dialect)
-        return [each.id for each in outside] + bindings_in(item, self._dialect)
 
     def _json_content(self, headers: Headers, body: bytes) -> tuple[Headers, bytes]:
         """Leave out what a JSON batch does not carry; in base64 the blanks around a body stay."""

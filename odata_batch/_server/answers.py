@@ -87,10 +87,10 @@ class Answers:
 
     def check_names(self, ids: list[str | None], items: Sequence[values.RequestItem]) -> None:
         """Raise `DecodeError` for an identifier with which nothing could be answered."""
-        odd = [item for item in items if not isinstance(item, Operation)]
-        groups = dict.fromkeys(item.id for item in odd if isinstance(item, ChangeSet))
+        odd = [item for item in items if not isinstance(item, values.Operation)]
+        groups = dict.fromkeys(item.id for item in odd if isinstance(item, values.ChangeSet))
         parts = [part for item in odd for part in parts_of(item)]
-        lost = dict.fromkeys(part.id for part in parts if isinstance(part, Unreadable))
+        lost = dict.fromkeys(part.id for part in parts if isinstance(part, values.Unreadable))
         names = [name for name in (*ids, *groups, *lost) if name is not None]
         is_plain = not lost and "" not in groups and grammar.REQUEST_ID.fullmatch("".join(names))
         for name in [] if is_plain else names:

@@ -13,19 +13,10 @@ from odata_batch._checks.messages import has_octets
 from odata_batch._coding.settings import Settings
 from odata_batch._graph.expressions import ETAG_FIELDS, KNOWN_BY_URL
 from odata_batch._graph.urls import ServiceUrls, is_batch_resource, location_of, resolve_url
+from odata_batch._model import headers as sections
 from odata_batch._model.dialect import Format
 from odata_batch._model.findings import UnresolvedReference, quote
-from odata_batch._model.headers import (
-    Headers,
-    Pair,
-    Pairs,
-    Shape,
-    becoming,
-    headers_of,
-    names_of,
-    shaped,
-    without,
-)
+from odata_batch._model.headers import Headers, Pairs, names_of
 from odata_batch._model.public import public
 from odata_batch._model.values import ChangeSet, Operation, OperationResponse
 from odata_batch._server.plan import Group, Plan, Unit
@@ -144,7 +135,7 @@ class _OpenStep:
         self.__class__ = _STEP
 
 
-step_of = becoming(Step, _OpenStep)
+step_of = sections.becoming(Step, _OpenStep)
 
 
 # entity-tag = [ "W/" ] DQUOTE *etagc DQUOTE, or a reference        RFC 9110, 8.8.3
@@ -180,9 +171,9 @@ class _Fate(NamedTuple):
     """What picks the others."""
     added: Pairs
     """The fields that are inherited."""
-    shape: Shape
+    shape: sections.Shape
     """That of the fields that stay and are inherited."""
-    dropped_shape: Shape
+    dropped_shape: sections.Shape
     """That of those that are dropped."""
     prefers: bool
     """Whether there are preferences among them, or to be inherited."""
@@ -226,15 +217,15 @@ class Inheritance:
         key = (names_of(headers), operation.body != b"")
         fate = self._fates.get(key) or remember(self._fates, key, self._fate(*key))
         if fate.kept is not None:
-            dropped = shaped(fate.dropped(headers.pairs), fate.dropped_shape)
+            dropped = sections.shaped(fate.dropped(headers.pairs), fate.dropped_shape)
             if self._json and "transfer-encoding" in dropped and has_octets(operation):
                 # OData JSON, 19.1: octets in base64 may have one; and RFC 9112, 6.1.
                 coding = operation.headers["transfer-encoding"].strip(" \t")
                 if coding.lower() not in ("", "identity"):
                     raise Refused(501, f"the transfer coding {quote(coding)} is not understood")
-            headers = shaped(fate.kept(headers.pairs) + fate.added, fate.shape)
+            headers = sections.shaped(fate.kept(headers.pairs) + fate.added, fate.shape)
         elif fate.added:
-            headers = shaped(headers.pairs + fate.added, fate.shape)
+            headers = sections.shaped(headers.pairs + fate.added, fate.shape)
         if etags:
             headers = self._with_etags(headers, etags)
         if fate.prefers:
@@ -258,8 +249,8 @@ class Inheritance:
             _pick(kept) if dropped else None,
             _pick(dropped),
             tuple(added),
-            Shape((*own, *(name.lower() for name, _ in added))),
-            Shape(tuple([names[index] for index in dropped])),
+            sections.Shape((*own, *(name.lower() for name, _ in added))),
+            sections.Shape(tuple([names[index] for index in dropped])),
             "prefer" in own or bool(self._preferences),
         )
 
@@ -267,7 +258,7 @@ class Inheritance:
         def replaced(match: re.Match[str]) -> str:
             return etags.get(match[0], match[0])
 
-        pairs: list[Pair] = []
+        pairs: list[sections.Pair] = []
         for name, value in headers.pairs:
             if name.lower() in ETAG_FIELDS:
                 # What is derived is no longer than what arrives; it is not made to be measured.
@@ -275,7 +266,7 @@ class Inheritance:
                     raise Refused(431, f"{name} is too long with the ETags that it refers to")
                 value = _WORD.sub(replaced, value)
             pairs.append((name, value))
-        return headers_of(tuple(pairs), names_of(headers))
+        return sections.headers_of(tuple(pairs), names_of(headers))
 
     def _with_preferences(self, headers: Headers, may_be_later: bool) -> Headers:
         own = list(_preferences(headers))
@@ -285,7 +276,7 @@ class Inheritance:
         if not added and len(kept) == len(own):
             return headers
         prefer = [("Prefer", ", ".join(kept + added))] if kept or added else []
-        return Headers([*without(headers, "prefer").pairs, *prefer])
+        return Headers([*sections.without(headers, "prefer").pairs, *prefer])
 
 
 def _pick(indexes: list[int]) -> Callable[[Pairs], Pairs]:
