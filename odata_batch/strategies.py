@@ -290,8 +290,7 @@ class _Names:
     """The names that a batch has used so far; each is used once."""
 
     def __init__(self, draw: st.DrawFn, format: Format) -> None:
-        self._draw = draw
-        self._format = format
+        self._draw, self._format = draw, format
         self._used: set[str] = set()
         self._ids: list[str] = []
         self._groups: list[str] = []

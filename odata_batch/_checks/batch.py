@@ -20,7 +20,7 @@ from odata_batch._graph.names import Names, key_of
 from odata_batch._graph.urls import reference_in
 from odata_batch._model import values
 from odata_batch._model.findings import Diagnostic, Rule, error, exceed, note, quote, warning
-from odata_batch._model.values import Operation
+from odata_batch._model.values import Operation, OperationResponse, Unreadable
 from odata_batch._wire import grammar
 from odata_batch._wire.sections import NOT_EXPRESSIBLE
 
@@ -98,9 +98,7 @@ class _Place:
             change_sets = [item for item in items if isinstance(item, _SETS)]
             members = [inner for item in change_sets for inner in item.items]
             every = [*items, *members]
-            messages = [
-                item for item in every if isinstance(item, Operation | values.OperationResponse)
-            ]
+            messages = [item for item in every if isinstance(item, Operation | OperationResponse)]
             if not change_sets or len(messages) + len(change_sets) < len(every):
                 return None  # something could not be read, or change sets nest
             sizes = {len(item.items) for item in change_sets}
@@ -277,7 +275,7 @@ class RequestRules:
         names.add(item)
         self._place.enter(item, index, len(names.operations) - source)
         if not isinstance(item, values.ChangeSet):
-            self._check_message(item, source, None)
+            self._check_message(item, source)
             return
         change_set = len(names.items) - 1
         if item.id is not None:
@@ -287,7 +285,7 @@ class RequestRules:
             if isinstance(inner, values.ChangeSet):
                 messages.check_change_set(inner, self._scope, self._say)
             else:
-                self._check_message(inner, source, change_set)
+                self._check_message(inner, source)
                 source += isinstance(inner, Operation)
         if item.id is not None:
             if names.group(item.id) != change_set:
@@ -374,14 +372,12 @@ class RequestRules:
         first, second = (self._names.operations[index].position for index in (target, source))
         return first is not None and second is not None and first < second
 
-    def _check_message(
-        self, item: Operation | values.Unreadable, source: int, change_set: int | None
-    ) -> None:
-        if isinstance(item, values.Unreadable):
+    def _check_message(self, item: Operation | Unreadable, source: int) -> None:
+        if isinstance(item, Unreadable):
             self._place.say_unreadable()
             return
         self._messages.check(item)
-        if change_set is not None and self._scope.format == "multipart":
+        if self._scope.format == "multipart" and self._names.change_set(source) is not None:
             if item.method == "GET":
                 self._say(GET_IN_CHANGE_SET, f"found GET {quote(item.url)} in a change set")
             if item.id is None:
@@ -588,7 +584,7 @@ class ResponseRules:
         self._key = key_of(scope.dialect)
         self._ids: dict[str, int | None] = {}
         self._groups: set[str] = set()
-        self._accepted: tuple[tuple[int, ...], values.OperationResponse, Spot] | None = None
+        self._accepted: tuple[tuple[int, ...], OperationResponse, Spot] | None = None
 
     def check(self, item: values.ResponseItem, index: int) -> None:
         """Check the item, whose index among the items of the batch is given."""
@@ -647,10 +643,8 @@ class ResponseRules:
                 self._say(DUPLICATE_ID, f"the group name {quote(item.id)} is used twice", "group")
             self._groups.add(self._key(item.id))
 
-    def _check_response(
-        self, item: values.OperationResponse | values.Unreadable, change_set: int | None
-    ) -> None:
-        if isinstance(item, values.Unreadable):
+    def _check_response(self, item: OperationResponse | Unreadable, change_set: int | None) -> None:
+        if isinstance(item, Unreadable):
             self._place.say_unreadable()
             return
         self._messages.check(item)

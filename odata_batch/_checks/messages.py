@@ -495,8 +495,7 @@ class Messages(Generic[_Message]):
 
     def __init__(self, checks: tuple[_Check[_Message], ...], scope: Scope, say: Say) -> None:
         self._checks: tuple[_Check[_Message], ...] = _applying(checks, scope.origin, scope.format)
-        self._scope = scope
-        self._say = say
+        self._scope, self._say = scope, say
         self._objected = False
         self._sound = scope.sound
 

@@ -55,6 +55,7 @@ def _names_of(batch: BatchRequest, settings: Settings) -> Names:
     return Names(prepare(batch, format=format, dialect=dialect).items, dialect=dialect)
 
 
+When: TypeAlias = Callable[[Outcome], bool]
 Needs: TypeAlias = list[list[tuple[Edge, int]]]
 
 
@@ -194,10 +195,7 @@ def _oversized(names: Names, indexes: Sequence[int], excess: str) -> findings.Di
 
 
 def remaining(
-    settings: Settings,
-    batch: BatchRequest,
-    results: BatchResult | Mapping[str, int],
-    when: Callable[[Outcome], bool],
+    settings: Settings, batch: BatchRequest, results: BatchResult | Mapping[str, int], when: When
 ) -> BatchRequest:
     """Return a batch of the operations that are to be sent again, under their identifiers."""
     names = _names_of(batch, settings)
@@ -251,9 +249,7 @@ def _outcomes(statuses: Mapping[str, int], names: Names) -> Iterator[Outcome]:
             yield Outcome(operation=operation, response=response, state=state, reason=reason)
 
 
-def choose(
-    names: Names, outcomes: Sequence[Outcome], when: Callable[[Outcome], bool], format: Format
-) -> Choice:
+def choose(names: Names, outcomes: Sequence[Outcome], when: When, format: Format) -> Choice:
     """Return which operations of a batch in this format are sent again after these outcomes."""
     choice = Choice(names, outcomes, when)
     # What stopped a JSON batch, whose order is unknown, is sent again if all failures are.
@@ -268,11 +264,8 @@ class Choice:
     It speaks of nodes: operations, and change sets as a whole (see `Names`).
     """
 
-    def __init__(
-        self, names: Names, outcomes: Sequence[Outcome], when: Callable[[Outcome], bool]
-    ) -> None:
-        self._names = names
-        self._outcomes = outcomes
+    def __init__(self, names: Names, outcomes: Sequence[Outcome], when: When) -> None:
+        self._names, self._outcomes = names, outcomes
         self._asked = list(map(when, outcomes))
         self._needs = needs(names)
         self._open = [0] * len(names.items)
@@ -402,10 +395,7 @@ def _tagged(item: Operation, edge: Edge, target: Outcome, unresolved: str) -> Op
 
 
 def retry_after(
-    results: BatchResult,
-    *,
-    when: Callable[[Outcome], bool] = is_throttled,
-    now: datetime | None = None,
+    results: BatchResult, *, when: When = is_throttled, now: datetime | None = None
 ) -> float | None:
     """Return after how many seconds `remaining` may be sent, `None` if no response says it.
 

@@ -187,12 +187,9 @@ class Group(Unit):
     is_open = False
     """Whether its `Begin` was done, and no `Commit` or `Rollback` was."""
 
-    def __init__(
-        self, index: int, members: range, change_set: ChangeSet, schedule: Schedule
-    ) -> None:
+    def __init__(self, index: int, members: range, item: ChangeSet, schedule: Schedule) -> None:
         super().__init__(index, members)
-        self.change_set = change_set
-        self.schedule = schedule
+        self.change_set, self.schedule = item, schedule
 
 
 class Plan:

@@ -123,13 +123,9 @@ class _OpenStep:
         dropped: Headers,
         group: int | None,
     ) -> None:
-        self.operation = operation
-        self.index = index
-        self.id = id
+        self.operation, self.index, self.id = operation, index, id
         self.method = operation.method
-        self.url = url
-        self.headers = headers
-        self.dropped = dropped
+        self.url, self.headers, self.dropped = url, headers, dropped
         self.body = operation.body
         self.group = group
         self.__class__ = _STEP

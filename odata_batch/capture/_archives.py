@@ -33,6 +33,7 @@ from odata_batch.capture._raw import CAPTURE_CODING, Entry, Raw, Room, unreadabl
 # -- HAR -------------------------------------------------------------------------------------------
 
 _Member = TypeVar("_Member")
+_Fields: TypeAlias = list[tuple[str, str]]
 
 _HAR_START = re.compile(rb'\s*\{\s*"log"\s*:\s*\{')
 _LOG = re.compile(rb'"log"\s*:\s*\{')
@@ -245,9 +246,7 @@ CAPTURE_BODY_MISSING = warning("""
     Export the capture with content, or read it with a tool that keeps bodies.""")
 
 
-def _half(
-    start_line: str, fields: list[tuple[str, str]], content: _Object, length: int, has_body: bool
-) -> Raw:
+def _half(start_line: str, fields: _Fields, content: _Object, length: int, has_body: bool) -> Raw:
     # Chrome writes x-unknown.
     media_type = content.text("mimeType").removeprefix("x-unknown")
     body = _body(content, _value(fields, "content-type") or media_type)
@@ -268,10 +267,10 @@ def _half(
     return Raw(start_line, kept, body, content.found, None, media_type, size)
 
 
-def _fields(source: _Object) -> tuple[list[tuple[str, str]], dict[str, str]]:
+def _fields(source: _Object) -> tuple[_Fields, dict[str, str]]:
     """Return the fields of a header section, and the pseudo fields of HTTP/2 (RFC 9113, 8.3)."""
     elements: list[object] = source.member("headers", list, "an array") or []
-    fields: list[tuple[str, str]] = []
+    fields: _Fields = []
     pseudo: dict[str, str] = {}
     strangers = 0
     for element in elements:
@@ -289,7 +288,7 @@ def _fields(source: _Object) -> tuple[list[tuple[str, str]], dict[str, str]]:
     return fields, pseudo
 
 
-def _value(fields: list[tuple[str, str]], name: str) -> str:
+def _value(fields: _Fields, name: str) -> str:
     return next((value for key, value in fields if key.lower() == name), "")
 
 
