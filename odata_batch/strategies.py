@@ -169,12 +169,10 @@ def _pieces(
 
 
 _OCTETS = _pieces(st.binary(max_size=8))
-_UTF_8 = _pieces(
-    st.text(max_size=8).map(str.encode), [trap for trap in _TRAPS if b"\xff" not in trap]
-)
+_UTF_8 = _pieces(st.text(max_size=8).map(str.encode), [it for it in _TRAPS if b"\xff" not in it])
 _ASCII = _pieces(
     st.text(st.characters(max_codepoint=0x7F), max_size=8).map(str.encode),
-    [trap for trap in _TRAPS if trap.isascii()],
+    [it for it in _TRAPS if it.isascii()],
 )
 
 _JSON_TYPES = (
@@ -338,7 +336,7 @@ class _Names:
 def _references(ids: list[str]) -> st.SearchStrategy[str]:
     rests = st.sampled_from(("", "/Orders", "(1)", "?$expand=Orders", "#fragment", "/$1", "/"))
     return st.builds("${}{}".format, st.sampled_from(ids), rests).filter(
-        lambda url: "batch" not in url
+        lambda it: "batch" not in it
     )
 
 

@@ -28,12 +28,7 @@ from odata_batch._wire.multipart import CONTENT_ID_CONFLICT, EMPTY_CHANGE_SET
 
 # The header fields that hold a version: OData Protocol, 8.1.5 and 8.2.7; until OData 3 with other
 # names, where something may follow a semicolon ([MS-ODATA], 2.2.5.3 and 2.2.5.7).
-_VERSION_FIELDS = (
-    "odata-version",
-    "odata-maxversion",
-    "dataserviceversion",
-    "maxdataserviceversion",
-)
+_VERSIONS = ("odata-version", "odata-maxversion", "dataserviceversion", "maxdataserviceversion")
 # The header fields that hold a URL of OData.
 _URL_FIELDS = ("content-location", "location", "odata-entityid")
 
@@ -136,7 +131,7 @@ VERSION_HEADER = note("""
 
 def check_version(headers: Headers, say: Say) -> None:
     """OData Protocol, 8.1.5, for the header section of any message; until OData 3, too."""
-    for name in _VERSION_FIELDS:
+    for name in _VERSIONS:
         if name not in names_of(headers):
             continue
         value = headers[name]
@@ -438,8 +433,8 @@ _Message = TypeVar("_Message", Operation, OperationResponse)
 _Check: TypeAlias = Callable[[_Message, Scope, Say], None]
 
 OPERATION: tuple[_Check[Operation], ...] = (
-    *(urls.check_url, urls.check_host, urls.check_nested_batch, check_method, check_body_expected),
-    *(check_content_type_present, check_id, check_method_syntax, check_method_case),
+    *(*urls.CHECKS, check_method, check_body_expected, check_content_type_present, check_id),
+    *(check_method_syntax, check_method_case),
     *(check_content_length, check_content_id_header, check_sizes, check_forbidden_headers),
     *(check_transfer_encoding, check_version_header, check_respond_async),
     *(check_header_syntax, check_repeated_headers),
@@ -464,16 +459,13 @@ _WRITTEN: frozenset[_Check[Any]] = frozenset(
 # it has a body, and the marks of its fields; but not what these say.
 _EACH: frozenset[_Check[Any]] = frozenset(
     (
-        *(urls.check_url, urls.check_host, urls.check_nested_batch, check_id),
-        check_content_type_present,
+        *(*urls.CHECKS, check_id, check_content_type_present),
         *(check_reason, check_content_length, check_content_id_header, check_sizes),
         *(check_header_syntax, check_header_values, check_repeated_headers),
     )
 )
 # What has nothing to say of plain URLs, seen all at once
-_OF_URLS: frozenset[_Check[Any]] = frozenset(
-    (urls.check_url, urls.check_host, urls.check_nested_batch)
-)
+_OF_URLS: frozenset[_Check[Any]] = frozenset(urls.CHECKS)
 _OF_ONE_FIELD: Final[Mapping[_Check[Any], str]] = {
     urls.check_host: "host",
     check_content_length: "content-length",

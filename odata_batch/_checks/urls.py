@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from odata_batch._checks.scope import Say, Scope
 from odata_batch._graph.urls import is_batch_resource
@@ -150,3 +151,6 @@ def check_host(item: Operation, scope: Scope, say: Say) -> None:
     host = item.headers["host"]
     if authority[1].lower().removesuffix(port) != host.lower().removesuffix(port):
         say(HOST_CONFLICT, f"URL {quote(item.url)} is absolute, and Host is {quote(host)}")
+
+
+CHECKS: Final = (check_url, check_host, check_nested_batch)

@@ -96,9 +96,8 @@ class _Requests(Fitting[Operation]):
         for entry in self.entries():
             item, method = entry.message, _JSON_METHODS.get(entry.message.method)
             if method is not None and item.method not in self.dialect.methods:
-                message = (
-                    f"{item.method} {quote(item.url)} becomes {method}, JSON has no {item.method}"
-                )
+                message = f"{item.method} {quote(item.url)} becomes {method}"
+                message += f", JSON has no {item.method}"
                 self.lose(messages.JSON_METHOD_UNKNOWN, message, entry.place)
                 entry.message = replace(item, method=method)
             self._fit_url(entry)

@@ -295,11 +295,9 @@ class Exchange:
             return
         if sent is None:
             sent = not isinstance(error, ConnectionRefusedError)
-        text = (
-            f"{type(error).__name__}: {error}" if isinstance(error, BaseException) else f"{error}"
-        )
+        kind = f"{type(error).__name__}: " if isinstance(error, BaseException) else ""
         state = State.UNKNOWN if sent else State.NOT_EXECUTED
-        reason = f"{'there was no answer' if sent else 'nothing was sent'}: {text}"
+        reason = f"{'there was no answer' if sent else 'nothing was sent'}: {kind}{error}"
         task.is_unsent = not sent
         results = [replace(each, state=state, reason=reason) for each in task.outcomes]
         self._attempts.put(task, results)

@@ -190,13 +190,11 @@ class Pieces:
     def _locate(self, item: Operation, edge: Edge, node: int, unresolved: str) -> str:
         if node not in self._locations:
             raise findings.UnresolvedReference(f"{unresolved} and has no Location")
-        location, dialect = self._locations[node], self.names.dialect
+        found, dialect = self._locations[node], self.names.dialect
         try:
-            return resolve_url(
-                item.url, self._url, locations={edge.name: location}, dialect=dialect
-            )
+            return resolve_url(item.url, self._url, locations={edge.name: found}, dialect=dialect)
         except ValueError:
-            message = f"{unresolved} and has the Location {findings.quote(location)}"
+            message = f"{unresolved} and has the Location {findings.quote(found)}"
             raise findings.UnresolvedReference(message) from None
 
     def learn(self, index: int, sent: Operation, response: values.OperationResponse | None) -> None:
@@ -298,19 +296,15 @@ class Pieces:
         operations, dialect = [*self.names.operations], self.names.dialect
         outcomes = [self._done] * len(operations)
         self._locations = dict.fromkeys(range(len(operations)), self._somewhere)
-        for index, needed in enumerate(self._needs):
-            loose = [it for it in needed if it[0].place in _REWRITTEN]
+        for index, item in enumerate(self.names.operations):
+            loose = [it for it in self._needs[index] if it[0].place in _REWRITTEN]
             with suppress(findings.UnresolvedReference):
-                operations[index] = plan.detached(
-                    operations[index], loose, outcomes, dialect, self._locate
-                )
+                operations[index] = plan.detached(item, loose, outcomes, dialect, self._locate)
         items: list[values.RequestItem] = []
-        for item, members in zip(self.names.items, self.names.members, strict=True):
-            own, is_set = (
-                operations[members.start : members.stop],
-                isinstance(item, values.ChangeSet),
-            )
-            items += [values.ChangeSet(own, id=item.id)] if is_set else own
+        for each, members in zip(self.names.items, self.names.members, strict=True):
+            own = operations[members.start : members.stop]
+            is_set = isinstance(each, values.ChangeSet)
+            items += [values.ChangeSet(own, id=each.id)] if is_set else own
         return Names(items, dialect=dialect)
 
     def _waves(self, most: int) -> list[list[int]]:

@@ -155,9 +155,7 @@ def _references_in_body(operation: Operation, dialect: Dialect) -> list[tuple[st
         return []
     reserved = reserved_names(dialect)
     found = ((name, _REFERENCE_TEXT.fullmatch(text)) for name, text in _strings(body))
-    return [
-        (name, match[1], match[0]) for name, match in found if match and match[1] not in reserved
-    ]
+    return [(name, it[1], it[0]) for name, it in found if it and it[1] not in reserved]
 
 
 # -- texts -----------------------------------------------------------------------------------------

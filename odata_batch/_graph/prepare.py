@@ -99,9 +99,8 @@ class Preparation:
             group = self._generated("g") if item.id is None else item.id
             self._groups.add(self._key(group))
         items = tuple([self.item(inner, group) for inner in item.items])
-        return values.keep_places(
-            item, replace(item, items=items, id=group if self._json else None)
-        )
+        made = replace(item, items=items, id=group if self._json else None)
+        return values.keep_places(item, made)
 
     def _message(self, item: _Message, group: str | None) -> _Message:
         id, body = item.id, item.body

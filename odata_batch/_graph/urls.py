@@ -209,9 +209,7 @@ def _resolved(
     if parts.authority is None and parts.path.startswith("/"):
         if dialect.paths_from_service_root:
             root = _service_root(service_root, start)
-            parts = root._replace(
-                path=root.path + parts.path, query=parts.query, fragment=parts.fragment
-            )
+            parts = _Parts(*root[:2], root.path + parts.path, *parts[3:])
         elif host is not None:
             if _HOST.fullmatch(host) is None:
                 raise UnresolvedReference(f"the field Host is {quote(host)}, which names no host")

@@ -169,13 +169,11 @@ class Execution:
         self._stops = stops_at_error(request, format, dialect, continue_on_error)
         self._operations, self._source, self._ids = taken.operations, taken.source, taken.ids
         in_turn = ordered or (format == "multipart" and (self._stops or ordered is None))
-        self._plan = Plan(taken, bool(in_turn), ordered is not False)
+        self._plan = plan = Plan(taken, bool(in_turn), ordered is not False)
         inheritance = steps.Inheritance(outer, settings, self._response_format, dropped_headers)
         urls = ServiceUrls(batch_url, service_root, dialect)
         is_json = self._response_format == "json"
-        self._making = steps.Making(
-            self._plan, urls, inheritance, settings, is_json, evaluate, locate
-        )
+        self._making = steps.Making(plan, urls, inheritance, settings, is_json, evaluate, locate)
         self._responses = self._making.responses
         self._out: list[tuple[Unit, Step | Signal]] = []
         self._in_flight: dict[object, Unit] = {}

@@ -200,11 +200,8 @@ class Plan:
     """
 
     def __init__(self, taken: Admitted, in_turn: bool, members_in_turn: bool) -> None:
-        self.operations, self.ids, self._members_in_turn = (
-            taken.operations,
-            taken.ids,
-            members_in_turn,
-        )
+        self.operations, self.ids = taken.operations, taken.ids
+        self._members_in_turn = members_in_turn
         self._names, self._items = names, items = taken.names, taken.items
         size = len(names.operations)
         # Nothing waits for its own change set.

@@ -290,9 +290,8 @@ def _gateway_name(name: str) -> str:
 def _without_batches(accept: str) -> str:
     """Leave out the media types of batches: the field speaks of the batch response, too."""
     ranges = [each.strip(" \t") for each in accept.split(",")]
-    kept = [
-        each for each in ranges if not each.lower().startswith(("multipart/", "application/http"))
-    ]
+    batches = ("multipart/", "application/http")
+    kept = [each for each in ranges if not each.lower().startswith(batches)]
     return accept if len(kept) == len(ranges) else ", ".join(kept)
 
 

@@ -329,12 +329,10 @@ def _check_length(
     if not _is_readable(found):
         return None
     if not undone.was_plain:
-        for position, name, value in raw.fields:
+        for start, name, value in raw.fields:
             if name.lower() == "content-length" and value != str(len(raw.body)):
                 message = f"Content-Length is {quote(value)}, the body has {len(raw.body)} octets"
-                found.append(
-                    Diagnostic(CAPTURE_CONTENT_LENGTH, message, position, length=len(name))
-                )
+                found.append(Diagnostic(CAPTURE_CONTENT_LENGTH, message, start, length=len(name)))
         length = _bodies.length_of(headers)
         if length is not None and undone.body is raw.body:
             return length

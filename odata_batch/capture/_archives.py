@@ -396,9 +396,8 @@ def _session(archive: zipfile.ZipFile, name: str, files: _Files, room: Room) -> 
             found.append(content)
             messages.append(None)
     request, response = messages
-    return Entry(
-        name, found, _raw.target_of(request.start_line) if request else "", request, response
-    )
+    url = _raw.target_of(request.start_line) if request else ""
+    return Entry(name, found, url, request, response)
 
 
 def _unzipped(archive: zipfile.ZipFile, info: zipfile.ZipInfo, room: Room) -> bytes | Diagnostic:

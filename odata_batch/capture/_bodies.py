@@ -79,10 +79,7 @@ _STATUS = re.compile(r"HTTP/[0-9.]+ +([1-5][0-9][0-9])(?![0-9])")
 _REACH = 64 * 1024
 
 _HTML = re.compile(rb"\s*(?:<!--(?s:.{0,1000}?)-->\s*)?<(?:!doctype\s+html|html|head)\b", re.I)
-_HTML_TITLES = (
-    re.compile(rb"<title[^<>]*>([^<]*)", re.I),
-    re.compile(rb"<h[1-3][^<>]*>([^<]+)", re.I),
-)
+_TITLES = (re.compile(rb"<title[^<>]*>([^<]*)", re.I), re.compile(rb"<h[1-3][^<>]*>([^<]+)", re.I))
 _XML = re.compile(rb"\s*<(?:\?xml\s|[A-Za-z][\w.:-]*[\s/>])")
 # OData up to 3.0 has error/message, SOAP has faultstring or Reason/Text.
 _XML_MESSAGES = (
@@ -180,7 +177,7 @@ def _page(name: str, body: bytes) -> str | None:
     """Return what a body is that a person can read and that is no batch."""
     start = body[:_REACH].removeprefix(b"\xef\xbb\xbf")
     if _HTML.match(start) or (name == "text/html" and start.strip()):
-        return _with_text("an HTML page", _first(_HTML_TITLES, start))
+        return _with_text("an HTML page", _first(_TITLES, start))
     if _XML.match(start):
         message = _first(_XML_MESSAGES, start)
         return "an XML document" if message is None else _with_text("an XML error", message)

@@ -142,10 +142,8 @@ def _fields(section: bytes, position: int, found: list[Diagnostic]) -> list[Fiel
     for start, stop in pairwise((*starts, len(section) + 1)):
         if b"\n" in section[start : stop - 1]:
             message = "a field line is folded; it is read unfolded"
-            folded = len(section[start : stop - 1].rstrip())
-            found.append(
-                Diagnostic(sections.HEADER_FOLDED, message, position + start, length=folded)
-            )
+            size = len(section[start : stop - 1].rstrip())
+            found.append(Diagnostic(sections.HEADER_FOLDED, message, position + start, length=size))
     fields: list[Field] = []
     for start, line in zip(starts, lines, strict=True):
         pair, problem = sections.parse_field_line(line)
