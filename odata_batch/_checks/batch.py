@@ -114,9 +114,8 @@ class _Place:
         text = "\n".join(names)
         lower = text.lower()
         spellings = {*(names if lower == text else lower.split("\n"))}
-        if len(spellings) < len(names) or not spellings.isdisjoint(
-            expressions.reserved_names(scope.dialect)
-        ):
+        reserved = expressions.reserved_names(scope.dialect)
+        if len(spellings) < len(names) or not spellings.isdisjoint(reserved):
             return None
         if names and not grammar.REQUEST_ID.fullmatch("".join(names)):
             return None

@@ -335,9 +335,8 @@ class _Requests(Fitting[Operation]):
             is_after = is_late or bool(kept.entries and id not in wanted)
             side = "behind" if is_after else "in front of"
             message = f"GET {quote(item.url)} is taken out of its change set and put {side} it; "
-            self.lose(
-                rules.GET_IN_CHANGE_SET, message + "neither fails with the other", entry.place
-            )
+            message += "neither fails with the other"
+            self.lose(rules.GET_IN_CHANGE_SET, message, entry.place)
             if is_after:
                 after.append(Unit([entry]))
                 late.add(id)

@@ -144,7 +144,8 @@ class Pieces:
         """Return what these operations say, given what has become of all of them."""
         names, size = self.names, len(self.names.operations)
         inside = {*indexes, *(size + names.item_of[index] for index in indexes)}
-        written = Written(self._batch, [], {})
+        dropped: dict[int, tuple[State, str]] = {}
+        written = Written(self._batch, [], dropped)
         items: list[values.RequestItem] = []
         for number, group in groupby(indexes, names.item_of.__getitem__):
             members = list(group)
@@ -152,13 +153,11 @@ class Pieces:
             operations: list[Operation] = []
             for unit in units:
                 try:
-                    operations += [
-                        self._detached(index, inside, outcomes, written.dropped) for index in unit
-                    ]
+                    operations += [self._detached(it, inside, outcomes, dropped) for it in unit]
                     written.indexes.extend(unit)
                 except findings.UnresolvedReference as error:
                     state = error.args[1] if isinstance(error, _Unmet) else State.NOT_EXECUTED
-                    written.dropped.update((index, (state, error.args[0])) for index in unit)
+                    dropped.update((index, (state, error.args[0])) for index in unit)
                     inside.difference_update(unit)
             if not operations:
                 inside.discard(size + number)

@@ -395,7 +395,10 @@ def _tagged(item: Operation, edge: Edge, target: Outcome, unresolved: str) -> Op
 
 
 def retry_after(
-    results: BatchResult, *, when: When = is_throttled, now: datetime | None = None
+    results: BatchResult,
+    *,
+    when: Callable[[Outcome], bool] = is_throttled,
+    now: datetime | None = None,
 ) -> float | None:
     """Return after how many seconds `remaining` may be sent, `None` if no response says it.
 

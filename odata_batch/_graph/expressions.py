@@ -91,10 +91,8 @@ def find_references(
     [('1', 'url'), ('2', 'query')]
     """
     check_dialect(dialect)
-    in_body = (
-        Reference(id=id, place="body", text=text)
-        for _, id, text in _references_in_body(operation, dialect)
-    )
+    found = _references_in_body(operation, dialect)
+    in_body = (Reference(id=id, place="body", text=text) for _, id, text in found)
     return (*references_outside_body(operation, dialect), *in_body)
 
 

@@ -44,7 +44,6 @@ _HOST = re.compile(r"([0-9A-Za-z\-._~!$&'()*+,;=%]+|\[[0-9A-Fa-f:.]+\])(?::([0-9
 _ROOTED_REFERENCE = re.compile(
     rf"((?:{grammar.SCHEME.pattern}//[^/?#]*)?/(?:[^$/?#][^/?#]*/)*){grammar.DOLLAR_SEGMENT.pattern}"
 )
-
 # What some readers decode before they look at segments
 _ENCODED_ASCII = re.compile("%([0-7][0-9A-Fa-f])")
 
@@ -56,10 +55,8 @@ _PLAIN = re.compile(
 )
 
 _DOT_SEGMENTS = frozenset((".", ".."))
-
 # What some readers drop from a segment
 _PARAMETERS = re.compile(";[^/]*")
-
 # Controls, at which readers stop or which they drop, and octets that begin no character but may be
 # taken for the long spelling of a dot or slash                       RFC 3629, 3 and 10
 _UNCLEAR_ENCODING = re.compile("%(?:[01][0-9a-f]|7f|c[01]|e0%[89]|f0%8|f8%8|fc%8)", re.IGNORECASE)

@@ -287,10 +287,8 @@ class Execution:
         waiting = [unit for unit in self._waiting() if not unit.begun]
         self._out.clear()
         self._pending.clear()
-        ending: dict[object, Unit] = {
-            work: unit for work, unit in self._in_flight.items() if isinstance(work, Rollback)
-        }
-        self._in_flight = ending
+        flying = self._in_flight
+        ending = self._in_flight = {it: flying[it] for it in flying if isinstance(it, Rollback)}
         for unit in [each for each in self._plan.units.values() if each.begun]:
             if unit.settled or unit in ending.values():
                 continue

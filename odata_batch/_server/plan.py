@@ -205,11 +205,7 @@ class Plan:
         self._names, self._items = names, items = taken.names, taken.items
         size = len(names.operations)
         # Nothing waits for its own change set.
-        edges = [
-            edge
-            for edge in names.edges
-            if edge.target is None or edge.target != size + names.item_of[edge.source]
-        ]
+        edges = [it for it in names.edges if it.target != size + names.item_of[it.source]]
         self.edges: dict[int, list[Edge]] = {}
         """For each operation that depends on something, on what, its own change set left out."""
         self.depended_on: set[int] = set()

@@ -143,7 +143,7 @@ _INHERITED = frozenset(
     odata-maxversion dataserviceversion maxdataserviceversion
     """.split()
 )
-_INHERITED_PREFERENCES = frozenset(("allow-entityreferences", "include-annotations"))
+_PREFERRED = frozenset(("allow-entityreferences", "include-annotations"))
 
 # Fields by which a proxy or a gateway tells the application who asks, and for what: the operation's
 # own would be believed. A name that ends in "*" stands for all that begin so. With the hop-by-hop
@@ -195,9 +195,7 @@ class Inheritance:
                 value = _without_batches(value)
             if name.lower() in _INHERITED and value:
                 self._fields.append((name, value))
-        self._preferences = {
-            name: text for name, text in _preferences(outer) if name in _INHERITED_PREFERENCES
-        }
+        self._preferences = {name: text for name, text in _preferences(outer) if name in _PREFERRED}
         # By the names of the fields, and whether there is a body
         self._fates: dict[tuple[tuple[str, ...], bool], _Fate] = {}
 
