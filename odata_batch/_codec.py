@@ -436,7 +436,9 @@ def match(
 
     Top-level responses to a multipart batch are matched by position, and their identifiers must not
     contradict; those of a change set, of a JSON batch, and of a JSON response are matched by
-    identifier if each has one, or else by position. No response makes it raise.
+    identifier if each has one, or else by position. A position counts only if the service could
+    have sent all of the answer so: what may be missing, doubled or moved leaves `UNKNOWN` what it
+    may concern. No response makes it raise.
 
     Nothing says the format of a request that was made by hand, without `format` and with a dialect
     that speaks both. Where its response was read as JSON, identifiers alone count, and what none of

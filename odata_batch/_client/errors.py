@@ -16,6 +16,9 @@ _XML_ERROR = re.compile(r"<(?:[A-Za-z]{1,9}:)?error[ >\t\r\n]")
 _XML_MEMBER = re.compile(
     r"<(?:[A-Za-z]{1,9}:)?(code|message|target)(?: [^<>]{0,200})?>([^<]{0,4000})<"
 )
+# Azure Tables puts the index of the operation before the message, in JSON and in XML.
+_INDEX = re.compile(r"([0-9]{1,6}):")
+_XML_INDEX = re.compile(rb"<(?:[a-z]{1,9}:)?message(?: [^<>]{0,200})?>[ \t\r\n]{0,9}([0-9]{1,6}):")
 # XML 1.0, 4.6; the last is what all begin with.
 _ENTITIES = (("&lt;", "<"), ("&gt;", ">"), ("&quot;", '"'), ("&apos;", "'"), ("&amp;", "&"))
 # What is longer is a page, or an attack; an error is neither.
@@ -73,3 +76,25 @@ def _objects(value: object) -> Iterator[dict[str, Any]]:
     for name in ("error", "odata.error"):
         if isinstance(value, dict) and isinstance(value.get(name), dict):
             yield value[name]
+
+
+def index_in(response: OperationResponse) -> int | None:
+    """Return the index with which the message of an error begins, `1:...`."""
+    found: re.Match[str] | re.Match[bytes] | None = _XML_INDEX.search(response.body)
+    if b'"odata.error"' in response.body:
+        found = _INDEX.match(_text_at(response, "odata.error", "message", "value") or "")
+    return None if found is None else int(found[1])
+
+
+def content_id_in(response: OperationResponse) -> str | None:
+    """Return the Content-ID that an error annotates as that of the culprit, as CAP does."""
+    return _text_at(response, "error", "@Core.ContentID") if b"ContentID" in response.body else None
+
+
+def _text_at(response: OperationResponse, *names: str) -> str | None:
+    value: object = None
+    with suppress(DecodeError):
+        value = response.json()
+    for name in names:
+        value = value.get(name) if isinstance(value, dict) else None
+    return value if isinstance(value, str) else None

@@ -1,27 +1,33 @@
-"""What a response says about the operations of a request, collected and not yet judged.
+"""What is found about the operations of a request, and the order of responses as evidence.
 
-OData Protocol, 11.7.7.5; OData JSON, 19.5. Each list of responses is read in one of two ways. By
-identifier: in JSON, in a change set, and where the formats of request and response differ, what
-names an operation is given to it. By order: at the top level of multipart, and where there are no
-identifiers, responses and items go together one by one, unless something contradicts: an
-identifier, a number, or a place that could not be read. What a contradiction concerns is doubted.
+At the top level of multipart (OData Protocol, 11.7.7.5), and where there are no identifiers, items
+go together one by one. An order is believed if the service could have sent all of it: then no
+reader can tell that anything is wrong. If not, one thing may be missing, doubled, moved or changed:
+
+- What contradicts, an item of another kind, the identifier of another one or a number that is
+  wrong, is found anywhere after the damage. Nothing is told by order alone; what identifiers and
+  order tell together is left.
+- What could not be read, a delimiter that may be missing, and a response that is the one before,
+  once more, and without which nothing would be wrong, are where the damage is. What comes before is
+  told, and where there is one response to each item, what comes after, too.
+- Some services do what the standard does not say: they take change sets apart, go on after an error
+  that they should have stopped at, or answer a change set of one as they answer an operation.
 """
 
 from __future__ import annotations
 
-import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
-from typing import NamedTuple, TypeAlias
+from functools import cached_property
+from typing import NamedTuple
 
+from odata_batch._client.errors import content_id_in, index_in
 from odata_batch._client.outcomes import MatchedBy, State
 from odata_batch._graph.names import Names, stops_at_error
 from odata_batch._graph.prepare import prepare
 from odata_batch._model.dialect import Dialect, Format
-from odata_batch._model.findings import DecodeError, quote
+from odata_batch._model.findings import quote
 from odata_batch._model.values import (
     BatchRequest,
     BatchResponse,
@@ -34,12 +40,9 @@ from odata_batch._model.values import (
     leaves,
 )
 
-# Azure Tables puts the index of the operation before the message, in JSON and in XML; bounded, so
-# that hostile text costs linear time.
-_INDEX = re.compile(r"([0-9]{1,6}):")
-_XML_INDEX = re.compile(rb"<(?:[a-z]{1,9}:)?message(?: [^<>]{0,200})?>[ \t\r\n]{0,9}([0-9]{1,6}):")
-_GAP = "its response could not be read"
+GAP = "its response could not be read"
 _AFTER_GAP = "a response before its own could not be read"
+_AGAIN = "it may be the response before its own, once more"
 
 
 class Shared(NamedTuple):
@@ -84,6 +87,10 @@ class Sent:
         self.answers.append(response)
         self.matched_by = matched_by
 
+    def distrust(self, reason: str) -> None:
+        """Take the evidence about it for doubtful; the first reason stays."""
+        self.doubt = self.doubt or reason
+
     @property
     def clean(self) -> OperationResponse | None:
         """The only response to it, if it is beyond doubt."""
@@ -96,6 +103,7 @@ class Slot:
 
     number: int
     is_set: bool
+    name: str | None
     indexes: range
     members: list[Sent]
     whole: Shared | None = None
@@ -105,12 +113,14 @@ class Slot:
     is_flat: bool = False
     """Whether the responses to its members stand one after the other, not in a change set."""
 
-
-_Pair: TypeAlias = tuple[Slot, ResponseItem]
+    def distrust(self, reason: str) -> None:
+        """Take the evidence about all of it for doubtful."""
+        for each in self.members:
+            each.distrust(reason)
 
 
 class Evidence:
-    """What a response says about the operations of a request; `collect` it once."""
+    """What a response says about the operations of a request, once it is collected."""
 
     def __init__(self, request: BatchRequest, format: Format, dialect: Dialect) -> None:
         prepared = prepare(request, format=format, dialect=dialect)
@@ -118,63 +128,29 @@ class Evidence:
         self.json = format == "json"
         self.stops = stops_at_error(request, format, dialect)
         self.names = Names(prepared.items, dialect=dialect)
+        self.key = self.names.key
         pairs = zip(request.operations(), self.names.operations, strict=True)
         self.sent = [Sent(index, own, each.id) for index, (own, each) in enumerate(pairs)]
         self.slots: list[Slot] = []
         self.rest = NOTHING
-        self._key = self.names.key
-        self._groups: dict[str, list[Slot]] = {}
-        self._response: BatchResponse
-        self._seam: int | None = None
-        self._counts: Counter[str] | None = None
-        """How often the response has each identifier, once somebody asks."""
-        self._strays: list[str] = []
-        """The identifiers of responses that were not sent."""
-        self._is_missing = False
-        """Whether something could not be read that may be the response to anything."""
-        for number, (item, members) in enumerate(
-            zip(prepared.items, self.names.members, strict=True)
-        ):
+        self.response: BatchResponse
+        self.seam: int | None = None
+        """The item of the response after which others may be missing."""
+        for number, (item, its) in enumerate(zip(prepared.items, self.names.members, strict=True)):
             is_set = isinstance(item, ChangeSet)
-            slot = Slot(number, is_set, members, self.sent[members.start : members.stop])
-            self.slots.append(slot)
-            if is_set and item.id is not None:
-                self._groups.setdefault(self._key(item.id), []).append(slot)
-
-    def collect(self, response: BatchResponse, seam: int | None = None) -> None:
-        """Collect what the response says; `seam` is an item after which others may be missing."""
-        self._response, self._seam = response, seam
-        self._is_missing = seam is not None
-        by_id = self.json or _is_json(response)
-        if self.json and self.dialect.json_responses_in_order:
-            by_id = any(leaf.id is not None for leaf in response.responses())
-        (self._collect_by_id if by_id else self._collect_by_order)(response)
-
-    def collect_in_unknown_format(self, request: BatchRequest, response: BatchResponse) -> None:
-        """Collect what a JSON response says by identifiers to a request that was sent in either."""
-        reason = "nothing says in which format the batch was sent"
-        other = Evidence(request, "multipart", self.dialect).sent
-        pairs = [each for each in zip(self.sent, other, strict=True) if each[0].id != each[1].id]
-        if any(its.id is not None for _, its in pairs):
-            # In the other format, the same identifiers were generated for other operations.
-            _doubt([mine for mine, _ in pairs], f"{reason}, and its id depends on that")
-        self._collect_by_id(response)
-        self.rest = Rest(State.UNKNOWN, f"no response has its id, and {reason}")
+            members = self.sent[its.start : its.stop]
+            self.slots.append(Slot(number, is_set, item.id if is_set else None, its, members))
 
     # -- names and places --
 
-    def _only(self, id: str | None, slot: Slot | None = None) -> Sent | None:
+    def only(self, id: str | None, slot: Slot | None = None) -> Sent | None:
         """Return the only operation that has the identifier, of all or of an item."""
         if id is None:
             return None
         found = self.names.named(id) if slot is None else self.names.within(id, slot.indexes)
         return self.sent[found[0]] if len(found) == 1 else None
 
-    def _only_group(self, name: str | None) -> Slot | None:
-        found = () if name is None else self._groups.get(self._key(name), ())
-        return found[0] if len(found) == 1 else None
-
-    def _elsewhere(self, item: ResponseItem, indexes: range) -> str | None:
+    def elsewhere(self, item: ResponseItem, indexes: range) -> str | None:
         """Return an identifier in the item that is that of other operations only."""
         ids = [item.id] if isinstance(item, Unreadable) else [leaf.id for leaf in leaves((item,))]
         for id in ids:
@@ -182,7 +158,23 @@ class Evidence:
                 return id
         return None
 
-    def _stopped_at(self, slot: Slot, start: int) -> Rest:
+    @cached_property
+    def _counts(self) -> Counter[str]:
+        """How often the response has each identifier."""
+        answers = self.response.responses()
+        return Counter(self.key(leaf.id) for leaf in answers if leaf.id is not None)
+
+    def is_named(self, slot: Slot, item: ResponseItem) -> bool:
+        """Tell whether identifiers alone lead from each response in the item to this place."""
+        return all(
+            leaf.id is not None
+            and self._counts[self.key(leaf.id)] == len(self.names.named(leaf.id)) == 1
+            and self.only(leaf.id, slot) is not None
+            for leaf in leaves((item,))
+        )
+
+    def stopped_at(self, slot: Slot, start: int) -> Rest:
+        """Return that nothing was executed after the item, from this operation on."""
         id = None if slot.is_set or not slot.members else slot.members[0].id
         place = f"items[{slot.number}]" if id is None else f"operation {quote(id)}"
         reason = f"the batch stopped at {place}, which failed"
@@ -199,27 +191,31 @@ class Evidence:
         """
         if len(slot.members) == 1:
             return Shared(response, by, slot.members[0], "it is the only one in it")
-        named = [(self._only(response.id, slot), "its id")]
-        if index is not None and index < len(slot.members):
-            named.append((slot.members[index], "the index in its message"))
-        if (id := _content_id_in(response)) is not None:
-            named.append((self._only(id, slot), "the Content-ID in its error"))
+        at_index = slot.members[index : index + 1] if index is not None else []
+        named = [(self.only(response.id, slot), "its id")]
+        named += [(each, "the index in its message") for each in at_index]
+        named += [(self.only(content_id_in(response), slot), "the Content-ID in its error")]
         found = [(culprit, how) for culprit, how in named if culprit is not None]
         if not found:
             return Shared(response, by, None, "the culprit is not named")
         culprit, how = found[0]
-        for other, its in found[1:]:
-            if other is not culprit:
-                return Shared(response, by, None, f"{how} and {its} name different operations")
+        others = [its for other, its in found if other is not culprit]
+        if others:
+            note = f"{how} and {others[0]} name different operations"
+            return Shared(response, by, None, note)
         return Shared(response, by, culprit, f"{how} names it")
 
-    def _take_members(self, slot: Slot, item: ChangeSetResponse) -> None:
+    def take_members(self, slot: Slot, item: ChangeSetResponse) -> None:
         """Take the responses for those to the members of a change set, in any order."""
         answers = item.responses()
-        if len(answers) == 1 and is_error(answers[0]) and len(slot.members) > 1:
-            slot.whole = self.shared(slot, answers[0], "position", _index_in(answers[0]))
+        # The same error for each of several may be one response, doubled.
+        are_one = len(answers) == 1 or (
+            answers[1:] == answers[:-1] and self.dialect.atomicity_groups
+        )
+        if answers and are_one and is_error(answers[0]) and len(slot.members) > 1:
+            slot.whole = self.shared(slot, answers[0], "position", index_in(answers[0]))
             return
-        places = [self._only(leaf.id, slot) for leaf in answers]
+        places = [self.only(leaf.id, slot) for leaf in answers]
         by: MatchedBy = "id"
         is_whole = len(answers) == len(slot.members) and len(item.items) == len(answers)
         if any(leaf.id is None for leaf in answers) and is_whole:
@@ -235,380 +231,205 @@ class Evidence:
                 slot.loose.append(leaf)
             else:
                 place.give(leaf, by)
-        _doubt_repeated(slot.members)
+        distrust_repeated(slot.members)
 
-    # -- by order --
 
-    def _collect_by_order(self, response: BatchResponse) -> None:
-        """Take the order for that of the request, unless something contradicts."""
-        items, tail = list(response.items), _tail_of(response)
-        if tail is not None:
-            before = self._regrouped(items[:-1], len(items))
-            tail = tail if len(before) < len(self.slots) else None
-        items = self._regrouped(items, len(items)) if tail is None else before
-        pairs = self._pair(self.slots, items, response, tail)
-        if pairs is not None:
-            start = pairs[-1][0].indexes.stop if pairs else 0
-            rest = _rest_of(response, tail)
-            if rest is None and self.stops and _ends_in_error(items):
-                rest = self._stopped_at(pairs[-1][0], start)
-            self.rest = (rest or NOTHING)._replace(start=start)
+class Order:
+    """Items of a response beside items of the request, and perhaps a 202 for those left over."""
 
-    def _pair(
+    def __init__(
         self,
+        evidence: Evidence,
         slots: Sequence[Slot],
         items: Sequence[ResponseItem],
-        response: BatchResponse,
         tail: OperationResponse | None = None,
-    ) -> list[_Pair] | None:
-        """Take items for the answers to slots, one by one, unless something contradicts.
-
-        Return them as pairs, or `None` if nothing can be said of what comes after.
-        """
+    ) -> None:
+        count = len(items) + (tail is not None)
         # A change set without operations has a place only if the number of responses says so.
         filled = [slot for slot in slots if slot.members or not slot.is_set]
-        slots = filled if len(items) + (tail is not None) == len(filled) else slots
-        pairs = list(zip(slots, items, strict=False))
-        start = pairs[-1][0].indexes.stop if pairs else 0
-        broken, kept = self._contradiction(slots, items, response, tail, start), 0
-        if broken is not None and self._dissolved(response.items):
-            return None
-        gap = next((at for at, each in enumerate(items) if isinstance(each, Unreadable)), None)
-        if self._seam is not None and (gap is None or self._seam < gap):
-            gap = self._seam + 1
-        if broken is not None and any(slot.is_flat for slot in slots):
-            # What was taken apart are change sets: what comes before the first is in its place.
-            kept = next((at for at, each in enumerate(slots) if len(each.members) > 1), 0)
-            kept = 0 if any(self._misfit(*pair) for pair in pairs[:kept]) else kept
-        elif gap is not None and broken is None:
-            # It may be no response at all. Is there one to each item, or one too many?
-            is_cut = response.truncated or len(items) < len(slots)
-            if is_cut or (self.stops and _ends_in_error(items)):
-                broken, kept = _AFTER_GAP, gap
-        elif broken is None and self.stops and (again := _error_again(items)) is not None:
-            # Nothing should follow an error.
-            broken, kept = "it may be the response before its own, once more", again
-        for place, (slot, item) in enumerate(pairs):
-            if isinstance(item, Unreadable):
-                _doubt(slot.members, _GAP)
-            elif broken is not None and place >= kept and not self._is_confirmed(slot, item):
-                _doubt(slot.members, broken)
-            elif isinstance(item, ChangeSetResponse):
-                self._take_members(slot, item)
-            elif len(slot.members) == 1:
-                slot.members[0].give(item, "position")
-            elif slot.is_set:
-                slot.whole = self.shared(slot, item, "position")
-        if broken is None:
-            return pairs
-        for slot in slots[len(pairs) :]:
-            _doubt(slot.members, broken)
-        return None
+        self.evidence = evidence
+        self.slots = filled if count == len(filled) else slots
+        self.items = items
+        self.tail = tail
+        self.pairs = list(zip(self.slots, items, strict=False))
+        self.start = self.pairs[-1][0].indexes.stop if self.pairs else 0
+        """The first operation after those that have an item."""
+        self.rest = rest_of(evidence.response, tail)
+        self.by: MatchedBy = "position"
+        self.flaws = list(self._flaws(items))
+        self.end = self.flaws[0][0] if self.flaws else len(items)
+        """The first place at which something is wrong."""
 
-    def _contradiction(
-        self,
-        slots: Sequence[Slot],
-        items: Sequence[ResponseItem],
-        response: BatchResponse,
-        tail: OperationResponse | None,
-        start: int,
-    ) -> str | None:
-        """Return why items cannot be the answers to slots, one by one."""
-        pairs = list(zip(slots, items, strict=False))
-        last = items[-1] if items else None
-        for pair in pairs:
-            if (why := self._misfit(*pair)) is not None:
-                return why
-        if tail is not None and (id := self._elsewhere(tail, range(start, len(self.sent)))):
-            return f"the 202 at the end has the id {quote(id)} of an earlier operation"
-        if (self.stops or response.truncated) and (why := self._taken_apart(pairs)) is not None:
-            return why
-        may_be_less = _rest_of(response, tail) is not None or (
-            self.stops and (_ends_in_error(items) or isinstance(last, Unreadable))
-        )
-        if len(items) > len(slots) or (len(items) < len(slots) and not may_be_less):
-            count = len(response.items)
-            noun = "response" if count == 1 else "responses"
-            return f"found {count} {noun}, expected {len(self.slots)}"
-        return None
+    def put_together(self) -> Order:
+        """Return the same with the change sets that a service has taken apart as one (SharePoint).
 
-    def _regrouped(self, items: list[ResponseItem], count: int) -> list[ResponseItem]:
-        """Return the items, put together again if a service has taken its change sets apart.
-
-        One part answers a change set, so more parts than items are those of its members
-        (SharePoint). Nothing is counted where something could not be read.
+        One response answers a change set, so that more than there are items are those of members.
+        Of one that failed, only those may be there that were executed, as identifiers tell.
         """
-        single = [item for item in items if isinstance(item, OperationResponse)]
-        if count <= len(self.slots) or len(single) < len(items) or self._seam is not None:
-            return items
-        again = None if self.dialect.flat_responses else _error_again(items)
-        if again is not None:
-            # It may be doubled: without it, do the others answer the items one by one, or does it
-            # follow what the batch stopped at?
-            once = [*items[:again], *items[again + 1 :]]
-            is_one_each = not any(map(self._misfit, self.slots, once))
-            is_stopped = self.stops and len({*self.names.item_of[again - 1 : again + 1]}) > 1
-            if (
-                count != len(self.sent)
-                or is_stopped
-                or (is_one_each and len(once) == len(self.slots))
-            ):
-                return items
-        regrouped: list[ResponseItem] = []
-        for slot in self.slots:
-            taken = single[slot.indexes.start : slot.indexes.stop]
+        evidence = self.evidence
+        singles = [each for each in self.items if isinstance(each, OperationResponse)]
+        is_doubled = self.doubled is not None and not evidence.dialect.flat_responses
+        is_read = len(singles) == len(self.items) and evidence.seam is None
+        if is_doubled or not (self.flaws and is_read):
+            return self
+        owners = [evidence.only(each.id) for each in singles]
+        numbers = [evidence.names.item_of[each.index] for each in owners if each is not None]
+        is_named, sizes = len({*owners} - {None}) == len(singles), Counter(numbers)
+        slots = [slot for slot in self.slots if slot.members or not slot.is_set]
+        found: list[ResponseItem] = []
+        by: MatchedBy = "position"
+        at = 0
+        for slot in slots:
+            size = sizes[slot.number] if is_named else len(slot.members) or 1
+            taken = singles[at : at + size]
+            if at < len(singles) and len(taken) < len(slot.members):
+                if not (is_named and any(map(is_error, taken))):
+                    return self
+                by = "id"
+            found += [ChangeSetResponse(taken)] if slot.is_set and taken else taken
+            at += size
+        order = Order(evidence, slots, [*found, *singles[at:]], self.tail)
+        is_long = len(singles) + (self.tail is not None) > len(evidence.slots)
+        is_likely = is_long and (any(owners) or not order.flaws)
+        if (numbers != sorted(numbers)) if is_named else not is_likely:
+            return self
+        for slot in slots:
             slot.is_flat = slot.is_set
-            regrouped += [ChangeSetResponse(taken)] if slot.is_set and taken else taken
-        return regrouped + list[ResponseItem](single[len(self.sent) :])
+        order.by = by
+        return order
 
-    def _dissolved(self, items: Sequence[ResponseItem]) -> bool:
-        """Give responses to what they name, if they are those of change sets taken apart.
+    def take(self) -> bool:
+        """Give the items to the slots; tell whether something can be said of what comes after."""
+        why, kept = self._doubt()
+        for place, (slot, item) in enumerate(self.pairs):
+            if isinstance(item, Unreadable):
+                slot.distrust(GAP)
+            elif why and place >= kept and not self._is_confirmed(slot, item):
+                slot.distrust(why)
+            elif isinstance(item, ChangeSetResponse):
+                self.evidence.take_members(slot, item)
+            elif len(slot.members) == 1:
+                slot.members[0].give(item, self.by)
+            elif slot.is_set:
+                slot.whole = self.evidence.shared(slot, item, "position")
+        for slot in self.slots[len(self.pairs) :] if why else ():
+            slot.distrust(why)
+        return not why
 
-        Then each has an identifier, items are in order, and only a change set that failed, or what
-        comes last, has operations without a response.
-        """
-        found = [
-            self._only(item.id) if isinstance(item, OperationResponse) else None for item in items
-        ]
-        named = [each for each in found if each is not None]
-        numbers = [self.names.item_of[each.index] for each in named]
-        if len({*named}) < len(items) or numbers != sorted(numbers):
-            return False
-        answers = dict(zip(named, leaves(tuple(items)), strict=True))
-        last = numbers[-1] + 1 if numbers else 0
-        for slot in self.slots[:last]:
-            failed = any(is_error(answers[each]) for each in slot.members if each in answers)
-            if not failed and any(each not in answers for each in slot.members):
-                return False
-        if not any(len(slot.members) > 1 for slot in self.slots[:last]):
-            return False
-        for each, answer in answers.items():
-            each.give(answer, "id")
-            self.slots[self.names.item_of[each.index]].is_flat = True
-        is_whole = not self._response.truncated and self._seam is None
-        if is_whole and self.stops and _ends_in_error(items):
-            # Of a change set of which a part is there, nothing tells that of the rest.
-            self.rest = self._stopped_at(self.slots[last - 1], self.slots[last - 1].indexes.stop)
-        return True
+    def what_comes_after(self) -> Rest:
+        """Return what became of the items without a response."""
+        if self.rest is None and self.evidence.stops and _ends_in_error(self.items):
+            return self.evidence.stopped_at(self.pairs[-1][0], self.start)
+        return (self.rest or NOTHING)._replace(start=self.start)
 
-    def _taken_apart(self, pairs: Sequence[_Pair]) -> str | None:
-        """Return that responses may be those to the members of a change set, one after the other.
+    # -- what the service could have sent --
 
-        It is so if something follows an error where nothing should, or where the end is missing, so
-        that the number of responses proves nothing; an identifier of the next item does.
-        """
-        for (slot, item), following in pairwise(pairs):
-            is_single = isinstance(item, OperationResponse) and len(slot.members) > 1
-            if is_single and not self._is_confirmed(*following):
-                return f"the response in place of items[{slot.number}] may be to one of its members"
-        return None
+    def _flaws(self, items: Sequence[ResponseItem]) -> Iterator[tuple[int, str]]:
+        """Yield where no service sends these items, and why; where some do so, without a reason."""
+        evidence, has_failed = self.evidence, False
+        is_short = len(items) < len(self.slots) and not (
+            evidence.dialect.flat_responses or evidence.response.truncated
+        )
+        for place, (slot, item) in enumerate(zip(self.slots, items, strict=False)):
+            why = self._misfit(slot, item)
+            if why == "" and is_short and not (_is_gap(item) or evidence.is_named(slot, item)):
+                why = f"the response in place of items[{slot.number}] may be to another one"
+            if why is not None or (has_failed and evidence.stops):
+                yield place, why or ""
+            has_failed = has_failed or _has_failed(item)
+        left = range(self.start, len(evidence.sent))
+        if self.tail is not None and (id := evidence.elsewhere(self.tail, left)):
+            yield len(items), f"the 202 at the end has the id {quote(id)} of an earlier operation"
+        missing = len(self.slots) - len(items)
+        # What could not be read at the end may be what the batch stopped at.
+        may_be_less = self.rest is not None or (
+            evidence.stops and (_ends_in_error(items) or any(map(_is_gap, items[-1:])))
+        )
+        if missing < 0 or (missing > 0 and not may_be_less):
+            count = len(evidence.response.items)
+            noun = "response" if count == 1 else "responses"
+            found = f"found {count} {noun}, expected {len(evidence.slots)}"
+            yield min(len(items), len(self.slots)), found
+        elif evidence.response.truncated:
+            yield len(items), ""
 
-    def _misfit(self, slot: Slot, item: ResponseItem) -> str | None:
-        """Return why the item cannot be what is expected in this place."""
-        if not slot.members and not slot.is_set:
-            return None  # the operation could not be read
-        one = slot.members[0] if len(slot.members) == 1 else None
-        if type(item) is OperationResponse and one is not None and item.id == one.id:
+    @cached_property
+    def doubled(self) -> int | None:
+        """Where a response is the one before, if without it nothing is wrong any more."""
+        items = self.items[: self.end + 1] if self.flaws else ()
+        places = [at for at in range(1, len(items)) if items[at] == items[at - 1]]
+        # If what is wrong comes from a repetition, then from the last one before it.
+        if not places or any(self._flaws([*items[: places[-1]], *self.items[places[-1] + 1 :]])):
             return None
-        place = f"items[{slot.number}]"
-        if isinstance(item, ChangeSetResponse):
-            if not slot.is_set:
-                return f"the response to a change set was found in place of that to {place}"
-        elif isinstance(item, OperationResponse):
-            if (
-                slot.is_set
-                and one is None
-                and not (self.dialect.atomicity_groups and is_error(item))
-            ):
-                return f"a single {item.status} was found in place of the responses to {place}"
-        if (id := self._elsewhere(item, slot.indexes)) is not None:
-            return f"the id {quote(id)} of another item was found in place of {place}"
-        return None
+        return places[0]
+
+    def _doubt(self) -> tuple[str, int]:
+        """Return why the order is not believed, and from which place on; or that it is."""
+        evidence, items = self.evidence, self.items
+        if not self.flaws and evidence.seam is None:
+            return "", 0
+        if why := next((why for _, why in self.flaws if why), "") or self._taken_apart():
+            return why, 0
+        gaps = [at for at, each in enumerate(items) if _is_gap(each)]
+        gaps += [] if evidence.seam is None else [evidence.seam + 1]
+        # It may be no response at all. Is there one to each item, or one too many?
+        is_cut = evidence.response.truncated or len(items) < len(self.slots)
+        if gaps and (is_cut or (evidence.stops and _ends_in_error(items))):
+            return _AFTER_GAP, min(gaps)
+        return ("", 0) if self.doubled is None else (_AGAIN, self.doubled)
+
+    def _taken_apart(self) -> str:
+        """Return that a response in place of a change set may be to one of its members.
+
+        Where anything is wrong, the number of responses proves nothing; an identifier of the next
+        item does, and that nothing is wrong so far.
+        """
+        for place, (slot, item) in enumerate(self.pairs):
+            is_certain = self.evidence.seam is None and place < self.end
+            if place + 1 < len(self.pairs):
+                is_certain = self._is_confirmed(*self.pairs[place + 1])
+            if isinstance(item, OperationResponse) and len(slot.members) > 1 and not is_certain:
+                name = f"items[{slot.number}]"
+                return f"the response in place of {name} may be to one of its members"
+        return ""
+
+    @cached_property
+    def _says_ids(self) -> bool:
+        """Whether a response that is in no change set has an identifier of an operation."""
+        return any(
+            isinstance(it, OperationResponse) and self.evidence.only(it.id) for it in self.items
+        )
 
     def _is_confirmed(self, slot: Slot, item: ResponseItem) -> bool:
         """Tell whether identifiers alone lead to this place, too."""
-        if self._counts is None:
-            answers = self._response.responses()
-            self._counts = Counter(self._key(leaf.id) for leaf in answers if leaf.id is not None)
-        ids = self._counts
-        return self._misfit(slot, item) is None and all(
-            leaf.id is not None
-            and ids[self._key(leaf.id)] == len(self.names.named(leaf.id)) == 1
-            and self._only(leaf.id, slot) is not None
-            for leaf in leaves((item,))
-        )
+        return not self._misfit(slot, item) and self.evidence.is_named(slot, item)
 
-    # -- by identifier --
+    def _misfit(self, slot: Slot, item: ResponseItem) -> str | None:
+        """Return why the item cannot be what is expected in this place, `None` if it can.
 
-    def _collect_by_id(self, response: BatchResponse) -> None:
-        """Take each response for that to what it names, the others by order where that holds."""
-        items, tail = _without_tail(response)
-        keys = [self._key(each.id) for each in self.sent if each.id is not None]
-        for key in dict.fromkeys((*keys, *self._groups)):
-            indexes, groups = self.names.named(key), self._groups.get(key, ())
-            if len(indexes) + len(groups) > 1:
-                members = [each for slot in groups for each in slot.members]
-                members += [self.sent[index] for index in indexes]
-                _doubt(members, f"the id {quote(key)} was sent more than once")
-        anonymous: list[ResponseItem] = []
-        for item in items:
-            if isinstance(item, Unreadable):
-                self._miss(item)
-                anonymous += (item,) if item.id is None else ()
-            elif isinstance(item, ChangeSetResponse):
-                for inner in item.items:
-                    if isinstance(inner, Unreadable):
-                        self._miss(inner)
-                anonymous += () if self._take_group(item) else (item,)
-            elif item.id is None:
-                anonymous.append(item)
-            else:
-                self._take(item, item.id)
-        _doubt_repeated(self.sent)
-        rest = _rest_of(response, tail)
-        if self._strays:
-            reason = f"no response to it was found, but one with the id {quote(self._strays[0])}"
-            rest = Rest(State.UNKNOWN, f"{reason}, which was not sent")
-        elif self._is_missing:
-            reason = "no response with its id was found, and not all could be read"
-            rest = Rest(State.UNKNOWN, reason)
-        if any(True for _ in leaves(tuple(anonymous))):
-            rest = self._take_anonymous(anonymous, response, rest)
-        if rest is None and not any(each.doubt for each in self.sent):
-            rest = self._stopped_by_id()
-        self.rest = rest or NOTHING
-
-    def _take_anonymous(
-        self, items: list[ResponseItem], response: BatchResponse, rest: Rest | None
-    ) -> Rest | None:
-        """Take responses without identifier where there is one place for them."""
-        loose, answers = list(leaves(tuple(items))), response.responses()
-        left = [each for each in self.sent if not each.answers and each.doubt is None]
-        if rest is None and len(loose) == len(left) == 1 and len(answers) == len(self.sent):
-            left[0].give(loose[0], "position")
-            return None
-        if not self.json:
-            # After what the batch stopped at, as far as identifiers tell, nothing was executed.
-            stopped = self._stopped_by_id() if rest is None else None
-            end = len(self.sent) if stopped is None else stopped.start
-            slots = [
-                each
-                for each in self.slots
-                if each.indexes.stop <= end and all(it.id is None for it in each.members)
-            ]
-            self._pair(slots, items, response)
-            if rest is None and not any(each.answers for each in left):
-                rest = Rest(State.UNKNOWN, f"no response has its id, and {len(loose)} have none")
-            return rest
-        reason = f"no response has its id, and {len(loose)} have none"
-        return Rest(State.UNKNOWN, reason)
-
-    def _miss(self, item: Unreadable) -> None:
-        """Doubt what something that could not be read names, or whatever is missing."""
-        operation, slot = self._only(item.id), self._only_group(item.id)
-        if operation is not None:
-            _doubt([operation], _GAP)
-        elif slot is not None:
-            _doubt(slot.members, _GAP)
-        else:
-            self._is_missing = True
-
-    def _take(self, item: OperationResponse, id: str) -> None:
-        """Take a response for that to the operation, or to the group, that it names."""
-        operation, slot = self._only(id), self._only_group(id)
-        if operation is not None:
-            operation.give(item, "id")
-        elif slot is None:
-            is_known = self.names.named(id) or self._key(id) in self._groups
-            self._strays += () if is_known else (id,)
-        elif not is_error(item):
-            _doubt(slot.members, f"a single {item.status} was found for its change set")
-        elif slot.whole is not None:
-            _doubt(slot.members, "2 responses to its change set were found")
-        else:
-            slot.whole = self.shared(slot, item, "id")
-
-    def _take_group(self, item: ChangeSetResponse) -> bool:
-        """Take responses that say that they belong together, and perhaps to which group.
-
-        Tell whether anything in them says it.
+        It is empty if it can, and yet the standard has it otherwise.
         """
-        answers = item.responses()
-        group = self._only_group(item.id) if self.json else None
-        targets = [each for leaf in answers if (each := self._only(leaf.id)) is not None]
-        slots = [self.slots[self.names.item_of[each.index]] for each in targets]
-        slots += [] if group is None else [group]
-        named = [leaf for leaf in answers if leaf.id is not None]
-        if not named and group is None:
-            return False
-        if group is not None and not item.items:
-            _doubt(group.members, "its change set was answered with nothing")
-        if any(slot is not slots[0] or not slot.is_set for slot in slots):
-            for leaf in named:
-                self._take(leaf, leaf.id or "")
-            _doubt(targets, "its response is in a group that it was not sent in")
-            members = [] if group is None or len(named) == len(answers) else group.members
-            _doubt(members, "the id of another item was found in its change set")
-        elif slots and len(named) < len(answers):
-            self._take_members(slots[0], item)
-        else:
-            for leaf in named:
-                self._take(leaf, leaf.id or "")
-        return True
-
-    def _stopped_by_id(self) -> Rest | None:
-        """Return that the batch stopped: an error was found, and nothing was executed after it.
-
-        OData JSON, 19.4: what a complete response leaves out was not processed. A JSON batch may be
-        executed in any order, so that several errors do not contradict it, nor what was executed.
-        """
-        answers = [
-            (slot.number, response)
-            for slot in self.slots
-            for response in (
-                *(each.answers[0] for each in slot.members if each.answers),
-                *((slot.whole.response,) if slot.whole is not None else ()),
-            )
-        ]
-        errors = {number for number, response in answers if is_error(response)}
-        executed = {number for number, response in answers if response.status != 424}
-        # Beside another error, 424 is its consequence; alone it is what the batch stopped at.
-        failed = errors & executed or errors
-        executed |= failed
-        if not (self.stops and failed and (self.json or failed == {max(executed)})):
-            return None
-        for slot in self.slots if self.json else ():
-            if slot.is_set and any(each.answers for each in slot.members):
-                missing = [each for each in slot.members if not each.answers]
-                _doubt(missing, "a part of its change set was answered")
-        start = 0 if self.json else self.slots[max(executed)].indexes.stop
-        return self._stopped_at(self.slots[max(failed)], start)
-
-
-def _doubt(members: Iterable[Sent], reason: str) -> None:
-    for each in members:
-        each.doubt = each.doubt or reason
-
-
-def _doubt_repeated(members: list[Sent]) -> None:
-    for each in members:
-        if len(each.answers) > 1:
-            _doubt([each], f"{len(each.answers)} responses to it were found")
-
-
-def is_error(response: OperationResponse) -> bool:
-    """Tell whether a response says that something failed."""
-    return 400 <= response.status < 600
-
-
-def location_of(response: OperationResponse) -> str | None:
-    """Return the Location of a 202, where the result will be."""
-    return response.headers.get("location") if response.status == 202 else None
-
-
-def _ends_in_error(items: Sequence[ResponseItem]) -> bool:
-    """Tell whether the last item, and no other, is an error."""
-    return bool(items) and _has_failed(items[-1]) and not any(map(_has_failed, items[:-1]))
+        place, members = f"items[{slot.number}]", slot.members
+        is_atomic, is_odd = self.evidence.dialect.atomicity_groups, isinstance(item, Unreadable)
+        if not members and not slot.is_set:
+            return "" if is_odd else None  # the operation could not be read
+        if isinstance(item, OperationResponse):
+            if len(members) == 1 and item.id == members[0].id and not slot.is_set:
+                return None
+            if slot.is_set and len(members) != 1 and not (is_atomic and is_error(item)):
+                return f"a single {item.status} was found in place of the responses to {place}"
+            is_mute = item.id is None and not slot.is_set and members[0].id is not None
+            is_odd = (slot.is_set and not is_error(item)) or (is_mute and self._says_ids)
+        elif isinstance(item, ChangeSetResponse):
+            if not slot.is_set:
+                return f"the response to a change set was found in place of that to {place}"
+            answers = item.responses()
+            is_for_all = is_atomic and len(answers) == 1 and is_error(answers[0])
+            is_read = not any(map(_is_gap, item.items))
+            is_odd = is_read and len(answers) != len(members) and not is_for_all
+        if (id := self.evidence.elsewhere(item, slot.indexes)) is not None:
+            return f"the id {quote(id)} of another item was found in place of {place}"
+        return "" if is_odd else None
 
 
 def _has_failed(item: ResponseItem) -> bool:
@@ -617,49 +438,16 @@ def _has_failed(item: ResponseItem) -> bool:
     return any(map(is_error, leaves((item,))))
 
 
-def _error_again(items: Sequence[ResponseItem]) -> int | None:
-    """Return where an error is followed by the same error; the place is that of the second."""
-    pairs = enumerate(pairwise(items), 1)
-    return next((at for at, (one, two) in pairs if _has_failed(one) and one == two), None)
+def _ends_in_error(items: Sequence[ResponseItem]) -> bool:
+    """Tell whether the last item, and no other, is an error."""
+    return bool(items) and _has_failed(items[-1]) and not any(map(_has_failed, items[:-1]))
 
 
-def _is_json(response: BatchResponse) -> bool:
-    """Tell whether the response was read as JSON, or has what only a JSON batch has."""
-    if response.format is not None:
-        return response.format == "json"
-    return (
-        response.next_link is not None
-        or bool(response.annotations)
-        or any(leaf.annotations for leaf in response.responses())
-        or any(
-            isinstance(item, ChangeSetResponse) and item.id is not None for item in response.items
-        )
-    )
+def _is_gap(item: ResponseItem) -> bool:
+    return isinstance(item, Unreadable)
 
 
-def _tail_of(response: BatchResponse) -> OperationResponse | None:
-    """Return the 202 that ends an interim result (OData Protocol, 11.7.7.5).
-
-    In JSON, 19.6, it is about its own operation.
-    """
-    may_end = response.items and not response.truncated and not _is_json(response)
-    last = response.items[-1] if may_end else None
-    if isinstance(last, OperationResponse) and location_of(last) is not None:
-        return last
-    return None
-
-
-def _without_tail(
-    response: BatchResponse,
-) -> tuple[tuple[ResponseItem, ...], OperationResponse | None]:
-    """Return the items without the 202 at the end that stands for the rest, and that 202."""
-    tail = _tail_of(response)
-    if tail is None or tail.id is not None:
-        return response.items, None
-    return response.items[:-1], tail
-
-
-def _rest_of(response: BatchResponse, tail: OperationResponse | None) -> Rest | None:
+def rest_of(response: BatchResponse, tail: OperationResponse | None) -> Rest | None:
     """Return what became of those that are not answered, if the response itself says it."""
     if response.truncated:
         return Rest(State.UNKNOWN, "the response was cut off before its part")
@@ -672,25 +460,18 @@ def _rest_of(response: BatchResponse, tail: OperationResponse | None) -> Rest | 
     return None
 
 
-def _index_in(response: OperationResponse) -> int | None:
-    """Return the index with which the message of an error begins, `1:...`."""
-    found: re.Match[str] | re.Match[bytes] | None = _XML_INDEX.search(response.body)
-    if b'"odata.error"' in response.body:
-        value: object = None
-        with suppress(DecodeError):
-            value = response.json()
-        for name in ("odata.error", "message", "value"):
-            value = value.get(name) if isinstance(value, dict) else None
-        found = _INDEX.match(value) if isinstance(value, str) else None
-    return None if found is None else int(found[1])
+def distrust_repeated(members: Iterable[Sent]) -> None:
+    """Doubt what several responses were found to."""
+    for each in members:
+        if len(each.answers) > 1:
+            each.distrust(f"{len(each.answers)} responses to it were found")
 
 
-def _content_id_in(response: OperationResponse) -> str | None:
-    """Return the Content-ID that an error annotates as that of the culprit, as CAP does."""
-    value: object = None
-    if b"ContentID" in response.body:
-        with suppress(DecodeError):
-            value = response.json()
-    for name in ("error", "@Core.ContentID"):
-        value = value.get(name) if isinstance(value, dict) else None
-    return value if isinstance(value, str) else None
+def is_error(response: OperationResponse) -> bool:
+    """Tell whether a response says that something failed."""
+    return 400 <= response.status < 600
+
+
+def location_of(response: OperationResponse) -> str | None:
+    """Return the Location of a 202, where the result will be."""
+    return response.headers.get("location") if response.status == 202 else None

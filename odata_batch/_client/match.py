@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from odata_batch._client.collect import collect, collect_in_unknown_format
 from odata_batch._client.evidence import (
     NOTHING,
     Evidence,
@@ -58,9 +59,9 @@ def match(
     ):
         return _without_response(evidence, status, Headers(headers), refused)
     if by_ids_alone:
-        evidence.collect_in_unknown_format(request, response)
+        collect_in_unknown_format(evidence, request, response)
     else:
-        evidence.collect(response, seam)
+        collect(evidence, response, seam)
     outcomes = list(_verdicts(evidence))
     isolation = Headers(request_headers).get("isolation", "")
     if settings.dialect.snapshot_is_atomic and isolation.lower() == "snapshot":
