@@ -92,9 +92,15 @@ class Codec(Settings):
     # -- reading and writing ---------------------------------------------------------------------
 
     def encode_request(
-        self, batch: BatchRequest, *, boundary: str | None = None, accept: str | None = None
+        self,
+        batch: BatchRequest,
+        *,
+        boundary: str | None = None,
+        accept: str | None = None,
+        relative_to: str | None = None,
     ) -> Payload:
         """Return the body and the header fields of the HTTP request that carries the batch."""
+        batch = preparing.relative(batch, relative_to)
         return writing.encode(RequestEncoder, self, batch, boundary, accept)
 
     def encode_response(self, batch: BatchResponse, *, boundary: str | None = None) -> Payload:
@@ -262,19 +268,22 @@ def encode_request(
     limits: Limits = DEFAULT_LIMITS,
     boundary: str | None = None,
     accept: str | None = None,
+    relative_to: str | None = None,
 ) -> Payload:
     """Return the body of the HTTP request that carries the batch, and the headers to send with it.
 
     What is written is `prepare(batch)`; it is never repaired. Whatever breaks a rule, be it only a
     warning, is in the `diagnostics` of one `EncodeError`. With a `boundary` multipart is
     reproducible; with JSON it is `ValueError`. `accept` is the batch format wanted back, by default
-    the same.
+    the same. Absolute URLs that lie within `relative_to`, a service root, are written relative to
+    it, as some services want them; the batch is sent to `$batch` directly below it.
 
-    >>> encode_request(BatchRequest([Operation.get("People", id="1")]), format="json").body
+    >>> batch = BatchRequest([Operation.get("https://host/service/People", id="1")])
+    >>> encode_request(batch, format="json", relative_to="https://host/service").body
     b'{"requests":[{"id":"1","method":"GET","url":"People"}]}'
     """
     codec = Codec(dialect, format=format, limits=limits)
-    return codec.encode_request(batch, boundary=boundary, accept=accept)
+    return codec.encode_request(batch, boundary=boundary, accept=accept, relative_to=relative_to)
 
 
 def encode_response(

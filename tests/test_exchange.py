@@ -28,6 +28,7 @@ from odata_batch import (
     Unreadable,
     UnresolvedReference,
     decode_request,
+    encode_request,
     encode_response,
 )
 from odata_batch.dialects import AZURE_TABLES, BUSINESS_CENTRAL, GRAPH, ODATA_4_01, SHAREPOINT
@@ -109,6 +110,33 @@ def test_each_operation_of_the_batch_has_its_outcome_in_order() -> None:
 def test_an_empty_batch_is_finished_at_once() -> None:
     exchange = start("")
     assert exchange.finished and exchange.next() is None and len(exchange.result) == 0
+
+
+def test_absolute_urls_are_written_relative_to_the_service_root() -> None:
+    root, elsewhere = "https://example.org/service", "https://other.example/service/People"
+    urls = [
+        f"{root}/People?$top=1",
+        f"{root}/a:b",
+        "People",
+        "$1/Friends",
+        elsewhere,
+        f"{root}/../x",
+    ]
+    get, create, *others = (Operation("GET", url) for url in urls)
+    create = replace(create, method="POST", id="1")
+    batch = BatchRequest([get, ChangeSet([create]), *others], continue_on_error=True)
+    exchange = Exchange(batch, f"{root}/$batch", relative_to=root)
+    request = exchange.next()
+    assert request is not None
+    written = decode_request(request.body, request.headers["content-type"])
+    assert [each.url for each in written.operations()] == ["People?$top=1", "./a:b", *urls[2:]]
+    assert written == decode_request(*encoded_by(batch, root))
+    assert [each.operation for each in exchange.result] == [get, create, *others]
+
+
+def encoded_by(batch: BatchRequest, root: str) -> tuple[bytes, str]:
+    payload = encode_request(batch, relative_to=root)
+    return payload.body, payload.content_type
 
 
 def test_pieces_have_no_more_operations_than_the_service_takes() -> None:

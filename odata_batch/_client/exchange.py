@@ -21,7 +21,7 @@ from odata_batch._client.outcomes import BatchResult, Outcome, State
 from odata_batch._client.pieces import Attempts, Follow, Piece, Pieces, repeatable_batch
 from odata_batch._coding.settings import Settings, format_of
 from odata_batch._graph.names import stops_at_error
-from odata_batch._graph.prepare import prepare
+from odata_batch._graph.prepare import prepare, relative
 from odata_batch._graph.urls import resolve_url
 from odata_batch._model import values
 from odata_batch._model.dialect import Dialect, Format
@@ -111,7 +111,8 @@ class Exchange:
     `now` returns the time with its time zone: dates in `Retry-After` are counted from it, or else
     from the `Date` of the answer, and `repeatable` needs it. What is said of the batch itself,
     `dialect`, `format`, `limits`, `strict`, is as for `encode_request` and `decode_response`. What
-    `resend` and `now` raise passes through, and ends the exchange.
+    `resend` and `now` raise passes through, and ends the exchange. `relative_to` is as for
+    `encode_request`.
     """
 
     def __init__(
@@ -131,6 +132,7 @@ class Exchange:
         resend: Callable[[Outcome], bool] | None = None,
         repeatable: bool = False,
         now: Callable[[], datetime] | None = None,
+        relative_to: str | None = None,
     ) -> None:
         if not isinstance(batch, values.BatchRequest):
             raise TypeError(f"batch is a BatchRequest, not {type(batch).__name__}")
@@ -150,7 +152,7 @@ class Exchange:
             raise ValueError("now has no time zone")
         own = batch.operations()
         asked = repeatable_batch(batch, now) if repeatable else batch
-        prepared = prepare(asked, format=self._format, dialect=dialect)
+        prepared = prepare(relative(asked, relative_to), format=self._format, dialect=dialect)
         self._pieces = Pieces(self._settings, prepared, url)
         isolation = self._headers.get("isolation", "").lower()
         is_unit = dialect.snapshot_is_atomic and isolation == "snapshot"

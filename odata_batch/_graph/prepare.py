@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from odata_batch._graph.expressions import bindings_in, references_outside_body
 from odata_batch._graph.names import key_of
-from odata_batch._graph.urls import referenced_id
+from odata_batch._graph.urls import is_within, rebase_url, referenced_id
 from odata_batch._model import values
 from odata_batch._model.dialect import Dialect, Format, check_format
 from odata_batch._model.headers import Headers, without
@@ -31,6 +31,24 @@ def prepare(batch: _Batch, *, format: Format, dialect: Dialect) -> _Batch:
     check_format(format)
     items = Preparation(format, dialect, batch.items).items(batch.items)
     return values.with_format(replace(batch, items=items), format)
+
+
+def relative(batch: values.BatchRequest, root: str | None) -> values.BatchRequest:
+    """Return the batch with absolute URLs below the service root, if any, made relative to it."""
+    if root is None:
+        return batch
+
+    def item(it: values.RequestItem) -> values.RequestItem:
+        if isinstance(it, values.ChangeSet):
+            return values.keep_places(it, replace(it, items=tuple(map(item, it.items))))
+        if not isinstance(it, Operation) or grammar.SCHEME.match(it.url) is None:
+            return it
+        if not is_within(it.url, root):
+            return it
+        url = rebase_url(it.url, source=root, target=root, form="relative")
+        return values.keep_places(it, replace(it, url=url))
+
+    return values.with_format(replace(batch, items=tuple(map(item, batch.items))), batch.format)
 
 
 class Preparation:
