@@ -19,7 +19,7 @@ import odata_batch
 WIDTH = 88
 PACKAGE = "odata_batch"
 PUBLIC_MODULES = tuple(
-    f"{PACKAGE}.{name}" for name in ("dialects", "rules", "capture", "strategies")
+    f"{PACKAGE}.{name}" for name in ("asgi", "wsgi", "dialects", "rules", "capture", "strategies")
 )
 
 Function: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef

@@ -19,6 +19,8 @@ The library does no I/O: it turns values into the bytes of a message, and bytes 
   answers, and has an outcome for each operation at the end.
 * What to run: `Execution` hands out a `Step` after the other, with the signals `Begin`, `Commit`
   and `Rollback`, and takes the responses.
+* What answers a batch request: `Endpoint` has a `Serving` for each; `odata_batch.asgi` and
+  `odata_batch.wsgi` have a `BatchMiddleware`, which is one.
 * Where URLs lead: `find_references`, `resolve_url`, `location_of`, `rebase_url`, `is_within`.
 
 >>> batch = BatchRequest([Operation.get("People"), Operation.delete("People(1)")])
@@ -75,6 +77,7 @@ from odata_batch._model.values import (
     Payload,
     Unreadable,
 )
+from odata_batch._server.endpoint import Endpoint, Serving
 from odata_batch._server.execution import Execution
 from odata_batch._server.steps import Begin, Commit, Rollback, Step
 
@@ -95,6 +98,7 @@ __all__ = [
     "Diagnostic",
     "Dialect",
     "EncodeError",
+    "Endpoint",
     "Exchange",
     "Execution",
     "Headers",
@@ -114,6 +118,7 @@ __all__ = [
     "Rollback",
     "Rule",
     "ServiceError",
+    "Serving",
     "Severity",
     "State",
     "Step",

@@ -22,7 +22,9 @@ from typing import get_type_hints
 
 import pytest
 
+import odata_batch.asgi
 import odata_batch.capture
+import odata_batch.wsgi
 
 ROOT = Path(__file__).resolve().parent.parent
 PATHS = sorted((ROOT / "odata_batch").rglob("*.py"))
@@ -36,7 +38,7 @@ def dotted(path: Path) -> str:
 
 TREES = {dotted(path): ast.parse(path.read_bytes(), str(path)) for path in PATHS}
 MODULES = [name for name in TREES if not name.endswith(".__main__")]
-PUBLIC_MODULES = [odata_batch, odata_batch.capture]
+PUBLIC_MODULES = [odata_batch, odata_batch.asgi, odata_batch.capture, odata_batch.wsgi]
 
 # A module imports from the layers in front of its own and from its own folder.
 LAYERS = (
@@ -71,9 +73,12 @@ IMPORTS_OF = {
     "__main__": {"sys"},
     "_cli": {"argparse", "difflib", "importlib.metadata", "os", "pathlib", "sys"},
     "_client": {"datetime"},
+    "_server": {"logging"},
+    "asgi": {"asyncio", "inspect", "urllib.parse"},
     "capture": {"io", "zipfile", "zlib"},
     "rules": {"sys"},
     "strategies": {"hypothesis"},
+    "wsgi": {"http", "io", "sys", "urllib.parse", "wsgiref.types"},
 }
 PARSERS_ELSEWHERE = ("email", "http", "http.client", "urllib.parse", "urllib.request")
 

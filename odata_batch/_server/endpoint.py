@@ -1,0 +1,270 @@
+"""What a `$batch` endpoint does in any framework, without I/O: an HTTP request in, an answer out.
+
+OData Protocol, 11.7. `Endpoint` is what the owner of a service decides; `Serving` is one request.
+"""
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, Final, Literal, TypeAlias
+
+from odata_batch._coding.reading import RequestDecoder, decode, decoder_of
+from odata_batch._coding.settings import Settings
+from odata_batch._model import values
+from odata_batch._model.dialect import Format
+from odata_batch._model.findings import BatchError
+from odata_batch._model.headers import Headers
+from odata_batch._model.limits import Limits
+from odata_batch._model.public import public
+from odata_batch._model.values import BatchRequest, HeadersLike, OperationResponse
+from odata_batch._server.execution import Execution
+from odata_batch._server.steps import Begin, Commit, Signal, Step
+
+Decode: TypeAlias = Callable[[bytes, str], BatchRequest]
+Encode: TypeAlias = Callable[[values.BatchResponse], values.Payload]
+Work: TypeAlias = Step | Signal
+
+_FORMATS: Final[Mapping[str, Format]] = {"multipart/mixed": "multipart", "application/json": "json"}
+# OData Protocol, 11.2.12: it replaces Accept, and may be abbreviated.
+_FORMAT_OPTION = re.compile(r"(?:^|&)(?:\$|%24)format=([^&]*)")
+_ABBREVIATED: Final[Mapping[str, str]] = {name: type for type, name in _FORMATS.items()}
+# A media range and its weight. RFC 9110, 12.5.1
+_RANGE = re.compile(r"([^,;\s]+)(?:[^,]*?;\s*q=([01](?:\.[0-9]*)?))?[^,]*")
+# They speak of a message that is not there, or, Set-Cookie, cannot be said twice in JSON.
+_LEFT_OUT = frozenset("connection content-length keep-alive set-cookie transfer-encoding".split())
+
+
+@public
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Endpoint:
+    """A `$batch` endpoint, as the owner of a service wants it; sans-IO.
+
+    `odata_batch.asgi` and `odata_batch.wsgi` have a `BatchMiddleware` each that is one. For another
+    framework, make a `Serving` for each request to the path.
+
+    >>> from odata_batch import BatchRequest, Endpoint, Operation, Serving, encode_request
+    >>> payload = encode_request(BatchRequest([Operation.get("People")]))
+    >>> headers = {"Host": "example.org", **payload.headers}
+    >>> url = "http://example.org/service/$batch"
+    >>> serving = Serving(Endpoint(), "POST", url, headers)
+    >>> serving.receive_data(payload.body, more=False)
+    >>> def call(step, transaction):
+    ...     print(step.method, serving.request_of(step)[0])
+    ...     return OperationResponse(200)
+    >>> while works := serving.ready():
+    ...     for work in works:
+    ...         serving.done(work, serving.do(work, call))
+    GET /service/People
+    >>> serving.answer.status
+    200
+    """
+
+    HANDED_ON: ClassVar[frozenset[str]] = frozenset(
+        """
+        host authorization cookie origin referer user-agent traceparent tracestate forwarded
+        x-forwarded-for x-forwarded-host x-forwarded-port x-forwarded-prefix x-forwarded-proto
+        x-forwarded-user x-forwarded-email x-forwarded-groups x-forwarded-client-cert x-real-ip
+        x-client-ip true-client-ip cf-connecting-ip remote-user x-remote-user x-auth-request-*
+        x-ms-client-principal* x-ssl-*
+        """.split()
+    )
+    """The header fields of the batch request that say who asks, in lower case."""
+
+    path: str = "/$batch"
+    """Where the endpoint is. Operations stay within its directory; others are answered with 403."""
+    begin: Callable[[], Any] | None = None
+    """Called for each change set. What it gives, which may be awaited in ASGI, has `commit` and
+    `rollback`, as a session of SQLAlchemy has. Without it, change sets are answered with 501."""
+    codec: Settings = field(default_factory=lambda: Settings(limits=Limits(operations=100)))
+    """A `Codec`, with the limits of the service; by default 100 operations are allowed, as in
+    Microsoft's library. More is answered with 413 before anything has run. A codec's format, or the
+    only one of its dialect, is that of all answers."""
+    ordered: bool | None = None
+    """As in `Execution`: whether operations run one after the other."""
+    continue_on_error: bool | None = None
+    """As in `Execution`: `None` obeys the client."""
+    answer: Literal["as asked", "as sent"] = "as asked"
+    """The format of the answer: the one that `$format` or `Accept` wants most, with regard to `q`,
+    or else that of the request; or always that of the request, since some clients ask for JSON and
+    read multipart alone."""
+    validate: Callable[[BatchRequest, Headers], OperationResponse | None] | None = None
+    """Sees the batch and the header fields of its request before anything runs. What it returns is
+    the answer, unless that is `None`; a `ValueError` is answered with 400, a `BatchError` with its
+    status."""
+    formats: Mapping[str, tuple[Decode, Encode]] = field(default_factory=dict)
+    """Further formats by media type: what decodes a body, given its Content-Type, and what encodes
+    the response. Where a body cannot be read, a `ValueError` is answered with 400."""
+    handed_on: frozenset[str] = HANDED_ON
+    """The names, in lower case, of the fields of the batch request that each operation gets unless
+    it has them: who asks for the batch asks for its operations. A name that ends in `*` means all
+    that begin so. What an operation itself claims of these is dropped, see `Execution`."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """Further arguments of `Execution`, by name, such as `evaluate` or `service_root`."""
+
+
+@public
+class Serving:
+    """One batch request that is being served: octets in, work out, an answer at the end.
+
+    Feed it the body as long as it `wants_data`, do what is `ready` until there is no more, and send
+    the `answer`. Nothing that a client sends makes it raise.
+    """
+
+    transactions: dict[int | None, Any]
+    """What has been begun and neither committed nor rolled back, by `Step.group`. Whatever is
+    raised, and wherever one gives up, what is left here is to be rolled back."""
+    wants_data: bool
+    """Whether the body is to be read on: it has not ended, and is not refused yet."""
+    _execution: Execution
+    _type: str
+
+    def __init__(self, endpoint: Endpoint, method: str, url: str, headers: HeadersLike) -> None:
+        self.transactions, self.wants_data = {}, True
+        self._endpoint, self._headers, self._body = endpoint, Headers(headers), bytearray()
+        self._answer: OperationResponse | None = None
+        self._url, _, self._query = url.partition("?")
+        length = self._headers.get("content-length", "")
+        if method != "POST":
+            self.refuse(405, "" if method == "HEAD" else "a batch is sent with POST")
+        elif not set(self._headers.get("host", "")).isdisjoint("/?#"):
+            self.refuse(400, "the Host is none")  # it would move the service root
+        elif length.isascii() and length.isdecimal():
+            self._check_length(int(length[:19]))
+
+    # -- the request --
+
+    def receive_data(self, data: bytes, *, more: bool) -> None:
+        """Take the next octets of the body, and whether there are more; none of one refused."""
+        self._check_length(len(self._body) + len(data))
+        if self.wants_data:
+            self._body += data
+            self.wants_data = more
+            if not more:
+                try:
+                    self._begin()
+                except (BatchError, ValueError) as error:
+                    self.refuse(getattr(error, "http_status", 400), str(error))
+
+    def refuse(self, status: int, message: str) -> None:
+        """Answer with an error of OData (OData JSON, 21.1), and do nothing else."""
+        self.wants_data, self._answer = False, _error(status, message)
+
+    def _check_length(self, length: int) -> None:
+        most = self._endpoint.codec.limits.message
+        if length > most and self.wants_data:
+            self.refuse(413, f"limit message is {most}, and the body has {length} octets or more")
+
+    def _begin(self) -> None:
+        endpoint, codec = self._endpoint, self._endpoint.codec
+        content_type = self._headers.get("content-type", "")
+        own = content_type.partition(";")[0].strip().lower()
+        body, self._body = bytes(self._body), bytearray()  # it is not held while the batch runs
+        if own in endpoint.formats:
+            batch = endpoint.formats[own][0](body, content_type)
+        else:
+            decoder = decoder_of(RequestDecoder, codec, content_type, self._headers, None)
+            batch = decode(decoder, body)
+        if endpoint.validate is not None:
+            self._answer = endpoint.validate(batch, self._headers)
+        self._type = self._type_of(own)
+        more = {**endpoint.options, "ordered": endpoint.ordered, "headers": self._headers}
+        more |= {"continue_on_error": endpoint.continue_on_error, "limits": codec.limits}
+        more |= {"dialect": codec.dialect, "response_format": _FORMATS.get(self._type, "multipart")}
+        if self._answer is None:
+            self._execution = Execution(batch, batch_url=self._url, **more)
+
+    # -- the work --
+
+    def ready(self) -> tuple[Work, ...]:
+        """Return what may be done now, at the same time, as `Execution.ready` does."""
+        return () if self.wants_data or self._answer is not None else self._execution.ready()
+
+    def do(self, work: Work, call: Callable[[Step, Any], Any]) -> Any:
+        """Do it, or return what is to be awaited; what comes of it is for `done`.
+
+        A step is `call(step, transaction)`, which gives an `OperationResponse`; the transaction of
+        its change set is what `Endpoint.begin` gave.
+        """
+        if isinstance(work, Step):
+            return call(work, self.transactions.get(work.group))
+        if isinstance(work, Begin):
+            if self._endpoint.begin is None:
+                raise NotImplementedError("there is no `begin` for change sets")
+            return self._endpoint.begin()
+        if isinstance(work, Commit):
+            return self.transactions[work.group].commit()
+        return self.transactions.pop(work.group).rollback()
+
+    def done(self, work: Work | None, outcome: Any = None) -> None:
+        """Take what came of it: the response to a step, the transaction that has begun.
+
+        `None` is what nobody waits for any more, such as rolling back what is left.
+        """
+        if isinstance(work, Step):
+            pairs = [pair for pair in outcome.headers.pairs if pair[0].lower() not in _LEFT_OUT]
+            self._execution.complete(work, replace(outcome, headers=pairs))
+        elif work is not None:
+            self.transactions[work.group] = outcome
+            if not isinstance(work, Begin):
+                del self.transactions[work.group]
+            self._execution.done(work)
+
+    def fail(self, work: Work | None, error: BaseException) -> None:
+        """Log that it could not be done; the client is told 500, and nothing of the error.
+
+        What is not implemented, as change sets without `begin`, is 501. `None` is as in `done`.
+        """
+        import logging  # which is as large as all that is here
+
+        logging.getLogger("odata_batch").error("a batch has failed", exc_info=error)
+        answer = _error(501 if isinstance(error, NotImplementedError) else 500, "it has failed")
+        if isinstance(work, Step):
+            self._execution.complete(work, answer)
+        elif work is not None:
+            self._execution.fail(work, answer)
+
+    def request_of(self, step: Step) -> tuple[str, str, Headers]:
+        """Return path, query and header fields of a step as a request of its own.
+
+        The path is percent-encoded. The fields have a Content-Length, and say who asks.
+        """
+        path, _, query = step.url.partition("#")[0].split("/", 3)[3].partition("?")
+        fields = [*step.headers.pairs, ("Content-Length", str(len(step.body)))]
+        names = "|".join(map(re.escape, self._endpoint.handed_on)).replace(r"\*", ".*")
+        missing = (pair for pair in self._headers.pairs if pair[0] not in step.headers)
+        fields += [pair for pair in missing if re.fullmatch(names, pair[0], re.IGNORECASE)]
+        return f"/{path}", query, Headers(fields)
+
+    # -- the answer --
+
+    @property
+    def answer(self) -> OperationResponse | None:
+        """The answer to the batch request; `None` as long as there is none yet."""
+        if self._answer is None and not self.wants_data and self._execution.finished:
+            payload = self._execution.payload()
+            if self._type not in _FORMATS:
+                payload = self._endpoint.formats[self._type][1](self._execution.response())
+            self._answer = OperationResponse(200, payload.headers, payload.body)
+        return self._answer
+
+    def _type_of(self, own: str) -> str:
+        """Return the media type of the answer to a request of type `own`: what is wanted most."""
+        endpoint, codec = self._endpoint, self._endpoint.codec
+        spoken = codec.dialect.formats if codec.format is None else {codec.format}
+        types = [*(name for name, each in _FORMATS.items() if each in spoken), *endpoint.formats]
+        own = own if own in types else types[0]
+        option = _FORMAT_OPTION.search(self._query)
+        asked = self._headers.get("accept", "") if option is None else option[1]
+        asked = _ABBREVIATED.get(asked, asked.replace("%2F", "/").lower())
+        weights = {name: float(weight or 1) for name, weight in _RANGE.findall(asked)}
+        # What any range allows is that of the request.
+        weights.setdefault(own, weights.get(f"{own.split('/')[0]}/*", weights.get("*/*", 0.0)))
+        best = max((name for name in weights if name in types), key=weights.__getitem__)
+        return best if weights[best] and endpoint.answer == "as asked" else own
+
+
+def _error(status: int, message: str) -> OperationResponse:
+    body = json.dumps({"error": {"code": str(status), "message": message}}).encode("ascii")
+    fields = {"Content-Type": "application/json"} | ({"Allow": "POST"} if status == 405 else {})
+    return OperationResponse(status, fields, body if message else b"")

@@ -1,0 +1,119 @@
+"""A `$batch` endpoint for any WSGI application: Flask, Django, or none of them.
+
+    app.wsgi_app = BatchMiddleware(app.wsgi_app, path="/service/$batch", begin=begin)
+
+It needs nothing beside the standard library.
+"""
+
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from io import BytesIO
+from typing import Any
+from urllib.parse import quote_from_bytes, unquote_to_bytes
+from wsgiref.types import StartResponse, WSGIApplication
+
+from odata_batch import Endpoint, OperationResponse, Serving, Step
+
+__all__ = ["BatchMiddleware"]
+
+
+@dataclass(frozen=True, eq=False)
+class BatchMiddleware(Endpoint):
+    """Answers requests to `path`, below the script name; everything else goes to the application.
+
+    Each operation is a call of the application, as a request of its own, one after the other. An
+    exception is logged, and answered with 500.
+
+    For each change set `begin()` is called. What it gives has `commit` and `rollback`, as a session
+    of SQLAlchemy has, and the application finds it in its environ as `"odata.transaction"`. Each is
+    committed once or rolled back once, whatever is raised. Without `begin`, change sets are
+    answered with 501.
+
+    >>> def app(environ, start_response):
+    ...     start_response("200 OK", [("Content-Type", "text/plain")])
+    ...     return [environ["PATH_INFO"].encode("latin-1")]
+    >>> app = BatchMiddleware(app, path="/service/$batch")
+    """
+
+    app: WSGIApplication
+    """The application."""
+    ordered: bool | None = field(default=True, kw_only=True)
+    """As in `Execution`: what is called in turn, stops in turn."""
+
+    def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        if environ.get("PATH_INFO", "") != self.path.encode().decode("latin-1"):
+            return self.app(environ, start_response)
+        fields = {key[5:].replace("_", "-"): environ[key] for key in environ if key[:5] == "HTTP_"}
+        fields["CONTENT-TYPE"] = environ.get("CONTENT_TYPE", "")
+        fields["CONTENT-LENGTH"] = length = environ.get("CONTENT_LENGTH") or ""
+        # Where nobody says another name, it is the server's own.
+        fields.setdefault("HOST", "{SERVER_NAME}:{SERVER_PORT}".format_map(environ))
+        path = f"{environ['SCRIPT_NAME']}{environ['PATH_INFO']}".encode("latin-1")
+        url = f"{environ['wsgi.url_scheme']}://{fields['HOST']}{quote_from_bytes(path, safe='/$')}"
+        url = f"{url}?{environ.get('QUERY_STRING', '')}"
+        serving = Serving(self, environ["REQUEST_METHOD"], url, fields)
+        left = int(length[:19]) if length.isascii() and length.isdecimal() else sys.maxsize
+        if left == sys.maxsize and serving.wants_data and not environ.get("wsgi.input_terminated"):
+            # RFC 9112, 6.3: nobody says where the body ends.
+            serving.refuse(411, "a batch request has a Content-Length")
+        while serving.wants_data:
+            data = environ["wsgi.input"].read(min(left, 64 * 1024))
+            left -= len(data)
+            serving.receive_data(data, more=bool(data and left))
+        self._run(serving, lambda *own: self._call(environ, serving, *own))
+        answer = serving.answer
+        assert answer is not None  # for all has been done
+        pairs = [*answer.headers.pairs, ("Content-Length", str(len(answer.body)))]
+        start_response(f"{answer.status} {HTTPStatus(answer.status).phrase}", pairs)
+        return [answer.body]
+
+    def _run(self, serving: Serving, call: Callable[..., OperationResponse]) -> None:
+        """Do all that there is to do, in turn."""
+        try:
+            while works := serving.ready():
+                for work in works:
+                    try:
+                        serving.done(work, serving.do(work, call))
+                    except Exception as error:
+                        serving.fail(work, error)
+        finally:  # whatever is raised, be it once more, nothing stays open
+            while serving.transactions:
+                try:
+                    serving.transactions.popitem()[1].rollback()
+                except BaseException as error:
+                    serving.fail(None, error)
+
+    def _call(
+        self, outer: dict[str, Any], serving: Serving, step: Step, transaction: object
+    ) -> OperationResponse:
+        path, query, headers = serving.request_of(step)
+        own = {name: value for name, value in outer.items() if not name.startswith("HTTP_")}
+        for name, value in headers.items():
+            if "_" not in name:  # as in any WSGI server, X_Y must not pass for X-Y
+                own[f"HTTP_{name.upper().replace('-', '_')}"] = value
+        own |= {name: f"{path}?{query}" for name in ("RAW_URI", "REQUEST_URI") if name in own}
+        own["REQUEST_METHOD"], own["QUERY_STRING"] = step.method, query
+        own["PATH_INFO"] = unquote_to_bytes(path).decode("latin-1").removeprefix(own["SCRIPT_NAME"])
+        own["CONTENT_TYPE"] = own.pop("HTTP_CONTENT_TYPE", "")
+        own["CONTENT_LENGTH"] = own.pop("HTTP_CONTENT_LENGTH")
+        own |= {"wsgi.input": BytesIO(step.body), "odata.transaction": transaction}
+        head, body, limit = list[Any](), bytearray(), self.codec.limits.body
+
+        def write(data: bytes) -> None:
+            body.extend(data)
+            if len(body) > limit:
+                raise OSError(f"limit body is {limit}, and the response exceeds it")
+
+        def start(status: str, fields: list[tuple[str, str]], _: object = None, /) -> Any:
+            head[:] = int(status[:3]), fields
+            return write
+
+        chunks = self.app(own, start)
+        try:
+            for chunk in chunks:
+                write(chunk)
+        finally:
+            getattr(chunks, "close", lambda: None)()
+        return OperationResponse(head[0], head[1], bytes(body))
