@@ -9,7 +9,7 @@ from http import HTTPStatus
 from wsgiref.simple_server import make_server
 from wsgiref.types import StartResponse, WSGIEnvironment
 
-from examples.server_wsgi import BatchMiddleware
+from odata_batch.wsgi import BatchMiddleware
 
 PERSON = re.compile(r"/service/People\(([0-9]+)\)(/Friends)?")
 Answer = tuple[int, object, list[tuple[str, str]]]

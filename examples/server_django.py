@@ -1,12 +1,12 @@
-"""A `$batch` endpoint as a view of Django, in a service of people that is one file.
+"""A service of people, made with Django, in one file; change sets are transactions.
 
-The operations go through Django's own handler, middleware included, one after the other. A change
-set is a transaction of the default database. Any WSGI server runs `make_app("people.db")`.
+The batch is a view of its own, so that it works with WSGI, with ASGI and in tests: the operations
+go through Django's handler, middleware included, one after the other, in the thread of the view.
+Any WSGI server runs `make_app("people.db")`.
 """
 
 import json
-from dataclasses import dataclass
-from functools import cached_property
+from functools import cache
 from typing import Any
 
 import django
@@ -15,11 +15,9 @@ from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
 from django.db import IntegrityError, connection, transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import path
+from django.views.decorators.csrf import csrf_exempt
 
-from examples.server_calls import response_of
-from examples.server_endpoint import Endpoint
-from examples.server_wsgi import answer_batch
-from odata_batch import OperationResponse
+from odata_batch.wsgi import BatchMiddleware
 
 
 class Transaction:
@@ -37,25 +35,29 @@ class Transaction:
         self._atomic.__exit__(None, None, None)
 
 
-@dataclass(frozen=True)
-class BatchView(Endpoint):
-    csrf_exempt = True  # it is the operations that the middleware protects
-    # With ATOMIC_REQUESTS, too, each of them is a transaction, and not the batch.
-    _non_atomic_requests = frozenset(("default",))
+@cache
+def middleware() -> BatchMiddleware:
+    handler = WSGIHandler()
 
-    @cached_property
-    def _handler(self) -> Any:
-        return WSGIHandler()
+    def call(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        response = handler.get_response(WSGIRequest(environ))
+        start_response(f"{response.status_code} {response.reason_phrase}", [*response.items()])
+        return list(response)
 
-    def __call__(self, request: HttpRequest) -> HttpResponse:
-        # What WSGI has, of a request that may have come by ASGI or from a test
-        environ = {**request.META, "wsgi.input": request, "wsgi.url_scheme": request.scheme}
-        answer = answer_batch(self, environ, self._call, Transaction)
-        return HttpResponse(answer.body, status=answer.status, headers=dict(answer.headers))
+    return BatchMiddleware(call, path="/service/$batch", begin=Transaction)
 
-    def _call(self, environ: dict[str, Any]) -> OperationResponse:
-        response = self._handler.get_response(WSGIRequest(environ))
-        return response_of(response.status_code, response.items(), b"".join(response))
+
+@csrf_exempt  # it is the operations that the middleware protects
+@transaction.non_atomic_requests  # and they that are transactions with ATOMIC_REQUESTS
+def batch(request: HttpRequest) -> HttpResponse:
+    # What WSGI has, of a request that may have come by ASGI or from a test.
+    environ = {**request.META, "wsgi.input": request, "wsgi.url_scheme": request.scheme}
+    head: dict[str, Any] = {}
+
+    def start_response(status: str, fields: list[tuple[str, str]], *_: object) -> Any:
+        head.update(status=int(status[:3]), headers=dict(fields))
+
+    return HttpResponse(b"".join(middleware()(environ, start_response)), **head)
 
 
 def people(request: HttpRequest) -> HttpResponse:
@@ -63,7 +65,7 @@ def people(request: HttpRequest) -> HttpResponse:
         cursor.execute("CREATE TABLE IF NOT EXISTS people (id INTEGER PRIMARY KEY, name UNIQUE)")
         if request.method == "GET":
             cursor.execute("SELECT name FROM people ORDER BY id")
-            return JsonResponse({"value": [name for (name,) in cursor]})
+            return JsonResponse({"value": [{"Name": name} for (name,) in cursor]})
         try:
             cursor.execute("INSERT INTO people (name) VALUES (%s)", [json.load(request)["Name"]])
         except IntegrityError:
@@ -71,11 +73,13 @@ def people(request: HttpRequest) -> HttpResponse:
         return HttpResponse(status=201, headers={"Location": f"{request.path}({cursor.lastrowid})"})
 
 
-urlpatterns = [path("service/$batch", BatchView()), path("service/People", people)]
+urlpatterns = [path("service/$batch", batch), path("service/People", people)]
 
 
 def make_app(database: str) -> WSGIHandler:
-    databases = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": database}}
-    settings.configure(ROOT_URLCONF=__name__, ALLOWED_HOSTS=["127.0.0.1"], DATABASES=databases)
+    options = {"transaction_mode": "IMMEDIATE", "timeout": 30}
+    own = {"ENGINE": "django.db.backends.sqlite3", "NAME": database, "OPTIONS": options}
+    hosts = ["127.0.0.1"]
+    settings.configure(ROOT_URLCONF=__name__, ALLOWED_HOSTS=hosts, DATABASES={"default": own})
     django.setup()
     return WSGIHandler()

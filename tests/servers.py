@@ -56,6 +56,7 @@ def wsgi_server(app: WSGIApplication) -> Iterator[str]:
 
 class _ThreadingServer(ThreadingMixIn, WSGIServer):
     daemon_threads = False  # closing the server waits for them
+    request_queue_size = 128  # connections that nobody has taken yet
 
 
 class _SilentHandler(WSGIRequestHandler):

@@ -34,7 +34,7 @@ HEAD = """\
 # Programs that this library was run against
 
 `make interop` writes this page. Each row is a test of `tests/interop/`, in which a program, as it
-is published, talks to this library over loopback: a client to `examples/server_asgi.py`, or a
+is published, talks to this library over loopback: a client to `odata_batch.asgi`, or a
 server to requests that this library wrote. "match agrees" means that every operation that `match`
 takes for successful was found in the database, and no other. Findings are the [rules](rules.md)
 that messages of the program break, under the dialect that fits it, and what else it does not get

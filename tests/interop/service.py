@@ -12,15 +12,17 @@ from typing import Any, TypeAlias
 
 import pytest
 
-from examples.server_asgi import BatchMiddleware
 from odata_batch import (
     BatchRequest,
+    Codec,
     Dialect,
     Headers,
+    Limits,
     OperationResponse,
     Report,
     check_request,
 )
+from odata_batch.asgi import BatchMiddleware
 from tests.servers import asgi_server
 
 Entity: TypeAlias = dict[str, object]
@@ -221,7 +223,8 @@ class Service:
 
     def _endpoint(self) -> BatchMiddleware:
         people, path = self.people, f"{self.people.root}$batch"
-        return BatchMiddleware(people, path=path, begin=people.begin, dialect=self.dialect)
+        codec = Codec(self.dialect, limits=Limits(operations=100))
+        return BatchMiddleware(people, path=path, begin=people.begin, codec=codec)
 
     def _understood(self, headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
         # Clients for services that know multipart alone ask for JSON, and mean the operations.
