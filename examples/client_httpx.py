@@ -1,76 +1,45 @@
-"""Send a batch with httpx, and send again what the service was too busy for.
+"""Send a batch with httpx; what is throttled is sent again, what is answered later is awaited.
 
 python examples/client_httpx.py 'https://host/service/$batch' People 'People(1)'
 """
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import UTC, datetime
+from collections.abc import Awaitable, Callable
 from typing import Literal
 
 import httpx
 
-from odata_batch import (
-    BatchRequest,
-    BatchResult,
-    DecodeError,
-    Headers,
-    Operation,
-    decode_response,
-    encode_request,
-    match,
-    remaining,
-    retry_after,
-)
-
-# What an error page breaks: then the batch was refused, or nobody knows.
-NO_BATCH = {"batch-media-type", "content-type-syntax", "json-envelope", "json-error-response"}
+from odata_batch import BatchRequest, BatchResult, Exchange, Operation
 
 
 async def send(
     client: httpx.AsyncClient,
     url: str,
     batch: BatchRequest,
-    format: Literal["multipart", "json"] = "multipart",
-) -> BatchResult:
-    """Return what became of each operation; `DecodeError` if a batch cannot be read."""
-    payload = encode_request(batch, format=format)
-    answer = await client.post(url, content=payload.body, headers=payload.headers)
-    headers = Headers(answer.headers)
-    try:
-        response = decode_response(answer.content, headers.get("Content-Type", ""), headers=headers)
-    except DecodeError as error:
-        if answer.status_code < 300 or error.rule.slug not in NO_BATCH:
-            raise
-        return match(batch, None, format=format, status=answer.status_code)
-    return match(batch, response, format=format, status=answer.status_code)
-
-
-async def send_patiently(
-    client: httpx.AsyncClient,
-    url: str,
-    batch: BatchRequest,
-    format: Literal["multipart", "json"] = "multipart",
-    attempts: int = 4,
+    format: Literal["multipart", "json"] | None = None,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-) -> AsyncIterator[BatchResult]:
-    """Yield the result of a batch, then those of what is sent again after a 429 or 503."""
-    for left in reversed(range(attempts)):
-        yield (result := await send(client, url, batch, format))
-        batch = remaining(batch, result, format=format)
-        if not (batch.items and left):
-            break
-        delay = retry_after(result, now=datetime.now(UTC))
-        await sleep(1.0 if delay is None else delay)
+) -> BatchResult:
+    """Return what became of each operation of the batch, in order."""
+    exchange = Exchange(batch, url, format=format)
+    while (request := exchange.next()) is not None:
+        await sleep(request.delay)
+        try:
+            answer = await client.request(
+                request.method, request.url, content=request.body, headers=request.headers
+            )
+        except httpx.TransportError as error:
+            exchange.fail(error, sent=not isinstance(error, httpx.ConnectError))
+        else:
+            exchange.receive(answer.status_code, answer.headers.multi_items(), answer.content)
+    return exchange.result
 
 
 async def main(url: str, *paths: str) -> None:
     batch = BatchRequest.independent(Operation.get(path) for path in paths)
     async with httpx.AsyncClient() as client:
-        async for result in send_patiently(client, url, batch):
-            for outcome in result:
-                print(f"{outcome.operation.url} {outcome.state.value}: {outcome.reason}")
+        for outcome in await send(client, url, batch):
+            print(f"{outcome.operation.url} {outcome.state.value}: {outcome.reason}")
 
 
 if __name__ == "__main__":

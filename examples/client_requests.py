@@ -1,77 +1,50 @@
-"""Send a batch with requests, and send again what the service was too busy for.
+"""Send a batch with requests; what is throttled is sent again, what is answered later is awaited.
 
 python examples/client_requests.py 'https://host/service/$batch' People 'People(1)'
 """
 
 import sys
 import time
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from collections.abc import Callable
 from typing import Literal
 
 import requests
 
-from odata_batch import (
-    BatchRequest,
-    BatchResult,
-    DecodeError,
-    Headers,
-    Operation,
-    decode_response,
-    encode_request,
-    match,
-    remaining,
-    retry_after,
-)
-
-# What an error page breaks: then the batch was refused, or nobody knows.
-NO_BATCH = {"batch-media-type", "content-type-syntax", "json-envelope", "json-error-response"}
+from odata_batch import BatchRequest, BatchResult, Exchange, Operation
 
 
 def send(
     client: requests.Session,
     url: str,
     batch: BatchRequest,
-    format: Literal["multipart", "json"] = "multipart",
-) -> BatchResult:
-    """Return what became of each operation; `DecodeError` if a batch cannot be read."""
-    payload = encode_request(batch, format=format)
-    # A redirect that is followed becomes a GET.
-    answer = client.post(url, payload.body, headers=payload.headers, allow_redirects=False)
-    headers = Headers(answer.headers)
-    try:
-        response = decode_response(answer.content, headers.get("Content-Type", ""), headers=headers)
-    except DecodeError as error:
-        if answer.status_code < 300 or error.rule.slug not in NO_BATCH:
-            raise
-        return match(batch, None, format=format, status=answer.status_code)
-    return match(batch, response, format=format, status=answer.status_code)
-
-
-def send_patiently(
-    client: requests.Session,
-    url: str,
-    batch: BatchRequest,
-    format: Literal["multipart", "json"] = "multipart",
-    attempts: int = 4,
+    format: Literal["multipart", "json"] | None = None,
     sleep: Callable[[float], None] = time.sleep,
-) -> Iterator[BatchResult]:
-    """Yield the result of a batch, then those of what is sent again after a 429 or 503."""
-    for left in reversed(range(attempts)):
-        yield (result := send(client, url, batch, format))
-        batch = remaining(batch, result, format=format)
-        if not (batch.items and left):
-            break
-        delay = retry_after(result, now=datetime.now(UTC))
-        sleep(1.0 if delay is None else delay)
+) -> BatchResult:
+    """Return what became of each operation of the batch, in order."""
+    exchange = Exchange(batch, url, format=format)
+    while (request := exchange.next()) is not None:
+        sleep(request.delay)
+        try:
+            # A redirect that is followed becomes a GET.
+            answer = client.request(
+                request.method,
+                request.url,
+                headers=request.headers,
+                data=request.body,
+                allow_redirects=False,
+            )
+        except requests.RequestException as error:
+            exchange.fail(error, sent=not isinstance(error, requests.exceptions.ConnectTimeout))
+        else:
+            exchange.receive(answer.status_code, answer.headers, answer.content)
+    return exchange.result
 
 
 def main(url: str, *paths: str) -> None:
     batch = BatchRequest.independent(Operation.get(path) for path in paths)
     with requests.Session() as client:
-        for result in send_patiently(client, url, batch):
-            for outcome in result:
-                print(f"{outcome.operation.url} {outcome.state.value}: {outcome.reason}")
+        for outcome in send(client, url, batch):
+            print(f"{outcome.operation.url} {outcome.state.value}: {outcome.reason}")
 
 
 if __name__ == "__main__":

@@ -14,9 +14,15 @@ from typing import Any, Generic, TypeVar
 
 import httpx
 
-from examples.client_httpx import send
 from examples.operations import from_httpx
-from odata_batch import BatchRequest, BatchResult, Operation, OperationResponse
+from odata_batch import (
+    BatchRequest,
+    BatchResult,
+    Operation,
+    OperationResponse,
+    encode_request,
+    outcomes,
+)
 
 T = TypeVar("T")
 
@@ -73,7 +79,13 @@ class QueueingTransport(httpx.AsyncBaseTransport):
                     await asyncio.sleep(0)  # each comes as far as the transport, some in many turns
                 self._open = None
             if batch:
-                done.set_result(await send(self._outer, self._url, BatchRequest.independent(batch)))
+                sent = BatchRequest.independent(batch)
+                payload = encode_request(sent)
+                answer = await self._outer.post(
+                    self._url, content=payload.body, headers=payload.headers
+                )
+                fields = answer.headers.multi_items()
+                done.set_result(outcomes(sent, answer.status_code, fields, answer.content))
         except BaseException as error:
             done.set_exception(error)
             raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import subprocess
 import sys
 import threading
@@ -30,7 +31,6 @@ from odata_batch import (
     BatchError,
     BatchRequest,
     BatchResult,
-    DecodeError,
     EncodeError,
     Execution,
     Headers,
@@ -144,15 +144,15 @@ def run(coroutine: Coroutine[Any, Any, T]) -> T:
     return asyncio.run(watched())
 
 
-Send = Callable[[str, BatchRequest, Format, list[float]], list[BatchResult]]
+Send = Callable[[str, BatchRequest, Format | None, list[float]], BatchResult]
 
 
 def in_turn(module: Any, opened: Callable[[], Any]) -> Send:
     """Return what sends by the module of a client that blocks."""
 
-    def send(url: str, batch: BatchRequest, format: Format, slept: list[float]) -> Any:
+    def send(url: str, batch: BatchRequest, format: Format | None, slept: list[float]) -> Any:
         with opened() as client:
-            return list(module.send_patiently(client, url, batch, format, sleep=slept.append))
+            return module.send(client, url, batch, format, slept.append)
 
     return send
 
@@ -160,14 +160,13 @@ def in_turn(module: Any, opened: Callable[[], Any]) -> Send:
 def awaited(module: Any, opened: Callable[[], Any]) -> Send:
     """Return what sends by the module of a client that is awaited."""
 
-    def send(url: str, batch: BatchRequest, format: Format, slept: list[float]) -> Any:
+    def send(url: str, batch: BatchRequest, format: Format | None, slept: list[float]) -> Any:
         async def sleep(seconds: float) -> None:
             slept.append(seconds)
 
-        async def sent() -> list[BatchResult]:
+        async def sent() -> Any:
             async with opened() as client:
-                results = module.send_patiently(client, url, batch, format, sleep=sleep)
-                return [result async for result in results]
+                return await module.send(client, url, batch, format, sleep)
 
         return run(sent())
 
@@ -201,9 +200,9 @@ class Talk:
     def __post_init__(self) -> None:
         batch = request(self.batch) if isinstance(self.batch, str) else self.batch
         with serving(self.service) as service:
-            self.results = self.client(service.url, batch, self.format, self.slept)
-        self.states = [[outcome.state.value for outcome in result] for result in self.results]
-        self.statuses = [[outcome.status for outcome in result] for result in self.results]
+            self.result = self.client(service.url, batch, self.format, self.slept)
+        self.states = [outcome.state.value for outcome in self.result]
+        self.statuses = [outcome.status for outcome in self.result]
         self.paths = [path_of(step) for step in service.steps]
 
 
@@ -223,7 +222,7 @@ def bodies(result: BatchResult) -> list[bytes]:
 
 
 def test_client_batch_queries_are_answered_each_for_itself(client: Send, format: Format) -> None:
-    (result,) = Talk(client, "GET People; GET People(1)/Name", format).results
+    result = Talk(client, "GET People; GET People(1)/Name", format).result
     assert bodies(result) == [b"People", b"People(1)/Name"]
     assert result.ok
 
@@ -232,7 +231,7 @@ def test_a_single_change_set_of_a_client_succeeds_as_a_whole(client: Send, forma
     ann = Operation.post("People", json={"Name": "Ann"}, id="ann")
     batch = BatchRequest.single_change_set([ann, Operation.patch(ann.ref(), json={"Age": 7})])
     talk = Talk(client, batch, format)
-    assert (talk.statuses, talk.paths) == ([[201, 204]], ["People", "People(1)"])
+    assert (talk.statuses, talk.paths) == ([201, 204], ["People", "People(1)"])
     assert talk.service.signals == ["Begin", "Commit"]
 
 
@@ -240,30 +239,24 @@ def test_a_single_change_set_of_a_client_fails_as_a_whole(client: Send, format: 
     names = ("Ann", "Nobody", "Bob")
     operations = [Operation.post("People", json={"Name": name}, id=name) for name in names]
     talk = Talk(client, BatchRequest.single_change_set(operations), format)
-    assert talk.states == [["rolled-back", "failed", "rolled-back"]]
+    assert talk.states == ["rolled-back", "failed", "rolled-back"]
     assert talk.service.signals == ["Begin", "Rollback"]
 
 
 def test_independent_operations_of_a_client_fail_alone(client: Send, format: Format) -> None:
     paths = ("People", "People(404)", "People(1)")
     talk = Talk(client, BatchRequest.independent(map(Operation.get, paths)), format)
-    assert talk.states == [["succeeded", "failed", "succeeded"]]
+    assert talk.states == ["succeeded", "failed", "succeeded"]
 
 
 def test_relative_urls_of_a_client_lead_below_the_service(client: Send, format: Format) -> None:
     with serving(Service(people)) as service:
         root = service.url.removesuffix("$batch")
         urls = ("People", "/service/People", f"{root}People", "../People")
-        (result,) = client(
-            service.url, BatchRequest.independent(map(Operation.get, urls)), format, []
-        )
+        batch = BatchRequest.independent(map(Operation.get, urls))
+        result = client(service.url, batch, format, [])
     assert [outcome.status for outcome in result] == [200, 200, 200, 403]
     assert [step.url for step in service.steps] == [f"{root}People"] * 3
-
-
-def test_a_json_batch_of_a_client_has_ids(client: Send) -> None:
-    (result,) = Talk(client, "GET People; GET People(404)").results
-    assert result.statuses == {"1": 200, "2": 404}
 
 
 def throttling(times: int, headers: dict[str, str]) -> Service:
@@ -281,23 +274,19 @@ def test_a_client_sends_again_what_the_service_was_too_busy_for(
 ) -> None:
     batch = BatchRequest.independent([Operation.get("People"), Operation.get("People(1)")])
     talk = Talk(client, batch, format, throttling(2, {"Retry-After": "7"}))
-    assert talk.statuses == [[200, 429], [429], [200]]
-    assert (talk.paths, talk.slept) == (["People", *["People(1)"] * 3], [7.0, 7.0])
-
-
-def test_a_client_waits_a_second_if_nobody_says_how_long(client: Send) -> None:
-    talk = Talk(client, "GET People(1)", service=throttling(1, {}))
-    assert (talk.slept, talk.results[-1].ok) == ([1.0], True)
+    assert talk.statuses == [200, 200]
+    assert (talk.paths, talk.slept) == (["People", *["People(1)"] * 3], [0.0, 7.0, 7.0])
 
 
 def test_a_client_gives_up_after_four_attempts(client: Send) -> None:
     talk = Talk(client, "GET People(1)", service=throttling(9, {"Retry-After": "0"}))
-    assert (talk.states, talk.slept) == ([["failed"]] * 4, [0.0] * 3)
+    assert (talk.states, talk.slept) == (["failed"], [0.0] * 4)
 
 
-def refuse(status: int, body: bytes = b"<p>Sorry</p>", content_type: str = "text/html") -> Service:
-    answer = status, Headers({"Content-Type": content_type}), body
-    return Service(people, outer=lambda _: answer)
+def answered(*answers: Answer | None) -> Service:
+    """Return a service that answers batches so, one after the other; `None` runs the batch."""
+    left = [*answers]
+    return Service(people, outer=lambda _: left.pop(0))
 
 
 @pytest.mark.parametrize(
@@ -308,35 +297,22 @@ def test_a_client_tells_what_an_error_page_means_for_each_operation(
 ) -> None:
     """Nor does it follow a redirect."""
     elsewhere = status, Headers({"Content-Type": "text/html", "Location": "/elsewhere"}), b"<p>"
-    service = Service(people, outer=lambda _: elsewhere)
-    talk = Talk(client, "GET People; DELETE People(1)", "multipart", service)
-    assert talk.states == [[state, state]]
+    talk = Talk(client, "POST People; DELETE People(1)", "multipart", answered(elsewhere))
+    assert talk.states == [state, state]
 
 
-def test_a_client_sends_everything_again_after_a_429_for_the_batch(client: Send) -> None:
-    refusals = [(429, Headers(TEXT), b"busy")]
-    service = Service(people, outer=lambda _: refusals.pop() if refusals else None)
-    talk = Talk(client, "GET People; DELETE People(1)", "multipart", service)
-    assert talk.states == [["failed"] * 2, ["succeeded"] * 2]
+def test_a_client_waits_as_long_as_the_answer_to_the_batch_says(client: Send) -> None:
+    busy = 429, Headers({**TEXT, "Retry-After": "9"}), b"busy"
+    talk = Talk(client, "GET People; DELETE People(1)", "multipart", answered(busy, None))
+    assert (talk.states, talk.slept) == (["succeeded"] * 2, [0.0, 9.0])
 
 
-PART = b"--b\r\nContent-Type: application/http\r\n\r\n"
-NO_CONTENT = PART + b"HTTP/1.1 204 No Content\r\n\r\n\r\n"
-
-
-def test_a_client_reads_results_that_come_with_an_error_status(client: Send) -> None:
-    service = refuse(400, NO_CONTENT.replace(b"204", b"404") + b"--b--", MULTIPART)
-    talk = Talk(client, "GET People(404); GET People", "multipart", service)
-    assert talk.states == [["failed", "not-executed"]]
-
-
-@pytest.mark.parametrize("status", [200, 400])
-def test_a_client_raises_if_the_answer_is_a_batch_that_cannot_be_read(
-    client: Send, status: int
-) -> None:
-    broken = NO_CONTENT + PART + b"what?\r\n\r\n\r\n--b--"
-    with pytest.raises(DecodeError, match="status-line"):
-        Talk(client, "GET People", "multipart", refuse(status, broken, MULTIPART))
+def test_a_client_sends_again_what_nobody_has_got(client: Send) -> None:
+    """Nobody listens; what was written may have been applied if the connection broke later."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/service/$batch"
+    result = client(url, BatchRequest([Operation.post("People", json={})]), None, [])
+    assert result.outcomes[0].state.value in ("not-executed", "unknown")
 
 
 @pytest.mark.parametrize("name", CLIENTS)
@@ -434,7 +410,11 @@ async def test_a_queueing_handler_gives_a_call_its_own_error_response(queue: Que
     assert [(await call).status_code for call in calls] == [200, 404, 200]
 
 
-@queueing(lambda: refuse(200, NO_CONTENT + PART, MULTIPART))
+PART = b"--b\r\nContent-Type: application/http\r\n\r\n"
+CUT = PART + b"HTTP/1.1 204 No Content\r\n\r\n\r\n" + PART
+
+
+@queueing(lambda: answered((200, Headers({"Content-Type": MULTIPART}), CUT)))
 async def test_a_queueing_handler_gives_a_call_its_own_failure(queue: Queue) -> None:
     calls = [queue.batch.collect(queue.client.get("People")) for _ in range(2)]
     await queue.batch.send()
@@ -545,7 +525,7 @@ async def test_a_queueing_handler_lets_one_call_be_cancelled_alone(queue: Queue)
     await sending
 
 
-@queueing(lambda: refuse(413))
+@queueing(lambda: answered((413, Headers(TEXT), b"too much")))
 async def test_a_queueing_handler_gives_every_call_the_status_of_a_refusal(queue: Queue) -> None:
     calls = [queue.batch.collect(queue.client.get("People")) for _ in range(2)]
     await queue.batch.send()
