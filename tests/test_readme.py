@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,12 +25,13 @@ ADVERTISED = "http://127.0.0.1:8000"
 
 @pytest.fixture
 def service() -> Iterator[str]:
-    """The service that the README tells people to start; its origin."""
-    from examples.people import make_app
-
+    """The server of the README, on loopback; its origin."""
     from .servers import wsgi_server
 
-    with wsgi_server(make_app()) as origin:
+    [program] = [fence for fence in fences(TEXT) if "\napp = BatchMiddleware(" in fence.text]
+    names: dict[str, Any] = {}
+    output_of(program, names, "")
+    with wsgi_server(names["app"]) as origin:
         yield origin
 
 
