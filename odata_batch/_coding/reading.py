@@ -65,6 +65,8 @@ class _Decoder(ABC, Generic[_Item, _Batch]):
     _scope: Scope
     _rules: Rules[_Item]
     _settings: Settings
+    # The octets before the body of a wrapped message
+    _head: bytearray
     _continue_on_error: bool | None = None
     _error: DecodeError | None = None
     _ended = False
@@ -95,15 +97,15 @@ class _Decoder(ABC, Generic[_Item, _Batch]):
         self._settings, self._findings = settings, found
         self._dialect, self._limits = settings.dialect, settings.limits
         self._items: list[_Item] = []
-        self._head = bytearray()
         if not isinstance(content_type, str):
             raise TypeError(f"content_type is a str, not {type(content_type).__name__}")
         self._outer = _NO_FIELDS if headers == () else Headers(headers)
-        for value in self._outer.get_all("content-type"):
-            if value != content_type:
-                message = f"headers have Content-Type {value!r}, the argument is {content_type!r}"
-                raise ValueError(message)
-        self._check_outer(self._outer, 0)
+        if self._outer.pairs:
+            for value in self._outer.get_all("content-type"):
+                if value != content_type:
+                    message = f"headers have Content-Type {value!r}"
+                    raise ValueError(f"{message}, the argument is {content_type!r}")
+            self._check_outer(self._outer, 0)
         self._choose(content_type, 0)
 
     @property
@@ -131,8 +133,7 @@ class _Decoder(ABC, Generic[_Item, _Batch]):
         If an error is found after items that this call completed, they are returned, and this
         error is raised by the next call and every later one. After `receive_eof`: `RuntimeError`.
         """
-        octets = _octets(data)
-        return self._collect(lambda: self._receive(octets))
+        return self._collect(self._receive, _octets(data))
 
     def receive_eof(self) -> list[_Item]:
         """Say that the payload ends here, and return the items that are left.
@@ -146,7 +147,7 @@ class _Decoder(ABC, Generic[_Item, _Batch]):
         self._ended = True
         return items
 
-    def _collect(self, receive: Callable[[], None]) -> list[_Item]:
+    def _collect(self, receive: Callable[..., None], *octets: bytes) -> list[_Item]:
         if self._error is not None:
             raise self._error
         if self._ended:
@@ -154,7 +155,7 @@ class _Decoder(ABC, Generic[_Item, _Batch]):
         items = self._items
         before = len(items)
         try:
-            receive()
+            receive(*octets)
         except DecodeError as error:
             error.partial = tuple(items)
             self._error = error
@@ -262,6 +263,7 @@ class _Decoder(ABC, Generic[_Item, _Batch]):
                 if rule.fatal:
                     raise Stop(rule)
             if media_type.name == "application/http" and position == 0:
+                self._head = bytearray()
                 return
             if media_type.name == "application/json":
                 charset = media_type.parameter("charset")
@@ -290,13 +292,10 @@ class _Decoder(ABC, Generic[_Item, _Batch]):
         self._rules = role.rules(self._scope)
 
     def _check_outer(self, headers: Headers, position: int) -> None:
-        if not headers.pairs:
-            return
-
         def say(rule: Rule, message: str, member: str = "", /) -> None:
             self._in_headers(Diagnostic(rule, message, position))
 
-        if max(len(value) for _, value in headers.pairs) > self._limits.field_line:
+        if max([len(value) for _, value in headers.pairs], default=0) > self._limits.field_line:
             findings.exceed(self._in_headers, self._limits, "field_line", position)
         self._role.check_outer(headers, say)
         preference = messages.continue_on_error(headers, say)
@@ -308,7 +307,7 @@ class _Decoder(ABC, Generic[_Item, _Batch]):
 
 
 def _octets(data: bytes) -> bytes:
-    if not isinstance(data, bytes | bytearray | memoryview):
+    if type(data) is not bytes and not isinstance(data, bytes | bytearray | memoryview):
         raise TypeError(f"data is bytes, not {type(data).__name__}")
     return bytes(data)
 

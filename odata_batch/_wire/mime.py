@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
-from enum import Enum, auto
 from functools import cached_property
 from typing import NamedTuple, TypeAlias
 
@@ -69,12 +68,6 @@ PREAMBLE = note("""
 EPILOGUE = note("""
     epilogue: Text after the close delimiter is ignored. [OData Protocol, 11.7.7.1]
     End the body with the close delimiter.""")
-
-
-class _Stage(Enum):
-    PREAMBLE = auto()
-    PART = auto()
-    EPILOGUE = auto()
 
 
 class _Line(NamedTuple):
@@ -154,7 +147,9 @@ class PartSplitter:
         self._limits = limits
         self._room = most + 1
         self._events: list[Event] = []
-        self._stage = _Stage.PREAMBLE
+        self.closed = False
+        """Whether the close delimiter has been read."""
+        self._begun = False
         # A line end in front of the first octet lets a delimiter be the very first line.
         self._buffer = bytearray(b"\n")
         self._offset = position - 1
@@ -163,11 +158,6 @@ class PartSplitter:
         self._lookalike: int | None = None
         self._token = b"\n--" + boundary
         self._line = b"\r\n--" + boundary + b"\r\n"
-
-    @property
-    def closed(self) -> bool:
-        """Whether the close delimiter has been read."""
-        return self._stage is _Stage.EPILOGUE
 
     def receive_data(self, data: bytes) -> list[Event]:
         """Take the next octets and return the parts that they complete."""
@@ -178,8 +168,10 @@ class PartSplitter:
             used = self._cut_at_once(data, len(first))
             self._offset += used
             data = data[used:]
+            if self.closed and not data:
+                return self._events
         self._buffer += data
-        if self._stage is _Stage.PREAMBLE and self._buffer.startswith(b"\n" + _BYTE_ORDER_MARK):
+        if not self._begun and self._buffer.startswith(b"\n" + _BYTE_ORDER_MARK):
             message = "found a byte order mark, for which other readers may miss the first part"
             self._say(PREAMBLE, message, 1, Severity.WARNING)
             self._buffer[1:4] = b" \r\n"
@@ -191,11 +183,13 @@ class PartSplitter:
     def receive_eof(self) -> list[Event]:
         """Return what is left: a last part without `delimiter_length` if no delimiter ends it."""
         self._events = []
+        if self.closed and len(self._buffer) == 1:
+            return self._events
         with suppress(Stop):
             self._split(at_end=True)
-            if self._stage is _Stage.PREAMBLE:
+            if not self._begun:
                 self._stop_without_delimiter()
-            elif self._stage is _Stage.PART:
+            elif not self.closed:
                 self._events.append(self._cut(len(self._buffer), None))
             else:
                 self._check_epilogue()
@@ -210,14 +204,14 @@ class PartSplitter:
 
     def _split(self, at_end: bool) -> None:
         at_once = True
-        while self._stage is not _Stage.EPILOGUE and self._room > 0:
+        while not self.closed and self._room > 0:
             start = self._buffer.find(self._token, self._searched)
             if start < 0:
                 self._searched = max(self._searched, len(self._buffer) - len(self._token) + 1)
                 break
             # Tried once for each chunk, and only where a part ends for sure: what is copied then
             # has been given out before the next chunk comes, so the work remains linear.
-            if at_once and self._stage is _Stage.PART and self.line_end == b"\r\n":
+            if at_once and self._begun and self.line_end == b"\r\n":
                 if start > self._content and self._buffer.startswith(self._line, start - 1):
                     at_once = False
                     with memoryview(self._buffer) as view, view[self._content :] as rest:
@@ -243,11 +237,11 @@ class PartSplitter:
         )
         if cut is None:
             return 0
-        parts, used, is_closed = cut
+        parts, used, self.closed = cut
         self._events += parts
         self._room -= sum([len(each.contents) for each in parts])
         self.line_end = b"\r\n"
-        self._stage = _Stage.EPILOGUE if is_closed else _Stage.PART
+        self._begun = True
         return used
 
     def _judge(self, start: int, at_end: bool) -> _Line | None:
@@ -270,7 +264,7 @@ class PartSplitter:
 
     def _advance(self, start: int, line: _Line) -> None:
         """Go past a delimiter line and give out the part that it ends, if it ends one."""
-        if self._stage is _Stage.PREAMBLE:
+        if not self._begun:
             self._check_preamble_length(start)
             self._check_line(start, line)
             self._end_preamble(start, line)
@@ -278,7 +272,7 @@ class PartSplitter:
             self._check_line(start, line)
             self._events.append(self._cut(start, line))
             self._room -= 1
-        self._stage = _Stage.EPILOGUE if line.is_close else _Stage.PART
+        self._begun, self.closed = True, line.is_close
         self._lookalike = None
         self._content = line.end
         # The end of this delimiter line may be the line end in front of the next one.
@@ -355,7 +349,7 @@ class PartSplitter:
         return re.compile(re.escape(self._token) + rest)
 
     def _discard(self) -> None:
-        if self._stage is _Stage.PREAMBLE:
+        if not self._begun:
             self._check_preamble_length(self._searched)
             return
         if len(self._buffer) - self._content > self._limits.epilogue and self.closed:
@@ -477,5 +471,6 @@ def _cut_at_lines(
     if after and is_closed:  # one delimiter is longer
         last = contents.pop()
         close_position = position + used - len(line) - len(after) - len(last)
-        parts.append(Parts([last], close_position, len(line) + len(after)))
+        longer = Parts([last], close_position, len(line) + len(after))
+        parts = [*parts, longer] if contents else [longer]
     return parts, used, is_closed
