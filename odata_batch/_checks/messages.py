@@ -7,7 +7,7 @@ of these are left out, and when.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import cache
@@ -131,8 +131,9 @@ VERSION_HEADER = note("""
 
 def check_version(headers: Headers, say: Say) -> None:
     """OData Protocol, 8.1.5, for the header section of any message; until OData 3, too."""
+    names = names_of(headers)
     for name in _VERSIONS:
-        if name not in names_of(headers):
+        if name not in names:
             continue
         value = headers[name]
         version = value.partition(";")[0] if "dataservice" in name else value
@@ -466,12 +467,17 @@ _EACH: frozenset[_Check[Any]] = frozenset(
 )
 # What has nothing to say of plain URLs, seen all at once
 _OF_URLS: frozenset[_Check[Any]] = frozenset(urls.CHECKS)
-_OF_ONE_FIELD: Final[Mapping[_Check[Any], str]] = {
-    urls.check_host: "host",
-    check_content_length: "content-length",
-    check_content_id_header: "content-id",
+_OF_FIELDS: Final[Mapping[_Check[Any], Collection[str]]] = {
+    urls.check_host: ("host",),
+    check_content_length: ("content-length",),
+    check_content_id_header: ("content-id",),
+    check_transfer_encoding: ("transfer-encoding",),
+    check_version_header: _VERSIONS,
+    check_respond_async: ("prefer",),
+    check_response_urls: _URL_FIELDS,
+    check_async_result: ("asyncresult",),
 }
-"""Checks that say nothing where a field is missing."""
+"""Checks that say nothing where these fields are missing."""
 
 
 @cache
@@ -538,24 +544,30 @@ class Messages(Generic[_Message]):
     def _judge(self, item: _Message, kind: Kind) -> tuple[_Check[Any], ...]:
         """Return the checks to be asked of messages of a new kind: all, where one objects."""
         self._objected = False
+        names = names_of(item.headers)
+        fields = set(names)
+        silent: set[_Check[Any]] = set()
+        if "content-type" in fields or not item.body:
+            silent.add(check_content_type_present)
+        # A reader that knows the kind of fields has seen to their syntax.
+        if self._scope.origin == "read" and item.headers._shape.kind is not None:
+            silent |= {check_header_syntax, check_repeated_headers}
+        elif len(fields) == len(names):
+            silent.add(check_repeated_headers)
+        each = []
         for check in self._checks:
-            if check not in _EACH:
+            about = _OF_FIELDS.get(check)
+            if check in silent or (about is not None and fields.isdisjoint(about)):
+                continue
+            if check in _EACH:
+                each.append(check)
+            else:
                 check(item, self._scope, self._object)
         if self._objected:
             return self._checks
-        names = names_of(item.headers)
-        # A reader that knows the kind of fields has seen to their syntax.
-        is_read = self._scope.origin == "read" and item.headers._shape.kind is not None
-        silent = {check for check, name in _OF_ONE_FIELD.items() if name not in names}
-        if "content-type" in names or not item.body:
-            silent.add(check_content_type_present)
-        if is_read:
-            silent |= _SYNTAX
-        elif len(set(names)) == len(names):
-            silent.add(check_repeated_headers)
-        each = [check for check in self._checks if check in _EACH and check not in silent]
-        if "" not in names and grammar.TOKEN.fullmatch("".join(names)):
-            each = [check_header_values if x is check_header_syntax else x for x in each]
+        if check_header_syntax in each and "" not in fields:
+            if grammar.TOKEN.fullmatch("".join(names)):
+                each[each.index(check_header_syntax)] = check_header_values
         if type(kind[2]) is tuple and None in kind[2]:
             return tuple(each)
         return sections.keep(self._sound, kind, tuple(each))

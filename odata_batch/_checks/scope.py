@@ -32,7 +32,7 @@ Check: TypeAlias = Callable[[Any, "Scope", Say], None]
 """Reports what is wrong with a message; which class it has, each check says."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Scope:
     """What the rules are applied under."""
 
