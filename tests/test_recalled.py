@@ -45,6 +45,27 @@ def test_a_head_with_an_odd_content_id_is_read_after_plain_ones(
     ]
 
 
+@pytest.mark.parametrize(
+    "lines",
+    [
+        b"Content-Type: text/plain\r\nContent-Length: %d\r\nETag: %d",
+        b"Content-Length: %d\r\nETag: %d",
+        b"X-Content-Length: %d\r\nETag: %d",
+        b"ETag: %d\r\nContent-Length: %d",
+        b"X: 1 Content-Length: %d\r\nETag: %d",
+    ],
+)
+def test_a_section_is_known_with_another_content_length(lines: bytes) -> None:
+    message = b"HTTP/1.1 200 OK\r\n%s\r\n\r\n%s"
+    parts = [part(message % (lines % (size, size), b"x" * size)) for size in (*range(1, 9), 3, 9)]
+    report = checked_response(batch(*parts))
+    alone = [checked_response(batch(each)).value for each in parts]
+    assert report.value is not None
+    assert [each.headers.pairs for each in report.value.responses()] == [
+        response.headers.pairs for each in alone if each for response in each.responses()
+    ]
+
+
 def change_set(head: bytes, name: bytes) -> bytes:
     """Return a part with these lines in its header section, whose boundary has that name."""
     content = member(DELETE, boundary=name) + b"--" + name + b"--" + CRLF

@@ -139,7 +139,7 @@ class Preparation:
             if is_same:
                 return item
             return values.response_of(
-                item.status, headers, body, id, item.reason, item.annotations, *places
+                item.status, item.reason, headers, body, id, *places, item.annotations
             )
         depends_on = item.depends_on
         if self._json and id is not None:
@@ -147,7 +147,7 @@ class Preparation:
             self._group_of[self._key(id)] = group
         if is_same and depends_on == item.depends_on:
             return item
-        rest = (depends_on, item.condition, item.annotations, *places)
+        rest = (*places, depends_on, item.condition, item.annotations)
         return values.operation_of(item.method, item.url, headers, body, id, *rest)
 
     def _dependencies(self, item: Operation, own_group: str | None) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeAlias, TypeVar, cast
 
 from odata_batch._model.dialect import Format
 from odata_batch._model.findings import DecodeError, Diagnostic, error, quote
-from odata_batch._model.headers import Headers, becoming
+from odata_batch._model.headers import Headers
 from odata_batch._model.jsonvalue import FAULTS, JSON_SYNTAX, value_of
 from odata_batch._model.limits import DEEPEST
 from odata_batch._model.public import public
@@ -512,67 +512,64 @@ _Batch = TypeVar("_Batch", BatchRequest, BatchResponse)
 _Kind = TypeVar("_Kind")
 
 
-# As `type`, since type checkers cannot see that the other class has the same slots.
-_OPERATION: type = Operation
-_RESPONSE: type = OperationResponse
+# What is still being made: to set the fields of a frozen value takes longer, and so does a way
+# through `__init__`. Type checkers cannot see that the other class has the same slots.
+_OpenOperation: Any = type("_OpenOperation", (_Shown,), {"__slots__": Operation.__slots__})
+_OpenResponse: Any = type("_OpenResponse", (_Shown,), {"__slots__": OperationResponse.__slots__})
 
 
-class _OpenOperation(_Shown):
-    """An operation that is still being made: to set the fields of a frozen one takes longer."""
-
-    __slots__ = tuple(each.name for each in fields(Operation))
-
-    def __init__(
-        self,
-        method: str,
-        url: str,
-        headers: Headers,
-        body: bytes,
-        id: str | None,
-        depends_on: tuple[str, ...] = (),
-        condition: str | None = None,
-        annotations: Annotations = (),
-        position: int | None = None,
-        id_in_message: bool = False,
-    ) -> None:
-        self.method = method
-        self.url = url
-        self.headers = headers
-        self.body = body
-        self.id = id
-        self.depends_on = depends_on
-        self.condition = condition
-        self.annotations = annotations
-        self.position = position
-        self.id_in_message = id_in_message
-        self.__class__ = _OPERATION
+def operation_of(
+    method: str,
+    url: str,
+    headers: Headers,
+    body: bytes,
+    id: str | None,
+    position: int | None = None,
+    id_in_message: bool = False,
+    depends_on: tuple[str, ...] = (),
+    condition: str | None = None,
+    annotations: Annotations = (),
+) -> Operation:
+    """Return the operation that a decoder has read: all types are known to be right."""
+    made = _OpenOperation()
+    made.method = method
+    made.url = url
+    made.headers = headers
+    made.body = body
+    made.id = id
+    made.depends_on = depends_on
+    made.condition = condition
+    made.annotations = annotations
+    made.position = position
+    made.id_in_message = id_in_message
+    made.__class__ = Operation
+    operation: Operation = made
+    return operation
 
 
-class _OpenResponse(_Shown):
-    """A response that is still being made."""
-
-    __slots__ = tuple(each.name for each in fields(OperationResponse))
-
-    def __init__(
-        self,
-        status: int,
-        headers: Headers,
-        body: bytes,
-        id: str | None,
-        reason: str | None = None,
-        annotations: Annotations = (),
-        position: int | None = None,
-        id_in_message: bool = False,
-    ) -> None:
-        self.status = status
-        self.headers = headers
-        self.body = body
-        self.id = id
-        self.reason = reason
-        self.annotations = annotations
-        self.position = position
-        self.id_in_message = id_in_message
-        self.__class__ = _RESPONSE
+def response_of(
+    status: int,
+    reason: str | None,
+    headers: Headers,
+    body: bytes,
+    id: str | None,
+    position: int | None = None,
+    id_in_message: bool = False,
+    annotations: Annotations = (),
+) -> OperationResponse:
+    """Return the response that a decoder has read."""
+    made = _OpenResponse()
+    made.status = status
+    made.reason = reason
+    made.headers = headers
+    made.body = body
+    made.id = id
+    made.annotations = annotations
+    made.position = position
+    made.id_in_message = id_in_message
+    made.__class__ = OperationResponse
+    response: OperationResponse = made
+    return response
 
 
 class _OpenSet(_Shown):
@@ -590,11 +587,6 @@ class _OpenSet(_Shown):
 def change_set_of(kind: type[_Kind], items: tuple[object, ...], position: int | None) -> _Kind:
     """Return the change set, or the responses to one, that a decoder has read."""
     return cast("_Kind", _OpenSet(kind, items, position))
-
-
-# What decoders call: all types are known to be right.
-operation_of = becoming(Operation, _OpenOperation)
-response_of = becoming(OperationResponse, _OpenResponse)
 
 
 def with_format(batch: _Batch, format: Format | None) -> _Batch:
@@ -660,6 +652,7 @@ def _items(values: Iterable[object], kinds: tuple[type, type]) -> tuple[object, 
 
 _CHANGE_SETS = (ChangeSet, ChangeSetResponse)
 _NO_MESSAGES = (*_CHANGE_SETS, Unreadable)
+_MESSAGES = frozenset((Operation, OperationResponse))
 
 
 def depth_of(item: object) -> int:
@@ -690,7 +683,8 @@ def leaves(items: tuple[Any, ...]) -> Iterator[Any]:
 
 def holds_change_sets(items: Collection[object]) -> bool:
     """Tell whether one of the items is no message: a change set, or what could not be read."""
-    return any(issubclass(kind, _NO_MESSAGES) for kind in {*map(type, items)})
+    others = {*map(type, items)} - _MESSAGES  # most often none
+    return bool(others) and any(issubclass(kind, _NO_MESSAGES) for kind in others)
 
 
 def _content(headers: HeadersLike, json: Any, body: bytes) -> tuple[Headers, bytes]:

@@ -450,14 +450,10 @@ class Execution:
     def _named(self, index: int, answer: OperationResponse) -> OperationResponse:
         """Return the response with the identifier of its request."""
         return values.response_of(
-            answer.status,
-            answer.headers,
-            answer.body,
-            self._ids[index],
-            answer.reason,
-            answer.annotations,
+            *(answer.status, answer.reason, answer.headers, answer.body, self._ids[index]),
             # In version 2, an identifier is echoed where it was read. [MS-ODATA], 2.2.7.6.6
             id_in_message=self._operations[index].id_in_message,
+            annotations=answer.annotations,
         )
 
     def _close(self, unit: Unit) -> None:

@@ -154,22 +154,17 @@ def _split_odd(
     return end - len(data), head, line, section, body
 
 
-def recall_request_line(reader: SectionReader) -> Callable[[bytes], tuple[str, str] | None]:
-    """Return what says of most request lines, about which nothing can be said, what they mean."""
-    longest = reader.limits.url
-
-    def recall(line: bytes) -> tuple[str, str] | None:
-        try:
-            method, target, version = line.split(b" ")
-        except ValueError:
-            return None
-        known = _METHODS.get(method)
-        if known is None or version != b"HTTP/1.1" or len(line) > longest or not target.isascii():
-            return None
-        url = target.decode()
-        return (known, url) if url and url.isprintable() else None
-
-    return recall
+def recall_request_line(line: bytes, longest: int) -> tuple[str, str] | None:
+    """Return what a request line means about which nothing can be said, and that is so short."""
+    try:
+        method, target, version = line.split(b" ")
+    except ValueError:
+        return None
+    known = _METHODS.get(method)
+    if known is None or version != b"HTTP/1.1" or len(line) > longest or not target.isascii():
+        return None
+    url = target.decode()
+    return (known, url) if url and url.isprintable() else None
 
 
 REQUEST_LINE_SYNTAX = error("""
@@ -195,7 +190,7 @@ def parse_request_line(line: bytes, position: int, reader: SectionReader) -> tup
     The URL is what is between the first space and the version, so that one with raw spaces,
     which the standard itself prints, is read whole.
     """
-    plain = recall_request_line(reader)(line)
+    plain = recall_request_line(line, reader.limits.url)
     if plain is not None:
         return plain
     if not _is_line_of(line, b"request", position, reader):
@@ -251,9 +246,9 @@ def _check_version(version: bytes, line: bytes, position: int, reader: SectionRe
     reader.report(Diagnostic(rule, message, position))
 
 
-def recall_status_line(reader: SectionReader) -> Callable[[bytes], tuple[int, str] | None]:
-    """Return what says of usual status lines what they mean."""
-    return _USUAL_STATUS_LINES.get
+def recall_status_line(line: bytes, longest: int) -> tuple[int, str] | None:
+    """Return what a usual status line means."""
+    return _USUAL_STATUS_LINES.get(line)
 
 
 STATUS_LINE_SYNTAX = error("""

@@ -439,7 +439,7 @@ def _read_request(reader: Reader[Any], members: Members, span: Span | None) -> O
         method = method.upper()
     position = reader.text.origin + reader.start
     return values.operation_of(
-        method, url, headers, body, id, depends_on, condition, annotations, position
+        method, url, headers, body, id, position, False, depends_on, condition, annotations
     )
 
 
@@ -470,7 +470,7 @@ def _read_response(
         if status is None:
             return None
     position = reader.text.origin + reader.start
-    return values.response_of(status, headers, body, id, None, annotations, position)
+    return values.response_of(status, None, headers, body, id, position, False, annotations)
 
 
 REQUEST: Final[Role[values.RequestItem]] = Role(

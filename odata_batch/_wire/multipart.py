@@ -12,7 +12,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Final, Generic, Literal, NamedTuple, TypeAlias, TypeVar, cast
+from typing import Final, Generic, Literal, NamedTuple, TypeAlias, TypeVar
 
 from odata_batch._model import values
 from odata_batch._model.dialect import Format
@@ -31,7 +31,7 @@ from odata_batch._model.findings import (
     stop,
     warning,
 )
-from odata_batch._model.headers import without
+from odata_batch._model.headers import Headers, without
 from odata_batch._model.limits import Limits
 from odata_batch._model.values import NESTED_CHANGE_SET
 from odata_batch._wire import grammar, http, mime, parthead, sections
@@ -42,7 +42,6 @@ from odata_batch._wire.parthead import (
     PART_CONTENT_TYPE,
 )
 from odata_batch._wire.places import in_part
-from odata_batch._wire.sections import HEADER_FOLDED
 
 _Start = TypeVar("_Start", bound=tuple[object, str])
 _Item = TypeVar("_Item")
@@ -59,8 +58,8 @@ class Role(NamedTuple, Generic[_Start, _Item]):
     name: str
     kind: Literal["operation", "response"]
     """What a part is that holds no change set."""
-    recall_line: Callable[[sections.SectionReader], Callable[[bytes], _Start | None]]
-    """Returns what says of a start line what it means, if nothing is wrong with it."""
+    recall_line: Callable[[bytes, int], _Start | None]
+    """Returns what a usual start line means, if its URL is no longer than that."""
     parse_line: Callable[[bytes, int, sections.SectionReader], _Start | None]
     build: Callable[..., _Item]
     change_set: type[_Item]
@@ -107,8 +106,9 @@ RESPONSE: Role[tuple[int, str], values.ResponseItem] = Role(
 )
 
 
-_Top: TypeAlias = tuple[_Start, sections.Section, int]
-"""What the start line and the header section of a message say, and the length of the section."""
+_Top: TypeAlias = tuple[_Start | None, sections.Section | None, Headers, int | None, int]
+"""What the start line of a message means, and its header section, `None` where that is not known;
+the fields and the `claim` of that, and how many octets it has."""
 
 
 class Found(NamedTuple):
@@ -201,7 +201,8 @@ class MultipartDecoder(Generic[_Start, _Item]):
         self._limits = limits
         # What was read of the multiparts that are being read: at most one within the other
         self._levels: list[list[_Item | values.Unreadable]] = []
-        self._run: Run[_Item] = Run(0)
+        self._run: Run[_Item]
+        self._next = 0
         self._events: list[mime.Event] = []
         # Where the parts begin that the last octets completed, and the parts, as soon as asked for
         self._starts: list[int] = []
@@ -210,11 +211,10 @@ class MultipartDecoder(Generic[_Start, _Item]):
         self._end = position
         self._boundary = boundary
         self._known = known
-        self._reader = sections.SectionReader(limits, self._report, known)
-        self._heads = parthead.HeadReader(role.name, self._reader, known, self._say)
+        self._heads = parthead.HeadReader(role.name, limits, self._report, known, self._say)
+        self._keeps_tops = role.name == "response"
         self._most = min(limits.items, limits.operations)
         self._splitter = mime.PartSplitter(boundary, limits, self._most, position=position)
-        self._recall = self._recaller()
 
     def receive_data(self, data: bytes) -> Run[_Item]:
         """Take the next octets and return the items that they complete."""
@@ -229,8 +229,8 @@ class MultipartDecoder(Generic[_Start, _Item]):
             expected = quote(b"--" + self._boundary + b"--")
             message = f"the {self._role.name} ends without {expected}"
             self._say(self._role.truncated, message, self._end)
-        # They refer to what has them, and would wait for the collector of such circles.
-        del self._reader, self._heads, self._recall
+        # It refers to what has it, and would wait for the collector of such circles.
+        del self._heads
         return run
 
     def locate(self, position: int | None, member: str) -> tuple[int | None, int]:
@@ -259,19 +259,20 @@ class MultipartDecoder(Generic[_Start, _Item]):
         return known[member]
 
     def _read_all(self, events: list[mime.Event]) -> Run[_Item]:
-        self._run = Run(self._run.first + len(self._run.items))
+        run = self._run = Run(self._next)
         self._events = events
         self._starts.clear()
         self._contents.clear()
         if events:
             line_end = self._splitter.line_end or b"\r\n"
-            if line_end == b"\n" and self._reader.known is self._known:
-                self._reader.known = self._heads.known = parthead.Known(self._limits)
+            if line_end == b"\n" and self._heads.known is self._known:
+                self._heads.known = parthead.Known(self._limits)
             try:
                 self._read_events(events, line_end)
             except Stop as stopped:
-                self._run.stopped = stopped
-        return self._run
+                run.stopped = stopped
+            self._next += len(run.items)
+        return run
 
     def _read_events(self, events: list[mime.Event], line_end: bytes) -> None:
         for event in events:
@@ -314,78 +315,72 @@ class MultipartDecoder(Generic[_Start, _Item]):
     def _read_parts(
         self, parts: mime.Parts, items: list[_Item | values.Unreadable], depth: int, boundary: bytes
     ) -> None:
-        """Add what these parts hold to the items before them."""
+        """Add what these parts hold to the items before them.
+
+        Of most, all is known of the heads, but for an identifier and what a start line says.
+        """
         contents, position, step = parts
-        recall = self._recall
+        heads, build, largest = self._heads, self._role.build, self._limits.body
+        known, short, most = heads.known, heads.short, self._limits.headers_total
+        # The start lines of requests have URLs, which enter no table.
+        tops: dict[bytes, _Top[_Start]] | None = known.tops if self._keeps_tops else None
+        is_visible = grammar.VISIBLE.fullmatch
         room = self._room(items, depth)
         self._levels.append(items)
         for content in contents[:room]:
-            item = recall(content, position, step)
+            item: _Item | values.Unreadable | None = None
+            pieces = content.split(b"\r\n\r\n", 2)
+            stem, tail, size, notes = known.recent
+            head, value = pieces[0], b""
+            if tail is not None:
+                value = head.removeprefix(stem).removesuffix(tail)
+                size += len(value)
+                is_known = len(head) == size and (value.isalnum() or is_visible(value) is not None)
+            else:
+                is_known = head == stem
+            if is_known and len(pieces) == 3:
+                _, top, body = pieces
+                octets, found = len(body), None if tops is None else tops.get(top)
+                line, section, headers, claim, length = found or self._recall(top, octets)
+                total = heads.total + size + length
+                is_large = octets > largest or size > short or length > short or total > most
+                if line is not None and not is_large:
+                    heads.total = total
+                    id = None if tail is None else value.decode()
+                    for rule, message, at_content in notes:
+                        self._say(rule, message, position + size + 4 if at_content else position)
+                    if claim == octets or claim == -1:
+                        item = build(line[0], line[1], headers, body, id, position)
+                    else:
+                        at = position + len(content) - octets
+                        fields = top[len(top) - length :]
+                        section = heads.settle(section, fields, at - 4 - length)
+                        item = self._make_item(line, section, body, at, position, step, id)
             if item is None:
                 part = mime.Part(content, position, None, step)
-                item = self._read_part(part, depth, b"\r\n", boundary)
-                items.append(self._unreadable(part) if item is None else item)
-            else:
-                items.append(item)
+                item = self._read_part(part, depth, b"\r\n", boundary) or self._unreadable(part)
+            items.append(item)
             position += len(content) + step
         self._levels.pop()
         if len(contents) > room:
             self._enter(items, depth, position)
 
-    def _recaller(self) -> Callable[[bytes, int, int], _Item | None]:
-        """Return what reads a part of whose heads all is known, and leaves others alone."""
-        reader, limits, say = self._reader, self._limits, self._say
-        build, recall_line, make = self._role.build, self._role.recall_line(reader), self._make_item
-        known, is_visible, short = self._known, grammar.VISIBLE.fullmatch, self._heads.short
-        # Only of responses: the start lines of requests have URLs, which enter no table.
-        tops = cast("dict[bytes, _Top[_Start]]", known.tops)
-        is_request = self._role.name == "request"
+    def _recall(self, top: bytes, size: int) -> _Top[_Start]:
+        """Return what a start line and the header section after it say, as far as it is known.
 
-        def recall(content: bytes, position: int, delimiter_length: int) -> _Item | None:
-            try:
-                head, top, body = content.split(b"\r\n\r\n", 2)
-            except ValueError:
-                return None
-            stem, tail, size, notes = known.recent
-            id = None
-            if tail is not None:
-                value = head.removeprefix(stem).removesuffix(tail)
-                size += len(value)
-                if len(head) != size or not (value.isalnum() or is_visible(value)):
-                    return None
-                id = value.decode()
-            elif head != stem:
-                return None
-            found = None if is_request else tops.get(top)
-            if found is None:
-                start, _, octets = top.partition(b"\r\n")
-                line, section, length = recall_line(start), known.sections.get(octets), len(octets)
-                if section is None:
-                    section = reader.recall(octets)
-                elif line is not None and not is_request:
-                    sections.keep(tops, top, (line, section, length))
-            else:
-                line, section, length = found
-            total = reader.total + size + length
-            is_large = len(body) > limits.body or max(size, length) > short
-            if line is None or is_large or total > limits.headers_total:
-                return None
-            reader.total = total
-            for rule, message, at_content in notes:
-                say(rule, message, position + size + 4 if at_content else position)
-            if section is None or section.findings:
-                at = position + size + 4 + len(top) - length
-                section = section or reader.learn(octets, at, b"\r\n", HEADER_FOLDED)
-                reader.replay(section.findings, at, HEADER_FOLDED)
-            headers, _, inner, claim = section
-            if inner is None and (claim is None or claim == str(len(body))):
-                if is_request:
-                    return build(line[0], line[1], headers, body, id, (), None, (), position)
-                return build(line[0], headers, body, id, line[1], (), position)
-            size = len(content) - len(body)
-            return make(line, section, body, position + size, position, delimiter_length, id)
-
-        return recall
+        After that comes a body of this size.
+        """
+        heads = self._heads
+        start, _, octets = top.partition(b"\r\n")
+        line = self._role.recall_line(start, self._limits.url)
+        known = heads.known.sections.get(octets)
+        section = known or heads.recall(octets, size)
+        if section is None:
+            return line, None, values.NO_HEADERS, None, len(octets)
+        found = line, section, section.headers, section.claim, len(octets)
+        if known and line is not None and self._keeps_tops:
+            sections.keep(heads.known.tops, top, found)
+        return found
 
     def _add_part(
         self,
@@ -398,7 +393,7 @@ class MultipartDecoder(Generic[_Start, _Item]):
         """Read a part, and add what it holds to the items before it."""
         self._enter(items, depth, part.position)
         item = self._read_part(part, depth, line_end, boundary)
-        items.append(self._unreadable(part) if item is None else item)
+        items.append(item or self._unreadable(part))
         self._levels.pop()
 
     def _room(self, items: list[_Item | values.Unreadable], depth: int) -> int:
@@ -429,7 +424,7 @@ class MultipartDecoder(Generic[_Start, _Item]):
     def _read_part(
         self, part: mime.Part, depth: int, line_end: bytes, boundary: bytes
     ) -> _Item | None:
-        found = self._heads.read(part, line_end, boundary)
+        found = self._heads.read_head(part, line_end, boundary)
         if found is None:
             return None
         head, id, inner, content = found
@@ -503,7 +498,7 @@ class MultipartDecoder(Generic[_Start, _Item]):
     def _read_message(
         self, content: bytes, position: int, part: mime.Part, outer: str | None, line_end: bytes
     ) -> _Item | None:
-        read = http.parse_message(content, position, line_end, self._reader, self._role.parse_line)
+        read = http.parse_message(content, position, line_end, self._heads, self._role.parse_line)
         if read is None:
             return None
         start, fields, body, at = read
@@ -532,10 +527,7 @@ class MultipartDecoder(Generic[_Start, _Item]):
         in_message = fields.id is not None and not outer
         if in_message:
             headers = without(headers, "content-id")
-        build, (first, second) = self._role.build, start
-        if self._role.name == "request":
-            return build(first, second, headers, body, id, (), None, (), position, in_message)
-        return build(first, headers, body, id, second, (), position, in_message)
+        return self._role.build(*start, headers, body, id, position, in_message)
 
     def _identify(self, outer: str | None, inner: str | None, position: int) -> str | None:
         """Return the request identifier.

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
-from typing import Final, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
-from odata_batch._model.findings import Diagnostic, Rule, error, note, quote, warning
+from odata_batch._model.findings import Diagnostic, Reporter, Rule, error, note, quote, warning
 from odata_batch._model.headers import folded
 from odata_batch._model.limits import DEFAULT_LIMITS, Limits
 from odata_batch._wire import grammar, http, mime, sections
@@ -191,30 +191,33 @@ class Known(sections.Known):
         super().__init__()
         is_wide = limits.fields >= _FIELDS_OF_A_USUAL_HEAD
         self.heads: dict[_Key, Head] = {**_usual_heads()} if is_wide else {}
-        self.tops: dict[bytes, tuple[object, sections.Section, int]] = {}
+        self.tops: dict[bytes, Any] = {}
         """Start lines and header sections of responses."""
         self.recent = Recent(_USUAL_STEM, b"", len(_USUAL_STEM), ()) if is_wide else _NO_HEAD
         """The last head whose content was a message as it is; most are followed by one like it."""
 
 
-class HeadReader:
-    """Reads the header sections of the parts of one batch; `say` reports at an offset."""
+class HeadReader(sections.SectionReader):
+    """Reads the header sections of the parts of one batch, and of the messages in them.
+
+    `say` reports at an offset.
+    """
+
+    known: Known
 
     def __init__(
         self,
         role_name: str,
-        reader: sections.SectionReader,
+        limits: Limits,
+        report: Reporter,
         known: Known,
         say: Callable[[Rule, str, int], None],
     ) -> None:
+        super().__init__(limits, report, known)
         self._role_name = role_name
-        self._reader = reader
-        self.known = known
         self._say = say
-        # A head that is no longer exceeds no limit that another with the same fields keeps.
-        self.short = min(reader.limits.field_line, reader.limits.header_section)
 
-    def read(
+    def read_head(
         self, part: mime.Part, line_end: bytes, boundary: bytes
     ) -> tuple[Head, str | None, bytes | None, bytes] | None:
         """Return what the header section of a part says, its Content-ID, and the content.
@@ -237,7 +240,7 @@ class HeadReader:
         value, end, after = rest.partition(line_end)
         known = self.known.heads.get((before, name, after))
         if known is not None and len(section) <= self.short and self._is_plain(name, value):
-            self._reader.count(section, part.position)
+            self.count(section, part.position)
             if known.notes is not None and line_end == b"\r\n" and not known.is_set:
                 tail = end + after if name else None
                 size = len(section) - len(value) if name else len(section)
@@ -247,7 +250,7 @@ class HeadReader:
             return known, value.decode("ascii") if name else None, None, content
         if self._is_no_head(section if has_head else None, part, line_end, boundary):
             return None
-        read = self._reader.read(section, part.position, line_end, PART_HEADER_FOLDED)
+        read = self.read(section, part.position, line_end, PART_HEADER_FOLDED)
         head = _judge(read, self._role_name)
         if not read.findings and _is_cut(head, before, name, value):
             if sections.may_be_kept(read, before + after):
@@ -257,7 +260,7 @@ class HeadReader:
     def _is_plain(self, name: bytes, value: bytes) -> bool:
         """Tell whether nothing can be said of a value that was cut out of a head."""
         if name == b"boundary=":
-            is_short = len(value) <= self._reader.limits.boundary
+            is_short = len(value) <= self.limits.boundary
             return is_short and grammar.PLAIN_BOUNDARY.fullmatch(value) is not None
         return value.isalnum() or not name or grammar.VISIBLE.fullmatch(value) is not None
 

@@ -52,6 +52,8 @@ TELLING = frozenset(
         "prefer",
     )
 )
+# Fields of which each line is read, be they alike in all but the value.
+_UNCUT = TELLING | SINGLE_FIELDS
 _URLS = frozenset(("content-location", "location", "odata-entityid"))
 REFERRING = _URLS | {"if-match", "if-none-match"}
 
@@ -63,6 +65,8 @@ _UNKEPT = _URLS | {"authorization", "proxy-authorization", "cookie", "set-cookie
 _REMEMBERED = 1024
 _LONGEST_REMEMBERED = 1024
 _LONGEST_MARK = 64
+# No content has so long a Content-Length.
+_LONGEST_LENGTH = 20
 
 Mark: TypeAlias = str | Pair | None
 
@@ -115,10 +119,12 @@ class Section(NamedTuple):
     """The first Content-ID; if there are others, that is among the findings."""
     length: str | None
     """The first Content-Length."""
+    claim: int | None
+    """Its number, -1 for none; `None` where more has to be said or done than to compare it."""
 
 
 # The names that most fields of a batch have need not be looked at, and all lines share them; with
-# each its mark, unless that depends on the value.
+# each its mark, unless that depends on the value. Below, whole lines that many batches have.
 _USUAL_NAMES: Final[Mapping[bytes, tuple[str, Mark]]] = {
     name.encode("ascii"): (name, None if {name.lower()} & (TELLING | _URLS) else name.lower())
     for name in """
@@ -127,6 +133,18 @@ _USUAL_NAMES: Final[Mapping[bytes, tuple[str, Mark]]] = {
         MaxDataServiceVersion OData-EntityId OData-MaxVersion OData-Version Prefer
         Preference-Applied Vary X-Content-Type-Options
     """.split()
+}
+
+
+_USUAL_LINES: Final[Mapping[bytes, tuple[Pair, Mark]]] = {
+    f"{name}: {value}".encode("ascii"): ((name, value), mark_of((name, value)))
+    for name, values in (
+        ("Content-Type", ("application/json", "application/json;odata.metadata=minimal")),
+        ("OData-Version", ("4.0", "4.01")),
+        ("Accept", ("application/json",)),
+        ("Preference-Applied", ("return=minimal", "return=representation")),
+    )
+    for value in values
 }
 
 
@@ -187,7 +205,13 @@ class _Shape(Shape):
         """Return the section that has these fields."""
         id = None if self.id is None else pairs[self.id][1]
         length = None if self.length is None else pairs[self.length][1]
-        return Section(shaped(pairs, self), findings, id, length)
+        claim = -1 if length is None else None
+        if length is not None and length.isdecimal() and len(length) < _LONGEST_LENGTH:
+            claim = int(length)
+        if findings or id is not None:
+            claim = None
+        # What `Section` calls; there are many, and the way through its own constructor is long.
+        return _new(Section, (shaped(pairs, self), findings, id, length, claim))
 
 
 class _Gap(NamedTuple):
@@ -201,6 +225,7 @@ class _Gap(NamedTuple):
     """Whether the value may be a reference."""
     id: str | None
     length: str | None
+    claim: int | None
 
 
 class Known:
@@ -208,16 +233,18 @@ class Known:
 
     def __init__(self) -> None:
         self.sections: dict[bytes, Section] = {}
-        self.gaps: dict[tuple[bytes, bytes, bytes], _Gap] = {}
+        self.gaps: dict[tuple[bytes, ...], _Gap] = {}
+        """By what is around the value; once more without the Content-Length in front of it."""
         self.cut = b"\n"
         """The name before the value that was cut out last."""
-        self.lines = _Lines()
+        self.lines = _Lines(_USUAL_LINES)
         self.shapes: dict[tuple[Mark, ...], _Shape] = {}
 
     @property
     def is_full(self) -> bool:
         """Whether one of the tables is full."""
-        return max(len(self.sections), len(self.lines), len(self.shapes)) >= _REMEMBERED
+        tables: tuple[Sized, ...] = self.sections, self.gaps, self.lines, self.shapes
+        return any(map(is_full, tables))
 
 
 HEADER_FOLDED = warning("""
@@ -235,7 +262,8 @@ class SectionReader:
         self.limits = limits
         self.report = report
         self.known = known
-        self._short = min(limits.field_line, limits.header_section)
+        # A section that is no longer exceeds no limit that another with the same fields keeps.
+        self.short = min(limits.field_line, limits.header_section)
         self.total = 0
         """How many octets the sections have that were read or recalled."""
 
@@ -248,26 +276,52 @@ class SectionReader:
         if known is None and len(section) > self.limits.header_section:
             exceed(self.report, self.limits, "header_section", position)
         self.count(section, position)
+        return self.settle(known, section, position, line_end, fold_rule)
+
+    def settle(
+        self,
+        known: Section | None,
+        section: bytes,
+        position: int,
+        line_end: bytes = b"\r\n",
+        fold_rule: Rule = HEADER_FOLDED,
+    ) -> Section:
+        """Return what a section says, by now at least; report what is wrong with it."""
         if known is None:
             known = self.learn(section, position, line_end, fold_rule)
         if known.findings:
             self.replay(known.findings, position, fold_rule)
         return known
 
-    def recall(self, section: bytes) -> Section | None:
-        """Return what a section says that is known but for the value of one field."""
+    def recall(self, section: bytes, size: int) -> Section | None:
+        """Return what a section says that is known but for the value of one field.
+
+        After it comes a body of that size.
+        """
         before, name, rest = section.partition(self.known.cut)
         value, _, after = rest.partition(b"\r\n")
-        gap = self.known.gaps.get((before, name, after))
-        if gap is None or len(section) > self._short or not value.isascii():
+        key = before, name, after
+        gap = self.known.gaps.get(key) or self._resized(key, size)
+        if gap is None or not value.isascii():
             return None
-        fields, own_name, others, shape, refers, id, length = gap
+        fields, own_name, others, shape, refers, id, length, claim = gap
         text = value.decode().strip(" ")
         if not text.isprintable() or (refers and "$" in text):
             return None
         headers = shaped((*fields, (own_name, text), *others), shape)
-        # What `Section` calls; there are many, and the way through its own constructor is long.
-        return _new(Section, (headers, (), id, length))
+        return _new(Section, (headers, (), id, length, claim))
+
+    def _resized(self, key: tuple[bytes, bytes, bytes], size: int) -> _Gap | None:
+        """Return what is known of a section that has another Content-Length; remember it."""
+        before, name, after = key
+        left, line, right = before.partition(b"Content-Length: %d\r\n" % size)
+        gap = self.known.gaps.get((left, right, name, after)) if line else None
+        if gap is None:
+            return None
+        index, length = left.count(b"\r\n"), str(size)
+        fields = *gap.before[:index], ("Content-Length", length), *gap.before[index + 1 :]
+        resized = gap._replace(before=fields, length=length, claim=size)
+        return keep(self.known.gaps, key, resized)
 
     def count(self, section: bytes, position: int) -> None:
         """Count the octets of a section, which need not be read."""
@@ -293,6 +347,7 @@ class SectionReader:
             # `strict` would take half as long again, and each is a pair.
             pairs, marks = zip(*read) if read else ((), ())  # noqa: B905  # as said above
             shape = known.shapes.get(marks)
+            is_new = shape is None
             if shape is None:
                 shape = _Shape(pairs, None if None in marks else object())
                 if shape.kind is not None:
@@ -302,7 +357,7 @@ class SectionReader:
                 # One with a line that is new will hardly be met again.
                 if known.lines.misses == misses:
                     self._keep(section, made)
-                elif known.lines.misses == misses + 1 and line_end == b"\r\n":
+                elif known.lines.misses == misses + 1 and line_end == b"\r\n" and not is_new:
                     self._keep_gap(section, made, shape)
                 return made
         return self._read_odd(section, position, line_end, fold_rule)
@@ -339,19 +394,17 @@ class SectionReader:
         after = rest.partition(b"\r\n")[2]
         index = before.count(b"\r\n")
         own, pairs = shape.names[index], section.headers.pairs
-        if not name or (before and not before.endswith(b"\r\n")) or own in TELLING | SINGLE_FIELDS:
+        if not name or (before and not before.endswith(b"\r\n")) or own in _UNCUT:
             return
         self.known.cut = cut
-        others = {*shape.names[:index], *shape.names[index + 1 :]}
+        others = shape.names[:index] + shape.names[index + 1 :]
         if len(before) + len(after) <= _LONGEST_REMEMBERED and _UNKEPT.isdisjoint(others):
-            keep(
-                self.known.gaps,
-                (before, name, after),
-                _Gap(
-                    *(pairs[:index], pairs[index][0], pairs[index + 1 :], shape),
-                    *(own in REFERRING, section.id, section.length),
-                ),
-            )
+            fields = pairs[:index], pairs[index][0], pairs[index + 1 :]
+            gap = _Gap(*fields, shape, own in REFERRING, *section[2:])
+            keep(self.known.gaps, (before, name, after), gap)
+            left, line, right = before.partition(f"Content-Length: {gap.claim}\r\n".encode("ascii"))
+            if line and (not left or left.endswith(b"\r\n")):
+                keep(self.known.gaps, (left, right, name, after), gap)
 
     def _keep(self, section: bytes, made: Section) -> None:
         if may_be_kept(made, section):
