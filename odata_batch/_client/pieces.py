@@ -10,7 +10,6 @@ dependencies, but for pieces that are halved because they have too many octets.
 from __future__ import annotations
 
 import re
-import secrets
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -481,6 +480,8 @@ def repeatable_batch(batch: BatchRequest, now: Callable[[], datetime] | None) ->
         if "repeatability-request-id" in it.headers:
             return it
         # Some services take nothing but a UUID; this is one of version 4. RFC 9562, 5.4
+        import secrets  # when needed, since this loads OpenSSL
+
         digits = secrets.token_hex(16)
         id = f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-a{digits[17:20]}-{digits[20:]}"
         fields = (("Repeatability-Request-ID", id), ("Repeatability-First-Sent", first_sent))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import secrets
 from collections.abc import Iterable, Iterator, Sequence
 from operator import attrgetter
 from typing import TypeAlias, cast
@@ -212,6 +210,8 @@ class MultipartEncoder:
     # -- boundaries --
 
     def _random(self, prefix: str) -> str:
+        import secrets  # when needed, since this loads OpenSSL
+
         return f"{prefix}{self._suffix}_{secrets.token_hex(16)}"
 
     def _boundaries(self, prefix: str) -> Iterator[str]:
@@ -220,6 +220,8 @@ class MultipartEncoder:
             if self._given is None:
                 yield self._random(prefix)
             else:
+                import hashlib  # as above
+
                 seed = f"{self._given}/{self._change_sets}/{attempt}".encode("ascii")
                 yield f"{prefix}{self._suffix}_{hashlib.sha256(seed).hexdigest()[:32]}"
 
