@@ -72,6 +72,7 @@ ODATA_2 = Dialect(
     multipart_stops_on_error=False,
     severities=_severities(
         "warning content-transfer-encoding-missing reference-across-change-sets method-tunnel",
+        "warning content-length-crosses-delimiter",
         "note write-outside-change-set content-id-missing duplicate-id-across-change-sets",
     ),
 )
@@ -166,7 +167,7 @@ AZURE_TABLES = replace(
     transactions="single",
     severities=_severities(
         "warning content-transfer-encoding-missing method-tunnel url-form",
-        "note content-id-missing change-set-error-nested",
+        "note content-id-missing change-set-error-nested line-ends-vary",
     ),
 )
 """Azure Tables, "Performing entity group transactions", June 2016, when it said 4 MB, and a later
@@ -217,7 +218,7 @@ SAP_GATEWAY = replace(
     change_set_operations=1,
     references_stay=False,
     severities=_severities(
-        "warning content-transfer-encoding-missing method-tunnel",
+        "warning content-transfer-encoding-missing method-tunnel content-length-crosses-delimiter",
         "note change-set-too-large content-id-missing duplicate-id-across-change-sets",
     ),
 )
@@ -239,7 +240,10 @@ SAP_BUSINESS_ONE = Dialect(
     name="SAP Business One",
     formats=frozenset(("multipart",)),
     references="rooted",
-    severities=_severities("error content-id-missing", "warning content-transfer-encoding-missing"),
+    severities=_severities(
+        "error content-id-missing",
+        "warning content-transfer-encoding-missing content-length-crosses-delimiter",
+    ),
 )
 """SAP Business One Service Layer, "Working with SAP Business One Service Layer", version 1.26,
 February 2024, Batch Operations.
@@ -259,6 +263,7 @@ SAP_CAP = Dialect(
     json_bodies="structured",
     severities=_severities(
         "error json-no-requests group-split",
+        "warning content-length-crosses-delimiter",
         "note depends-on-group-missing reference-dependency-missing",
     ),
 )

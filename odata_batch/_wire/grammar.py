@@ -54,6 +54,8 @@ REQUEST_ID = re.compile(r"[0-9A-Za-z\-._~]+")
 
 # The empty line after a header section whose lines may end in LF  RFC 9112, 2.2
 EMPTY_LINE = re.compile(rb"\r?\n")
+EMPTY_LINES = re.compile(rb"(?:\r?\n)+")
+EMPTY_CRLF_LINES = re.compile(rb"(?:\r\n)+")
 EMPTY_LINE_AFTER = re.compile(rb"\r?\n\r?\n")
 
 # obs-fold = OWS CRLF RWS, here by the octets that a line begins with   RFC 9112, 5.2

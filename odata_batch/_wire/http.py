@@ -10,7 +10,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final, TypeAlias, TypeVar
 
-from odata_batch._model.findings import Diagnostic, Rule, error, exceed, note, quote, warning
+from odata_batch._model.findings import (
+    Diagnostic,
+    Rule,
+    Severity,
+    error,
+    exceed,
+    note,
+    quote,
+    warning,
+)
 from odata_batch._wire import grammar
 from odata_batch._wire.sections import (
     CONTROL_CHARACTER,
@@ -118,8 +127,9 @@ EMPTY_MESSAGE = error("""
     empty-message: A part holds one HTTP message. [OData Protocol, 11.7.7.1]
     Put an HTTP message into the part, or remove the part.""")
 LEADING_EMPTY_LINE = note("""
-    leading-empty-line: One empty line before the start line is skipped. [RFC 9112, 2.2]
-    Write one empty line between the header section of the part and the start line, not two.""")
+    leading-empty-line: Empty lines before the start line are skipped; one may be there. [RFC 9112,
+    2.2]
+    Write one empty line between the header section of the part and the start line.""")
 EMPTY_LINE_MISSING = warning("""
     empty-line-missing: An empty line ends the header section of a message even without a body.
     [OData Protocol, 11.7.7.1]
@@ -134,11 +144,14 @@ def _split_odd(
     Then follow its head, the start line and the header section of that, and its body.
     """
     whole, end = data, position + len(data)
-    if data.startswith((b"\r\n", line_end)) and data not in (b"\r\n", line_end):
-        # RFC 9112, 2.2: one empty line at the start is passed over.
+    lines = grammar.EMPTY_LINES if line_end == b"\n" else grammar.EMPTY_CRLF_LINES
+    empty = lines.match(data)
+    if empty is not None and empty.end() < len(data):
+        # RFC 9112, 2.2: at least one empty line at the start is passed over.
         message = "an empty line stands before the start line"
-        reader.report(Diagnostic(LEADING_EMPTY_LINE, message, position))
-        data = data[2 if data.startswith(b"\r\n") else 1 :]
+        severity = Severity.WARNING if empty[0].count(b"\n") > 1 else None
+        reader.report(Diagnostic(LEADING_EMPTY_LINE, message, position, severity=severity))
+        data = data[empty.end() :]
     found = split_head(data, line_end)
     head, body = found or (data.removesuffix(line_end), b"")
     line, _, section = head.partition(line_end)
@@ -208,7 +221,10 @@ def parse_request_line(line: bytes, position: int, reader: SectionReader) -> tup
         return None
     if len(url) > reader.limits.url:
         exceed(reader.report, reader.limits, "url", position)
-    _check_version(version, line, position, reader)
+    if b" " in url and not version:  # what comes last may be a version to others
+        _refuse(REQUEST_LINE_SYNTAX, "HTTP/1.1 after a URL with spaces", line, position, reader)
+    else:
+        _check_version(version, line, position, reader)
     if line != b" ".join(filter(None, (method, url, version))):
         message = f"found superfluous blanks in {quote(line)}"
         reader.report(Diagnostic(REQUEST_LINE_BLANKS, message, position))
@@ -323,8 +339,8 @@ CONTENT_LENGTH_MISMATCH = warning("""
     Count octets, not characters, and not the CRLF of the delimiter; or remove the
     Content-Length.""")
 CONTENT_LENGTH_TRAILING_CRLF = note("""
-    content-length-trailing-crlf (lossy): One CRLF that Content-Length does not cover stays in the
-    body. [RFC 9112, 6.3]
+    content-length-trailing-crlf: One CRLF after the octets that Content-Length names belongs to the
+    delimiter. [RFC 9112, 6.3]
     Write one CRLF between the body and the delimiter, or count the one that belongs to the
     body.""")
 CONTENT_LENGTH_CROSSES_DELIMITER = error("""
@@ -333,25 +349,27 @@ CONTENT_LENGTH_CROSSES_DELIMITER = error("""
     Make Content-Length the number of octets of this body alone, or remove it.""")
 
 
-def judge_length(claim: str, content: bytes, delimiter_length: int | None) -> Rule | None:
+def most_claimed(claim: str) -> int:
+    """Return the greatest number that readers may find in a Content-Length.
+
+    RFC 9110, 8.6: some take "9, 9", "+9" or "9 octets" for 9. No content is 10**20 octets long, and
+    `int` refuses 5000 digits.
+    """
+    return max([int(digits[:21]) for digits in grammar.DIGITS.findall(claim)], default=0)
+
+
+def judge_length(claim: str, content: bytes, line_end: bytes) -> Rule | None:
     """Return the rule that a Content-Length breaks, given what it claims to measure.
 
-    It never frames anything (RFC 9112, 6.3), but a claim that reaches across the delimiter line
-    after the content, which is so long, would let a length-framed reader see other parts.
+    It never frames anything (RFC 9112, 6.3). Where lines end in LF, they may have ended in CRLF
+    when the octets were counted.
     """
     if len({value.strip(" \t") for value in claim.split(",")}) > 1:
         return REPEATED_HEADER
-    # RFC 9110, 8.6: some readers take "9, 9", "+9" or "9 octets" for 9. No content is 10**20
-    # octets long, and `int` refuses 5000 digits.
-    numbers = [int(digits[:21]) for digits in grammar.DIGITS.findall(claim)]
-    if delimiter_length is not None and numbers:
-        if max(numbers) >= len(content) + delimiter_length:
-            return CONTENT_LENGTH_CROSSES_DELIMITER
     if not grammar.CONTENT_LENGTH.fullmatch(claim):
         return CONTENT_LENGTH_SYNTAX
     length = int(claim)
-    if length == len(content):
-        return None
     if length == len(content) - 2 and content.endswith(b"\r\n"):
         return CONTENT_LENGTH_TRAILING_CRLF
-    return CONTENT_LENGTH_MISMATCH
+    lost = content.count(b"\n") - content.count(b"\r\n") if line_end == b"\n" else 0
+    return None if length in (len(content), len(content) + lost) else CONTENT_LENGTH_MISMATCH

@@ -2,10 +2,10 @@
 
 A delimiter is a whole line: a line end, two hyphens, the boundary, white space, a line end. The
 search looks for the last octet of a line end, the hyphens and the boundary, and judges the rest of
-the line; a line that only begins like a delimiter is content. `PartSplitter` keeps what it has not
-yet given out in one buffer and never searches an octet twice, so its work is linear in the input,
-whatever the chunks. Most bodies have nothing that looks like a delimiter and is none: they are cut
-at whole delimiter lines in one go, once counting has shown that.
+the line; a line that only begins like a delimiter is content, in which other readers may see one.
+`PartSplitter` keeps what it has not yet given out in one buffer and never searches an octet twice,
+so its work is linear in the input, whatever the chunks. Most bodies have nothing that looks like a
+delimiter and is none: they are cut at whole delimiter lines at once, once counting has shown that.
 """
 
 from __future__ import annotations
@@ -41,11 +41,12 @@ class Part(NamedTuple):
     content: bytes
     position: int
     """Offset of the content in the payload."""
-    lookalike: int | None
-    """Offset of what another reader may take for a delimiter: hyphens and boundary at the beginning
-    of a line that goes on otherwise, or after a bare CR."""
+    lookalikes: re.Pattern[bytes] | None
+    """Finds in the content what other readers take for a delimiter; `None` if nothing is there."""
     delimiter_length: int | None
     """Octets of the delimiter that ends the part, its line ends included; `None` if none does."""
+    line_feed: int | None = None
+    """Offset of that delimiter, if LF alone comes before it, where delimiter lines end in CRLF."""
 
 
 class Parts(NamedTuple):
@@ -124,13 +125,30 @@ EPILOGUE_DELIMITER = warning("""
     Move the parts in front of the close delimiter, and send only one of them.""")
 
 
+def _lookalikes(boundaries: tuple[bytes, ...]) -> re.Pattern[bytes]:
+    """Return what finds hyphens and a boundary that other readers take for a delimiter.
+
+    OData.Core finds one anywhere, if nothing but two hyphens and white space come between it and a
+    CR or an LF; Olingo ends lines at a CR, too; and some look at the beginning of the line alone.
+    """
+    form = rb"%b(?:(?:--)?+[ \t\x0b\x0c\x85\xa0]*+(?:[\r\n]|\Z)|(?<![^\r\n]%b))"
+    tokens = [re.escape(b"--" + boundary) for boundary in boundaries]
+    return re.compile(b"|".join([form % (token, token) for token in tokens]))
+
+
+def begins_line(text: bytes, index: int) -> bool:
+    """Tell whether a line begins there, if a CR alone ends one, too."""
+    return index == 0 or text[index - 1] in b"\r\n"
+
+
 class PartSplitter:
     """Splits a multipart body that arrives in chunks.
 
     `position` is the offset of the body in the payload. `line_end` is what ends a delimiter line,
-    known after the first one; an enclosing multipart, where there is one, has decided it. No part
-    is looked for after one more than the `most` that the caller takes. A finding that is fatal is
-    the last event of its list, and nothing is to be read after it.
+    known after the first one. No part is looked for after one more than the `most` that the caller
+    takes. A finding that is fatal is the last event of its list, and nothing is to be read after
+    it. `outer` has the boundaries of enclosing multiparts that may be found within; it is `None` if
+    there is no such multipart.
     """
 
     def __init__(
@@ -140,10 +158,12 @@ class PartSplitter:
         most: int,
         *,
         position: int,
-        line_end: bytes | None = None,
+        outer: tuple[bytes, ...] | None = None,
     ) -> None:
-        self.line_end = line_end
+        self.line_end: bytes | None = None
         self._boundary = boundary
+        self._boundaries = (boundary, *(outer or ()))
+        self._is_enclosed = outer is not None
         self._limits = limits
         self._room = most + 1
         self._events: list[Event] = []
@@ -155,7 +175,7 @@ class PartSplitter:
         self._offset = position - 1
         self._content = 1
         self._searched = 0
-        self._lookalike: int | None = None
+        self._closing: tuple[int, bytes] = 0, b""
         self._token = b"\n--" + boundary
         self._line = b"\r\n--" + boundary + b"\r\n"
 
@@ -163,7 +183,8 @@ class PartSplitter:
         """Take the next octets and return the parts that they complete."""
         self._events = []
         first = self._line[2:]
-        if self.line_end is None and len(self._buffer) == 1 and data.startswith(first):
+        is_first = self.line_end is None and len(self._buffer) == len(self._boundaries) == 1
+        if is_first and data.startswith(first):
             # Nothing has come before, and most often nothing comes after.
             used = self._cut_at_once(data, len(first))
             self._offset += used
@@ -203,7 +224,7 @@ class PartSplitter:
         self._events.append(Diagnostic(rule, message, self._offset + at, severity=severity))
 
     def _split(self, at_end: bool) -> None:
-        at_once = True
+        at_once = len(self._boundaries) == 1
         while not self.closed and self._room > 0:
             start = self._buffer.find(self._token, self._searched)
             if start < 0:
@@ -259,7 +280,13 @@ class PartSplitter:
         if bytes(buffer[end : end + 2]) not in (b"", b"\r"):
             return _Line(False, hyphens, padding, b"", end)
         # The last line may lack its line end only where nothing but a close delimiter can be meant.
-        closes = hyphens >= 2 and end == len(buffer)
+        # One that is cut off after its CR is the one line that a bare CR ends.
+        rest_of_line = b"" if self._is_enclosed else b"\r"
+        closes = hyphens >= 2 and bytes(buffer[end:]) in (b"", rest_of_line)
+        if at_end and closes and buffer.endswith(b"\r"):
+            message = "the close delimiter ends in CR alone, at the end of the message"
+            self._say(LINE_FEED, message, start + 1)
+            return _Line(True, hyphens, padding, b"", len(buffer))
         return _Line(closes, hyphens, padding, b"", end) if at_end else None
 
     def _advance(self, start: int, line: _Line) -> None:
@@ -270,10 +297,13 @@ class PartSplitter:
             self._end_preamble(start, line)
         else:
             self._check_line(start, line)
+            if not line.is_close and line.line_end != self.line_end:
+                self._say_mixed("ends in", line.line_end, start + 1)
             self._events.append(self._cut(start, line))
             self._room -= 1
         self._begun, self.closed = True, line.is_close
-        self._lookalike = None
+        if line.is_close and line.line_end not in (b"", self.line_end):
+            self._closing = self._offset + start + 1, line.line_end
         self._content = line.end
         # The end of this delimiter line may be the line end in front of the next one.
         self._searched = line.end - 1
@@ -287,48 +317,44 @@ class PartSplitter:
         if line.padding:
             message = f"found padding of {line.padding} octets behind the boundary, expected none"
             self._say(TRANSPORT_PADDING, message, start + 1)
-        if line.is_close and line.line_end == b"\n" and self.line_end == b"\r\n":
-            message = "the close delimiter ends in LF alone, the delimiters end in CRLF"
-            self._say(LINE_FEED, message, start + 1)
 
     def _cut(self, start: int, line: _Line | None) -> Part:
         """Return the part whose content ends in front of the delimiter line at `start`."""
         begin, end = self._content, start
-        delimiter_length = None
+        delimiter_length = line_feed = None
         if line is not None:
-            self._check_line_ends(start, line)
-            if end > begin and self.line_end == b"\r\n" and self._buffer[end - 1] == ord("\r"):
+            if start > begin and self._buffer[start - 1] == ord("\r"):
                 end -= 1
+            elif start >= begin and self.line_end == b"\r\n":
+                line_feed = self._offset + start + 1
             end = max(begin, end)
             delimiter_length = line.end - end
         with memoryview(self._buffer) as view, view[begin:end] as content_view:
             content = content_view.tobytes()
-        # The first of the lines passed over and of those that a bare CR would begin
-        index = content.find(b"\r" + self._token[1:])
-        found = [] if index < 0 else [self._offset + begin + index + 1]
-        found += [] if self._lookalike is None else [self._lookalike]
-        return Part(content, self._offset + begin, min(found, default=None), delimiter_length)
+        found = self._lookalike_in(content)
+        lookalikes = None if found is None else found.re
+        return Part(content, self._offset + begin, lookalikes, delimiter_length, line_feed)
 
-    def _check_line_ends(self, start: int, line: _Line) -> None:
-        before = self.line_end
-        if start >= self._content:
-            before = b"\r\n" if self._buffer[start - 1] == ord("\r") else b"\n"
-        after = self.line_end if line.is_close else line.line_end
-        if before != self.line_end or after != self.line_end:
-            one, other, wanted = (
-                "LF" if each == b"\n" else "CRLF" for each in (before, after, self.line_end)
-            )
-            found = f"found {one} before a delimiter line and {other} at its end"
-            self._say(MIXED_LINE_ENDINGS, f"{found}, expected {wanted}", start + 1)
+    def _lookalike_in(self, text: bytes) -> re.Match[bytes] | None:
+        if not any(b"--" + boundary in text for boundary in self._boundaries):
+            return None
+        return self._lookalikes.search(text)
+
+    def _say_mixed(self, where: str, line_end: bytes, at: int) -> None:
+        found, wanted = ("LF" if each == b"\n" else "CRLF" for each in (line_end, self.line_end))
+        message = f"a delimiter line {where} {found}, the first one ends in {wanted}"
+        self._say(MIXED_LINE_ENDINGS, message, at)
 
     def _pass_over(self, start: int) -> None:
-        if self._lookalike is None:
-            self._lookalike = self._offset + start + 1
         self._searched = start + 1
         if len(self._buffer) > _WORTH_A_PATTERN:
             possible = self._possible.search(self._buffer, self._searched)
             last = len(self._buffer) - len(self._token) + 1
             self._searched = max(self._searched, last) if possible is None else possible.start()
+
+    @cached_property
+    def _lookalikes(self) -> re.Pattern[bytes]:
+        return _lookalikes(self._boundaries)
 
     @cached_property
     def _rest(self) -> re.Pattern[bytes]:
@@ -386,13 +412,19 @@ class PartSplitter:
             if spoiled >= 0:
                 message = "what comes before the first delimiter line looks like a part"
                 self._say(DELIMITER_LOOKALIKE, message, spoiled, Severity.ERROR)
-        if self.line_end is None:
-            self.line_end = line.line_end
-            if line.line_end == b"\n":
-                message = "the first delimiter line ends in LF alone, and so does every line"
-                self._say(LINE_FEED, message, start + 1)
-        if not line.is_close:
-            self._check_line_ends(start, line)
+            elif (other := self._lookalike_in(bytes(self._buffer[1:start]))) is not None:
+                self._say_lookalike(other, 1)
+        self.line_end = line.line_end
+        if line.line_end == b"\n" and not self._is_enclosed:
+            message = "the first delimiter line ends in LF alone, and so does every line"
+            self._say(LINE_FEED, message, start + 1)
+        is_fed = start > 0 and self._buffer[start - 1] != ord("\r")
+        if is_fed and line.line_end == b"\r\n" and not line.is_close:
+            self._say_mixed("comes after", b"\n", start + 1)
+
+    def _say_lookalike(self, found: re.Match[bytes], at: int) -> None:
+        message = f"found {quote(found[0])}, which other readers take for a delimiter"
+        self._say(DELIMITER_LOOKALIKE, message, at + found.start())
 
     def _stop_without_delimiter(self) -> None:
         first = self._first_line()
@@ -417,7 +449,16 @@ class PartSplitter:
                 self._say(EPILOGUE_DELIMITER, message, start + 1)
                 return
             start += 1
-        text = bytes(self._buffer[self._content :]).strip(b" \t\r\n")
+        text = bytes(self._buffer[self._content :])
+        position, line_end = self._closing
+        if line_end and (text or self._is_enclosed):
+            self._say_mixed("ends in", line_end, position - self._offset)
+        elif line_end == b"\n":
+            message = "the close delimiter ends in LF alone, the delimiters end in CRLF"
+            self._say(LINE_FEED, message, position - self._offset)
+        if (found := self._lookalike_in(text)) is not None:
+            self._say_lookalike(found, self._content)
+        text = text.strip(b" \t\r\n")
         if text:
             message = f"found {quote(text)} behind the close delimiter"
             self._say(EPILOGUE, message, self._content)
@@ -426,21 +467,28 @@ class PartSplitter:
                 self._say(DELIMITER_LOOKALIKE, message, found.start(), Severity.ERROR)
 
 
-def split(
-    data: bytes, boundary: bytes, limits: Limits, most: int, position: int, line_end: bytes
-) -> tuple[list[Event], bool]:
-    """Split a body that is complete; also tell whether its close delimiter is there.
+class Split(NamedTuple):
+    """A body that was complete when it was split."""
 
-    The arguments are those of `PartSplitter`.
-    """
+    events: list[Event]
+    is_closed: bool
+    """Whether its close delimiter is there."""
+    line_end: bytes
+    """What ends its delimiter lines."""
+
+
+def split(
+    data: bytes, boundary: bytes, limits: Limits, most: int, position: int, outer: tuple[bytes, ...]
+) -> Split:
+    """Split an enclosed body that is complete; the arguments are those of `PartSplitter`."""
     first = b"--" + boundary + b"\r\n"
-    if line_end == b"\r\n" and data.startswith(first):
+    if not outer and data.startswith(first):
         cut = _cut_at_lines(data, boundary, most + 1, position, len(first), at_end=True)
         if cut is not None and cut[2]:
-            return [*cut[0]], True
-    splitter = PartSplitter(boundary, limits, most, position=position, line_end=line_end)
+            return Split([*cut[0]], True, b"\r\n")
+    splitter = PartSplitter(boundary, limits, most, position=position, outer=outer)
     events = splitter.receive_data(data) + splitter.receive_eof()
-    return events, splitter.closed
+    return Split(events, splitter.closed, splitter.line_end or b"\r\n")
 
 
 def _cut_at_lines(

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import binascii
 import re
-from bisect import bisect_right
-from collections.abc import Callable
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable
 from contextlib import suppress
+from itertools import accumulate
 from typing import Final, Generic, Literal, NamedTuple, TypeAlias, TypeVar
 
 from odata_batch._model import values
@@ -35,7 +36,17 @@ from odata_batch._model.headers import Headers, without
 from odata_batch._model.limits import Limits
 from odata_batch._model.values import NESTED_CHANGE_SET
 from odata_batch._wire import grammar, http, mime, parthead, sections
-from odata_batch._wire.mime import DELIMITER_LOOKALIKE, NO_PARTS
+from odata_batch._wire.http import (
+    CONTENT_LENGTH_CROSSES_DELIMITER,
+    CONTENT_LENGTH_MISMATCH,
+    CONTENT_LENGTH_TRAILING_CRLF,
+)
+from odata_batch._wire.mime import (
+    DELIMITER_LOOKALIKE,
+    EPILOGUE_DELIMITER,
+    MIXED_LINE_ENDINGS,
+    NO_PARTS,
+)
 from odata_batch._wire.parthead import (
     BOUNDARY_REUSED,
     CONTENT_TRANSFER_ENCODING_MISSING,
@@ -65,6 +76,8 @@ class Role(NamedTuple, Generic[_Start, _Item]):
     change_set: type[_Item]
     truncated: Rule
     unclosed: Rule
+    ambiguous: Severity
+    """How severe it is that other readers see something else."""
 
 
 TRUNCATED = error("""
@@ -82,6 +95,7 @@ REQUEST: Role[tuple[str, str], values.RequestItem] = Role(
     change_set=values.ChangeSet,
     truncated=TRUNCATED,
     unclosed=TRUNCATED,
+    ambiguous=Severity.ERROR,
 )
 TRUNCATED_RESPONSE = warning("""
     truncated-response: A response whose close delimiter is missing has failed as a whole. [OData
@@ -103,6 +117,7 @@ RESPONSE: Role[tuple[int, str], values.ResponseItem] = Role(
     change_set=values.ChangeSetResponse,
     truncated=TRUNCATED_RESPONSE,
     unclosed=CHANGE_SET_UNCLOSED,
+    ambiguous=Severity.WARNING,
 )
 
 
@@ -123,6 +138,16 @@ class Found(NamedTuple):
     severity: Severity | None = None
 
 
+class _Claim(NamedTuple):
+    """A Content-Length that reaches beyond its body, from `start` to `end`."""
+
+    start: int
+    end: int
+    path: tuple[int, ...]
+    rule: Rule
+    message: str
+
+
 class Run(Generic[_Item]):
     """Items that come one after the other, and what was found in reading them."""
 
@@ -141,10 +166,13 @@ MULTIPART_SUBTYPE = warning("""
     multipart-subtype: The multipart subtype of batches and change sets is mixed. [OData Protocol,
     11.7.7.1]
     Write multipart/mixed in the Content-Type.""")
-BOUNDARY_PREFIX = note("""
-    boundary-prefix: The boundary of a change set does not begin with the boundary of the batch.
-    [RFC 2046, 5.1]
+BOUNDARY_PREFIX = warning("""
+    boundary-prefix: The delimiters of a change set do not look like those of the batch. [RFC 2046,
+    5.1]
     Let the boundary of the change set begin differently, for example with changeset_.""")
+LINE_ENDS_VARY = warning("""
+    line-ends-vary: The lines of all multiparts and messages in a batch end alike. [RFC 2046, 5.1.1]
+    Write CRLF at the end of every line of the framing.""")
 PART_CONTENT_TYPE_ASSUMED = warning("""
     part-content-type-assumed: A part that holds a request or a response says application/http.
     [OData Protocol, 11.7.7.1]
@@ -211,6 +239,11 @@ class MultipartDecoder(Generic[_Start, _Item]):
         self._end = position
         self._boundary = boundary
         self._known = known
+        self._known_of_lf: parthead.Known | None = None
+        self._line_end = b"\r\n"
+        # Lengths that reach too far, and, once there is one, the delimiters that open a part
+        self._claims: list[_Claim] = []
+        self._openings: list[int] = []
         self._heads = parthead.HeadReader(role.name, limits, self._report, known, self._say)
         self._keeps_tops = role.name == "response"
         self._most = min(limits.items, limits.operations)
@@ -224,6 +257,7 @@ class MultipartDecoder(Generic[_Start, _Item]):
     def receive_eof(self) -> Run[_Item]:
         """Return what is left; without a close delimiter, the last part is not an item."""
         run = self._read_all(self._splitter.receive_eof())
+        self._judge_claims()
         if not self._splitter.closed and run.stopped is None:
             self.truncated = True
             expected = quote(b"--" + self._boundary + b"--")
@@ -264,37 +298,46 @@ class MultipartDecoder(Generic[_Start, _Item]):
         self._starts.clear()
         self._contents.clear()
         if events:
-            line_end = self._splitter.line_end or b"\r\n"
-            if line_end == b"\n" and self._heads.known is self._known:
-                self._heads.known = parthead.Known(self._limits)
+            self._end_lines_in(self._splitter.line_end or b"\r\n")
             try:
-                self._read_events(events, line_end)
+                self._read_events(events)
             except Stop as stopped:
                 run.stopped = stopped
             self._next += len(run.items)
         return run
 
-    def _read_events(self, events: list[mime.Event], line_end: bytes) -> None:
+    def _end_lines_in(self, line_end: bytes) -> None:
+        """Read what comes next as lines that end so; what is known of lines depends on that."""
+        self._line_end, known = line_end, self._known
+        if line_end == b"\n":
+            known = self._known_of_lf = self._known_of_lf or parthead.Known(self._limits)
+        self._heads.known = known
+
+    def _read_events(self, events: list[mime.Event]) -> None:
+        boundaries = (self._boundary,)
         for event in events:
             if isinstance(event, Diagnostic):
                 self._pass_on(event)
             elif isinstance(event, mime.Parts):
-                self._read_parts(event, self._run.items, 1, self._boundary)
+                self._read_parts(event, self._run.items, boundaries)
             elif event.delimiter_length is not None:
-                self._add_part(event, self._run.items, 1, line_end, self._boundary)
+                self._add_part(event, self._run.items, boundaries)
 
     def _pass_on(self, finding: Diagnostic) -> None:
         """Report what was found in splitting; after a fatal finding nothing is read."""
         # The answer to a batch without parts has none; so have those of other libraries.
         is_answer = finding.rule is NO_PARTS and self._role.name == "response"
         severity = Severity.NOTE if is_answer else finding.severity
+        if finding.rule in (DELIMITER_LOOKALIKE, EPILOGUE_DELIMITER):
+            severity = max(severity, self._role.ambiguous)
         found = finding.rule, finding.message, finding.position, finding.limit
         self._say(*found, severity)
         if finding.rule.fatal:
             raise Stop(finding.rule)
 
     def _report(self, finding: Diagnostic) -> None:
-        self._say(finding.rule, finding.message, finding.position, finding.limit)
+        found = finding.rule, finding.message, finding.position, finding.limit
+        self._say(*found, finding.severity)
 
     def _say(
         self,
@@ -305,15 +348,21 @@ class MultipartDecoder(Generic[_Start, _Item]):
         severity: Severity | None = None,
     ) -> None:
         run = self._run
-        path = [len(items) for items in self._levels]
-        path[:1] = [run.first + index for index in path[:1]]
         before = run.first + len(run.items)
-        run.found.append(Found(before, rule, message, position, tuple(path), limit, severity))
+        run.found.append(Found(before, rule, message, position, self._path(), limit, severity))
+
+    def _path(self) -> tuple[int, ...]:
+        path = [len(items) for items in self._levels]
+        path[:1] = [self._run.first + index for index in path[:1]]
+        return tuple(path)
 
     # -- parts --
 
     def _read_parts(
-        self, parts: mime.Parts, items: list[_Item | values.Unreadable], depth: int, boundary: bytes
+        self,
+        parts: mime.Parts,
+        items: list[_Item | values.Unreadable],
+        boundaries: tuple[bytes, ...],
     ) -> None:
         """Add what these parts hold to the items before them.
 
@@ -322,6 +371,7 @@ class MultipartDecoder(Generic[_Start, _Item]):
         contents, position, step = parts
         heads, build, largest = self._heads, self._role.build, self._limits.body
         known, short, most = heads.known, heads.short, self._limits.headers_total
+        depth = len(boundaries)
         # The start lines of requests have URLs, which enter no table.
         tops: dict[bytes, _Top[_Start]] | None = known.tops if self._keeps_tops else None
         is_visible = grammar.VISIBLE.fullmatch
@@ -358,10 +408,13 @@ class MultipartDecoder(Generic[_Start, _Item]):
                         item = self._make_item(line, section, body, at, position, step, id)
             if item is None:
                 part = mime.Part(content, position, None, step)
-                item = self._read_part(part, depth, b"\r\n", boundary) or self._unreadable(part)
+                item = self._read_part(part, boundaries) or self._unreadable(part)
             items.append(item)
             position += len(content) + step
         self._levels.pop()
+        if self._claims:
+            sizes = (len(content) + step for content in contents[:-1])
+            self._note_openings(accumulate(sizes, initial=parts.position), boundaries)
         if len(contents) > room:
             self._enter(items, depth, position)
 
@@ -386,15 +439,34 @@ class MultipartDecoder(Generic[_Start, _Item]):
         self,
         part: mime.Part,
         items: list[_Item | values.Unreadable],
-        depth: int,
-        line_end: bytes,
-        boundary: bytes,
+        boundaries: tuple[bytes, ...],
     ) -> None:
         """Read a part, and add what it holds to the items before it."""
-        self._enter(items, depth, part.position)
-        item = self._read_part(part, depth, line_end, boundary)
+        self._enter(items, len(boundaries), part.position)
+        if self._claims:
+            self._note_openings((part.position,), boundaries)
+        item = self._read_part(part, boundaries)
         items.append(item or self._unreadable(part))
         self._levels.pop()
+
+    def _note_openings(self, starts: Iterable[int], boundaries: tuple[bytes, ...]) -> None:
+        """Take note of the delimiters after which parts begin."""
+        length = len(b"--" + boundaries[0] + self._line_end)
+        self._openings += [start - length for start in starts]
+
+    def _judge_claims(self) -> None:
+        """Report lengths that reach beyond their bodies.
+
+        OData.Core reads so many octets, and goes on at the next delimiter: what begins within them
+        is lost, if there are so many.
+        """
+        self._openings.sort()
+        for start, end, path, rule, message in self._claims:
+            index = bisect_right(self._openings, start)
+            if end <= self._end and bisect_left(self._openings, end) > index:
+                rule = CONTENT_LENGTH_CROSSES_DELIMITER
+            before = self._run.first + len(self._run.items)
+            self._run.found.append(Found(before, rule, message, start, path))
 
     def _room(self, items: list[_Item | values.Unreadable], depth: int) -> int:
         """Return how many parts may follow what was read of a multipart."""
@@ -421,18 +493,21 @@ class MultipartDecoder(Generic[_Start, _Item]):
         if depth > 1:
             self._levels.append(items)
 
-    def _read_part(
-        self, part: mime.Part, depth: int, line_end: bytes, boundary: bytes
-    ) -> _Item | None:
-        found = self._heads.read_head(part, line_end, boundary)
+    def _read_part(self, part: mime.Part, boundaries: tuple[bytes, ...]) -> _Item | None:
+        found = self._heads.read_head(part, self._line_end, boundaries[0])
         if found is None:
+            if part.line_feed is not None:
+                self._say_line_feed(part.line_feed)
             return None
         head, id, inner, content = found
         position = part.position + len(part.content) - len(content)
-        if head.notes is not None and part.lookalike is None and not head.is_set:
+        is_message = not head.is_set
+        if part.line_feed is not None and is_message:
+            self._say_line_feed(part.line_feed)
+        if head.notes is not None and is_message:
             for rule, text, at_content in head.notes:
                 self._say(rule, text, position if at_content else part.position)
-            return self._read_message(content, position, part, id, line_end)
+            return self._read_message(content, position, part, id)
         for problem in head.findings:
             self._say(*problem, part.position)
         length = head.section.length
@@ -446,24 +521,26 @@ class MultipartDecoder(Generic[_Start, _Item]):
         if media_type is None:
             return None
         if media_type.name.startswith("multipart/"):
-            return self._read_change_set(part, content, head, id, inner, depth, line_end, boundary)
-        if part.lookalike is not None:
-            message = f"a line of content begins with {quote(b'--' + boundary)}"
-            self._say(DELIMITER_LOOKALIKE, message, part.lookalike)
+            return self._read_change_set(part, content, head, id, inner, boundaries)
         if head.coding != "binary":
             decoded = self._decode_transfer(head.coding, content, position)
             if decoded is None:
                 return None
             content = decoded
-        return self._read_message(content, position, part, id, line_end)
+        return self._read_message(content, position, part, id)
+
+    def _say_line_feed(self, position: int) -> None:
+        message = "LF alone comes before a delimiter line that ends in CRLF"
+        self._say(MIXED_LINE_ENDINGS, message, position)
 
     def _check_length(self, length: str, content: bytes, part: mime.Part) -> None:
-        rule = http.judge_length(length, content, part.delimiter_length)
-        if rule is None or rule.severity is not Severity.ERROR:
-            rule = PART_CONTENT_LENGTH
+        if http.judge_length(length, content, self._line_end) is None:
+            return
         message = f"Content-Length of the part is {quote(length)}, "
         message += f"its content has {len(content)} octets"
-        self._say(rule, message, part.position)
+        crosses = http.most_claimed(length) > len(content) + 1
+        severity = Severity.WARNING if crosses else None
+        self._say(PART_CONTENT_LENGTH, message, part.position, severity=severity)
 
     def _assumed_type(self, found: str, content: bytes, position: int) -> sections.MediaType | None:
         if parthead.start_line_of(content.lstrip(b"\r\n")) is None:
@@ -496,13 +573,30 @@ class MultipartDecoder(Generic[_Start, _Item]):
     # -- an operation or a response --
 
     def _read_message(
-        self, content: bytes, position: int, part: mime.Part, outer: str | None, line_end: bytes
+        self, content: bytes, position: int, part: mime.Part, outer: str | None
     ) -> _Item | None:
+        line_end = self._line_end
+        if line_end == b"\n" and content[: content.find(b"\n")].endswith(b"\r"):
+            message = "the lines of the message end in CRLF, the delimiter lines in LF"
+            self._say(LINE_ENDS_VARY, message, position, severity=self._role.ambiguous)
         read = http.parse_message(content, position, line_end, self._heads, self._role.parse_line)
         if read is None:
             return None
         start, fields, body, at = read
+        if part.lookalikes is not None:
+            self._find_lookalike(part.content, at - part.position, part)
         return self._make_item(start, fields, body, at, part.position, part.delimiter_length, outer)
+
+    def _find_lookalike(self, text: bytes, body: int, part: mime.Part) -> None:
+        """Report the first that others take for a delimiter, in header sections as a line alone."""
+        assert part.lookalikes is not None
+        for found in part.lookalikes.finditer(text):
+            at = found.start()
+            if at >= body or mime.begins_line(text, at):
+                message = f"found {quote(found[0])}, which other readers take for a delimiter"
+                position, severity = part.position + at, self._role.ambiguous
+                self._say(DELIMITER_LOOKALIKE, message, position, severity=severity)
+                return
 
     def _make_item(
         self,
@@ -517,10 +611,7 @@ class MultipartDecoder(Generic[_Start, _Item]):
         """Return what a message and the identifier of its part make."""
         length = fields.length
         if length is not None and length != str(len(body)):
-            rule = http.judge_length(length, body, delimiter_length)
-            if rule is not None:
-                message = f"Content-Length is {quote(length)}, the body has {len(body)} octets"
-                self._say(rule, message, body_position)
+            body = self._judge_length(length, start, body, body_position)
         id, headers = outer, fields.headers
         if fields.id is not None or outer == "":
             id = self._identify(outer, fields.id, position)
@@ -528,6 +619,22 @@ class MultipartDecoder(Generic[_Start, _Item]):
         if in_message:
             headers = without(headers, "content-id")
         return self._role.build(*start, headers, body, id, position, in_message)
+
+    def _judge_length(self, length: str, start: _Start, body: bytes, position: int) -> bytes:
+        """Report what is wrong with a Content-Length; return the body, as far as it is one."""
+        rule = http.judge_length(length, body, self._line_end)
+        if rule is None or start[0] == 304:  # RFC 9110, 8.6
+            return body
+        message = f"Content-Length is {quote(length)}, the body has {len(body)} octets"
+        claimed, severity = http.most_claimed(length), None
+        if self._role.name == "request" and claimed > len(body):
+            claim = _Claim(position, position + claimed, self._path(), rule, message)
+            self._claims.append(claim)
+            return body
+        if not body and rule is CONTENT_LENGTH_MISMATCH:  # it may answer a HEAD
+            severity = Severity.NOTE
+        self._say(rule, message, position, severity=severity)
+        return body[:-2] if rule is CONTENT_LENGTH_TRAILING_CRLF else body
 
     def _identify(self, outer: str | None, inner: str | None, position: int) -> str | None:
         """Return the request identifier.
@@ -558,11 +665,9 @@ class MultipartDecoder(Generic[_Start, _Item]):
         head: parthead.Head,
         id: str | None,
         boundary: bytes | None,
-        depth: int,
-        line_end: bytes,
-        outer: bytes,
+        boundaries: tuple[bytes, ...],
     ) -> _Item | None:
-        position = part.position + len(part.content) - len(content)
+        position, depth = part.position + len(part.content) - len(content), len(boundaries)
         if depth > self._limits.change_set_depth:
             message = f"found a change set at depth {depth}"
             self._say(NESTED_CHANGE_SET, message, position)
@@ -573,11 +678,9 @@ class MultipartDecoder(Generic[_Start, _Item]):
         try:
             if boundary is None:
                 boundary = boundary_of(head.media_type, self._limits, self._report, position)
-            if part.lookalike is not None or boundary.startswith(outer):
-                self._check_boundary(boundary, outer, part.lookalike, position)
-            items = self._split_change_set(
-                content, position, part.delimiter_length, boundary, depth, line_end
-            )
+            if part.lookalikes is not None or boundary == boundaries[0]:
+                self._check_boundary(boundary, part, position - part.position, boundaries[0])
+            items = self._split_change_set(part, content, (boundary, *boundaries))
         except Stop as stopped:
             # What a change set lacks concerns that part alone; a limit concerns the whole message.
             if stopped.rule is LIMIT_EXCEEDED:
@@ -600,34 +703,39 @@ class MultipartDecoder(Generic[_Start, _Item]):
             message = f"the change set has Content-ID {quote(ids)}; not kept"
             self._say(CONTENT_ID_ON_CHANGE_SET, message, position)
 
-    def _check_boundary(
-        self, boundary: bytes, outer: bytes, lookalike: int | None, position: int
-    ) -> None:
+    def _check_boundary(self, boundary: bytes, part: mime.Part, content: int, outer: bytes) -> None:
+        position = part.position + content
         if boundary == outer:
             message = f"the boundary {quote(boundary)} is that of the enclosing multipart"
             self._say(BOUNDARY_REUSED, message, position)
-        elif boundary.startswith(outer):
-            message = f"the boundary {quote(boundary)} begins with {quote(outer)}, the outer one"
-            self._say(BOUNDARY_PREFIX, message, position)
-        else:
-            message = f"a line of content begins with {quote(b'--' + outer)}"
-            self._say(DELIMITER_LOOKALIKE, message, lookalike)
+        elif part.lookalikes is not None:
+            if part.lookalikes.search(b"--" + boundary + b"\n"):
+                message = (
+                    f"--{boundary.decode()} looks like the outer delimiter {quote(b'--' + outer)}"
+                )
+                self._say(BOUNDARY_PREFIX, message, position)
+            self._find_lookalike(part.content[:content], content, part)
 
     def _split_change_set(
-        self,
-        content: bytes,
-        position: int,
-        delimiter_length: int | None,
-        boundary: bytes,
-        depth: int,
-        line_end: bytes,
+        self, part: mime.Part, content: bytes, boundaries: tuple[bytes, ...]
     ) -> list[_Item | values.Unreadable]:
-        most = self._limits.change_set_operations
-        events, closed = mime.split(content, boundary, self._limits, most, position, line_end)
+        position = part.position + len(part.content) - len(content)
+        boundary, line_end, most = boundaries[0], self._line_end, self._limits.change_set_operations
+        outer = () if part.lookalikes is None else boundaries[1:]
+        events, closed, inner_end = mime.split(
+            content, boundary, self._limits, most, position, outer
+        )
+        if part.line_feed is not None and not (closed and content.endswith(b"--%b--" % boundary)):
+            self._say_line_feed(part.line_feed)
+        elif inner_end != line_end or part.line_feed is not None:
+            names = ["LF" if each == b"\n" else "CRLF" for each in (inner_end, line_end)]
+            message = "the lines of the change set end in {}, those around it in {}".format(*names)
+            self._say(LINE_ENDS_VARY, message, position, severity=self._role.ambiguous)
         items: list[_Item | values.Unreadable] = []
+        self._end_lines_in(inner_end)
         for event in events:
             if isinstance(event, mime.Parts):
-                self._read_parts(event, items, depth + 1, boundary)
+                self._read_parts(event, items, boundaries)
             elif isinstance(event, Diagnostic):
                 if event.rule is NO_PARTS:
                     message = "found a change set without operations"
@@ -636,8 +744,9 @@ class MultipartDecoder(Generic[_Start, _Item]):
             else:
                 if event.delimiter_length is None:
                     # What ends this part is the delimiter line of the enclosing multipart.
-                    event = event._replace(delimiter_length=delimiter_length)
-                self._add_part(event, items, depth + 1, line_end, boundary)
+                    event = event._replace(delimiter_length=part.delimiter_length)
+                self._add_part(event, items, boundaries)
+        self._end_lines_in(line_end)
         if not closed:
             expected = quote(b"--" + boundary + b"--")
             message = f"the change set ends without {expected}"
