@@ -49,15 +49,18 @@ ODATA_4_0 = Dialect(
     json_version="4.0",
     ids_per_change_set=True,
     references_stay=True,
+    conditions=False,
     preference_prefix=True,
     severities=_severities(
         "warning content-transfer-encoding-missing reference-across-change-sets",
+        "warning condition-not-supported",
         "note duplicate-id-across-change-sets",
     ),
 )
 """OData 4.0 with errata 03, June 2016, Part 1, 8.2.8.3 and 11.7: preferences have the prefix
 `odata.`, `Content-Transfer-Encoding` is wanted in every part, and identifiers are unique within
-their change set, where references stay."""
+their change set, where references stay. JSON batches are of 4.01; where they are used all the same,
+the member `if` is not known."""
 
 ODATA_2 = Dialect(
     name="OData 2",
@@ -70,6 +73,7 @@ ODATA_2 = Dialect(
     references_stay=True,
     transactions="required",
     multipart_stops_on_error=False,
+    preferences=False,
     severities=_severities(
         "warning content-transfer-encoding-missing reference-across-change-sets method-tunnel",
         "warning content-length-crosses-delimiter",
@@ -79,7 +83,8 @@ ODATA_2 = Dialect(
 """OData 1 to 3, odata.org "Batch Processing (OData Version 3.0)", 2 and 3, and [MS-ODATA] 2.2.7.6:
 multipart only, MERGE, identifiers that start anew in every change set and may be missing, no
 tunnelling through `X-HTTP-Method`, writes in change sets, and an answer to every part, errors or
-not."""
+not. There is no preference that would stop a batch. Clients copy Content-Length from documentation,
+so that one that is too large is a warning."""
 
 
 # -- services ------------------------------------------------------------------------------------
@@ -94,11 +99,19 @@ GRAPH = Dialect(
     root_segments=frozenset(("v1.0", "beta")),
     references="none",
     ids_ignore_case=True,
+    conditions=False,
+    empty_writes=False,
     dependencies="uniform",
     continue_on_error=False,
     atomicity_groups=False,
+    json_bodies="objects",
     base64_standard_alphabet=True,
-    severities=_severities("error json-content-type-missing", "note response-group"),
+    severities=_severities(
+        "error json-content-type-missing",
+        "warning json-no-requests json-body-not-structured",
+        "note response-group id-syntax url-blanks url-characters",
+    ),
+    silent=frozenset(("json-header-case", "url-colon")),
 )
 """Microsoft Graph, "Combine multiple HTTP requests using JSON batching", February 2025.
 
@@ -117,6 +130,49 @@ GRAPH = Dialect(
 - The page does not mention `atomicityGroup`, and no response in its examples has one; it is
   ignored, and that a response does not repeat it is a note.
 - Responses carry `OData-Version: 4.0`, which is what is written.
+- What its own clients send is read with a note or without: identifiers such as mail addresses,
+  white space and umlauts in URLs, header names in any case, colons as in `root:/path:/content`
+  (Microsoft Graph SDK for JavaScript 3.0; PnPjs, issue 1085, February 2020).
+- A body that is JSON spelt in a string, a batch without requests and a write without a body are
+  answered with 400; a condition `if` is not known.
+"""
+
+ASPNET = Dialect(
+    name="ASP.NET Core OData",
+    dollar_segments=False,
+    depends_on_members=False,
+    conditions=False,
+    repeated_fields=False,
+    json_stops_on_error=True,
+    may_go_on=True,
+    json_bodies="objects",
+    base64_standard_alphabet=True,
+    severities=_severities(
+        "error method-unknown get-in-change-set content-id-missing header-folded",
+        "error content-transfer-encoding-missing reason-missing reason-empty header-not-ascii",
+        "error empty-line-missing json-no-requests json-unknown-member json-duplicate-other-member",
+        "error json-method-unknown part-header-folded",
+    ),
+)
+"""ASP.NET Core OData and what it reads with, "OData.Core" 7.22 (2024, `OData/odata.net`); clients
+that read with OData.Core need the same. The files are named in docs/other-implementations.md.
+
+- A delimiter may be anywhere in a line, and a Content-Length is trusted
+  (`ODataBatchReaderStreamBuffer`, `ODataBatchUtils`): what would be read otherwise is an error in
+  every dialect. It wants an empty line after each header section, fields in US-ASCII that are not
+  folded, none of them twice, a reason phrase, and no parameter such as msgtype, which is not
+  written.
+- A change set has identifiers and no GET; methods are GET, DELETE, PATCH, POST and PUT.
+- A URL that begins with a dollar sign is a reference to what dependsOn names, so that `$metadata`
+  is written `./$metadata` (`ODataBatchUtils.ValidateReferenceUri`).
+- What depends on a member of another group names the group alone, each member of a group has
+  headers, bodies are objects or base64, and no other members are known, `if` included
+  (`ODataJsonBatchReader`, `ODataJsonBatchPayloadItemPropertiesCache`).
+- By default a batch goes on after an error; with `EnableContinueOnErrorHeader` it stops unless the
+  preference is there, whatever its value, in JSON, too (`ODataBatchHandler.SetContinueOnError`). So
+  an answer may end at an error or not.
+- URLs of another authority or outside of the service root refuse the batch, which is not checked:
+  where the service is, nobody says here.
 """
 
 DATAVERSE = Dialect(
@@ -129,6 +185,7 @@ DATAVERSE = Dialect(
     references_stay=True,
     preference_prefix=True,
     severities=_severities(
+        "error empty-line-missing",
         "note outer-precondition duplicate-id-across-change-sets",
         "warning content-transfer-encoding-missing reference-across-change-sets",
         "note change-set-error-nested",
@@ -148,6 +205,8 @@ OData 4.0, Part 1, 11.7.
 - Content-ID may be missing by that page; in practice a change set without it is refused with
   0x80060888, and a body without Content-Length with 0x80048d19 (dataverse-mcp, release notes of
   1.3.2). Both are written.
+- A message without its empty line is refused, "the message header '--batch' is invalid"; that it
+  is the line end of the delimiter is fine (xrm-webapi, pull request 24, September 2018).
 - URLs may have 64 KiB, as `Limits.url` has. Whether JSON batches are read is not documented.
 """
 
@@ -160,7 +219,7 @@ AZURE_TABLES = replace(
     change_sets=1,
     change_set_operations=100,
     payload=4 * 1024 * 1024,
-    url_forms=frozenset(("absolute",)),
+    url_forms=frozenset(("absolute", "path")),
     references="none",
     ids_per_change_set=False,  # there is one
     references_stay=False,
@@ -176,11 +235,11 @@ version without date, which says 4 MiB; OData 3 otherwise.
 - One change set in a batch: the first is processed, any other is refused with 400; 100 operations,
   4 MiB; an entity at most once; a query is the only operation of its batch (Requirements for entity
   group transactions, Table Service Support for OData Batch Requests).
-- All entities are of one table and one partition (same sections), which is not checked: the keys
-  of a new entity are in its body.
+- All entities are of one table and one partition (same sections).
 - Its examples have absolute URLs, MERGE, `DataServiceVersion: 3.0;`, and a Content-ID, if any, in
-  the headers of the operation (Sample Request). That other forms of URL fail is not said, so it is
-  a warning here.
+  the headers of the operation (Sample Request); recorded requests have paths, too. That relative
+  URLs fail is not said, so it is a warning here.
+- Cosmos DB for Table ends the lines of change sets in LF, and those within in CRLF (recorded).
 - A change set that failed is answered with a change set that holds one error (azure-sdk-for-node,
   pull request 665, March 2013).
 - No linking operations (Table Service Support for OData Batch Requests), and nothing on references.
@@ -216,10 +275,11 @@ SAP_GATEWAY = replace(
     name="SAP Gateway",
     content_length=True,
     change_set_operations=1,
+    url_forms=frozenset(("path", "relative")),
     references_stay=False,
     severities=_severities(
         "warning content-transfer-encoding-missing method-tunnel content-length-crosses-delimiter",
-        "note change-set-too-large content-id-missing duplicate-id-across-change-sets",
+        "note change-set-too-large content-id-missing duplicate-id-across-change-sets url-form",
     ),
 )
 """SAP Gateway, OData 2: "$batch Processing" of SAP Gateway 2.0 SPS 12, without date.
@@ -232,6 +292,8 @@ SAP_GATEWAY = replace(
 - Content-ID is optional and often among the headers of the operation; the example for OData 2 in
   "Content ID Referencing" (SAP BTP, ABAP) has a GET after the change set refer to it.
 - Examples of SAP's give every body its Content-Length, which is written, too.
+- The Gateway takes absolute URLs; some services of SAP, such as Cloud for Customer, understand
+  relative ones only (SAP Cloud SDK for JavaScript, "Configure serialization"): a note.
 - OData 4 services of SAP Gateway follow the standard: `ODATA_4_0`, and Content-ID is mandatory in
   change sets, as it is written anyway.
 """
@@ -279,12 +341,29 @@ September 2026, does.
 - `cds.odata.batch_limit` sets how many requests it takes; by default there is no limit.
 """
 
+SAP_V2_ADAPTER = replace(
+    ODATA_2,
+    name="SAP OData V2 Adapter",
+    multipart_stops_on_error=True,
+    preferences=True,
+    preference_prefix=True,
+)
+"""OData 2 on SAP CAP: what @cap-js-community/odata-v2-adapter 1.15.10, September 2026, does.
+
+- It rewrites each request for the OData 4 service of CAP and hands the batch on, so that a batch
+  stops at its first error, as there; `Prefer: odata.continue-on-error` is handed on, too, and an
+  option sets it for all.
+- Lines end in CRLF, and the boundary is the text after `boundary=`, quotes included.
+- A Content-Length is replaced by the right one where the body was rewritten.
+"""
+
 BUSINESS_CENTRAL = Dialect(
     name="Business Central",
     operations=100,
     json_stops_on_error=True,
     json_responses_in_order=True,
     snapshot_is_atomic=True,
+    severities=_severities("note json-id-missing"),
 )
 """Dynamics 365 Business Central.
 
@@ -307,12 +386,14 @@ PRESETS: Final[Mapping[str, Dialect]] = MappingProxyType(
         "4.01": ODATA_4_01,
         "4.02": ODATA_4_02,
         "graph": GRAPH,
+        "aspnet": ASPNET,
         "dataverse": DATAVERSE,
         "azure-tables": AZURE_TABLES,
         "sharepoint": SHAREPOINT,
         "sap-gateway": SAP_GATEWAY,
         "sap-business-one": SAP_BUSINESS_ONE,
         "sap-cap": SAP_CAP,
+        "sap-v2-adapter": SAP_V2_ADAPTER,
         "business-central": BUSINESS_CENTRAL,
     }
 )

@@ -67,9 +67,9 @@ _MAYBE_IDS = st.none() | _IDS
 # What follows these cannot make the URL a scheme, an authority or a reference.
 _URL_STARTS = (
     *("People/", "People(1)?", "/odata/People", "./", "?", "*", "%20", "'"),
-    *("http://host/odata/People", "HTTPS://host:8080/", "$metadata#", "$all/", "$crossjoin("),
+    *("http://host/odata/People", "HTTPS://host:8080/", "$metadata?", "$all/", "$crossjoin("),
 )
-_URL_PIECES = (*_ALPHANUMERICS, *"!#$&'()*+,-./:;=?@[]_~", "%25", "%2f")
+_URL_PIECES = (*_ALPHANUMERICS, *"!$&'()*+,-./:;=?@[]_~", "%25", "%2f")
 _URL_REST = st.lists(st.sampled_from(_URL_PIECES), max_size=12).map("".join)
 
 
@@ -215,9 +215,7 @@ def _contents(format: Format) -> st.SearchStrategy[_Content]:
 def _fields_of_content(content: _Content, with_length: bool) -> list[tuple[str, str]]:
     content_type, body = content
     fields = [] if content_type is None else [("Content-Type", content_type)]
-    # A final CRLF that the length leaves out is read as part of the body.
-    shorter = 2 if body.endswith(b"\r\n") and len(body) % 2 else 0
-    return [*fields, ("content-length", str(len(body) - shorter))] if with_length else fields
+    return [*fields, ("content-length", str(len(body)))] if with_length else fields
 
 
 # -- requests ------------------------------------------------------------------------------------
@@ -334,7 +332,7 @@ class _Names:
 
 
 def _references(ids: list[str]) -> st.SearchStrategy[str]:
-    rests = st.sampled_from(("", "/Orders", "(1)", "?$expand=Orders", "#fragment", "/$1", "/"))
+    rests = st.sampled_from(("", "/Orders", "(1)", "?$expand=Orders", "/$1", "/"))
     return st.builds("${}{}".format, st.sampled_from(ids), rests).filter(
         lambda it: "batch" not in it
     )

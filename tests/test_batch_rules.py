@@ -214,11 +214,11 @@ json read | 1: POST a; 2: POST b [content-type: application/json] = {"c@odata.bi
     reference-dependency-missing 1: body refers to '1', dependsOn does not name it
 json | 1: POST a; 2: POST b [content-type: application/json] = {"price":"$1"}
 # Where nothing is resolved, there is no dependency, and nothing to refer to.
-json graph | 1: POST a; 2: DELETE a [if-match: $1]
+json graph | 1: GET a; 2: DELETE a [if-match: $1]
     reference-not-resolved 1: if-match refers to '1', which Microsoft Graph does not resolve
-json graph | 1: POST a; 2: GET b?$filter=x%20eq%20$1/x after 1
+json graph | 1: GET a; 2: GET b?$filter=x%20eq%20$1/x after 1
     reference-not-resolved 1: query refers to '1', which Microsoft Graph does not resolve
-json graph | 1: POST a; 2: POST b [content-type: application/json] = {"c@odata.bind":"$1"}
+json graph | 1: GET a; 2: POST b [content-type: application/json] = {"c@odata.bind":"$1"}
     reference-not-resolved 1: body refers to '1', which Microsoft Graph does not resolve
 multipart references='none' | 1: POST a; 2: DELETE a [If-Match: $1] -> reference-not-resolved 1
 2: GET a; DELETE b [if-none-match: "a", $1]; 1: GET c

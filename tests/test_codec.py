@@ -171,7 +171,7 @@ def test_a_response_of_which_something_may_be_missing_is_truncated() -> None:
     of_none = check_response(b'{"error":{"code":"1","message":"no"}}', JSON)
     assert of_none.value == BatchResponse([])
     cut = check_response(b'{"responses":[{"id":"1","status":204}', JSON)
-    assert cut.value == BatchResponse([], truncated=True)
+    assert cut.value == BatchResponse([OperationResponse(204, id="1")], truncated=True)
     broken = check_response(batch(part(b"HTTP/1.1 2x0 OK\r\n\r\n"), NO_CONTENT), MULTIPART)
     assert broken.value == BatchResponse([Unreadable("response"), OperationResponse(204)])
 
@@ -326,7 +326,9 @@ def test_a_payload_has_the_version_of_its_dialect() -> None:
 )
 def test_the_preference_is_written(preference: bool | None, expected: str | None) -> None:
     request = BatchRequest([Operation.get("a")], continue_on_error=preference)
-    payload = encode_request(request)
+    default = encode_request(request, format="multipart").headers.get("Prefer")
+    assert default == (expected if preference else None)  # false is the default there
+    payload = encode_request(request, format="json")
     assert payload.headers.get("Prefer") == expected
     decoded = decode_request(payload.body, payload.content_type, headers=payload.headers)
     assert decoded.continue_on_error is preference

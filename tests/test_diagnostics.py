@@ -43,7 +43,7 @@ def test_severities_are_in_order() -> None:
 
 CITATION = re.compile(
     r"(RFC \d{4}|OData [A-Za-z0-9. ]+), [0-9A-Z.]+( and [0-9A-Z.]+)?"
-    r"|(Microsoft Graph|Azure Tables|SharePoint|SAP CAP), .+"
+    r"|(Microsoft Graph|Azure Tables|SharePoint|SAP CAP|ASP.NET), .+"
 )
 
 

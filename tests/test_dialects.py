@@ -21,14 +21,19 @@ from jsonschema import Draft202012Validator
 from odata_batch import (
     BatchRequest,
     BatchResponse,
+    ChangeSet,
     Dialect,
     EncodeError,
+    Execution,
     Operation,
     OperationResponse,
     RequestEncoder,
     Severity,
+    Step,
     check_request,
     check_response,
+    convert_request,
+    convert_response,
     decode_request,
     decode_response,
     dialects,
@@ -37,6 +42,7 @@ from odata_batch import (
     prepare,
 )
 from odata_batch.dialects import (
+    ASPNET,
     AZURE_TABLES,
     BUSINESS_CENTRAL,
     DATAVERSE,
@@ -48,6 +54,7 @@ from odata_batch.dialects import (
     SAP_BUSINESS_ONE,
     SAP_CAP,
     SAP_GATEWAY,
+    SAP_V2_ADAPTER,
     SHAREPOINT,
 )
 from odata_batch.rules import RULES, unknown
@@ -55,7 +62,7 @@ from odata_batch.strategies import batch_requests, batch_responses, json_texts
 
 from . import corpora
 from .batches import line, places, refused
-from .helpers import MULTIPART, Format
+from .helpers import JSON, MULTIPART, Format
 
 PRESETS = list(dialects.PRESETS.values())
 FIELDS = [field.name for field in fields(Dialect) if field.init]
@@ -79,12 +86,14 @@ def test_every_preset_has_a_name_for_the_command_line() -> None:
         "4.01": ODATA_4_01,
         "4.02": ODATA_4_02,
         "graph": GRAPH,
+        "aspnet": ASPNET,
         "dataverse": DATAVERSE,
         "azure-tables": AZURE_TABLES,
         "sharepoint": SHAREPOINT,
         "sap-gateway": SAP_GATEWAY,
         "sap-business-one": SAP_BUSINESS_ONE,
         "sap-cap": SAP_CAP,
+        "sap-v2-adapter": SAP_V2_ADAPTER,
         "business-central": BUSINESS_CENTRAL,
     }
     public = [value for value in vars(dialects).values() if isinstance(value, Dialect)]
@@ -127,7 +136,7 @@ def documented() -> dict[str, str]:
 
 @pytest.mark.parametrize("name", ["GRAPH", "DATAVERSE", "AZURE_TABLES", "SHAREPOINT",
                                   "SAP_GATEWAY", "SAP_BUSINESS_ONE", "SAP_CAP",
-                                  "BUSINESS_CENTRAL"])  # fmt: skip
+                                  "BUSINESS_CENTRAL", "ASPNET", "SAP_V2_ADAPTER"])  # fmt: skip
 def test_the_preset_of_a_service_names_its_sources_and_their_dates(name: str) -> None:
     text = documented()[name]
     assert re.search(r"\b20[12][0-9]\b", text)
@@ -204,7 +213,7 @@ def test_the_alphabet_that_is_written_is_read_without_a_finding(
 
 def test_an_empty_batch_is_written_where_it_is_allowed() -> None:
     empty = BatchRequest([])
-    for dialect in (ODATA_4_01, GRAPH):
+    for dialect in (ODATA_4_01, BUSINESS_CENTRAL):
         assert encode_request(empty, format="json", dialect=dialect).body == b'{"requests":[]}'
     answer = encode_response(BatchResponse([]), format="json", dialect=SAP_CAP)
     assert answer.body == b'{"responses":[]}'
@@ -330,6 +339,9 @@ ACCEPTED: list[tuple[Dialect, Format, BatchRequest]] = [
     (SAP_BUSINESS_ONE, "multipart", inserts("/b1s/v2/Items", "Orders")),
     (SAP_CAP, "json", BatchRequest([QUERY, *inserts("/Books", "$1/authors").items])),
     (SAP_CAP, "multipart", inserts("/Books")),
+    (ASPNET, "multipart", BatchRequest([QUERY, *inserts("People", "$1/Orders").items])),
+    (ASPNET, "json", BatchRequest([*inserts("People", "$1/Orders").items, Operation.get("$1/A")])),
+    (SAP_V2_ADAPTER, "multipart", BatchRequest([QUERY, *inserts("Books").items])),
     (BUSINESS_CENTRAL, "json", BatchRequest([QUERY, Operation.post("items", json=[])])),
 ]
 
@@ -436,3 +448,87 @@ def test_a_quirk_is_shown_by_a_case_of_the_preset(name: str, quirk: str, slug: s
     assert shown.get("dialect") == name
     if "-" in quirk:  # a rule, whose severity is another one
         assert quirk in [each["rule"] for each in CASES[slug]["expectation"]["diagnostics"]]
+
+
+# -- what other programs can read of what is written ----------------------------------------------
+
+HTTP_CLIENT = replace(ODATA_4_01, message_type=True)
+A = Operation.post("A", json={}, id="1")
+BOUND = Operation.post("B", json={"A@odata.bind": "$1"}, id="2")
+LATER = Operation.get("$1/B", id="2")
+
+
+@pytest.mark.parametrize(
+    ("dialect", "format", "items", "written"),
+    [
+        # Members of a group have headers, and what depends on one names it as the service wants.
+        (ODATA_4_01, "json", [ChangeSet([Operation.delete("A", id="1")])], b'"headers":{}'),
+        (ODATA_4_01, "json", [ChangeSet([A], id="g"), LATER], b'"dependsOn":["1","g"]'),
+        (ASPNET, "json", [ChangeSet([A], id="g"), LATER], b'"dependsOn":["g"]'),
+        (ASPNET, "json", [ChangeSet([A], id="g"), BOUND], b'"dependsOn":["g"]'),
+        (ASPNET, "json", [ChangeSet([A, LATER], id="g")], b'"dependsOn":["1"]'),
+        (ASPNET, "json", [A, LATER], b'"dependsOn":["1"]'),
+        (
+            ASPNET,
+            "json",
+            [ChangeSet([A], id="g"), replace(LATER, depends_on=("1",))],
+            b'"dependsOn":["g"]',
+        ),
+        (HTTP_CLIENT, "multipart", [A, LATER], b"application/http; msgtype=request\r\n"),
+    ],
+)
+def test_what_is_written_can_be_read_by_others(
+    dialect: Dialect, format: Format, items: list[Operation | ChangeSet], written: bytes
+) -> None:
+    batch = BatchRequest(items)
+    payload = encode_request(batch, format=format, dialect=replace(dialect, severities=()))
+    assert written in payload.body
+
+
+@pytest.mark.parametrize(
+    ("dialect", "format", "operation", "slug"),
+    [
+        (ODATA_4_01, "json", Operation.get("A(n='a#b')"), "url-fragment"),
+        (ODATA_4_01, "multipart", Operation.get("A(n='a#b')"), "url-fragment"),
+        (GRAPH, "json", Operation.get("/users?$filter=a eq b"), "url-blanks"),
+        (GRAPH, "json", Operation("POST", "/me/sendMail"), "body-missing"),
+        (ASPNET, "multipart", Operation.get("A", headers={"X": "\xe9"}), "header-not-ascii"),
+        (ASPNET, "multipart", Operation.get("$metadata"), "reference-lookalike"),
+        (AZURE_TABLES, "multipart", Operation.get("Blogs()"), "url-form"),
+    ],
+)
+def test_what_others_cannot_read_is_not_written(
+    dialect: Dialect, format: Format, operation: Operation, slug: str
+) -> None:
+    with pytest.raises(EncodeError) as caught:
+        encode_request(BatchRequest([operation]), format=format, dialect=dialect)
+    assert [each.rule.slug for each in caught.value.diagnostics] == [slug]
+
+
+def test_a_service_that_always_stops_need_not_be_asked() -> None:
+    stops = replace(ODATA_2, multipart_stops_on_error=True)
+    batch = BatchRequest([Operation.get("A")], continue_on_error=False)
+    assert "prefer" not in encode_request(batch, dialect=stops).headers
+    with pytest.raises(EncodeError, match="stop-not-supported"):
+        encode_request(batch, dialect=ODATA_2)
+
+
+def test_conversion_lists_what_json_does_not_carry_and_writes_what_is_no_reference() -> None:
+    headers = {"sap-messages": "J\xc3\xbcrgen"}
+    answer = BatchResponse([OperationResponse(304, headers, id="1")])
+    _, losses = convert_response(answer, target="json")
+    assert [each.rule.slug for each in losses] == ["header-not-ascii"]
+    request = BatchRequest([Operation.get("$metadata"), Operation.get("A#b")])
+    converted, losses = convert_request(request, target="json", dialect=ASPNET)
+    assert [each.url for each in converted.operations()] == ["./$metadata", "A%23b"]
+    assert {"reference-lookalike", "url-fragment"} <= {each.rule.slug for each in losses}
+
+
+def test_a_request_without_id_is_answered_without_one() -> None:
+    body = b'{"requests":[{"method":"GET","url":"A"},{"method":"GET","url":"B"}]}'
+    execution = Execution(decode_request(body, JSON), batch_url="http://h/s/$batch")
+    while not execution.finished:
+        for step in execution.ready():
+            assert isinstance(step, Step)
+            execution.complete(step, OperationResponse(200 if step.url.endswith("A") else 404))
+    assert execution.payload().body == b'{"responses":[{"status":200},{"status":404}]}'

@@ -60,7 +60,7 @@ Answer = tuple[int, Headers, bytes]
 def batches(draw: st.DrawFn, dialect: Dialect, format: Format) -> BatchRequest:
     """Give batches whose operations have a tag each, and refer to and depend on earlier ones."""
     numbers = count(1)
-    base = ROOT if dialect.url_forms == {"absolute"} else ""
+    base = "" if "relative" in dialect.url_forms else ROOT
     ids = format == "json" or draw(st.booleans())
     earlier: list[str] = []
 
@@ -108,7 +108,9 @@ def batches(draw: st.DrawFn, dialect: Dialect, format: Format) -> BatchRequest:
         operations = made.operations() if isinstance(made, ChangeSet) else (made,)
         # A DELETE leaves nothing to refer to.
         earlier += [each.id for each in operations if each.id and each.method != "DELETE"]
-    return BatchRequest(items, continue_on_error=draw(st.sampled_from((None, True, False))))
+    # What cannot be asked to stop is not.
+    preferences = (None, True, False) if dialect.preferences else (None, True)
+    return BatchRequest(items, continue_on_error=draw(st.sampled_from(preferences)))
 
 
 @dataclass

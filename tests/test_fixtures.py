@@ -248,7 +248,15 @@ def test_chunking_does_not_matter(case: Case) -> None:
 
 @pytest.mark.parametrize(
     "case",
-    [case for case in CASES if case.expectation["strict"] == "accept"],
+    [
+        case
+        for case in CASES
+        if case.expectation["strict"] == "accept"
+        # These are notes in reading at most, and are not written.
+        if {"url-fragment", "url-blanks", "url-characters"}.isdisjoint(
+            each["rule"] for each in case.expectation["diagnostics"]
+        )
+    ],
     ids=lambda case: case.slug,
 )
 def test_what_is_read_without_warnings_can_be_written_and_read_again(case: Case) -> None:

@@ -264,7 +264,8 @@ def test_white_space_at_the_ends_of_a_header_is_for_json_only(value: str) -> Non
     batch = BatchRequest([get("People", headers={"a": value}, id="1")])
     message = f"header 'a' has the value {value!r}, with a blank at an end"
     odd = value != value.strip(" \t")
-    assert read(batch, "json") == [f"header-blanks 0: {message}"] * odd
+    said = [each for each in read(batch, "json") if not each.startswith("header-not-ascii")]
+    assert said == [f"header-blanks 0: {message}"] * odd
     assert refused(batch) == [f"not-expressible 0: {message}"] * odd
     for format in FORMATS[odd:]:
         payload = encode_request(batch, format=format)
@@ -272,7 +273,7 @@ def test_white_space_at_the_ends_of_a_header_is_for_json_only(value: str) -> Non
 
 
 def test_a_content_length_that_decoding_does_not_complain_about_is_written() -> None:
-    for length, body in (("1", b"x"), ("1", b"x\r\n"), ("3", b"x\r\n")):
+    for length, body in (("1", b"x"), ("3", b"x\r\n")):
         headers = {"Content-Length": length, "Content-Type": "a/b"}
         batch = BatchRequest([Operation.post("People", headers=headers, body=body)])
         payload = encode_request(batch)

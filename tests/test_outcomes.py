@@ -68,7 +68,7 @@ def states(result: BatchResult) -> str:
         # Something is wrong with it.
         (400, {"Content-Type": "multipart/mixed"}, b"--b--", "UNKNOWN UNKNOWN"),
         (400, {"Content-Type": MULTIPART}, b"nothing of the kind", "UNKNOWN UNKNOWN"),
-        (400, {"Content-Type": JSON}, IN_JSON[:-9], "UNKNOWN UNKNOWN"),
+        (400, {"Content-Type": JSON}, IN_JSON[:-9], "SUCCEEDED UNKNOWN"),
         (200, {"Content-Type": MULTIPART}, part(OK) + part(GONE)[:-2], "SUCCEEDED UNKNOWN"),
     ],
 )

@@ -32,6 +32,7 @@ from odata_batch import (
     retry_after,
     split,
 )
+from odata_batch.dialects import DATAVERSE, GRAPH
 from odata_batch.rules import LIMIT_EXCEEDED
 from odata_batch.strategies import batch_requests
 
@@ -433,3 +434,20 @@ def test_a_condition_about_a_group_that_is_not_sent_again_is_refused() -> None:
 def test_an_empty_change_set_at_the_end_is_left_out() -> None:
     batch = BatchRequest([delete("a"), ChangeSet([])])
     assert remaining(batch, {"a": 429}).items == (delete("a"),)
+
+
+def test_graph_gets_pieces_that_it_takes_and_the_callers_own_objects() -> None:
+    get = Operation.get
+    chain = [get("/a", id="1"), get("/b", id="2"), get("/c", id="3", depends_on=["1"])]
+    batch = BatchRequest([*chain, get("/d", id="4")])
+    pieces = split(batch, dialect=GRAPH)
+    assert [[each.id for each in piece.operations()] for piece in pieces] == [
+        ["1", "3"],
+        ["2", "4"],
+    ]
+    for piece in pieces:
+        encode_request(piece, dialect=GRAPH)
+        assert all(any(each is own for own in batch.items) for each in piece.items)
+    body = Operation.post("tasks", json={}, id="1")
+    (piece,) = split(BatchRequest.single_change_set([body]), dialect=DATAVERSE)
+    assert piece.operations()[0] is body

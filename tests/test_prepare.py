@@ -159,7 +159,9 @@ def test_multipart_is_the_default() -> None:
 @pytest.mark.parametrize("format", FORMATS)
 def test_what_belongs_to_the_batch_is_kept(format: Format) -> None:
     request = BatchRequest([], continue_on_error=False, annotations=[("x", b"1")])
-    assert prepare(request, format=format) == request
+    # Olingo takes the preference for true whatever its value, and in multipart it is the default.
+    goes_on = None if format == "multipart" else False
+    assert prepare(request, format=format) == replace(request, continue_on_error=goes_on)
     response = BatchResponse([], next_link="next", truncated=True, annotations=[("x", b"1")])
     assert prepare(response, format=format) == response
 

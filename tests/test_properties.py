@@ -9,6 +9,7 @@ from __future__ import annotations
 import email
 import random
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from email.policy import HTTP
 from functools import partial
 from typing import Any
@@ -119,6 +120,8 @@ def _shape(batch: Batch) -> list[object]:
 @given(data=st.data())
 def test_both_formats_give_the_same_batch(batches: Batches, data: st.DataObject) -> None:
     batch = data.draw(batches("both"))
+    if isinstance(batch, BatchRequest) and batch.continue_on_error is False:
+        batch = replace(batch, continue_on_error=None)  # which multipart does not write
     by_json, by_multipart = (written_and_read(batch, format) for format in ("json", "multipart"))
     assert _leaves(by_json) == _leaves(prepared(by_multipart, "json"))
     assert _shape(by_json) == _shape(by_multipart)

@@ -117,7 +117,7 @@ def test_urls(case: Case) -> None:
 
 CHANGE_SETS = """
 # A change set of several operations is found where it is not atomic.
-json graph read | a{ POST /A }; b{ POST /B; POST /C; POST /D } -> atomicity-ignored 1.1
+json graph read | a{ DELETE /A }; b{ DELETE /B; DELETE /C; DELETE /D } -> atomicity-ignored 1.1
 multipart sharepoint | { POST /A }; { POST /B; POST /C; POST /D } -> atomicity-ignored 1.1
 json atomicity_groups=False | a{ POST A; POST B } -> atomicity-ignored 0.1
 multipart sharepoint atomicity_groups=True | { POST /A; POST /B }

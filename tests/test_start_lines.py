@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from odata_batch import (
@@ -116,6 +116,7 @@ HEADERS = st.lists(st.tuples(TOKENS, VALUES), max_size=4).map(Headers)
 
 @given(TOKENS, HEADERS, st.binary(max_size=30))
 def test_what_is_written_is_read_back(method: str, headers: Headers, body: bytes) -> None:
+    assume(b"--b" not in body)
     fields = "".join(f"{name}: {value}\r\n" for name, value in headers.pairs).encode()
     data = data_of(method.encode() + b" x HTTP/1.1\r\n" + fields + b"\r\n" + body)
     (operation,) = decode_request(data, MULTIPART).operations()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from typing import Literal, TypeVar
 
 import pytest
@@ -153,6 +154,8 @@ def test_batch_responses_are_accepted(format: strategies.Format, data: st.DataOb
 @given(batch=strategies.batch_requests("both"))
 def test_a_batch_request_for_both_formats_reads_the_same_from_both(batch: BatchRequest) -> None:
     multipart = read_request(encode_request(batch))
+    if batch.continue_on_error is False:  # which multipart does not say
+        multipart = replace(multipart, continue_on_error=False)
     assert prepare(multipart, format="json") == read_request(encode_request(batch, format="json"))
 
 
@@ -255,7 +258,6 @@ MESSAGES: Mapping[str, Callable[[Message], object]] = {
     "final CRLF": lambda message: message.body.endswith(b"\r\n"),
     "LF": lambda message: b"\n" in message.body.replace(b"\r\n", b""),
     "length": lambda message: claims(message, len(message.body)),
-    "shorter length": lambda message: claims(message, len(message.body) - 2),
     "no id": lambda message: message.id is None,
     "id": lambda message: message.id is not None,
 }
@@ -271,7 +273,6 @@ OPERATIONS: Mapping[str, Callable[[Operation], object]] = {
     "absolute URL": lambda operation: operation.url.startswith("HTTPS:"),
     "system resource": lambda operation: operation.url.startswith("$metadata"),
     "query alone": lambda operation: operation.url.startswith("?"),
-    "fragment": lambda operation: "#" in operation.url,
     "colon in path": lambda operation: ":" in operation.url.replace("//", "").partition("?")[0],
 }
 MULTIPART_OPERATIONS: Mapping[str, Callable[[Operation], object]] = {

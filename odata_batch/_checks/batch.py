@@ -22,6 +22,7 @@ from odata_batch._model import values
 from odata_batch._model.findings import Diagnostic, Rule, error, exceed, note, quote, warning
 from odata_batch._model.values import Operation, OperationResponse, Unreadable
 from odata_batch._wire import grammar
+from odata_batch._wire.jsonitem import JSON_MISSING_MEMBER
 from odata_batch._wire.sections import NOT_EXPRESSIBLE
 
 _Contra = TypeVar("_Contra", contravariant=True)
@@ -224,6 +225,10 @@ REFERENCE_ACROSS_CHANGE_SETS = note("""
 GET_IN_CHANGE_SET = warning("""
     get-in-change-set (@method): A change set holds no GET request. [OData Protocol, 11.7.2]
     Move the GET request out of the change set.""")
+DEPENDS_ON_MEMBER = error("""
+    depends-on-member: A request that depends on one of another group names the group alone, where
+    the service wants it so. [ASP.NET, OData.Core 7.22]
+    Name the group in dependsOn, and not its member.""")
 DEPENDS_ON_CYCLE = error("""
     depends-on-cycle: Requests do not depend on each other in a circle. [OData JSON, 19.1]
     Remove one of the dependencies, or send the requests in two batches.""")
@@ -352,8 +357,14 @@ class RequestRules:
             is_dependency = unknown is DEPENDS_ON_UNKNOWN
             is_group = is_dependency and names.group(name) is not None
             if target is None and not is_group:
+                if self._scope.format == "json" and any(
+                    each.id is None for each in names.operations
+                ):
+                    unknown = JSON_MISSING_MEMBER  # it may be meant
                 self._place.tell(unknown, f"{use}, which no request has as its id", spot)
-            elif target is None or not self._comes_before(target, source):
+            elif not self._comes_before(
+                _last_of(names, name) if target is None else target, source
+            ):
                 rule = DEPENDS_ON_FORWARD if is_dependency else REFERENCE_FORWARD
                 self._place.tell(rule, f"{use}, which comes later in the batch", spot)
         # Where everything refers backward there is no circle, so few batches come here.
@@ -461,7 +472,10 @@ class RequestRules:
                 self._wait(DEPENDS_ON_UNKNOWN, name, use, source, member)
             elif names.item_of[target] != names.item_of[source]:
                 needed = names.group_of(target)
-                if needed is not None and names.key(needed) not in depends_on:
+                if needed is not None and not self._scope.dialect.depends_on_members:
+                    message = f"depends on {quote(name)}, a member of the group {quote(needed)}"
+                    self._say(DEPENDS_ON_MEMBER, message, member)
+                elif needed is not None and names.key(needed) not in depends_on:
                     message = f"depends on {quote(name)}, but not on its group {quote(needed)}"
                     self._say(DEPENDS_ON_GROUP_MISSING, message, member)
 
@@ -542,7 +556,17 @@ class RequestRules:
         # Of one operation, many references may be asked for.
         if self._named[0] is not item:
             self._named = item, frozenset(map(self._names.key, item.depends_on))
-        return self._names.key(name) in self._named[1]
+        if self._names.key(name) in self._named[1]:
+            return True
+        target = self._names.find(name, 0) if not self._scope.dialect.depends_on_members else None
+        group = None if target is None else self._names.group_of(target)
+        return group is not None and self._names.key(group) in self._named[1]
+
+
+def _last_of(names: Names, group: str) -> int:
+    item = names.group(group)
+    assert item is not None  # or it would be unknown
+    return names.members[item].stop - 1
 
 
 def _circle(operations: Sequence[Operation]) -> str:

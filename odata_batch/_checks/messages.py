@@ -345,6 +345,8 @@ def field_problems(name: str, value: str) -> Iterator[sections.Problem]:
         yield sections.CONTROL_CHARACTER, f"{found}, with a control character"
     if not grammar.LATIN_1.fullmatch(value):
         yield HEADER_CHARACTERS, f"{found}, not in ISO-8859-1"
+    elif not value.isascii():
+        yield sections.HEADER_NOT_ASCII, f"{found}, with octets outside US-ASCII"
 
 
 def check_repeated_headers(item: Operation | OperationResponse, scope: Scope, say: Say) -> None:

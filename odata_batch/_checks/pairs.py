@@ -117,7 +117,7 @@ def _differences_by_position(
         for index, answer in enumerate(answers)
         if any(found.response.status >= 400 for found in _answers((answer,)))
     ]
-    if stops and errors and errors[0] < len(answers) - 1:
+    if stops and not scope.dialect.may_go_on and errors and errors[0] < len(answers) - 1:
         after = errors[0] + 1
         message = f"responses go on behind an error, in items[{errors[0]}]"
         yield Diagnostic(RESPONSE_AFTER_ERROR, message, answers[after].position, f"items[{after}]")

@@ -16,13 +16,14 @@ from typing import Final, TypeAlias
 
 from odata_batch._checks.messages import preferences
 from odata_batch._checks.scope import Say, Scope
-from odata_batch._graph.names import Names
+from odata_batch._graph.names import Names, stops_at_error
 from odata_batch._graph.urls import referenced_id
 from odata_batch._model.dialect import Dialect
 from odata_batch._model.findings import error, quote, warning
-from odata_batch._model.headers import Headers
-from odata_batch._model.values import Operation
+from odata_batch._model.headers import Headers, names_of
+from odata_batch._model.values import BatchRequest, Operation
 from odata_batch._wire import grammar
+from odata_batch._wire.jsonbody import decode_base64
 from odata_batch._wire.sections import parse_media_type
 from odata_batch.dialects import ODATA_4_01
 
@@ -38,6 +39,7 @@ class Served:
     names: Names
     change_sets: int = 0
     entities: set[str] = field(default_factory=set)
+    partition: tuple[str, str] | None = None
     # Which uniform patterns the dependencies so far follow: none depends on any, each on the one
     # before, or all others on the same one.
     parallel: bool = True
@@ -137,6 +139,55 @@ def check_reference_support(item: Operation, source: int, batch: Served) -> None
         batch.say(REFERENCE_NOT_SUPPORTED, f"{found}; {mended}")
 
 
+REFERENCE_LOOKALIKE = error("""
+    reference-lookalike (@url): A URL begins with a segment such as $metadata only where the service
+    does not take that for a reference. [ASP.NET, OData.Core 7.22, ODataBatchUtils]
+    Write ./ in front of the URL.""")
+
+
+def check_dollar_segment(item: Operation, source: int, batch: Served) -> None:
+    """URLs that begin with a dollar sign, to a service that takes each for a reference."""
+    if item.url.lstrip("/").startswith("$") and not _is_reference(item.url, batch.scope.dialect):
+        found = f"{batch.scope.dialect.name} takes the URL {quote(item.url)} for a reference"
+        batch.say(REFERENCE_LOOKALIKE, f"{found}; write './{item.url.lstrip('/'):.60}'")
+
+
+CONDITION_NOT_SUPPORTED = error("""
+    condition-not-supported (@condition): A request has no member if, where the service does not
+    know it. [OData JSON, 19.1]
+    Send the request in a second batch, if its condition holds.""")
+REPEATED_FIELD = error("""
+    repeated-field: A header field appears once in a message, where the service takes no other.
+    [ASP.NET, OData.Core 7.22]
+    Join the values with commas, or keep one of them.""")
+BODY_MISSING = warning("""
+    body-missing (@method): A request that writes has a body, where the service wants one.
+    [Microsoft Graph, JSON batching]
+    Give the request a body, {} if there is nothing to say.""")
+
+
+def check_condition(item: Operation, source: int, batch: Served) -> None:
+    """Conditions, to a service that knows none."""
+    if item.condition is not None:
+        message = f"{batch.scope.dialect.name} has no member if, found {quote(item.condition)}"
+        batch.say(CONDITION_NOT_SUPPORTED, message)
+
+
+def check_repeated_fields(item: Operation, source: int, batch: Served) -> None:
+    """Fields that appear twice, to a service that refuses them all."""
+    names = names_of(item.headers)
+    for name in dict.fromkeys(each for each in names if names.count(each) > 1):
+        message = f"{batch.scope.dialect.name} takes the header {quote(name)} once"
+        batch.say(REPEATED_FIELD, message, f"headers.{name}")
+
+
+def check_empty_write(item: Operation, source: int, batch: Served) -> None:
+    """Requests without body, to a service that wants one where something is written."""
+    if not item.body and item.method in ("POST", "PUT", "PATCH"):
+        found = f"{item.method} {quote(item.url)} has no body"
+        batch.say(BODY_MISSING, f"{found}, which {batch.scope.dialect.name} refuses")
+
+
 JSON_BODY_NOT_STRUCTURED = error("""
     json-body-not-structured (@body): A body is a JSON object or array, where the service reads
     nothing else. [SAP CAP, @sap/cds 9.9, OData adapter]
@@ -146,17 +197,28 @@ JSON_BODY_NOT_STRUCTURED = error("""
 def check_structured_body(item: Operation, source: int, batch: Served) -> None:
     """Bodies in JSON batches, to a service that reads JSON objects and arrays alone."""
     dialect = batch.scope.dialect
-    if dialect.json_bodies != "structured" or batch.scope.format != "json" or not item.body:
+    starts = {"structured": (b"{", b"["), "objects": (b"{",)}.get(dialect.json_bodies)
+    if starts is None or batch.scope.format != "json" or not item.body:
         return
     content_type, member = item.headers.get("content-type"), ""
     if content_type is not None and not parse_media_type(content_type).is_json:
+        if dialect.json_bodies == "objects":
+            return
         found, member = f"the body is {quote(content_type)}, not JSON", "headers.content-type"
-    elif item.body.lstrip(b" \t\r\n")[:1] in (b"{", b"["):
+    elif item.body.lstrip(b" \t\r\n")[:1] in starts or _is_base64(item.body, dialect):
         return
     else:
-        found = f"the body {quote(item.body)} is not a JSON object or array"
+        or_array = " or array" if b"[" in starts else ""
+        found = f"the body {quote(item.body)} is not a JSON object{or_array}"
     message = f"{found}; {dialect.name} takes it outside of batches only"
     batch.say(JSON_BODY_NOT_STRUCTURED, message, member)
+
+
+def _is_base64(body: bytes, dialect: Dialect) -> bool:
+    """Tell whether a JSON body is a string that stands for octets, where any body may do so."""
+    text = body.strip().decode("latin-1")
+    is_string = dialect.json_bodies == "objects" and text[:1] == text[-1:] == '"'
+    return is_string and decode_base64(text[1:-1]) is not None
 
 
 # -- an operation among others ---------------------------------------------------------------------
@@ -235,13 +297,38 @@ def check_transactions(item: Operation, source: int, batch: Served) -> None:
     follows_query = follows_query and names.change_set(0) is None
     if source and ((is_alone and reads) or follows_query):
         say(QUERY_NOT_ALONE, f"a query is the only operation of a batch for {name}")
-    if is_alone or item.method == "POST":  # the URL of a new entity is not known
+    if is_alone:
+        return
+    place = _partition_of(item)
+    if place is not None and place != (batch.partition or place):
+        found = f"{item.method} {quote(item.url)} is of {place[0]} and partition {quote(place[1])}"
+        say(PARTITION_MIXED, f"{found}, the first operation is of another; {name} takes one")
+    batch.partition = batch.partition or place
+    if item.method == "POST":  # the URL of a new entity is not known
         return
     entity = _entity_of(item.url)
     if entity in batch.entities:
         found = f"{item.method} {quote(item.url)} is the second operation on this entity"
         say(ENTITY_TWICE, f"{found}; {name} takes one")
     batch.entities.add(entity)
+
+
+PARTITION_MIXED = error("""
+    partition-mixed (@url): The entities of a change set are of one table and one partition, where
+    the service wants it so. [Azure Tables, Performing entity group transactions]
+    Send what is of another table or partition in a change set of its own.""")
+_PARTITION = re.compile(r"(?i:PartitionKey)='((?:[^']|'')*)'")
+_PARTITION_IN_BODY = re.compile(rb'"PartitionKey"[ \t\r\n]*:[ \t\r\n]*"([^"\\]*)"')
+
+
+def _partition_of(item: Operation) -> tuple[str, str] | None:
+    """Return table and partition key of an entity, where its URL or its body tells them."""
+    table, _, keys = item.url.partition("?")[0].rpartition("/")[2].partition("(")
+    in_url = _PARTITION.search(keys)
+    in_body = _PARTITION_IN_BODY.search(item.body) if item.method == "POST" else None
+    if in_url is not None:  # a key that is percent-encoded is not compared
+        return None if "%" in keys else (table.lower(), in_url[1].replace("''", "'"))
+    return None if in_body is None else (table.lower(), in_body[1].decode("utf-8", "replace"))
 
 
 # What is between commas, those in quotes aside: keys of OData URL Conventions, 4.3.1. Each
@@ -297,6 +384,10 @@ CHECKS: Final[tuple[tuple[Check, tuple[str, ...]], ...]] = (
     (check_url_form, ("url_forms",)),
     (check_root_segment, ("root_segments",)),
     (check_reference_support, ("references",)),
+    (check_dollar_segment, ("dollar_segments",)),
+    (check_condition, ("conditions",)),
+    (check_repeated_fields, ("repeated_fields",)),
+    (check_empty_write, ("empty_writes",)),
     (check_structured_body, ("json_bodies",)),
     (check_counts, ("operations", "change_sets", "change_set_operations", "atomicity_groups")),
     (check_transactions, ("transactions",)),
@@ -335,6 +426,21 @@ def check_payload(length: int, scope: Scope, say: Say) -> None:
         name = scope.dialect.name
         message = f"the batch has {length} octets, {name} takes {payload}; split the batch"
         say(PAYLOAD_TOO_LARGE, message)
+
+
+STOP_NOT_SUPPORTED = warning("""
+    stop-not-supported: A batch is to end at its first error only where a service may do so. [OData
+    v3 Batch Processing, 3]
+    Leave continue-on-error out, and expect an answer to each request.""")
+
+
+def check_stop(goes_on: bool | None, scope: Scope, say: Say) -> None:
+    """Batches that are to stop, for a service that neither stops nor knows the preference."""
+    dialect = scope.dialect
+    is_known = dialect.preferences and dialect.continue_on_error
+    if goes_on is False and not is_known:
+        if not stops_at_error(BatchRequest(()), scope.format, dialect):
+            say(STOP_NOT_SUPPORTED, f"{dialect.name} goes on after an error")
 
 
 PREFERENCE_UNPREFIXED = warning("""

@@ -21,7 +21,13 @@ from typing import Final
 
 from odata_batch._checks import batch as rules
 from odata_batch._checks import messages
-from odata_batch._checks.urls import JSON_URL_EMPTY, URL_BLANKS, URL_CHARACTERS
+from odata_batch._checks.services import REFERENCE_LOOKALIKE
+from odata_batch._checks.urls import (
+    JSON_URL_EMPTY,
+    URL_BLANKS,
+    URL_CHARACTERS,
+    URL_FRAGMENT,
+)
 from odata_batch._client.fitting import WHOLE, Entry, Fitting, Unit, percent_encoded
 from odata_batch._coding.settings import Settings, format_of
 from odata_batch._graph.expressions import bindings_in, references_outside_body
@@ -160,6 +166,14 @@ class _Requests(Fitting[Operation]):
         if plain != url:
             rule = URL_BLANKS if " " in url else URL_CHARACTERS
             self.lose(rule, f"URL {quote(url)} is percent-encoded", entry.place)
+        if "#" in plain:  # no server is told what follows it
+            self.lose(URL_FRAGMENT, f"the number sign in {quote(url)} becomes %23", entry.place)
+            plain = plain.replace("#", "%23")
+        is_taken = plain.lstrip("/").startswith("$") and not self.dialect.dollar_segments
+        if is_taken and referenced_id(plain, self.dialect) is None:
+            self.lose(REFERENCE_LOOKALIKE, f"URL {quote(url)} gets ./ in front", entry.place)
+            plain = f"./{plain.lstrip('/')}"
+        if plain != url:
             entry.message = replace(entry.message, url=plain)
 
     def _lose_body(self, entry: Entry[Operation], methods: tuple[str, ...], rule: Rule) -> None:

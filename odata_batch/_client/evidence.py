@@ -127,6 +127,8 @@ class Evidence:
         self.dialect = dialect
         self.json = format == "json"
         self.stops = stops_at_error(request, format, dialect)
+        self.surely_stops = self.stops and not dialect.may_go_on
+        """Whether an error surely is the last that a response tells."""
         self.names = Names(prepared.items, dialect=dialect)
         self.key = self.names.key
         pairs = zip(request.operations(), self.names.operations, strict=True)
@@ -334,7 +336,7 @@ class Order:
             why = self._misfit(slot, item)
             if why == "" and is_short and not (_is_gap(item) or evidence.is_named(slot, item)):
                 why = f"the response in place of items[{slot.number}] may be to another one"
-            if why is not None or (has_failed and evidence.stops):
+            if why is not None or (has_failed and evidence.surely_stops):
                 yield place, why or ""
             has_failed = has_failed or _has_failed(item)
         left = range(self.start, len(evidence.sent))
@@ -374,7 +376,7 @@ class Order:
         gaps += [] if evidence.seam is None else [evidence.seam + 1]
         # It may be no response at all. Is there one to each item, or one too many?
         is_cut = evidence.response.truncated or len(items) < len(self.slots)
-        if gaps and (is_cut or (evidence.stops and _ends_in_error(items))):
+        if gaps and (is_cut or (evidence.surely_stops and _ends_in_error(items))):
             return _AFTER_GAP, min(gaps)
         return ("", 0) if self.doubled is None else (_AGAIN, self.doubled)
 

@@ -17,7 +17,12 @@ from odata_batch._wire import grammar, jsonbody
 from odata_batch._wire.http import TRANSFER_ENCODING
 from odata_batch._wire.mime import NO_PARTS
 from odata_batch._wire.multipart import CONTENT_ID_CONFLICT, EMPTY_CHANGE_SET
-from odata_batch._wire.sections import NOT_EXPRESSIBLE, REPEATED_HEADER_EQUAL, SINGLE_FIELDS
+from odata_batch._wire.sections import (
+    HEADER_NOT_ASCII,
+    NOT_EXPRESSIBLE,
+    REPEATED_HEADER_EQUAL,
+    SINGLE_FIELDS,
+)
 
 _Message = TypeVar("_Message", values.Operation, values.OperationResponse)
 _OCTETS = "application/octet-stream"
@@ -144,6 +149,10 @@ class Fitting(Generic[_Message]):
                     kept.append((name, value))
                 seen.add(folded)
             entry.message = replace(entry.message, headers=Headers(kept))
+        for name, value in headers.pairs:
+            if not value.isascii():
+                message = f"header {quote(name)} is not US-ASCII: JSON has characters for octets"
+                self.lose(HEADER_NOT_ASCII, message, entry.place)
         if entry.message.body:
             self._fit_json_body(entry)
 
@@ -152,7 +161,7 @@ class Fitting(Generic[_Message]):
         headers: Headers = entry.message.headers
         body: bytes = entry.message.body
         content_type = ", ".join(headers.get_all("content-type"))
-        content = jsonbody.Contents().of(headers)
+        content = jsonbody.Contents(self.dialect).of(headers)
         octets = body.strip(jsonbody.SPACE) or body
         found = jsonbody.check_body(octets, content, DEFAULT_LIMITS)
         if found and found[0].rule is NOT_EXPRESSIBLE:

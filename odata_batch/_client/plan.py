@@ -89,7 +89,8 @@ def split(
     if most < 1:
         raise ValueError(f"max_operations is at least 1, not {most}")
     names = _names_of(batch, settings)
-    pieces = (map(names.items.__getitem__, piece) for piece in packed(names, most))
+    items = _own_items(batch, names)
+    pieces = (map(items.__getitem__, piece) for piece in packed(names, most))
     return tuple(part(batch, piece) for piece in pieces)
 
 
@@ -110,6 +111,15 @@ def packed(names: Names, most: int) -> list[list[int]]:
             oversized.append(_oversized(names, [index], excess))
     start = reach = 0
     closures = _closures(names)
+    if dialect.dependencies == "uniform":
+        # What depends on nothing goes together, and what belongs together alone.
+        order = [*(each for each in closures if len(each) == 1)]
+        order += [each for index, each in enumerate(closures) if each[0] == index and each[1:]]
+        for closure in order:
+            too_much = packing.add(closure, alone=len(closure) > 1)
+            oversized += [_oversized(names, closure, too_much)] if too_much else []
+        packing.pieces.sort()
+        closures = []
     for index, closure in enumerate(closures):
         reach = max(reach, closure[-1])
         if reach > index:
@@ -127,6 +137,18 @@ def packed(names: Names, most: int) -> list[list[int]]:
     return list(map(sorted, packing.pieces))
 
 
+def _own_items(batch: BatchRequest, names: Names) -> list[values.RequestItem]:
+    """Return the caller's own objects, where no identifier had to be made."""
+    return [
+        own if item.id in (None, own.id) and _ids_of(own) == _ids_of(item) else item
+        for own, item in zip(batch.items, names.items, strict=True)
+    ]
+
+
+def _ids_of(item: values.RequestItem) -> list[str | None]:
+    return [each.id for each in values.leaves((item,))]
+
+
 class _Packing:
     """Fills one batch after the other; what has been put into one stays there."""
 
@@ -140,8 +162,10 @@ class _Packing:
         self._bounds = bounds
         self._free: tuple[float, ...] = (-1, -1, -1)
 
-    def add(self, indexes: Sequence[int]) -> str | None:
+    def add(self, indexes: Sequence[int], *, alone: bool = False) -> str | None:
         """Put items into the last batch or a new one, or return what is more than one can hold."""
+        if alone:
+            self._free = (-1, -1, -1)
         load: Iterable[float] = self.sizes[indexes[0]]
         if len(indexes) > 1:
             load = [*map(sum, zip(*(self.sizes[index] for index in indexes), strict=True))]

@@ -192,6 +192,7 @@ class _Decoder(ABC, Generic[_Item, _Batch]):
                 self._findings(Diagnostic(rule, message, 0))
 
             services.check_format_spoken(self._scope, say)
+            services.check_stop(self._continue_on_error, self._scope, say)
             services.check_preference_prefix(self._outer, self._dialect, say)
             services.check_payload(self._received, self._scope, say)
 
@@ -386,8 +387,9 @@ def decoder_of(
 
 def _raising(settings: Settings, report: Reporter | None) -> findings.Findings:
     raise_from = Severity.WARNING if settings.strict else Severity.ERROR
-    severities = dict(settings.dialect.severities)
-    return findings.Findings(settings.limits, severities, raise_from, report)
+    dialect = settings.dialect
+    severities = dict(dialect.severities)
+    return findings.Findings(settings.limits, severities, raise_from, report, dialect.silent)
 
 
 # -- whole ---------------------------------------------------------------------------------------
@@ -413,7 +415,8 @@ def check(
     if request is not None and not isinstance(request, values.BatchRequest):
         raise TypeError(f"request is a BatchRequest, not {type(request).__name__}")
     octets = _octets(body)
-    found = findings.Findings(settings.limits, dict(settings.dialect.severities), None)
+    severities, silent = dict(settings.dialect.severities), settings.dialect.silent
+    found = findings.Findings(settings.limits, severities, None, silent=silent)
     decoder = kind.__new__(kind)
     complete = False
     value: _Batch | None = None
@@ -433,7 +436,9 @@ def check(
             value = decoder._value()
     if value is not None and found.worst is Severity.ERROR:
         value = _with_reasons(value, found)
-    return Report(value, tuple(found.diagnostics), complete, found.omitted, found.worst)
+    notes, warnings, errors = found.counts.values()
+    totals = notes, warnings, errors
+    return Report(value, tuple(found.diagnostics), complete, found.omitted, found.worst, totals)
 
 
 def _with_reasons(value: _Batch, found: findings.Findings) -> _Batch:

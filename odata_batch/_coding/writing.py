@@ -7,15 +7,16 @@ what must not be written is raised in one error.
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from typing import Generic, TypeVar, cast
+from typing import Final, Generic, TypeVar, cast
 
 from odata_batch._checks import messages, services
 from odata_batch._checks.batch import ACCEPTED_NOT_LAST, DUPLICATE_ID, Rules, path_of
 from odata_batch._checks.messages import ACCEPTED_WITHOUT_LOCATION
 from odata_batch._checks.scope import Scope
+from odata_batch._checks.urls import URL_BLANKS, URL_CHARACTERS, URL_FRAGMENT
 from odata_batch._coding.roles import REQUEST, RESPONSE, Role
 from odata_batch._coding.settings import Settings, format_of
-from odata_batch._graph.prepare import Preparation
+from odata_batch._graph.prepare import Preparation, written_preference
 from odata_batch._model import values
 from odata_batch._model.dialect import Dialect, Format
 from odata_batch._model.findings import Diagnostic, EncodeError, Rule, Severity, Stop, exceed, quote
@@ -27,6 +28,9 @@ from odata_batch._wire.heads import Kind, Message, Unsettled
 from odata_batch._wire.jsonwriting import JsonEncoder
 from odata_batch._wire.multipartwriting import MultipartEncoder
 from odata_batch.dialects import ODATA_4_01
+
+# What is read with a note, and not written: some readers take it for something else.
+_REFUSED: Final = frozenset((URL_BLANKS, URL_CHARACTERS, URL_FRAGMENT))
 
 _Item = TypeVar("_Item", values.RequestItem, values.ResponseItem)
 _Kind = TypeVar("_Kind", "RequestEncoder", "ResponseEncoder")
@@ -63,7 +67,9 @@ class _Encoder(Generic[_Item]):
         if self._role.name == "request":
             services.check_format_spoken(self._scope, self._say)
         if format == "multipart":
-            self._engine = MultipartEncoder(self._role.name, boundary, limits, self._report)
+            self._engine = MultipartEncoder(
+                self._role.name, boundary, limits, self._report, dialect.message_type
+            )
         elif boundary is not None:
             raise ValueError("a JSON batch has no boundary")
         else:
@@ -76,9 +82,11 @@ class _Encoder(Generic[_Item]):
             elif not isinstance(accept, str):
                 raise TypeError(f"accept is a str, not {type(accept).__name__}")
             fields.append(("Accept", accept))
-            if batch.continue_on_error is not None:
+            services.check_stop(batch.continue_on_error, self._scope, self._say)
+            goes_on = written_preference(batch.continue_on_error, format, dialect)
+            if goes_on is not None:
                 # Services of all versions know the name with its prefix. OData Protocol, 8.2.8
-                value = "" if batch.continue_on_error else "=false"
+                value = "" if goes_on else "=false"
                 fields.append(("Prefer", f"odata.continue-on-error{value}"))
         self._fields = tuple(fields)
         for name, value in fields:
@@ -198,7 +206,7 @@ class _Encoder(Generic[_Item]):
 
     def _report(self, diagnostic: Diagnostic) -> None:
         severity = self._severities.get(diagnostic.rule, diagnostic.severity)
-        if severity > Severity.NOTE:
+        if severity > Severity.NOTE or diagnostic.rule in _REFUSED:
             self._found.append(replace(diagnostic, severity=severity))
 
     def _raise(self) -> None:

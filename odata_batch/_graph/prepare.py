@@ -30,7 +30,11 @@ def prepare(batch: _Batch, *, format: Format, dialect: Dialect) -> _Batch:
     """Return the batch as it is written in this format and read back; see `odata_batch.prepare`."""
     check_format(format)
     items = Preparation(format, dialect, batch.items).items(batch.items)
-    return values.with_format(replace(batch, items=items), format)
+    prepared = replace(batch, items=items)
+    if isinstance(prepared, values.BatchRequest):
+        goes_on = written_preference(prepared.continue_on_error, format, dialect)
+        prepared = replace(prepared, continue_on_error=goes_on)
+    return values.with_format(prepared, format)
 
 
 def relative(batch: values.BatchRequest, root: str | None) -> values.BatchRequest:
@@ -49,6 +53,17 @@ def relative(batch: values.BatchRequest, root: str | None) -> values.BatchReques
         return values.keep_places(it, replace(it, url=url))
 
     return values.with_format(replace(batch, items=tuple(map(item, batch.items))), batch.format)
+
+
+def written_preference(goes_on: bool | None, format: Format, dialect: Dialect) -> bool | None:
+    """Return what is written of `continue_on_error`.
+
+    Olingo takes the preference for true whatever its value, so false is not written in multipart
+    where it says nothing.
+    """
+    is_default = goes_on is False and format == "multipart" and dialect.multipart_stops_on_error
+    is_known = dialect.preferences and dialect.continue_on_error
+    return goes_on if is_known and not is_default else None
 
 
 class Preparation:
@@ -173,11 +188,15 @@ class Preparation:
             is_group = key in self._groups and name != own_group
             if (key in self._group_of and name != item.id) or is_group:
                 found.setdefault(key, name)
+        given, members = {self._key(name): name for name in item.depends_on}, set()
         for key in tuple(found):
             group = self._group_of.get(key)
             if group is not None and group != own_group:
+                members.add(key)
                 found.setdefault(self._key(group), group)
-        return (*item.depends_on, *tuple(found.values())[count:])
+        if self._dialect.depends_on_members:
+            return (*item.depends_on, *tuple(found.values())[count:])
+        return tuple([name for key, name in (found | given).items() if key not in members])
 
     def _json_content(self, headers: Headers, body: bytes) -> tuple[Headers, bytes]:
         """Leave out what a JSON batch does not carry; in base64 the blanks around a body stay."""

@@ -60,6 +60,16 @@ class Dialect:
     """Whether identifiers start anew in each change set, and are unique there only."""
     references_stay: bool = False
     """Whether a reference leads to an operation of its own change set, and nowhere else."""
+    dollar_segments: bool = True
+    """Whether a URL may begin with a segment such as `$metadata`, which is no reference."""
+    depends_on_members: bool = True
+    """Whether what depends on a request of another group names that, too, or the group alone."""
+    conditions: bool = True
+    """Whether a JSON request may have the member `if`."""
+    repeated_fields: bool = True
+    """Whether a header field may appear more than once in a message."""
+    empty_writes: bool = True
+    """Whether POST, PUT and PATCH may have no body."""
     dependencies: Literal["any", "uniform"] = "any"
     """Whether requests depend on any others; or, throughout the batch, none on any, each on the one
     before, or all others on one and the same."""
@@ -76,22 +86,30 @@ class Dialect:
     """Whether, without the preference, a JSON batch ends at the first error."""
     continue_on_error: bool = True
     """Whether the preference of that name is obeyed."""
+    preferences: bool = True
+    """Whether that preference is defined, so that it is written."""
+    may_go_on: bool = False
+    """Whether a batch that is to end at the first error may go on all the same."""
     json_responses_in_order: bool = False
     """Whether JSON responses that have no ids come in the order of the requests."""
     snapshot_is_atomic: bool = False
     """Whether a batch that has `Isolation: snapshot` succeeds or fails as a whole."""
     preference_prefix: bool = False
     """Whether the preference is known as `odata.continue-on-error` only."""
-    json_bodies: Literal["raw", "structured", "base64"] = "raw"
+    json_bodies: Literal["raw", "structured", "base64", "objects"] = "raw"
     """What bodies are in JSON batches: JSON as it is, the rest as text or base64url; JSON objects
-    and arrays only; or JSON as base64, too."""
+    and arrays only; JSON as base64, too; or JSON objects as they are, and all else as base64."""
     base64_standard_alphabet: bool = False
     """Whether binary bodies are written with + and / in place of - and _, and read so without a
     finding; both alphabets are always read."""
     base64_padding: bool = True
     """Whether binary bodies are written with = at the end."""
+    message_type: bool = False
+    """Whether parts say `msgtype=request` or `msgtype=response`, as `HttpClient` of .NET wants."""
     severities: tuple[tuple[str, Severity], ...] = ()
     """Rules, or their slugs, whose severity differs from the catalogue's."""
+    silent: frozenset[str] = frozenset()
+    """Rules, or their slugs, of which nothing is said in reading."""
     preset: str | None = field(init=False, default=None, compare=False, repr=False)
     """The name of the constant in `odata_batch.dialects`; `None` for a dialect of your own."""
 

@@ -198,6 +198,8 @@ class Report(Generic[T_co]):
     """How many findings were made beyond `Limits.diagnostics`."""
     worst: Severity | None = None
     """The highest severity among all findings, omitted ones included; `None` without findings."""
+    totals: tuple[int, int, int] = (0, 0, 0)
+    """How many notes, warnings and errors there are, omitted ones included."""
 
     @property
     def ok(self) -> bool:
@@ -348,41 +350,75 @@ class Findings:
         severities: Mapping[str, Severity],
         raise_from: Severity | None,
         forward: Reporter | None = None,
+        silent: frozenset[str] = frozenset(),
     ) -> None:
         self._room = limits.diagnostics
         self._severities = severities
+        self._silent = silent
         self._raise_from = raise_from
         self._forward = forward
-        self.diagnostics: list[Diagnostic] = []
+        self._recorded: list[Diagnostic | None] = []
+        # Where notes and warnings are, which give way to what is worse
+        self._weaker: dict[Severity, list[int]] = {Severity.NOTE: [], Severity.WARNING: []}
+        self.counts = dict.fromkeys(Severity, 0)
+        """How many findings of each severity were made."""
+        self._forgotten = 0
         self.omitted = 0
         self.worst: Severity | None = None
 
+    @property
+    def diagnostics(self) -> list[Diagnostic]:
+        """What is recorded, in the order in which it was found."""
+        return [each for each in self._recorded if each is not None]
+
+    @property
+    def _length(self) -> int:
+        return len(self._recorded) - self._forgotten
+
+    def _give_way(self, severity: Severity) -> bool:
+        """Forget the last finding that is the least severe, if it is less severe than this."""
+        for weaker, indexes in self._weaker.items():
+            if weaker < severity and indexes:
+                self._recorded[indexes.pop()] = None
+                self._forgotten += 1
+                self.omitted += 1
+                return True
+        return False
+
     def count(self, rule: Rule) -> bool:
         """Count a finding of which nobody hears; tell whether it is one."""
+        if rule in self._silent:
+            return True
         severity = self._severities.get(rule, rule.severity)
         if (
             self._forward is not None
-            or len(self.diagnostics) < self._room
-            or severity is Severity.ERROR
+            or self._length < self._room
+            or severity > Severity.NOTE
             or (self._raise_from is not None and severity >= self._raise_from)
             or rule.fatal
         ):
             return False
         self.omitted += 1
-        if self.worst is None or severity > self.worst:
-            self.worst = severity
+        self.counts[severity] += 1
+        self.worst = self.worst or severity
         return True
 
     def __call__(self, diagnostic: Diagnostic) -> None:
+        if diagnostic.rule in self._silent:
+            return
         severity = self._severities.get(diagnostic.rule, diagnostic.severity)
         if severity is not diagnostic.severity:
             diagnostic = replace(diagnostic, severity=severity)
         first_error = severity is Severity.ERROR and self.worst is not Severity.ERROR
+        self.counts[severity] += 1
         if self.worst is None or severity > self.worst:
             self.worst = severity
         # What decides the outcome is recorded, however many findings came before it.
-        if len(self.diagnostics) < self._room or first_error or diagnostic.rule.fatal:
-            self.diagnostics.append(diagnostic)
+        has_room = self._length < self._room or self._give_way(severity)
+        if has_room or first_error or diagnostic.rule.fatal:
+            if severity < Severity.ERROR:
+                self._weaker[severity].append(len(self._recorded))
+            self._recorded.append(diagnostic)
         else:
             self.omitted += 1
         if self._raise_from is not None and severity >= self._raise_from:

@@ -75,7 +75,9 @@ class Answers:
     def _remains(self, response: OperationResponse) -> Iterator[OperationResponse]:
         status, pairs = response.status, response.headers.pairs
         names = names_of(response.headers)
+        length = str(len(response.body))
         sound = [pair for pair in pairs if not self._judge(OperationResponse(status, [pair]))]
+        sound = [each for each in sound if each[0].lower() != "content-length" or each[1] == length]
         once = [pair for pair in sound if names.count(pair[0].lower()) == 1]
         yield OperationResponse(status, sound, response.body)
         if names.count("content-type") < 2:
@@ -96,7 +98,8 @@ class Answers:
         for name in [] if is_plain else names:
             is_text = name.encode("utf-8", "replace") == name.encode("utf-8", "surrogatepass")
             is_text = is_text and (name != "" or name not in groups)
-            is_value = name == name.strip(" \t") and not any(field_problems("Content-ID", name))
+            problems = [rule.severity for rule, _ in field_problems("Content-ID", name)]
+            is_value = name == name.strip(" \t") and max(problems, default=0) <= Severity.NOTE
             is_short = len(name) <= self._settings.limits.id or name not in lost
             if not is_short or not (is_text if self._format == "json" else is_value):
                 message = f"found the id {quote(name)}, which no response could repeat"

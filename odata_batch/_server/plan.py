@@ -50,10 +50,11 @@ def admit(request: values.BatchRequest, format: Format, settings: Settings) -> A
     names = _index(request, format, dialect, settings.limits)
     operations, source = tuple(names.operations), request
     if format == "json":
-        # A JSON request names all of its operations; what else is generated was never sent.
+        # A JSON request names its operations; what else is generated was never sent. One that was
+        # read and does not is answered without names.
         source = prepare(request, format=format, dialect=dialect)
         names = Names(source.items, dialect=dialect)
-    ids = [operation.id for operation in names.operations]
+    ids = [each.id for each in (operations if request.format == format else names.operations)]
     items = request.items
     if not dialect.atomicity_groups:
         items, source = _dissolved(request, dialect).items, _dissolved(source, dialect)

@@ -134,6 +134,10 @@ EMPTY_LINE_MISSING = warning("""
     empty-line-missing: An empty line ends the header section of a message even without a body.
     [OData Protocol, 11.7.7.1]
     Write two CRLF after the last header, and only then what belongs to the delimiter.""")
+EMPTY_LINE_SHARED = warning("""
+    empty-line-shared: The empty line that ends a header section is not the line end of the
+    delimiter. [OData Protocol, 11.7.7.1]
+    Write two CRLF after the last header, and only then what belongs to the delimiter.""")
 
 
 def _split_odd(
@@ -162,8 +166,10 @@ def _split_odd(
         reader.report(Diagnostic(EMPTY_MESSAGE, message, position))
         return None
     if found is None:
-        message = "the header section ends without an empty line"
-        reader.report(Diagnostic(EMPTY_LINE_MISSING, message, end))
+        message, rule = "the header section ends without an empty line", EMPTY_LINE_MISSING
+        if data.endswith(line_end):
+            message, rule = "the line end of the delimiter is the empty line", EMPTY_LINE_SHARED
+        reader.report(Diagnostic(rule, message, end))
     return end - len(data), head, line, section, body
 
 
@@ -271,6 +277,10 @@ STATUS_LINE_SYNTAX = error("""
     status-line-syntax: A status line is the HTTP version, a status code of three digits and a
     reason phrase. [RFC 9112, 4]
     Write the status line as in HTTP/1.1 200 OK.""")
+REASON_EMPTY = note("""
+    reason-empty: A status line has a reason phrase, without which some clients refuse the batch.
+    [ASP.NET, OData.Core 7.22]
+    Write the registered reason phrase of the status code.""")
 REASON_MISSING = note("""
     reason-missing: A space follows the status code even where there is no reason phrase. [RFC 9112,
     4]
@@ -297,6 +307,9 @@ def parse_status_line(line: bytes, position: int, reader: SectionReader) -> tupl
     if space is None:
         message = f"no blank follows the status code in {quote(line)}"
         reader.report(Diagnostic(REASON_MISSING, message, position))
+    elif not reason:
+        message = f"the reason phrase is empty in {quote(line)}"
+        reader.report(Diagnostic(REASON_EMPTY, message, position))
     return int(status), (reason or b"").decode("latin-1")
 
 

@@ -7,6 +7,7 @@ first.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, Final, NoReturn, TypeVar
@@ -23,7 +24,7 @@ from odata_batch._model.findings import (
     stop,
     warning,
 )
-from odata_batch._model.jsonvalue import FAULTS, scan_value
+from odata_batch._model.jsonvalue import FAULTS, JSON_SYNTAX, scan_value
 from odata_batch._model.limits import Limits
 from odata_batch._wire import jsonitem
 from odata_batch._wire.jsonitem import Element, Role
@@ -38,6 +39,9 @@ _NAMES: Final[Mapping[str, str]] = {
     "condition": "if",
     "group": "atomicityGroup",
 }
+
+# What is left of a JSON text where it was cut off: a string, a number or a word without its end
+_CUT_OFF = re.compile(r'(?s:"(?:[^"\\]|\\.)*\\?|\\u?[0-9A-Fa-f]*|[\-+.0-9A-Za-z]*)\Z')
 
 NEXT_LINKS: Final = ("@nextLink", "@odata.nextLink")
 
@@ -55,6 +59,11 @@ JSON_NO_REQUESTS = note("""
 JSON_NEXT_LINK = warning("""
     json-next-link: The next link of a batch response is one string. [OData JSON, 19.5]
     Write one @nextLink, as a string.""")
+JSON_TRUNCATED = warning("""
+    json-truncated: A response that ends inside its array has failed as a whole. [OData Protocol,
+    9.4]
+    Look for the reason in the log of the server, and do not count on operations without a
+    response.""")
 GROUP_SPLIT = warning("""
     group-split: The members of an atomicity group are adjacent. [OData JSON, 19.1]
     Write the members of the group one after the other.""")
@@ -75,6 +84,7 @@ class JsonDecoder(jsonitem.Reader[_Item]):
         self._report = report
         self._position = position
         self._chunks: list[bytes] = []
+        self._fault: Diagnostic | None = None
         self._counts_headers = False
         self._headers_total = 0
         self._run: Run[_Item] = Run(0)
@@ -108,9 +118,17 @@ class JsonDecoder(jsonitem.Reader[_Item]):
 
     def receive_eof(self) -> Run[_Item]:
         """Return the items."""
-        self.text = JsonText(b"".join(self._chunks), self.limits, self._report, self._position)
+        data = b"".join(self._chunks)
         self._chunks.clear()
-        elements = self._read_batch()
+        try:
+            self.text = JsonText(data, self.limits, self._hold, self._position)
+            elements = self._read_batch()
+        except Stop as stopped:
+            if self._fault is None:
+                raise
+            elements = self.elements
+            if not self._is_cut(self._fault):
+                self._run.stopped = stopped
         if Element in {*map(type, elements)}:
             try:
                 self._add(elements)
@@ -118,7 +136,30 @@ class JsonDecoder(jsonitem.Reader[_Item]):
                 self._run.stopped = stopped
         else:
             self._run.items += elements
+        if self._fault is not None:
+            fault = self._fault
+            found = fault.rule, fault.message, fault.position, (), fault.limit
+            self._run.found.append(Found(len(self._run.items), *found))
         return self._run
+
+    def _hold(self, finding: Diagnostic) -> None:
+        """Report what is found in the text; what ends the reading, only after the items before."""
+        if finding.rule.fatal:
+            self._fault = finding
+        else:
+            self._report(finding)
+
+    def _is_cut(self, fault: Diagnostic) -> bool:
+        """Tell whether the text of a response is sound as far as it goes, and was cut off."""
+        if fault.rule is not JSON_SYNTAX or not self.elements or self.role.array == "requests":
+            return False
+        assert fault.position is not None
+        if not _CUT_OFF.match(self.text.text, fault.position - self.text.origin):
+            return False
+        self.truncated = True
+        message = f"the response ends after {len(self.elements)} items, without a bracket"
+        self._fault = Diagnostic(JSON_TRUNCATED, message, fault.position)
+        return True
 
     def _add(self, elements: list[Any]) -> None:
         """Add the items, those of a group at the place of its first, and what was found."""

@@ -8,6 +8,7 @@ dialect writes JSON bodies as base64, a string is read so if JSON comes out, and
 from __future__ import annotations
 
 import binascii
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from json.encoder import encode_basestring as quoted
@@ -41,14 +42,17 @@ class Content(NamedTuple):
 class Contents(dict[str | None, Content]):
     """The contents that values of Content-Type announce: a batch has few media types.
 
-    Without Content-Type it is JSON.
+    Without Content-Type it is JSON. Some dialects have text in base64, too.
     """
+
+    def __init__(self, dialect: Dialect) -> None:
+        self._has_texts = dialect.json_bodies != "objects"
 
     def __missing__(self, content_type: str | None) -> Content:
         media_type = parse_media_type(content_type or "")
         if media_type.is_json or content_type is None:
             content = Content("json", content_type or "")
-        elif media_type.is_text:
+        elif media_type.is_text and self._has_texts:
             charset = media_type.parameter("charset") or "utf-8"
             content = Content("text", content_type, charset, _CODECS.get(charset.lower()))
         else:
@@ -60,14 +64,13 @@ class Contents(dict[str | None, Content]):
         return self[headers.get("content-type")]
 
 
-# The charsets whose characters are Unicode's own, so that nothing needs a table
+# No charset is looked up by a name that was received: some codecs take quadratic time, or are none.
 _CODECS: Final[Mapping[str, str]] = {
-    "utf-8": "utf-8",
-    "utf8": "utf-8",
-    "us-ascii": "ascii",
-    "ascii": "ascii",
-    "iso-8859-1": "latin-1",
-    "latin1": "latin-1",
+    **{name: name for name in ("utf-8", "iso-8859-1", "koi8-r", "koi8-u", "shift_jis", "euc-jp")},
+    **{name: name for name in ("euc-kr", "gb18030", "big5", "utf-16le", "utf-16be")},
+    **{name: name for name in (f"iso-8859-{part}" for part in range(2, 17) if part != 12)},
+    **{name: name for name in (f"windows-{page}" for page in range(1250, 1259))},
+    **{"utf8": "utf-8", "us-ascii": "ascii", "ascii": "ascii", "latin1": "iso-8859-1"},
 }
 
 
@@ -86,14 +89,24 @@ BASE64_ALPHABET = warning("""
     base64-alphabet: A binary body is written with the alphabet of base64url, with - and _. [OData
     JSON, 19.1]
     Write - for + and _ for /.""")
-TEXT_CHARSET = error("""
-    text-charset (lossy): The charset of a text body is UTF-8, US-ASCII or ISO-8859-1, and can hold
-    the text. [OData JSON, 19.1]
+JSON_BODY_TEXT = warning("""
+    json-body-text: A body that is neither JSON nor text/* is base64url, even if it can be read.
+    [OData JSON, 19.1]
+    Encode the octets as base64url.""")
+TEXT_CHARSET = warning("""
+    text-charset (lossy): The charset of a text body is a well-known one, and can hold the text.
+    [OData JSON, 19.1]
     Write the text in UTF-8, and say charset=utf-8 in its content-type.""")
 JSON_BODY_NOT_BASE64 = note("""
     json-body-not-base64: A string is the base64 of a JSON body, where the service writes bodies so.
     [Microsoft Graph, JSON batching, Creating a batch request]
     Write the body as a JSON object, or encode it in base64.""")
+
+
+# Media types that are text without being called so: what is no base64 is meant as it is.
+_READABLE = re.compile(
+    r"(?i:text/[^;]*|[^;]*[/+]xml|application/x-www-form-urlencoded)[ \t]*(?:;.*)?", re.DOTALL
+)
 
 
 def read_body(
@@ -110,12 +123,16 @@ def read_body(
         return raw, (JSON_BODY_TYPE, f"{found}, expected a string")
     text, _ = scan_value(raw.decode("utf-8"), 0)
     if content.form == "text":
-        with suppress(UnicodeEncodeError):
-            if content.codec is not None:
-                return text.encode(content.codec), None
+        with suppress(UnicodeError):
+            octets = text.encode(content.codec or "ascii")
+            if content.codec is not None and octets.decode(content.codec) == text:
+                return octets, None
         message = f"the charset {quote(content.charset)} is unknown, or cannot hold the text"
         return text.encode("utf-8", "replace"), (TEXT_CHARSET, message)
     octets = decode_base64(text)
+    if octets is None and _READABLE.fullmatch(content.content_type) and "\ufffd" not in text:
+        message = f"the body of {quote(content.content_type)} is text, expected base64url"
+        return text.encode("utf-8"), (JSON_BODY_TEXT, message)
     if content.form == "json" and (octets is None or check_body(octets, content, limits)):
         message = f"found {quote(raw)}, not the base64 of a JSON body; it is read as it stands"
         return raw, (JSON_BODY_NOT_BASE64, message)
@@ -149,8 +166,8 @@ def check_body(body: bytes, content: Content, limits: Limits) -> list[Diagnostic
         return found
     if content.form == "binary":
         return []
-    with suppress(UnicodeDecodeError):
-        if content.codec is not None and body.decode(content.codec):
+    with suppress(UnicodeError):
+        if content.codec is not None and body.decode(content.codec).encode(content.codec) == body:
             return []
     message = f"the body {quote(body)} is not text in charset {quote(content.charset)}"
     return [Diagnostic(TEXT_CHARSET, message)]

@@ -128,6 +128,9 @@ JSON_MISSING_MEMBER = error("""
     json-missing-member: A request has an id, a method and a url; a response has a status. [OData
     JSON, 19.1]
     Add the member that is missing.""")
+JSON_ID_MISSING = warning("""
+    json-id-missing: A request of a JSON batch has an id. [OData JSON, 19.1]
+    Give each request an id, for example its number.""")
 JSON_TYPE = error("""
     json-type: Every member has the JSON type that the standard gives it. [OData JSON, 19.1]
     Give the member the type that the message names.""")
@@ -164,8 +167,10 @@ class Reader(Generic[_Item]):
         self.found: list[Diagnostic] = []
         self.headers_exceed = False
         """Whether the headers of the object at hand are too many, together with those before."""
+        self.elements: list[_Item | Element[_Item] | None] = []
+        """What was read of the array, as far as its syntax is right."""
         self._dialect = dialect
-        self._contents = jsonbody.Contents()
+        self._contents = jsonbody.Contents(dialect)
         self._reads_base64 = dialect.json_bodies == "base64"
         self._nothing = Headers(), self._content(None)
         self._layouts: dict[tuple[str, ...], _Layout] = {}
@@ -175,6 +180,7 @@ class Reader(Generic[_Item]):
         if not text.startswith("[", offset):
             return scan_value(text, offset)
         elements: list[_Item | Element[_Item] | None] = []
+        self.elements = elements
         read = _read_with_halves if self.text.has_halves else self.role.read
         is_long = len(text) > self.limits.headers_total
         for members, start, span in self.text.items(offset):
@@ -205,7 +211,10 @@ class Reader(Generic[_Item]):
             self.check_duplicates(known)
         id = members.get("id")
         if type(id) is not str:
-            id = self.member(members, "id", self.role.without_id)
+            is_member = "atomicityGroup" in members and self.role.kind == "operation"
+            id = self.member(
+                members, "id", JSON_MISSING_MEMBER if is_member else self.role.without_id
+            )
         if "atomicityGroup" in members and self.member(members, "atomicityGroup") == "":
             self.refuse("atomicityGroup", "a name")
         headers, content = self._headers(members) if "headers" in members else self._nothing
@@ -314,6 +323,10 @@ class Reader(Generic[_Item]):
             self.say_of("dependsOn", JSON_DEPENDS_ON_STRING, message)
             return (parsed,)
         names = self.member(members, "dependsOn", kind=list) or ()
+        if bytes in map(type, names):
+            message = "dependsOn has a number, expected strings"
+            self.say_of("dependsOn", JSON_ID_NUMBER, message)
+            names = [each.decode() if type(each) is bytes else each for each in names]
         if {str}.issuperset(map(type, names)):
             return tuple(names)
         self.refuse("dependsOn", _EXPECTED[list])
@@ -399,6 +412,10 @@ def read_headers(members: _Pairs) -> tuple[Headers, list[jsonbody.Problem]]:
     is_cased = False
     for name, value in members:
         text = value
+        if value is None:
+            message = f"header {quote(name)} is null, expected that it is left out"
+            problems.append((JSON_NULL_MEMBER, message))
+            continue
         if type(value) is not str:
             if not isinstance(value, bytes | bool):
                 message = f"header {quote(name)} is neither a string, a number nor a boolean"
@@ -478,7 +495,7 @@ REQUEST: Final[Role[values.RequestItem]] = Role(
     array="requests",
     other="responses",
     known=REQUEST_MEMBERS,
-    without_id=JSON_MISSING_MEMBER,
+    without_id=JSON_ID_MISSING,
     read=_read_request,
     change_set=values.ChangeSet,
 )

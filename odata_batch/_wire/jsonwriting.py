@@ -71,7 +71,7 @@ class JsonEncoder:
         self._limits = limits
         self._dialect = dialect
         self._report = report
-        self._contents = jsonbody.Contents()
+        self._contents = jsonbody.Contents(dialect)
         self._heads = _Members(limits, "content-type", self._contents)
         self._judge: Judge | None = None
         self._pending = f'{{"{role_name}s":['.encode("ascii")

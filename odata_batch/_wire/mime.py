@@ -204,7 +204,7 @@ class PartSplitter:
     def receive_eof(self) -> list[Event]:
         """Return what is left: a last part without `delimiter_length` if no delimiter ends it."""
         self._events = []
-        if self.closed and len(self._buffer) == 1:
+        if self.closed and len(self._buffer) == 1 and not self._closing[1]:
             return self._events
         with suppress(Stop):
             self._split(at_end=True)

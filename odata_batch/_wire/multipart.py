@@ -10,7 +10,7 @@ from __future__ import annotations
 import binascii
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import suppress
 from itertools import accumulate
 from typing import Final, Generic, Literal, NamedTuple, TypeAlias, TypeVar
@@ -136,6 +136,10 @@ class Found(NamedTuple):
     path: tuple[int, ...]
     limit: tuple[str, int] | None = None
     severity: Severity | None = None
+
+
+Boundaries: TypeAlias = tuple[bytes, ...]
+"""The boundary of a multipart, and those of the multiparts around it."""
 
 
 class _Claim(NamedTuple):
@@ -359,10 +363,7 @@ class MultipartDecoder(Generic[_Start, _Item]):
     # -- parts --
 
     def _read_parts(
-        self,
-        parts: mime.Parts,
-        items: list[_Item | values.Unreadable],
-        boundaries: tuple[bytes, ...],
+        self, parts: mime.Parts, items: list[_Item | values.Unreadable], boundaries: Boundaries
     ) -> None:
         """Add what these parts hold to the items before them.
 
@@ -413,8 +414,7 @@ class MultipartDecoder(Generic[_Start, _Item]):
             position += len(content) + step
         self._levels.pop()
         if self._claims:
-            sizes = (len(content) + step for content in contents[:-1])
-            self._note_openings(accumulate(sizes, initial=parts.position), boundaries)
+            self._note_openings(parts.position, contents, step, boundaries)
         if len(contents) > room:
             self._enter(items, depth, position)
 
@@ -439,20 +439,23 @@ class MultipartDecoder(Generic[_Start, _Item]):
         self,
         part: mime.Part,
         items: list[_Item | values.Unreadable],
-        boundaries: tuple[bytes, ...],
+        boundaries: Boundaries,
     ) -> None:
         """Read a part, and add what it holds to the items before it."""
         self._enter(items, len(boundaries), part.position)
         if self._claims:
-            self._note_openings((part.position,), boundaries)
+            self._note_openings(part.position, [part.content], 0, boundaries)
         item = self._read_part(part, boundaries)
         items.append(item or self._unreadable(part))
         self._levels.pop()
 
-    def _note_openings(self, starts: Iterable[int], boundaries: tuple[bytes, ...]) -> None:
-        """Take note of the delimiters after which parts begin."""
-        length = len(b"--" + boundaries[0] + self._line_end)
-        self._openings += [start - length for start in starts]
+    def _note_openings(
+        self, position: int, contents: list[bytes], step: int, boundaries: Boundaries
+    ) -> None:
+        """Take note of the delimiters after which parts begin, of which the first is there."""
+        sizes = (len(content) + step for content in contents[:-1])
+        first = position - len(b"--" + boundaries[0] + self._line_end)
+        self._openings += accumulate(sizes, initial=first)
 
     def _judge_claims(self) -> None:
         """Report lengths that reach beyond their bodies.
@@ -493,7 +496,7 @@ class MultipartDecoder(Generic[_Start, _Item]):
         if depth > 1:
             self._levels.append(items)
 
-    def _read_part(self, part: mime.Part, boundaries: tuple[bytes, ...]) -> _Item | None:
+    def _read_part(self, part: mime.Part, boundaries: Boundaries) -> _Item | None:
         found = self._heads.read_head(part, self._line_end, boundaries[0])
         if found is None:
             if part.line_feed is not None:
@@ -665,7 +668,7 @@ class MultipartDecoder(Generic[_Start, _Item]):
         head: parthead.Head,
         id: str | None,
         boundary: bytes | None,
-        boundaries: tuple[bytes, ...],
+        boundaries: Boundaries,
     ) -> _Item | None:
         position, depth = part.position + len(part.content) - len(content), len(boundaries)
         if depth > self._limits.change_set_depth:
@@ -708,16 +711,15 @@ class MultipartDecoder(Generic[_Start, _Item]):
         if boundary == outer:
             message = f"the boundary {quote(boundary)} is that of the enclosing multipart"
             self._say(BOUNDARY_REUSED, message, position)
-        elif part.lookalikes is not None:
-            if part.lookalikes.search(b"--" + boundary + b"\n"):
-                message = (
-                    f"--{boundary.decode()} looks like the outer delimiter {quote(b'--' + outer)}"
-                )
-                self._say(BOUNDARY_PREFIX, message, position)
-            self._find_lookalike(part.content[:content], content, part)
+            return
+        assert part.lookalikes is not None  # that is what brought us here
+        if part.lookalikes.search(b"--" + boundary + b"\n"):
+            found, other = f"--{boundary.decode()}", quote(b"--" + outer)
+            self._say(BOUNDARY_PREFIX, f"{found} looks like the outer delimiter {other}", position)
+        self._find_lookalike(part.content[:content], content, part)
 
     def _split_change_set(
-        self, part: mime.Part, content: bytes, boundaries: tuple[bytes, ...]
+        self, part: mime.Part, content: bytes, boundaries: Boundaries
     ) -> list[_Item | values.Unreadable]:
         position = part.position + len(part.content) - len(content)
         boundary, line_end, most = boundaries[0], self._line_end, self._limits.change_set_operations

@@ -49,11 +49,14 @@ class MultipartEncoder:
         boundary: str | None,
         limits: Limits,
         report: Reporter,
+        message_type: bool,
     ) -> None:
         self.headers_total = 0
         self._report = report
         self._limits = limits
         self._is_request = role_name == "request"
+        parameter = f"; msgtype={role_name}" if message_type else ""
+        self._part_head = f"Content-Type: application/http{parameter}\r\n{_CODING}"
         self._suffix = "" if self._is_request else "response"
         self._change_sets = 0
         self._heads = Heads(limits, "content-length", _Lengths({None: None}))
@@ -164,6 +167,7 @@ class MultipartEncoder:
     def _messages(self, items: Sequence[Message]) -> _Parts:
         """Return the parts that are messages; what decides what rules say is looked up or asked."""
         judge, known, learn = self._judge, self._heads.known.get, self._heads.learn
+        part_head = self._part_head
         kinds: Sequence[str | int]
         if self._is_request:
             operations = cast("Sequence[values.Operation]", items)
@@ -198,11 +202,11 @@ class MultipartEncoder:
             ):
                 raise Unsettled
             if id is None:
-                head = f"{_PART_HEAD}{before}{kind} {end}{after}{text}\r\n"
+                head = f"{part_head}{before}{kind} {end}{after}{text}\r\n"
             elif item.id_in_message:
-                head = f"{_PART_HEAD}{before}{kind} {end}{after}{text}Content-ID: {id}\r\n\r\n"
+                head = f"{part_head}{before}{kind} {end}{after}{text}Content-ID: {id}\r\n\r\n"
             else:
-                head = f"{_PART_HEAD}Content-ID: {id}\r\n{before}{kind} {end}{after}{text}\r\n"
+                head = f"{part_head}Content-ID: {id}\r\n{before}{kind} {end}{after}{text}\r\n"
             heads.append(head.encode("latin-1"))
         self.headers_total += sum(map(len, heads))
         return heads, bodies
@@ -249,4 +253,4 @@ class MultipartEncoder:
 
 _address = id
 _annotations = attrgetter("annotations")
-_PART_HEAD = "Content-Type: application/http\r\nContent-Transfer-Encoding: binary\r\n"
+_CODING = "Content-Transfer-Encoding: binary\r\n"
