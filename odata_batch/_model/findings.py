@@ -341,6 +341,9 @@ def exceed(report: Reporter, limits: Limits, limit: str, position: int | None) -
     stop(report, Diagnostic(LIMIT_EXCEEDED, message, position, limit=(limit, value)))
 
 
+_NONE: Final = dict.fromkeys(Severity, 0)
+
+
 class Findings:
     """A reporter that records, raises from one severity on, and forwards what it does not raise."""
 
@@ -360,7 +363,7 @@ class Findings:
         self._recorded: list[Diagnostic | None] = []
         # Where notes and warnings are, which give way to what is worse
         self._weaker: dict[Severity, list[int]] = {Severity.NOTE: [], Severity.WARNING: []}
-        self.counts = dict.fromkeys(Severity, 0)
+        self.counts = _NONE.copy()
         """How many findings of each severity were made."""
         self._forgotten = 0
         self.omitted = 0
