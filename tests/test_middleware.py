@@ -361,6 +361,15 @@ def test_a_batch_is_posted(service: Service, method: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("coding", "status"), [("gzip", 415), ("identity", 200), ("Identity", 200)]
+)
+def test_a_body_has_no_content_coding(service: Service, coding: str, status: int) -> None:
+    answer = service.send(headers=[("Content-Encoding", coding)])
+    assert answer.status_code == status
+    assert ("content coding" in answer.text) == (status == 415)
+
+
+@pytest.mark.parametrize(
     ("content_type", "body", "status", "message"),
     [
         (

@@ -129,6 +129,8 @@ class Serving:
             self.refuse(405, "" if method == "HEAD" else "a batch is sent with POST")
         elif not set(self._headers.get("host", "")).isdisjoint("/?#"):
             self.refuse(400, "the Host is none")  # it would move the service root
+        elif self._headers.get("content-encoding", "identity").lower() != "identity":
+            self.refuse(415, "a body with a content coding cannot be read; send it without")
         elif length.isascii() and length.isdecimal():
             self._check_length(int(length[:19]))
 
