@@ -8,13 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from odata_batch import (
-    BatchResponse,
-    Dialect,
-    OperationResponse,
-    check_response,
-    encode_response,
-)
+from odata_batch import BatchResponse, Dialect, OperationResponse, check_response, encode_response
 from odata_batch.dialects import ODATA_4_01
 
 from .helpers import JSON
@@ -65,12 +59,7 @@ def test_the_standard_alphabet_is_odd_where_it_is_not_written(
 
 @pytest.mark.parametrize(
     ("standard", "padding", "text"),
-    [
-        (False, True, "_-8="),
-        (False, False, "_-8"),
-        (True, True, "/+8="),
-        (True, False, "/+8"),
-    ],
+    [(False, True, "_-8="), (False, False, "_-8"), (True, True, "/+8="), (True, False, "/+8")],
 )
 def test_a_dialect_says_how_base64_is_written(standard: bool, padding: bool, text: str) -> None:
     assert write(b"\xff\xef", dialect_of(standard, padding)) == text

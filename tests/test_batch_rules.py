@@ -336,7 +336,7 @@ def test_change_sets_are_checked_inside_of_change_sets_that_may_nest() -> None:
     ]
     twice = BatchResponse([ChangeSetResponse([ChangeSetResponse([OperationResponse(202)])])])
     assert places(read(twice, limits=limits)) == [
-        *("accepted-without-location 0.0.0", "accepted-in-change-set 0.0.0"),
+        *("accepted-without-location 0.0.0", "accepted-in-change-set 0.0.0")
     ]
     assert refused("{ { 1: DELETE a } }", limits=limits) == []
 

@@ -18,13 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from odata_batch import Limits, Severity, check_request, check_response
-from odata_batch.capture import (
-    CapturedExchange,
-    Message,
-    parse_capture,
-    parse_har,
-    parse_message,
-)
+from odata_batch.capture import CapturedExchange, Message, parse_capture, parse_har, parse_message
 from odata_batch.rules import RULES
 
 from .helpers import JSON, MULTIPART, batch, part

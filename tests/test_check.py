@@ -234,10 +234,7 @@ PICTURE = b"PUT a HTTP/1.1\r\nContent-Type: image/png\r\nContent-Length: 4\r\n\r
             {"batches": 1, "errors": 100, "omitted": 50},
         ),
         # What a loss explains is left out, and nothing else.
-        (
-            HEAD + batch(part(PICTURE), TWO_BLANKS),
-            {"batches": 1, "notes": 2, "explained": 1},
-        ),
+        (HEAD + batch(part(PICTURE), TWO_BLANKS), {"batches": 1, "notes": 2, "explained": 1}),
         (HEAD + part(PICTURE), {"batches": 1, "errors": 1, "notes": 1}),
     ],
 )

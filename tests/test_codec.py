@@ -38,18 +38,7 @@ from odata_batch.dialects import GRAPH, ODATA_2, ODATA_4_0
 
 from .batches import line, places, response
 from .batches import request as batch_of
-from .helpers import (
-    FORMATS,
-    JSON,
-    MULTIPART,
-    Format,
-    batch,
-    chunkings,
-    fed,
-    member,
-    outcomes,
-    part,
-)
+from .helpers import FORMATS, JSON, MULTIPART, Format, batch, chunkings, fed, member, outcomes, part
 
 ONE = b'{"requests":[{"id":"1","method":"GET","url":"People"}]}'
 ANSWER = b'{"responses":[{"id":"1","status":204}]}'

@@ -12,14 +12,7 @@ from types import FunctionType, ModuleType
 
 import pytest
 
-from odata_batch import (
-    BatchRequest,
-    BatchResponse,
-    Codec,
-    DecodeError,
-    Limits,
-    OperationResponse,
-)
+from odata_batch import BatchRequest, BatchResponse, Codec, DecodeError, Limits, OperationResponse
 
 from .helpers import GET, JSON, MULTIPART, PART_HEAD, PROFILE, batch, part
 from .test_fixtures import CASES, Case

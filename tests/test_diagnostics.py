@@ -97,14 +97,8 @@ def test_a_rule_survives_pickling_and_copying_as_itself() -> None:
             Diagnostic(NO_PARTS, "message", 12, "items[0].headers"),
             "warning[no-parts] at byte 12 in items[0].headers: message",
         ),
-        (
-            Diagnostic(NO_PARTS, "message", severity=Severity.ERROR),
-            "error[no-parts]: message",
-        ),
-        (
-            Diagnostic(NO_PARTS, "message", severity=Severity.NOTE),
-            "note[no-parts]: message",
-        ),
+        (Diagnostic(NO_PARTS, "message", severity=Severity.ERROR), "error[no-parts]: message"),
+        (Diagnostic(NO_PARTS, "message", severity=Severity.NOTE), "note[no-parts]: message"),
     ],
 )
 def test_a_diagnostic_is_one_line(diagnostic: Diagnostic, text: str) -> None:

@@ -165,11 +165,7 @@ def test_pieces_have_no_more_change_sets_than_the_service_takes() -> None:
 
 
 @pytest.mark.parametrize(
-    "options",
-    [
-        {"dialect": replace(ODATA_4_01, payload=1200)},
-        {"limits": Limits(message=1200)},
-    ],
+    "options", [{"dialect": replace(ODATA_4_01, payload=1200)}, {"limits": Limits(message=1200)}]
 )
 def test_pieces_have_no_more_octets_than_may_be_sent(options: dict[str, Any]) -> None:
     bodies = [Operation.post("A", json="x" * size) for size in (300, 300, 600, 100, 100)]

@@ -602,9 +602,7 @@ class Moody:
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyError, SyntaxError, RecursionError])
-def test_a_condition_that_cannot_be_evaluated_is_answered_with_424(
-    error: type[Exception],
-) -> None:
+def test_a_condition_that_cannot_be_evaluated_is_answered_with_424(error: type[Exception]) -> None:
     text = "a: GET A; b: GET B after a if $a/Name eq; c: GET C after b; d: GET D"
     execution = start(text, "json", ordered=True, evaluate=Moody(1, error))
     assert run(execution) == ["A", "D"]

@@ -169,13 +169,7 @@ UNWRITABLE: list[tuple[str, OperationResponse, str, Headers, bytes]] = [
         Headers({**ENTITY, **JSON_TYPE}),
         b"{}",
     ),
-    (
-        "multipart",
-        OperationResponse(201, ENTITY, reason="a\r\nb"),
-        "control-character",
-        KEPT,
-        b"",
-    ),
+    ("multipart", OperationResponse(201, ENTITY, reason="a\r\nb"), "control-character", KEPT, b""),
     (
         "multipart",
         ok(b"{}", Transfer_Encoding="chunked"),
@@ -312,8 +306,7 @@ def test_202_is_carried_wherever_it_stands(format: Format) -> None:
 
 
 @pytest.mark.parametrize(
-    ("format", "expected"),
-    [("json", {"accept"}), ("multipart", {"accept", "accept-encoding"})],
+    ("format", "expected"), [("json", {"accept"}), ("multipart", {"accept", "accept-encoding"})]
 )
 def test_no_content_coding_is_asked_for_where_the_answer_is_json(
     format: Format, expected: set[str]

@@ -369,11 +369,7 @@ def test_a_request_whose_body_was_left_out_cannot_be_read(members: Json, state: 
             fields(content_type="text/html"),
             "missing, which is the body; it had 500 octets",
         ),
-        (
-            {"size": 0},
-            fields(content_length="9"),
-            "missing, which is the body; it had 9 octets",
-        ),
+        ({"size": 0}, fields(content_length="9"), "missing, which is the body; it had 9 octets"),
         ({}, TYPE, "missing, which is the body"),
         (None, TYPE, "missing, which is the body"),
         ({"text": "", "size": 9}, TYPE, "empty, which is the body; it had 9 octets"),
@@ -469,11 +465,7 @@ JSON_REQUEST = '{"requests":[{"id":"1","method":"GET","url":"People"}]}'
         ({"postData": {"mimeType": "application/json", "text": JSON_REQUEST}}, {}, True),
         ({}, {"content": {"mimeType": "Multipart/Mixed; boundary=b", "text": "x"}}, True),
         ({}, {"content": {"mimeType": "application/json", "text": '{"responses":[]}'}}, False),
-        (
-            {},
-            {"content": {"text": '{"responses":[{"id":"1","status":200}]}'}},
-            True,
-        ),
+        ({}, {"content": {"text": '{"responses":[{"id":"1","status":200}]}'}}, True),
     ],
 )
 def test_a_batch_is_told_from_what_else_a_browser_does(
@@ -596,10 +588,7 @@ def test_members_that_nobody_reads_may_be_repeated() -> None:
         (b'{"log":{}} x', "found 'x' at character 11, expected JSON"),
         (b'{"log":{}}', "found no array log.entries, expected a HAR file"),
         (b'{"log":{"entries":{}}}', "found no array log.entries, expected a HAR file"),
-        (
-            b'{"log":{"entries":' + b"[" * 100_000,
-            "the JSON text of the HAR file nests too deeply",
-        ),
+        (b'{"log":{"entries":' + b"[" * 100_000, "the JSON text of the HAR file nests too deeply"),
     ],
 )
 def test_a_document_that_is_broken_cannot_be_read(data: bytes, message: str) -> None:

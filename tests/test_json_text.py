@@ -11,14 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from odata_batch import (
-    BatchRequest,
-    LimitExceeded,
-    Limits,
-    Report,
-    check_request,
-    decode_request,
-)
+from odata_batch import BatchRequest, LimitExceeded, Limits, Report, check_request, decode_request
 
 from .helpers import JSON
 

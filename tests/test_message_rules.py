@@ -349,7 +349,7 @@ OUTER = {
     "preference-value": ["Prefer: continue-on-error=1"],
     "version-header": ["OData-Version: four", "response OData-Version: four"],
     "outer-response-header": [
-        *("response ETag: x", "response Location: x", "response OData-EntityId: x"),
+        *("response ETag: x", "response Location: x", "response OData-EntityId: x")
     ],
     "async-result": ["response AsyncResult: OK"],
     "": ["response AsyncResult: 200"],

@@ -226,7 +226,7 @@ def test_an_identifier_means_the_first_in_its_change_set_or_else_the_first_of_al
         ]
     )
     assert urls_executed(request, ODATA_2) == [
-        *("A", "E1/B", "A", "E3/B", "A", "E5/B", "A", "E1/C", "E1/D"),
+        *("A", "E1/B", "A", "E3/B", "A", "E5/B", "A", "E1/C", "E1/D")
     ]
 
 

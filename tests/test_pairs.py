@@ -205,8 +205,7 @@ def test_the_format_of_the_request_is_that_of_the_response_unless_told() -> None
     assert check_response(body, MULTIPART, request=request("GET A")).diagnostics == ()
     report = check_response(body, MULTIPART, request=request("GET A"), request_format="json")
     assert [str(each) for each in report.diagnostics] == [
-        "warning[response-id] at byte 5 in items[0]: "
-        "a response to a JSON request has no Content-ID",
+        "warning[response-id] at byte 5 in items[0]: a response to a JSON request has no Content-ID"
     ]
 
 

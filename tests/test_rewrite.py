@@ -125,12 +125,7 @@ CHOOSE = "choose a message of '-' with --message: "
     ("arguments", "data", "status", "message"),
     [
         ("--to multipart", CONDITION, 0, "lost in items[0]: the condition '$0' is given up; "),
-        (
-            "--to json",
-            WRAPPED,
-            0,
-            "lost: the message of type application/http around the batch\n",
-        ),
+        ("--to json", WRAPPED, 0, "lost: the message of type application/http around the batch\n"),
         ("--to json", LOSSY, 0, "lost: octets, before this, when the message was captured\n"),
         (
             "--to json",

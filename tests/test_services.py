@@ -7,13 +7,7 @@ from dataclasses import replace
 import pytest
 
 from odata_batch import BatchRequest, ChangeSet, Dialect, Operation, check_request
-from odata_batch.dialects import (
-    AZURE_TABLES,
-    GRAPH,
-    ODATA_4_0,
-    ODATA_4_01,
-    SAP_CAP,
-)
+from odata_batch.dialects import AZURE_TABLES, GRAPH, ODATA_4_0, ODATA_4_01, SAP_CAP
 
 from .batches import Case, cases, payload, places, read, refused
 from .helpers import MULTIPART, Format, batch, part

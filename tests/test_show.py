@@ -217,16 +217,8 @@ def test_a_finding_after_which_nothing_was_read_says_so() -> None:
         (WARNED.rstrip(), "--b--", 0),
         (HEAD + part(), "(end)", 0),
         # A line that just fits, and lines that are cut.
-        (
-            HEAD + batch(part(b"GET  " + b"a" * 83 + b"\r\n\r\n")),
-            rf"GET  {'a' * 83}\r\n",
-            0,
-        ),
-        (
-            HEAD + batch(part(b"GET  " + b"a" * 84 + b"\r\n\r\n")),
-            rf"GET  {'a' * 84}\r\...",
-            0,
-        ),
+        (HEAD + batch(part(b"GET  " + b"a" * 83 + b"\r\n\r\n")), rf"GET  {'a' * 83}\r\n", 0),
+        (HEAD + batch(part(b"GET  " + b"a" * 84 + b"\r\n\r\n")), rf"GET  {'a' * 84}\r\...", 0),
         *(
             (
                 JSON_HEAD + f'{{"requests":[],"x":"{each * 1000}","y":"{each * 1000}"}}'.encode(),

@@ -375,7 +375,7 @@ BATCH_RESPONSES: Mapping[str, Callable[[BatchResponse], object]] = {
     "both": lambda batch: 0 < change_sets_in(batch) < len(batch.items),
 }
 MULTIPART_BATCH_RESPONSES: Mapping[str, Callable[[BatchResponse], object]] = {
-    "202 at the end": lambda batch: len(batch.items) > 1 and batch.responses()[-1].status == 202,
+    "202 at the end": lambda batch: len(batch.items) > 1 and batch.responses()[-1].status == 202
 }
 JSON_BATCH_RESPONSES: Mapping[str, Callable[[BatchResponse], object]] = {
     "next link": lambda batch: batch.next_link,
@@ -396,7 +396,5 @@ def test_json_batch_responses_have_what_multipart_has_not() -> None:
 def test_in_multipart_batch_responses_202_is_the_last() -> None:
     batches = strategies.batch_responses()
     assert missing(batches, MULTIPART_BATCH_RESPONSES) == set()
-    before = {
-        "202": lambda batch: any(each.status == 202 for each in batch.responses()[:-1]),
-    }
+    before = {"202": lambda batch: any(each.status == 202 for each in batch.responses()[:-1])}
     assert missing(batches, before) == {"202"}

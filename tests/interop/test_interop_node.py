@@ -23,10 +23,7 @@ ANN = {"Id": 1, "Name": "Änn 😀\r\n--x"}
 AL = {"Id": 1, "Name": "Al"}
 BOB = {"Id": 7, "Name": "Bob"}
 BEA = {"Id": 7, "Name": "Bea"}
-CONFLICT = {
-    "status": 409,
-    "value": {"error": {"code": "409", "message": "there is one already"}},
-}
+CONFLICT = {"status": 409, "value": {"error": {"code": "409", "message": "there is one already"}}}
 NAMES = {"ann": ANN, "al": AL, "bob": BOB, "bea": BEA, "conflict": CONFLICT["value"]}
 TEXT = (HERE / "node" / "talks.json").read_text("utf-8")
 for spelt, meant in NAMES.items():
