@@ -33,6 +33,7 @@ from odata_batch import (
 )
 from odata_batch.dialects import AZURE_TABLES, BUSINESS_CENTRAL, GRAPH, ODATA_4_01, SHAREPOINT
 
+from .batches import answer as answer_of
 from .batches import request, response
 from .helpers import FORMATS, Format
 
@@ -91,6 +92,221 @@ def statuses(exchange: Exchange) -> list[int | None]:
 
 
 BUSY: Answer = (429, {"Retry-After": "3"}, b"")
+
+
+# -- what is sent after what is answered -----------------------------------------------------------
+
+GOES_ON = replace(ODATA_4_01, multipart_stops_on_error=False)
+UNIFORM = replace(GRAPH, operations=3)
+DIALECTS = {
+    "goes-on": GOES_ON,
+    "uniform": UNIFORM,
+    "groups": replace(UNIFORM, atomicity_groups=True),
+    "tables": AZURE_TABLES,
+    "sharepoint": SHAREPOINT,
+}
+
+
+def talks(table: str) -> pytest.MarkDecorator:
+    """Run a test with each talk of the table: options, a batch, and what is said.
+
+    `> ` is what is sent, after `@` how much later, and `> -` nothing for now; `< ` are responses,
+    `<< ` is an HTTP answer without them, or none; `= ` are the states or statuses of all operations
+    in the end, and `! ` is why the last has its own.
+    """
+    rows: list[tuple[str, str, str, str]] = []
+    about = ""
+    for text in filter(None, table.splitlines()):
+        if text.startswith("# "):
+            about = text[2:]
+        elif not text.startswith("    "):
+            words, _, batch = text.partition("| ")
+            rows.append((words, batch, "", about))
+        else:
+            rows[-1] = (*rows[-1][:2], rows[-1][2] + text, about)
+    found = [pytest.param(*row[:3], id=f"{row[3]} {number}") for number, row in enumerate(rows)]
+    return pytest.mark.parametrize(("words", "batch", "script"), found)
+
+
+def shown(items: list[Any]) -> str:
+    return "; ".join(f"{{{shown(it)}}}" if isinstance(it, list) else it for it in items)
+
+
+@talks("""
+# Pieces have no more change sets than the service takes.
+tables | { DELETE http://host/T(1) }; { DELETE http://host/T(2) }
+    > {DELETE http://host/T(1)} < { 1: 204 } > {DELETE http://host/T(2)}
+
+# Pieces are parallel or serial where the service takes nothing else.
+json uniform | 1: GET /A; 2: GET /B after 1; 3: GET /C; 4: GET /D after 3; 5: GET /E after 4
+    > GET /A; GET /C < 1: 200; 3: 200 > GET /B; GET /D < 2: 200; 4: 200 > GET /E < 5: 200
+    = 200 200 200 200 200
+
+# A long chain is cut, and what depends on what failed cannot succeed.
+json uniform | 0: GET /0; 1: GET /1 after 0; 2: GET /2 after 1; 3: GET /3 after 2; 4: GET /4 after 3
+    > GET /0; GET /1 after 0; GET /2 after 1 > - < 0: 200; 1: 200; 2: 200
+    > GET /3; GET /4 after 3 < 3: 200; 4: 200 = 200 200 200 200 200
+json uniform | 0: GET /0; 1: GET /1 after 0; 2: GET /2 after 1; 3: GET /3 after 2; 4: GET /4 after 3
+    < 0: 200; 1: 404; 2: 424 = 200 404 424 424 424 ! it was not sent: it needs '3', which failed
+
+# A change set with dependencies is alone where they are uniform.
+json groups | 1: GET /A; g{ 2: DELETE /B; 3: DELETE /C after 2 }; 4: GET /D after 3; \
+5: GET /E after 2 g 4
+    > GET /A < 1: 200 > {DELETE /B; DELETE /C after 2} < g{ 2: 204; 3: 204 }
+    > GET /D; GET /E after 4
+
+# What belongs together stays together if it can.
+max_operations=2 | GET A; 1: POST B; GET $1/C
+    > GET A < 200 > POST B; GET $1/C
+
+# What was read has its own URL.
+max_operations=2 | 1: GET B(1); 2: GET $1/C(2); GET $2/D; GET $2/E
+    > GET B(1); GET $1/C(2) < 200; 200
+    > GET http://host/service/B(1)/C(2)/D; GET http://host/service/B(1)/C(2)/E
+
+# Without a Location what refers to it is not sent.
+max_operations=2 goes-on | 1: POST B; GET $1/A; GET E; GET F; GET $1/C
+    > POST B; GET $1/A < 204; 200 > GET E; GET F < 200; 200 = 204 200 200 200 not-executed
+    ! 'GET $1/C' refers to '1', which is not sent again and has no Location
+
+# A batch that stops stops at what cannot be sent.
+max_operations=3 | 1: POST A; GET $1/B; GET $1/C; GET D; GET $1/E; GET F; GET G
+    > POST A; GET $1/B; GET $1/C < 204; 200; 200 > GET D < 200
+    = succeeded succeeded succeeded succeeded not-executed not-executed not-executed
+    ! it was not sent: an operation before it has not succeeded, and the batch stops
+
+# A Location without a host is said.
+max_operations=2 | 1: POST B; GET $1/A; GET $1/C
+    < 201 [Location: //]; 200 = 201 200 not-executed
+    ! 'GET $1/C' refers to '1', which is not sent again and has the Location 'http://'
+
+# What needs what failed is not sent.
+max_operations=2 goes-on | 1: POST B; GET $1/A; 3: GET $1/C; GET $3/D
+    < 400; 424 = failed dependency-failed dependency-failed dependency-failed
+max_operations=2 goes-on | 1: POST B; GET $1/A; 3: GET $1/C; GET $3/D
+    < 400; 424 = 400 424 424 424
+
+# What needs what is unknown is not sent.
+max_operations=2 goes-on attempts=1 | 1: POST B; GET $1/A; GET $1/C
+    << = unknown unknown not-executed
+
+# A change set is not sent in part.
+max_operations=2 goes-on | 1: POST A; GET $1/B; { 2: PATCH $1/C; 3: DELETE D }
+    < 400; 424 = failed dependency-failed dependency-failed dependency-failed
+
+# A change set waits as a whole.
+max_operations=2 | 1: POST A; 2: POST B; { 3: PATCH $1/C; 4: DELETE D }; { 5: DELETE $1/E }
+    < 201 [Location: A(1)]; 201 > {PATCH http://host/service/A(1)/C; DELETE D}
+    < { 3: 204; 4: 204 } > {DELETE http://host/service/A(1)/E}
+
+# What depends on a group waits for it.
+json max_operations=2 | g{ 1: DELETE A; 2: DELETE B }; 3: GET C after g
+    > {DELETE A; DELETE B} < g{ 1: 204; 2: 204 } > GET C
+
+# A batch that stops at errors stops between its pieces.
+max_operations=2 | GET A; GET B; GET C; GET D
+    > GET A; GET B < 200; 404 = succeeded failed not-executed not-executed
+
+# What is throttled is sent again after a while.
+goes-on | GET A; GET B; GET C
+    < 200; 429 [Retry-After: 2]; 503 [Retry-After: 5] > GET B; GET C @5 < 200; 200 = 200 200 200
+
+# A date is counted from that of the answer, or else passed over, and there is a longest delay.
+ | GET A
+    << 429 [Date: Sun, 29 Nov 2026 12:00:20 GMT] [Retry-After: Sun, 29 Nov 2026 12:00:30 GMT]
+    > GET A @10
+ | GET A
+    << 429 [Retry-After: Sun, 29 Nov 2026 12:00:30 GMT] > GET A @1
+longest_delay=2.5 | GET A
+    << 429 [Retry-After: 3] > GET A @2.5
+
+# Attempts are counted, and delays grow.
+ | GET A
+    > GET A @0 < 429 > GET A @1 < 429 > GET A @2 < 429 > GET A @4 < 429 = 429
+
+# What failed, or was not executed, for the sake of what was throttled is sent again.
+json | 1: GET A; 2: GET $1/B; 3: GET C
+    < 1: 429; 2: 424; 3: 200 > GET A; GET $1/B after 1
+ | GET A; GET B; GET C
+    < 200; 503 > GET B; GET C
+
+# A change set is sent again as a whole, and in part if it is no transaction.
+ | { 1: DELETE A; 2: DELETE B }; GET C
+    < 429 > {DELETE A; DELETE B}; GET C
+sharepoint | { 1: DELETE A; 2: DELETE B }
+    < 204; 429 > {DELETE B}
+
+# A reference to what succeeded is rewritten when it is sent again.
+goes-on | 1: POST A; GET $1/B
+    < 201 [Location: /service/A(1)]; 429 > GET http://host/service/A(1)/B
+
+# What cannot be rewritten keeps its outcome.
+goes-on | 1: POST A; 2: GET $1/B; 3: GET $2/C
+    < 204; 200; 429 = 204 200 429
+goes-on | 1: GET A; GET B?$filter=C%20eq%20$1/D
+    < 200; 429 = 200 429
+
+# A batch that is refused for now is sent again.
+ | POST A; { 1: DELETE B }
+    > POST A; {DELETE B} << 429 [Retry-After: 3] > POST A; {DELETE B} @3 < 201; { 1: 204 } = 201 204
+ | POST A; { 1: DELETE B }
+    > POST A; {DELETE B} << 503 [Retry-After: 3] > POST A; {DELETE B} @3 < 201; { 1: 204 } = 201 204
+
+# A batch that is refused for good, or to the end, has failed.
+ | POST A; POST B
+    << 401 [WWW-Authenticate: Bearer] = 401 401
+attempts=2 | POST A
+    << 503 [Retry-After: 3] << 503 [Retry-After: 3] = failed
+    ! the batch as a whole was refused with 503 and Retry-After
+
+# What may have been applied is not sent again; what only reads is.
+json | GET A; POST B
+    << 502 > GET A < 1: 200 = succeeded unknown
+ | POST A; DELETE B; PATCH C
+    << 302 [Content-Type: text/html] = unknown unknown unknown
+ | POST A; DELETE B; PATCH C
+    << 500 = unknown unknown unknown
+ | POST A; DELETE B; PATCH C
+    << 502 = unknown unknown unknown
+ | POST A; DELETE B; PATCH C
+    << 503 = unknown unknown unknown
+ | POST A; DELETE B; PATCH C
+    << 504 = unknown unknown unknown
+""")
+def test_what_is_sent_after_what_is_answered(words: str, batch: str, script: str) -> None:
+    format: Format = "json" if "json" in words.split() else "multipart"
+    options: dict[str, Any] = {}
+    for word in words.split():
+        name, equals, value = word.partition("=")
+        options |= {name: float(value)} if equals else {}
+        options |= {"dialect": DIALECTS[word]} if word in DIALECTS else {}
+    exchange, request = start(batch, format, **options), None
+    for said in re.split(r"\s+(?=(?:>|<<?|=|!)\s)", script.rstrip())[1:]:
+        kind, _, text = said.partition(" ")
+        if said == "> -":
+            assert exchange.next() is None and not exchange.finished
+        elif kind == ">":
+            request = exchange.next()
+            text, _, delay = text.partition(" @")
+            assert request is not None and shown(sent(request)) == text
+            assert not delay or request.delay == float(delay)
+        elif kind == "=":
+            assert exchange.next() is None and exchange.finished
+            for outcome, word in zip(exchange.result, text.split(), strict=True):
+                assert word in (str(outcome.status), outcome.state.value)
+        elif kind == "!":
+            assert exchange.result.outcomes[-1].reason == text
+        else:
+            request = request or exchange.next()
+            assert request is not None
+            if not text:
+                exchange.fail(TimeoutError())
+            elif kind == "<":
+                exchange.receive(*answer(text, format))
+            else:
+                whole = answer_of(text)
+                exchange.receive(whole.status, whole.headers, whole.body)
+            request = None
 
 
 # -- pieces ----------------------------------------------------------------------------------------
@@ -156,14 +372,6 @@ def encoded(value: BatchResponse, format: Format) -> Answer:
     return 200, payload.headers, payload.body
 
 
-def test_pieces_have_no_more_change_sets_than_the_service_takes() -> None:
-    sets = [ChangeSet([Operation.delete(f"http://host/T({number})")]) for number in (1, 2)]
-    exchange = start(BatchRequest(sets), dialect=AZURE_TABLES)
-    assert sent(exchange.next()) == [["DELETE http://host/T(1)"]]
-    exchange.receive(*answer("{ 1: 204 }"))
-    assert sent(exchange.next()) == [["DELETE http://host/T(2)"]]
-
-
 @pytest.mark.parametrize(
     "options", [{"dialect": replace(ODATA_4_01, payload=1200)}, {"limits": Limits(message=1200)}]
 )
@@ -183,49 +391,6 @@ def test_what_has_too_many_octets_alone_is_refused_where_it_is() -> None:
     with pytest.raises(EncodeError) as caught:
         start(BatchRequest(large), dialect=replace(ODATA_4_01, payload=800))
     assert [found.path for found in caught.value.diagnostics] == ["items[2]"]
-
-
-UNIFORM = replace(GRAPH, operations=3)
-
-
-def test_pieces_are_parallel_or_serial_where_the_service_takes_nothing_else() -> None:
-    batch = request("1: GET /A; 2: GET /B after 1; 3: GET /C; 4: GET /D after 3; 5: GET /E after 4")
-    exchange = Exchange(batch, URL, dialect=UNIFORM)
-    plan = []
-    while (call := exchange.next()) is not None:
-        plan.append(sent(call))
-        ids = [each.id for each in decode_request(call.body, "application/json").operations()]
-        exchange.receive(*answer("; ".join(f"{id}: 200" for id in ids), "json"))
-    assert plan == [["GET /A", "GET /C"], ["GET /B", "GET /D"], ["GET /E"]]
-
-
-def test_a_long_chain_is_cut() -> None:
-    chain = [Operation.get("/0", id="0")]
-    chain += [Operation.get(f"/{n}", id=f"{n}", depends_on=[f"{n - 1}"]) for n in range(1, 8)]
-    exchange = Exchange(BatchRequest(chain), URL, dialect=UNIFORM)
-    first = exchange.next()
-    assert sent(first) == ["GET /0", "GET /1 after 0", "GET /2 after 1"]
-    assert exchange.next() is None
-    exchange.receive(*answer("0: 200; 1: 200; 2: 200", "json"))
-    assert sent(exchange.next()) == ["GET /3", "GET /4 after 3", "GET /5 after 4"]
-    exchange.receive(*answer("3: 200; 4: 404; 5: 424", "json"))
-    # What depends on it cannot succeed.
-    assert exchange.next() is None and exchange.finished
-    assert statuses(exchange) == [200, 200, 200, 200, 404, 424, 424, 424]
-    assert exchange.result["6"].reason == "it was not sent: it needs '5', which failed"
-
-
-def test_a_change_set_with_dependencies_is_alone_where_they_are_uniform() -> None:
-    dialect = replace(UNIFORM, atomicity_groups=True)
-    body = " [Content-Type: application/json] = {}"
-    members = f"g{{ 2: POST /B{body}; 3: POST /C after 2{body} }}"
-    batch = request(f"1: GET /A; {members}; 4: GET /D after 3; 5: GET /E after 2 g 4")
-    exchange = Exchange(batch, URL, dialect=dialect)
-    assert sent(exchange.next()) == ["GET /A"]
-    exchange.receive(*answer("1: 200", "json"))
-    assert sent(exchange.next()) == [["POST /B", "POST /C after 2"]]
-    exchange.receive(*answer("g{ 2: 201; 3: 201 }", "json"))
-    assert sent(exchange.next()) == ["GET /D", "GET /E after 4"]
 
 
 def test_a_change_set_is_never_divided() -> None:
@@ -254,13 +419,6 @@ def test_a_batch_that_is_one_transaction_is_sent_again_as_a_whole(second: str, a
         assert sent(exchange.next()) == ["DELETE A", "DELETE B", "DELETE C"]
 
 
-def test_what_belongs_together_stays_together_if_it_can() -> None:
-    exchange = start("GET A; 1: POST B; GET $1/C", max_operations=2)
-    assert sent(exchange.next()) == ["GET A"]
-    exchange.receive(*answer("200"))
-    assert sent(exchange.next()) == ["POST B", "GET $1/C"]
-
-
 def test_a_reference_to_an_earlier_piece_is_written_as_its_location() -> None:
     exchange = start("1: POST B; GET $1/C; DELETE $1/D; PATCH $1 [If-Match: $1]", max_operations=2)
     assert sent(exchange.next()) == ["POST B", "GET $1/C"]
@@ -268,42 +426,6 @@ def test_a_reference_to_an_earlier_piece_is_written_as_its_location() -> None:
     second = exchange.next()
     assert second is not None and b'\r\nIf-Match: "x"\r\n' in second.body
     assert sent(second) == ["DELETE http://host/service/B(7)/D", "PATCH http://host/service/B(7)"]
-
-
-def test_what_was_read_has_its_own_url() -> None:
-    exchange = start("1: GET B(1); 2: GET $1/C(2); GET $2/D; GET $2/E", max_operations=2)
-    assert sent(exchange.next()) == ["GET B(1)", "GET $1/C(2)"]
-    exchange.receive(*answer("200; 200"))
-    root = "http://host/service/B(1)/C(2)"
-    assert sent(exchange.next()) == [f"GET {root}/D", f"GET {root}/E"]
-
-
-def test_without_a_location_what_refers_to_it_is_not_sent() -> None:
-    batch = "1: POST B; GET $1/A; GET $1/C; GET $1/D; GET E"
-    exchange = start(batch, max_operations=2, dialect=GOES_ON)
-    assert sent(exchange.next()) == ["POST B", "GET $1/A"]
-    exchange.receive(*answer("204; 200"))
-    assert sent(exchange.next()) == ["GET E"]
-    exchange.receive(*answer("200"))
-    assert states(exchange) == "succeeded succeeded not-executed not-executed succeeded"
-    assert exchange.result.outcomes[2].reason == (
-        "'GET $1/C' refers to '1', which is not sent again and has no Location"
-    )
-
-
-def test_a_batch_that_stops_stops_at_what_cannot_be_sent() -> None:
-    batch = "1: POST A; GET $1/B; GET $1/C; GET D; GET $1/E; GET F; GET G"
-    exchange = start(batch, max_operations=3)
-    assert sent(exchange.next()) == ["POST A", "GET $1/B", "GET $1/C"]
-    exchange.receive(*answer("204; 200; 200"))
-    assert sent(exchange.next()) == ["GET D"]
-    exchange.receive(*answer("200"))
-    assert exchange.next() is None and exchange.finished
-    assert states(exchange) == "succeeded " * 4 + "not-executed not-executed not-executed"
-    reasons = [outcome.reason for outcome in exchange.result.outcomes[-2:]]
-    assert reasons == 2 * [
-        "it was not sent: an operation before it has not succeeded, and the batch stops"
-    ]
 
 
 def test_a_location_that_cannot_be_written_is_said() -> None:
@@ -316,67 +438,11 @@ def test_a_location_that_cannot_be_written_is_said() -> None:
     assert reason.startswith("it was not sent: ") and "{B}" in reason
 
 
-def test_a_location_without_a_host_is_said() -> None:
-    exchange = start("1: POST B; GET $1/A; GET $1/C", max_operations=2)
-    exchange.next()
-    exchange.receive(*answer("201 [Location: //]; 200"))
-    assert exchange.next() is None and exchange.finished
-    assert exchange.result.outcomes[2].reason == (
-        "'GET $1/C' refers to '1', which is not sent again and has the Location 'http://'"
-    )
-
-
 def test_what_depends_on_too_many_cannot_be_divided() -> None:
     items = [Operation.get(name, id=name) for name in ("a", "b")]
     last = Operation("GET", "c", id="c", depends_on=["a", "b"], condition="$a")
     with pytest.raises(UnresolvedReference, match="it needs 'b', which is not executed"):
         start(BatchRequest([*items, last]), "json", max_operations=2)
-
-
-GOES_ON = replace(ODATA_4_01, multipart_stops_on_error=False)
-
-
-def test_what_needs_what_failed_is_not_sent() -> None:
-    exchange = start(
-        "1: POST B; GET $1/A; 3: GET $1/C; GET $3/D", max_operations=2, dialect=GOES_ON
-    )
-    go_on(exchange, answer("400; 424"))
-    assert exchange.next() is None
-    assert states(exchange) == "failed" + 3 * " dependency-failed"
-    assert statuses(exchange) == [400, 424, 424, 424]
-
-
-def test_what_needs_what_is_unknown_is_not_sent() -> None:
-    batch = "1: POST B; GET $1/A; GET $1/C"
-    exchange = start(batch, max_operations=2, dialect=GOES_ON, attempts=1)
-    exchange.next()
-    exchange.fail(TimeoutError())
-    assert exchange.next() is None
-    assert states(exchange) == "unknown unknown not-executed"
-
-
-def test_a_change_set_is_not_sent_in_part() -> None:
-    batch = "1: POST A; GET $1/B; { 2: PATCH $1/C; 3: DELETE D }"
-    exchange = start(batch, max_operations=2, dialect=GOES_ON)
-    go_on(exchange, answer("400; 424"))
-    assert exchange.next() is None
-    assert states(exchange) == "failed" + 3 * " dependency-failed"
-
-
-def test_a_change_set_waits_as_a_whole() -> None:
-    batch = "1: POST A; 2: POST B; { 3: PATCH $1/C; 4: DELETE D }; { 5: DELETE $1/E }"
-    exchange = start(batch, max_operations=2)
-    go_on(exchange, answer("201 [Location: A(1)]; 201"))
-    assert sent(exchange.next()) == [["PATCH http://host/service/A(1)/C", "DELETE D"]]
-    exchange.receive(*answer("{ 3: 204; 4: 204 }"))
-    assert sent(exchange.next()) == [["DELETE http://host/service/A(1)/E"]]
-
-
-def test_what_depends_on_a_group_waits_for_it() -> None:
-    exchange = start("g{ 1: DELETE A; 2: DELETE B }; 3: GET C after g", "json", max_operations=2)
-    assert sent(exchange.next()) == [["DELETE A", "DELETE B"]]
-    exchange.receive(*answer("g{ 1: 204; 2: 204 }", "json"))
-    assert sent(exchange.next()) == ["GET C"]
 
 
 def test_what_refers_to_it_in_its_body_stays_with_it() -> None:
@@ -431,14 +497,6 @@ def test_what_depends_on_itself_is_refused_whatever_the_limit() -> None:
         start(batch, "json", dialect=UNIFORM, limits=Limits(operations=2))
 
 
-def test_a_batch_that_stops_at_errors_stops_between_its_pieces() -> None:
-    exchange = start("GET A; GET B; GET C; GET D", max_operations=2)
-    assert sent(exchange.next()) == ["GET A", "GET B"]
-    exchange.receive(*answer("200; 404"))
-    assert exchange.next() is None and exchange.finished
-    assert states(exchange) == "succeeded failed not-executed not-executed"
-
-
 def test_a_batch_that_goes_on_goes_on_with_its_pieces() -> None:
     exchange = start(replace(request("GET A; GET B"), continue_on_error=True), max_operations=1)
     first = exchange.next()
@@ -490,15 +548,6 @@ def test_everything_waits_when_the_service_is_busy() -> None:
 # -- again -----------------------------------------------------------------------------------------
 
 
-def test_what_is_throttled_is_sent_again_after_a_while() -> None:
-    exchange = start("GET A; GET B; GET C", dialect=GOES_ON)
-    go_on(exchange, answer("200; 429 [Retry-After: 2]; 503 [Retry-After: 5]"))
-    again = exchange.next()
-    assert again is not None and again.delay == 5 and sent(again) == ["GET B", "GET C"]
-    exchange.receive(*answer("200; 200"))
-    assert exchange.result.ok and exchange.next() is None
-
-
 @pytest.mark.parametrize(
     ("outer", "inner", "now", "delay"),
     [
@@ -520,114 +569,6 @@ def test_the_longest_delay_counts(
     exchange.receive(status, {**headers, "Retry-After": outer}, body)
     again = exchange.next()
     assert again is not None and again.delay == delay
-
-
-def test_a_date_is_counted_from_that_of_the_answer() -> None:
-    exchange = start("GET A")
-    go_on(exchange, (429, {"Date": "Sun, 29 Nov 2026 12:00:20 GMT", "Retry-After": LATER}, b""))
-    again = exchange.next()
-    assert again is not None and again.delay == 10
-
-
-def test_a_date_that_can_be_counted_from_nothing_is_passed_over() -> None:
-    exchange = start("GET A")
-    go_on(exchange, (429, {"Retry-After": LATER}, b""))
-    again = exchange.next()
-    assert again is not None and again.delay == 1
-
-
-def test_the_longest_delay_can_be_chosen() -> None:
-    exchange = start("GET A", longest_delay=2.5)
-    go_on(exchange, BUSY)
-    again = exchange.next()
-    assert again is not None and again.delay == 2.5
-
-
-def test_attempts_are_counted_and_delays_grow() -> None:
-    exchange = start("GET A")
-    requests = go_on(exchange, *[answer("429")] * 4)
-    assert [request.delay for request in requests] == [0, 1, 2, 4]
-    assert exchange.next() is None and statuses(exchange) == [429]
-
-
-def test_what_failed_for_the_sake_of_what_was_throttled_is_sent_again() -> None:
-    exchange = start("1: GET A; 2: GET $1/B; 3: GET C", "json")
-    go_on(exchange, answer("1: 429; 2: 424; 3: 200", "json"))
-    assert sent(exchange.next()) == ["GET A", "GET $1/B after 1"]
-
-
-def test_what_was_not_executed_for_the_sake_of_what_was_throttled_is_sent_again() -> None:
-    exchange = start("GET A; GET B; GET C")
-    go_on(exchange, answer("200; 503"))
-    assert sent(exchange.next()) == ["GET B", "GET C"]
-
-
-def test_a_change_set_is_sent_again_as_a_whole() -> None:
-    exchange = start("{ 1: DELETE A; 2: DELETE B }; GET C")
-    go_on(exchange, answer("429"))
-    assert sent(exchange.next()) == [["DELETE A", "DELETE B"], "GET C"]
-
-
-def test_of_a_change_set_that_is_no_transaction_a_part_is_sent_again() -> None:
-    exchange = start("{ 1: DELETE A; 2: DELETE B }", dialect=SHAREPOINT)
-    go_on(exchange, answer("204; 429"))
-    assert sent(exchange.next()) == [["DELETE B"]]
-
-
-def test_a_reference_to_what_succeeded_is_rewritten_when_it_is_sent_again() -> None:
-    exchange = start("1: POST A; GET $1/B", dialect=GOES_ON)
-    go_on(exchange, answer("201 [Location: /service/A(1)]; 429"))
-    assert sent(exchange.next()) == ["GET http://host/service/A(1)/B"]
-
-
-def test_what_is_known_by_a_reference_to_nothing_known_cannot_be_referred_to() -> None:
-    exchange = start("1: POST A; 2: GET $1/B; 3: GET $2/C", dialect=GOES_ON)
-    go_on(exchange, answer("204; 200; 429"))
-    assert exchange.next() is None
-    assert statuses(exchange) == [204, 200, 429]
-
-
-def test_what_cannot_be_rewritten_keeps_its_outcome() -> None:
-    exchange = start("1: GET A; GET B?$filter=C%20eq%20$1/D", dialect=GOES_ON)
-    go_on(exchange, answer("200; 429"))
-    assert exchange.next() is None
-    assert statuses(exchange) == [200, 429]
-
-
-@pytest.mark.parametrize("status", [429, 503])
-def test_a_batch_that_is_refused_for_now_is_sent_again(status: int) -> None:
-    exchange = start("POST A; { 1: DELETE B }")
-    first, second = go_on(exchange, (status, {"Retry-After": "3"}, b""), answer("201; { 1: 204 }"))
-    assert second.delay == 3 and sent(first) == sent(second) and exchange.result.ok
-
-
-def test_a_batch_that_is_refused_to_the_end_has_failed() -> None:
-    exchange = start("POST A", attempts=2)
-    go_on(exchange, *[(503, {"Retry-After": "3"}, b"")] * 2)
-    (outcome,) = exchange.result
-    assert (outcome.state, outcome.status, outcome.refusal) == (State.FAILED, 503, 503)
-    assert outcome.reason == "the batch as a whole was refused with 503 and Retry-After"
-
-
-def test_a_batch_that_is_refused_for_good_has_failed() -> None:
-    exchange = start("POST A; POST B")
-    go_on(exchange, (401, {"WWW-Authenticate": "Bearer"}, b""))
-    assert exchange.next() is None and statuses(exchange) == [401, 401]
-
-
-@pytest.mark.parametrize("status", [500, 502, 503, 504, 302])
-def test_what_may_have_been_applied_is_not_sent_again(status: int) -> None:
-    exchange = start("POST A; DELETE B; PATCH C")
-    go_on(exchange, (status, {"Content-Type": "text/html"}, b"<html>"))
-    assert exchange.next() is None and states(exchange) == "unknown unknown unknown"
-
-
-def test_what_only_reads_is_sent_again() -> None:
-    exchange = start("GET A; POST B", "json")
-    go_on(exchange, (502, {}, b""))
-    assert sent(exchange.next()) == ["GET A"]
-    exchange.receive(*answer("1: 200", "json"))
-    assert states(exchange) == "succeeded unknown"
 
 
 def test_what_is_asked_for_is_sent_again() -> None:
