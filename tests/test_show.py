@@ -25,6 +25,9 @@ def shown(data: bytes, *arguments: str) -> list[str]:
     return run("show", *arguments, "-", data=data).lines
 
 
+ODD = b"GET a\xffb\xe2\x98\x83\xc2\x9b HTTP/1.1\r\n\r\n"
+
+
 def tree(data: bytes, *arguments: str) -> list[str]:
     """The lines between the outer message and the findings."""
     return "\n".join(shown(data, *arguments)).split("\n\n")[1].split("\n")
@@ -43,6 +46,9 @@ def test_what_is_no_batch_is_told() -> None:
     assert done.status == 1 and done.lines[0].startswith("error[capture-unreadable]: ")
 
 
+JSON_RESPONSE = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n{"responses":[]}'
+
+
 def wrapped(inner: bytes) -> bytes:
     return b"HTTP/1.1 200 OK\r\nContent-Type: application/http\r\n\r\n" + inner
 
@@ -56,10 +62,7 @@ def wrapped(inner: bytes) -> bytes:
         (b"GET / HTTP/1.1\nContent-Type: Multipart/Other\n\n", "batch request, multipart"),
         (b"Content-Type: text/plain\n\n", "batch request, unknown format"),
         (wrapped(RESPONSE_HEAD + b"--b--"), "batch response, multipart in application/http"),
-        (
-            wrapped(b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n{"responses":[]}'),
-            "batch response, JSON in application/http",
-        ),
+        (wrapped(JSON_RESPONSE), "batch response, JSON in application/http"),
         (wrapped(b"HTTP/1.1 500 \r\n\r\n"), "batch response, unknown format in application/http"),
         (b"Host: a\r\n\r\n{}", "unknown format"),
     ],
@@ -76,10 +79,7 @@ def test_the_first_line_says_kind_and_format(data: bytes, heading: str) -> None:
         (RESPONSE_HEAD + batch(NO_CONTENT), ["items[0]  204 No Content"]),
         (RESPONSE_HEAD + batch(part(b"HTTP/1.1 200 \r\n\r\n")), ["items[0]  200"]),
         (RESPONSE_HEAD + batch(part(b"HTTP/1.1 200 \xe4\r\n\r\n")), ["items[0]  200 ä"]),
-        (
-            HEAD + batch(part(b"GET a\xffb\xe2\x98\x83\xc2\x9b HTTP/1.1\r\n\r\n")),
-            ["items[0]  GET a\\xffb\N{SNOWMAN}\\x9b"],
-        ),
+        (HEAD + batch(part(ODD)), ["items[0]  GET a\\xffb\N{SNOWMAN}\\x9b"]),
         (
             JSON_HEAD + b'{"requests":[{"id":"1","method":"GET","url":"a","atomicityGroup":"g"},'
             b'{"id":"2","method":"GET","url":"b","dependsOn":["1","g"],"if":"$1 eq 1","x":{}}]}',
@@ -124,10 +124,8 @@ def test_continue_on_error_is_shown_where_it_is_set(data: bytes, lines: list[str
         (b"a" * 92, f"  | {'a' * 92}"),
         (b"a" * 93, f"  | {'a' * 92} ..."),
         ("\N{SNOWMAN}".encode() * 200, f"  | {chr(0x2603) * 92} ..."),
-        (
-            b"\xff\x00\x1b[1m\t\x7f\xc2\x85\xe2\x80\xae\\",
-            r"  | \xff\x00\x1b[1m\t\x7f\x85\u202e" "\\",
-        ),
+        (b"\xff\x00\x1b[1m\t\x7f\xc2\x85\xe2\x80\xae", r"  | \xff\x00\x1b[1m\t\x7f\x85\u202e"),
+        (b"\\", "  | \\"),
     ],
 )
 def test_of_a_body_the_beginning_is_shown(body: bytes, line: str) -> None:
@@ -208,11 +206,7 @@ def test_a_finding_after_which_nothing_was_read_says_so() -> None:
     [
         (HEAD + batch(part(b"GET  a\\n\tHTTP/1.1\r\n\r\n")), r"GET  a\\n\tHTTP/1.1\r\n", 0),
         (HEAD + batch(part(b"GET \x00\x7f\xff\r\n\r\n")), r"GET \x00\x7f\xff\r\n", 0),
-        (
-            HEAD + batch(part("GET  \N{SNOWMAN}\N{RIGHT-TO-LEFT OVERRIDE}\r\n\r\n".encode())),
-            "GET  \N{SNOWMAN}\\u202e\\r\\n",
-            5,
-        ),
+        (HEAD + batch(part("GET  \u2603\u202e\r\n\r\n".encode())), "GET  \u2603\\u202e\\r\\n", 5),
         (CLEAN.replace(b"\r\n", b"\n"), r"--b\n", 0),
         (WARNED.rstrip(), "--b--", 0),
         (HEAD + part(), "(end)", 0),
@@ -237,6 +231,9 @@ def test_the_line_of_a_finding_is_quoted(data: bytes, line: str, caret: int) -> 
 # -- the summary --
 
 PUT = b"PUT a HTTP/1.1\r\n\r\n"
+SETS = batch(change_set(member(PUT, b"1"), member(PUT, b"2")), part(), change_set(member(PUT)))
+CLEARLY = ", 0 change sets; 0 errors, 0 warnings, "
+LOST = "1 explained by octets that the capture has lost"
 PICTURE = b"PUT a HTTP/1.1\r\nContent-Type: image/png\r\nContent-Length: 4\r\n\r\n\xef\xbf\xbdPNG"
 
 
@@ -244,26 +241,10 @@ PICTURE = b"PUT a HTTP/1.1\r\nContent-Type: image/png\r\nContent-Length: 4\r\n\r
     ("data", "line"),
     [
         (b"", "no batch; 1 error, 0 warnings, 0 notes"),
-        (
-            HEAD
-            + batch(
-                change_set(member(PUT, b"1"), member(PUT, b"2")), part(), change_set(member(PUT))
-            ),
-            "4 operations, 2 change sets; 0 errors, 1 warning, 0 notes",
-        ),
-        (
-            RESPONSE_HEAD + batch(NO_CONTENT),
-            "1 response, 0 change sets; 0 errors, 0 warnings, 0 notes",
-        ),
-        (
-            HEAD + batch(*[TWO_BLANKS] * 105),
-            "105 operations, 0 change sets; 0 errors, 0 warnings, 100 notes; 5 more not listed",
-        ),
-        (
-            HEAD + batch(part(PICTURE)),
-            "1 operation, 0 change sets; 0 errors, 0 warnings, 1 note; "
-            "1 explained by octets that the capture has lost",
-        ),
+        (HEAD + SETS, "4 operations, 2 change sets; 0 errors, 1 warning, 0 notes"),
+        (RESPONSE_HEAD + batch(NO_CONTENT), f"1 response{CLEARLY}0 notes"),
+        (HEAD + batch(*[TWO_BLANKS] * 105), f"105 operations{CLEARLY}100 notes; 5 more not listed"),
+        (HEAD + batch(part(PICTURE)), f"1 operation{CLEARLY}1 note; {LOST}"),
     ],
 )
 def test_the_summary_counts(data: bytes, line: str) -> None:
