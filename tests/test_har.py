@@ -34,47 +34,35 @@ def fields(**values: str) -> list[dict[str, str]]:
 
 
 BASE64 = {"text": base64.b64encode(RESPONSE).decode(), "encoding": "base64"}
+POSTED = {"mimeType": MULTIPART, "text": REQUEST.decode()}
 # Chrome names the protocol h2, and writes what others do not know.
 CHROME = {
     "_initiator": {"type": "script", "stack": {"callFrames": [{"url": "x"}]}},
     "request": {
-        "method": "POST",
-        "url": URL,
-        "httpVersion": "h2",
+        **{"method": "POST", "url": URL, "httpVersion": "h2", "cookies": []},
         "headers": [
             {"name": ":authority", "value": "example.org"},
             {"name": ":path", "value": "/service/$batch"},
             *fields(content_length=str(len(REQUEST)), content_type=MULTIPART),
         ],
-        "cookies": [],
-        "bodySize": len(REQUEST),
-        "postData": {"mimeType": MULTIPART, "text": REQUEST.decode()},
+        **{"bodySize": len(REQUEST), "postData": POSTED},
     },
     "response": {
-        "status": 200,
-        "statusText": "",
-        "httpVersion": "h2",
+        **{"status": 200, "statusText": "", "httpVersion": "h2"},
         "headers": fields(content_type=MULTIPART, content_encoding="gzip", content_length="77"),
         "content": {"size": len(RESPONSE), "mimeType": "multipart/mixed", **BASE64},
-        "redirectURL": "",
-        "bodySize": -1,
-        "_error": None,
+        **{"redirectURL": "", "bodySize": -1, "_error": None},
     },
 }
 FIREFOX = {
     "pageref": "page_1",
     "request": {
-        "bodySize": len(REQUEST),
-        "method": "POST",
-        "url": URL,
-        "httpVersion": "HTTP/2",
+        **{"bodySize": len(REQUEST), "method": "POST", "url": URL, "httpVersion": "HTTP/2"},
         "headers": fields(Host="example.org", Content_Type=MULTIPART),
-        "postData": {"mimeType": MULTIPART, "params": [], "text": REQUEST.decode()},
+        "postData": {**POSTED, "params": []},
     },
     "response": {
-        "status": 200,
-        "statusText": "OK",
-        "httpVersion": "HTTP/2",
+        **{"status": 200, "statusText": "OK", "httpVersion": "HTTP/2"},
         "headers": fields(content_type=MULTIPART),
         "content": {"mimeType": MULTIPART, "size": len(RESPONSE), **BASE64},
     },
@@ -83,9 +71,7 @@ FIREFOX = {
 FIDDLER = {
     "request": {**FIREFOX["request"], "httpVersion": "HTTP/1.1", "bodySize": None},  # type: ignore[dict-item]
     "response": {
-        "status": 200,
-        "statusText": "OK",
-        "httpVersion": "HTTP/1.1",
+        **{"status": 200, "statusText": "OK", "httpVersion": "HTTP/1.1"},
         "headers": fields(Transfer_Encoding="chunked", Content_Type=MULTIPART),
         "content": {"size": len(RESPONSE), "mimeType": MULTIPART, "text": RESPONSE.decode()},
     },
@@ -95,6 +81,18 @@ FIDDLER = {
 def only(data: bytes, limits: Limits | None = None) -> CapturedExchange:
     (exchange,) = parse_har(data, limits=limits or Limits())
     return exchange
+
+
+def response_in(data: bytes) -> Message:
+    message = only(data).response
+    assert message is not None
+    return message
+
+
+def request_in(data: bytes) -> Message:
+    message = only(data).request
+    assert message is not None
+    return message
 
 
 def entry(request: Json | None = None, response: Json | None = None) -> bytes:
@@ -108,15 +106,11 @@ def entry(request: Json | None = None, response: Json | None = None) -> bytes:
 
 
 def sent(**members: object) -> Message:
-    message = only(entry(request=members)).request
-    assert message is not None
-    return message
+    return request_in(entry(request=members))
 
 
 def answered(**members: object) -> Message:
-    message = only(entry(response=members)).response
-    assert message is not None
-    return message
+    return response_in(entry(response=members))
 
 
 def found(thing: Message | CapturedExchange) -> list[tuple[str, str]]:
@@ -137,12 +131,8 @@ def test_a_batch_is_read(data: bytes) -> None:
     request, response = exchange.request, exchange.response
     assert request is not None and response is not None
     assert (exchange.name, exchange.url, exchange.is_batch) == ("entries[0]", URL, True)
-    assert (request.body, request.content_type, request.kind) == (REQUEST, MULTIPART, "request")
-    assert (response.body, response.content_type, response.kind) == (
-        RESPONSE,
-        MULTIPART,
-        "response",
-    )
+    for message, body, kind in ((request, REQUEST, "request"), (response, RESPONSE, "response")):
+        assert (message.body, message.content_type, message.kind) == (body, MULTIPART, kind)
     assert (request.body_position, response.body_position) == (None, None)
     assert (exchange.diagnostics, request.diagnostics) == ((), ())
     assert check_request(request.body, request.content_type).ok
@@ -157,9 +147,7 @@ def test_a_batch_is_read(data: bytes) -> None:
     ],
 )
 def test_a_body_whose_coding_was_undone_is_a_note(capture: Json, message: str) -> None:
-    response = only(har(capture)).response
-    assert response is not None
-    assert found(response) == [("capture-decoded", message)]
+    assert found(response_in(har(capture))) == [("capture-decoded", message)]
 
 
 def test_a_file_in_utf_16_is_read() -> None:
@@ -179,13 +167,8 @@ def test_exchanges_are_named_by_their_place() -> None:
 @pytest.mark.parametrize(
     ("version", "written"),
     [
-        ("h2", "HTTP/2"),
-        ("h3", "HTTP/3"),
-        ("http/2.0", "HTTP/2.0"),
-        ("HTTP/1.0", "HTTP/1.0"),
-        ("unknown", "HTTP/1.1"),
-        ("", "HTTP/1.1"),
-        (None, "HTTP/1.1"),
+        *(("h2", "HTTP/2"), ("h3", "HTTP/3"), ("http/2.0", "HTTP/2.0"), ("HTTP/1.0", "HTTP/1.0")),
+        *(("unknown", "HTTP/1.1"), ("", "HTTP/1.1"), (None, "HTTP/1.1")),
     ],
 )
 def test_the_version_is_written_as_in_a_start_line(version: str | None, written: str) -> None:
@@ -194,9 +177,7 @@ def test_the_version_is_written_as_in_a_start_line(version: str | None, written:
 
 
 def test_pseudo_fields_are_no_fields() -> None:
-    message = only(har(CHROME)).request
-    assert message is not None
-    assert list(message.headers) == ["content-length", "content-type"]
+    assert list(request_in(har(CHROME)).headers) == ["content-length", "content-type"]
 
 
 @pytest.mark.parametrize(
@@ -229,9 +210,8 @@ def test_repeated_fields_that_were_joined_by_line_feeds_are_parted() -> None:
 def test_a_field_name_that_is_no_token_is_an_error() -> None:
     message = sent(headers=[*fields(content_type=MULTIPART), {"name": "a b\ud800", "value": ""}])
     assert list(message.headers) == ["content-type"]
-    assert found(message) == [
-        ("header-syntax", "found the field name 'a b\\ud800', expected a token")
-    ]
+    expected = "found the field name 'a b\\ud800', expected a token"
+    assert found(message) == [("header-syntax", expected)]
 
 
 def test_the_media_type_of_the_body_counts_where_there_is_no_content_type() -> None:
@@ -268,8 +248,7 @@ def test_a_body_is_octets_again(content: Json, body: bytes) -> None:
 
 def test_octets_of_the_file_that_are_not_utf_8_are_those_of_the_body() -> None:
     data = entry(request={"postData": {"text": "caf?"}}).replace(b"caf?", b"caf\xe9")
-    message = only(data).request
-    assert message is not None and message.body == b"caf\xe9"
+    assert request_in(data).body == b"caf\xe9"
 
 
 @pytest.mark.parametrize(
@@ -310,9 +289,8 @@ def test_a_size_that_is_not_that_of_the_body_is_a_note() -> None:
 def test_content_length_is_compared_with_the_octets() -> None:
     headers = fields(Content_Type=MULTIPART, Content_Length="3")
     message = sent(headers=headers, postData={"text": "é€"})
-    assert found(message) == [
-        ("capture-content-length", "Content-Length is '3', the body has 5 octets")
-    ]
+    expected = "Content-Length is '3', the body has 5 octets"
+    assert found(message) == [("capture-content-length", expected)]
 
 
 def test_a_content_length_that_is_right_outweighs_the_size() -> None:
@@ -331,28 +309,25 @@ def test_a_body_that_went_through_a_text_decoder_is_lossy() -> None:
 
 # -- bodies that are missing --
 
+MISSING, EMPTY = "missing, which is the body", "empty, which is the body"
 HAD = f"; it had {len(REQUEST)} octets"
 TYPE = fields(content_type=MULTIPART)
+FILE = {"_file": "a"}
+LENGTH_9 = fields(content_length="9")
 
 
 @pytest.mark.parametrize(
     ("members", "state"),
     [
-        ({"postData": None}, f"missing, which is the body{HAD}"),
-        ({"postData": None, "bodySize": 0}, "missing, which is the body"),
-        ({"postData": None, "bodySize": -1}, "missing, which is the body"),
-        ({"postData": {"params": []}, "bodySize": None}, "missing, which is the body"),
-        (
-            {"postData": {"_file": "body.bin"}, "bodySize": 7},
-            "missing, which is the body; it had 7 octets; it is in the file 'body.bin'",
-        ),
-        (
-            {"bodySize": 0, "postData": None, "headers": fields(Content_Length="12")},
-            "missing, which is the body; it had 12 octets",
-        ),
-        ({"postData": {"text": ""}}, f"empty, which is the body{HAD}"),
-        ({"postData": {"text": ""}, "bodySize": -1}, "empty, which is the body"),
-        ({"postData": {"text": ""}, "bodySize": None}, "empty, which is the body"),
+        ({"postData": None}, MISSING + HAD),
+        ({"postData": None, "bodySize": 0}, MISSING),
+        ({"postData": None, "bodySize": -1}, MISSING),
+        ({"postData": {"params": []}, "bodySize": None}, MISSING),
+        ({"postData": FILE, "bodySize": 7}, f"{MISSING}; it had 7 octets; it is in the file 'a'"),
+        ({"postData": None, "bodySize": 0, "headers": LENGTH_9}, f"{MISSING}; it had 9 octets"),
+        ({"postData": {"text": ""}}, EMPTY + HAD),
+        ({"postData": {"text": ""}, "bodySize": -1}, EMPTY),
+        ({"postData": {"text": ""}, "bodySize": None}, EMPTY),
     ],
 )
 def test_a_request_whose_body_was_left_out_cannot_be_read(members: Json, state: str) -> None:
@@ -364,16 +339,12 @@ def test_a_request_whose_body_was_left_out_cannot_be_read(members: Json, state: 
 @pytest.mark.parametrize(
     ("content", "headers", "state"),
     [
-        (
-            {"size": 500},
-            fields(content_type="text/html"),
-            "missing, which is the body; it had 500 octets",
-        ),
-        ({"size": 0}, fields(content_length="9"), "missing, which is the body; it had 9 octets"),
-        ({}, TYPE, "missing, which is the body"),
-        (None, TYPE, "missing, which is the body"),
-        ({"text": "", "size": 9}, TYPE, "empty, which is the body; it had 9 octets"),
-        ({"text": "", "size": -1}, TYPE, "empty, which is the body"),
+        ({"size": 500}, fields(content_type="text/html"), f"{MISSING}; it had 500 octets"),
+        ({"size": 0}, LENGTH_9, f"{MISSING}; it had 9 octets"),
+        ({}, TYPE, MISSING),
+        (None, TYPE, MISSING),
+        ({"text": "", "size": 9}, TYPE, f"{EMPTY}; it had 9 octets"),
+        ({"text": "", "size": -1}, TYPE, EMPTY),
     ],
 )
 def test_a_response_whose_body_was_left_out_cannot_be_read(
@@ -416,9 +387,7 @@ def test_a_request_may_have_no_body(members: Json) -> None:
 def test_a_response_that_has_no_body_misses_none(method: str, status: int) -> None:
     headers = fields(content_type=MULTIPART, content_length="10")
     data = entry({"method": method}, {"status": status, "headers": headers, "content": {}})
-    message = only(data).response
-    assert message is not None
-    assert "capture-body-missing" not in dict(found(message))
+    assert "capture-body-missing" not in dict(found(response_in(data)))
 
 
 # -- exchanges --
@@ -471,10 +440,8 @@ JSON_REQUEST = '{"requests":[{"id":"1","method":"GET","url":"People"}]}'
 def test_a_batch_is_told_from_what_else_a_browser_does(
     request_: Json, response: Json, is_batch: bool
 ) -> None:
-    exchange = only(
-        har({"request": {"method": "POST", **request_}, "response": {"status": 200, **response}})
-    )
-    assert exchange.is_batch == is_batch
+    request, answer = {"method": "POST", **request_}, {"status": 200, **response}
+    assert only(har({"request": request, "response": answer})).is_batch == is_batch
 
 
 @pytest.mark.parametrize(
@@ -488,8 +455,8 @@ def test_a_batch_is_told_from_what_else_a_browser_does(
 def test_a_batch_is_told_within_an_asynchronous_result(inner: str, is_batch: bool) -> None:
     content = {"mimeType": "application/http", "text": inner}
     request = {"method": "GET", "url": "https://h/monitor/1"}
-    exchange = only(har({"request": request, "response": {"status": 200, "content": content}}))
-    assert exchange.is_batch == is_batch
+    answer = {"status": 200, "content": content}
+    assert only(har({"request": request, "response": answer})).is_batch == is_batch
 
 
 def test_an_error_page_is_an_answer_to_a_batch() -> None:
@@ -505,12 +472,8 @@ def test_an_error_page_is_an_answer_to_a_batch() -> None:
 @pytest.mark.parametrize(
     ("element", "kind"),
     [
-        (1, "a number"),
-        (1.5, "a number"),
-        ("a", "a string"),
-        (None, "null"),
-        (True, "a boolean"),
-        ([], "an array"),
+        *((1, "a number"), (1.5, "a number"), ("a", "a string")),
+        *((None, "null"), (True, "a boolean"), ([], "an array")),
     ],
 )
 def test_an_entry_that_is_no_object_cannot_be_read(element: object, kind: str) -> None:
@@ -528,14 +491,7 @@ def test_an_entry_that_is_no_object_cannot_be_read(element: object, kind: str) -
         ({"headers": {}}, "request.headers is an object, expected an array"),
         ({"bodySize": "7"}, "request.bodySize is a string, expected a number"),
         (
-            {
-                "headers": [
-                    *fields(Content_Type=MULTIPART),
-                    1,
-                    {"name": 1, "value": ""},
-                    {"name": ""},
-                ]
-            },
+            {"headers": [*TYPE, 1, {"name": 1, "value": ""}, {"name": ""}]},
             "request.headers has 3 elements that are no objects with the strings name and value",
         ),
         (
@@ -559,11 +515,8 @@ def test_a_half_that_is_no_object_is_a_warning(name: str) -> None:
 
 @pytest.mark.parametrize("number", ["1e999", "-1e999", "NaN", "Infinity", "9" * 5000, "-1", "1e15"])
 def test_a_size_may_be_any_number(number: str) -> None:
-    data = entry(response={"content": {"size": "#", "text": "--b--"}}).replace(
-        b'"#"', number.encode()
-    )
-    message = only(data).response
-    assert message is not None and message.diagnostics == ()
+    data = entry(response={"content": {"size": "#", "text": "--b--"}})
+    assert response_in(data.replace(b'"#"', number.encode())).diagnostics == ()
 
 
 def test_members_that_are_repeated_are_an_error_and_the_last_counts() -> None:
@@ -613,8 +566,7 @@ def test_a_document_that_is_broken_cannot_be_read(data: bytes, message: str) -> 
     ],
 )
 def test_a_har_file_is_told_by_its_log(data: bytes, expected: bool) -> None:
-    plain = tuple(parse_capture(data))
-    is_message = any(each.request or each.response for each in plain)
+    is_message = any(each.request or each.response for each in parse_capture(data))
     assert is_message != expected
 
 
