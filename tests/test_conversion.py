@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import product
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 from hypothesis import given, settings
@@ -42,34 +42,30 @@ ANN = Operation.delete("People(1)", id="a")
 # -- the corpus ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("row", corpora.rows("conversions", "requests"), ids=corpora.about)
-def test_the_corpus_of_requests(row: corpora.Row) -> None:
-    batch, source, target = corpora.request(row["batch"]), row["source"], row["target"]
-    dialect = corpora.dialect(row)
+ROLES: dict[str, tuple[Any, Any, Any]] = {
+    "requests": (corpora.request, convert_request, encode_request),
+    "responses": (corpora.response, convert_response, encode_response),
+}
+
+
+@pytest.mark.parametrize(
+    ("role", "row"),
+    [(role, row) for role in ROLES for row in corpora.rows("conversions", role)],
+    ids=lambda it: it if isinstance(it, str) else corpora.about(it),
+)
+def test_the_corpus(role: str, row: corpora.Row) -> None:
+    read, convert, encode = ROLES[role]
+    source, target, dialect = row["source"], row["target"], corpora.dialect(row)
     try:
-        converted, losses = convert_request(batch, source=source, target=target, dialect=dialect)
+        batch = read(row["batch"])
+        converted, losses = convert(batch, source=source, target=target, dialect=dialect)
     except EncodeError as error:
         assert corpora.listed(error.diagnostics) == row["error"]
     else:
-        assert converted == corpora.request(row["value"])
+        assert converted == read(row["value"])
         assert corpora.listed(losses) == row["losses"]
         if source != target:
-            encode_request(converted, dialect=dialect)
-
-
-@pytest.mark.parametrize("row", corpora.rows("conversions", "responses"), ids=corpora.about)
-def test_the_corpus_of_responses(row: corpora.Row) -> None:
-    batch, source, target = corpora.response(row["batch"]), row["source"], row["target"]
-    dialect = corpora.dialect(row)
-    try:
-        converted, losses = convert_response(batch, source=source, target=target, dialect=dialect)
-    except EncodeError as error:
-        assert corpora.listed(error.diagnostics) == row["error"]
-    else:
-        assert converted == corpora.response(row["value"])
-        assert corpora.listed(losses) == row["losses"]
-        if source != target:
-            encode_response(converted, dialect=dialect)
+            encode(converted, dialect=dialect)
 
 
 # -- what no row says ------------------------------------------------------------------------------
