@@ -52,53 +52,17 @@ class Peer:
 
 UI5 = "@openui5/sap.ui.core"
 SDK = "@sap-cloud-sdk/odata-"
+LENGTH = "content-length-mismatch"
 PEERS = (
-    Peer(
-        name=f"datajs, in {UI5}",
-        package=UI5,
-        script="datajs.mjs",
-        variant=("datajs",),
-        version="2",
-        rules=["content-length-mismatch", "content-id-missing"],
-    ),
-    Peer(
-        name="ts-odatajs",
-        package="ts-odatajs",
-        script="datajs.mjs",
-        variant=("ts-odatajs",),
-        version="4",
-        rules=["content-id-in-message"],
-    ),
-    Peer(
-        name=f"_Batch.js, in {UI5}", package=UI5, script="ui5.mjs", version="4", rules=["epilogue"]
-    ),
-    Peer(
-        name="odata-batch-request",
-        package="odata-batch-request",
-        script="odata-batch-request.mjs",
-        version="4",
-    ),
-    Peer(
-        name=f"{SDK}v2",
-        package=f"{SDK}v2",
-        script="sap-cloud-sdk.mjs",
-        variant=("v2",),
-        version="2",
-    ),
-    Peer(
-        name=f"{SDK}v4",
-        package=f"{SDK}v4",
-        script="sap-cloud-sdk.mjs",
-        variant=("v4",),
-        version="4",
-    ),
+    Peer(f"datajs, in {UI5}", UI5, "datajs.mjs", "2", ("datajs",), [LENGTH, "content-id-missing"]),
+    Peer("ts-odatajs", "ts-odatajs", "datajs.mjs", "4", ("ts-odatajs",), ["content-id-in-message"]),
+    Peer(f"_Batch.js, in {UI5}", UI5, "ui5.mjs", "4", rules=["epilogue"]),
+    Peer("odata-batch-request", "odata-batch-request", "odata-batch-request.mjs", "4"),
+    Peer(f"{SDK}v2", f"{SDK}v2", "sap-cloud-sdk.mjs", "2", ("v2",)),
+    Peer(f"{SDK}v4", f"{SDK}v4", "sap-cloud-sdk.mjs", "4", ("v4",)),
 )
 ODATA_BATCH = Peer(
-    name="odata-batch",
-    package="odata-batch",
-    script="odata-batch.mjs",
-    version="2",
-    rules=["content-id-missing"],
+    "odata-batch", "odata-batch", "odata-batch.mjs", "2", rules=["content-id-missing"]
 )
 EVERY = pytest.mark.parametrize("peer", PEERS, ids=lambda peer: peer.name)
 REFERRING = pytest.mark.parametrize("peer", PEERS[:3], ids=lambda peer: peer.name)
