@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from types import MappingProxyType
-from typing import Literal, TypeAlias
+from functools import partial
+from typing import Any, Literal, TypeAlias
 
 from odata_batch import (
     BatchError,
     BatchRequest,
     BatchResponse,
     Diagnostic,
-    Dialect,
-    Limits,
     Report,
     RequestDecoder,
     ResponseDecoder,
@@ -23,7 +21,6 @@ from odata_batch import (
     check_request,
     check_response,
 )
-from odata_batch.dialects import ODATA_4_01
 
 PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "default")
 """How much is tried, of generated examples and of splits: quick, default or thorough."""
@@ -93,48 +90,23 @@ def outcomes(
     return {fed(decoder(content_type, strict=strict), chunks) for chunks in chunkings(data)}
 
 
-DEFAULT_LIMITS = Limits()
-
-
 def checked_request(
-    data: bytes,
-    content_type: str = MULTIPART,
-    *,
-    headers: Mapping[str, str] = MappingProxyType({}),
-    dialect: Dialect = ODATA_4_01,
-    limits: Limits = DEFAULT_LIMITS,
-    splits: int = 500,
+    data: bytes, content_type: str = MULTIPART, *, splits: int = 500, **options: Any
 ) -> Report[BatchRequest]:
     """Return what `check_request` says; decoding says the same, whatever the chunks."""
-
-    def decoded(chunks: list[bytes]) -> Outcome:
-        return fed(
-            RequestDecoder(content_type, headers=headers, dialect=dialect, limits=limits), chunks
-        )
-
-    report = check_request(data, content_type, headers=headers, dialect=dialect, limits=limits)
-    agree(report, {decoded(chunks) for chunks in chunkings(data, splits)})
+    report = check_request(data, content_type, **options)
+    decoder = partial(RequestDecoder, content_type, **options)
+    agree(report, {fed(decoder(), chunks) for chunks in chunkings(data, splits)})
     return report
 
 
 def checked_response(
-    data: bytes,
-    content_type: str = MULTIPART,
-    *,
-    headers: Mapping[str, str] = MappingProxyType({}),
-    dialect: Dialect = ODATA_4_01,
-    limits: Limits = DEFAULT_LIMITS,
-    splits: int = 500,
+    data: bytes, content_type: str = MULTIPART, *, splits: int = 500, **options: Any
 ) -> Report[BatchResponse]:
     """Return what `check_response` says; decoding says the same, whatever the chunks."""
-
-    def decoded(chunks: list[bytes]) -> Outcome:
-        return fed(
-            ResponseDecoder(content_type, headers=headers, dialect=dialect, limits=limits), chunks
-        )
-
-    report = check_response(data, content_type, headers=headers, dialect=dialect, limits=limits)
-    agree(report, {decoded(chunks) for chunks in chunkings(data, splits)})
+    report = check_response(data, content_type, **options)
+    decoder = partial(ResponseDecoder, content_type, **options)
+    agree(report, {fed(decoder(), chunks) for chunks in chunkings(data, splits)})
     return report
 
 
