@@ -83,13 +83,9 @@ def test_a_response_is_written_with_boundaries_of_its_own() -> None:
 
 
 def test_boundaries_are_random_unless_one_is_given() -> None:
-    for suffix in ("", "response"):
-        made = [
-            encode_response(RESPONSE, format="multipart")
-            if suffix
-            else encode_request(REQUEST, format="multipart")
-            for _ in range(2)
-        ]
+    requests = [encode_request(REQUEST, format="multipart") for _ in range(2)]
+    responses = [encode_response(RESPONSE, format="multipart") for _ in range(2)]
+    for suffix, made in (("", requests), ("response", responses)):
         first, second = (payload.content_type for payload in made)
         prefix = f"multipart/mixed; boundary=batch{suffix}_"
         assert first != second
@@ -182,40 +178,35 @@ def test_a_boundary_is_a_str() -> None:
         encode_request(REQUEST, format="multipart", boundary=boundary)
 
 
+NO = "a multipart batch cannot carry"
+NOTE = [("@a", b"1")]
+
+
 @pytest.mark.parametrize(
     ("value", "expected"),
     [
         (BatchRequest([]), ["a multipart batch has at least one item"]),
         (
             BatchRequest([Operation.get("x")], annotations=[("@a", b"1"), ("@b", b"2")]),
-            [f"a multipart batch cannot carry the annotation '@{name}'" for name in "ab"],
+            [f"{NO} the annotation '@{name}'" for name in "ab"],
         ),
         (
             BatchRequest(
                 [
                     Operation.get("x", id="1"),
                     ChangeSet([Operation.delete("y", id="2", depends_on=["1"])]),
-                    Operation("DELETE", "z", id="3", condition="$1", annotations=[("@a", b"1")]),
+                    Operation("DELETE", "z", id="3", condition="$1", annotations=NOTE),
                 ]
             ),
-            [
-                "a multipart batch cannot carry depends_on",
-                "a multipart batch cannot carry the annotation '@a'",
-                "a multipart batch cannot carry condition",
-            ],
+            [f"{NO} depends_on", f"{NO} the annotation '@a'", f"{NO} condition"],
         ),
         (
             BatchResponse([OperationResponse(204)], next_link="x", truncated=True),
-            [
-                "a multipart batch cannot carry next_link",
-                "a multipart batch cannot carry truncated",
-            ],
+            [f"{NO} next_link", f"{NO} truncated"],
         ),
         (
-            BatchResponse(
-                [ChangeSetResponse([OperationResponse(204, annotations=[("@a", b"1")])])]
-            ),
-            ["a multipart batch cannot carry the annotation '@a'"],
+            BatchResponse([ChangeSetResponse([OperationResponse(204, annotations=NOTE)])]),
+            [f"{NO} the annotation '@a'"],
         ),
     ],
 )
