@@ -246,9 +246,8 @@ def test_an_item_that_is_complete_is_the_same_object(format: Format) -> None:
 
 def test_places_and_reasons_are_kept() -> None:
     head = b"Content-ID: 1" + CRLF
-    data = batch(
-        change_set(part(b"DELETE a HTTP/1.1\r\n" + head + CRLF, head=PART_HEAD, boundary=b"c"))
-    )
+    inside = part(b"DELETE a HTTP/1.1\r\n" + head + CRLF, head=PART_HEAD, boundary=b"c")
+    data = batch(change_set(inside))
     asked = decode_request(data, MULTIPART)
     (before,), (after,) = asked.items, prepare(asked, format="json").items
     assert isinstance(before, ChangeSet) and isinstance(after, ChangeSet)
@@ -266,12 +265,8 @@ def test_places_and_reasons_are_kept() -> None:
 
 
 def test_what_is_given_is_not_changed() -> None:
-    batch = BatchRequest(
-        [
-            Operation.post("a", headers={"Content-Length": "3"}, body=b"{}\n"),
-            ChangeSet([Operation.get("$1")]),
-        ]
-    )
+    operation = Operation.post("a", headers={"Content-Length": "3"}, body=b"{}\n")
+    batch = BatchRequest([operation, ChangeSet([Operation.get("$1")])])
     before = copy.deepcopy(batch)
     assert prepare(batch, format="json") != batch
     assert batch == before
@@ -310,12 +305,8 @@ def test_preparing_a_response_twice_changes_nothing_more(batch: BatchResponse) -
 
 @pytest.mark.parametrize("format", FORMATS)
 def test_what_is_read_back_is_what_was_prepared(format: Format) -> None:
-    batch = BatchRequest(
-        [
-            Operation.get("People"),
-            ChangeSet([Operation.post("People", json={"Age": 1}), Operation.delete("People(1)")]),
-        ]
-    )
+    members = [Operation.post("People", json={"Age": 1}), Operation.delete("People(1)")]
+    batch = BatchRequest([Operation.get("People"), ChangeSet(members)])
     payload = encode_request(batch, format=format)
     read = decode_request(payload.body, payload.content_type, headers=payload.headers)
     assert read == prepare(batch, format=format)
