@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 
@@ -29,6 +29,7 @@ from odata_batch import (
 )
 from odata_batch.dialects import BUSINESS_CENTRAL, GRAPH, ODATA_2, ODATA_4_01
 
+URL = "http://host/service/$batch"
 ANY_CASE = replace(ODATA_4_01, ids_ignore_case=True)
 
 
@@ -37,16 +38,14 @@ ANY_CASE = replace(ODATA_4_01, ids_ignore_case=True)
 
 def test_an_execution_and_match_agree_that_a_json_batch_stops() -> None:
     request = BatchRequest([Operation.get("A", id="A"), Operation.get("B", id="B")])
-    url = "https://host/service/$batch"
-    execution = Execution(
-        request, batch_url=url, format="json", dialect=BUSINESS_CENTRAL, ordered=True
-    )
+    options: dict[str, Any] = {"format": "json", "dialect": BUSINESS_CENTRAL}
+    execution = Execution(request, batch_url=URL, ordered=True, **options)
     (step,) = execution.ready()
     assert isinstance(step, Step)
     execution.complete(step, OperationResponse(404))
     assert (execution.ready(), execution.finished) == ((), True)
     response = execution.response()
-    result = match(request, response, format="json", dialect=BUSINESS_CENTRAL)
+    result = match(request, response, **options)
     assert [outcome.state for outcome in result.outcomes] == [State.FAILED, State.NOT_EXECUTED]
 
 
@@ -54,13 +53,8 @@ def slugs(request: BatchRequest, *statuses: int) -> set[str]:
     """Return the rules by which the response to a batch of OData 2 is complained about."""
     response = BatchResponse(map(OperationResponse, statuses))
     payload = encode_response(response, format="multipart", dialect=ODATA_2)
-    report = check_response(
-        payload.body,
-        payload.content_type,
-        request=request,
-        request_format="multipart",
-        dialect=ODATA_2,
-    )
+    options: dict[str, Any] = {"request_format": "multipart", "dialect": ODATA_2}
+    report = check_response(payload.body, payload.content_type, request=request, **options)
     return {found.rule.slug for found in report.diagnostics}
 
 
@@ -81,34 +75,27 @@ def test_what_follows_an_error_is_missing_where_the_service_goes_on() -> None:
 
 def test_what_a_body_binds_to_stays_in_the_same_batch_in_any_case() -> None:
     body = {"Customer@odata.bind": "$a"}
-    request = BatchRequest(
-        [
-            Operation.post("Customers", json={}, id="A"),
-            Operation.get("Orders", id="9"),
-            Operation.post("Orders", json=body, id="2"),
-        ]
+    customer, order = (
+        Operation.post("Customers", id="A"),
+        Operation.post("Orders", json=body, id="2"),
     )
+    request = BatchRequest([customer, Operation.get("Orders", id="9"), order])
     pieces = split(request, max_operations=2, format="json", dialect=ANY_CASE)
     assert [[each.id for each in piece.operations()] for piece in pieces] == [["A", "2"], ["9"]]
 
 
 def test_what_refers_to_what_is_left_out_is_left_out_in_any_case() -> None:
     request = BatchRequest([Operation("FOO", "A", id="A"), Operation.get("$a/B", id="2")])
-    converted, losses = convert_request(
-        request, source="multipart", target="json", dialect=ANY_CASE
-    )
-    assert converted.operations() == ()
-    assert [found.path for found in losses if found.rule.slug == "not-expressible"] == [
-        "items[0]",
-        "items[1]",
-    ]
+    made, losses = convert_request(request, source="multipart", target="json", dialect=ANY_CASE)
+    assert made.operations() == ()
+    paths = [found.path for found in losses if found.rule.slug == "not-expressible"]
+    assert paths == ["items[0]", "items[1]"]
 
 
 def test_a_chain_is_one_in_any_case() -> None:
     first, second = Operation.get("A", id="A"), Operation.get("B", id="B", depends_on=["a"])
-    converted, losses = convert_request(
-        BatchRequest([first, second]), source="json", target="multipart", dialect=GRAPH
-    )
+    batch = BatchRequest([first, second])
+    converted, losses = convert_request(batch, source="json", target="multipart", dialect=GRAPH)
     assert converted.continue_on_error in (None, False)
     assert "not-expressible" not in {found.rule.slug for found in losses}
 
@@ -179,13 +166,7 @@ def test_the_request_says_whether_it_stops_or_else_the_dialect_for_its_format(
 ) -> None:
     operations = [Operation.get("A", id="1"), Operation.get("B", id="2")]
     request = BatchRequest(operations, continue_on_error=asked)
-    execution = Execution(
-        request,
-        batch_url="http://host/service/$batch",
-        format=format,
-        dialect=dialect,
-        ordered=True,
-    )
+    execution = Execution(request, batch_url=URL, format=format, dialect=dialect, ordered=True)
     (step,) = execution.ready()
     assert isinstance(step, Step)
     execution.complete(step, OperationResponse(404))
@@ -197,9 +178,7 @@ def test_the_request_says_whether_it_stops_or_else_the_dialect_for_its_format(
 
 def urls_executed(request: BatchRequest, dialect: Dialect) -> list[str]:
     """Return the URLs of the steps, each of which is answered with a Location of its own."""
-    execution = Execution(
-        request, batch_url="http://host/service/$batch", format="multipart", dialect=dialect
-    )
+    execution = Execution(request, batch_url=URL, format="multipart", dialect=dialect)
     urls: list[str] = []
     for _ in range(40):
         for step in execution.ready():
@@ -257,9 +236,8 @@ def test_an_identifier_is_not_the_name_of_a_group_before_or_after_it() -> None:
     own = ChangeSet([Operation.delete("A", id="g")], id="g")
     assert slugs_of(own) == ["items[0] id-equals-group"]
     assert slugs_of(group, Operation.get("B", id="G")) == []
-    assert slugs_of(group, Operation.get("B", id="G"), dialect=ANY_CASE) == [
-        "items[1] id-equals-group"
-    ]
+    other = Operation.get("B", id="G")
+    assert slugs_of(group, other, dialect=ANY_CASE) == ["items[1] id-equals-group"]
 
 
 def test_identifiers_are_compared_with_all_before_them() -> None:
