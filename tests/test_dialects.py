@@ -198,12 +198,8 @@ def test_graph_gets_binary_bodies_in_the_standard_alphabet() -> None:
 def test_the_alphabet_that_is_written_is_read_without_a_finding(
     standard: bool, padding: bool, json_bodies: Literal["raw", "base64"]
 ) -> None:
-    dialect = replace(
-        ODATA_4_01,
-        json_bodies=json_bodies,
-        base64_padding=padding,
-        base64_standard_alphabet=standard,
-    )
+    alphabet: dict[str, Any] = {"base64_padding": padding, "base64_standard_alphabet": standard}
+    dialect = replace(ODATA_4_01, json_bodies=json_bodies, **alphabet)
     octets = Operation.put("a", headers={"content-type": "image/png"}, body=b"\xfb\xff", id="1")
     batch = BatchRequest([octets, Operation.put("b", json="\xfb\xff?", id="2")])
     payload = encode_request(batch, format="json", dialect=dialect)
@@ -240,18 +236,16 @@ def test_a_content_length_is_written_where_it_is_wanted(dialect: Dialect) -> Non
 AS_BASE64 = replace(ODATA_4_01, json_bodies="base64", base64_padding=False)
 
 
-@given(batch_requests("json"))
-def test_a_request_with_json_bodies_in_base64_is_read_back(batch: BatchRequest) -> None:
-    payload = encode_request(batch, format="json", dialect=AS_BASE64)
-    items = decode_request(payload.body, payload.content_type, dialect=AS_BASE64).items
-    assert items == prepare(batch, format="json", dialect=AS_BASE64).items
-
-
-@given(batch_responses("json"))
-def test_a_response_with_json_bodies_in_base64_is_read_back(batch: BatchResponse) -> None:
-    payload = encode_response(batch, format="json", dialect=AS_BASE64)
-    items = decode_response(payload.body, payload.content_type, dialect=AS_BASE64).items
-    assert items == prepare(batch, format="json", dialect=AS_BASE64).items
+@given(batch_requests("json"), batch_responses("json"))
+def test_what_has_json_bodies_in_base64_is_read_back(
+    asked: BatchRequest, answered: BatchResponse
+) -> None:
+    payload = encode_request(asked, format="json", dialect=AS_BASE64)
+    request = decode_request(payload.body, payload.content_type, dialect=AS_BASE64)
+    assert request.items == prepare(asked, format="json", dialect=AS_BASE64).items
+    payload = encode_response(answered, format="json", dialect=AS_BASE64)
+    response = decode_response(payload.body, payload.content_type, dialect=AS_BASE64)
+    assert response.items == prepare(answered, format="json", dialect=AS_BASE64).items
 
 
 def decoded(body: bytes, dialect: Dialect = AS_BASE64) -> tuple[bytes, list[str]]:
@@ -392,18 +386,15 @@ def test_a_service_of_4_0_is_told_the_preference_with_its_prefix() -> None:
     batch = BatchRequest([QUERY], continue_on_error=True)
     payload = encode_request(batch, dialect=SAP_CAP)
     assert payload.headers["Prefer"] == "odata.continue-on-error"
-    report = check_request(
-        payload.body, payload.content_type, headers=payload.headers, dialect=SAP_CAP
-    )
-    assert report.diagnostics == ()
+    options: dict[str, Any] = {"headers": payload.headers, "dialect": SAP_CAP}
+    assert check_request(payload.body, payload.content_type, **options).diagnostics == ()
 
 
 # -- every quirk is in the corpus ------------------------------------------------------------------
 
 CORPUS = Path(__file__).resolve().parent.parent / "spec-fixtures"
-CASES = {
-    case["slug"]: case for case in json.loads((CORPUS / "manifest.json").read_bytes())["cases"]
-}
+MANIFEST = json.loads((CORPUS / "manifest.json").read_bytes())
+CASES = {case["slug"]: case for case in MANIFEST["cases"]}
 MATCHES = {row["about"]: row for row in corpora.rows("matches", "matches")}
 QUIRKS: Mapping[str, Mapping[str, Mapping[str, Any]]] = json.loads(
     (CORPUS / "quirks.json").read_bytes()
@@ -425,13 +416,9 @@ def test_a_preset_is_what_the_corpus_says(name: str) -> None:
     values = {field: getattr(dialect, field) for field in QUIRKS["4.01"]}
     plain = {it: sorted(v) if isinstance(v, frozenset) else v for it, v in values.items()}
     standard = {quirk: row["is"] for quirk, row in QUIRKS["4.01"].items()}
-    assert {**plain, **severities} == {
-        **standard,
-        **{quirk: row["is"] for quirk, row in QUIRKS[name].items()},
-    }
-    assert name == "4.01" or not [
-        it for it, row in QUIRKS[name].items() if standard.get(it) == row["is"]
-    ]
+    own = {quirk: row["is"] for quirk, row in QUIRKS[name].items()}
+    assert {**plain, **severities} == {**standard, **own}
+    assert name == "4.01" or not [it for it in own if standard.get(it) == own[it]]
 
 
 @pytest.mark.parametrize(
