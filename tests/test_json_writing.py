@@ -265,6 +265,11 @@ def test_what_json_cannot_carry_is_refused(item: Operation, expected: str) -> No
 
 
 NO_GROUP = "not-expressible 0.0: JSON has no group in a group"
+NOT, HALVED = "not-expressible:", r"'\ud800', with half of a surrogate pair"
+
+
+def noted(value: bytes) -> BatchRequest:
+    return BatchRequest((), annotations=[("@a", value)])
 
 
 BY_NAME: list[BatchRequest | BatchResponse] = [
@@ -281,22 +286,13 @@ BY_NAME: list[BatchRequest | BatchResponse] = [
     [
         (request("g{ h{ 1: PUT a } }"), [NO_GROUP]),
         (response("g{ h{ 1: 200 } }"), [NO_GROUP]),
-        (
-            BatchResponse((), truncated=True),
-            ["not-expressible: a truncated response cannot be written"],
-        ),
+        (BatchResponse((), truncated=True), [f"{NOT} a truncated response cannot be written"]),
         (
             BatchResponse((), next_link=LONE),
-            [r"json-encoding: next_link is '\ud800', with half of a surrogate pair"],
+            [f"json-encoding: next_link is {HALVED}"],
         ),
-        (
-            BatchRequest((), annotations=[("@a", b"}")]),
-            [f"json-syntax: the annotation '@a' {SPLICED}: found '}}', expected JSON"],
-        ),
-        (
-            BatchRequest((), annotations=[("@a", b"[" * 100 + b"]" * 100)]),
-            [f"limit-exceeded: the annotation '@a' {TOO_DEEP}"],
-        ),
+        (noted(b"}"), [f"json-syntax: the annotation '@a' {SPLICED}: found '}}', expected JSON"]),
+        (noted(b"[" * 100 + b"]" * 100), [f"limit-exceeded: the annotation '@a' {TOO_DEEP}"]),
         *((batch, [TWICE.format(batch.annotations[0][0])]) for batch in BY_NAME),
         *(
             (
