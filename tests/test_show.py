@@ -232,7 +232,7 @@ def test_the_line_of_a_finding_is_quoted(data: bytes, line: str, caret: int) -> 
 
 PUT = b"PUT a HTTP/1.1\r\n\r\n"
 SETS = batch(change_set(member(PUT, b"1"), member(PUT, b"2")), part(), change_set(member(PUT)))
-CLEARLY = ", 0 change sets; 0 errors, 0 warnings, "
+NO_SETS = ", 0 change sets; 0 errors, 0 warnings, "
 LOST = "1 explained by octets that the capture has lost"
 PICTURE = b"PUT a HTTP/1.1\r\nContent-Type: image/png\r\nContent-Length: 4\r\n\r\n\xef\xbf\xbdPNG"
 
@@ -242,9 +242,9 @@ PICTURE = b"PUT a HTTP/1.1\r\nContent-Type: image/png\r\nContent-Length: 4\r\n\r
     [
         (b"", "no batch; 1 error, 0 warnings, 0 notes"),
         (HEAD + SETS, "4 operations, 2 change sets; 0 errors, 1 warning, 0 notes"),
-        (RESPONSE_HEAD + batch(NO_CONTENT), f"1 response{CLEARLY}0 notes"),
-        (HEAD + batch(*[TWO_BLANKS] * 105), f"105 operations{CLEARLY}100 notes; 5 more not listed"),
-        (HEAD + batch(part(PICTURE)), f"1 operation{CLEARLY}1 note; {LOST}"),
+        (RESPONSE_HEAD + batch(NO_CONTENT), f"1 response{NO_SETS}0 notes"),
+        (HEAD + batch(*[TWO_BLANKS] * 105), f"105 operations{NO_SETS}100 notes; 5 more not listed"),
+        (HEAD + batch(part(PICTURE)), f"1 operation{NO_SETS}1 note; {LOST}"),
     ],
 )
 def test_the_summary_counts(data: bytes, line: str) -> None:
