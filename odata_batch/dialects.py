@@ -109,7 +109,7 @@ GRAPH = Dialect(
     severities=_severities(
         "error json-content-type-missing",
         "warning json-no-requests json-body-not-structured",
-        "note response-group id-syntax url-blanks url-characters",
+        "note response-group id-syntax url-white-space url-characters",
     ),
     silent=frozenset(("json-header-case", "url-colon")),
 )
@@ -324,7 +324,7 @@ SAP_CAP = Dialect(
     preference_prefix=True,
     json_bodies="structured",
     severities=_severities(
-        "error json-no-requests group-split",
+        "error json-no-requests group-not-adjacent",
         "warning content-length-crosses-delimiter",
         "note depends-on-group-missing reference-dependency-missing",
     ),

@@ -20,10 +20,10 @@ HEAD = b"POST /service/$batch HTTP/1.1\r\nContent-Type: multipart/mixed; boundar
 RESPONSE_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
 JSON_HEAD = b"POST /service/$batch HTTP/1.1\r\nContent-Type: application/json\r\n\r\n"
 NO_CONTENT = part(b"HTTP/1.1 204 No Content\r\n\r\n")
-TWO_BLANKS = part(b"GET  People HTTP/1.1\r\n\r\n")
-BLANK_BEFORE_COLON = part(b"GET People HTTP/1.1\r\nPrefer : return=minimal\r\n\r\n")
+TWO_SPACES = part(b"GET  People HTTP/1.1\r\n\r\n")
+SPACE_BEFORE_COLON = part(b"GET People HTTP/1.1\r\nPrefer : return=minimal\r\n\r\n")
 CLEAN = HEAD + batch(part())
-NOTED = HEAD + batch(TWO_BLANKS)
+NOTED = HEAD + batch(TWO_SPACES)
 WARNED = HEAD + b"--b--\r\n"
 BROKEN = HEAD + b"--c--\r\n"
 

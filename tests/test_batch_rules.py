@@ -316,7 +316,9 @@ def test_a_group_that_is_split_is_ordered_as_the_payload_has_it(name: str) -> No
         b'{"id":"2","method":"GET","url":"b"},'
         b'{"id":"3","atomicityGroup":"g","method":"POST","url":"c","dependsOn":["2"]}]}'
     )
-    assert [each.rule.slug for each in check_request(data, JSON).diagnostics] == ["group-split"]
+    assert [each.rule.slug for each in check_request(data, JSON).diagnostics] == [
+        "group-not-adjacent"
+    ]
     # What is written has the order of the items, wherever they were found.
     with pytest.raises(EncodeError, match="'3' depends on '2', which comes later in the batch"):
         encode_request(decode_request(data, JSON), format="json")

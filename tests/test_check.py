@@ -16,7 +16,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from .command_line import (
-    BLANK_BEFORE_COLON,
     CLEAN,
     HEAD,
     JSON_HEAD,
@@ -24,7 +23,8 @@ from .command_line import (
     NOTED,
     RESPONSE_HEAD,
     SARIF,
-    TWO_BLANKS,
+    SPACE_BEFORE_COLON,
+    TWO_SPACES,
     WARNED,
     checked,
     document,
@@ -121,7 +121,7 @@ def test_of_a_long_line_a_window_is_kept() -> None:
 
 
 @given(
-    st.lists(st.sampled_from([TWO_BLANKS, part(b"GET a\r\n\r\n"), BLANK_BEFORE_COLON, b"\xff--b"]))
+    st.lists(st.sampled_from([TWO_SPACES, part(b"GET a\r\n\r\n"), SPACE_BEFORE_COLON, b"\xff--b"]))
 )
 def test_every_place_agrees_with_the_octets(parts: list[bytes]) -> None:
     data = HEAD + batch(*parts)
@@ -177,13 +177,13 @@ def test_a_finding_in_the_head_of_a_wrapped_message_points_there(inner: bytes, a
 
 
 def test_findings_without_place_come_first_and_those_in_a_decoded_body_last() -> None:
-    body = batch(TWO_BLANKS)
+    body = batch(TWO_SPACES)
     found = findings(chunked(b"If-Match: *\r\nA : b\r\n", body))
     assert [(each["rule"], each["place"] and each["place"]["origin"]) for each in found] == [
         ("outer-precondition", None),
-        ("header-blank-before-colon", "file"),
+        ("header-white-space-before-colon", "file"),
         ("capture-decoded", "file"),
-        ("request-line-blanks", "body"),
+        ("request-line-spaces", "body"),
     ]
     assert (found[-1]["place"]["offset"], found[-1]["place"]["line"]) == (body.index(b"GET"), 5)
 
@@ -203,7 +203,7 @@ def counts(data: bytes, *arguments: str) -> dict[str, int]:
     return {name: number for name, number in totals.items() if number and name != "files"}
 
 
-MANY = HEAD + batch(*[TWO_BLANKS] * 150, BLANK_BEFORE_COLON, BLANK_BEFORE_COLON)
+MANY = HEAD + batch(*[TWO_SPACES] * 150, SPACE_BEFORE_COLON, SPACE_BEFORE_COLON)
 MANY_IN_HEAD = HEAD.replace(b"\r\n\r\n", b"\r\n" + b"a\r\n" * 150 + b"\r\n") + batch(part())
 PAGE = b"HTTP/1.1 413 Too Large\r\nContent-Type: text/html\r\n\r\n<title>Sorry</title>"
 PICTURE = b"PUT a HTTP/1.1\r\nContent-Type: image/png\r\nContent-Length: 4\r\n\r\n\xef\xbf\xbdPNG"
@@ -220,7 +220,7 @@ PICTURE = b"PUT a HTTP/1.1\r\nContent-Type: image/png\r\nContent-Length: 4\r\n\r
         (MANY, {"batches": 1, "errors": 2, "notes": 98, "omitted": 52}),
         (MANY_IN_HEAD, {"batches": 1, "errors": 100, "omitted": 50}),
         # What a loss explains is left out, and nothing else.
-        (HEAD + batch(part(PICTURE), TWO_BLANKS), {"batches": 1, "notes": 2, "explained": 1}),
+        (HEAD + batch(part(PICTURE), TWO_SPACES), {"batches": 1, "notes": 2, "explained": 1}),
         (HEAD + part(PICTURE), {"batches": 1, "errors": 1, "notes": 1}),
     ],
 )
@@ -260,8 +260,8 @@ def test_a_response_is_checked_with_its_request() -> None:
 
 
 def test_a_response_is_not_compared_with_a_damaged_request() -> None:
-    pair = (batch(BLANK_BEFORE_COLON, part()), batch(NO_CONTENT))
-    assert slugs(har(pair)) == ["header-blank-before-colon"]
+    pair = (batch(SPACE_BEFORE_COLON, part()), batch(NO_CONTENT))
+    assert slugs(har(pair)) == ["header-white-space-before-colon"]
 
 
 @pytest.mark.parametrize(
@@ -289,10 +289,10 @@ def test_the_format_of_the_request_counts(type_: str, expected: list[str]) -> No
 
 def test_text_explains_a_rule_once_and_fits_into_80_columns() -> None:
     long = part(b"GET  People?$filter=" + b"x" * 500 + b" HTTP/1.1\r\n\r\n")
-    lines = run("check", "-", data=HEAD + batch(TWO_BLANKS, TWO_BLANKS, long)).lines
+    lines = run("check", "-", data=HEAD + batch(TWO_SPACES, TWO_SPACES, long)).lines
     explanation = "  = One space separates the elements of a request line. (RFC 9112, 3)"
     assert lines[:6] == [
-        "note[request-line-blanks]: found superfluous blanks in 'GET  People HTTP/1.1'",
+        "note[request-line-spaces]: found superfluous blanks in 'GET  People HTTP/1.1'",
         "  --> -:8:1, byte 150, items[0]",
         "  | GET  People HTTP/1.1␍␊",
         "  | ^",
@@ -319,7 +319,7 @@ def test_an_excerpt_has_pictures_and_escapes(data: bytes, line: str) -> None:
     ("data", "line"),
     [
         (CLEAN, "0 notes"),
-        (HEAD + batch(*[TWO_BLANKS] * 105), "100 notes; 5 more not listed"),
+        (HEAD + batch(*[TWO_SPACES] * 105), "100 notes; 5 more not listed"),
         (HEAD + batch(part(PICTURE)), "1 note; 1 explained by octets that the capture has"),
         (har(), "0 notes; 1 message without a batch"),
     ],
@@ -330,7 +330,7 @@ def test_the_summary_counts(data: bytes, line: str) -> None:
 
 # -- concise and github --
 
-ENTRY = har((batch(TWO_BLANKS), batch(NO_CONTENT)))
+ENTRY = har((batch(TWO_SPACES), batch(NO_CONTENT)))
 AT, AT_150 = "byte 74 of the body, items[0]", "byte 150, items[0]"
 
 
@@ -340,7 +340,7 @@ AT, AT_150 = "byte 74 of the body, items[0]", "byte 150, items[0]"
         (NOTED, "-:8:1, byte 150, items[0]", "-:8:1: items[0]: ", "-,line=8,col=1"),
         (ENTRY, f"- entries[1].request, line 5, {AT}", f"-: entries[1].request, {AT}: ", "-"),
         (saz(NOTED), f"- raw/1.request, line 8, {AT_150}", f"-: raw/1.request, {AT_150}: ", "-"),
-        (chunked(b"", batch(TWO_BLANKS)), f"-, line 5, {AT}", f"-: {AT}: ", "-"),
+        (chunked(b"", batch(TWO_SPACES)), f"-, line 5, {AT}", f"-: {AT}: ", "-"),
     ],
 )
 def test_a_finding_says_where_it_is(data: bytes, text: str, where: str, github: str) -> None:
@@ -348,10 +348,10 @@ def test_a_finding_says_where_it_is(data: bytes, text: str, where: str, github: 
     told = "found superfluous blanks in 'GET  People HTTP/1.1'"
     start, _, place = where.partition(": ")
     line = run("check", "--format", "concise", "-", data=data).lines[-1]
-    assert line == f"{start}: note[request-line-blanks] {place}{told}"
+    assert line == f"{start}: note[request-line-spaces] {place}{told}"
     line = run("check", "--format", "github", "-", data=data).lines[-1]
     assert line == (
-        f"::notice file={github},title=request-line-blanks::{place}{told}%0AOne space separates "
+        f"::notice file={github},title=request-line-spaces::{place}{told}%0AOne space separates "
         "the elements of a request line. (RFC 9112, 3)%0AWrite one space between the elements, and "
         "none at the end of the line."
     )
@@ -388,7 +388,7 @@ def test_sarif_has_regions_in_octets_and_the_same_in_lines() -> None:
     ):
         data = HEAD + batch(part(octets + b"\r\n\r\n"))
         results = sarif(data)["results"]
-        (result,) = [each for each in results if each["ruleId"] == "request-line-blanks"]
+        (result,) = [each for each in results if each["ruleId"] == "request-line-spaces"]
         (location,) = result["locations"]
         assert location["physicalLocation"] == {
             "artifactLocation": {"uri": "-", "index": 0},
@@ -402,7 +402,7 @@ def test_sarif_has_regions_in_octets_and_the_same_in_lines() -> None:
 
 
 def test_sarif_has_a_logical_location_where_the_file_has_no_octets() -> None:
-    pair = (batch(TWO_BLANKS), None)
+    pair = (batch(TWO_SPACES), None)
     incomplete, result = sarif(har(pair))["results"]
     (location,) = incomplete["locations"]
     assert location["physicalLocation"] == {"artifactLocation": {"uri": "-", "index": 0}}
@@ -426,7 +426,7 @@ def test_a_fingerprint_stays_when_lines_are_added_above() -> None:
 
     (one,) = prints(NOTED)
     assert prints(b"\r\n\r\n" + NOTED) == [one]
-    assert one not in prints(HEAD + batch(part(), TWO_BLANKS))
+    assert one not in prints(HEAD + batch(part(), TWO_SPACES))
     assert one not in prints(HEAD + batch(part(b"GET  a HTTP/1.1\r\n\r\n")))
 
 
@@ -435,7 +435,7 @@ def test_files_and_what_is_not_listed_are_in_sarif_once(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.path", [])
-    many = HEAD + batch(part(PICTURE), *[TWO_BLANKS] * 105)
+    many = HEAD + batch(part(PICTURE), *[TWO_SPACES] * 105)
     names = ["b c", "?#%:", "\u00eb", "\x1b"]
     for name, data in zip(names, (WARNED, many, CLEAN, CLEAN), strict=True):
         Path(name).write_bytes(data)
@@ -463,8 +463,8 @@ def test_files_and_what_is_not_listed_are_in_sarif_once(
 
 pieces = st.sampled_from(
     (
-        *(HEAD, b"\x1b[2J", b"\xff", b"\r\n", b"\n", b"--b--", b"{", part(), TWO_BLANKS),
-        *(BLANK_BEFORE_COLON, change_set(member(b"PUT \xe2 a\r\n\r\n\x9b")), part(GET, head=b"")),
+        *(HEAD, b"\x1b[2J", b"\xff", b"\r\n", b"\n", b"--b--", b"{", part(), TWO_SPACES),
+        *(SPACE_BEFORE_COLON, change_set(member(b"PUT \xe2 a\r\n\r\n\x9b")), part(GET, head=b"")),
         *(b'{"requests":[', b'{"id":"\\u001b","method":"GET","url":"a"}', b"]}"),
     )
 )

@@ -516,7 +516,7 @@ def test_programs_are_told_the_name_of_a_file_in_any_locale(
     assert artifact["location"]["uri"] == "%1B%5B2J%250A%2Ca%3A%0A%C3%BC%5Cn%FF.http"
     name = b"\x1b[2J%250A%2Ca%3A%0A\xc3\xbc\\n\xff.http"
     assert printed["github"].startswith(
-        b"::notice file=" + name + b",line=8,col=1,title=request-line-blanks"
+        b"::notice file=" + name + b",line=8,col=1,title=request-line-spaces"
     )
 
 

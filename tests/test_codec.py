@@ -363,9 +363,9 @@ def test_an_encoder_refuses_what_does_not_fit_what_it_has_written() -> None:
 def test_an_encoder_that_raised_raises_again() -> None:
     encoder = RequestEncoder()
     for _ in range(2):
-        with pytest.raises(EncodeError, match="url-blanks"):
+        with pytest.raises(EncodeError, match="url-white-space"):
             encoder.send(Operation.get("a b"))
-    with pytest.raises(EncodeError, match="url-blanks"):
+    with pytest.raises(EncodeError, match="url-white-space"):
         encoder.close()
 
 
@@ -427,7 +427,7 @@ MANY: list[Operation | ChangeSet] = [
     ChangeSet([]),
     Operation.get("$9", depends_on=["1"]),
 ]
-AROUND = "format-not-spoken, boundary-characters, control-character"
+AROUND = "format-not-supported, boundary-characters, control-character"
 WRONG: Any = {"format": "multipart", "dialect": GRAPH, "boundary": "b!", "accept": "a\nb"}
 
 
@@ -436,14 +436,14 @@ WRONG: Any = {"format": "multipart", "dialect": GRAPH, "boundary": "b!", "accept
     [
         (
             lambda: encode_request(BatchRequest(MANY, annotations=[("@a", b"1")])),
-            "url-blanks 0, method-syntax 0, control-character 0, empty-change-set 1, "
+            "url-white-space 0, method-syntax 0, control-character 0, empty-change-set 1, "
             "not-expressible 2, depends-on-unknown 2, reference-unknown 2, not-expressible",
         ),
         (
             lambda: encode_request(
                 BatchRequest([Operation("G ET", "a b")], annotations=[("a", b"1")]), **WRONG
             ),
-            f"{AROUND}, url-blanks 0, method-syntax 0, not-expressible",
+            f"{AROUND}, url-white-space 0, method-syntax 0, not-expressible",
         ),
         (
             lambda: encode_response(BatchResponse([OperationResponse(99)]), boundary="b!"),
@@ -451,7 +451,7 @@ WRONG: Any = {"format": "multipart", "dialect": GRAPH, "boundary": "b!", "accept
         ),
         (
             lambda: encode_request(BatchRequest([DEEP]), format="multipart", dialect=GRAPH),
-            "format-not-spoken, nested-change-set 0",
+            "format-not-supported, nested-change-set 0",
         ),
         (lambda: RequestEncoder(**WRONG), AROUND),
     ],

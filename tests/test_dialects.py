@@ -358,7 +358,7 @@ def test_there_is_a_batch_that_is_accepted_for_every_preset() -> None:
 @pytest.mark.parametrize(
     ("dialect", "format", "text", "expected"),
     [
-        (GRAPH, "multipart", "GET /v1.0/me", "format-not-spoken, url-root-segment 0"),
+        (GRAPH, "multipart", "GET /v1.0/me", "format-not-supported, url-root-segment 0"),
         (
             GRAPH,
             "json",
@@ -477,7 +477,7 @@ def test_what_is_written_can_be_read_by_others(
     [
         (ODATA_4_01, "json", Operation.get("A(n='a#b')"), "url-fragment"),
         (ODATA_4_01, "multipart", Operation.get("A(n='a#b')"), "url-fragment"),
-        (GRAPH, "json", Operation.get("/users?$filter=a eq b"), "url-blanks"),
+        (GRAPH, "json", Operation.get("/users?$filter=a eq b"), "url-white-space"),
         (GRAPH, "json", Operation("POST", "/me/sendMail"), "body-missing"),
         (ASPNET, "multipart", Operation.get("A", headers={"X": "\xe9"}), "header-not-ascii"),
         (ASPNET, "multipart", Operation.get("$metadata"), "reference-lookalike"),

@@ -133,7 +133,7 @@ BOUNDARY = "multipart/mixed; boundary=b"
 NOTED = part(b"GET  a HTTP/1.1\r\n\r\n")
 WARNED = part(b"GET b HTTP/1.1\r\n")
 BROKEN = part(b"GET\r\n\r\n")
-SLUGS = {NOTED: "request-line-blanks", WARNED: "empty-line-shared", BROKEN: "request-line-syntax"}
+SLUGS = {NOTED: "request-line-spaces", WARNED: "empty-line-shared", BROKEN: "request-line-syntax"}
 
 
 @pytest.mark.parametrize(

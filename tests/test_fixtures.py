@@ -253,7 +253,7 @@ def test_chunking_does_not_matter(case: Case) -> None:
         for case in CASES
         if case.expectation["strict"] == "accept"
         # These are notes in reading at most, and are not written.
-        if {"url-fragment", "url-blanks", "url-characters"}.isdisjoint(
+        if {"url-fragment", "url-white-space", "url-characters"}.isdisjoint(
             each["rule"] for each in case.expectation["diagnostics"]
         )
     ],

@@ -44,7 +44,7 @@ def test_the_usual_urls_have_no_findings(url: str) -> None:
 
 NOTES = ("json-url-absolute", "json-url-empty", "url-colon", "url-fragment")
 ODD = {
-    "multipart url-blanks": ["a b"],
+    "multipart url-white-space": ["a b"],
     "json control-character": ["a\tb", "a\r\nb"],
     "both url-backslash": ["a\\b"],
     "both url-characters": ["é", "{a}", "{%", *"A% %zz A%4 A%4g?x A?x=%%20 A/A%2".split()],
@@ -151,8 +151,8 @@ json write | 1: POST a [Content-ID: 2] [Content-Length: 3] [Content-Type: a/b] =
 # Some names are taken, fewer until 3.0.
 multipart 2 | { entity: POST a; root: POST a; it: POST a; all: POST a; this: POST a }
 multipart 2 | { batch: POST a; metadata: POST a }
-    id-unreferencable 0.0: $batch is not a reference to id 'batch'
-    id-unreferencable 0.1
+    id-unreferenceable 0.0: $batch is not a reference to id 'batch'
+    id-unreferenceable 0.1
 # The name of a group is an id.
 json | a/b{ 1: DELETE a } -> id-syntax 0
 """
@@ -197,7 +197,7 @@ def test_a_body_with_a_status_that_has_none_is_a_warning(status: int) -> None:
 @pytest.mark.parametrize("id", "metadata entity it root batch all id this crossjoin".split())
 def test_an_identifier_that_cannot_be_referred_to_is_a_note(id: str) -> None:
     for format in FORMATS:
-        assert places(read(f"{id}: GET a", format)) == ["id-unreferencable 0"]
+        assert places(read(f"{id}: GET a", format)) == ["id-unreferenceable 0"]
     assert refused(f"{id}: GET a") == []
 
 
@@ -265,7 +265,7 @@ def test_white_space_at_the_ends_of_a_header_is_for_json_only(value: str) -> Non
     message = f"header 'a' has the value {value!r}, with a blank at an end"
     odd = value != value.strip(" \t")
     said = [each for each in read(batch, "json") if not each.startswith("header-not-ascii")]
-    assert said == [f"header-blanks 0: {message}"] * odd
+    assert said == [f"header-white-space 0: {message}"] * odd
     assert refused(batch) == [f"not-expressible 0: {message}"] * odd
     for format in FORMATS[odd:]:
         payload = encode_request(batch, format=format)

@@ -14,7 +14,7 @@ from odata_batch import BatchRequest, decode_request, encode_request, strategies
 from odata_batch.__main__ import main
 from odata_batch.capture import parse_message
 
-from .command_line import BLANK_BEFORE_COLON, CLEAN, HEAD, Output, har, run
+from .command_line import CLEAN, HEAD, SPACE_BEFORE_COLON, Output, har, run
 from .helpers import PART_HEAD, batch, change_set, member, part
 
 PATCH = b'PATCH A(1) HTTP/1.1\r\nContent-Type: application/json\r\n\r\n{"a":1.10}'
@@ -102,11 +102,11 @@ WRAPPED = b"HTTP/1.1 200 OK\r\nContent-Type: Application/HTTP\r\n\r\n" + (
     b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n{"responses":[]}'
 )
 LOSSY = HEAD + batch(part(b"PUT a HTTP/1.1\r\nContent-Type: image/png\r\n\r\n\xef\xbf\xbdPNG"))
-DAMAGED = HEAD + batch(BLANK_BEFORE_COLON)
+DAMAGED = HEAD + batch(SPACE_BEFORE_COLON)
 ACCEPTED = b"HTTP/1.1 202 Accepted\r\nLocation: a\r\n\r\n"
 ARCHIVE = har((batch(part()), ANSWER))
 CANNOT, BOTH = "cannot convert '-': ", "entries[1].request, entries[1].response"
-BLANK = "error[header-blank-before-colon] at byte 95 in items[0]: field line 'Prefer : \
+BLANK = "error[header-white-space-before-colon] at byte 95 in items[0]: field line 'Prefer : \
 return=minimal' has a blank before its colon\n"
 EMPTY = "note[capture-accepted] at byte 38: status 202 with an empty body and the Location 'a'\n"
 CHOOSE = "choose a message of '-' with --message: "

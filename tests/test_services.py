@@ -298,7 +298,7 @@ def test_a_payload_is_as_large_as_a_service_takes_it() -> None:
 def test_a_format_that_a_service_does_not_speak_is_found(
     dialect: Dialect, format: Format, message: str | None
 ) -> None:
-    expected = [] if message is None else [f"format-not-spoken: {message}"]
+    expected = [] if message is None else [f"format-not-supported: {message}"]
     found = read("GET http://h/A", format, dialect=replace(dialect, url_forms=ODATA_4_01.url_forms))
     assert [each for each in found if "-absolute" not in each] == expected
 

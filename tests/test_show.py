@@ -7,13 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from .command_line import (
-    BLANK_BEFORE_COLON,
     CLEAN,
     HEAD,
     JSON_HEAD,
     NO_CONTENT,
     RESPONSE_HEAD,
-    TWO_BLANKS,
+    SPACE_BEFORE_COLON,
+    TWO_SPACES,
     WARNED,
     Output,
     run,
@@ -164,7 +164,7 @@ def test_colours_say_how_bad_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
         "<1mitems[0]>  <32m200 OK>",
         "<1mitems[1]>  <31m400 Bad>",
         "<1;36mnote[outer-response-header]>",
-        "<1;31merror[header-blank-before-colon]>",
+        "<1;31merror[header-white-space-before-colon]>",
         "<1;33mwarning[truncated-response]>",
     ]
 
@@ -173,9 +173,9 @@ def test_colours_say_how_bad_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_rule_is_explained_once() -> None:
-    first, second = findings(HEAD + batch(TWO_BLANKS, TWO_BLANKS))
+    first, second = findings(HEAD + batch(TWO_SPACES, TWO_SPACES))
     assert first == [
-        "note[request-line-blanks] at byte 150, line 8, items[0]: found superfluous blanks in "
+        "note[request-line-spaces] at byte 150, line 8, items[0]: found superfluous blanks in "
         "'GET  People HTTP/1.1'",
         r"  | GET  People HTTP/1.1\r\n",
         "  | ^",
@@ -185,14 +185,14 @@ def test_a_rule_is_explained_once() -> None:
 
 
 def test_a_finding_may_have_no_place_or_one_in_a_decoded_body() -> None:
-    body = batch(TWO_BLANKS)
+    body = batch(TWO_SPACES)
     fields = b"\r\nTransfer-Encoding: chunked\r\nIf-Match: *\r\n\r\n"
     chunks = b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body)
     found = findings(HEAD.replace(b"\r\n\r\n", fields) + chunks)
     assert [line.partition(": ")[0] for line, *_ in found] == [
         "warning[outer-precondition] in headers",
         "note[capture-decoded] at byte 117, line 6",
-        "note[request-line-blanks] at byte 74, line 5 of the body, items[0]",
+        "note[request-line-spaces] at byte 74, line 5 of the body, items[0]",
     ]
 
 
@@ -243,7 +243,7 @@ PICTURE = b"PUT a HTTP/1.1\r\nContent-Type: image/png\r\nContent-Length: 4\r\n\r
         (b"", "no batch; 1 error, 0 warnings, 0 notes"),
         (HEAD + SETS, "4 operations, 2 change sets; 0 errors, 1 warning, 0 notes"),
         (RESPONSE_HEAD + batch(NO_CONTENT), f"1 response{NO_SETS}0 notes"),
-        (HEAD + batch(*[TWO_BLANKS] * 105), f"105 operations{NO_SETS}100 notes; 5 more not listed"),
+        (HEAD + batch(*[TWO_SPACES] * 105), f"105 operations{NO_SETS}100 notes; 5 more not listed"),
         (HEAD + batch(part(PICTURE)), f"1 operation{NO_SETS}1 note; {LOST}"),
     ],
 )
@@ -260,7 +260,7 @@ pieces = st.sampled_from(
             change_set(member(b"PUT \xe2 a\r\n\r\n\x9b")),
         ),
         *(b'{"requests":[', b'{"id":"\\u001b","method":"GET","url":"a"}', b"]}", wrapped(b"")),
-        BLANK_BEFORE_COLON,
+        SPACE_BEFORE_COLON,
     )
 )
 

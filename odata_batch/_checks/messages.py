@@ -238,8 +238,8 @@ def check_async_result(item: OperationResponse, scope: Scope, say: Say) -> None:
         say(ASYNC_RESULT_INSIDE, f"found AsyncResult {value} in one response")
 
 
-ID_UNREFERENCABLE = note("""
-    id-unreferencable (@id): An identifier that equals the name of a system resource cannot be
+ID_UNREFERENCEABLE = note("""
+    id-unreferenceable (@id): An identifier that equals the name of a system resource cannot be
     referenced. [OData Protocol, 11.7.4]
     Rename the request if anything is to refer to it.""")
 
@@ -253,7 +253,7 @@ def check_id(item: Operation | OperationResponse, scope: Scope, say: Say) -> Non
         return
     check_identifier(item.id, scope, item.position, say)
     if item.id in reserved_names(scope.dialect):
-        say(ID_UNREFERENCABLE, f"${item.id} is not a reference to id {quote(item.id)}")
+        say(ID_UNREFERENCEABLE, f"${item.id} is not a reference to id {quote(item.id)}")
 
 
 ID_SYNTAX = warning("""
@@ -308,8 +308,8 @@ def check_header_values(item: Operation | OperationResponse, scope: Scope, say: 
         check_header_syntax(item, scope, say)
 
 
-HEADER_BLANKS = note("""
-    header-blanks: A field value neither begins nor ends with white space, which HTTP would not
+HEADER_WHITE_SPACE = note("""
+    header-white-space: A field value neither begins nor ends with white space, which HTTP would not
     carry. [RFC 9110, 5.5]
     Remove the white space around the value.""")
 
@@ -321,7 +321,7 @@ def _check_field(pair: Pair, position: int | None, scope: Scope, say: Say) -> No
     problems = [*field_problems(name, value)]
     if value != value.strip(" \t"):
         # JSON carries the white space; on a field line it would be lost.
-        rule = HEADER_BLANKS if scope.format == "json" else sections.NOT_EXPRESSIBLE
+        rule = HEADER_WHITE_SPACE if scope.format == "json" else sections.NOT_EXPRESSIBLE
         message = f"header {quote(name)} has the value {quote(value)}, with a blank at an end"
         problems.append((rule, message))
     for rule, message in problems:

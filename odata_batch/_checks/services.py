@@ -399,8 +399,8 @@ CHECKS: Final[tuple[tuple[Check, tuple[str, ...]], ...]] = (
 # -- the batch as it is sent -----------------------------------------------------------------------
 
 
-FORMAT_NOT_SPOKEN = error("""
-    format-not-spoken: The batch is in a format that the service speaks. [Microsoft Graph, JSON
+FORMAT_NOT_SUPPORTED = error("""
+    format-not-supported: The batch is in a format that the service speaks. [Microsoft Graph, JSON
     batching]
     Send the batch in the other format.""")
 
@@ -410,7 +410,7 @@ def check_format_spoken(scope: Scope, say: Say) -> None:
     dialect = scope.dialect
     if scope.format not in dialect.formats:
         spoken = " and ".join(sorted(dialect.formats)) or "none"
-        say(FORMAT_NOT_SPOKEN, f"the batch is {scope.format}, {dialect.name} speaks {spoken}")
+        say(FORMAT_NOT_SUPPORTED, f"the batch is {scope.format}, {dialect.name} speaks {spoken}")
 
 
 PAYLOAD_TOO_LARGE = error("""

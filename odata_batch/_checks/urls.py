@@ -53,8 +53,8 @@ def check_url(item: Operation, scope: Scope, say: Say) -> None:
         _check_url_colon(url, scope, say)
 
 
-URL_BLANKS = warning("""
-    url-blanks (@url): White space in a URL is percent-encoded. [RFC 3986, 2]
+URL_WHITE_SPACE = warning("""
+    url-white-space (@url): White space in a URL is percent-encoded. [RFC 3986, 2]
     Write %20 for each space.""")
 URL_CHARACTERS = warning("""
     url-characters (@url): Characters that have no place in a URL are percent-encoded. [RFC 3986, 2]
@@ -73,7 +73,7 @@ def _check_url_characters(url: str, say: Say) -> None:
     if "\\" in url:
         say(URL_BACKSLASH, f"URL {quote(url)} has a backslash")
     if " " in url:
-        say(URL_BLANKS, f"URL {quote(url)} has blanks, expected %20")
+        say(URL_WHITE_SPACE, f"URL {quote(url)} has blanks, expected %20")
     odd = grammar.URL_ODD_CHARACTER.search(url)
     if odd:
         say(URL_CHARACTERS, f"URL {quote(url)} has {odd[0]!r}, expected a percent-encoding")

@@ -24,9 +24,9 @@ from odata_batch._checks import messages
 from odata_batch._checks.services import REFERENCE_LOOKALIKE
 from odata_batch._checks.urls import (
     JSON_URL_EMPTY,
-    URL_BLANKS,
     URL_CHARACTERS,
     URL_FRAGMENT,
+    URL_WHITE_SPACE,
 )
 from odata_batch._client.fitting import WHOLE, Entry, Fitting, Unit, percent_encoded
 from odata_batch._coding.settings import Settings, format_of
@@ -164,7 +164,7 @@ class _Requests(Fitting[Operation]):
         url = entry.message.url
         plain = percent_encoded(url)
         if plain != url:
-            rule = URL_BLANKS if " " in url else URL_CHARACTERS
+            rule = URL_WHITE_SPACE if " " in url else URL_CHARACTERS
             self.lose(rule, f"URL {quote(url)} is percent-encoded", entry.place)
         if "#" in plain:  # no server is told what follows it
             self.lose(URL_FRAGMENT, f"the number sign in {quote(url)} becomes %23", entry.place)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Generic, NamedTuple, NoReturn, TypeVar
 
-from odata_batch._checks.messages import CONTENT_TYPE_MISSING, HEADER_BLANKS
+from odata_batch._checks.messages import CONTENT_TYPE_MISSING, HEADER_WHITE_SPACE
 from odata_batch._model import values
 from odata_batch._model.dialect import Dialect
 from odata_batch._model.findings import Diagnostic, EncodeError, Rule, Severity, quote
@@ -185,7 +185,7 @@ class Fitting(Generic[_Message]):
             plain = value.strip(" \t")
             if plain != value:
                 message = f"header {quote(name)} loses the blanks around {quote(value)}"
-                self.lose(HEADER_BLANKS, message, place)
+                self.lose(HEADER_WHITE_SPACE, message, place)
             if name.lower() == "content-id" and plain != item.id:
                 message = f"header {quote(name)} is given up, {quote(value)} is not the id"
                 self.lose(CONTENT_ID_CONFLICT, message, place)

@@ -13,7 +13,7 @@ from odata_batch._checks import messages, services
 from odata_batch._checks.batch import ACCEPTED_NOT_LAST, DUPLICATE_ID, Rules, path_of
 from odata_batch._checks.messages import ACCEPTED_WITHOUT_LOCATION
 from odata_batch._checks.scope import Scope
-from odata_batch._checks.urls import URL_BLANKS, URL_CHARACTERS, URL_FRAGMENT
+from odata_batch._checks.urls import URL_CHARACTERS, URL_FRAGMENT, URL_WHITE_SPACE
 from odata_batch._coding.roles import REQUEST, RESPONSE, Role
 from odata_batch._coding.settings import Settings, format_of
 from odata_batch._graph.prepare import Preparation, written_preference
@@ -30,7 +30,7 @@ from odata_batch._wire.multipartwriting import MultipartEncoder
 from odata_batch.dialects import ODATA_4_01
 
 # What is read with a note, and not written: some readers take it for something else.
-_REFUSED: Final = frozenset((URL_BLANKS, URL_CHARACTERS, URL_FRAGMENT))
+_REFUSED: Final = frozenset((URL_WHITE_SPACE, URL_CHARACTERS, URL_FRAGMENT))
 
 _Item = TypeVar("_Item", values.RequestItem, values.ResponseItem)
 _Kind = TypeVar("_Kind", "RequestEncoder", "ResponseEncoder")

@@ -190,8 +190,8 @@ REQUEST_LINE_SYNTAX = error("""
     request-line-syntax: A request line is a method, a space, a URL, a space and the HTTP version.
     [RFC 9112, 3]
     Write the request line as in GET People HTTP/1.1.""")
-REQUEST_LINE_BLANKS = note("""
-    request-line-blanks: One space separates the elements of a request line. [RFC 9112, 3]
+REQUEST_LINE_SPACES = note("""
+    request-line-spaces: One space separates the elements of a request line. [RFC 9112, 3]
     Write one space between the elements, and none at the end of the line.""")
 METHOD_SYNTAX = error("""
     method-syntax: A method is a token. [RFC 9110, 9.1]
@@ -233,7 +233,7 @@ def parse_request_line(line: bytes, position: int, reader: SectionReader) -> tup
         _check_version(version, line, position, reader)
     if line != b" ".join(filter(None, (method, url, version))):
         message = f"found superfluous blanks in {quote(line)}"
-        reader.report(Diagnostic(REQUEST_LINE_BLANKS, message, position))
+        reader.report(Diagnostic(REQUEST_LINE_SPACES, message, position))
     name = method.decode("ascii")
     if name != name.upper() and name.upper() in KNOWN_METHODS:
         message = f"found the method {quote(name)}; read as {name.upper()}"

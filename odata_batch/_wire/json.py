@@ -64,8 +64,8 @@ JSON_TRUNCATED = warning("""
     9.4]
     Look for the reason in the log of the server, and do not count on operations without a
     response.""")
-GROUP_SPLIT = warning("""
-    group-split: The members of an atomicity group are adjacent. [OData JSON, 19.1]
+GROUP_NOT_ADJACENT = warning("""
+    group-not-adjacent: The members of an atomicity group are adjacent. [OData JSON, 19.1]
     Write the members of the group one after the other.""")
 
 
@@ -183,7 +183,7 @@ class JsonDecoder(jsonitem.Reader[_Item]):
             if number != expected and self.role.array == "requests":
                 message = "a member of an atomicity group is parted from the others"
                 position = self.text.origin + element.start
-                self._find(Diagnostic(GROUP_SPLIT, message, position), (index, inner))
+                self._find(Diagnostic(GROUP_NOT_ADJACENT, message, position), (index, inner))
             expected = number + 1
             items.append(self._tell(element, (index, inner)))
         change_set = self.role.change_set(items, id=name)

@@ -470,8 +470,9 @@ def parse_field_line(line: bytes) -> tuple[Pair | None, Problem | None]:
 HEADER_SYNTAX = error("""
     header-syntax: A field line is a name, a colon and a value. [RFC 9112, 5]
     Write the field line as a name, a colon and a value.""")
-HEADER_BLANK_BEFORE_COLON = error("""
-    header-blank-before-colon: No white space is between a field name and its colon. [RFC 9112, 5.1]
+HEADER_WHITE_SPACE_BEFORE_COLON = error("""
+    header-white-space-before-colon: No white space is between a field name and its colon. [RFC
+    9112, 5.1]
     Remove the white space before the colon.""")
 
 
@@ -479,7 +480,7 @@ def _broken_field_line(line: bytes, name: bytes, colon: bytes) -> tuple[Pair | N
     if colon and name != name.rstrip(b" \t") and grammar.TOKEN_BYTES.fullmatch(name.strip(b" \t")):
         pair, _ = parse_field_line(line.replace(name, name.strip(b" \t"), 1))
         message = f"field line {quote(line)} has a blank before its colon"
-        return pair, (HEADER_BLANK_BEFORE_COLON, message)
+        return pair, (HEADER_WHITE_SPACE_BEFORE_COLON, message)
     return None, (HEADER_SYNTAX, f"found {quote(line)}, expected a name, a colon and a value")
 
 
@@ -567,8 +568,9 @@ BOUNDARY_UNQUOTED = warning("""
     boundary-unquoted: A boundary that is not a token is written between double quotes. [RFC 2046,
     5.1.1]
     Put the boundary between double quotes in the Content-Type, but not in the delimiter lines.""")
-PARAMETER_BLANKS = warning("""
-    parameter-blanks: No white space is around the equals sign of a parameter. [RFC 9110, 5.6.6]
+PARAMETER_WHITE_SPACE = warning("""
+    parameter-white-space: No white space is around the equals sign of a parameter. [RFC 9110,
+    5.6.6]
     Remove the white space around the equals sign.""")
 
 
@@ -579,7 +581,7 @@ def _read_parameter(match: re.Match[str], parameters: list[Pair], problems: list
         return True
     name = name.lower()
     if before or after:
-        problems.append((PARAMETER_BLANKS, f"blanks around the = of parameter {name}"))
+        problems.append((PARAMETER_WHITE_SPACE, f"blanks around the = of parameter {name}"))
     value = bare if quoted is None else grammar.QUOTED_PAIR.sub(r"\1", quoted)
     parameters.append((name, value))
     if quoted is None and not grammar.TOKEN.fullmatch(bare):

@@ -147,7 +147,10 @@ def _fields(section: bytes, position: int, found: list[Diagnostic]) -> list[Fiel
     fields: list[Field] = []
     for start, line in zip(starts, lines, strict=True):
         pair, problem = sections.parse_field_line(line)
-        if problem and problem[0] in (sections.HEADER_SYNTAX, sections.HEADER_BLANK_BEFORE_COLON):
+        if problem and problem[0] in (
+            sections.HEADER_SYNTAX,
+            sections.HEADER_WHITE_SPACE_BEFORE_COLON,
+        ):
             found.append(Diagnostic(*problem, position + start, length=len(line)))
         if pair is not None:
             fields.append((position + start, *pair))
