@@ -56,7 +56,7 @@ Every finding is an instance of one of these rules. Its slug is what reports pri
 
 An **error** lets two readers disagree about what a message means: it always raises. A **warning**
 breaks a sentence of the standard but has one reading: it raises with `strict=True`, and nothing is
-written that has one. A **note** is everything else worth telling. Nothing is read behind a finding
+written that has one. A **note** is everything else worth telling. Nothing is read after a finding
 of a rule that is **fatal**. "OData Protocol" and "OData JSON" are the OASIS documents of version
 4.01.
 """

@@ -456,7 +456,7 @@ def match(
     >>> batch = BatchRequest([Operation.get("People"), Operation.delete("People(1)")])
     >>> for outcome in match(batch, BatchResponse([OperationResponse(404)])):
     ...     print(f"{outcome.state.name}: {outcome.reason}")
-    FAILED: answered with 404
+    FAILED: 404 Not Found
     NOT_EXECUTED: the batch stopped at items[0], which failed
     """
     return Codec(dialect, format=format).match(

@@ -125,7 +125,7 @@ class BatchMiddleware(Endpoint):
             elif message["type"] == "http.response.body":
                 body.extend(message.get("body", b""))
                 if len(body) > limit:
-                    raise OSError(f"limit body is {limit}, and the response exceeds it")
+                    raise OSError(f"the response is too large: the limit is {limit} (Limits.body)")
                 if not message.get("more_body", False):
                     ended.set()
 

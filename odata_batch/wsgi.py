@@ -104,7 +104,7 @@ class BatchMiddleware(Endpoint):
         def write(data: bytes) -> None:
             body.extend(data)
             if len(body) > limit:
-                raise OSError(f"limit body is {limit}, and the response exceeds it")
+                raise OSError(f"the response is too large: the limit is {limit} (Limits.body)")
 
         def start(status: str, fields: list[tuple[str, str]], _: object = None, /) -> Any:
             head[:] = int(status[:3]), fields

@@ -160,7 +160,7 @@ def test_a_head_beyond_the_limit_is_not_read() -> None:
     fields = b"a: b\n" * 30_000
     message = parse_message(b"HTTP/1.1 200 OK\n" + fields + b"\n{}")
     assert (message.start_line, len(message.headers), message.body_position) == ("", 0, 0)
-    expected = "limit header_section is 131072, and the capture exceeds it"
+    expected = "the header section is too large: the limit is 131072 (Limits.header_section)"
     assert found(message) == [("limit-exceeded", 0, expected)]
     assert message.diagnostics[0].limit == ("header_section", 131072)
 
@@ -203,7 +203,7 @@ def test_a_body_is_inflated_up_to_the_limit() -> None:
     body = gzip.compress(bytes(1000))
     assert undo("Content-Encoding: gzip", body, Limits(message=1000)).body == bytes(1000)
     message = undo("Content-Encoding: gzip", body, Limits(message=999))
-    expected = "limit message is 999, and what 'gzip' stands for exceeds it"
+    expected = "the content of 'gzip' is too large: the limit is 999 (Limits.message)"
     assert (message.body, message.diagnostics[0].message) == (body, expected)
     assert message.diagnostics[0].limit == ("message", 999)
 

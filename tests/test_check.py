@@ -292,7 +292,7 @@ def test_text_explains_a_rule_once_and_fits_into_80_columns() -> None:
     lines = run("check", "-", data=HEAD + batch(TWO_SPACES, TWO_SPACES, long)).lines
     explanation = "  = One space separates the elements of a request line. (RFC 9112, 3)"
     assert lines[:6] == [
-        "note[request-line-spaces]: found superfluous blanks in 'GET  People HTTP/1.1'",
+        "note[request-line-spaces]: found superfluous spaces in 'GET  People HTTP/1.1'",
         "  --> -:8:1, byte 150, items[0]",
         "  | GET  People HTTP/1.1␍␊",
         "  | ^",
@@ -345,7 +345,7 @@ AT, AT_150 = "byte 74 of the body, items[0]", "byte 150, items[0]"
 )
 def test_a_finding_says_where_it_is(data: bytes, text: str, where: str, github: str) -> None:
     assert f"  --> {text}" in run("check", "-", data=data).lines
-    told = "found superfluous blanks in 'GET  People HTTP/1.1'"
+    told = "found superfluous spaces in 'GET  People HTTP/1.1'"
     start, _, place = where.partition(": ")
     line = run("check", "--format", "concise", "-", data=data).lines[-1]
     assert line == f"{start}: note[request-line-spaces] {place}{told}"

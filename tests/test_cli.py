@@ -193,7 +193,7 @@ def test_no_more_is_read_than_the_limits_allow(command: str, file: str) -> None:
 
 def test_limits_are_those_of_the_command_line(clean: str, capsys: Capsys) -> None:
     done = run("check", "--format", "concise", "--limit", "header-section=9", clean)
-    assert (done.status, "limit header_section is 9" in done.text) == (1, True)
+    assert (done.status, "limit is 9 (Limits.header_section)" in done.text) == (1, True)
     for wrong in ("message", "message=many", "message=-1", "massage=1"):
         with pytest.raises(SystemExit):
             main(["check", "--limit", wrong, clean])
@@ -389,7 +389,7 @@ no-delimiter
 
   Standard:  RFC 2046, 5.1.1
   Severity:  error
-  Reading:   nothing behind such a place is read
+  Reading:   nothing after such a point is read
   To fix:    Make the delimiter lines and the boundary parameter agree, letter
              by letter.
 """

@@ -171,7 +171,7 @@ def test_a_response_of_which_something_may_be_missing_is_truncated() -> None:
 def test_outer_headers_are_bounded() -> None:
     long = 'multipart/mixed; boundary="' + '\\"' * 50_000
     for content_type, headers in ((long, {}), (MULTIPART, {"Prefer": "," * 65_537})):
-        with pytest.raises(LimitExceeded, match="limit field_line is 65536"):
+        with pytest.raises(LimitExceeded, match="the field line is too large: the limit is 65536"):
             decode_request(batch(part()), content_type, headers=headers)
 
 
@@ -257,7 +257,7 @@ def test_a_message_is_bounded_whatever_the_chunks() -> None:
     assert len(decode_request(TWO_GETS, MULTIPART, limits=limits).items) == 2
     for chunks in chunkings(TWO_GETS + b"x"):
         text, items, _ = fed(RequestDecoder(MULTIPART, limits=limits), chunks)
-        assert f"at byte {len(TWO_GETS)}: limit message is {len(TWO_GETS)}, and" in str(text)
+        assert f"at byte {len(TWO_GETS)}: the message is too large: " in str(text)
         assert items == (Operation.get("a"), Operation.get("b"))
 
 
@@ -411,10 +411,10 @@ def test_totals_are_bounded_in_writing_as_in_reading(format: Format, limit: str)
     request = BatchRequest([Operation.get("a", headers={"x": "y"}, id=str(n)) for n in range(3)])
     size = len(encode_request(request, format=format).body)
     limits = Limits(message=size - 1) if limit == "message" else Limits(headers_total=20)
-    with pytest.raises(EncodeError, match=f"limit {limit} is"):
+    with pytest.raises(EncodeError, match=rf"\(Limits\.{limit}\)"):
         encode_request(request, format=format, limits=limits)
     encoder = RequestEncoder(format=format, limits=limits)
-    with pytest.raises(EncodeError, match=f"limit {limit} is"):
+    with pytest.raises(EncodeError, match=rf"\(Limits\.{limit}\)"):
         _ = [*map(encoder.send, request.items), encoder.close()]
 
 

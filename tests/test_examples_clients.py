@@ -243,7 +243,7 @@ def test_a_client_is_a_program(name: str) -> None:
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert (done.stderr, done.stdout.splitlines()) == (
         "",
-        ["People succeeded: answered with 200", "People(404) failed: answered with 404"],
+        ["People succeeded: 200 OK", "People(404) failed: 404 Not Found"],
     )
 
 

@@ -432,7 +432,7 @@ def test_a_location_that_cannot_be_written_is_said() -> None:
 def test_what_depends_on_too_many_cannot_be_divided() -> None:
     items = [Operation.get(name, id=name) for name in ("a", "b")]
     last = Operation("GET", "c", id="c", depends_on=["a", "b"], condition="$a")
-    with pytest.raises(UnresolvedReference, match="it needs 'b', which is not executed"):
+    with pytest.raises(UnresolvedReference, match="it needs 'b', which was not executed"):
         start(BatchRequest([*items, last]), "json", max_operations=2)
 
 
@@ -595,7 +595,7 @@ def test_what_was_unknown_once_and_does_not_succeed_is_unknown() -> None:
     go_on(exchange, answer("404"))
     (outcome,) = exchange.result
     assert outcome.state is State.UNKNOWN and outcome.response is not None
-    expected = "answered with 404; but it may have been applied when it was sent before"
+    expected = "404 Not Found; but it may have been applied when it was sent before"
     assert outcome.reason == expected
 
 
@@ -940,11 +940,11 @@ def test_an_answer_of_the_wrong_type_is_not_taken() -> None:
 
 def test_wrong_use_is_an_error() -> None:
     exchange = start("GET A")
-    with pytest.raises(RuntimeError, match="0 requests are to be answered"):
+    with pytest.raises(RuntimeError, match="0 requests have no answer yet"):
         exchange.receive(200, {})
     request = exchange.next()
     exchange.receive(*answer("200"))
-    with pytest.raises(RuntimeError, match="is not one that is to be answered"):
+    with pytest.raises(RuntimeError, match="is not waiting for an answer"):
         exchange.fail("", request=request)
 
 

@@ -404,7 +404,7 @@ json met | 1: POST A; 2: GET $1/B after 1 if c
 # A reference to nothing, or to a group, is answered with 400.
 multipart | 2: GET $x/B
     | | 400
-    'x' is no request of the batch
+    no request of the batch is named 'x'
 json | g{ 1: POST A }; 2: GET $g/B after g
     | Begin 0, A, Commit 0 | [200] 400
 
@@ -571,7 +571,7 @@ def test_a_group_that_was_split_on_the_wire_comes_after_what_it_depends_on() -> 
     [
         # It is asked once all is known that it depends on, and about nothing else.
         ("a: GET A; o: GET O; b: GET B after a if c", {"A": 404}, True, "A + O, B", [{"a": 404}]),
-        # Within a group that it fails, which is rolled back.
+        # Within a group that it fails, which was rolled back.
         (
             "g{ b: POST B; c: POST C after b if c }",
             {},
@@ -1037,7 +1037,7 @@ def test_quotas_are_refused_before_anything_runs(
 ) -> None:
     with pytest.raises(LimitExceeded) as caught:
         start(items, format, **options)
-    message = f"limit {limit} is {value}, and the batch has {found}"
+    message = f"too many {limit.replace('_', ' ')}: found {found}, the limit is {value}"
     assert str(caught.value) == f"error[limit-exceeded]: {message}"
     assert (caught.value.limit, caught.value.value) == (limit, value)
     assert caught.value.http_status == 413
@@ -1130,7 +1130,7 @@ def test_a_request_of_another_type_is_refused() -> None:
 
 # -- wrong use -------------------------------------------------------------------------------------
 
-OVER = "it was not handed out, or it is over"
+OVER = "it was not handed out, or it has ended"
 
 
 def test_a_response_before_the_end_is_wrong_use() -> None:

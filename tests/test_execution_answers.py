@@ -450,9 +450,9 @@ def test_items_are_counted_in_reading_and_in_writing(format: Format) -> None:
         with pytest.raises(LimitExceeded) as caught:
             call()
         assert caught.value.limit == "items"
-    with pytest.raises(EncodeError, match="limit items is 2"):
+    with pytest.raises(EncodeError, match="too many items: the limit is 2"):
         codec.encode_request(batch)
-    with pytest.raises(EncodeError, match="limit items is 2"):
+    with pytest.raises(EncodeError, match="too many items: the limit is 2"):
         codec.encode_response(answer)
     assert codec.encode_request(replace(batch, items=batch.items[:2])).body
     assert codec.encode_response(replace(answer, items=answer.items[:2])).body

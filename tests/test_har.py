@@ -303,7 +303,7 @@ def test_a_body_that_went_through_a_text_decoder_is_lossy() -> None:
     text = batch(part(head + b"\x89PNG")).decode("utf-8", "replace")
     message = sent(postData={"text": text})
     assert message.lossy
-    expected = "U+FFFD stands once where other octets were sent; lengths and binary bodies cannot"
+    expected = "U+FFFD appears once where other octets were sent; lengths and binary bodies cannot"
     assert found(message) == [("capture-lossy", f"{expected} be believed")]
 
 
@@ -492,7 +492,7 @@ def test_an_entry_that_is_no_object_cannot_be_read(element: object, kind: str) -
         ({"bodySize": "7"}, "request.bodySize is a string, expected a number"),
         (
             {"headers": [*TYPE, 1, {"name": 1, "value": ""}, {"name": ""}]},
-            "request.headers has 3 elements that are no objects with the strings name and value",
+            "request.headers has 3 elements that are not objects with the strings name and value",
         ),
         (
             {"postData": {"text": "--b--", "_base64": "yes"}},
@@ -577,8 +577,8 @@ def test_a_file_larger_than_four_messages_is_not_read() -> None:
     data = har(FIREFOX)
     limits = Limits(message=len(data) // 4)
     exchange = only(data, limits)
-    expected = f"limit message is {limits.message}, a file has room for 4 of them, and the HAR file"
-    assert found(exchange) == [("limit-exceeded", f"{expected} exceeds it")]
+    bound = f"the limit of all bodies in a file is 4 times {limits.message} (Limits.message)"
+    assert found(exchange) == [("limit-exceeded", f"the HAR file is too large: {bound}")]
     assert exchange.diagnostics[0].limit == ("message", limits.message)
     assert only(data, Limits(message=len(data) // 4 + 1)).request is not None
 

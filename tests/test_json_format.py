@@ -214,7 +214,7 @@ def test_a_limit_is_the_largest_size_that_is_read(
     found = report.diagnostics[-1]
     assert (found.position, report.complete) == (position, False)
     assert (found.rule.slug, found.limit) == ("limit-exceeded", (limit, enough - 1))
-    assert found.message == f"limit {limit} is {enough - 1}, and the message exceeds it"
+    assert found.message.endswith(f": the limit is {enough - 1} (Limits.{limit})")
     with pytest.raises(LimitExceeded) as caught:
         decode_request(data, JSON, limits=limits)
     assert (caught.value.limit, caught.value.value) == (limit, enough - 1)

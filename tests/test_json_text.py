@@ -156,7 +156,7 @@ def exceeded(data: bytes, limits: Limits = Limits()) -> tuple[str, int | None]: 
 def test_nesting_as_deep_as_the_limit_is_read(ends: tuple[bytes, bytes]) -> None:
     nested = ends[0] * 97 + b"1" + ends[1] * 97
     assert decode_request(request_with(nested), JSON).operations()[0].body == nested
-    message = "limit json_depth is 100, and the message exceeds it"
+    message = "the json depth is too large: the limit is 100 (Limits.json_depth)"
     assert exceeded(request_with(ends[0] + nested + ends[1])) == (message, 0)
 
 
@@ -189,7 +189,7 @@ def test_brackets_that_do_not_nest_are_broken_syntax(data: bytes) -> None:
 
 @pytest.mark.parametrize(("start", "position"), [(b"  ", 2), (b'{"a":', 5), (b'{"requests":[', 13)])
 def test_what_is_too_deep_for_the_scanner_exceeds_the_limit(start: bytes, position: int) -> None:
-    message = "limit json_depth is 1000000, and the message exceeds it"
+    message = "the json depth is too large: the limit is 1000000 (Limits.json_depth)"
     deep = Limits(json_depth=1_000_000)
     assert exceeded(start + b"[" * 200_000, deep) == (message, position)
 

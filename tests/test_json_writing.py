@@ -204,10 +204,10 @@ def test_a_dialect_may_forbid_a_request_without_operations() -> None:
 LONE = "\ud800"
 HALF = b'"\\ud800"'
 COOKIES = [("Set-Cookie", "a=1"), ("set-cookie", "b=2")]
-SPLICED = "cannot stand in a JSON batch"
+SPLICED = "is not allowed in a JSON batch"
 DEEP = b"[" * 98 + b"]" * 98
-TOO_DEEP = f"{SPLICED}: limit json_depth is 100, and the message exceeds it"
-TWICE = "json-duplicate-member: the annotation {!r} stands twice, or is a member"
+TOO_DEEP = f"{SPLICED}: the json depth is too large: the limit is 100 (Limits.json_depth)"
+TWICE = "json-duplicate-member: the annotation {!r} appears twice, or is a member"
 ASCII = {"content-type": "text/plain;charset=us-ascii"}
 UTF_16 = {"content-type": "text/plain;charset=utf-16"}
 NO_NULL = "not-expressible: the body null would be read as no body"
@@ -239,8 +239,8 @@ SHORTS = {
     "<body>": f"the body {SPLICED}",
     "<deep>": TOO_DEEP,
     "<spliced>": SPLICED,
-    "<@a twice>": "the annotation '@a' stands twice, or is a member",
-    "<nothing>": "nothing behind it",
+    "<@a twice>": "the annotation '@a' appears twice, or is a member",
+    "<nothing>": "nothing after it",
     "<half>": "half of a surrogate pair",
 }
 
@@ -336,7 +336,7 @@ def test_what_is_written_as_deep_as_the_limit_is_read_again() -> None:
     assert decode_request(encode_request(batch, format="json").body, JSON) == batch
     in_a_string = BatchRequest([post(rb'["\"' + b"[" * 200 + b'"]', typed)])
     assert decode_request(encode_request(in_a_string, format="json").body, JSON) == in_a_string
-    message = "limit-exceeded 0: limit json_depth is 3, and the message exceeds it"
+    message = "limit-exceeded 0: the json depth is too large: the limit is 3 (Limits.json_depth)"
     assert refused(BatchRequest([get()]), "json", limits=Limits(json_depth=3)) == [message]
 
 

@@ -156,21 +156,21 @@ def test_an_outcome_is_found_by_a_generated_id() -> None:
 
 def test_equal_operations_are_told_apart_by_identity_alone() -> None:
     result = asked([get(), get()], [answer(200), answer(404)])
-    with pytest.raises(LookupError, match=r"^2 operations answer to Operation.*; use outcomes$"):
+    with pytest.raises(LookupError, match=r"^2 operations match Operation.*; use outcomes$"):
         result[get()]
 
 
 def test_an_object_that_was_sent_twice_is_ambiguous() -> None:
     operation = get()
     result = asked([operation, operation], [answer(200), answer(404)])
-    with pytest.raises(LookupError, match="2 operations answer to"):
+    with pytest.raises(LookupError, match="2 operations match"):
         result[operation]
 
 
 def test_an_id_that_was_sent_twice_is_ambiguous() -> None:
     request = BatchRequest([members("1"), members("1")])
     result = match(request, BatchResponse([group(answer(204)), group(answer(204))]))
-    with pytest.raises(LookupError, match="2 operations answer to 1; use outcomes"):
+    with pytest.raises(LookupError, match="2 operations match 1; use outcomes"):
         result["1"]
 
 
@@ -237,9 +237,9 @@ def test_failures_are_raised_with_the_result() -> None:
     assert caught.value.result is result
     assert caught.value.http_status == 502
     assert str(caught.value) == (
-        "3 of 5 operations did not succeed: GET 'People' is failed: answered with 404; "
-        f"DELETE 'People(1)' (id '3') is rolled back: {CULPRIT_UNKNOWN}; "
-        f"DELETE 'People(1)' (id '4') is rolled back: {CULPRIT_UNKNOWN}"
+        "3 of 5 operations did not succeed: GET 'People' failed: 404 Not Found; "
+        f"DELETE 'People(1)' (id '3') was rolled back: {CULPRIT_UNKNOWN}; "
+        f"DELETE 'People(1)' (id '4') was rolled back: {CULPRIT_UNKNOWN}"
     )
 
 

@@ -230,7 +230,7 @@ def test_an_identifier_is_bounded() -> None:
     limits = Limits(id=3)
     encode_request(request("abc: GET a"), limits=limits)
     (found,) = refused("abcd: GET a", limits=limits)
-    assert found.startswith("limit-exceeded: limit id is 3, and the message exceeds it")
+    assert found.startswith("limit-exceeded: the id is too large: the limit is 3 (Limits.id)")
 
 
 # -- fields, in JSON and in writing ----------------------------------------------------------------
@@ -262,7 +262,7 @@ def test_a_header_that_no_field_line_can_carry_is_refused(
 @pytest.mark.parametrize("value", ["", "x", "a\tb", "\xa0", "\x80\xff", "a  b", " x", "x\t", " "])
 def test_white_space_at_the_ends_of_a_header_is_for_json_only(value: str) -> None:
     batch = BatchRequest([get("People", headers={"a": value}, id="1")])
-    message = f"header 'a' has the value {value!r}, with a blank at an end"
+    message = f"header 'a' has the value {value!r}, with white space at an end"
     odd = value != value.strip(" \t")
     said = [each for each in read(batch, "json") if not each.startswith("header-not-ascii")]
     assert said == [f"header-white-space 0: {message}"] * odd
@@ -332,7 +332,7 @@ def test_repeated_headers_are_bounded_as_json_joins_them() -> None:
     fields = [("Accept", "a" * 40_000), ("Accept", "b" * 40_000)]
     batch = BatchRequest([get("People", headers=fields)])
     encode_request(batch)
-    with pytest.raises(EncodeError, match="limit field_line is 65536"):
+    with pytest.raises(EncodeError, match="the field line is too large: the limit is 65536"):
         encode_request(batch, format="json")
 
 

@@ -385,7 +385,7 @@ def test_a_quota_is_kept(service: Service, format: Format, limit: str, value: in
         service.asked.clear()
     answer = service.send(encode_request(BatchRequest([GET] * 9), format=format), codec=codec)
     assert (answer.status_code, service.asked) == (413, [])
-    assert f"limit {limit} is {value}" in error_of(answer)
+    assert f"the limit is {value} (Limits.{limit})" in error_of(answer)
 
 
 def test_a_hundred_operations_are_the_quota_unless_the_owner_says_another(service: Service) -> None:

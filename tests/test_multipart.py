@@ -145,7 +145,7 @@ def test_a_boundary_is_quoted_where_it_is_no_token(boundary: str, spelling: str)
     assert decoded == REQUEST
 
 
-EXPECTED = "expected digits, letters, '()+_,-./:=? and blanks"
+EXPECTED = "expected digits, letters, '()+_,-./:=? and spaces"
 TOO_LONG = "boundary-characters: the boundary has {} characters, at most {} are allowed"
 
 

@@ -222,5 +222,5 @@ def test_a_failed_batch_says_what_the_service_says() -> None:
     result = outcomes(ASKED, 400, {"Content-Type": JSON}, answer)
     with pytest.raises(BatchFailed) as caught:
         result.raise_for_failures()
-    said = "GET 'People' (id '1') is failed: the batch as a whole was refused with 400 "
+    said = "GET 'People' (id '1') failed: the batch as a whole was refused with 400 "
     assert f"{said}('E1': '{'x' * 120}'...); DELETE" in str(caught.value)

@@ -89,7 +89,7 @@ multipart | GET A => { 1: 201; 2: 201 } -> response-structure 0
 # Its members have the ids of their requests.
 multipart | { 1: POST A; 2: POST B } => { 1: 200; 200; 3: 200 }
     response-id 0.1: a response in a change set has no id
-    response-unexpected 0.2: the id '3' is none of this change set
+    response-unexpected 0.2: no operation of this change set has the id '3'
 multipart | { 1: POST A; 2: POST B } => { 1: 400; 400 } -> response-id 0.1
 multipart ids_ignore_case=True | { a: POST A; b: POST B } => { A: 201; B: 201 }
 # They are counted by their ids.
@@ -118,7 +118,7 @@ multipart json on | GET A; GET B; 1: GET C => 1: 200; 404
     response-missing: there is no response to GET 'B'
 multipart json | GET A; GET B; 1: GET C => 404
 multipart json | 1: GET A => 2: 200
-    response-unexpected 0: the id '2' is none of the request
+    response-unexpected 0: no request has the id '2'
     response-missing: there is no response to GET 'A'
 # Its change sets are groups of any name.
 multipart json | GET A; { 1: POST B; 2: POST C } => 200; 2: 201; x{ 1: 201 }
@@ -132,7 +132,7 @@ json | <named> => a: 200; g{ b: 200; c: 200 }; d: 202
 json | <named> => a: 200; g{ b: 200; c: 200 }
     response-missing: there is no response to GET 'D'
 json | <named> => A: 200; a: 200; d: 200; g{ b: 200; c: 200 }
-    response-unexpected 0: the id 'A' is none of the request
+    response-unexpected 0: no request has the id 'A'
 json ids_ignore_case=True | <named> => A: 200; d: 200; g{ b: 200; C: 200 }
 # It may stop at an error where the client or the service says so.
 json | <named> => a: 500

@@ -107,7 +107,7 @@ ACCEPTED = b"HTTP/1.1 202 Accepted\r\nLocation: a\r\n\r\n"
 ARCHIVE = har((batch(part()), ANSWER))
 CANNOT, BOTH = "cannot convert '-': ", "entries[1].request, entries[1].response"
 BLANK = "error[header-white-space-before-colon] at byte 95 in items[0]: field line 'Prefer : \
-return=minimal' has a blank before its colon\n"
+return=minimal' has white space before its colon\n"
 EMPTY = "note[capture-accepted] at byte 38: status 202 with an empty body and the Location 'a'\n"
 CHOOSE = "choose a message of '-' with --message: "
 
@@ -115,7 +115,7 @@ CHOOSE = "choose a message of '-' with --message: "
 @pytest.mark.parametrize(
     ("arguments", "data", "status", "message"),
     [
-        ("--to multipart", CONDITION, 0, "lost in items[0]: the condition '$0' is given up; "),
+        ("--to multipart", CONDITION, 0, "lost in items[0]: the condition '$0' is dropped; "),
         ("--to json", WRAPPED, 0, "lost: the message of type application/http around the batch\n"),
         ("--to json", LOSSY, 0, "lost: octets, before this, when the message was captured\n"),
         ("--to json", DAMAGED, 1, CANNOT + BLANK),

@@ -149,7 +149,7 @@ def test_the_file_says_who_sent_a_message() -> None:
 def test_a_damaged_archive_cannot_be_read(data: bytes) -> None:
     exchange = only(data)
     assert (exchange.name, exchange.request, exchange.is_batch) == ("", None, True)
-    assert found(exchange) == [("capture-unreadable", "the ZIP archive is damaged, or is none")]
+    assert found(exchange) == [("capture-unreadable", "not a ZIP archive, or damaged")]
 
 
 @pytest.mark.parametrize("files", [{}, {"word/document.xml": b""}, {"raw/1_m.xml": META}])
@@ -209,7 +209,7 @@ def test_a_file_that_stands_twice_is_an_error_and_the_last_is_read() -> None:
         archive.writestr("raw/1_s.txt", RESPONSE)
     exchange = only(file.getvalue())
     assert exchange.url == "https://example.org/service/$batch"
-    expected = "raw/1_c.txt stands more than once in the archive; the last is read"
+    expected = "raw/1_c.txt appears more than once in the archive; the last is read"
     assert found(exchange) == [("capture-duplicate-member", expected)]
 
 
@@ -220,8 +220,8 @@ def test_a_file_larger_than_a_message_is_not_read() -> None:
     limits = Limits(message=100, header_section=len(REQUEST) - 101)
     exchange = only(RAW, limits)
     assert exchange.request is None and exchange.response is not None
-    expected = "limit message is 100, a file has room for 4 of them, and raw/1_c.txt exceeds it"
-    assert found(exchange) == [("limit-exceeded", expected)]
+    bound = "the limit of all bodies in a file is 4 times 100 (Limits.message)"
+    assert found(exchange) == [("limit-exceeded", f"raw/1_c.txt is too large: {bound}")]
     assert exchange.diagnostics[0].limit == ("message", 100)
 
 

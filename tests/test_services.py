@@ -166,7 +166,7 @@ def test_one_entity_may_have_several_urls(first: str, second: str, same: bool) -
 # -- dependencies ----------------------------------------------------------------------------------
 
 MIXED = (
-    "GET '/People' depends on others in another way than before; for Microsoft Graph, "
+    "GET '/People' breaks the pattern of earlier dependencies; for Microsoft Graph, "
     "let each depend on the one before, or all others on one, or none on any"
 )
 
@@ -209,7 +209,7 @@ def test_dependencies_are_uniform(dependencies: tuple[str, ...], number: int | N
 
 
 IDS = """
-# Ids that differ in case alone are found, those that are used twice are something else.
+# Ids that differ in case only are found, those that are used twice are something else.
 json graph | a: GET /People; B: GET /People; A: GET /People; b: GET /People
     id-case-ignored 2, id-case-ignored 3
 json graph | a: GET /People; a: GET /People -> duplicate-id 1
@@ -284,12 +284,12 @@ def test_a_payload_is_as_large_as_a_service_takes_it() -> None:
 @pytest.mark.parametrize(
     ("dialect", "format", "message"),
     [
-        (GRAPH, "multipart", "the batch is multipart, Microsoft Graph speaks json"),
-        (AZURE_TABLES, "json", "the batch is json, Azure Tables speaks multipart"),
+        (GRAPH, "multipart", "the batch is multipart, Microsoft Graph supports json"),
+        (AZURE_TABLES, "json", "the batch is json, Azure Tables supports multipart"),
         (
             replace(GRAPH, formats=frozenset()),
             "json",
-            "the batch is json, Microsoft Graph speaks none",
+            "the batch is json, Microsoft Graph supports none",
         ),
         (SAP_CAP, "json", None),
         (SAP_CAP, "multipart", None),

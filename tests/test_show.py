@@ -175,7 +175,7 @@ def test_colours_say_how_bad_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_rule_is_explained_once() -> None:
     first, second = findings(HEAD + batch(TWO_SPACES, TWO_SPACES))
     assert first == [
-        "note[request-line-spaces] at byte 150, line 8, items[0]: found superfluous blanks in "
+        "note[request-line-spaces] at byte 150, line 8, items[0]: found superfluous spaces in "
         "'GET  People HTTP/1.1'",
         r"  | GET  People HTTP/1.1\r\n",
         "  | ^",
@@ -198,7 +198,7 @@ def test_a_finding_may_have_no_place_or_one_in_a_decoded_body() -> None:
 
 def test_a_finding_after_which_nothing_was_read_says_so() -> None:
     (found,) = findings(HEAD + b"--c--")
-    assert found[-1] == "  = Nothing behind this place was read."
+    assert found[-1] == "  = Nothing after this point was read."
 
 
 @pytest.mark.parametrize(

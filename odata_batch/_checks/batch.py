@@ -441,7 +441,7 @@ class RequestRules:
             self._say(ID_EQUALS_GROUP, f"the id {quote(id)} is also the name of a group")
         other = self._ids.get(id.lower(), id)
         if other != id:
-            message = f"the ids {quote(other)} and {quote(id)} differ in case alone"
+            message = f"the ids {quote(other)} and {quote(id)} differ in case only"
             if dialect.ids_ignore_case:
                 self._say(ID_CASE_IGNORED, f"{message}, which {dialect.name} ignores")
             else:
@@ -493,7 +493,7 @@ class RequestRules:
             return  # none is resolved, wherever it is
         for name in grammar.INNER_DOLLAR_SEGMENT.findall(item.url.partition("?")[0]):
             if any(index < source for index in self._names.named(name)[:1]):
-                message = f"URL {quote(item.url)} does not begin with ${name}; it refers to nothing"
+                message = f"URL {quote(item.url)} does not begin with ${name}; not a reference"
                 self._say(REFERENCE_NOT_FIRST, message)
 
     def _check_reference(self, name: str, item: Operation, source: int) -> None:
@@ -503,7 +503,7 @@ class RequestRules:
             return
         use = f"URL {url} refers to {quote(name)}"
         if self._scope.format == "json" and not self._is_named(name, item):
-            message = f"{use}, dependsOn does not name it"
+            message = f"{use}, which dependsOn does not name"
             self._say(REFERENCE_DEPENDENCY_MISSING, message, "url")
         target = self._known(name, source)
         if target is None:
@@ -522,15 +522,15 @@ class RequestRules:
 
     def _check_other_references(self, item: Operation, source: int) -> None:
         if item.condition is not None and not item.depends_on:
-            message = "there is a condition, and no dependency that it could be about"
+            message = "there is a condition, but no dependency that it could refer to"
             self._say(CONDITION_DEPENDENCY_MISSING, message)
         for reference in references_outside_body(item, self._scope.dialect):
             name, place = reference.id, reference.place
             if place in expressions.ETAG_FIELDS and self._known(name, source) is None:
-                message = f"{place} refers to {quote(name)}, no request before has this id"
+                message = f"{place} refers to {quote(name)}, but no earlier request has this id"
                 self._say(ETAG_REFERENCE_UNKNOWN, message, f"headers.{place}")
             elif place == "condition" and item.depends_on and not self._is_named(name, item):
-                message = f"the condition refers to {quote(name)}, dependsOn does not name it"
+                message = f"the condition refers to {quote(name)}, which dependsOn does not name"
                 self._say(CONDITION_DEPENDENCY_MISSING, message)
 
     def _check_hidden_references(self, item: Operation, source: int) -> None:
@@ -546,7 +546,7 @@ class RequestRules:
                 continue
             refers = f"{place} refers to {quote(name)}"
             if is_resolved:
-                message = f"{refers}, dependsOn does not name it"
+                message = f"{refers}, which dependsOn does not name"
                 self._say(REFERENCE_DEPENDENCY_MISSING, message)
             else:
                 message = f"{refers}, which {dialect.name} does not resolve"

@@ -88,7 +88,7 @@ def check_forbidden_headers(item: Operation, scope: Scope, say: Say) -> None:
 
 JSON_TRANSFER_ENCODING = note("""
     json-transfer-encoding (@headers.transfer-encoding): A body in base64 may have a transfer
-    coding, of which nothing is undone in reading. [OData JSON, 19.1]
+    coding, which reading does not undo. [OData JSON, 19.1]
     Leave transfer-encoding out, and write the octets without a coding.""")
 JSON_TRANSFER_ENCODING_IGNORED = warning("""
     json-transfer-encoding-ignored (@headers.transfer-encoding): A body that is JSON or text has no
@@ -107,7 +107,7 @@ def check_transfer_encoding(item: Operation | OperationResponse, scope: Scope, s
     if scope.format == "multipart":
         say(http.TRANSFER_ENCODING, f"found Transfer-Encoding {value}", "headers.transfer-encoding")
     elif has_octets(item):
-        say(JSON_TRANSFER_ENCODING, f"found transfer-encoding {value}; the octets are as they are")
+        say(JSON_TRANSFER_ENCODING, f"found transfer-encoding {value}; the octets stay as they are")
     else:
         say(JSON_TRANSFER_ENCODING_IGNORED, f"found transfer-encoding {value}, which is ignored")
 
@@ -322,7 +322,7 @@ def _check_field(pair: Pair, position: int | None, scope: Scope, say: Say) -> No
     if value != value.strip(" \t"):
         # JSON carries the white space; on a field line it would be lost.
         rule = HEADER_WHITE_SPACE if scope.format == "json" else sections.NOT_EXPRESSIBLE
-        message = f"header {quote(name)} has the value {quote(value)}, with a blank at an end"
+        message = f"header {quote(name)} has the value {quote(value)}, with white space at an end"
         problems.append((rule, message))
     for rule, message in problems:
         say(rule, message, f"headers.{name.lower()}")

@@ -119,7 +119,7 @@ def _differences_by_position(
     ]
     if stops and not scope.dialect.may_go_on and errors and errors[0] < len(answers) - 1:
         after = errors[0] + 1
-        message = f"responses go on behind an error, in items[{errors[0]}]"
+        message = f"responses continue after the error in items[{errors[0]}]"
         yield Diagnostic(RESPONSE_AFTER_ERROR, message, answers[after].position, f"items[{after}]")
     last = answers[-1] if answers else None
     is_accounted = stops and errors[-1:] == [len(answers) - 1]
@@ -190,7 +190,7 @@ def _in_change_set(
             elif key(id) in asked:
                 answered.add(key(id))
             else:
-                message = f"the id {quote(id)} is none of this change set"
+                message = f"no operation of this change set has the id {quote(id)}"
                 yield found.found(RESPONSE_UNEXPECTED, message)
         count = len(answered) + unnamed
     if count < len(operations) and not failed and not is_truncated:
@@ -239,14 +239,14 @@ def _differences_by_id(
         answered.add(key(id))
         named = names.named(id)
         if not named:
-            message = f"the id {quote(id)} is none of the request"
+            message = f"no request has the id {quote(id)}"
             yield answer.found(RESPONSE_UNEXPECTED, message)
             continue
         problem = _group_problem(answer, named[0], names, request_format, scope)
         if problem is not None:
             yield answer.found(*problem)
         if answer.response.status == 202 and key(id) in depended_on:
-            message = f"{quote(id)} is answered with 202, others depend on it"
+            message = f"{quote(id)} is answered with 202, but others depend on it"
             yield answer.found(ACCEPTED_WITH_DEPENDENTS, message)
     named_ones = [(each, each.id) for each in names.operations if each.id is not None]
     missing = [each for each, id in named_ones if key(id) not in answered] + unnamed[anonymous:]

@@ -237,8 +237,8 @@ CHANGE_SET_TOO_LARGE = error("""
     Performing entity group transactions]
     Split the change set, if its operations need not be executed as one.""")
 ATOMICITY_IGNORED = warning("""
-    atomicity-ignored: Operations that belong together are sent where change sets are executed as
-    one. [SharePoint, Make batch requests with the REST APIs]
+    atomicity-ignored: Change sets are sent to services that execute them as one. [SharePoint, Make
+    batch requests with the REST APIs]
     Be prepared for operations of the change set to succeed while others fail.""")
 
 
@@ -271,12 +271,12 @@ def _number(number: int, noun: str) -> str:
 
 
 WRITE_OUTSIDE_CHANGE_SET = error("""
-    write-outside-change-set (@method): What changes data is in a change set, where the service
-    wants it there. [OData v3 Batch Processing, 2.2]
-    Put the operation into a change set, its own if need be.""")
+    write-outside-change-set (@method): Operations that change data are in change sets, where
+    the service requires it. [OData v3 Batch Processing, 2.2]
+    Put the operation into a change set, if necessary one of its own.""")
 QUERY_NOT_ALONE = error("""
-    query-not-alone (@method): A query is the only operation of its batch, where the service wants
-    it so. [Azure Tables, Performing entity group transactions]
+    query-not-alone (@method): A query is the only operation of its batch, where the service
+    requires it. [Azure Tables, Performing entity group transactions]
     Send the query in a batch of its own.""")
 ENTITY_TWICE = error("""
     entity-twice (@url): A change set changes no entity twice, where the service forbids it. [Azure
@@ -290,13 +290,13 @@ def check_transactions(item: Operation, source: int, batch: Served) -> None:
     is_alone, reads = names.change_set(source) is None, item.method in _READING
     if is_alone and not reads:
         found = f"{item.method} {quote(item.url)} is in no change set"
-        say(WRITE_OUTSIDE_CHANGE_SET, f"{found}; {name} wants one around what changes data")
+        say(WRITE_OUTSIDE_CHANGE_SET, f"{found}; {name} requires one for what changes data")
     if batch.scope.dialect.transactions != "single":
         return
     follows_query = source == 1 and names.operations[0].method in _READING
     follows_query = follows_query and names.change_set(0) is None
     if source and ((is_alone and reads) or follows_query):
-        say(QUERY_NOT_ALONE, f"a query is the only operation of a batch for {name}")
+        say(QUERY_NOT_ALONE, f"{name} requires that a query is the only operation of its batch")
     if is_alone:
         return
     place = _partition_of(item)
@@ -370,7 +370,7 @@ def check_dependencies(item: Operation, source: int, batch: Served) -> None:
         batch.independent.add(own)
     batch.previous = own
     if was_uniform and not _is_uniform(batch):
-        found = f"{item.method} {quote(item.url)} depends on others in another way than before"
+        found = f"{item.method} {quote(item.url)} breaks the pattern of earlier dependencies"
         mended = "let each depend on the one before, or all others on one, or none on any"
         batch.say(DEPENDENCIES_MIXED, f"{found}; for {batch.scope.dialect.name}, {mended}")
 
@@ -400,7 +400,7 @@ CHECKS: Final[tuple[tuple[Check, tuple[str, ...]], ...]] = (
 
 
 FORMAT_NOT_SUPPORTED = error("""
-    format-not-supported: The batch is in a format that the service speaks. [Microsoft Graph, JSON
+    format-not-supported: The batch is in a format that the service supports. [Microsoft Graph, JSON
     batching]
     Send the batch in the other format.""")
 
@@ -410,7 +410,7 @@ def check_format_spoken(scope: Scope, say: Say) -> None:
     dialect = scope.dialect
     if scope.format not in dialect.formats:
         spoken = " and ".join(sorted(dialect.formats)) or "none"
-        say(FORMAT_NOT_SUPPORTED, f"the batch is {scope.format}, {dialect.name} speaks {spoken}")
+        say(FORMAT_NOT_SUPPORTED, f"the batch is {scope.format}, {dialect.name} supports {spoken}")
 
 
 PAYLOAD_TOO_LARGE = error("""
@@ -444,8 +444,8 @@ def check_stop(goes_on: bool | None, scope: Scope, say: Say) -> None:
 
 
 PREFERENCE_UNPREFIXED = warning("""
-    preference-unprefixed: A service of 4.0 is told odata.continue-on-error, with the prefix. [OData
-    Protocol, 8.2.8.3]
+    preference-unprefixed: In OData 4.0 the preference is odata.continue-on-error, with the prefix.
+    [OData Protocol, 8.2.8.3]
     Write odata.continue-on-error.""")
 
 

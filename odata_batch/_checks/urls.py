@@ -73,7 +73,7 @@ def _check_url_characters(url: str, say: Say) -> None:
     if "\\" in url:
         say(URL_BACKSLASH, f"URL {quote(url)} has a backslash")
     if " " in url:
-        say(URL_WHITE_SPACE, f"URL {quote(url)} has blanks, expected %20")
+        say(URL_WHITE_SPACE, f"URL {quote(url)} has white space, expected %20")
     odd = grammar.URL_ODD_CHARACTER.search(url)
     if odd:
         say(URL_CHARACTERS, f"URL {quote(url)} has {odd[0]!r}, expected a percent-encoding")

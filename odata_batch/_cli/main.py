@@ -71,7 +71,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     """Return the parser of arguments; what a command does is said by the text of its function."""
     parser = argparse.ArgumentParser(
-        prog=_PROG, description="Look into OData $batch payloads.", allow_abbrev=False
+        prog=_PROG, description="Inspect OData $batch payloads.", allow_abbrev=False
     )
     parser.add_argument("--version", action="store_true", help="print the version and exit")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
@@ -106,7 +106,7 @@ def _parser() -> argparse.ArgumentParser:
         add("--limit", metavar="NAME=N", type=_limit, action="append", default=[], help=limit)
     choices = ("auto", "always", "never")
     for each in (check, rules, show):
-        each.add_argument("--color", choices=choices, default="auto", help="whether to colour")
+        each.add_argument("--color", choices=choices, default="auto", help="whether to use colour")
     return parser
 
 
@@ -117,12 +117,12 @@ def _add_options_of_check(check: argparse.ArgumentParser) -> None:
     formats = ("text", "concise", "json", "github", "sarif")
     what = "how findings are printed (default: %(default)s)"
     check.add_argument("--format", choices=formats, default="text", help=what)
-    what = "the least severity to exit with 1 for (default: error)"
+    what = "the lowest severity that makes the exit status 1 (default: error)"
     check.add_argument("--fail-on", choices=_THRESHOLDS, help=what)
     check.add_argument("--strict", action="store_true", help="the same as --fail-on warning")
-    what = "rules, with commas between them; others are not told"
+    what = "rules to report, separated by commas; others are left out"
     check.add_argument("--select", metavar="RULES", type=_rules_of, default=(), help=what)
-    what = "rules that are not told"
+    what = "rules to leave out, separated by commas"
     check.add_argument("--ignore", metavar="RULES", type=_rules_of, default=(), help=what)
     what = "the file to write in place of standard output"
     check.add_argument("-o", "--output", dest="report", metavar="OUT", default="-", help=what)
@@ -133,7 +133,7 @@ def _add_options_of_convert(convert: argparse.ArgumentParser) -> None:
     convert.add_argument("--to", choices=("json", "multipart"), required=True, help="the format")
     what = "the file to write; - is standard output (default)"
     convert.add_argument("-o", "--output", metavar="OUT", default="-", help=what)
-    what = "which message of an archive is meant"
+    what = "which message of an archive to convert"
     convert.add_argument("--message", metavar="NAME", help=what)
     what = "the boundary of a multipart batch, in place of a random one"
     convert.add_argument("--boundary", help=what)

@@ -68,7 +68,7 @@ def finding_lines(
             explained.add(rule)
             yield from explain(rule)
             if rule.fatal:
-                yield "  = Nothing behind this place was read."
+                yield "  = Nothing after this point was read."
         yield ""
 
 
@@ -415,7 +415,7 @@ def rule_lines(rule: Rule, paint: Paint) -> Iterator[str]:
     yield ""
     told = {"Standard:": rule.citation, "Severity:": severities}
     if rule.fatal:
-        told["Reading:"] = "nothing behind such a place is read"
+        told["Reading:"] = "nothing after such a point is read"
     for title, text in {**told, "To fix:": rule.remedy}.items():
         yield from filled(text, f"  {title:11}", " " * 13)
 

@@ -59,7 +59,7 @@ def collect_in_unknown_format(
     evidence: Evidence, request: BatchRequest, response: BatchResponse
 ) -> None:
     """Collect what a JSON response says by identifiers to a request that was sent in either."""
-    reason = "nothing says in which format the batch was sent"
+    reason = "the format in which the batch was sent is not known"
     other = Evidence(request, "multipart", evidence.dialect).sent
     pairs = [pair for pair in zip(evidence.sent, other, strict=True) if pair[0].id != pair[1].id]
     if any(its.id is not None for _, its in pairs):
@@ -226,7 +226,7 @@ class _ByIdentifier:
             if slot.is_set and any(each.answers for each in slot.members):
                 for each in slot.members:
                     if not each.answers:
-                        each.distrust("a part of its change set was answered")
+                        each.distrust("only a part of its change set was answered")
         start = 0 if evidence.json else evidence.slots[max(executed)].indexes.stop
         return evidence.stopped_at(evidence.slots[max(failed)], start)
 

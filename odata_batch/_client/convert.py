@@ -125,7 +125,7 @@ class _Requests(Fitting[Operation]):
         else:
             has_effect = any(entry.message.method != "GET" for entry in self.entries())
             if has_effect and not self._is_chain():
-                message = "the order is given up: a JSON batch that goes on after errors has none"
+                message = "the order is lost: a JSON batch that continues after errors has none"
                 self.lose(NOT_EXPRESSIBLE, message, WHOLE)
             preference = True if self.dialect.json_stops_on_error else preference
         return replace(batch, items=self.pack(), continue_on_error=preference)
@@ -180,7 +180,7 @@ class _Requests(Fitting[Operation]):
         """Leave out a body that the method must not have in the target."""
         item = entry.message
         if item.body and item.method in methods and self.refuses(rule):
-            message = f"the body of {len(item.body)} octets is given up, {item.method} has none"
+            message = f"the body of {len(item.body)} octets is dropped, {item.method} has none"
             self.lose(rule, message, entry.place)
             entry.message = replace(item, body=b"")
 
@@ -201,7 +201,7 @@ class _Requests(Fitting[Operation]):
             )
             self.lose(messages.RESPOND_ASYNC_INSIDE, message, entry.place)
         if item.condition is not None:
-            message = f"the condition {quote(item.condition)} is given up; "
+            message = f"the condition {quote(item.condition)} is dropped; "
             message += "the request is executed without it"
             self.lose(NOT_EXPRESSIBLE, message, entry.place)
 
@@ -321,7 +321,7 @@ class _Requests(Fitting[Operation]):
                     lost = "the operations of a change set are executed in any order"
                 elif stops:
                     continue
-                message = f"dependsOn {quote(name)} is given up; {lost}"
+                message = f"dependsOn {quote(name)} is dropped; {lost}"
                 self.lose(NOT_EXPRESSIBLE, message, entry.place)
 
     def _without_gets(self, unit: Unit[Operation]) -> Iterator[Unit[Operation]]:
@@ -347,8 +347,8 @@ class _Requests(Fitting[Operation]):
                 continue
             is_late = not late.isdisjoint(map(key, self._references(item)))
             is_after = is_late or bool(kept.entries and id not in wanted)
-            side = "behind" if is_after else "in front of"
-            message = f"GET {quote(item.url)} is taken out of its change set and put {side} it; "
+            side = "after" if is_after else "before"
+            message = f"GET {quote(item.url)} is moved out of its change set, {side} it; "
             message += "neither fails with the other"
             self.lose(rules.GET_IN_CHANGE_SET, message, entry.place)
             if is_after:
@@ -393,11 +393,11 @@ class _Responses(Fitting[values.OperationResponse]):
         for entry in self.entries():
             self.fit_json(entry)
             if entry.message.id is None:
-                message = "the response has no id, and in JSON no order tells its request"
+                message = "the response has no id, and JSON does not tell its request by the order"
                 self.lose(JSON_RESPONSE_ID_MISSING, message, entry.place)
         self._prepare()
         if batch.truncated:
-            self.lose(NOT_EXPRESSIBLE, "that the response is truncated is not said any more", WHOLE)
+            self.lose(NOT_EXPRESSIBLE, "the response is no longer marked as truncated", WHOLE)
         return replace(batch, items=self.pack(), truncated=False)
 
     def to_multipart(self, batch: values.BatchResponse) -> values.BatchResponse:
@@ -405,7 +405,7 @@ class _Responses(Fitting[values.OperationResponse]):
         self._prepare()
         self.lose_annotations(batch.annotations, WHOLE)
         if batch.next_link is not None:
-            self.lose(NOT_EXPRESSIBLE, f"the next link {quote(batch.next_link)} is given up", WHOLE)
+            self.lose(NOT_EXPRESSIBLE, f"the next link {quote(batch.next_link)} is dropped", WHOLE)
         for entry in self.entries():
             self.fit_multipart(entry)
             # JSON does not carry the reason phrase, so that there is none to be kept.
@@ -427,7 +427,7 @@ class _Responses(Fitting[values.OperationResponse]):
                 kept.append(unit)
             else:
                 id = quote(entry.message.id or "")
-                message = f"the response 202 to {id} is given up, it is not the last"
+                message = f"the response 202 to {id} is dropped, it is not the last"
                 self.lose(rules.ACCEPTED_NOT_LAST, message, entry.place)
         self.units = kept
 
@@ -440,7 +440,7 @@ class _Responses(Fitting[values.OperationResponse]):
         chosen = min(failed, key=lambda entry: entry.message.status == 424)
         for entry in unit.entries:
             if entry is not chosen:
-                message = f"the response {entry.message.status} is given up; the change set that "
+                message = f"the response {entry.message.status} is dropped; the change set that "
                 message += "failed is answered with one response, that to "
                 message += quote(chosen.message.id or "")
                 self.lose(rules.CHANGE_SET_ERROR_NESTED, message, entry.place)

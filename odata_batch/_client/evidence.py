@@ -42,7 +42,7 @@ from odata_batch._model.values import (
 
 GAP = "its response could not be read"
 _AFTER_GAP = "a response before its own could not be read"
-_AGAIN = "it may be the response before its own, once more"
+_AGAIN = "it may be the response before its own, repeated"
 
 
 class Shared(NamedTuple):
@@ -457,7 +457,7 @@ def rest_of(response: BatchResponse, tail: OperationResponse | None) -> Rest | N
         reason = "the response ends with a 202 that stands for it"
         return Rest(State.PENDING, reason, Shared(tail), location_of(tail))
     if response.next_link is not None:
-        reason = f"it is left to the next link {quote(response.next_link)}"
+        reason = f"its response comes with the next link {quote(response.next_link)}"
         return Rest(State.PENDING, reason, None, response.next_link)
     return None
 

@@ -142,7 +142,7 @@ class Exchange:
         self._url, self._headers = url, Headers(headers)
         self._origin = resolve_url("/", url)  # of an absolute URL, or else ValueError
         if "content-type" in self._headers:
-            raise ValueError("headers have a Content-Type, which is that of the batch")
+            raise ValueError("headers must not have a Content-Type: the batch determines it")
         if min(parallel, attempts, 1 if max_operations is None else max_operations) < 1:
             raise ValueError("parallel, attempts and max_operations are at least 1")
         self._stops = stops_at_error(batch, self._format, dialect)
@@ -309,9 +309,9 @@ class Exchange:
         if request is None and len(self._sent) == 1:
             (request,) = self._sent
         if request is None:
-            raise RuntimeError(f"{len(self._sent)} requests are to be answered; say which one is")
+            raise RuntimeError(f"{len(self._sent)} requests have no answer yet; say which one")
         if request not in self._sent:
-            raise RuntimeError("the request is not one that is to be answered")
+            raise RuntimeError("the request is not waiting for an answer")
         return self._sent.pop(request)
 
     def _told(self, piece: Piece, answer: Answer) -> Sequence[Outcome]:

@@ -88,7 +88,7 @@ class Fitting(Generic[_Message]):
                 if isinstance(inner, values.Unreadable):
                     refuse_unreadable(inner_place)
                 if isinstance(inner, values.ChangeSet | values.ChangeSetResponse):
-                    message = "the change set is dissolved in the one that it stands in"
+                    message = "the change set is merged into the one that contains it"
                     self.lose(values.NESTED_CHANGE_SET, message, inner_place)
                 unit.entries += [Entry(each, inner_place) for each in values.leaves((inner,))]
             if unit.entries:
@@ -128,7 +128,7 @@ class Fitting(Generic[_Message]):
     def lose_annotations(self, annotations: values.Annotations, place: Place) -> None:
         """Give up members that only JSON has."""
         for name, _ in annotations:
-            self.lose(NOT_EXPRESSIBLE, f"the annotation {quote(name)} is given up", place)
+            self.lose(NOT_EXPRESSIBLE, f"the annotation {quote(name)} is dropped", place)
 
     def fit_json(self, entry: Entry[_Message]) -> None:
         """Make the fields and the body of a message what JSON can carry."""
@@ -140,10 +140,10 @@ class Fitting(Generic[_Message]):
             for name, value in headers.pairs:
                 folded = name.lower()
                 if folded in seen and folded == "set-cookie":
-                    message = f"Set-Cookie {quote(value)} is given up, JSON carries one"
+                    message = f"Set-Cookie {quote(value)} is dropped, JSON carries one"
                     self.lose(NOT_EXPRESSIBLE, message, entry.place)
                 elif folded in seen & SINGLE_FIELDS and value == headers.get_all(name)[0]:
-                    message = f"one of the equal fields {quote(name)} is given up"
+                    message = f"one of the equal fields {quote(name)} is dropped"
                     self.lose(REPEATED_HEADER_EQUAL, message, entry.place)
                 else:
                     kept.append((name, value))
@@ -165,13 +165,13 @@ class Fitting(Generic[_Message]):
         octets = body.strip(jsonbody.SPACE) or body
         found = jsonbody.check_body(octets, content, DEFAULT_LIMITS)
         if found and found[0].rule is NOT_EXPRESSIBLE:
-            message = "the body null is given up, it would be read as no body"
+            message = "the body null is dropped, it would be read as no body"
             self.lose(NOT_EXPRESSIBLE, message, entry.place)
             entry.message = replace(entry.message, body=b"")
         elif found:
             # JSON can only carry the octets under another type.
-            given_up = f"Content-Type {quote(content_type)} becomes" if content_type else "it gets"
-            message = f"{given_up} {_OCTETS}, so that the octets are kept: {found[0].message}"
+            becomes = f"Content-Type {quote(content_type)} becomes" if content_type else "it gets"
+            message = f"{becomes} {_OCTETS}, so that the octets are kept: {found[0].message}"
             self.lose(found[0].rule, message, entry.place)
             pairs = (*without(headers, "content-type").pairs, ("Content-Type", _OCTETS))
             entry.message = replace(entry.message, headers=Headers(pairs))
@@ -184,13 +184,13 @@ class Fitting(Generic[_Message]):
         for name, value in item.headers.pairs:
             plain = value.strip(" \t")
             if plain != value:
-                message = f"header {quote(name)} loses the blanks around {quote(value)}"
+                message = f"header {quote(name)} loses the white space around {quote(value)}"
                 self.lose(HEADER_WHITE_SPACE, message, place)
             if name.lower() == "content-id" and plain != item.id:
-                message = f"header {quote(name)} is given up, {quote(value)} is not the id"
+                message = f"header {quote(name)} is dropped, {quote(value)} is not the id"
                 self.lose(CONTENT_ID_CONFLICT, message, place)
             elif name.lower() == "transfer-encoding":
-                message = f"Transfer-Encoding {quote(value)} is given up, the octets stay in it"
+                message = f"Transfer-Encoding {quote(value)} is dropped, the octets stay in it"
                 self.lose(TRANSFER_ENCODING, message, place)
             else:
                 fields.append((name, plain))

@@ -27,6 +27,7 @@ from odata_batch._coding.settings import Settings, known_format
 from odata_batch._model.findings import quote
 from odata_batch._model.headers import Headers
 from odata_batch._model.values import BatchRequest, BatchResponse, HeadersLike, OperationResponse
+from odata_batch._wire.http import REASONS
 
 _LOOSE = "its change set was answered, but not every response tells which operation it is for"
 
@@ -97,7 +98,7 @@ def _as_one(outcomes: list[Outcome]) -> Iterator[Outcome]:
             reason = f"{each.reason}, but the batch is one unit and has failed: {failed.reason}"
             yield replace(each, state=State.ROLLED_BACK, reason=reason, location=None)
         elif each.state is State.SUCCEEDED and states != {State.SUCCEEDED}:
-            reason = f"{each.reason}, but the batch is one unit and not all has succeeded"
+            reason = f"{each.reason}, but the batch is one unit and not all of it has succeeded"
             yield replace(each, state=State.UNKNOWN, reason=reason)
         else:
             yield each
@@ -137,14 +138,13 @@ def _by_own(evidence: Evidence, each: Sent) -> Outcome:
         rest = evidence.rest if each.index >= evidence.rest.start else NOTHING
         return _outcome(each, rest.state, rest.reason, rest.shared, rest.location)
     response = each.answers[0]
-    reason = f"answered with {response.status}"
+    reason = f"{response.status} {REASONS.get(response.status, '')}".rstrip()
     if response.status == 202:
         # OData Protocol, 11.6: without a Location there is nothing to come.
         location = location_of(response)
         if location is not None:
             reason = f"{reason}, and the result will be at {quote(location)}"
             return _outcome(each, State.PENDING, reason, location=location)
-        reason = f"{reason}: accepted"
     if is_error(response):
         return _outcome(each, _state_of_error(response), reason)
     if 200 <= response.status < 400:

@@ -1,10 +1,10 @@
 """What became of the operations of a batch: a `BatchResult` of `Outcome`s, each with a `State`."""
 
 from collections import Counter
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from odata_batch._client.errors import ServiceError, error_in
 from odata_batch._model.findings import BatchError, fitted, quote
@@ -41,6 +41,18 @@ class State(Enum):
     """It was accepted, or is still to be answered; `Outcome.location` says where."""
     UNKNOWN = "unknown"
     """The response does not tell. It may have been applied, so it is not sent again unasked."""
+
+
+# What a message says of an operation in each state, after its name
+VERBS: Final[Mapping[State, str]] = {
+    State.SUCCEEDED: "succeeded",
+    State.FAILED: "failed",
+    State.ROLLED_BACK: "was rolled back",
+    State.DEPENDENCY_FAILED: "failed with what it depends on",
+    State.NOT_EXECUTED: "was not executed",
+    State.PENDING: "is pending",
+    State.UNKNOWN: "is unknown",
+}
 
 
 @public
@@ -105,7 +117,7 @@ class BatchResult:
     """What became of the operations of a batch, in the order in which they were submitted.
 
     `result[operation]` finds an outcome by the object itself, or else by equality; `result["id"]`
-    by the identifier that was sent. What several operations answer to is `LookupError`, and what
+    by the identifier that was sent. What several operations match is `LookupError`, and what
     none answers to is `KeyError`, which is one as well.
     """
 
@@ -161,7 +173,7 @@ class BatchResult:
         if not found:
             raise KeyError(key)
         if len(found) > 1:
-            raise LookupError(f"{len(found)} operations answer to {key!s:.60}; use outcomes")
+            raise LookupError(f"{len(found)} operations match {key!s:.60}; use outcomes")
         return self.outcomes[found[0]]
 
     def __iter__(self) -> Iterator[Outcome]:
@@ -201,9 +213,8 @@ class BatchFailed(BatchError):
         for outcome in failures[:_SHOWN]:
             operation = outcome.operation
             id = "" if outcome.id is None else f" (id {quote(outcome.id)})"
-            state = outcome.state.value.replace("-", " ")
             name = f"{fitted(operation.method)} {quote(operation.url)}{id}"
-            line = f"{name} is {state}: {outcome.reason}"
+            line = f"{name} {VERBS[outcome.state]}: {outcome.reason}"
             if (error := outcome.error) is not None:
                 line += f" ({quote(error.code)}: {quote(error.message, _SAID)})"
             lines.append(line)

@@ -21,7 +21,7 @@ from typing import NamedTuple
 from odata_batch._checks import services
 from odata_batch._client import plan
 from odata_batch._client.answer import Answer
-from odata_batch._client.outcomes import Outcome, State
+from odata_batch._client.outcomes import VERBS, Outcome, State
 from odata_batch._coding.settings import Settings
 from odata_batch._coding.writing import RequestEncoder, encode
 from odata_batch._graph.expressions import ETAG_FIELDS, KNOWN_BY_URL
@@ -180,7 +180,7 @@ class Pieces:
                 state = dropped[target][0] if target in dropped else outcomes[target].state
                 if state is not State.SUCCEEDED:
                     failed = state in plan.FAILING
-                    word = "failed" if failed else f"is {state.value.replace('-', ' ')}"
+                    word = "failed" if failed else VERBS[state]
                     reason = f"it was not sent: it needs {findings.quote(edge.name)}, which {word}"
                     raise _Unmet(reason, State.DEPENDENCY_FAILED if failed else State.NOT_EXECUTED)
         return plan.detached(item, gone, outcomes, self.names.dialect, self._locate)
@@ -469,7 +469,7 @@ class Attempts:
 def repeatable_batch(batch: BatchRequest, now: Callable[[], datetime] | None) -> BatchRequest:
     """Return the batch with fields by which a service knows an operation that is sent again."""
     if now is None:
-        raise ValueError("repeatable requests say when they were made: pass now")
+        raise ValueError("repeatable requests need the current time: pass now")
     first_sent = plan.http_date(now())
 
     def item(it: values.RequestItem) -> values.RequestItem:

@@ -55,7 +55,7 @@ class Dialect:
     references: Literal["relative", "rooted", "none"] = "relative"
     """How a URL refers to another request: `$1/Orders`; or `/service/$1/Orders`, too; or never."""
     ids_ignore_case: bool = False
-    """Whether identifiers that differ in case alone are the same."""
+    """Whether identifiers that differ in case only are the same."""
     ids_per_change_set: bool = False
     """Whether identifiers start anew in each change set, and are unique there only."""
     references_stay: bool = False

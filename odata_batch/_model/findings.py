@@ -334,11 +334,28 @@ def stop(report: Reporter, diagnostic: Diagnostic) -> NoReturn:
     raise Stop(diagnostic.rule)
 
 
+# The limits on numbers, in words; the others are limits on sizes.
+_NUMBERS: Final[Mapping[str, str]] = {
+    "operations": "operations",
+    "items": "items",
+    "change_set_operations": "operations in a change set",
+    "fields": "field lines",
+    "depends_on": "entries in dependsOn",
+}
+
+
+def excess(limit: str, value: int) -> str:
+    """Return the message about a limit, a field of `Limits`, that is exceeded."""
+    number, size = _NUMBERS.get(limit), limit.replace("_", " ")
+    what = f"too many {number}" if number else f"the {size} is too large"
+    return f"{what}: the limit is {value} (Limits.{limit})"
+
+
 def exceed(report: Reporter, limits: Limits, limit: str, position: int | None) -> NoReturn:
     """Report that `limit`, a field of `Limits`, is exceeded at `position`."""
     value: int = getattr(limits, limit)
-    message = f"limit {limit} is {value}, and the message exceeds it"
-    stop(report, Diagnostic(LIMIT_EXCEEDED, message, position, limit=(limit, value)))
+    found = Diagnostic(LIMIT_EXCEEDED, excess(limit, value), position, limit=(limit, value))
+    stop(report, found)
 
 
 _NONE: Final = dict.fromkeys(Severity, 0)

@@ -128,7 +128,7 @@ class Serving:
         if method != "POST":
             self.refuse(405, "" if method == "HEAD" else "a batch is sent with POST")
         elif not set(self._headers.get("host", "")).isdisjoint("/?#"):
-            self.refuse(400, "the Host is none")  # it would move the service root
+            self.refuse(400, "the Host is not valid")  # it would move the service root
         elif self._headers.get("content-encoding", "identity").lower() != "identity":
             self.refuse(415, "a body with a content coding cannot be read; send it without")
         elif length.isascii() and length.isdecimal():
@@ -155,7 +155,8 @@ class Serving:
     def _check_length(self, length: int) -> None:
         most = self._endpoint.codec.limits.message
         if length > most and self.wants_data:
-            self.refuse(413, f"limit message is {most}, and the body has {length} octets or more")
+            found = f"the body has {length} octets or more"
+            self.refuse(413, f"{found}: the limit is {most} (Limits.message)")
 
     def _begin(self) -> None:
         endpoint, codec = self._endpoint, self._endpoint.codec

@@ -342,7 +342,7 @@ class Execution:
 
     def _misused(self, work: object, verb: str) -> RuntimeError:
         name = type(work).__name__
-        return RuntimeError(f"{name} cannot be {verb}: it was not handed out, or it is over")
+        return RuntimeError(f"{name} cannot be {verb}: it was not handed out, or it has ended")
 
     def _waiting(self) -> list[Unit]:
         """Return the units that are at work: something of each may be handed out."""
@@ -380,7 +380,7 @@ class Execution:
         """Begin a change set, or fail it if it can be known that one of its operations will."""
         parts = parts_of(self._source[unit.index])
         if any(isinstance(part, values.Unreadable) for part in parts):
-            unit.fail(self._answers.error(400, "what stands here could not be read"))
+            unit.fail(self._answers.error(400, "this item could not be read"))
         elif not unit.members:
             unit.fail(self._answers.error(400, "the change set holds no request"))
         for index in unit.members:

@@ -101,7 +101,8 @@ def _index(request: values.BatchRequest, format: Format, dialect: Dialect, limit
         quotas = getattr(limits, limit, limits.operations), getattr(dialect, limit, None)
         allowed = min(each for each in quotas if each is not None)
         if count > allowed:
-            message = f"limit {limit} is {allowed}, and the batch has {count}"
+            what = limit.replace("_", " ")
+            message = f"too many {what}: found {count}, the limit is {allowed}"
             found = Diagnostic(findings.LIMIT_EXCEEDED, message, limit=(limit, allowed))
             raise findings.LimitExceeded(found)
     report = findings.Findings(limits, dict(dialect.severities), findings.Severity.ERROR)

@@ -372,7 +372,7 @@ class Making:
             if edge.place in _ORDER_ONLY or (conditional and edge.place == "depends_on"):
                 continue
             if edge.target is None:
-                raise Refused(400, f"{quote(edge.name)} is no request of the batch")
+                raise Refused(400, f"no request of the batch is named {quote(edge.name)}")
             if outside and self._plan.unit_of(edge.target) is unit:
                 continue
             answer = self._answer_to(edge.target, unit)
@@ -429,7 +429,7 @@ class Making:
         """
         self._room -= octets
         if self._room < 0:
-            raise Refused(status, f"the {what} that come of references are longer than a message")
+            raise Refused(status, f"the {what} made from references are larger than a message")
 
     def _location(self, name: str, target: int) -> str:
         """Return the absolute URL that a reference to a successful operation stands for."""

@@ -133,11 +133,11 @@ LEADING_EMPTY_LINE = note("""
 EMPTY_LINE_MISSING = warning("""
     empty-line-missing: An empty line ends the header section of a message even without a body.
     [OData Protocol, 11.7.7.1]
-    Write two CRLF after the last header, and only then what belongs to the delimiter.""")
+    Write two CRLF after the last header, and then the CRLF of the delimiter.""")
 EMPTY_LINE_SHARED = warning("""
     empty-line-shared: The empty line that ends a header section is not the line end of the
     delimiter. [OData Protocol, 11.7.7.1]
-    Write two CRLF after the last header, and only then what belongs to the delimiter.""")
+    Write two CRLF after the last header, and then the CRLF of the delimiter.""")
 
 
 def _split_odd(
@@ -152,7 +152,7 @@ def _split_odd(
     empty = lines.match(data)
     if empty is not None and empty.end() < len(data):
         # RFC 9112, 2.2: at least one empty line at the start is passed over.
-        message = "an empty line stands before the start line"
+        message = "found an empty line before the start line"
         severity = Severity.WARNING if empty[0].count(b"\n") > 1 else None
         reader.report(Diagnostic(LEADING_EMPTY_LINE, message, position, severity=severity))
         data = data[empty.end() :]
@@ -232,7 +232,7 @@ def parse_request_line(line: bytes, position: int, reader: SectionReader) -> tup
     else:
         _check_version(version, line, position, reader)
     if line != b" ".join(filter(None, (method, url, version))):
-        message = f"found superfluous blanks in {quote(line)}"
+        message = f"found superfluous spaces in {quote(line)}"
         reader.report(Diagnostic(REQUEST_LINE_SPACES, message, position))
     name = method.decode("ascii")
     if name != name.upper() and name.upper() in KNOWN_METHODS:
@@ -305,7 +305,7 @@ def parse_status_line(line: bytes, position: int, reader: SectionReader) -> tupl
     version, status, space, reason = match.groups()
     _check_version(version, line, position, reader)
     if space is None:
-        message = f"no blank follows the status code in {quote(line)}"
+        message = f"no space follows the status code in {quote(line)}"
         reader.report(Diagnostic(REASON_MISSING, message, position))
     elif not reason:
         message = f"the reason phrase is empty in {quote(line)}"

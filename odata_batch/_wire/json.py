@@ -181,7 +181,7 @@ class JsonDecoder(jsonitem.Reader[_Item]):
         expected = members[0][0]
         for inner, (number, element) in enumerate(members):
             if number != expected and self.role.array == "requests":
-                message = "a member of an atomicity group is parted from the others"
+                message = "a member of an atomicity group is not adjacent to the others"
                 position = self.text.origin + element.start
                 self._find(Diagnostic(GROUP_NOT_ADJACENT, message, position), (index, inner))
             expected = number + 1
@@ -236,7 +236,7 @@ class JsonDecoder(jsonitem.Reader[_Item]):
             end = text.value(start)[1]
         end = text.skip_space(end)
         if end < len(text.text):
-            text.refuse(end, "nothing behind the JSON text")
+            text.refuse(end, "nothing after the JSON text")
         text.check_depth()
         if batch is None:
             found = quote(text.characters(start, start + 120)[:30])

@@ -134,7 +134,7 @@ def read_body(
         message = f"the body of {quote(content.content_type)} is text, expected base64url"
         return text.encode("utf-8"), (JSON_BODY_TEXT, message)
     if content.form == "json" and (octets is None or check_body(octets, content, limits)):
-        message = f"found {quote(raw)}, not the base64 of a JSON body; it is read as it stands"
+        message = f"found {quote(raw)}, not the base64 of a JSON body; it is read as it is"
         return raw, (JSON_BODY_NOT_BASE64, message)
     if octets is None:
         rule = JSON_BODY_LOSSY if "\ufffd" in text else BASE64
@@ -180,14 +180,14 @@ def check_json(octets: bytes, what: str, limits: Limits, depth: int) -> list[Dia
         return found
 
     def report(diagnostic: Diagnostic) -> None:
-        message = f"{what} cannot stand in a JSON batch: {diagnostic.message}"
+        message = f"{what} is not allowed in a JSON batch: {diagnostic.message}"
         found.append(Diagnostic(diagnostic.rule, message, limit=diagnostic.limit))
 
     with suppress(Stop):  # it has been reported
         text = JsonText(octets, limits, report, depth=depth)
         _, end = text.value(0, scan_extent)
         if end != len(text.text):
-            text.refuse(end, "nothing behind it")
+            text.refuse(end, "nothing after it")
         text.check_depth()
         if (half := text.half(JSON_SURROGATE, 0, len(octets))) is not None:
             report(half)

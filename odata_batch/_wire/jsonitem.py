@@ -260,7 +260,7 @@ class Reader(Generic[_Item]):
         for name, offset in self.text.duplicates.get(self.start, ()):
             is_decisive = name in decisive
             rule = JSON_DUPLICATE_MEMBER if is_decisive else JSON_DUPLICATE_OTHER_MEMBER
-            self.say(rule, f"found the member {quote(name)} once more", offset)
+            self.say(rule, f"found the member {quote(name)} again", offset)
 
     def check_halves(self, known: Collection[str], apart: str = "") -> Diagnostic | None:
         """Note half of a surrogate pair in members that are not known: they are kept as spelt.
@@ -426,7 +426,7 @@ def read_headers(members: _Pairs) -> tuple[Headers, list[jsonbody.Problem]]:
             problems.append((JSON_HEADER_VALUE, message))
         key = name.lower()
         if key in fields and text == fields[key][1]:
-            message = f"header {quote(name)} stands twice with the same value"
+            message = f"header {quote(name)} appears twice with the same value"
             problems.append((JSON_HEADER_COLLISION_EQUAL, message))
         elif key in fields:
             message = f"header {quote(name)} is both {quote(fields[key][1])} and {quote(text)}"

@@ -133,7 +133,7 @@ class JsonEncoder:
         for name, raw in annotations:
             what = f"the annotation {quote(name)}"
             if name in known:
-                message = f"{what} stands twice, or is a member"
+                message = f"{what} appears twice, or is a member"
                 report(Diagnostic(JSON_DUPLICATE_MEMBER, message))
             known.add(name)
             _check_text("the name of an annotation", name, report)

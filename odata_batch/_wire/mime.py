@@ -315,7 +315,7 @@ class PartSplitter:
             message = "the close delimiter ends in three hyphens, expected two"
             self._say(CLOSE_DELIMITER_HYPHENS, message, start + 1)
         if line.padding:
-            message = f"found padding of {line.padding} octets behind the boundary, expected none"
+            message = f"found padding of {line.padding} octets after the boundary, expected none"
             self._say(TRANSPORT_PADDING, message, start + 1)
 
     def _cut(self, start: int, line: _Line | None) -> Part:
@@ -460,7 +460,7 @@ class PartSplitter:
             self._say_lookalike(found, self._content)
         text = text.strip(b" \t\r\n")
         if text:
-            message = f"found {quote(text)} behind the close delimiter"
+            message = f"found {quote(text)} after the close delimiter"
             self._say(EPILOGUE, message, self._content)
             if found := _FIRST.search(self._buffer, self._content):  # see `_end_preamble`
                 message = "what comes after the close delimiter looks like a part"

@@ -651,7 +651,7 @@ class MultipartDecoder(Generic[_Start, _Item]):
             return outer
         if outer is None:
             if inner:
-                found = f"Content-ID {quote(inner)} stands in the HTTP message"
+                found = f"Content-ID {quote(inner)} is in the HTTP message"
                 self._say(CONTENT_ID_IN_MESSAGE, found, position)
             return inner or None
         if inner != outer:

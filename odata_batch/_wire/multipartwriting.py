@@ -72,7 +72,7 @@ class MultipartEncoder:
             raise TypeError(f"boundary is a str, not {type(boundary).__name__}")
         if not grammar.BOUNDARY.fullmatch(boundary):
             found = f"found the boundary {quote(boundary)}"
-            message = f"{found}, expected digits, letters, '()+_,-./:=? and blanks"
+            message = f"{found}, expected digits, letters, '()+_,-./:=? and spaces"
             self._report(Diagnostic(BOUNDARY_CHARACTERS, message))
         if len(boundary) > longest:
             message = f"the boundary has {len(boundary)} characters, at most {longest} are allowed"

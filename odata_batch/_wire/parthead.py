@@ -70,8 +70,8 @@ MESSAGE_TYPE = warning("""
     10.2]
     Write msgtype=request in requests and msgtype=response in responses, or leave it out.""")
 CONTENT_TRANSFER_ENCODING_MISSING = note("""
-    content-transfer-encoding-missing: OData up to 4.0 wants Content-Transfer-Encoding: binary in
-    every part. [OData 4.0 Protocol, 11.7.2]
+    content-transfer-encoding-missing: OData up to 4.0 requires Content-Transfer-Encoding: binary
+    in every part. [OData 4.0 Protocol, 11.7.2]
     Add Content-Transfer-Encoding: binary to the header section of the part.""")
 PART_HEADER_IGNORED = note("""
     part-header-ignored: A part's header section holds Content-Type, -Transfer-Encoding, -ID and

@@ -434,7 +434,7 @@ def _repeated(pairs: Pairs) -> tuple[Finding, ...]:
             message = f"{name} has the values {quote(values[0])} and {quote(values[1])}"
             findings.append(Finding(REPEATED_HEADER, message, 0))
         elif len(values) > 1:
-            message = f"{name} stands {len(values)} times with the same value"
+            message = f"{name} appears {len(values)} times with the same value"
             findings.append(Finding(REPEATED_HEADER_EQUAL, message, 0))
     return tuple(findings)
 
@@ -445,7 +445,7 @@ HEADER_NOT_ASCII = note("""
 CONTROL_CHARACTER = error("""
     control-character: Field values, start lines and URLs hold no control character, bare CR
     included. [RFC 9110, 5.5]
-    Remove the control character, and look where it has come from.""")
+    Remove the control character, and find out where it comes from.""")
 
 
 def parse_field_line(line: bytes) -> tuple[Pair | None, Problem | None]:
@@ -479,7 +479,7 @@ HEADER_WHITE_SPACE_BEFORE_COLON = error("""
 def _broken_field_line(line: bytes, name: bytes, colon: bytes) -> tuple[Pair | None, Problem]:
     if colon and name != name.rstrip(b" \t") and grammar.TOKEN_BYTES.fullmatch(name.strip(b" \t")):
         pair, _ = parse_field_line(line.replace(name, name.strip(b" \t"), 1))
-        message = f"field line {quote(line)} has a blank before its colon"
+        message = f"field line {quote(line)} has white space before its colon"
         return pair, (HEADER_WHITE_SPACE_BEFORE_COLON, message)
     return None, (HEADER_SYNTAX, f"found {quote(line)}, expected a name, a colon and a value")
 
@@ -581,7 +581,7 @@ def _read_parameter(match: re.Match[str], parameters: list[Pair], problems: list
         return True
     name = name.lower()
     if before or after:
-        problems.append((PARAMETER_WHITE_SPACE, f"blanks around the = of parameter {name}"))
+        problems.append((PARAMETER_WHITE_SPACE, f"white space around the = of parameter {name}"))
     value = bare if quoted is None else grammar.QUOTED_PAIR.sub(r"\1", quoted)
     parameters.append((name, value))
     if quoted is None and not grammar.TOKEN.fullmatch(bare):

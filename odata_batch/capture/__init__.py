@@ -209,7 +209,7 @@ def parse_saz(data: bytes, *, limits: Limits = _LIMITS) -> tuple[CapturedExchang
     """Return the exchanges of a SAZ file (Fiddler), in the order of their numbers.
 
     >>> parse_saz(b"PK")[0].diagnostics[0].message
-    'the ZIP archive is damaged, or is none'
+    'not a ZIP archive, or damaged'
     """
     room = Room(limits)
     return tuple(_exchange(entry, room) for entry in _archives.read_saz(data, room))

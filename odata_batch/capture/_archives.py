@@ -284,7 +284,7 @@ def _fields(source: _Object) -> tuple[_Fields, dict[str, str]]:
                 strangers += 1
     if strangers:
         what = f"{source.path_of('headers')} has {strangers} elements"
-        source.say(CAPTURE_MEMBER, f"{what} that are no objects with the strings name and value")
+        source.say(CAPTURE_MEMBER, f"{what} that are not objects with the strings name and value")
     return fields, pseudo
 
 
@@ -356,7 +356,7 @@ def read_saz(data: bytes, room: Room) -> Iterator[Entry]:
     try:
         archive = zipfile.ZipFile(BytesIO(data))
     except _LIES:
-        yield unreadable("the ZIP archive is damaged, or is none")
+        yield unreadable("not a ZIP archive, or damaged")
         return
     with archive:
         sessions: dict[tuple[int, str], _Files] = {}
@@ -382,7 +382,7 @@ def _session(archive: zipfile.ZipFile, name: str, files: _Files, room: Room) -> 
     found: list[Diagnostic] = []
     for same in files.values():
         if len(same) > 1:
-            message = f"{same[0].filename} stands more than once in the archive; the last is read"
+            message = f"{same[0].filename} appears more than once in the archive; the last is read"
             found.append(Diagnostic(CAPTURE_DUPLICATE_MEMBER, message))
     messages: list[Raw | None] = []
     for side, what in (("c", "request"), ("s", "response")):

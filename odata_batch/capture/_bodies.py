@@ -252,14 +252,14 @@ def find_loss(kind: str, content_type: str, body: bytes, length: int | None) -> 
     whole = _verdict(type_, body, length)
     inside = _verdicts_inside(kind, content_type, body) if type_.startswith(_BATCH_TYPES) else []
     number = body.count(REPLACEMENT)
-    are = "U+FFFD stands once" if number == 1 else f"U+FFFD stands {number} times"
+    are = "U+FFFD appears once" if number == 1 else f"U+FFFD appears {number} times"
     if whole or any(verdict for verdict, _ in inside):
         lost = "other octets were sent; lengths and binary bodies cannot be believed"
         return Diagnostic(CAPTURE_LOSSY, f"{are} where {lost}")
     # Nothing was lost in the whole, or in all bodies that hold U+FFFD.
     if whole is False or number == sum(each for verdict, each in inside if verdict is False):
         return None
-    text = "the text; it may have been sent so, or stand for octets that are lost"
+    text = "the text; it may have been sent so, or replace octets that are lost"
     return Diagnostic(CAPTURE_REPLACEMENT_CHARACTER, f"{are} in {text}")
 
 

@@ -21,7 +21,15 @@ from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from typing import Final, NamedTuple, TypeAlias
 
-from odata_batch._model.findings import LIMIT_EXCEEDED, Diagnostic, fatal, note, quote, warning
+from odata_batch._model.findings import (
+    LIMIT_EXCEEDED,
+    Diagnostic,
+    excess,
+    fatal,
+    note,
+    quote,
+    warning,
+)
 from odata_batch._model.headers import Headers
 from odata_batch._model.limits import Limits
 from odata_batch._wire import grammar, sections
@@ -110,8 +118,8 @@ def split(data: bytes, limits: Limits) -> Raw:
     empty_line = grammar.EMPTY_LINE_AFTER.search(data, start)
     stop, end = (len(data), len(data)) if empty_line is None else empty_line.span()
     if stop - start > limits.header_section:
-        message = f"limit header_section is {limits.header_section}, and the capture exceeds it"
         limit = ("header_section", limits.header_section)
+        message = excess(*limit)
         bare.found.append(Diagnostic(LIMIT_EXCEEDED, message, start, limit=limit))
         return bare
     section, found = data[start:stop], bare.found
@@ -315,15 +323,15 @@ class Room:
         """Take so many octets away."""
         self.left = max(0, self.left - octets)
 
-    def exceeded(self, what: str) -> Diagnostic:
-        """Return that something is larger than the limit allows."""
+    def exceeded(self, what: str, bound: str = "is") -> Diagnostic:
+        """Return the finding that something is larger than the limit allows."""
         limit = self.limits.message
-        message = f"limit message is {limit}, {what} exceeds it"
+        message = f"{what} is too large: the limit {bound} {limit} (Limits.message)"
         return Diagnostic(LIMIT_EXCEEDED, message, limit=("message", limit))
 
     def too_large(self, what: str) -> Diagnostic:
         """Return that something does not fit into the room that is left."""
-        return self.exceeded(f"a file has room for {_ARCHIVE} of them, and {what}")
+        return self.exceeded(what, f"of all bodies in a file is {_ARCHIVE} times")
 
 
 class Undone(NamedTuple):
@@ -434,12 +442,12 @@ def _dechunk(body: bytes) -> _Step:
 def _behind(end: str, rest: bytes) -> Diagnostic | None:
     if not rest.strip(b"\r\n"):
         return None
-    message = f"found {rest[:60].decode('latin-1')!r} behind the {end}, which is not read"
+    message = f"found {rest[:60].decode('latin-1')!r} after the {end}, which is not read"
     return Diagnostic(CAPTURE_DECODED, message)
 
 
 CAPTURE_TRUNCATED = warning("""
-    capture-truncated: A captured body goes on to the end that its coding has. [RFC 9112, 8]
+    capture-truncated: A captured body is complete, up to the end of its coding. [RFC 9112, 8]
     Capture the body to its end, and raise the size limit of the tool if there is one.""")
 
 
@@ -455,7 +463,7 @@ def _inflate(coding: str, body: bytes, window: int, room: Room) -> _Step:
     except zlib.error:
         return _refuse(f"found the coding {coding!r}, and it is damaged")
     if len(inflated) > most:
-        return None, room.exceeded(f"and what {coding!r} stands for")
+        return None, room.exceeded(f"the content of {coding!r}")
     room.take(len(inflated))
     if not decompressor.eof:
         return _cut_short(inflated, f"the coding {coding!r} has no end")

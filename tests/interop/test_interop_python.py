@@ -137,7 +137,7 @@ def test_a_transaction_of_azure_tables_that_is_too_large_is_refused(
     with pytest.raises(tables.module.RequestTooLargeError) as raised:
         tables.client.submit_transaction([("create", row(str(key))) for key in range(101)])
     assert raised.value.status_code == 413
-    assert "limit operations is 100" in raised.value.message
+    assert "the limit is 100 (" in raised.value.message
     assert len(tables.service.people.entities) == 3
     assert tables.service.last.findings == ["too-many-operations", "change-set-too-large"]
     exchanged = "a transaction of 101 operations"
