@@ -1,7 +1,7 @@
 """Feed hostile input of n, 2n and 4n octets to the decoders: the time must double, not quadruple.
 
 Each input is decoded as it arrives in chunks, which ends at the first error, and checked whole,
-which goes on behind it; under the default limits, and under limits so wide that none is met, which
+which goes on after it; under the default limits, and under limits so wide that none is met, which
 shows what the limits do not hide. The exit status is 1 if something looks quadratic.
 """
 
@@ -97,8 +97,8 @@ def repeated(text: bytes, size: int) -> bytes:
 
 def framing() -> Iterator[Case]:
     """What a search for delimiters could stumble over."""
-    blanks = "blanks after the first boundary, 1 KiB chunks"
-    yield Case(name=blanks, size=2 * MIB, make=request(b"--b", b" "), chunk=KIB)
+    spaces = "spaces after the first boundary, 1 KiB chunks"
+    yield Case(name=spaces, size=2 * MIB, make=request(b"--b", b" "), chunk=KIB)
     tabs = "tabs after a later boundary, 1 KiB chunks"
     yield Case(name=tabs, size=2 * MIB, make=request(GET + b"\r\n--b", b"\t"), chunk=KIB)
     hyphens = "hyphens after a boundary, 1 KiB chunks"
@@ -211,7 +211,7 @@ def json_texts() -> Iterator[Case]:
         make = json_request(REQUEST_HEAD + b'"', text, b'"}]}')
         yield Case(name=f"a string of {text!r}", size=MIB, make=make)
     yield Case(name="digits", size=MIB, make=json_request(REQUEST_HEAD, b"1", b"}]}"))
-    yield Case(name="blanks before JSON", size=MIB, make=json_request(b"", b" ", b"{"))
+    yield Case(name="white space before JSON", size=MIB, make=json_request(b"", b" ", b"{"))
     end = b'","headers":{"content-type":"image/png"}}]}'
     yield Case(name="base64", size=MIB, make=json_request(REQUEST_HEAD + b'"', b"A", end))
     begin = b'{"requests":[{"id":"1","method":"GET","url":"People","headers":{'
@@ -249,7 +249,7 @@ def json_items() -> Iterator[Case]:
 
 
 def objects(form: str) -> Make:
-    """Return what makes so many objects; each has its number wherever % stands."""
+    """Return what makes this number of objects; each has its number wherever % is."""
 
     def make(count: int) -> Payload:
         items = ",".join(form.replace("%", str(index)) for index in range(count))
@@ -289,7 +289,7 @@ def feed(payload: Payload, limits: Limits, chunk: int) -> str:
         for start in range(0, len(body), chunk):
             items += len(decoder.receive_data(body[start : start + chunk]))
         items += len(decoder.receive_eof())
-        # An error behind the last item is raised here.
+        # An error after the last item is raised here.
         _ = decoder.result
     except LimitExceeded as error:
         return f"limit {error.limit}"

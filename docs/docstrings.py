@@ -160,7 +160,7 @@ def family_of(source: Source, node: ast.ClassDef) -> Iterator[Member]:
 
 
 def default_text(source: Source, node: ast.expr) -> str:
-    """Return a default as it stands; one that nobody can import, as what it is made from."""
+    """Return a default as it is; one that cannot be imported, as what it is made from."""
     text = source.text(node)
     found = find(source.name, text) if isinstance(node, ast.Name) else None
     if found is None or not isinstance(found[1], Variable) or is_public(*found):
@@ -250,7 +250,7 @@ def attributes_of(source: Source, owner: ast.ClassDef) -> Iterator[str]:
 
 
 def methods_of(family: list[Member]) -> Iterator[str]:
-    """Yield the methods that have a docstring, inherited ones behind those of the class."""
+    """Yield the methods that have a docstring, inherited ones after those of the class."""
     owner = family[0].node.name
     seen = {"__init__"}
     for member in family:

@@ -4,24 +4,25 @@ The library does no I/O: it turns values into the bytes of a message, and bytes 
 
 * Values: `BatchRequest` holds `Operation` and `ChangeSet`; `BatchResponse` holds
   `OperationResponse` and `ChangeSetResponse`; `Headers`; `Payload` is a body with its headers.
-* What is said once: `Codec` holds dialect, format, limits and strictness; it has a method for each
-  of the functions below.
+* Settings: `Codec` holds dialect, format, limits and strictness; it has a method for each of the
+  functions below.
 * Whole messages: `encode_request`, `encode_response`, `decode_request`, `decode_response`.
 * Messages in chunks: `RequestEncoder`, `ResponseEncoder`, `RequestDecoder`, `ResponseDecoder`.
-* What is wrong: `check_request` and `check_response` return a `Report` of `Diagnostic`s, each an
+* Findings: `check_request` and `check_response` return a `Report` of `Diagnostic`s, each an
   instance of a `Rule` with a `Severity`, and a value in which `Unreadable` keeps the place of what
   could not be read; errors are `BatchError` and its descendants.
-* What is allowed: `Limits`, and `Dialect` with its presets in `odata_batch.dialects`.
-* What became of a request: `outcomes` and `match` return a `BatchResult` of `Outcome`s, each with a
-  `State` and the `ServiceError`.
-* What to send: `split`, `remaining` and `retry_after`; `convert_request` and `convert_response`.
-* What to send until all is done: `Exchange` hands out one `HttpRequest` after the other, takes the
-  answers, and has an outcome for each operation at the end.
-* What to run: `Execution` hands out a `Step` after the other, with the signals `Begin`, `Commit`
-  and `Rollback`, and takes the responses.
+* Limits and services: `Limits`, and `Dialect` with its presets in `odata_batch.dialects`.
+* Outcomes: `outcomes` and `match` return a `BatchResult` of `Outcome`s, each with a `State` and the
+  `ServiceError`.
+* Planning and conversion: `split`, `remaining` and `retry_after`; `convert_request` and
+  `convert_response`.
+* The engine of a client: `Exchange` hands out one `HttpRequest` after the other, takes the answers,
+  and has an outcome for each operation at the end.
+* The engine of a server: `Execution` hands out one `Step` after the other, with the signals
+  `Begin`, `Commit` and `Rollback`, and takes the responses.
 * What answers a batch request: `Endpoint` has a `Serving` for each; `odata_batch.asgi` and
   `odata_batch.wsgi` have a `BatchMiddleware`, which is one.
-* Where URLs lead: `find_references`, `resolve_url`, `location_of`, `rebase_url`, `is_within`.
+* URLs: `find_references`, `resolve_url`, `location_of`, `rebase_url`, `is_within`.
 
 >>> batch = BatchRequest([Operation.get("People"), Operation.delete("People(1)")])
 >>> payload = encode_request(batch)

@@ -1,6 +1,6 @@
-"""`Codec`, which holds what is said once, and the functions of the same names for one call.
+"""`Codec`, which holds settings for many calls, and the functions of the same names.
 
-Everything here delegates: reading and writing to `_coding`, what it means to `_client`, `_server`
+Everything here delegates: reading and writing to `_coding`, interpretation to `_client`, `_server`
 and `_graph`.
 """
 
@@ -38,18 +38,18 @@ _Batch = TypeVar("_Batch", BatchRequest, BatchResponse)
 @public
 @final
 class Codec(Settings):
-    """What is said once for many calls: dialect, format, limits, and whether decoding is strict.
+    """The settings of many calls: dialect, format, limits, and whether decoding is strict.
 
     `format` is that of what is written, and of the requests that `match`, `split`, `remaining`,
     `prepare` and `execution` are about. Where it is `None`, it is the only one that the dialect
-    speaks, or else the one in which the value was read, or else multipart. What is decoded says its
-    format itself. `strict` concerns decoding alone: with it, warnings raise, too.
+    supports, or else the one in which the value was read, or else multipart. What is decoded says
+    its format itself. `strict` concerns decoding alone: with it, warnings raise, too.
 
     All but the dialect is given by keyword. Each method does what the function of its name does;
     see there. A codec is equal to another with the same settings, can be hashed and pickled, and
     may be shared by threads.
 
-    It keeps in mind what batches that it has read have in common, so that it reads the next ones
+    It remembers what the batches that it has read have in common, so that it reads the next ones
     faster: header sections, never a body, a URL, or a field such as Authorization or Cookie. Copies
     and pickles begin anew.
 
@@ -272,11 +272,19 @@ def encode_request(
 ) -> Payload:
     """Return the body of the HTTP request that carries the batch, and the headers to send with it.
 
-    What is written is `prepare(batch)`; it is never repaired. Whatever breaks a rule, be it only a
-    warning, is in the `diagnostics` of one `EncodeError`. With a `boundary` multipart is
-    reproducible; with JSON it is `ValueError`. `accept` is the batch format wanted back, by default
-    the same. Absolute URLs that lie within `relative_to`, a service root, are written relative to
-    it, as some services want them; the batch is sent to `$batch` directly below it.
+    - `batch`: the value to send; `prepare(batch)` is what is written.
+    - `format`: by default the only one that the dialect supports, or else the one in which the
+      batch was read, or else multipart.
+    - `dialect`: the version or service whose rules hold.
+    - `limits`: those of the reader; what exceeds one cannot be written.
+    - `boundary`: makes multipart reproducible, in place of a random one; with JSON it is
+      `ValueError`.
+    - `accept`: the batch format wanted back, by default the same.
+
+    Nothing is repaired. Whatever breaks a rule, even one with the severity warning, is in the
+    `diagnostics` of one `EncodeError`. Absolute URLs that lie within `relative_to`, a service root,
+    are written relative to it, as some services want them; the batch is sent to `$batch` directly
+    below it.
 
     >>> batch = BatchRequest([Operation.get("https://host/service/People", id="1")])
     >>> encode_request(batch, format="json", relative_to="https://host/service").body
@@ -296,7 +304,7 @@ def encode_response(
 ) -> Payload:
     """Return the body of the HTTP response that carries the batch, and the headers to send with it.
 
-    See `encode_request`.
+    See `encode_request` for the arguments.
 
     >>> batch = BatchResponse([OperationResponse(204)])
     >>> encode_response(batch, boundary="b").content_type
@@ -317,10 +325,15 @@ def decode_request(
 ) -> BatchRequest:
     """Return the batch request that the body of an HTTP request holds.
 
-    `content_type` decides the format. `headers` are those of the HTTP request: its `Prefer` says
-    whether to continue on error. Errors raise `DecodeError`, a limit its subclass `LimitExceeded`;
-    with `strict`, warnings do, too. What does not raise goes to `report`. A Content-Type among the
-    headers that differs from the argument is `ValueError`.
+    - `body`: the octets of the body, its content coding undone.
+    - `content_type`: the Content-Type of the request, which decides the format.
+    - `headers`: the header fields of the request; `Prefer` says whether to continue on error.
+    - `dialect`: the version or service whose rules hold.
+    - `limits`: what exceeds one raises `LimitExceeded`, a subclass of `DecodeError`.
+    - `strict`: whether warnings raise `DecodeError`, as errors always do.
+    - `report`: called with each finding that does not raise.
+
+    A Content-Type among the headers that differs from the argument is `ValueError`.
 
     >>> text = b'{"requests":[{"id":"1","method":"GET","url":"People"}]}'
     >>> decode_request(text, "application/json").items[0].url
@@ -343,8 +356,8 @@ def decode_response(
     """Return the batch response that the body of an HTTP response holds, whatever its status.
 
     The response's own `content_type` decides the format, not that of the request. A multipart
-    response without its close delimiter is `truncated`, which is a warning; see `decode_request`
-    for the rest.
+    response without its close delimiter is `truncated`, which is a warning. See `decode_request`
+    for the arguments.
 
     >>> text = b'{"responses":[{"id":"1","status":204}]}'
     >>> decode_response(text, "application/json").items[0].status
@@ -364,7 +377,8 @@ def check_request(
 ) -> Report[BatchRequest]:
     """Return what is wrong with a batch request, and what could be read; never raises on bytes.
 
-    Damage within one part is reported for that part, and the next part is read.
+    Damage within one part is reported for that part, and the next part is read. See
+    `decode_request` for the arguments.
 
     >>> report = check_request(b"--b--", "multipart/mixed; boundary=b")
     >>> [found.rule.slug for found in report.diagnostics], report.ok
@@ -387,7 +401,8 @@ def check_response(
 
     With the `request` that it answers, also what is wrong between the two: a request without a
     response, a response without a request, ids and groups that differ. `request_format` is the
-    format in which the request was sent, by default that of the response.
+    format in which the request was sent, by default that of the response. See `decode_request` for
+    the other arguments.
 
     >>> report = check_response(b'{"error":{"code":"1"}}', "application/json")
     >>> report.diagnostics[-1].rule.slug, report.complete
@@ -405,6 +420,10 @@ def prepare(
     dialect: Dialect = ODATA_4_01,
 ) -> _Batch:
     """Return the batch as the encoder writes it and the decoder gives it back.
+
+    - `batch`: a batch request or a batch response.
+    - `format`: the format in which it is to be written; see `encode_request`.
+    - `dialect`: the version or service whose rules hold.
 
     In JSON every operation and every change set gets an `id`, an operation depends on what its URL
     refers to and on the groups of what it depends on, a JSON body without a media type gets one,
@@ -434,24 +453,30 @@ def match(
 ) -> BatchResult:
     """Return what became of each operation of the batch.
 
-    `format` is that of the request, because what happens after an error differs by it; the response
-    may be in the other one. `request` is the value that was given to `encode_request`; identifiers
-    that `prepare` generates are known.
+    - `request`: the value that was given to `encode_request`; identifiers that `prepare` generates
+      are known.
+    - `response`: the value that was decoded; `None` if there is none that can be read.
+    - `format`: that of the request, because it decides what happens after an error; the response
+      may be in the other one.
+    - `dialect`: the version or service whose rules hold.
+    - `status`: that of the HTTP response.
+    - `headers`: those of the HTTP response; the Location of a 202 tells where the result will be.
+    - `request_headers`: those of the HTTP request; Isolation may make the batch one unit.
 
-    `response` is `None` if there is none that can be read. Then everything is `UNKNOWN`, unless
-    `status`, that of the HTTP response, is 4xx other than 408, which says that the batch was
-    refused: then everything has `FAILED`. The same holds for a complete response that is empty.
-    Otherwise `status` does not count, because services send results with 200, 202 and 400 alike.
+    Without a response everything is `UNKNOWN`, unless `status` is 4xx other than 408, which says
+    that the batch was refused: then everything has `FAILED`. The same holds for a complete response
+    that is empty. Otherwise `status` does not count, because services send results with 200, 202
+    and 400 alike.
 
     Top-level responses to a multipart batch are matched by position, and their identifiers must not
     contradict; those of a change set, of a JSON batch, and of a JSON response are matched by
     identifier if each has one, or else by position. A position counts only if the service could
     have sent all of the answer so: what may be missing, doubled or moved leaves `UNKNOWN` what it
-    may concern. No response makes it raise.
+    may concern. No response raises an error.
 
     Nothing says the format of a request that was made by hand, without `format` and with a dialect
-    that speaks both. Where its response was read as JSON, identifiers alone count, and what none of
-    them names is `UNKNOWN`.
+    that supports both. Where its response was read as JSON, identifiers alone count, and what none
+    of them names is `UNKNOWN`.
 
     >>> batch = BatchRequest([Operation.get("People"), Operation.delete("People(1)")])
     >>> for outcome in match(batch, BatchResponse([OperationResponse(404)])):
@@ -478,14 +503,22 @@ def outcomes(
 ) -> BatchResult:
     """Return what became of each operation of the batch, by the HTTP answer to it.
 
-    Any answer will do, and none makes it raise. A batch is read as far as it can be, and matched:
-    what could not be read, or has an error (with `strict` a warning), is `UNKNOWN`. A message that
-    is wrapped as application/http is read in its place, and AsyncResult is the status if there is
-    one. Anything else, such as an OData error, the page of a proxy or nothing, is the answer to all
-    operations: everything has `FAILED` with 4xx other than 408, is `PENDING` with a 202 that has a
-    Location, and is otherwise `UNKNOWN`.
+    Any answer is accepted, and none raises an error. A batch is read as far as it can be, and
+    matched: what could not be read, or has an error (with `strict` a warning), is `UNKNOWN`. A
+    message that is wrapped as application/http is read in its place, and AsyncResult is the status
+    if there is one. Anything else, such as an OData error, the page of a proxy or nothing, is the
+    answer to all operations: everything has `FAILED` with 4xx other than 408, is `PENDING` with a
+    202 that has a Location, and is otherwise `UNKNOWN`.
 
-    `headers` are those of the answer; `answer` of the result has them and the status.
+    - `batch`: the value that was given to `encode_request`.
+    - `status`: that of the HTTP answer.
+    - `headers`: those of the answer; `answer` of the result has them and the status.
+    - `body`: the octets of the answer, its content coding undone.
+    - `format`: that of the request; see `match`.
+    - `dialect`: the version or service whose rules hold.
+    - `limits`: those under which the answer is read.
+    - `strict`: whether a warning makes an outcome `UNKNOWN`, too.
+    - `request_headers`: those of the HTTP request; see `match`.
 
     >>> batch = BatchRequest([Operation.get("People")])
     >>> body = b'{"error":{"code":"Throttled","message":"not now"}}'
@@ -509,8 +542,12 @@ def split(
 ) -> tuple[BatchRequest, ...]:
     """Return batches of at most `max_operations` operations that hold those of `batch`, prepared.
 
-    Without `max_operations` the dialect says how many a service takes; `ValueError` if it does not
-    either. It also says how many change sets a batch may have, and how many operations a change
+    - `batch`: the batch to divide.
+    - `max_operations`: by default what the dialect says; `ValueError` if it says nothing.
+    - `format`: the format in which the batch is or was sent; see `encode_request`.
+    - `dialect`: the version or service whose rules hold.
+
+    The dialect also says how many change sets a batch may have, and how many operations a change
     set. A change set stays whole, and an operation stays with all that it refers to or depends on;
     if that is more than a batch may have, `EncodeError` names it, under the rule `limit-exceeded`.
 
@@ -536,12 +573,17 @@ def remaining(
 ) -> BatchRequest:
     """Return a batch of the operations that are to be sent again, under their identifiers.
 
-    `results` is what `match` returned for `batch`, or the status of each operation by its
-    identifier; one that is not in the mapping is unknown. Sent again are the operations for which
-    `when` is true, and those that failed or were not executed because of them and of nothing else.
-    By default that is what status 429 or 503 took down. A change set is sent again as a whole, and
-    not at all if a member of it failed for another reason or is unknown. What is unknown may have
-    been applied, so `when` has to ask for it. The batch may come out empty.
+    - `batch`: the batch that was sent.
+    - `results`: what `match` returned for it, or the status of each operation by its identifier.
+    - `when`: whether an operation is to be sent again; by default those with status 429 or 503.
+    - `format`: the format in which the batch is or was sent; see `encode_request`.
+    - `dialect`: the version or service whose rules hold.
+
+    An operation that a mapping of statuses does not have is unknown. Sent again are the operations
+    for which `when` is true, and those that failed or were not executed because of them and of
+    nothing else. By default that is what status 429 or 503 took down. A change set is sent again as
+    a whole, and not at all if a member of it failed for another reason or is unknown. What is
+    unknown may have been applied, so `when` has to ask for it. The batch may come out empty.
 
     What has succeeded is left out. `depends_on` does not name it any more; a URL that refers to it
     begins with the Location of its response instead, or with the URL of a GET, PUT or PATCH request
@@ -567,20 +609,25 @@ def convert_request(
 ) -> tuple[BatchRequest, tuple[Diagnostic, ...]]:
     """Return the batch as one of the format `target`, and what is lost of one of format `source`.
 
-    What `encode_request` accepts as `source`, it accepts as `target` when it has been converted,
-    except for limits and for what one service refuses. `EncodeError` is raised only if nothing is
-    left that multipart could carry. Each loss has the path of the item in `batch`, and its position
-    if it was decoded. What is not in the list is as it was, and so is a batch whose two formats are
-    the same. A request that cannot be expressed is left out, with its change set and with all that
-    depends on it.
+    - `batch`: the batch to convert.
+    - `target`: the format that it gets.
+    - `source`: the format that it has; by default see `format` of `encode_request`.
+    - `dialect`: the version or service whose rules hold.
+
+    Whatever `encode_request` accepts in the format `source`, it accepts in `target` after
+    conversion, except for limits and for what one service refuses. `EncodeError` is raised only if
+    nothing is left that multipart could carry. Each loss has the path of the item in `batch`, and
+    its position if it was decoded. What is not in the list is as it was, and so is a batch whose
+    two formats are the same. A request that cannot be expressed is left out, with its change set
+    and with all that depends on it.
 
     To JSON, order and the stop at the first error become a chain of `depends_on`; what would not
     have been executed is then answered with 424. With continue-on-error the order is lost, unless
     all requests are GET requests. To multipart, such a chain becomes the stop at the first error,
     independent requests become continue-on-error, and of anything in between the dependencies that
-    are no references are lost, unless `continue_on_error` is `False`. GET requests are taken out of
-    their groups, and conditions are given up, so that nothing but an error keeps a request from
-    being executed.
+    are no references are lost, unless `continue_on_error` is `False`. GET requests are moved out of
+    their groups, and conditions are dropped, so that only an error keeps a request from being
+    executed.
 
     >>> steps = BatchRequest([Operation.delete("People(1)"), Operation.delete("People(2)")])
     >>> batch, losses = convert_request(steps, source="multipart", target="json")
@@ -598,6 +645,11 @@ def convert_response(
     dialect: Dialect = ODATA_4_01,
 ) -> tuple[BatchResponse, tuple[Diagnostic, ...]]:
     """Return the batch as one of the format `target`, and what is lost of one of format `source`.
+
+    - `batch`: the batch to convert.
+    - `target`: the format that it gets.
+    - `source`: the format that it has; by default see `format` of `encode_request`.
+    - `dialect`: the version or service whose rules hold.
 
     See `convert_request`. The responses keep their order, which is what tells multipart responses
     apart that have no id; in JSON nothing does, so that these are listed. To multipart, a group in

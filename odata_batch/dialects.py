@@ -25,7 +25,7 @@ from odata_batch._model.findings import Severity
 
 
 def _severities(*lines: str) -> tuple[tuple[str, Severity], ...]:
-    """Return what each line says, a severity and the rules that have it."""
+    """Return the rules of each line with their severity, which comes first."""
     words = [line.split() for line in lines]
     return tuple((slug, Severity[name.upper()]) for name, *slugs in words for slug in slugs)
 

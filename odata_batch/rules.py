@@ -6,7 +6,7 @@ True
 >>> rules.NO_DELIMITER.remedy
 'Make the delimiter lines and the boundary parameter agree, letter by letter.'
 
-A rule is declared in the module that looks for it; here they are gathered.
+A rule is declared in the module that checks it; here they are collected.
 """
 
 import sys

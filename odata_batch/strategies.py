@@ -128,7 +128,7 @@ _JOINED_HEADERS = _LISTS.map(partial(_without_repetition, _SINGLE_FIELDS | {"set
 
 
 def json_texts() -> st.SearchStrategy[bytes]:
-    """Give JSON texts, their numbers spelt in many ways, without blanks around them.
+    """Give JSON texts, their numbers spelt in many ways, without white space around them.
 
     >>> from hypothesis import find
     >>> find(json_texts(), lambda text: text[:1].isdigit() and b"." in text)
@@ -222,7 +222,7 @@ def _fields_of_content(content: _Content, with_length: bool) -> list[tuple[str, 
 
 
 def operations(format: Format = "multipart") -> st.SearchStrategy[Operation]:
-    """Give operations that can stand in a batch alone.
+    """Give operations that are valid in a batch by themselves.
 
     >>> from hypothesis import find
     >>> find(operations(), lambda operation: operation.method == "MERGE").url
@@ -339,7 +339,7 @@ def _references(ids: list[str]) -> st.SearchStrategy[str]:
 
 
 def change_sets(format: Format = "multipart") -> st.SearchStrategy[ChangeSet]:
-    """Give change sets that can stand in a batch alone.
+    """Give change sets that are valid in a batch by themselves.
 
     >>> from hypothesis import find
     >>> len(find(change_sets(), lambda change_set: len(change_set.items) > 1).items)
@@ -360,6 +360,9 @@ def batch_requests(
     format: Format = "multipart", *, max_items: int = 4
 ) -> st.SearchStrategy[BatchRequest]:
     """Give batch requests whose operations refer to each other.
+
+    - `format`: "multipart", "json" or "both".
+    - `max_items`: the largest number of operations and change sets at the top level.
 
     >>> from hypothesis import given
     >>> from odata_batch import decode_request, encode_request, prepare
@@ -392,7 +395,7 @@ def _batch_request(draw: st.DrawFn, format: Format, max_items: int) -> BatchRequ
 
 
 def operation_responses(format: Format = "multipart") -> st.SearchStrategy[OperationResponse]:
-    """Give responses that can stand in a batch alone.
+    """Give responses that are valid in a batch by themselves.
 
     >>> from hypothesis import find
     >>> find(operation_responses(), lambda response: response.ok and response.body != b"").status
@@ -422,7 +425,7 @@ _REASONS = st.none() | st.text(_LATIN_1(), max_size=8)
 
 
 def change_set_responses(format: Format = "multipart") -> st.SearchStrategy[ChangeSetResponse]:
-    """Give responses to change sets that can stand in a batch alone.
+    """Give responses to change sets that are valid in a batch by themselves.
 
     >>> from hypothesis import find
     >>> len(find(change_set_responses(), lambda change_set: len(change_set.items) > 1).items)
@@ -447,6 +450,9 @@ def batch_responses(
     format: Format = "multipart", *, max_items: int = 4
 ) -> st.SearchStrategy[BatchResponse]:
     """Give complete batch responses.
+
+    - `format`: "multipart", "json" or "both".
+    - `max_items`: the largest number of responses at the top level.
 
     >>> from hypothesis import find
     >>> find(batch_responses("json"), lambda batch: batch.next_link is not None).next_link

@@ -225,7 +225,7 @@ def write(name: str, rows: Iterable[Row]) -> None:
 
 
 def layout(value: Json, indent: str = "") -> str:
-    """Return JSON text with as much on a line as fits into it, but for the outermost braces."""
+    """Return JSON text with as much on a line as fits into it, except for the outermost braces."""
     text = json.dumps(value)
     if not isinstance(value, dict | list) or not value or (indent and len(indent + text) < 100):
         return text

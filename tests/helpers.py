@@ -36,7 +36,7 @@ GET = b"GET People HTTP/1.1\r\n\r\n"
 
 
 def part(message: bytes = GET, *, head: bytes = PART_HEAD, boundary: bytes = b"b") -> bytes:
-    """Return a delimiter, a part that holds the message, and the CRLF behind it."""
+    """Return a delimiter, a part that holds the message, and the CRLF after it."""
     return b"--" + boundary + CRLF + head + CRLF + message + CRLF
 
 

@@ -1,4 +1,4 @@
-"""The front door: choosing the format, chunks, errors, limits, headers, encoders."""
+"""The public API: choosing the format, chunks, errors, limits, headers, encoders."""
 
 from __future__ import annotations
 

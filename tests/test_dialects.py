@@ -123,7 +123,7 @@ def test_a_preset_is_hashable_and_can_be_copied(dialect: Dialect) -> None:
 
 
 def documented() -> dict[str, str]:
-    """Return the docstrings that stand below the assignments of the module."""
+    """Return the docstrings below the assignments of the module."""
     body = ast.parse(Path(dialects.__file__).read_bytes()).body
     found = {}
     for statement, below in pairwise(body):

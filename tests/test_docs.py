@@ -276,7 +276,7 @@ def test_every_fixture_named_after_a_rule_is_shown_with_a_rule() -> None:
 
 
 def rows(heading: str) -> list[list[str]]:
-    """The cells of the first table behind a line of dialects.md."""
+    """The cells of the first table after a line of dialects.md."""
     text = text_of("dialects.md").partition(heading)[2]
     table = re.search(r"(?:^\|.*\|\n)+", text, re.MULTILINE)
     assert table is not None

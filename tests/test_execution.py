@@ -1186,7 +1186,7 @@ LARGE = 10_000
 
 
 def large(before: Callable[[int], int]) -> Items:
-    """Return operations that depend on another one each, but for the first."""
+    """Return operations that depend on another one each, except for the first."""
     numbers = range(1, LARGE)
     rest = [get(f"A({n})", id=str(n), depends_on=[str(before(n))]) for n in numbers]
     return [get("A", id="0"), *rest]

@@ -414,7 +414,7 @@ class Running(RuleBasedStateMachine):
                 continue
             assert (outcome.state is State.SUCCEEDED) == succeeded, note
             if outcome.state is State.UNKNOWN:
-                # A JSON batch that stopped may have left out what stands before something executed.
+                # A JSON batch that stopped may have left out what comes before something executed.
                 assert self.format == "json", note
             if outcome.state in (State.NOT_EXECUTED, State.UNKNOWN):
                 assert self.stops and index not in self.handed_out, note

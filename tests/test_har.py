@@ -96,7 +96,7 @@ def request_in(data: bytes) -> Message:
 
 
 def entry(request: Json | None = None, response: Json | None = None) -> bytes:
-    """Return a file with one entry, a good one but for the members given."""
+    """Return a file with one entry, a good one except for the members given."""
     return har(
         {
             "request": {**FIREFOX["request"], **(request or {})},  # type: ignore[dict-item]

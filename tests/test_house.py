@@ -130,13 +130,13 @@ def test_a_layer_of_the_wire_knows_nothing_of_those_beside_it(module: str) -> No
 
 
 def test_imports_stay_within_the_allow_list() -> None:
-    strangers = [
+    unexpected = [
         f"{module}:{line}: imports {name}"
         for module, tree in TREES.items()
         for line, name in imports(tree)
         if name not in TREES and name not in IMPORTS | IMPORTS_OF.get(place(module), set())
     ]
-    assert strangers == []
+    assert unexpected == []
 
 
 def test_importing_the_package_loads_no_parser_of_the_standard_library() -> None:
@@ -214,7 +214,7 @@ def test_no_function_has_more_than_50_lines_of_code() -> None:
     assert long == []
 
 
-def test_the_front_door_holds_imports_and_nothing_else() -> None:
+def test_the_public_module_holds_imports_and_nothing_else() -> None:
     docstring, *rest = map(ast.unparse, TREES["odata_batch"].body)
     assert docstring.startswith(('"""', "'"))
     assert [
@@ -266,6 +266,23 @@ def public_methods(cls: type) -> dict[str, object]:
 @pytest.mark.parametrize("cls", public_classes().values())
 def test_every_public_method_has_a_docstring(cls: type) -> None:
     assert [each for each in public_methods(cls) if not inspect.getdoc(getattr(cls, each))] == []
+
+
+def test_every_argument_of_a_public_function_is_documented() -> None:
+    functions = dict(public_objects())
+    for name, cls in public_classes().items():
+        # The methods of `Codec` do what the functions of their names do.
+        methods = {} if cls is odata_batch.Codec else public_methods(cls)
+        functions |= {f"{name}.{key}": getattr(cls, key) for key in methods}
+    silent = []
+    for name, each in functions.items():
+        text = " ".join((inspect.getdoc(each) or "").split())
+        if inspect.isroutine(each) and not re.search(r"[Ss]ee `\w+`( for the|\.)", text):
+            names = [key for key in inspect.signature(each).parameters if key != "self"]
+            silent += [
+                f"{name}: {key}" for key in names if len(names) > 1 and f"`{key}" not in text
+            ]
+    assert silent == []
 
 
 @pytest.mark.parametrize("cls", public_classes().values())

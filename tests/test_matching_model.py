@@ -198,7 +198,7 @@ class Service:
             self.next_link = "next"
 
     def run_each(self, one: Item_, name: str | None) -> None:
-        """Run operations that stand on their own."""
+        """Run operations that are executed by themselves."""
         fates = [Fate.APPLIED, Fate.APPLIED, Fate.FAILED]
         fates += [Fate.DEPENDENT] if self.format == "json" and self.failures else []
         one.fates = [self.draw(st.sampled_from(fates)) for _ in one.ids]

@@ -229,7 +229,8 @@ def test_an_operation_is_a_request_of_its_own(service: Service) -> None:
 
 
 def test_an_operation_is_asked_by_whoever_asks_for_the_batch(service: Service) -> None:
-    """Its own claims are dropped, but for a cookie, and what is for the batch alone is left out."""
+    """Its own claims are dropped, except for a cookie, and what is for the batch alone is left
+    out."""
     own = {"Cookie": "own=1", "X-Forwarded-User": "admin", "X_Real_IP": "::1", "Remote-User": "a"}
     operations = [Operation.get("1"), Operation.get("2", headers=own)]
     outer = {

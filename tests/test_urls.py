@@ -319,7 +319,7 @@ def test_no_reader_finds_a_url_outside_that_is_within(url: str) -> None:
     assert (parts.fragment, parts.username) == ("", None)
     # Readers that look for dot segments decode before it or not, and drop parameters or not.
     path = parts.path
-    # Some drop blanks and controls, or read no further than a NUL.
+    # Some drop white space and controls, or read no further than a NUL.
     readings = {path, unquote(path), unquote(path).replace("\\", "/")}
     readings |= {"".join(reading.split()) for reading in readings}
     readings |= {reading.partition("\0")[0] for reading in readings}

@@ -1,6 +1,6 @@
 """What is known of the other items of a batch hides nothing that is wrong with one of them.
 
-The incremental encoder looks at each item for itself, and is what a whole batch is held against.
+The incremental encoder looks at each item for itself, and is what a whole batch is compared with.
 """
 
 from dataclasses import replace

@@ -1,1 +1,1 @@
-"""What the standards ask of values."""
+"""The rules that the standards set for values."""

@@ -1,4 +1,4 @@
-"""What the standards ask of a batch as a whole; values in, diagnostics out.
+"""The rules for a batch as a whole: values in, diagnostics out.
 
 Decoders hand every item to `RequestRules` or `ResponseRules` as it is completed, and call `finish`
 after the last; encoders do the same before they write. What can be known of an item alone, or of
@@ -27,7 +27,7 @@ from odata_batch._wire.sections import NOT_EXPRESSIBLE
 
 _Contra = TypeVar("_Contra", contravariant=True)
 _SHOWN_OF_A_CIRCLE = 8
-# As a tuple, which needs not be made for each item.
+# A tuple, so that it is not made anew for each item.
 _SETS = (values.ChangeSet, values.ChangeSetResponse)
 
 
@@ -48,7 +48,7 @@ def _inside(
 
 
 class _Survey(NamedTuple):
-    """What a run of items holds."""
+    """What a run of items contains."""
 
     messages: Sequence[Any]
     members: Sequence[Any]
@@ -59,7 +59,7 @@ class _Survey(NamedTuple):
 
 
 class _Place:
-    """Where in a batch the checks are, and how much of it there is up to there."""
+    """The position of the checks in a batch, and the counts up to it."""
 
     def __init__(self, scope: Scope) -> None:
         self.item: values.Item
@@ -72,15 +72,15 @@ class _Place:
         self._operations = self._change_sets = 0
 
     def say(self, rule: Rule, message: str, member: str = "", /) -> None:
-        """Report a finding about the item at hand."""
+        """Report a finding about the current item."""
         self.tell(rule, message, self.find(rule, member))
 
     def find(self, rule: Rule, member: str = "") -> Spot:
-        """Return where what a rule is about is, of the item at hand."""
+        """Return the place in the current item that a rule is about."""
         return self._scope.locate(self.item.position, member or rule.member)
 
     def tell(self, rule: Rule, message: str, place: Spot) -> None:
-        """Report a finding about the item at hand, whose place is known."""
+        """Report a finding about the current item, whose place is known."""
         path = path_of(self.indexes)
         self._scope.report(Diagnostic(rule, message, place[0], path, length=place[1]))
 
@@ -91,7 +91,7 @@ class _Place:
         self.indexes, self.item = (index,), item
 
     def survey(self, items: Sequence[values.Item], index: int) -> _Survey | None:
-        """Return what these items hold; `None` if something may be said of their number or names.
+        """Return what these items contain; `None` if a rule may object to their number or names.
 
         Their names are plain, and differ even in lower case, also from those before.
         """
@@ -145,7 +145,7 @@ class _Place:
             self.say(NOT_EXPRESSIBLE, "what could not be read cannot be written")
 
     def enter(self, item: values.Item, index: int, operations: int) -> None:
-        """Come to the next item of the batch, which has so many operations."""
+        """Go to the next item of the batch, which has this number of operations."""
         self.item, self.indexes = item, (index,)
         self._operations += operations
         limits, report = self._scope.limits, self._scope.report
@@ -160,10 +160,10 @@ class _Place:
 
 
 class Rules(Protocol[_Contra]):
-    """What decoding and encoding need of the rules, whatever the role."""
+    """The interface of the rules for decoding and encoding, in both roles."""
 
     def take(self, items: Sequence[_Contra], index: int) -> bool:
-        """Take items of which nothing can be said; if it may, each has to be checked."""
+        """Take items if no rule can object to them; otherwise each has to be checked."""
 
     def check(self, item: _Contra, index: int) -> None:
         """Check an item, whose index is given."""
@@ -272,8 +272,8 @@ class RequestRules:
         self._groups: set[str] = set()
         self._dependencies = 0
         self._named: tuple[Operation | None, frozenset[str]] = None, frozenset()
-        # Names that were not known when they were used: the rule if they stay so, the name, what
-        # used it in words, the operation, its indexes, and where the name is
+        # Names that were not known when they were used: the rule that is broken if they stay
+        # unknown, the name, its use in words, the operation, its indexes, and the place of the name
         self._pending: list[tuple[Rule, str, str, int, tuple[int, ...], Spot]] = []
         self._service_checks = checks_for(scope.dialect)
         self._served = Served(scope, self._say, self._names)
@@ -309,7 +309,7 @@ class RequestRules:
                 self._say(ID_EQUALS_GROUP, message, "group")
 
     def take(self, items: Sequence[values.RequestItem], index: int) -> bool:
-        """Take items of which nothing can be said; if it may, each has to be checked."""
+        """Take items if no rule can object to them; otherwise each has to be checked."""
         found = self._place.survey(items, index)
         if found is None or self._service_checks:
             return False
@@ -336,7 +336,7 @@ class RequestRules:
         return True
 
     def _name(self) -> None:
-        """Learn the names of what was taken, of which few batches need any."""
+        """Index the names of the items that were taken; few batches need any."""
         for item in self._place.unnamed:
             self._names.add(item)
             if isinstance(item, values.ChangeSet) and item.id is not None:
@@ -347,7 +347,7 @@ class RequestRules:
         self._place.unnamed.clear()
 
     def finish(self) -> None:
-        """Report the names that the whole batch does not hold, or only further on."""
+        """Report the names that the batch does not contain, or only later."""
         names = self._names
         if self._pending:
             self._name()
@@ -377,7 +377,9 @@ class RequestRules:
             self._place.tell(DEPENDS_ON_CYCLE, _circle(operations), (self._place.item.position, 0))
 
     def _comes_before(self, target: int, source: int) -> bool:
-        """Tell whether the payload says so; a group that is split is collected at its first member.
+        """Tell whether the target comes before the source in the payload.
+
+        A group whose members are not adjacent is collected at its first member.
 
         What is written is in the order of the items, wherever they were found.
         """
@@ -433,7 +435,7 @@ class RequestRules:
             where = "" if position is None else f", first at byte {position}"
             sets = {names.change_set(first), names.change_set(source)}
             apart = len(sets) == 2 and None not in sets and self._scope.format == "multipart"
-            # Whoever executes the batch answers each by its identifier.
+            # A service answers each by its identifier.
             apart = apart and (self._scope.origin != "made" or dialect.ids_per_change_set)
             rule = DUPLICATE_ID_ACROSS_CHANGE_SETS if apart else DUPLICATE_ID
             self._say(rule, f"the id {quote(id)} is used twice{where}")
@@ -534,7 +536,7 @@ class RequestRules:
                 self._say(CONDITION_DEPENDENCY_MISSING, message)
 
     def _check_hidden_references(self, item: Operation, source: int) -> None:
-        """Ask for the dependencies on what is referred to, other than by the URL or a condition."""
+        """Require the dependencies on what is referred to other than by the URL or a condition."""
         dialect = self._scope.dialect
         is_resolved = dialect.references != "none"
         found = [(each.place, each.id) for each in references_outside_body(item, dialect)]
@@ -553,7 +555,7 @@ class RequestRules:
                 self._say(REFERENCE_NOT_RESOLVED, message)
 
     def _is_named(self, name: str, item: Operation) -> bool:
-        # Of one operation, many references may be asked for.
+        # One operation may have many references.
         if self._named[0] is not item:
             self._named = item, frozenset(map(self._names.key, item.depends_on))
         if self._names.key(name) in self._named[1]:
@@ -641,7 +643,7 @@ class ResponseRules:
             self._say(GROUP_STATUS_MIXED, f"{found} of a group are errors, so all failed")
 
     def take(self, items: Sequence[values.ResponseItem], index: int) -> bool:
-        """Take items of which nothing can be said; if it may, each has to be checked."""
+        """Take items if no rule can object to them; otherwise each has to be checked."""
         found = self._place.survey(items, index)
         if found is None or self._accepted is not None:
             return False

@@ -1,8 +1,8 @@
-"""What the standards ask of one message and of the outer header section, one function per rule.
+"""The rules for one message and for the outer header section, one function for each rule.
 
 A check is a function of an item, the scope and `say`, which reports a finding about that item.
-`OPERATION` and `RESPONSE` have them in the order in which they speak; the sets after them say which
-of these are left out, and when.
+`OPERATION` and `RESPONSE` list them in the order in which they report; the sets after them say
+which of these are left out, and when.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from odata_batch._checks.scope import Kind, Say, Scope
 from odata_batch._graph.expressions import reserved_names
 from odata_batch._graph.urls import referenced_id
 from odata_batch._model.findings import Diagnostic, Rule, Stop, error, exceed, note, quote, warning
-from odata_batch._model.headers import Headers, Pair, folded, names_of
+from odata_batch._model.headers import Headers, Pair, by_lower_name, names_of
 from odata_batch._model.values import ChangeSet, ChangeSetResponse, Operation, OperationResponse
 from odata_batch._wire import grammar, http, sections
 from odata_batch._wire.http import METHOD_SYNTAX
@@ -218,7 +218,7 @@ REFERENCE_IN_RESPONSE = note("""
 
 
 def check_response_urls(item: OperationResponse, scope: Scope, say: Say) -> None:
-    """OData Protocol, 11.7.7.5: identifiers of requests mean nothing to whoever follows a URL."""
+    """OData Protocol, 11.7.7.5: identifiers of requests mean nothing to clients that use a URL."""
     names = names_of(item.headers)
     for name in _URL_FIELDS:
         if name in names and referenced_id(item.headers[name]) is not None:
@@ -297,10 +297,10 @@ def check_header_syntax(item: Operation | OperationResponse, scope: Scope, say: 
 
 
 def check_header_values(item: Operation | OperationResponse, scope: Scope, say: Say) -> None:
-    """The same where the names are tokens: most values are sound, which is seen of all at once."""
+    """The same where the names are tokens: most values are sound, so all are checked at once."""
     pairs, limits = item.headers.pairs, scope.limits
     text = f"{'|'.join(chain.from_iterable(pairs))}|"
-    # A longest line is no longer than all.
+    # The longest line is no longer than the whole section.
     octets = len(text) + 2 * len(pairs)
     is_large = octets > min(limits.field_line, limits.header_section) or len(pairs) > limits.fields
     has_blanks = " " in text and ("| " in text or " |" in text)
@@ -354,7 +354,7 @@ def check_repeated_headers(item: Operation | OperationResponse, scope: Scope, sa
     names = names_of(item.headers)
     if len(set(names)) == len(names):
         return
-    fields = folded(item.headers)
+    fields = by_lower_name(item.headers)
     longest = max(len(name) + len(", ".join(values)) + 2 for name, values in fields.items())
     if scope.format == "json" and longest > scope.limits.field_line:
         exceed(scope.report, scope.limits, "field_line", item.position)
@@ -448,7 +448,7 @@ RESPONSE: tuple[_Check[OperationResponse], ...] = (
     *(check_transfer_encoding, check_version_header, check_response_urls, check_async_result),
     *(check_header_syntax, check_repeated_headers),
 )
-# What the reader of start lines and field lines has seen to
+# What the reader of start lines and field lines has checked
 _SYNTAX: frozenset[_Check[Any]] = frozenset(
     (check_method_syntax, check_header_syntax, check_repeated_headers)
 )
@@ -458,7 +458,7 @@ _WRITTEN: frozenset[_Check[Any]] = frozenset(
         *(check_content_length, check_content_id_header, check_sizes),
     )
 )
-# What a check says depends on the kind of a message alone, which is its method or status, whether
+# What a check reports depends only on the kind of a message, which is its method or status, whether
 # it has a body, and the marks of its fields; but not what these say.
 _EACH: frozenset[_Check[Any]] = frozenset(
     (
@@ -467,7 +467,7 @@ _EACH: frozenset[_Check[Any]] = frozenset(
         *(check_header_syntax, check_header_values, check_repeated_headers),
     )
 )
-# What has nothing to say of plain URLs, seen all at once
+# The checks that never object to plain URLs, which are recognised all at once
 _OF_URLS: frozenset[_Check[Any]] = frozenset(urls.CHECKS)
 _OF_FIELDS: Final[Mapping[_Check[Any], Collection[str]]] = {
     urls.check_host: ("host",),
@@ -502,14 +502,14 @@ class Messages(Generic[_Message]):
     def check(self, item: _Message) -> None:
         """Report what is wrong with the message."""
         kind = _kind_of(item)
-        for check in self._sound.get(kind) or self._judge(item, kind):
+        for check in self._sound.get(kind) or self._checks_of(item, kind):
             check(item, self._scope, self._say)
 
     def are_sound(self, items: Sequence[_Message], texts: Sequence[str]) -> bool:
         """Tell whether no check objects to any of these messages; nothing is reported.
 
-        `texts` are their URLs; their identifiers are plain. What is to be written is not asked for
-        its kind and sizes: who writes it knows more of these.
+        `texts` are their URLs; their identifiers are plain. Kind and sizes of what is to be written
+        are not checked: the writer knows more of these.
         """
         asked: set[_Check[Any]] = {*_OF_URLS}
         if self._scope.origin != "written":
@@ -527,7 +527,7 @@ class Messages(Generic[_Message]):
                 kinds[kind] = item
             asked.clear()
             for kind, item in kinds.items():
-                each = self._sound.get(kind) or self._judge(item, kind)
+                each = self._sound.get(kind) or self._checks_of(item, kind)
                 if each is self._checks:
                     return False
                 asked.update(each)
@@ -543,15 +543,15 @@ class Messages(Generic[_Message]):
                         check(item, quiet, self._object)
         return not self._objected
 
-    def _judge(self, item: _Message, kind: Kind) -> tuple[_Check[Any], ...]:
-        """Return the checks to be asked of messages of a new kind: all, where one objects."""
+    def _checks_of(self, item: _Message, kind: Kind) -> tuple[_Check[Any], ...]:
+        """Return the checks to apply to messages of a new kind: all, where one objects."""
         self._objected = False
         names = names_of(item.headers)
         fields = set(names)
         silent: set[_Check[Any]] = set()
         if "content-type" in fields or not item.body:
             silent.add(check_content_type_present)
-        # A reader that knows the kind of fields has seen to their syntax.
+        # A reader that knows the kind of fields has checked their syntax.
         if self._scope.origin == "read" and item.headers._shape.kind is not None:
             silent |= {check_header_syntax, check_repeated_headers}
         elif len(fields) == len(names):

@@ -1,8 +1,8 @@
-"""What the standards ask of a response, seen beside its request (OData Protocol, 11.7.7.5).
+"""The rules for a response beside its request (OData Protocol, 11.7.7.5).
 
 `check_pair` runs after the rules for the response alone. It compares what was sent with what came
-back, and says where the two do not fit; which outcome each operation had is for `match` to say. An
-identifier is asked for only where one was sent. All work is linear in the size of both.
+back, and reports where the two disagree; `match` tells the outcome of each operation. An identifier
+is required only where one was sent. All work is linear in the size of both.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from odata_batch._model.values import BatchResponse, OperationResponse
 def check_pair(
     request: values.BatchRequest, response: BatchResponse, request_format: Format, scope: Scope
 ) -> None:
-    """Report where the response is not one to the request; the scope is that of the response.
+    """Report where the response does not answer the request; the scope is that of the response.
 
     A JSON request is answered in any order, each response with the id of its request, also in a
     multipart response, which is flat then. A multipart request is answered item by item, also in a
@@ -251,7 +251,7 @@ def _differences_by_id(
     named_ones = [(each, each.id) for each in names.operations if each.id is not None]
     missing = [each for each, id in named_ones if key(id) not in answered] + unnamed[anonymous:]
     may_stop = request_format == "json" or any(each.response.status >= 400 for each in answers)
-    # Whom the responses without an identifier answer is not known: they may be these.
+    # The responses without an identifier may answer these.
     if len(missing) > max(0, anonymous - len(unnamed)) and not has_tail:
         if not (may_stop and stops_at_error(request, request_format, scope.dialect)):
             yield from _missing(missing, response)

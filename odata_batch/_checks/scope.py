@@ -1,4 +1,4 @@
-"""What the checks are applied under, and how they say what they find."""
+"""The settings that checks are applied under, and how they report what they find."""
 
 from __future__ import annotations
 
@@ -12,36 +12,36 @@ from odata_batch._model.limits import Limits
 
 
 class Say(Protocol):
-    """Reports a rule and a message about the item at hand."""
+    """Reports a rule and a message about the current item."""
 
     def __call__(self, rule: Rule, message: str, member: str = "", /) -> None:
-        """Report it of a member, such as `url` or `headers.prefer`; else of the rule's own."""
+        """Report it at a member, such as `url` or `headers.prefer`; else at that of the rule."""
 
 
 Spot: TypeAlias = tuple[int | None, int]
 """A position in the payload, if there is one, and how many octets are meant."""
 
 Locate: TypeAlias = Callable[[int | None, str], Spot]
-"""Returns where a member is of the item at a position."""
+"""Returns the place of a member of the item at a position."""
 
 
 Kind: TypeAlias = tuple[str | int, bool, object]
 """Of a message: its method or status, whether it has no body, and the marks of its fields."""
 
 Check: TypeAlias = Callable[[Any, "Scope", Say], None]
-"""Reports what is wrong with a message; which class it has, each check says."""
+"""Reports what is wrong with a message; each check says of which class."""
 
 
 @dataclass(slots=True)
 class Scope:
-    """What the rules are applied under."""
+    """The settings under which the rules are applied."""
 
     format: Format
     dialect: Dialect
     limits: Limits
     report: Reporter
     origin: Literal["read", "made", "written"] = "read"
-    """Whether the items were read from a payload, made by somebody, or are to be written."""
+    """Whether the items were read from a payload, made by the caller, or are to be written."""
     sound: dict[Kind, tuple[Check, ...]] = field(default_factory=dict)
-    """The kinds of messages to which no check objects, and the checks that are asked of each."""
+    """The kinds of messages to which no check objects, and the checks that are applied to each."""
     locate: Locate = field(default=lambda position, member: (position, 0))

@@ -1,9 +1,9 @@
-"""What one service refuses, or silently does otherwise, though the standard allows it.
+"""What one service refuses, or silently does differently, though the standard allows it.
 
 What a service takes is in the fields of its `Dialect`, each with its source there. `CHECKS` says
-which of them each check is about: where they are those of the standard, it is not asked, so that
-the batches of the standard's dialects pay nothing. A finding is made where a batch goes too far, at
-the item that does, so that it has a place; work is linear in the number of operations and
+which of them each check is about: where they are those of the standard, it is not applied, so that
+the batches of the standard's dialects cost nothing. A finding is reported at the item with which a
+batch goes too far, so that it has a place; work is linear in the number of operations and
 dependencies.
 """
 
@@ -54,7 +54,7 @@ Check: TypeAlias = Callable[[Operation, int, Served], None]
 
 
 def checks_for(dialect: Dialect) -> list[Check]:
-    """Return the checks that may have something to say in this dialect."""
+    """Return the checks that can object to something in this dialect."""
     if dialect is ODATA_4_01:  # most batches are of it, and comparing it with itself takes time
         return []
     return [
@@ -74,7 +74,7 @@ URL_FORM = error("""
 
 
 def check_url_form(item: Operation, source: int, batch: Served) -> None:
-    """The forms of URL that a service understands; a reference is none of them."""
+    """The forms of URL that a service understands; a reference is not one of them."""
     dialect, url = batch.scope.dialect, item.url
     authority = None if url.startswith("/") else grammar.AUTHORITY.match(url)
     form = "path" if url.startswith("/") else "relative" if authority is None else "absolute"
@@ -243,7 +243,7 @@ ATOMICITY_IGNORED = warning("""
 
 
 def check_counts(item: Operation, source: int, batch: Served) -> None:
-    """How many operations and change sets a service takes, and whether it takes sets as one."""
+    """How many operations and change sets a service takes, and whether it executes a set as one."""
     dialect, say = batch.scope.dialect, batch.say
     if source == dialect.operations:
         message = f"{dialect.name} takes {_number(source, 'operation')}; split the batch"
@@ -285,7 +285,7 @@ ENTITY_TWICE = error("""
 
 
 def check_transactions(item: Operation, source: int, batch: Served) -> None:
-    """Writes that a service takes in change sets only, maybe one batch with one change set."""
+    """Writes that a service takes only in change sets, or in the only change set of a batch."""
     names, say, name = batch.names, batch.say, batch.scope.dialect.name
     is_alone, reads = names.change_set(source) is None, item.method in _READING
     if is_alone and not reads:
@@ -356,7 +356,7 @@ DEPENDENCIES_MIXED = warning("""
 
 def check_dependencies(item: Operation, source: int, batch: Served) -> None:
     """Dependencies that a service takes in a uniform pattern only."""
-    # A name that is no id so far is a group's, or wrong, which is found elsewhere.
+    # A name that is not an id so far is that of a group, or wrong, which another check finds.
     firsts = (batch.names.named(name)[:1] for name in item.depends_on)
     targets = {first for named in firsts for first in named if first < source}
     if item.depends_on and not targets:
@@ -406,7 +406,7 @@ FORMAT_NOT_SUPPORTED = error("""
 
 
 def check_format_spoken(scope: Scope, say: Say) -> None:
-    """The formats of batch that a service speaks."""
+    """The formats of batch that a service supports."""
     dialect = scope.dialect
     if scope.format not in dialect.formats:
         spoken = " and ".join(sorted(dialect.formats)) or "none"
@@ -420,7 +420,7 @@ PAYLOAD_TOO_LARGE = error("""
 
 
 def check_payload(length: int, scope: Scope, say: Say) -> None:
-    """How many octets a batch has that a service takes."""
+    """How many octets the batch for a service may have."""
     payload = scope.dialect.payload
     if payload is not None and length > payload:
         name = scope.dialect.name

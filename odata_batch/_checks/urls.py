@@ -1,4 +1,4 @@
-"""What the standards ask of the URL of an operation, whatever it refers to."""
+"""The rules for the URL of an operation, whatever it refers to."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from odata_batch._wire import grammar
 from odata_batch._wire.http import REQUEST_LINE_SYNTAX
 from odata_batch._wire.sections import CONTROL_CHARACTER
 
-# The characters of URLs that are relative and have no fragment, and what parts one from the next
+# The characters of URLs that are relative and have no fragment, and the separator between two
 _PLAIN = b"!$%&'()*+,-./0123456789;=?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[]_abcdefghijklmnopqrstuvwxyz~\n"
 
 
@@ -80,9 +80,9 @@ def _check_url_characters(url: str, say: Say) -> None:
 
 
 def are_plain(urls: Sequence[str]) -> bool:
-    """Tell whether the functions here have nothing to say of any of these URLs, whatever the host.
+    """Tell whether no check here can object to any of these URLs, whatever the host.
 
-    To look at the characters of many at once takes a fraction of the time.
+    Looking at the characters of many URLs at once takes a fraction of the time.
     """
     text = "\n".join(("", *urls, ""))
     if not text.isascii() or text.encode().translate(None, _PLAIN):

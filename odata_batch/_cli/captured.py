@@ -91,10 +91,10 @@ def check_exchanges(
     select: Collection[str] = (),
     ignore: Collection[str] = (),
 ) -> Checked:
-    """Return what is wrong with the messages of these exchanges, which a file holds.
+    """Return the findings about the messages of these exchanges, which a file contains.
 
-    Of the findings, those of the rules `select` are kept, all if there is none, and those of the
-    rules `ignore` are left out, as if they had not been made.
+    The findings of the rules in `select` are kept, all if it is empty, and those of the rules in
+    `ignore` are left out, as if they had not been made.
     """
     parts = [each for exchange in exchanges for _, _, each in checked_messages(exchange, codec)]
     for index, each in enumerate(parts if select or ignore else ()):
@@ -170,7 +170,7 @@ def check_message(
     spots += [(_spot(found, message, here), found) for found in report.diagnostics]
     kept = spots
     if message.lossy:
-        # What ends the reading is told all the same.
+        # A finding that ends the reading is reported in any case.
         kept = [
             (spot, replace(found, severity=Severity.NOTE) if "lossy" in found.rule.tags else found)
             for spot, found in spots
@@ -227,7 +227,7 @@ def _spot(found: Diagnostic, message: Message, here: Origin) -> _Spot:
 
 
 class _Lines:
-    """The lines of octets, which are gone through once."""
+    """The lines of octets, which are read once."""
 
     def __init__(self, data: bytes, origin: Origin) -> None:
         self._data = data
@@ -311,7 +311,7 @@ def rewritten(
 
 
 def _fields(message: Message, payload: Payload) -> Iterator[tuple[str, str]]:
-    """Yield the header section: as it was, but for what is different of the new body."""
+    """Yield the header section: as it was, except for what is different of the new body."""
     for name, value in message.headers.pairs:
         lower = name.lower()
         if lower == "prefer":

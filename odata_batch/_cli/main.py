@@ -26,7 +26,7 @@ from odata_batch.rules import RULES
 
 _PROG = "odata-batch"
 _THRESHOLDS = ("error", "warning", "note", "never")
-# So many files are checked between two signs of life.
+# The number of files that are checked between two updates of the progress.
 _STEP = 20
 
 _Command: TypeAlias = Callable[[argparse.Namespace], int]
@@ -43,8 +43,8 @@ class _Failure(Exception):
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit status.
 
-    0: nothing was found that is bad enough. 1: something was, or a payload cannot be converted. 2:
-    wrong usage, or a file that cannot be read or written. Wrong usage and `--help` leave through
+    0: no finding reaches the threshold. 1: one does, or a payload cannot be converted. 2: wrong
+    usage, or a file that cannot be read or written. Wrong usage and `--help` leave through
     `SystemExit`, as usual with `argparse`.
     """
     parser = _parser()
@@ -69,7 +69,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    """Return the parser of arguments; what a command does is said by the text of its function."""
+    """Return the parser of arguments; a command is described by the docstring of its function."""
     parser = argparse.ArgumentParser(
         prog=_PROG, description="Inspect OData $batch payloads.", allow_abbrev=False
     )
@@ -286,11 +286,11 @@ def _lines(format: str, checked: captured.Checked, paint: Paint) -> Iterable[str
 
 
 class _Progress:
-    """Says on a terminal how many files have been begun; says nothing anywhere else."""
+    """Shows on a terminal how many files have been begun; shows nothing anywhere else."""
 
     def __init__(self, total: int) -> None:
         self._total, self._begun, self._is_shown = total, 0, False
-        # Nothing but a terminal that knows how to clear a line is told.
+        # Only a terminal that can clear a line shows it.
         err = sys.stderr
         self._can_show = err is not None and err.isatty() and os.environ.get("TERM") != "dumb"
 
@@ -302,7 +302,7 @@ class _Progress:
             print(f"\r{self._begun} of {self._total} files", end="", file=sys.stderr, flush=True)
 
     def clear(self) -> None:
-        """Take it off the terminal, so that something else can be printed."""
+        """Clear the line, so that something else can be printed."""
         if self._is_shown:
             print("\r\x1b[K", end="", file=sys.stderr, flush=True)
             self._is_shown = False
@@ -338,7 +338,7 @@ def _convert(arguments: argparse.Namespace) -> int:
     refused = [each for each in found if each.severity is Severity.ERROR]
     try:
         if refused or checked.batch is None:
-            # Without an error, what is found says why there is nothing to be read.
+            # Without an error, the finding says why there is nothing to read.
             raise EncodeError(tuple(refused or found))
         to, boundary = arguments.to, arguments.boundary
         octets, losses = captured.rewritten(message, checked.batch, to, codec, boundary)
@@ -407,7 +407,7 @@ def _unknown_rule(slug: str) -> str:
 
 
 def _files(arguments: argparse.Namespace) -> list[str]:
-    """Return the files that are meant: of a directory all that it holds, but hidden ones."""
+    """Return the files to read: those named, and all but hidden ones of a directory."""
     named: list[str] = arguments.files
     if named.count("-") > 1:
         arguments.parser.error("standard input can be read once only")
@@ -423,7 +423,7 @@ def _files(arguments: argparse.Namespace) -> list[str]:
 
 
 def _read(file: str, limits: Limits) -> tuple[CapturedExchange, ...]:
-    """Return what a file holds, of which no more is read than the limits allow."""
+    """Return the octets of a file, of which no more are read than the limits allow."""
     try:
         if file != "-":
             with open(file, "rb") as source:
@@ -442,7 +442,7 @@ def _read(file: str, limits: Limits) -> tuple[CapturedExchange, ...]:
 
 @contextmanager
 def _redirected(output: str) -> Iterator[None]:
-    """Let what is printed go to a file, in UTF-8, if it is not `-`."""
+    """Redirect standard output to a file, in UTF-8, unless it is `-`."""
     if output == "-":
         yield
         return
@@ -454,7 +454,7 @@ def _redirected(output: str) -> Iterator[None]:
 
 
 def _paint(color: str) -> Paint:
-    """Return how to colour: only on a terminal, and not against https://no-color.org."""
+    """Return how to colour: only on a terminal, and as https://no-color.org asks."""
     unwanted = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
     is_seen = sys.stdout is not None and sys.stdout.isatty() and not unwanted
     if color == "never" or not (is_seen or color == "always"):
@@ -481,11 +481,11 @@ def _print_commands(lines: Iterable[str]) -> None:
 
 
 def _attempt(write: Callable[[], None]) -> None:
-    """Write to standard output; that its reader has gone is no failure, anything else is one."""
+    """Write to standard output; a closed pipe is not a failure, any other error is."""
     try:
         write()
     except OSError as error:
-        # What is left goes nowhere, or the interpreter would fail at it again when it ends.
+        # What is buffered is discarded, or the interpreter would fail at it again at its end.
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, sys.stdout.fileno())
         os.close(nowhere)

@@ -1,4 +1,4 @@
-"""What is printed of findings and rules: text, concise, github, json and sarif.
+"""The output formats for findings and rules: text, concise, github, json and sarif.
 
 Functions called `..._lines` yield what is printed, without line ends. What comes from a file goes
 through `visible` or `quoted` first, file names included; json, sarif and github alone have them as
@@ -90,7 +90,7 @@ def text_lines(checked: Checked, paint: Paint, show: Callable[[bytes], str]) -> 
 
 
 def _location(file: str, finding: Finding) -> str:
-    """Return file, line and column as editors know them, and then what else tells the place."""
+    """Return file, line and column as editors read them, and then the rest of the place."""
     place = finding.place
     where = f"{visible(file)} {visible(finding.source)}".rstrip(" ")
     if place is not None:
@@ -154,7 +154,7 @@ def concise_lines(checked: Checked) -> Iterator[str]:
 
 
 def _told(finding: Finding) -> str:
-    """Return the message of a finding after the places that no line says."""
+    """Return the message of a finding, after the parts of its place that are not lines."""
     place = finding.place
     octet = "" if place is None or place.origin == "file" else _octet_of(place)
     where = ", ".join(filter(None, (finding.source, octet, finding.diagnostic.path)))
@@ -397,12 +397,12 @@ def catalogue_lines(paint: Paint) -> Iterator[str]:
 
 
 def rules_in_json(rules: Iterable[Rule]) -> Iterator[str]:
-    """Yield one JSON document with what there is to know about rules, by slug."""
+    """Yield one JSON document that describes the rules, by slug."""
     yield from _dumped({"version": 1, "rules": {rule.slug: _rule(rule) for rule in rules}})
 
 
 def rule_lines(rule: Rule, paint: Paint) -> Iterator[str]:
-    """Yield what there is to know about one rule, with the dialects that take it another way."""
+    """Yield the description of one rule, with the dialects that give it another severity."""
     others: dict[Severity, list[str]] = {}
     for name, dialect in PRESETS.items():
         severity = dict(dialect.severities).get(rule, rule.severity)

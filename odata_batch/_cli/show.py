@@ -29,7 +29,7 @@ _WIDTH = 92
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What is to be shown, and how."""
+    """What to show, and how."""
 
     headers: bool
     bodies: bool

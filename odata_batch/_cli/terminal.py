@@ -1,4 +1,4 @@
-"""Text for a terminal: what files hold, made visible, and lines of prose that fit.
+"""Text for a terminal: the content of files made visible, and prose wrapped to lines.
 
 Nothing that comes from a file may be obeyed by a terminal, so control characters, characters that
 reorder a line and octets that are not UTF-8 are all printed as escapes.
@@ -32,7 +32,7 @@ def count(number: int, noun: str) -> str:
 
 
 def indented(lines: Iterable[str]) -> Iterator[str]:
-    """Yield the lines behind two blanks."""
+    """Yield the lines, indented by two spaces."""
     for line in lines:
         yield f"  {line}"
 
@@ -109,7 +109,7 @@ def excerpt(
     """Return the line around a place, and carets below the octets that are marked, or the first.
 
     `before` and `after` are the octets of the line on both sides of the place; of a line that is
-    wider than `width` the place stays in sight.
+    wider than `width` the place stays visible.
     """
     left = show(before)
     if len(left) > width // 2:

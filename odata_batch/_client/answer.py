@@ -1,6 +1,6 @@
-"""What became of the operations of a batch by the HTTP answer to it, whatever that is.
+"""The outcomes of a batch by the HTTP answer to it, whatever that is.
 
-A batch is read as far as it can be read, and what is wrong in it is doubted, part by part. Anything
+A batch is read as far as possible, and a part with an error makes its operation doubtful. Anything
 else, such as an error of the service or the page of a proxy, is the answer to all operations.
 """
 
@@ -31,7 +31,7 @@ from odata_batch._wire.sections import Known, SectionReader, parse_media_type
 
 _STATUS = re.compile(r"[1-5][0-9]{2}")
 _CUT = values.BatchResponse((), truncated=True)
-# Where these are found, a delimiter may be missing or be none.
+# The rules whose findings mean that a delimiter may be missing, or may not be one.
 _SEAMS: Final = frozenset(
     (
         PART_CONTENT_LENGTH,
@@ -44,16 +44,16 @@ _SEAMS: Final = frozenset(
 
 
 class Answer(NamedTuple):
-    """An HTTP answer to a batch, as far as it is one."""
+    """An HTTP answer, read as the answer to a batch as far as possible."""
 
     message: values.OperationResponse
     """What was answered; where that is wrapped, the message inside."""
     response: values.BatchResponse | None
-    """The batch, what is doubtful in it being unreadable; `None` if the answer is none."""
+    """The batch, its doubtful items as `Unreadable`; `None` if the answer is not a batch."""
     seam: int | None = None
     """The item after which a delimiter may be missing."""
     is_result: bool = False
-    """Whether it says of itself that a status monitor hands it on."""
+    """Whether it is marked as passed on by a status monitor."""
 
 
 def read(settings: Settings, answer: values.OperationResponse) -> Answer:
@@ -81,9 +81,10 @@ def outcomes(
 def completed(
     first: Answer | None, place: values.OperationResponse | None, rest: Answer, *, is_alone: bool
 ) -> Answer:
-    """Return a batch with the rest of it in place of the response that stood for it, if any did.
+    """Return a batch with its rest in place of the response that represented it, if one did.
 
-    If the first answer was none, it is the rest. This is a batch, or is alone: a single response.
+    If the first answer was not a batch, the result is the rest, which is a batch or a single
+    response.
     """
     if first is None or first.response is None:
         return rest
@@ -125,7 +126,7 @@ def _media_type(answer: values.OperationResponse) -> str:
 def _unwrapped(
     settings: Settings, answer: values.OperationResponse
 ) -> values.OperationResponse | None:
-    """Return the answer that a status monitor hands on (OData Protocol, 11.6), or its own.
+    """Return the answer that a status monitor passes on (OData Protocol, 11.6), or its own.
 
     `None` if the message that is wrapped cannot be read. Its status and fields count; of the outer
     ones, Retry-After. Without a wrapper the status is in AsyncResult.
@@ -147,9 +148,9 @@ def _unwrapped(
 def _batch_in(
     settings: Settings, answer: values.OperationResponse
 ) -> tuple[values.BatchResponse | None, int | None]:
-    """Return the batch that is the answer, what is doubtful in it being unreadable.
+    """Return the batch that is the answer, its doubtful items as `Unreadable`.
 
-    `None` if it is no batch. With it goes the item after which a delimiter may be missing.
+    `None` if it is not a batch. With it comes the item after which a delimiter may be missing.
     """
     content_type, name = answer.headers.get("content-type", ""), _media_type(answer)
     if not name.startswith("multipart/") and name != "application/json":
@@ -186,7 +187,7 @@ def _batch_in(
 
 
 def _without(doubtful: set[str], items: tuple[Any, ...], parent: str = "") -> Iterator[Any]:
-    """Yield the items, those at the doubtful paths as what could not be read."""
+    """Yield the items, those at the doubtful paths as `Unreadable`."""
     for index, item in enumerate(items):
         path = f"{parent}items[{index}]"
         if isinstance(item, values.ChangeSetResponse):

@@ -201,7 +201,7 @@ class _ByIdentifier:
         return Rest(State.UNKNOWN, f"no response has its id, and {len(loose)} have none")
 
     def _stopped(self) -> Rest | None:
-        """Return that the batch stopped: an error was found, and nothing was executed after it.
+        """Return the rest of a batch that stopped: nothing was executed after an error.
 
         OData JSON, 19.4: what a complete response leaves out was not processed. A JSON batch may be
         executed in any order, so that several errors do not contradict it, nor what was executed.

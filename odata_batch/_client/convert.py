@@ -1,9 +1,9 @@
-"""Batches of one format as batches of the other (OData Protocol, 11.7.1), and what is lost thereby.
+"""Conversion of batches between the formats (OData Protocol, 11.7.1), and what it loses.
 
 What is converted is the prepared batch, the one that encoding it in its own format writes. Change
-sets are flattened; then every message is made fit for the target; what cannot be made fit is left
-out, with all that refers to it; then order and dependencies are carried over. Each step lists what
-it gives up.
+sets are flattened; then every message is adapted to the target; what cannot be adapted is left out,
+with all that refers to it; then order and dependencies are carried over. Each step lists what it
+drops.
 
 The formats differ in what they say about order. A multipart batch is executed in order and, unless
 told otherwise, ends at the first error (OData Protocol, 11.7.7.4). A JSON batch is executed in any
@@ -273,7 +273,7 @@ class _Requests(Fitting[Operation]):
         return None
 
     def _left(self) -> dict[Entry[Operation], list[str]]:
-        """Return what each depends on, but for what it refers to, and groups of either."""
+        """Return what each depends on, except for what it refers to, and groups of either."""
         names = Names(self.pack(), dialect=self.dialect)
 
         def group_of(name: str, number: int) -> str | None:

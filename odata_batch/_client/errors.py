@@ -1,4 +1,4 @@
-"""What a service says of an error: code, message and target (OData JSON, 21.1)."""
+"""The error that a service reports: code, message and target (OData JSON, 21.1)."""
 
 import re
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ _SEARCHED = 64 * 1024
 @public
 @dataclass(frozen=True, slots=True)
 class ServiceError:
-    """What a service says of an error.
+    """An error that a service reports.
 
     >>> ServiceError("E1", "no such thing").target is None
     True

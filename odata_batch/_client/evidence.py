@@ -57,14 +57,14 @@ class Shared(NamedTuple):
 
 
 class Rest(NamedTuple):
-    """What is to be said of operations for which nothing was found."""
+    """What applies to operations for which nothing was found."""
 
     state: State
     reason: str
     shared: Shared | None = None
     location: str | None = None
     start: int = 0
-    """It is said of the operations from this one on; those before it are unknown."""
+    """It applies to the operations from this one on; those before it are unknown."""
 
 
 NOTHING = Rest(State.UNKNOWN, "no response to it was found")
@@ -107,11 +107,11 @@ class Slot:
     indexes: range
     members: list[Sent]
     whole: Shared | None = None
-    """What stands for the change set."""
+    """The response to the change set as a whole."""
     loose: list[OperationResponse] = field(default_factory=list)
-    """Responses of the change set that are no member's for certain."""
+    """Responses of the change set that belong to no member for certain."""
     is_flat: bool = False
-    """Whether the responses to its members stand one after the other, not in a change set."""
+    """Whether the responses to its members come one after the other, not in a change set."""
 
     def distrust(self, reason: str) -> None:
         """Take the evidence about all of it for doubtful."""
@@ -189,7 +189,7 @@ class Evidence:
     ) -> Shared:
         """Return the response as one for the whole change set, with the culprit if it is named.
 
-        Its identifier may be that of the culprit, or none; so it is asked, but not relied upon.
+        Its identifier may be that of the culprit, or none; so it is looked at, but not relied upon.
         """
         if len(slot.members) == 1:
             return Shared(response, by, slot.members[0], "it is the only one in it")

@@ -1,9 +1,9 @@
 """The engine of a client: what to send next, until every operation has its outcome.
 
-OData Protocol, 11.6 and 11.7. `Exchange` says what to send and takes the answers; whoever sends
-decides how. Each piece of a batch goes the same way: it is sent, answered, followed to wherever the
-rest of its answer will be, and then judged: what is to be sent again becomes a piece of its own,
-the rest is settled.
+OData Protocol, 11.6 and 11.7. `Exchange` says what to send and takes the answers; how they are sent
+is up to the caller. Each piece of a batch goes the same way: it is sent, answered, followed to
+wherever the rest of its answer will be, and then judged: what is to be sent again becomes a piece
+of its own, the rest is settled.
 """
 
 from collections import deque
@@ -63,7 +63,8 @@ class HttpRequest:
 class Exchange:
     """One batch that is being sent: requests out, answers in, an outcome for each operation.
 
-    It does nothing by itself: it has no threads and no I/O, and no clock but `now`.
+    It does nothing by itself: it has no threads and no I/O, and no clock but `now`. `batch` is what
+    to send, and `url` the absolute URL of the service's batch resource.
 
     >>> from odata_batch import BatchRequest, BatchResponse, Operation, OperationResponse
     >>> from odata_batch import encode_response
@@ -90,16 +91,16 @@ class Exchange:
     is sent if it has succeeded. What cannot be divided is `EncodeError`, like all that
     `encode_request` refuses, or `UnresolvedReference`, before anything is sent. If the batch stops
     at errors, a piece is sent only if all before it have succeeded. Otherwise up to `parallel`
-    requests are handed out at a time, in no order that counts.
+    requests are handed out at a time, in an order that does not matter.
 
     **Again.** Operations that a service answers with 429 or 503, and what failed or was not
     executed for their sake, are sent again after the longest `Retry-After` of the answer and its
     parts, or after 1, 2, 4 seconds and so on; never later than after `longest_delay` seconds. So is
     a batch that as a whole is answered with 429, or with 503 and `Retry-After`, or of which nothing
     was sent. Each operation is sent `attempts` times at most. What is unknown may have been applied
-    and is not sent again, unless it is a GET or HEAD, or `resend` says so, which is asked about
-    each operation that has not succeeded; or with `repeatable=True`, which is to be said only of a
-    service that supports it: then each other operation gets `Repeatability-Request-ID` and
+    and is not sent again, unless it is a GET or HEAD, or `resend`, which is called for each
+    operation that has not succeeded, says so; or with `repeatable=True`, for a service that
+    supports it: then each other operation gets `Repeatability-Request-ID` and
     `Repeatability-First-Sent` (OASIS Repeatable Requests 1.0). What was unknown once and does not
     succeed afterwards is unknown.
 
@@ -109,10 +110,9 @@ class Exchange:
 
     `headers` are added to each request, as Authorization; not to one that goes to another origin.
     `now` returns the time with its time zone: dates in `Retry-After` are counted from it, or else
-    from the `Date` of the answer, and `repeatable` needs it. What is said of the batch itself,
-    `dialect`, `format`, `limits`, `strict`, is as for `encode_request` and `decode_response`. What
-    `resend` and `now` raise passes through, and ends the exchange. `relative_to` is as for
-    `encode_request`.
+    from the `Date` of the answer, and `repeatable` needs it. `dialect`, `format`, `limits` and
+    `strict` are as for `encode_request` and `decode_response`. What `resend` and `now` raise passes
+    through, and ends the exchange. `relative_to` is as for `encode_request`.
     """
 
     def __init__(
@@ -252,7 +252,7 @@ class Exchange:
         if follow.is_alone and self._format == "json":
             accept = follow.piece.batch.operations()[follow.places[0]].headers.get("accept")
         fields = () if accept is None else (("Accept", accept),)
-        # What the headers hold is meant for the service, and for nobody else.
+        # The headers are meant for the service, and not for another origin.
         own = self._headers.pairs if resolve_url("/", follow.url) == self._origin else ()
         headers = Headers((*fields, *own))
         request = HttpRequest(method="GET", url=follow.url, headers=headers, delay=follow.delay)
@@ -271,7 +271,9 @@ class Exchange:
     ) -> None:
         """Take the answer to a request, the only one that was handed out or else the one named.
 
-        Any status, header fields and body are fine. Without such a request it is `RuntimeError`.
+        - `status`, `headers`, `body`: those of the HTTP answer, whatever they are.
+        - `request`: the request that is answered; by default the only one that waits for its
+          answer. `RuntimeError` if there is no such request.
         """
         message = OperationResponse(status, headers, body)
         task, answer = self._take(request), read(self._settings, message)
@@ -288,8 +290,11 @@ class Exchange:
     ) -> None:
         """Take an error in place of the answer to a request, as `receive` takes the answer.
 
-        With `sent=False` nothing of the request has reached the service, so that it is sent again.
-        Otherwise it may have been executed. By default only `ConnectionRefusedError` says so.
+        - `error`: what went wrong; its text becomes part of the reasons.
+        - `request`: as for `receive`.
+        - `sent`: `False` if nothing of the request has reached the service, so that it is sent
+          again. Otherwise it may have been executed. By default it is `False` for
+          `ConnectionRefusedError` only.
         """
         task = self._take(request)
         if isinstance(task, Follow):
@@ -303,7 +308,7 @@ class Exchange:
         task.is_unsent = not sent
         results = [replace(each, state=state, reason=reason) for each in task.outcomes]
         self._attempts.put(task, results)
-        self._judge(task)
+        self._decide(task)
 
     def _take(self, request: HttpRequest | None) -> Piece | Follow:
         if request is None and len(self._sent) == 1:
@@ -352,7 +357,7 @@ class Exchange:
                 follow.delay = self._delay(found, message, follow.asked)
                 self._follows.append(follow)
                 piece.follows += 1
-        self._judge(piece)
+        self._decide(piece)
 
     # -- the rest of an answer --
 
@@ -408,12 +413,12 @@ class Exchange:
 
     # -- what becomes of a piece --
 
-    def _judge(self, piece: Piece) -> None:
+    def _decide(self, piece: Piece) -> None:
         """Settle what is not to be sent again, of a piece that is answered."""
         if piece.follows:
             return
         self._pause = 0.0
-        again = self._attempts.judge(piece)
+        again = self._attempts.decide(piece)
         answered = zip(piece.indexes, piece.batch.operations(), piece.outcomes, strict=True)
         for index, operation, outcome in answered:
             self._pieces.learn(index, operation, outcome.response)

@@ -1,4 +1,4 @@
-"""The messages of a batch made fit for the other format, and what they lose thereby."""
+"""Messages of a batch, adapted to the other format, and what they lose."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def refuse_unreadable(place: Place) -> NoReturn:
 
 
 class Fitting(Generic[_Message]):
-    """The items of a batch, and what is lost while they are made fit for the other format."""
+    """The items of a batch, and what is lost while they are adapted to the other format."""
 
     def __init__(self, items: Iterable[values.Item], dialect: Dialect) -> None:
         """Take the items, change sets flattened and without the empty ones."""
@@ -126,12 +126,12 @@ class Fitting(Generic[_Message]):
             raise EncodeError((Diagnostic(NO_PARTS, message),))
 
     def lose_annotations(self, annotations: values.Annotations, place: Place) -> None:
-        """Give up members that only JSON has."""
+        """Drop members that only JSON has."""
         for name, _ in annotations:
             self.lose(NOT_EXPRESSIBLE, f"the annotation {quote(name)} is dropped", place)
 
     def fit_json(self, entry: Entry[_Message]) -> None:
-        """Make the fields and the body of a message what JSON can carry."""
+        """Adapt the fields and the body of a message to what JSON can carry."""
         headers = entry.message.headers
         if len(headers) < len(headers.pairs):
             # The values of repeated fields are joined, which would spoil some.
@@ -157,7 +157,7 @@ class Fitting(Generic[_Message]):
             self._fit_json_body(entry)
 
     def _fit_json_body(self, entry: Entry[_Message]) -> None:
-        """Make a body fit for JSON by the test that encoding puts it to."""
+        """Adapt a body to JSON, by the check that encoding applies."""
         headers: Headers = entry.message.headers
         body: bytes = entry.message.body
         content_type = ", ".join(headers.get_all("content-type"))
@@ -202,7 +202,7 @@ class Fitting(Generic[_Message]):
 
 
 def percent_encoded(url: str) -> str:
-    """Encode blanks and characters that have no place in a URL (RFC 3986, 2.1)."""
+    """Percent-encode white space and characters that have no place in a URL (RFC 3986, 2.1)."""
     return grammar.URL_ODD_CHARACTER.sub(_octets_of, url.replace(" ", "%20"))
 
 

@@ -1,4 +1,4 @@
-"""Which operation of a batch worked, and which did not: OData Protocol, 11.7.7.5; OData JSON, 19.5.
+"""The outcome of each operation of a batch: OData Protocol, 11.7.7.5; OData JSON, 19.5.
 
 A response says it in many ways: part by part, with one part for a change set that failed, with
 fewer parts after an error or a 202, in any order with identifiers. So the work is done in two
@@ -73,7 +73,7 @@ def match(
 def _without_response(
     evidence: Evidence, status: int | None, headers: Headers, refused: bool
 ) -> BatchResult:
-    """Return what the status of the HTTP response says of everything."""
+    """Return what the status of the HTTP response says about all operations."""
     state, reason, location = State.UNKNOWN, "there is no response", None
     if refused:
         state, reason = State.FAILED, f"the batch as a whole was refused with {status}"
@@ -120,7 +120,7 @@ def _verdicts(evidence: Evidence) -> Iterator[Outcome]:
 
 
 def _alone(evidence: Evidence, slot: Slot, each: Sent) -> Outcome:
-    """Return what became of an operation that stands on its own."""
+    """Return what became of an operation that is executed by itself."""
     if each.doubt is not None:
         return _outcome(each, State.UNKNOWN, each.doubt)
     if slot.whole is not None and not each.answers:
@@ -160,10 +160,10 @@ def _failed(evidence: Evidence, slot: Slot, causes: list[OperationResponse]) -> 
     """
     shared, error = slot.whole, next(filter(is_error, slot.loose), None)
     if shared is None and error is not None:
-        # It is no member's for certain, so that it answers all.
+        # It belongs to no member for certain, so it answers all.
         shared = evidence.shared(slot, error, "position")
     failed = [each for each in slot.members if each.clean and is_error(each.clean)]
-    # What failed by itself comes before what failed for the sake of another.
+    # What failed by itself comes before what failed because of another.
     culprit = min(failed, key=lambda each: each.answers[0].status == 424, default=None)
     status = (causes[0] if culprit is None else culprit.answers[0]).status
     if culprit is None and shared is not None:

@@ -1,4 +1,4 @@
-"""What became of the operations of a batch: a `BatchResult` of `Outcome`s, each with a `State`."""
+"""The outcomes of a batch: a `BatchResult` of `Outcome`s, each with a `State`."""
 
 from collections import Counter
 from collections.abc import Hashable, Iterator, Mapping
@@ -13,9 +13,9 @@ from odata_batch._model.values import Operation, OperationResponse
 
 MatchedBy: TypeAlias = Literal["id", "position"]
 _put = object.__setattr__
-# A message of more is read by nobody.
+# Nobody would read a longer message.
 _SHOWN = 3
-# So many characters of what a service says
+# The characters that are quoted of a message of the service
 _SAID = 120
 
 
@@ -40,7 +40,7 @@ class State(Enum):
     PENDING = "pending"
     """It was accepted, or is still to be answered; `Outcome.location` says where."""
     UNKNOWN = "unknown"
-    """The response does not tell. It may have been applied, so it is not sent again unasked."""
+    """The response does not tell. It may have been applied, so it is sent again only on request."""
 
 
 # What a message says of an operation in each state, after its name
@@ -94,7 +94,7 @@ class Outcome:
 
     @property
     def status(self) -> int | None:
-        """The status by which other tools take the operation for what it is.
+        """The status that tells other tools what became of the operation.
 
         Its own where it tells the state; that of the error if its change set failed, and 424 if it
         was rolled back while its own response claims success; 202 while it is pending; `None` if
@@ -117,8 +117,8 @@ class BatchResult:
     """What became of the operations of a batch, in the order in which they were submitted.
 
     `result[operation]` finds an outcome by the object itself, or else by equality; `result["id"]`
-    by the identifier that was sent. What several operations match is `LookupError`, and what
-    none answers to is `KeyError`, which is one as well.
+    by the identifier that was sent. A key that several operations have is `LookupError`, and one
+    that none has is `KeyError`, a subclass of it.
     """
 
     outcomes: tuple[Outcome, ...]

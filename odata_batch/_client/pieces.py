@@ -4,7 +4,7 @@ Where too much belongs together for `split`, it is cut here: what refers to an e
 for its answer, and then has the Location in place of the reference (OData Protocol, 11.7.4), or the
 ETag. References in queries, conditions and bodies are never rewritten, so that they keep operations
 together; so does a change set. All work is linear in the number of operations, references and
-dependencies, but for pieces that are halved because they have too many octets.
+dependencies, except for pieces that are halved because they have too many octets.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from odata_batch._model.dialect import Format
 from odata_batch._model.headers import Headers
 from odata_batch._model.values import BatchRequest, Operation
 
-# What is wrong with a batch that may be right with its pieces, and what with their halves.
+# The rules that a batch may break although its pieces do not, and those for their halves.
 _TOO_LONG = frozenset((services.PAYLOAD_TOO_LARGE, findings.LIMIT_EXCEEDED))
 _MENDED = _TOO_LONG | {
     services.TOO_MANY_OPERATIONS,
@@ -43,7 +43,7 @@ _MENDED = _TOO_LONG | {
 }
 _REWRITTEN = ETAG_FIELDS | {"url", "depends_on"}
 _FIRST_INDEX = re.compile(r"items\[([0-9]+)\]")
-# RFC 9110, 9.2.1: to send them again changes nothing.
+# RFC 9110, 9.2.1: sending them again changes nothing.
 _SAFE = frozenset(("GET", "HEAD"))
 _ANSWERED = frozenset((State.SUCCEEDED, State.PENDING))
 # What has not been applied for its own reasons, or may have been
@@ -81,14 +81,14 @@ class Follow:
     """The operations of the piece that it is about."""
     url: str
     response: values.OperationResponse | None
-    """What stands for it in the answer, if anything does."""
+    """The response that represents it in the answer, if there is one."""
     is_alone: bool
     """Whether that is about one operation, so that the rest may be the response to it."""
     asked: int = 0
     """How often the service was asked and had nothing yet."""
     delay: float = 0.0
     failures: int = 0
-    """How often asking brought nothing forward."""
+    """How often asking brought no progress."""
 
 
 class Written(NamedTuple):
@@ -102,7 +102,7 @@ class Written(NamedTuple):
 
 
 class _Unmet(findings.UnresolvedReference):
-    """What an operation needs has not succeeded."""
+    """An operation needs another one that has not succeeded."""
 
 
 class Pieces:
@@ -385,7 +385,7 @@ class Attempts:
         self.has_failed = False
         """Whether one that is settled has not succeeded."""
         self._failures = [0] * len(own)
-        """How often each was sent in vain."""
+        """How often each was sent without success."""
         self._were_sent: set[int] = set()
         self._doubtful: set[int] = set()
         """Those of which an attempt is unknown."""
@@ -413,10 +413,10 @@ class Attempts:
         self._settle(index)
 
     def number(self, indexes: Iterable[int]) -> int:
-        """Return how often one of these was sent in vain, at most."""
+        """Return how often one of these was sent without success, at most."""
         return max(self._failures[index] for index in indexes)
 
-    def judge(self, piece: Piece) -> list[int]:
+    def decide(self, piece: Piece) -> list[int]:
         """Settle the operations of a piece; return the places of those to be sent again."""
         outcomes = piece.outcomes
         asked = {
@@ -430,7 +430,7 @@ class Attempts:
 
         chosen: set[int] = set()
         if asked and self._is_unit:
-            # What was taken down by others is sent again with them, all of it or nothing.
+            # Operations that failed because of others are sent again with them, all or none.
             own = {id(each) for each in outcomes if each.state in _OWN}
             chosen.update(range(len(outcomes)) if own <= asked else ())
         elif asked:
@@ -446,7 +446,7 @@ class Attempts:
         return [place for place in range(len(outcomes)) if place in chosen]
 
     def _is_asked(self, piece: Piece, outcome: Outcome) -> bool:
-        """Tell whether an operation may be sent again for its own sake."""
+        """Tell whether an operation may be sent again because of its own outcome."""
         is_safe = self._is_repeatable or outcome.operation.method in _SAFE
         is_lost = outcome.state is State.UNKNOWN and is_safe
         if is_lost or piece.is_unsent or plan.is_throttled(outcome):
@@ -467,7 +467,7 @@ class Attempts:
 
 
 def repeatable_batch(batch: BatchRequest, now: Callable[[], datetime] | None) -> BatchRequest:
-    """Return the batch with fields by which a service knows an operation that is sent again."""
+    """Return the batch with fields by which a service recognises what is sent again."""
     if now is None:
         raise ValueError("repeatable requests need the current time: pass now")
     first_sent = plan.http_date(now())

@@ -426,6 +426,10 @@ def retry_after(
 ) -> float | None:
     """Return after how many seconds `remaining` may be sent, `None` if no response says it.
 
+    - `results`: what `match` or `outcomes` returned.
+    - `when`: the operations whose Retry-After counts; by default those with 429 or 503.
+    - `now`: the time with its time zone, from which a date is counted.
+
     It is the longest Retry-After of the operations for which `when` is true. A Retry-After that is
     a date (RFC 9110, 10.2.3) is counted from `now`, which has a time zone, or else from the Date of
     the same response; `ValueError` if there is neither. What is past is 0. A value that is neither

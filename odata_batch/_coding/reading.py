@@ -49,9 +49,9 @@ _Kind = TypeVar("_Kind", "RequestDecoder", "ResponseDecoder")
 
 _NO_BATCH = (JSON_ERROR_RESPONSE, JSON_ENVELOPE)
 _NO_FIELDS = Headers()
-# How many items are held against the rules at once: where one is odd, each of them is checked.
+# How many items are checked at once: where one is odd, each of them is checked.
 _PIECE = 100
-# What most batches say, of which everything is known: a boundary that is a token, and nothing else.
+# The Content-Type of most batches: a boundary that is a token, and no other parameter.
 _PLAIN = re.compile(r"multipart/mixed; ?boundary=([0-9A-Za-z'+_\-.]+)")
 
 

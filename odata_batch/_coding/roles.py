@@ -1,4 +1,4 @@
-"""What reading and writing do differently for a request and for a response."""
+"""The request- and response-specific parts of reading and writing."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _Item = TypeVar("_Item", values.RequestItem, values.ResponseItem)
 
 
 class Role(NamedTuple, Generic[_Item]):
-    """What reading and writing do differently for a request and for a response."""
+    """The request- and response-specific parts of reading and writing."""
 
     name: str
     batch: type[values.BatchRequest | values.BatchResponse]
@@ -26,7 +26,7 @@ class Role(NamedTuple, Generic[_Item]):
     json: jsonitem.Role[_Item]
     rules: Callable[[Scope], batch.Rules[_Item]]
     checks: tuple[Callable[[Any, Scope, Say], None], ...]
-    """What is asked of each message."""
+    """The checks of each message."""
     check_outer: Callable[[Headers, Say], None]
     """Checks the header section of the HTTP message."""
 

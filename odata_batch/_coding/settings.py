@@ -1,4 +1,4 @@
-"""What is said once and holds for every call: dialect, format, limits, strictness."""
+"""The settings of a call or a `Codec`: dialect, format, limits, strictness."""
 
 from dataclasses import dataclass, field
 
@@ -44,7 +44,7 @@ class Tables:
 # Without `from __future__ import annotations`: these are the fields of `Codec`, see `public`.
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The settings of a call or of a `Codec`; what cannot be one is refused when they are made."""
+    """The settings of a call or of a `Codec`; wrong types are refused when they are made."""
 
     dialect: Dialect = ODATA_4_01
     """The version or service whose rules hold."""
@@ -66,16 +66,16 @@ class Settings:
 
 
 def known_format(settings: Settings, batch: BatchRequest | BatchResponse) -> Format | None:
-    """Return the format that something says, `None` if nothing does.
+    """Return the format that is known, `None` if none is.
 
-    In this order: the one that was said; the only one that the dialect speaks; the one in which the
-    batch was read.
+    In this order: the one that was given; the only one that the dialect supports; the one in which
+    the batch was read.
     """
     if settings.format is not None:
         return settings.format
     if len(settings.dialect.formats) == 1:
         return next(iter(settings.dialect.formats))
-    # A wrong type is refused by who works with it.
+    # A wrong type is refused by the function that uses it.
     read: Format | None = getattr(batch, "format", None)
     return read
 

@@ -156,7 +156,7 @@ class _Encoder(Generic[_Item]):
         return values.Payload(self._count(body), self.headers)
 
     def _judge(self, item: Message, kind: Kind, sound: set[Kind]) -> bool:
-        """Ask the checks of one message; what they say is said again when each is checked."""
+        """Apply the checks to one message; their findings are made again when each is checked."""
         with suppress(Stop):
             for check in self._role.checks:
                 check(item, self._scope, self._say)
@@ -189,7 +189,7 @@ class _Encoder(Generic[_Item]):
                 self._engine.check(item, path_of([index]))
 
     def _count(self, chunk: bytes) -> bytes:
-        """Hold the totals against the limits; return the chunk."""
+        """Compare the totals with the limits; return the chunk."""
         self._length += len(chunk)
         if self._role.name == "request":
             services.check_payload(self._length, self._scope, self._say)
@@ -217,6 +217,9 @@ class _Encoder(Generic[_Item]):
 @public
 class RequestEncoder(_Encoder[values.RequestItem]):
     """Encodes a batch request item by item; the chunks, joined, are the body.
+
+    - `format`, `dialect`, `limits`, `boundary`, `accept`: as for `encode_request`.
+    - `continue_on_error`, `annotations`: those of `BatchRequest`.
 
     `headers` are complete at construction, so that an HTTP request can begin before the first item
     is known. The chunks are those of `encode_request` with the same boundary, provided that no
@@ -257,7 +260,10 @@ class RequestEncoder(_Encoder[values.RequestItem]):
 class ResponseEncoder(_Encoder[values.ResponseItem]):
     """Encodes a batch response item by item; the chunks, joined, are the body.
 
-    See `RequestEncoder`.
+    - `format`, `dialect`, `limits`, `boundary`: as for `encode_response`.
+    - `annotations`: those of `BatchResponse`.
+
+    What holds for `RequestEncoder` holds here.
 
     >>> encoder = ResponseEncoder(format="json")
     >>> encoder.send(OperationResponse(204, id="1")) + encoder.close()
@@ -317,7 +323,7 @@ _ANY = 2**63
 
 
 class Judge:
-    """Tells of responses, one by one, whether a batch response can carry them."""
+    """Tells whether a batch response can carry a response."""
 
     def __init__(self, settings: Settings) -> None:
         # How many there are is known, and where they will be is not. 202 without a Location may

@@ -64,8 +64,8 @@ class Reference:
     id: str
     """The request identifier, without the dollar sign."""
     place: Place
-    """Where it stands: in the first segment of the URL, in a field, in the query part of the URL,
-    in the member `if`, or in the body."""
+    """Where it is: in the first segment of the URL, in a field, in the query part of the URL, in
+    the member `if`, or in the body."""
     text: str
     """The word or string that it begins; in a query, what percent-encodings stand for."""
 
@@ -74,6 +74,11 @@ def find_references(
     operation: Operation, *, dialect: Dialect = ODATA_4_01
 ) -> tuple[Reference, ...]:
     """Return the references to other requests that an operation makes (OData Protocol, 11.7.4).
+
+    - `operation`: the operation to look through.
+    - `dialect`: the version or service that says where a URL may have references.
+
+    The `place` of a reference is one of these:
 
     - "url": the first segment of a relative URL; `dialect` may allow more or less.
     - "if-match", "if-none-match": `$1`, or `$1` in a list; `"$1"` is an ETag (11.7.5).
@@ -97,7 +102,7 @@ def find_references(
 
 
 def references_outside_body(operation: Operation, dialect: Dialect) -> Iterator[Reference]:
-    """Yield what `find_references` returns less what is in the body, at little cost."""
+    """Yield what `find_references` returns except for what is in the body, at little cost."""
     url = operation.url
     if "$" in url:
         reference = reference_in(url, dialect)
@@ -160,7 +165,7 @@ def _references_in_body(operation: Operation, dialect: Dialect) -> list[tuple[st
 
 
 def reserved_names(dialect: Dialect) -> frozenset[str]:
-    """Return the names that are no identifiers behind a dollar sign, in a URL or an expression.
+    """Return the names that are not identifiers after a dollar sign, in a URL or an expression.
 
     OData 1 to 3 have no references in expressions, so that only system resources count there.
     """

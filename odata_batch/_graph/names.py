@@ -1,10 +1,10 @@
-"""What the identifiers of a batch stand for: which operation, in which order, and where it stops.
+"""The index of a batch: what its identifiers mean, the order of operations, where it stops.
 
-OData Protocol, 11.7.4 and 8.2.8.3, and OData JSON, 19.1. Whatever asks which operation a name
-means, or whether a batch ends at an error, asks here: rules, preparing, planning, converting,
-matching, executing. What one operation refers to is found in `expressions`. All work is linear in
-the size of the batch, but for a bisection where identifiers start anew in each change set, and
-keeps its own stack.
+OData Protocol, 11.7.4 and 8.2.8.3, and OData JSON, 19.1. Which operation a name means, and whether
+a batch ends at an error, is decided here for all: rules, preparing, planning, converting, matching,
+executing. What one operation refers to is found in `expressions`. All work is linear in the size of
+the batch, except for a bisection where identifiers start anew in each change set, and keeps its own
+stack.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ def stops_at_error(
 ) -> bool:
     """Tell whether nothing is executed after the first error (OData Protocol, 8.2.8.3).
 
-    `asked` is what somebody says of `continue_on_error` instead of the request. Where neither says
-    anything, `dialect` knows what the service does in this format.
+    `asked` replaces the `continue_on_error` of the request, unless it is `None`. Where neither is
+    given, `dialect` knows what the service does in this format.
 
     >>> stops_at_error(BatchRequest([]), "multipart", ODATA_4_01)
     True
@@ -45,7 +45,7 @@ def stops_at_error(
 
 
 def key_of(dialect: Dialect) -> Callable[[str], str]:
-    """Return the function that gives the same for two identifiers if they are the same."""
+    """Return the function that maps identifiers that are the same to one key."""
     return str.lower if dialect.ids_ignore_case else str
 
 
@@ -81,7 +81,7 @@ class Names:
         """For each operation, the index of the item that it is or belongs to."""
         self.members: list[range] = []
         """For each item, the indexes of its operations."""
-        # Both tables are filled up to here when somebody asks for a name: few batches have any.
+        # Both tables are filled up to here when a name is first looked up: few batches have any.
         self._operations_read = self._items_read = 0
         self._named: dict[str, list[int]] = {}
         self._groups: dict[str, int] = {}
@@ -206,13 +206,13 @@ class Names:
                 yield Edge(source=source, name=name, place="body", target=target)
 
     def order(self, edges: Iterable[Edge] | None = None) -> tuple[int, ...]:
-        """Return the operations so that each comes after what it depends on; it may not exist.
+        """Return the operations so that each comes after what it depends on, if that is possible.
 
         Change sets stay whole: what depends on one of their operations comes after all of them. The
-        order is that of the batch but for what is needed by something before it, which is moved to
-        where it is needed first. Operations and change sets that depend on each other in a circle
-        keep the order of the batch among themselves: ask `cycles`. `edges` replaces those of the
-        batch.
+        order is that of the batch except for what is needed by something before it, which is moved
+        to where it is needed first. Operations and change sets that depend on each other in a
+        circle keep the order of the batch among themselves: ask `cycles`. `edges` replaces those of
+        the batch.
 
         >>> Names([Operation.get("$2/A", id="1"), Operation.post("B", id="2")]).order()
         (1, 0)

@@ -1,4 +1,4 @@
-"""The value that an encoder writes: identifiers and dependencies filled in, the rest left out.
+"""The value that an encoder writes: identifiers and dependencies filled in, the rest dropped.
 
 `decode(encode(batch)) == prepare(batch)` is the law, for both formats and both roles.
 """
@@ -199,7 +199,7 @@ class Preparation:
         return tuple([name for key, name in (found | given).items() if key not in members])
 
     def _json_content(self, headers: Headers, body: bytes) -> tuple[Headers, bytes]:
-        """Leave out what a JSON batch does not carry; in base64 the blanks around a body stay."""
+        """Leave out what a JSON batch does not carry; in base64, white space around it stays."""
         if "content-length" in headers:
             headers = without(headers, "content-length")
         stripped = body if self._dialect.json_bodies == "base64" else body.strip(b" \t\r\n")

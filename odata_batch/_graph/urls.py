@@ -1,9 +1,9 @@
 """The URLs of a batch: what they refer to, and what they are as absolute URLs.
 
-OData Protocol, 11.7.4 and 11.7.7.1, and RFC 3986, section 5, which is followed but for two
+OData Protocol, 11.7.4 and 11.7.7.1, and RFC 3986, section 5, which is followed except for two
 things: only what two slashes follow is a scheme, so that the key in `Notes/a:b` stays a key, and an
 empty URL in a batch is the service root. No percent-encoding is touched, no empty segment is lost,
-no character is judged.
+no character is checked.
 
 A reference is a dollar sign and a request identifier, as the whole first segment of a relative URL.
 `$10` does not refer to `1`, and the names of system resources come before identifiers.
@@ -69,7 +69,7 @@ _NO_LOCATIONS: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 def system_resources(dialect: Dialect) -> frozenset[str]:
-    """Return the names that come before identifiers in the versions of OData that are spoken."""
+    """Return the names that come before identifiers in the versions of OData that are supported."""
     if dialect.version_header == "DataServiceVersion":
         return _OLD_SYSTEM_RESOURCES
     return SYSTEM_RESOURCES
@@ -118,7 +118,7 @@ class UrlReference(NamedTuple):
     """A URL that begins with a reference, in three pieces; only the dollar sign is lost."""
 
     before: str
-    """What may stand in front of it: empty, or a service root in a dialect that allows it."""
+    """What may come before it: empty, or a service root in a dialect that allows it."""
     id: str
     """The request identifier."""
     after: str
@@ -126,7 +126,7 @@ class UrlReference(NamedTuple):
 
 
 def reference_in(url: str, dialect: Dialect = ODATA_4_01) -> UrlReference | None:
-    """Return the reference that the URL is in this dialect, or `None` if it is none.
+    """Return the reference that the URL is in this dialect, or `None` if it is not one.
 
     Which URL the service root has is not known here. Where a reference may follow it, the
     first segment that begins with a dollar sign is one, unless OData gives its name a meaning.
@@ -163,12 +163,15 @@ def resolve_url(
 ) -> str:
     """Return the effective, absolute URL of an operation (OData Protocol, 11.7.4 and 11.7.7.1).
 
-    `base` is the absolute URL of the batch request. `host` is the field Host of the operation; it
-    goes with an absolute path, and with nothing else. For `$id/...`, `locations` has the absolute
-    URL that the identifier means, as `location_of` returns it. It loses its fragment; its
-    query, if a path, a key in parentheses or a query follows the identifier; and a slash at its
-    end, if a path or a key does. `service_root` is for dialects in which it matters; by default it
-    is where the batch resource is.
+    - `url`: that of the operation.
+    - `base`: the absolute URL of the batch request.
+    - `host`: the field Host of the operation; it goes with an absolute path only.
+    - `locations`: for each identifier the absolute URL that it means; see `location_of`.
+    - `dialect`: the version or service that says where a URL may have references.
+    - `service_root`: for dialects in which it matters; by default where the batch resource is.
+
+    The URL that an identifier means loses its fragment; its query, if a path, a key in parentheses
+    or a query follows the identifier; and a slash at its end, if a path or a key does.
 
     An empty `url` is where the batch resource is, if the path of `base` ends in `/$batch` (OData
     JSON, 19.1): no request of a batch is itself a batch. By RFC 3986, 5.2.2, and for any other
@@ -177,7 +180,7 @@ def resolve_url(
     An identifier without location and a `host` that names none are `UnresolvedReference`; `base`, a
     location or a `service_root` that is not absolute is `ValueError`. Dot segments are removed, so
     that the result may lie outside of the service, also of a URL that begins with `$1/`, and no
-    character is judged: ask `is_within` before you follow it.
+    character is checked: ask `is_within` before you follow it.
 
     >>> batch = "http://host/service/$batch"
     >>> resolve_url("Customers", batch), resolve_url("/Customers", batch, host="other")
@@ -215,7 +218,10 @@ def _resolved(
 
 
 def location_of(effective_url: str, response: OperationResponse) -> str | None:
-    """Return the absolute URL that references to a completed operation stand for, if it says so.
+    """Return the absolute URL that references to a completed operation mean, if it is known.
+
+    - `effective_url`: the absolute URL of the operation, as `resolve_url` returns it.
+    - `response`: the response to the operation.
 
     This is the Location of the response, resolved against the effective URL of its request (OData
     Protocol, 11.7.4). It is `None` where there is no Location, where there are several, where it is
@@ -273,6 +279,9 @@ def _service_root(service_root: str | None, start: _Parts) -> _Parts:
 
 def is_within(url: str, service_root: str) -> bool:
     """Tell whether an absolute URL is that of the service root or below it, for every reader.
+
+    - `url`: the URL in question.
+    - `service_root`: the absolute URL of the service; `ValueError` if it is itself unclear.
 
     What readers might take differently is `False`: user information; a fragment; a character that
     has no place in a URL (RFC 3986, 2), such as a backslash, a space or a control; a percent sign
@@ -335,7 +344,12 @@ def rebase_url(
 ) -> str:
     """Return the URL of the same resource below another service root.
 
-    A gateway or load balancer has another root than the service behind it: `source` is the one that
+    - `url`: a URL for `source`: absolute, an absolute path, or relative to it.
+    - `source`: the service root that `url` is meant for.
+    - `target`: the other service root.
+    - `form`: the form of the result: "absolute", "path" or "relative".
+
+    A gateway or load balancer has another root than the service that it hides: `source` is the one that
     `url` is meant for, as an absolute URL, an absolute path or relative to it. The form "path" goes
     with the Host of `target`, "relative" with a batch resource directly below it. `$id/...` is the
     same everywhere. For a `url` that is not within `source`, as `is_within` tells, or roots that

@@ -28,7 +28,7 @@ class Dialect:
     json_version: str = "4.01"
     """Its value on JSON batches, which are defined since 4.01."""
     formats: frozenset[Literal["multipart", "json"]] = frozenset(("multipart", "json"))
-    """The formats that are spoken."""
+    """The formats that are supported."""
     methods: frozenset[str] = METHODS
     """The methods that raise no diagnostic."""
     forbidden_headers: frozenset[str] = _HTTP_ONLY_OUTSIDE
@@ -74,7 +74,7 @@ class Dialect:
     """Whether requests depend on any others; or, throughout the batch, none on any, each on the one
     before, or all others on one and the same."""
     transactions: Literal["optional", "required", "single"] = "optional"
-    """Where writes stand: anywhere; in change sets only; or in one change set that is the whole
+    """Where writes may be: anywhere; in change sets only; or in one change set that is the whole
     batch and changes no entity twice, while a query is a batch of its own."""
     atomicity_groups: bool = True
     """Whether change sets, or atomicity groups, are executed as one."""

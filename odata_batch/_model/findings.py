@@ -1,4 +1,4 @@
-"""What was found and what can be raised: diagnostics, reports, errors, and the reporter.
+"""Diagnostics, reports and errors, and the reporter that records findings.
 
 Parsers report and go on. `Findings` is the reporter that they are handed: it records a finding, and
 raises it if it is severe enough. Where a rule has no documented reading, the parser calls `stop` or
@@ -36,7 +36,7 @@ class Severity(IntEnum):
     NOTE = 1
     """Allowed, or common and harmless; worth knowing when something else goes wrong."""
     WARNING = 2
-    """Forbidden, but it has only one reading; raises where `strict` is asked for."""
+    """Forbidden, but it has only one reading; raises with `strict`."""
     ERROR = 3
     """Two readers may disagree about the meaning; always raises."""
 
@@ -48,8 +48,8 @@ class Severity(IntEnum):
 class Rule(str):
     """A rule that every finding of it is an instance of: its slug, with what the catalogue says.
 
-    `odata_batch.rules` has a constant for each, and `RULES` by slug; nobody else makes one. A rule
-    equals its slug, so a slug can be written wherever a rule is asked for.
+    `odata_batch.rules` has a constant for each, and `RULES` by slug; no other code makes one. A
+    rule equals its slug, so a slug can be written wherever a rule is expected.
 
     >>> from odata_batch import rules
     >>> rules.NO_DELIMITER == "no-delimiter"
@@ -68,7 +68,7 @@ class Rule(str):
     citation: str
     """Where it says so: the text and the section; "OData Protocol" and "OData JSON" are 4.01."""
     remedy: str
-    """How to mend what breaks the rule."""
+    """How to fix what breaks the rule."""
     fatal: bool
     """Whether what breaks it has no documented reading: nothing is read after it."""
     tags: tuple[str, ...]
@@ -180,7 +180,7 @@ class Diagnostic:
 
 
 Reporter = Callable[[Diagnostic], None]
-"""What a parser is handed: it reports, and whoever called it decides whether to raise."""
+"""Called by parsers with each finding; it decides whether to raise."""
 
 
 @public
@@ -406,7 +406,7 @@ class Findings:
         return False
 
     def count(self, rule: Rule) -> bool:
-        """Count a finding of which nobody hears; tell whether it is one."""
+        """Count a finding that is not recorded; tell whether it is one."""
         if rule in self._silent:
             return True
         severity = self._severities.get(rule, rule.severity)

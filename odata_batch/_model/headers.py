@@ -19,7 +19,7 @@ class Shape:
     """What headers have in common whose fields have the same names: these, in lower case.
 
     Of headers that share a `kind`, rules about messages say the same: they have the same shape and
-    equal values in the fields into which such a rule looks. `None` where nobody has found out.
+    equal values in the fields into which such a rule looks. `None` where it is not known yet.
     """
 
     __slots__ = ("kind", "names")
@@ -88,7 +88,7 @@ class Headers(Mapping[str, str]):
     def _meaning(self) -> dict[str, str | tuple[str, ...]]:
         return {
             name: values if name == "set-cookie" else ", ".join(values)
-            for name, values in folded(self).items()
+            for name, values in by_lower_name(self).items()
         }
 
     def __getitem__(self, name: str) -> str:
@@ -106,7 +106,8 @@ class Headers(Mapping[str, str]):
     def get(self, name: str, default: str | _Default) -> str | _Default: ...
 
     def get(self, name: str, default: object = None) -> object:
-        """Return the value of the field, or the default; `Mapping` would raise and catch for it."""
+        """Return the value of field `name`, or `default`; `Mapping` would raise and catch for
+        it."""
         return self[name] if _lower(name) in names_of(self) else default
 
     def keys(self) -> KeysView[str]:
@@ -196,7 +197,7 @@ def names_of(headers: Headers) -> tuple[str, ...]:
     return shape.names
 
 
-def folded(headers: Headers) -> dict[str, tuple[str, ...]]:
+def by_lower_name(headers: Headers) -> dict[str, tuple[str, ...]]:
     """Return the values of all fields by their names in lower case."""
     values: dict[str, tuple[str, ...]] = {}
     for name, (_, value) in zip(names_of(headers), headers._pairs, strict=True):
@@ -205,7 +206,7 @@ def folded(headers: Headers) -> dict[str, tuple[str, ...]]:
 
 
 def without(headers: Headers, name: str) -> Headers:
-    """Return `headers` less all fields of that name."""
+    """Return `headers` without the fields of that name."""
     fields = zip(names_of(headers), headers.pairs, strict=True)
     kept = [field for field in fields if field[0] != name]
     return headers_of(tuple([pair for _, pair in kept]), [key for key, _ in kept])

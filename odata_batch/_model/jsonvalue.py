@@ -69,7 +69,7 @@ Numbers are the `bytes` that spell them, never numbers: 1e400 is as good as any.
 """
 
 scan_extent: Scan = _scanner(len, len)
-"""Scans strings as they are; of the rest, nothing is kept but an idea of its size."""
+"""Scans strings as they are; of the rest, only the size is kept, roughly."""
 
 
 # A backslash and what it escapes                                                RFC 8259, 7
@@ -97,7 +97,7 @@ def deeper_than(data: bytes, limit: int) -> bool:
 
 
 def is_surely_json(octets: bytes, depth: int) -> bool:
-    """Tell whether octets are a JSON text no deeper than that; many that are get no for an answer.
+    """Tell whether octets are surely a JSON text no deeper than that; `False` proves nothing.
 
     Nothing but a scan is done, so that it costs little.
     """

@@ -50,11 +50,11 @@ class Limits:
     body: int = 16 * 1024 * 1024
     """Bytes of the body of one operation."""
     preamble: int = 64 * 1024
-    """Bytes in front of the first delimiter line."""
+    """Bytes before the first delimiter line."""
     epilogue: int = 64 * 1024
-    """Bytes behind the line of the close delimiter."""
+    """Bytes after the line of the close delimiter."""
     transport_padding: int = 256
-    """Blanks and tabs behind the boundary on a delimiter line."""
+    """Spaces and tabs after the boundary on a delimiter line."""
     json_depth: int = 100
     """Arrays and objects within each other, the envelope counted: RFC 8259, 9 leaves it open."""
     id: int = 256

@@ -1,4 +1,4 @@
-"""Where public classes say that they come from."""
+"""The module that public classes name as theirs."""
 
 from typing import TypeVar
 

@@ -99,10 +99,10 @@ class Operation(_Shown):
         condition: str | None = None,
         annotations: Iterable[tuple[str, bytes]] = (),
     ) -> None:
-        _put(self, "method", _checked(method, str, "method"))
-        _put(self, "url", _checked(url, str, "url"))
+        _put(self, "method", _of_type(method, str, "method"))
+        _put(self, "url", _of_type(url, str, "url"))
         _put(self, "headers", _headers(headers))
-        _put(self, "body", _checked(body, bytes, "body"))
+        _put(self, "body", _of_type(body, bytes, "body"))
         _put(self, "id", _optional(id, "id"))
         _put(self, "depends_on", _strings(depends_on) if depends_on != () else ())
         _put(self, "condition", _optional(condition, "condition"))
@@ -121,7 +121,7 @@ class Operation(_Shown):
         id: str | None = None,
         depends_on: Iterable[str] = (),
     ) -> "Operation":
-        """Return a GET request; see `patch` for `json` and `body`, which few services take here.
+        """Return a GET request; see `patch` for the arguments. Few services take a body here.
 
         >>> Operation.get("People").method
         'GET'
@@ -139,7 +139,7 @@ class Operation(_Shown):
         id: str | None = None,
         depends_on: Iterable[str] = (),
     ) -> "Operation":
-        """Return a POST request; see `patch` for `json` and `body`."""
+        """Return a POST request; see `patch` for the arguments."""
         return cls("POST", url, *_content(headers, json, body), id=id, depends_on=depends_on)
 
     @classmethod
@@ -155,9 +155,14 @@ class Operation(_Shown):
     ) -> "Operation":
         """Return a PATCH request.
 
-        A `json` other than `None` is serialised without white space and given the Content-Type
-        `application/json`, unless `headers` has one. `ValueError` if `body` is given as well, or if
-        JSON cannot express the value, as it cannot NaN and infinity.
+        - `url`: absolute, an absolute path, relative, or `$id/...`.
+        - `headers`: the header fields of the operation.
+        - `json`: a value other than `None` is serialised without white space and given the
+          Content-Type `application/json`, unless `headers` has one. `ValueError` if JSON cannot
+          express it, as it cannot NaN and infinity.
+        - `body`: the octets of the body, in place of `json`; `ValueError` if both are given.
+        - `id`: the request identifier.
+        - `depends_on`: the identifiers of requests and groups that come first; JSON only.
 
         >>> Operation.patch("People(1)", json={"Name": "Ann"}).headers["content-type"]
         'application/json'
@@ -175,7 +180,7 @@ class Operation(_Shown):
         id: str | None = None,
         depends_on: Iterable[str] = (),
     ) -> "Operation":
-        """Return a PUT request; see `patch` for `json` and `body`."""
+        """Return a PUT request; see `patch` for the arguments."""
         return cls("PUT", url, *_content(headers, json, body), id=id, depends_on=depends_on)
 
     @classmethod
@@ -189,7 +194,7 @@ class Operation(_Shown):
         id: str | None = None,
         depends_on: Iterable[str] = (),
     ) -> "Operation":
-        """Return a DELETE request; see `patch` for `json` and `body`, which few services take here.
+        """Return a DELETE request; see `patch` for the arguments. Few services take a body here.
 
         >>> Operation.delete("People(1)").method
         'DELETE'
@@ -306,7 +311,7 @@ class BatchRequest(_Shown):
     ) -> None:
         _put(self, "items", _items(items, (Operation, ChangeSet)))
         if continue_on_error is not None:
-            _checked(continue_on_error, bool, "continue_on_error")
+            _of_type(continue_on_error, bool, "continue_on_error")
         _put(self, "continue_on_error", continue_on_error)
         _put(self, "annotations", _annotations(annotations))
         _put(self, "format", None)
@@ -376,11 +381,11 @@ class OperationResponse(_Shown):
     ) -> None:
         if isinstance(status, bool):
             raise TypeError("status is an int, not bool")
-        if abs(_checked(status, int, "status")) >= 10**9:
+        if abs(_of_type(status, int, "status")) >= 10**9:
             raise ValueError("status has more than nine digits")
         _put(self, "status", int(status))
         _put(self, "headers", _headers(headers))
-        _put(self, "body", _checked(body, bytes, "body"))
+        _put(self, "body", _of_type(body, bytes, "body"))
         _put(self, "id", _optional(id, "id"))
         _put(self, "reason", _optional(reason, "reason"))
         _put(self, "annotations", _annotations(annotations) if annotations != () else ())
@@ -409,7 +414,7 @@ class ChangeSetResponse(_Shown):
     """
 
     items: "tuple[OperationResponse | ChangeSetResponse | Unreadable, ...]"
-    """The responses in the order in which they stand."""
+    """The responses in order."""
     id: str | None = None
     """The name of the atomicity group; multipart does not carry it."""
     position: int | None = field(init=False, compare=False, repr=False)
@@ -444,7 +449,7 @@ class BatchResponse(_Shown):
     """
 
     items: tuple[OperationResponse | ChangeSetResponse | Unreadable, ...]
-    """The responses in the order in which they stand."""
+    """The responses in order."""
     next_link: str | None = None
     """The URL of the rest, where the service answers in pages; JSON only."""
     truncated: bool = False
@@ -466,7 +471,7 @@ class BatchResponse(_Shown):
     ) -> None:
         _put(self, "items", _items(items, (OperationResponse, ChangeSetResponse)))
         _put(self, "next_link", _optional(next_link, "next_link"))
-        _put(self, "truncated", _checked(truncated, bool, "truncated"))
+        _put(self, "truncated", _of_type(truncated, bool, "truncated"))
         _put(self, "annotations", _annotations(annotations))
         _put(self, "format", None)
 
@@ -493,7 +498,7 @@ class Payload(_Shown):
     """Content-Type and the version, on requests also Accept and, where it is set, Prefer."""
 
     def __init__(self, body: bytes, headers: HeadersLike) -> None:
-        _put(self, "body", _checked(body, bytes, "body"))
+        _put(self, "body", _of_type(body, bytes, "body"))
         _put(self, "headers", _headers(headers))
 
     @property
@@ -590,13 +595,13 @@ def change_set_of(kind: type[_Kind], items: tuple[object, ...], position: int | 
 
 
 def with_format(batch: _Batch, format: Format | None) -> _Batch:
-    """Say in which format a batch that was just made is written; return it."""
+    """Set in which format a batch that was just made is written; return it."""
     _put(batch, "format", format)
     return batch
 
 
 def place(item: _Placed, position: int | None, id_in_message: bool = False) -> _Placed:
-    """Say of an item that was just made where it was found; return it."""
+    """Set where an item that was just made was found; return it."""
     _put(item, "position", position)
     if isinstance(item, Operation | OperationResponse):
         _put(item, "id_in_message", id_in_message)
@@ -608,14 +613,14 @@ def keep_places(source: _Source, target: _Source) -> _Source:
     return place(target, source.position, getattr(source, "id_in_message", False))
 
 
-def _checked(value: object, kind: type[_Kind], name: str) -> _Kind:
+def _of_type(value: object, kind: type[_Kind], name: str) -> _Kind:
     if not isinstance(value, kind):
         raise TypeError(f"{name} is {kind.__name__}, not {type(value).__name__}: {value!r:.60}")
     return value
 
 
 def _optional(value: str | None, name: str) -> str | None:
-    return None if value is None else _checked(value, str, name)
+    return None if value is None else _of_type(value, str, name)
 
 
 def _headers(value: HeadersLike) -> Headers:
@@ -625,7 +630,7 @@ def _headers(value: HeadersLike) -> Headers:
 def _strings(values: Iterable[str]) -> tuple[str, ...]:
     if isinstance(values, str):
         raise TypeError(f"depends_on is an iterable of str, not str: {values!r:.60}")
-    return tuple(_checked(value, str, "entry of depends_on") for value in values)
+    return tuple(_of_type(value, str, "entry of depends_on") for value in values)
 
 
 def _annotations(values: Iterable[object]) -> Annotations:

@@ -23,9 +23,9 @@ from odata_batch._wire import grammar
 from odata_batch._wire.http import REASONS
 
 _READING = frozenset(("GET", "HEAD"))
-# What says where the entity is that was written, and which it is now
+# The fields that say where the written entity is, and in which version
 _ENTITY_FIELDS = frozenset(("location", "odata-entityid", "etag"))
-# All that there have been in which a batch has an answer; a dialect may have one of its own.
+# All versions in which a batch has a response; a dialect may have one of its own.
 _VERSIONS = ("1.0", "2.0", "3.0", "4.0", "4.01")
 
 
@@ -154,7 +154,7 @@ def _greatest_field(dialect: Dialect) -> str:
 def _version(dialect: Dialect, format: Format, outer: Headers) -> str:
     """Return the version of the answer (OData Protocol, 8.2.7).
 
-    It is the greatest that the client allows and the service speaks; if the client does not say,
+    It is the greatest that the client allows and the service supports; if the client does not say,
     the usual one of the format, or that of the request if it is smaller.
     """
     own = {"json": dialect.json_version, "multipart": dialect.multipart_version}

@@ -137,7 +137,10 @@ class Serving:
     # -- the request --
 
     def receive_data(self, data: bytes, *, more: bool) -> None:
-        """Take the next octets of the body, and whether there are more; none of one refused."""
+        """Take `data`, the next octets of the body, and whether there are `more`.
+
+        Nothing is kept of a body that is refused.
+        """
         self._check_length(len(self._body) + len(data))
         if self.wants_data:
             self._body += data
@@ -149,7 +152,10 @@ class Serving:
                     self.refuse(getattr(error, "http_status", 400), str(error))
 
     def refuse(self, status: int, message: str) -> None:
-        """Answer with an error of OData (OData JSON, 21.1), and do nothing else."""
+        """Answer with `status` and an error of OData that has the `message` (OData JSON, 21.1).
+
+        Nothing else is done. Without a message the answer has no body.
+        """
         self.wants_data, self._answer = False, _error(status, message)
 
     def _check_length(self, length: int) -> None:
@@ -184,7 +190,7 @@ class Serving:
         return () if self.wants_data or self._answer is not None else self._execution.ready()
 
     def do(self, work: Work, call: Callable[[Step, Any], Any]) -> Any:
-        """Do it, or return what is to be awaited; what comes of it is for `done`.
+        """Do `work`, or return what is to be awaited; what comes of it is for `done`.
 
         A step is `call(step, transaction)`, which gives an `OperationResponse`; the transaction of
         its change set is what `Endpoint.begin` gave.
@@ -200,9 +206,9 @@ class Serving:
         return self.transactions.pop(work.group).rollback()
 
     def done(self, work: Work | None, outcome: Any = None) -> None:
-        """Take what came of it: the response to a step, the transaction that has begun.
+        """Take the `outcome` of `work`: the response to a step, the transaction that has begun.
 
-        `None` is what nobody waits for any more, such as rolling back what is left.
+        A `work` of `None` is what nobody waits for any more, such as rolling back what is left.
         """
         if isinstance(work, Step):
             pairs = [pair for pair in outcome.headers.pairs if pair[0].lower() not in _LEFT_OUT]
@@ -214,7 +220,7 @@ class Serving:
             self._execution.done(work)
 
     def fail(self, work: Work | None, error: BaseException) -> None:
-        """Log that it could not be done; the client is told 500, and nothing of the error.
+        """Log the `error` for which `work` could not be done; the client is told 500 alone.
 
         What is not implemented, as change sets without `begin`, is 501. `None` is as in `done`.
         """

@@ -1,7 +1,7 @@
-"""The engine of a service: what of a batch may run now, and what the batch is answered with.
+"""The engine of a service: which operations of a batch may run now, and its response.
 
 OData Protocol, 11.7.7.4 to 11.7.7.6, and OData JSON, 19.4 to 19.6. `Execution` hands out steps and
-takes their responses; whoever runs them decides how, and may be a server, a mock or a gateway.
+takes their responses; how they are run is up to the caller: a server, a mock or a gateway.
 """
 
 from collections.abc import Callable, Iterable
@@ -33,7 +33,7 @@ class Execution:
     """One batch that is being executed: steps out, responses in, a batch response at the end.
 
     It does nothing by itself: it has no clock, no threads and no I/O, and the same calls give the
-    same steps.
+    same steps. `request` is the batch, as `decode_request` returns it.
 
     >>> from odata_batch import BatchRequest, Operation, OperationResponse
     >>> batch = BatchRequest([Operation.get("People"), Operation.delete("Cities(1)")])
@@ -78,12 +78,11 @@ class Execution:
     answered like any others, and names of groups in `depends_on` mean nothing.
 
     **URLs.** `batch_url` is the absolute URL of the batch request, and it is as clear as
-    `is_within` wants a service root to be (`ValueError` if it is not, before anything runs).
-    Whoever makes it of a Host field first refuses one that holds `/`, `?` or `#`, which would move
-    the service root.
-    `$id/...` means the Location of the response to that request. Where that has none, `locate`
-    is asked for a URL; without an answer a GET, PUT or PATCH means its own URL, and a
-    reference to anything else is answered with 424. A reference to nothing is answered with 400,
+    `is_within` wants a service root to be (`ValueError` if it is not, before anything runs). If you
+    build it from a Host field, first reject values that contain `/`, `?` or `#`, which would move
+    the service root. `$id/...` means the Location of the response to that request. Where that has
+    none, `locate` is asked for a URL; without an answer a GET, PUT or PATCH means its own URL, and
+    a reference to anything else is answered with 424. A reference to nothing is answered with 400,
     and so is a batch within the batch; a URL outside `service_root`, by default the directory of
     `batch_url`, with 403; one that is longer than `Limits.url` when references are resolved, with
     414. All that comes of references is no longer than `Limits.message` (414, and 431 in fields).
@@ -99,14 +98,14 @@ class Execution:
     Accept-Encoding where the answer is JSON, what `Dialect.forbidden_headers` lists, and what
     `dropped_headers` lists: by default `Execution.DROPPED_HEADERS`, the fields with which a proxy
     tells the application who asks and for what, such as X-Forwarded-User, Remote-User and
-    X-HTTP-Method-Override. Whoever sends a batch could otherwise log in as anybody. Names are
+    X-HTTP-Method-Override. Otherwise the sender of a batch could act as any user. Names are
     compared without regard to case, and `_` is `-`, as it is in CGI and WSGI; a name ending in `*`
     means all that begin so. Add to the default with `|`, take from it with `-`.
 
-    **202** is an ordinary answer. In a change set it fails the change set with a 500, since nobody
-    could say whether the rest may be committed.
+    **202** is an ordinary answer. In a change set it fails the change set with a 500, because it
+    would not be known whether the rest may be committed.
 
-    **What cannot be written.** `complete` holds each response against what the format of the answer
+    **What cannot be written.** `complete` compares each response with what the format of the answer
     can carry, by the checks of `encode_response` with `limits` and `dialect`. In a change set, one
     that cannot be carried is a 500, and the change set is rolled back. Outside of one, what was
     read and errors become a 500; what was written keeps its status, and of its fields and body what
@@ -121,9 +120,9 @@ class Execution:
     answered: an identifier that is used in two change sets, unless `Dialect.ids_per_change_set`,
     one that the answer cannot repeat, and an OData-MaxVersion below all versions of the service.
 
-    **Formats.** `format` is that of the request; without it, the only one that the dialect speaks,
-    or else the one in which the request was read, or else multipart. `response_format` is that of
-    the response, by default the same; the response remembers it.
+    **Formats.** `format` is that of the request; without it, the only one that the dialect
+    supports, or else the one in which the request was read, or else multipart. `response_format` is
+    that of the response, by default the same; the response remembers it.
 
     **Response.** Identifiers are those of the request, whatever the responses say, and are where
     they were there.
@@ -131,7 +130,7 @@ class Execution:
     `RuntimeError` is wrong use: a step completed twice, one that was not handed out, a signal
     completed, a step done, a response before the end. `evaluate` and `locate` are called from the
     constructor, `ready`, `complete`, `done` and `fail`, `replaced` from the last two or three. What
-    they raise passes through, but for `evaluate`, after note has been taken of what was said;
+    they raise passes through, except for `evaluate`, after note has been taken of what was said;
     `ready` asks again, and raises only if there is nothing else to hand out.
     """
 
@@ -214,7 +213,8 @@ class Execution:
     def complete(self, step: Step, response: OperationResponse) -> None:
         """Take the response to a step.
 
-        `ValueError` for a status that no final response has, below 200 or above 599.
+        - `step`: one that was handed out and not completed.
+        - `response`: any final response; `ValueError` for a status below 200 or above 599.
         """
         if type(response) is not OperationResponse or not 200 <= response.status <= 599:
             check_final(response, 200)
@@ -253,7 +253,9 @@ class Execution:
     def fail(self, signal: Signal, response: OperationResponse) -> None:
         """Take note that a signal could not be obeyed; the change set fails with this response.
 
-        In JSON all its operations are answered with it. `ValueError` for a status below 400.
+        - `signal`: one that was handed out and not done.
+        - `response`: in JSON all operations of the change set are answered with it. `ValueError`
+          for a status below 400.
         """
         check_final(response, 400)
         problems = self._answers.problems(response)
@@ -275,11 +277,11 @@ class Execution:
 
         They are those of the change sets that have begun. A rollback that was handed out before is
         not returned again, and still has to be `done`: when all are, the batch is finished. Nothing
-        else is handed out any more, and what was handed out is over, but for rollbacks: whoever
-        begins a transaction or runs a step meanwhile undoes that, and a `Commit` that is not `done`
+        else is handed out any more, and what was handed out is over, except for rollbacks: if a
+        transaction is begun or a step run meanwhile, undo it, and a `Commit` that is not `done`
         counts as one that has not happened. Call `complete` and `done` before for what is known.
-        What had not started is answered with 503. Of a step that was running nobody knows what it
-        did: the response ends before it, so that a client takes it, and what follows, for unknown.
+        What had not started is answered with 503. What a step that was running did is not known:
+        the response ends before it, so that a client takes it, and what follows, for unknown.
         """
         if self._abandoned:
             return ()
@@ -333,7 +335,7 @@ class Execution:
 
         It is `response()`, encoded; nothing else is raised. Beside Content-Type, the headers say
         the version: the greatest that the OData-MaxVersion of `headers` allows and the service
-        speaks, or without one that of the dialect, or of the request if it is smaller (OData
+        supports, or without one that of the dialect, or of the request if it is smaller (OData
         Protocol, 8.2.7); and that the answer varies with it.
         """
         return self._answers.payload(self.response())
@@ -353,7 +355,7 @@ class Execution:
         self._settle(unit)
 
     def _advance(self) -> None:
-        """Do what can be done without anybody's answer."""
+        """Do what can be done without further responses."""
         pending, startable = self._pending, self._plan.schedule.startable
         while pending or (startable and not self._stopped):
             if pending:
@@ -472,7 +474,7 @@ class Execution:
     # -- the response --
 
     def _group_items(self, unit: Group) -> list[values.ResponseItem]:
-        """Return what stands in place of a change set."""
+        """Return what comes in place of a change set."""
         answers = [self._responses[index] for index in unit.members]
         source = self._source[unit.index]
         whole = self._responses[len(self._operations) + unit.index]

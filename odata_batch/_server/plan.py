@@ -106,7 +106,7 @@ def _index(request: values.BatchRequest, format: Format, dialect: Dialect, limit
             found = Diagnostic(findings.LIMIT_EXCEEDED, message, limit=(limit, allowed))
             raise findings.LimitExceeded(found)
     report = findings.Findings(limits, dict(dialect.severities), findings.Severity.ERROR)
-    # Values may come from a format of somebody else: they are checked as if nobody had.
+    # Values may come from another decoder: they are checked as if nothing had checked them.
     checks = rules.RequestRules(Scope(format, dialect, limits, report, "made"))
     if checks.take(request.items, 0):
         return Names(request.items, dialect=dialect)
@@ -119,7 +119,7 @@ def _index(request: values.BatchRequest, format: Format, dialect: Dialect, limit
                 raise findings.DecodeError(found)
             checks.check(item, index)
         checks.finish()
-    except findings.Stop:  # a dialect makes light of limits
+    except findings.Stop:  # a dialect has lowered the severity of limits
         raise findings.LimitExceeded(report.diagnostics[-1]) from None
     return checks.names
 
@@ -163,7 +163,7 @@ class Unit:
     settled = False
     """Whether it is over."""
     lost = False
-    """Whether it was abandoned while it ran, and nobody knows what became of it."""
+    """Whether it was abandoned while it ran, and its outcome is not known."""
     failed = False
     """Whether one of its operations has, or it has as a whole."""
     culprit = -1
@@ -218,7 +218,7 @@ class Plan:
         order = self._sort(edges, between) if edges else range(len(items))
         self.schedule = Schedule(order, between, in_turn)
         self.units: dict[int, Unit] = {}
-        """Those that somebody has asked for, by their index."""
+        """Those that have been looked up, by their index."""
 
     def _sort(self, edges: list[Edge], between: _Pairs) -> Sequence[int]:
         """Return the order of the units, and take note of what waits for what."""

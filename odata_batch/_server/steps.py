@@ -27,13 +27,13 @@ from odata_batch._wire.sections import remember
 @public
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Step:
-    """An operation that is to be run now, ready to be handed to whoever serves single requests.
+    """An operation that is to be run now, ready for the code that serves single requests.
 
     Steps are told apart by identity: two operations may be equal, and both are run.
     """
 
     operation: Operation
-    """The operation as it stands in the batch, the caller's own object."""
+    """The operation as it is in the batch, the caller's own object."""
     index: int
     """Its index among `BatchRequest.operations()`."""
     id: str | None
@@ -59,7 +59,7 @@ class AnySignal:
     group: int
     """The index of the change set among the items of the batch, as in `Step.group`."""
     change_set: ChangeSet
-    """The change set as it stands in the batch, the caller's own object."""
+    """The change set as it is in the batch, the caller's own object."""
 
 
 @public
@@ -204,8 +204,8 @@ class Inheritance:
     ) -> tuple[Headers, Headers]:
         """Return the fields of the operation and those that it inherits; and those it may not say.
 
-        ETags take the place of references, which are outside of quotes. `Refused` for what would
-        be too long then, or has a transfer coding that nobody here knows.
+        ETags take the place of references, which are outside of quotes. `Refused` for what would be
+        too long then, or has a transfer coding that is not known.
         """
         headers, dropped = operation.headers, _NOTHING
         key = (names_of(headers), operation.body != b"")
@@ -339,7 +339,7 @@ class Making:
         self._room = settings.limits.message
 
     def check(self, unit: Unit, index: int) -> None:
-        """Refuse an operation of a change set of which it is known before that it will fail."""
+        """Refuse an operation of a change set that is known to fail before it is run."""
         if self._evaluate is None and self._operations[index].condition is not None:
             raise Refused(424, _NO_CONDITIONS)
         self._check_edges(unit, index, outside=True)

@@ -20,7 +20,7 @@ CONTROL_OR_TAB = re.compile(r"[\x00-\x1f\x7f]")
 MEDIA_TYPE = re.compile(rf"[ \t]*({TOKEN.pattern}/{TOKEN.pattern})[ \t]*")
 
 # parameters = *( OWS ";" OWS [ parameter ] )                       RFC 9110, 5.6.6
-# parameter  = parameter-name "=" ( token / quoted-string ), here with blanks around "=" and a
+# parameter  = parameter-name "=" ( token / quoted-string ), here with white space around "=" and a
 #              value that is neither, which the caller judges
 PARAMETER = re.compile(
     rf";[ \t]*(?:({TOKEN.pattern})([ \t]*)=([ \t]*)"

@@ -17,7 +17,7 @@ Kind: TypeAlias = tuple[str | int, bool]
 
 Message: TypeAlias = Operation | OperationResponse
 Judge: TypeAlias = Callable[[Message, Kind, set[Kind]], bool]
-"""Tells whether no rule has anything to say of a message; then its kind is sound."""
+"""Tells whether no rule objects to a message; then its kind is sound."""
 
 _Meaning = TypeVar("_Meaning")
 
@@ -26,13 +26,13 @@ _LONGEST = 1024
 
 
 class Unsettled(Exception):
-    """There may be something to say of an item, so that each has to be checked."""
+    """A rule may object to an item, so that each has to be checked."""
 
 
 Head: TypeAlias = tuple[Headers, str, _Meaning, set[Kind] | None]
 """The fields of one `Headers`, written: the object, so that its `id` stays its own; the text; what
 the field means that is watched; and the kinds of messages with such fields that are sound, `None`
-if something may be said of the fields themselves."""
+if a rule may object to the fields themselves."""
 
 
 class _Plan(NamedTuple):

@@ -1,6 +1,6 @@
 """The OData JSON batch format (OData JSON, 19): read.
 
-Each object is read as it is scanned. What is wrong with it is told when the whole text has been
+Each object is read as it is scanned. What is wrong with it is reported when the whole text has been
 read, after what breaks its syntax; the objects of an atomicity group come at the place of its
 first.
 """
@@ -33,7 +33,7 @@ from odata_batch._wire.multipart import Found, Run
 
 _Item = TypeVar("_Item")
 
-# The members that the model calls otherwise
+# The members that have other names in the model
 _NAMES: Final[Mapping[str, str]] = {
     "depends_on": "dependsOn",
     "condition": "if",
@@ -91,7 +91,7 @@ class JsonDecoder(jsonitem.Reader[_Item]):
         self._located: tuple[int, Mapping[str, Span]] = -1, {}
 
     def locate(self, position: int | None, member: str) -> tuple[int | None, int]:
-        """Return where a member is of the item at a position."""
+        """Return the place of a member of the item at a position."""
         name, _, inner = member.partition(".")
         if not member or position is None:
             return position, 0

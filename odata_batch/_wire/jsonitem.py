@@ -48,7 +48,7 @@ _STATUSES: Final[Mapping[bytes, int]] = {str(status).encode(): status for status
 
 
 class Element(NamedTuple, Generic[_Item]):
-    """An element of the array of which there is more to say than what it is."""
+    """An element of the array that is not just an item."""
 
     start: int
     body: Span | None
@@ -56,7 +56,7 @@ class Element(NamedTuple, Generic[_Item]):
     item: _Item | None
     """`None` if it cannot be read."""
     found: Sequence[Diagnostic]
-    """Without paths, which nobody knows before the array has been read."""
+    """Without paths, which are not known before the array has been read."""
 
 
 # Of fields with the same names, rules and readers look into the values of these.
@@ -64,7 +64,7 @@ _DECISIVE: Final = TELLING | {"content-type"}
 
 
 class _Layout:
-    """What objects `headers` have in common whose members have these names."""
+    """What the objects `headers` whose members have these names have in common."""
 
     def __init__(self, names: tuple[str, ...], limits: Limits) -> None:
         lower = tuple([name.lower() for name in names])
@@ -95,7 +95,7 @@ def _nothing_of(values: object) -> None:
 
 
 class Role(NamedTuple, Generic[_Item]):
-    """What decoding a request and decoding a response do differently."""
+    """The request- and response-specific parts of decoding."""
 
     kind: Literal["operation", "response"]
     array: str
@@ -104,7 +104,7 @@ class Role(NamedTuple, Generic[_Item]):
     """The members that the standard defines."""
     without_id: Rule
     read: Callable[[Reader[_Item], Members, Span | None], _Item | None]
-    """Returns the item that has these members, and its body there; `None` if it lacks something."""
+    """Returns the item made of these members and its body; `None` if something is missing."""
     change_set: Callable[..., _Item]
 
 
@@ -156,7 +156,7 @@ JSON_CONTENT_LENGTH = note("""
 
 
 class Reader(Generic[_Item]):
-    """Reads one object after the other; `start` is where the object at hand begins."""
+    """Reads one object after the other; `start` is where the current object begins."""
 
     text: JsonText
     start = 0
@@ -166,7 +166,7 @@ class Reader(Generic[_Item]):
         self.limits = limits
         self.found: list[Diagnostic] = []
         self.headers_exceed = False
-        """Whether the headers of the object at hand are too many, together with those before."""
+        """Whether the headers of the current object are too many, together with those before."""
         self.elements: list[_Item | Element[_Item] | None] = []
         """What was read of the array, as far as its syntax is right."""
         self._dialect = dialect

@@ -94,7 +94,7 @@ class JsonText:
         self._position = position
         self._depth = depth
         self.origin = position
-        self.data = self._checked(data)
+        self.data = self._validated(data)
         self.text = self.data.decode("latin-1")
         self._is_ascii = self.data.isascii()
         self.is_printable = (
@@ -120,7 +120,7 @@ class JsonText:
         self.has_halves = self._halves != ""
         """Whether a string of it has an escape for half of a surrogate pair."""
 
-    def _checked(self, data: bytes) -> bytes:
+    def _validated(self, data: bytes) -> bytes:
         if data.startswith(b"\xef\xbb\xbf"):
             message = "the text begins with a byte order mark"
             self._report(Diagnostic(JSON_BYTE_ORDER_MARK, message, self.origin))

@@ -9,7 +9,7 @@ from json.encoder import encode_basestring as quoted
 from odata_batch._model import values
 from odata_batch._model.dialect import Dialect
 from odata_batch._model.findings import Diagnostic, Reporter, exceed, quote
-from odata_batch._model.headers import folded, headers_of, names_of
+from odata_batch._model.headers import by_lower_name, headers_of, names_of
 from odata_batch._model.jsonvalue import is_surely_json
 from odata_batch._model.limits import Limits
 from odata_batch._wire import jsonbody
@@ -36,7 +36,7 @@ class _Members(Heads[jsonbody.Content]):
         if len({*lower}) < len(lower):
 
             def join(found: tuple[str, ...]) -> str:
-                fields = folded(headers_of(tuple(zip(lower, found, strict=True)), lower))
+                fields = by_lower_name(headers_of(tuple(zip(lower, found, strict=True)), lower))
                 return self.filler(tuple(fields))(tuple(map(", ".join, fields.values())))
 
             return join
@@ -143,7 +143,7 @@ class JsonEncoder:
     # -- octets --
 
     def send(self, item: values.Item) -> bytes:
-        """Return the octets of the item, with what parts it from the one before."""
+        """Return the octets of the item, with the comma after the one before."""
         return b"".join(self._pieces([item]))
 
     def close(self, annotations: values.Annotations, next_link: str | None) -> bytes:
@@ -163,7 +163,7 @@ class JsonEncoder:
     ) -> bytes:
         """Return the octets of the batch.
 
-        With a `judge` it is `Unsettled` if something may have to be said of an item.
+        With a `judge` it is `Unsettled` if a rule may object to an item.
         """
         self._judge, self.headers_total = judge, 0
         if judge is not None and self._limits.json_depth <= jsonbody.DEPTH:

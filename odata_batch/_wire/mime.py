@@ -36,7 +36,7 @@ _FIRST = re.compile(rb"^content-type:", re.IGNORECASE | re.MULTILINE)
 
 
 class Part(NamedTuple):
-    """What stands between two delimiter lines: a header section, an empty line and a body."""
+    """What is between two delimiter lines: a header section, an empty line and a body."""
 
     content: bytes
     position: int
@@ -60,7 +60,7 @@ class Parts(NamedTuple):
 
 
 Event: TypeAlias = Part | Parts | Diagnostic
-"""What splitting gives: parts, and in front of each what was found on the way to its end."""
+"""The result of splitting: parts, and in front of each what was found on the way to its end."""
 
 
 PREAMBLE = note("""
@@ -242,7 +242,7 @@ class PartSplitter:
                         self._searched = self._content - 1
                         continue
             self._searched = start
-            line = self._judge(start, at_end)
+            line = self._line_at(start, at_end)
             if line is None:
                 break
             if line.is_delimiter:
@@ -265,7 +265,7 @@ class PartSplitter:
         self._begun = True
         return used
 
-    def _judge(self, start: int, at_end: bool) -> _Line | None:
+    def _line_at(self, start: int, at_end: bool) -> _Line | None:
         """Say what the line at `start` is, or `None` if more octets are needed to tell."""
         buffer = self._buffer
         rest = self._rest.match(buffer, start + len(self._token))
@@ -319,7 +319,7 @@ class PartSplitter:
             self._say(TRANSPORT_PADDING, message, start + 1)
 
     def _cut(self, start: int, line: _Line | None) -> Part:
-        """Return the part whose content ends in front of the delimiter line at `start`."""
+        """Return the part whose content ends before the delimiter line at `start`."""
         begin, end = self._content, start
         delimiter_length = line_feed = None
         if line is not None:
@@ -443,7 +443,7 @@ class PartSplitter:
     def _check_epilogue(self) -> None:
         start = self._content - 1
         while (start := self._buffer.find(self._token, start)) >= 0:
-            line = self._judge(start, at_end=True)
+            line = self._line_at(start, at_end=True)
             if line is not None and line.is_delimiter:
                 message = "a delimiter line follows the close delimiter; it is not read"
                 self._say(EPILOGUE_DELIMITER, message, start + 1)

@@ -64,7 +64,7 @@ _MULTIPART = re.compile(rb"^content-type:[ \t]*multipart/", re.IGNORECASE | re.M
 
 
 class Role(NamedTuple, Generic[_Start, _Item]):
-    """What decoding a request and decoding a response do differently."""
+    """The request- and response-specific parts of decoding."""
 
     name: str
     kind: Literal["operation", "response"]
@@ -272,7 +272,7 @@ class MultipartDecoder(Generic[_Start, _Item]):
         return run
 
     def locate(self, position: int | None, member: str) -> tuple[int | None, int]:
-        """Return where a member is of the item at a position, which the last octets completed."""
+        """Return the place of a member of an item that the last octets completed."""
         if not member or position is None:
             return position, 0
         if not self._starts:
@@ -367,7 +367,7 @@ class MultipartDecoder(Generic[_Start, _Item]):
     ) -> None:
         """Add what these parts hold to the items before them.
 
-        Of most, all is known of the heads, but for an identifier and what a start line says.
+        Of most, all is known of the heads, except for an identifier and what a start line says.
         """
         contents, position, step = parts
         heads, build, largest = self._heads, self._role.build, self._limits.body

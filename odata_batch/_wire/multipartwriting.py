@@ -136,7 +136,7 @@ class MultipartEncoder:
     ) -> bytes:
         """Return the octets of the batch; a random boundary is chosen to suit the content.
 
-        With a `judge` it is `Unsettled` if something may have to be said of an item.
+        With a `judge` it is `Unsettled` if a rule may object to an item.
         """
         self._judge = judge
         self.headers_total = self._change_sets = 0

@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from odata_batch._model.findings import Diagnostic, Reporter, Rule, error, note, quote, warning
-from odata_batch._model.headers import folded
+from odata_batch._model.headers import by_lower_name
 from odata_batch._model.limits import DEFAULT_LIMITS, Limits
 from odata_batch._wire import grammar, http, mime, sections
 from odata_batch._wire.http import TRANSFER_ENCODING
@@ -79,8 +79,8 @@ PART_HEADER_IGNORED = note("""
     Move the header below the request line or status line, or remove it.""")
 
 
-def _judge(section: sections.Section, role_name: str) -> Head:
-    fields = folded(section.headers)
+def _head_of(section: sections.Section, role_name: str) -> Head:
+    fields = by_lower_name(section.headers)
     findings = [
         (PART_HEADER_IGNORED, f"found the part header {quote(name)}; it is not kept")
         for name in fields
@@ -121,7 +121,7 @@ def _judge(section: sections.Section, role_name: str) -> Head:
 
 
 _Key: TypeAlias = tuple[bytes, bytes, bytes]
-"""A head less what differs from part to part: what comes before that, its name, what follows."""
+"""A head without what differs from part to part: what comes before it, its name, what follows."""
 
 
 PART_HEADER_FOLDED = note("""
@@ -143,7 +143,7 @@ def _usual_heads() -> dict[_Key, Head]:
     )
     texts = [b"".join(key) + key[1][:1] for key in keys]  # any value will do
     read = [reader.read(text, 0, b"\r\n", PART_HEADER_FOLDED) for text in texts]
-    return {key: _judge(section, "") for key, section in zip(keys, read, strict=True)}
+    return {key: _head_of(section, "") for key, section in zip(keys, read, strict=True)}
 
 
 _FIELDS_OF_A_USUAL_HEAD: Final = 3
@@ -251,7 +251,7 @@ class HeadReader(sections.SectionReader):
         if self._is_no_head(section if has_head else None, part, line_end, boundary):
             return None
         read = self.read(section, part.position, line_end, PART_HEADER_FOLDED)
-        head = _judge(read, self._role_name)
+        head = _head_of(read, self._role_name)
         if not read.findings and _is_cut(head, before, name, value):
             if sections.may_be_kept(read, before + after):
                 sections.keep(self.known.heads, (before, name, after), head)

@@ -17,7 +17,7 @@ Span: TypeAlias = tuple[int, int]
 
 
 def in_part(octets: bytes, start: int, member: str) -> Span | None:
-    """Return where a member is of the item in the part at `start`, if that can be told."""
+    """Return the place of a member of the item in the part at `start`, if it is known."""
     head = grammar.EMPTY_LINE_AFTER.search(octets, start)
     message = len(octets) if head is None else head.end()
     if member == "id":

@@ -234,7 +234,7 @@ class Known:
     def __init__(self) -> None:
         self.sections: dict[bytes, Section] = {}
         self.gaps: dict[tuple[bytes, ...], _Gap] = {}
-        """By what is around the value; once more without the Content-Length in front of it."""
+        """By what is around the value; once more without the Content-Length before it."""
         self.cut = b"\n"
         """The name before the value that was cut out last."""
         self.lines = _Lines(_USUAL_LINES)
@@ -294,7 +294,7 @@ class SectionReader:
         return known
 
     def recall(self, section: bytes, size: int) -> Section | None:
-        """Return what a section says that is known but for the value of one field.
+        """Return what a section says that is known except for the value of one field.
 
         After it comes a body of that size.
         """

@@ -22,7 +22,7 @@ from odata_batch._model.headers import Headers
 from odata_batch._model.limits import Limits
 from odata_batch._wire.sections import REPEATED_HEADER
 from odata_batch.capture import _archives, _bodies, _raw
-from odata_batch.capture._raw import Raw, Room
+from odata_batch.capture._raw import Budget, Raw
 
 __all__ = [
     "CapturedExchange",
@@ -59,7 +59,7 @@ class Message:
     """A captured HTTP message; its body and Content-Type are what `odata_batch` decodes."""
 
     start_line: str
-    """The request line, the status line, or a URL that stands in its place; empty if missing."""
+    """The request line, the status line, or a URL in its place; empty if missing."""
     headers: Headers
     """The header section as it was captured; of several different Content-Types the first, so that
     it can be decoded with `content_type`. What Transfer-Encoding and Content-Encoding say has been
@@ -137,12 +137,15 @@ class CapturedExchange:
     """Whether this is a batch, or should be; most of what a browser does is not.
 
     It is one if a body is multipart/mixed or a JSON batch, or if it is a POST to a URL whose last
-    segment is `$batch`. A plain message always counts as one, for somebody has picked it, and so
-    does a request that cannot be read, so that nobody passes over it."""
+    segment is `$batch`. A plain message always counts as one, because it was chosen, and so does a
+    request that cannot be read, so that it is not overlooked."""
 
 
 def parse_message(data: bytes, *, limits: Limits = _LIMITS) -> Message:
-    r"""Return the message that a capture holds; any bytes are a message, maybe a poor one.
+    r"""Return the message that a capture holds; any bytes are a message, perhaps a damaged one.
+
+    - `data`: the octets of the capture.
+    - `limits`: bounds on the header section and on the body with its codings undone.
 
     >>> from odata_batch import check_response
     >>> message = parse_message(
@@ -163,14 +166,17 @@ def parse_message(data: bytes, *, limits: Limits = _LIMITS) -> Message:
     The transfer coding chunked and the content codings gzip and deflate are undone, up to
     `limits.message`.
     """
-    return _message(_raw.split(data, limits), Room(limits))
+    return _message(_raw.split(data, limits), Budget(limits))
 
 
 def parse_capture(data: bytes, *, limits: Limits = _LIMITS) -> tuple[CapturedExchange, ...]:
     r"""Return what a file holds: a HAR file, a SAZ file, an HTTP message or the body of one.
 
-    Any bytes are a capture, maybe a poor one. Of a HAR or SAZ file every exchange is returned, the
-    batches among them are marked; all of its bodies together may have four times the octets of
+    - `data`: the octets of the file.
+    - `limits`: bounds on each message, and on all bodies of an archive together.
+
+    Any bytes are a capture, perhaps a damaged one. Of a HAR or SAZ file every exchange is returned,
+    the batches among them are marked; all of its bodies together may have four times the octets of
     `limits.message`.
 
     >>> (exchange,) = parse_capture(b"POST /service/$batch HTTP/1.1\r\n\r\n--b--\r\n")
@@ -194,6 +200,9 @@ def parse_capture(data: bytes, *, limits: Limits = _LIMITS) -> tuple[CapturedExc
 def parse_har(data: bytes, *, limits: Limits = _LIMITS) -> tuple[CapturedExchange, ...]:
     """Return the exchanges of a HAR file (HTTP Archive 1.2), in its order.
 
+    - `data`: the octets of the file.
+    - `limits`: bounds as for `parse_capture`.
+
     Bodies that are there as text are UTF-8 again, or what the charset of their type says.
 
     >>> entry = b'{"request":{"method":"POST","url":"https://example.org/$batch"}}'
@@ -201,26 +210,29 @@ def parse_har(data: bytes, *, limits: Limits = _LIMITS) -> tuple[CapturedExchang
     >>> exchange.name, exchange.is_batch, exchange.request.diagnostics[0].rule.slug
     ('entries[0]', True, 'capture-body-missing')
     """
-    room = Room(limits)
-    return tuple(_exchange(entry, room) for entry in _archives.read_har(data, room))
+    budget = Budget(limits)
+    return tuple(_exchange(entry, budget) for entry in _archives.read_har(data, budget))
 
 
 def parse_saz(data: bytes, *, limits: Limits = _LIMITS) -> tuple[CapturedExchange, ...]:
     """Return the exchanges of a SAZ file (Fiddler), in the order of their numbers.
 
+    - `data`: the octets of the file.
+    - `limits`: bounds as for `parse_capture`.
+
     >>> parse_saz(b"PK")[0].diagnostics[0].message
     'not a ZIP archive, or damaged'
     """
-    room = Room(limits)
-    return tuple(_exchange(entry, room) for entry in _archives.read_saz(data, room))
+    budget = Budget(limits)
+    return tuple(_exchange(entry, budget) for entry in _archives.read_saz(data, budget))
 
 
 # -- exchanges -----------------------------------------------------------------------------------
 
 
-def _exchange(entry: _raw.Entry, room: Room) -> CapturedExchange:
-    request = entry.request and _message(entry.request, room, "request")
-    response = entry.response and _message(entry.response, room, "response")
+def _exchange(entry: _raw.Entry, budget: Budget) -> CapturedExchange:
+    request = entry.request and _message(entry.request, budget, "request")
+    response = entry.response and _message(entry.response, budget, "response")
     method = request.start_line.partition(" ")[0] if request else ""
     # $batch in capitals is one, too: what a service makes of it is seen in its answer.
     is_batch = (
@@ -259,15 +271,15 @@ CAPTURE_NOT_A_BATCH = fatal("""
     Read the answer: the server, or something in front of it, has refused the batch as a whole.""")
 
 
-def _message(raw: Raw, room: Room, side: Kind | None = None) -> Message:
+def _message(raw: Raw, budget: Budget, side: Kind | None = None) -> Message:
     """Return what a raw message is; `side` is who has sent it, where the archive says so."""
     found = raw.found
     headers = _headers(raw, found)
-    undone = _raw.undo_codings(headers, raw.body, room)
+    undone = _raw.undo_codings(headers, raw.body, budget)
     body = undone.body
     length = _check_length(raw, headers, undone, found)
     # No more than are recorded, and those that keep the body from being read.
-    most = room.limits.diagnostics
+    most = budget.limits.diagnostics
     kept = found[:most] + [each for each in found[most:] if not _is_readable([each])]
     omitted = len(found) - len(kept)
     found = kept + [replace(each, position=raw.position) for each in undone.found]
@@ -290,7 +302,7 @@ def _message(raw: Raw, room: Room, side: Kind | None = None) -> Message:
     # What is still compressed is no text, whatever it will be.
     is_coded = any(each.rule is _raw.CAPTURE_CODING for each in found)
     type_of_octets = "application/octet-stream" if is_coded else content_type
-    loss = _bodies.find_loss(kind, type_of_octets, body, length)
+    loss = _bodies.find_replacement(kind, type_of_octets, body, length)
     if loss is not None:
         first = None if position is None else position + body.index(_bodies.REPLACEMENT)
         found.append(replace(loss, position=first))

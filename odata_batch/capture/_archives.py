@@ -28,7 +28,7 @@ from odata_batch._model.findings import Diagnostic, Rule, error, note, quote, wa
 from odata_batch._wire import grammar
 from odata_batch._wire.sections import HEADER_SYNTAX
 from odata_batch.capture import _raw
-from odata_batch.capture._raw import CAPTURE_CODING, Entry, Raw, Room, unreadable
+from odata_batch.capture._raw import CAPTURE_CODING, Budget, Entry, Raw, unreadable
 
 # -- HAR -------------------------------------------------------------------------------------------
 
@@ -55,7 +55,7 @@ _METHODS_WITH_BODY = ("POST", "PUT", "PATCH", "MERGE")
 _STATUSES_WITHOUT_BODY = (204, 205, 304)
 # How the entry itself is called in messages.
 _ENTRY = "the entry"
-# An entry takes more memory than octets in the file; nobody records so many.
+# An entry takes more memory than octets in the file; no capture has so many.
 _MOST_ENTRIES = 65_535
 
 
@@ -133,10 +133,10 @@ class _Object(dict[str, object]):
         return (_Object([]) if members is None else members).at(self.path_of(name), found)
 
 
-def read_har(data: bytes, room: Room) -> list[Entry]:
+def read_har(data: bytes, budget: Budget) -> list[Entry]:
     """Return the entries of a HAR file."""
-    if len(data) > room.left:
-        return [Entry("", [room.too_large("the HAR file")])]
+    if len(data) > budget.left:
+        return [Entry("", [budget.too_large("the HAR file")])]
     try:
         entries = _entries(_as_utf8(data))
     except RecursionError:
@@ -272,7 +272,7 @@ def _fields(source: _Object) -> tuple[_Fields, dict[str, str]]:
     elements: list[object] = source.member("headers", list, "an array") or []
     fields: _Fields = []
     pseudo: dict[str, str] = {}
-    strangers = 0
+    unknown = 0
     for element in elements:
         match element:
             case {"name": str(name), "value": str(value)} if name.startswith(":"):
@@ -281,9 +281,9 @@ def _fields(source: _Object) -> tuple[_Fields, dict[str, str]]:
                 # Browsers join repeated fields by line feeds.
                 fields += [(name, line.strip(" \t\r")) for line in value.split("\n")]
             case _:
-                strangers += 1
-    if strangers:
-        what = f"{source.path_of('headers')} has {strangers} elements"
+                unknown += 1
+    if unknown:
+        what = f"{source.path_of('headers')} has {unknown} elements"
         source.say(CAPTURE_MEMBER, f"{what} that are not objects with the strings name and value")
     return fields, pseudo
 
@@ -332,7 +332,7 @@ _MOST_FILES = 65_535
 _CENTRAL_HEADER = b"PK\x01\x02"
 _ENCRYPTED = 1
 _READ_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-# What `zipfile` raises when an archive lies about itself; NotImplementedError, which is a
+# What `zipfile` raises when an archive contradicts itself; NotImplementedError, which is a
 # RuntimeError, is what it says of a compression or an encryption that it does not know.
 _LIES = (zipfile.BadZipFile, zlib.error, EOFError, OSError, OverflowError, RuntimeError, ValueError)
 _Files: TypeAlias = dict[str, list[zipfile.ZipInfo]]
@@ -347,7 +347,7 @@ def is_zip(data: bytes) -> bool:
     return data.startswith((b"PK\x03\x04", b"PK\x05\x06"))
 
 
-def read_saz(data: bytes, room: Room) -> Iterator[Entry]:
+def read_saz(data: bytes, budget: Budget) -> Iterator[Entry]:
     """Yield the sessions of a SAZ file in the order of their numbers."""
     # So that the list of a hostile archive is not made before it is found to be too long.
     if data.count(_CENTRAL_HEADER) > _MOST_FILES:
@@ -375,10 +375,10 @@ def read_saz(data: bytes, room: Room) -> Iterator[Entry]:
             yield unreadable(f"the ZIP archive is encrypted; {remedy}")
         else:
             for (_, number), files in sorted(sessions.items()):
-                yield _session(archive, f"raw/{number}", files, room)
+                yield _session(archive, f"raw/{number}", files, budget)
 
 
-def _session(archive: zipfile.ZipFile, name: str, files: _Files, room: Room) -> Entry:
+def _session(archive: zipfile.ZipFile, name: str, files: _Files, budget: Budget) -> Entry:
     found: list[Diagnostic] = []
     for same in files.values():
         if len(same) > 1:
@@ -386,12 +386,12 @@ def _session(archive: zipfile.ZipFile, name: str, files: _Files, room: Room) -> 
             found.append(Diagnostic(CAPTURE_DUPLICATE_MEMBER, message))
     messages: list[Raw | None] = []
     for side, what in (("c", "request"), ("s", "response")):
-        content = _unzipped(archive, files[side][-1], room) if side in files else b""
+        content = _unzipped(archive, files[side][-1], budget) if side in files else b""
         # An unanswered request has an empty file.
         if content == b"":
             content = Diagnostic(CAPTURE_INCOMPLETE, f"the session has no {what}")
         if isinstance(content, bytes):
-            messages.append(_raw.split(content, room.limits))
+            messages.append(_raw.split(content, budget.limits))
         else:
             found.append(content)
             messages.append(None)
@@ -400,19 +400,21 @@ def _session(archive: zipfile.ZipFile, name: str, files: _Files, room: Room) -> 
     return Entry(name, found, url, request, response)
 
 
-def _unzipped(archive: zipfile.ZipFile, info: zipfile.ZipInfo, room: Room) -> bytes | Diagnostic:
+def _unzipped(
+    archive: zipfile.ZipFile, info: zipfile.ZipInfo, budget: Budget
+) -> bytes | Diagnostic:
     if info.compress_type not in _READ_METHODS:
         found = f"{info.filename} has the compression method {info.compress_type}"
         return Diagnostic(_raw.CAPTURE_UNREADABLE, f"{found}, expected 0 or 8")
-    most = room.for_body + room.limits.header_section
+    most = budget.for_body + budget.limits.header_section
     if info.file_size > most:
-        return room.too_large(info.filename)
+        return budget.too_large(info.filename)
     # What is read is counted, too: archives may have the same octets in all of their files.
-    room.take(info.compress_size)
+    budget.take(info.compress_size)
     try:
         with archive.open(info) as file:
             content = file.read(most + 1)
     except _LIES:
         return Diagnostic(_raw.CAPTURE_UNREADABLE, f"{info.filename} is damaged")
-    room.take(len(content))
+    budget.take(len(content))
     return content

@@ -4,14 +4,14 @@ Proxies, gateways and identity providers answer in the place of a service, and s
 one error if they refuse the batch as a whole (OData Protocol, 9.4). What is quoted of them is what
 a person would look for: the title of a page, the message of an error.
 
-Who keeps a message as text puts U+FFFD where it is not UTF-8. The loss cannot be undone, only
-recognised. A body in which octets were replaced is UTF-8 from beginning to end; one that is not has
-lost nothing, even if a picture in it holds the three octets of U+FFFD by chance. Then two things
-show a loss: U+FFFD in a body that is no text, and a body that is longer than its Content-Length
-says, by what U+FFFD has made it grow. It takes three octets where one was, or two, or three. A
-Content-Length that is right shows that nothing was lost. What is left are texts that hold U+FFFD,
-which may have been sent so. All of a JSON batch is text: if a body in it should be binary and holds
-U+FFFD, it was the sender who has lost octets.
+A tool that keeps a message as text puts U+FFFD where it is not UTF-8. The loss cannot be undone,
+only recognised. A body in which octets were replaced is UTF-8 from beginning to end; one that is
+not has lost nothing, even if a picture in it holds the three octets of U+FFFD by chance. Then two
+things show a loss: U+FFFD in a body that is no text, and a body that is longer than its
+Content-Length says, by what U+FFFD has made it grow. It takes three octets where one was, or two,
+or three. A Content-Length that is right shows that nothing was lost. What is left are texts that
+hold U+FFFD, which may have been sent so. All of a JSON batch is text: if a body in it should be
+binary and holds U+FFFD, it was the sender that lost octets.
 """
 
 from __future__ import annotations
@@ -238,12 +238,14 @@ CAPTURE_REPLACEMENT_CHARACTER = note("""
     Compare with another capture if characters seem to be wrong.""")
 
 
-def find_loss(kind: str, content_type: str, body: bytes, length: int | None) -> Diagnostic | None:
+def find_replacement(
+    kind: str, content_type: str, body: bytes, length: int | None
+) -> Diagnostic | None:
     r"""Return what U+FFFD in a body says, if it is in there.
 
     `length` is how many octets the body had when it was sent, if that is known.
 
-    >>> find_loss("response", "image/png", b"\xef\xbf\xbdPNG", None).rule.slug
+    >>> find_replacement("response", "image/png", b"\xef\xbf\xbdPNG", None).rule.slug
     'capture-lossy'
     """
     if not _may_be_lossy(body):
@@ -285,7 +287,7 @@ def _verdict(type_: str, body: bytes, length: int | None) -> bool | None:
     if growth == 0:
         return False
     most = _GROWTH * body.count(REPLACEMENT)
-    # One CRLF in front of a delimiter that belongs to nobody is common.
+    # One CRLF too many before a delimiter is common.
     is_line_end = growth == len(b"\r\n") and body.endswith(b"\r\n")
     if growth is not None and 0 < growth <= most and not is_line_end:
         return True

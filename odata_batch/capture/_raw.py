@@ -5,12 +5,13 @@ byte order mark or is UTF-16, a log has its line ends spelt out, a ticket quotes
 browser copies a request as a command of curl. What was done to the octets is undone here; it cannot
 always be known what they were.
 
-Lines may end in LF, and nothing needs to be there. A head that is longer than the limit is none.
+Lines may end in LF, and nothing needs to be there. A head that is longer than the limit is not read
+as one.
 
 What a header section says is not always true of the body below it: browsers and proxies undo a
 coding, write the body into a file and the field beside it. So a coding is undone where the body
-looks like being in it, and otherwise said to be undone already. What cannot be undone stays as it
-is, with the rule `capture-coding`, which is fatal.
+looks as if it were in it, and otherwise reported as undone already. What cannot be undone stays as
+it is, with the rule `capture-coding`, which is fatal.
 """
 
 from __future__ import annotations
@@ -166,7 +167,7 @@ def _fields(section: bytes, position: int, found: list[Diagnostic]) -> list[Fiel
 
 
 def target_of(start_line: str) -> str:
-    """Return the URL of a start line, blanks in it included."""
+    """Return the URL of a start line, spaces in it included."""
     octets = start_line.encode("latin-1")
     if STATUS_LINE.match(octets):
         return ""
@@ -307,7 +308,7 @@ _GZIP_AS_TEXT = b"\x1f\xef\xbf\xbd"  # the second octet is no UTF-8 and was repl
 _CONTROLS = bytes(octet for octet in range(32) if octet not in b"\t\n\f\r") + b"\x7f"
 
 
-class Room:
+class Budget:
     """How many octets the bodies of a file may still take, all together and one by one."""
 
     def __init__(self, limits: Limits) -> None:
@@ -330,7 +331,7 @@ class Room:
         return Diagnostic(LIMIT_EXCEEDED, message, limit=("message", limit))
 
     def too_large(self, what: str) -> Diagnostic:
-        """Return that something does not fit into the room that is left."""
+        """Return the finding that something does not fit into what is left."""
         return self.exceeded(what, f"of all bodies in a file is {_ARCHIVE} times")
 
 
@@ -358,11 +359,11 @@ CAPTURE_CODING = fatal("""
     Capture without compression, or check that the whole body was captured.""")
 
 
-def undo_codings(headers: Headers, body: bytes, room: Room) -> Undone:
+def undo_codings(headers: Headers, body: bytes, budget: Budget) -> Undone:
     r"""Return the body without the codings that Transfer-Encoding and Content-Encoding name.
 
     >>> headers = Headers({"Transfer-Encoding": "chunked"})
-    >>> undo_codings(headers, b"3\r\nabc\r\n0\r\n\r\n", Room(Limits())).body
+    >>> undo_codings(headers, b"3\r\nabc\r\n0\r\n\r\n", Budget(Limits())).body
     b'abc'
     """
     values = (*headers.get_all("content-encoding"), *headers.get_all("transfer-encoding"))
@@ -377,7 +378,7 @@ def undo_codings(headers: Headers, body: bytes, room: Room) -> Undone:
     was_plain = False
     # The one that was applied last is named last.
     for coding in reversed(codings):
-        undone, problem = _undo(coding, body, room)
+        undone, problem = _undo(coding, body, budget)
         state = "was undone in the capture; the body is read as it is"
         if undone is not None:
             state = f"is undone: {len(body)} octets are {len(undone)}"
@@ -389,12 +390,12 @@ def undo_codings(headers: Headers, body: bytes, room: Room) -> Undone:
     return Undone(body, found, was_plain)
 
 
-def _undo(coding: str, body: bytes, room: Room) -> _Step:
+def _undo(coding: str, body: bytes, budget: Budget) -> _Step:
     if coding == "chunked":
         return _dechunk(body)
     if coding in ("gzip", "x-gzip"):
         if body.startswith(_GZIP):
-            return _inflate(coding, body, 16 + zlib.MAX_WBITS, room)
+            return _inflate(coding, body, 16 + zlib.MAX_WBITS, budget)
         if body.startswith(_GZIP_AS_TEXT):
             return _refuse("found the coding 'gzip' with octets replaced by U+FFFD")
         return None, None
@@ -403,7 +404,7 @@ def _undo(coding: str, body: bytes, room: Room) -> _Step:
     if coding == "deflate":
         # Meant is zlib, RFC 1950; some send what is in it, RFC 1951, and browsers read both.
         is_zlib = body[0] & 15 == 8 and int.from_bytes(body[:2], "big") % 31 == 0
-        return _inflate(coding, body, zlib.MAX_WBITS if is_zlib else -zlib.MAX_WBITS, room)
+        return _inflate(coding, body, zlib.MAX_WBITS if is_zlib else -zlib.MAX_WBITS, budget)
     return _refuse(f"found the coding {coding[:60]!r}, expected chunked, gzip or deflate")
 
 
@@ -455,16 +456,16 @@ def _cut_short(body: bytes, message: str) -> _Step:
     return body, Diagnostic(CAPTURE_TRUNCATED, f"{message}; {len(body)} octets are read")
 
 
-def _inflate(coding: str, body: bytes, window: int, room: Room) -> _Step:
+def _inflate(coding: str, body: bytes, window: int, budget: Budget) -> _Step:
     decompressor = zlib.decompressobj(window)
-    most = room.for_body
+    most = budget.for_body
     try:
         inflated = decompressor.decompress(body, most + 1)
     except zlib.error:
         return _refuse(f"found the coding {coding!r}, and it is damaged")
     if len(inflated) > most:
-        return None, room.exceeded(f"the content of {coding!r}")
-    room.take(len(inflated))
+        return None, budget.exceeded(f"the content of {coding!r}")
+    budget.take(len(inflated))
     if not decompressor.eof:
         return _cut_short(inflated, f"the coding {coding!r} has no end")
     return inflated, _behind("stream", decompressor.unused_data)

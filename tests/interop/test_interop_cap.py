@@ -1,4 +1,4 @@
-"""Our client against a CAP server; what `match` says is held against what the database holds."""
+"""Our client against a CAP server; what `match` says is compared with what the database holds."""
 
 from __future__ import annotations
 
