@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -275,7 +276,7 @@ def test_what_is_sent_after_what_is_answered(words: str, batch: str, script: str
     options: dict[str, Any] = {}
     for word in words.split():
         name, equals, value = word.partition("=")
-        options |= {name: float(value)} if equals else {}
+        options |= {name: ast.literal_eval(value)} if equals else {}
         options |= {"dialect": DIALECTS[word]} if word in DIALECTS else {}
     exchange, request = start(batch, format, **options), None
     for said in re.split(r"\s+(?=(?:>|<<?|=|!)\s)", script.rstrip())[1:]:
@@ -965,6 +966,8 @@ def test_wrong_options_are_errors(options: dict[str, Any], message: str) -> None
 
 
 def test_wrong_arguments_are_errors() -> None:
+    with pytest.raises(TypeError, match="each an int"):
+        start("GET A", max_operations=2.0)
     with pytest.raises(ValueError, match="absolute"):
         Exchange(BatchRequest([]), "/service/$batch")
     with pytest.raises(TypeError, match="batch is a BatchRequest"):

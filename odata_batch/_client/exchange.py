@@ -143,8 +143,7 @@ class Exchange:
         self._origin = resolve_url("/", url)  # of an absolute URL, or else ValueError
         if "content-type" in self._headers:
             raise ValueError("headers must not have a Content-Type: the batch determines it")
-        if min(parallel, attempts, 1 if max_operations is None else max_operations) < 1:
-            raise ValueError("parallel, attempts and max_operations are at least 1")
+        _check_counts(parallel, attempts, 1 if max_operations is None else max_operations)
         self._stops = stops_at_error(batch, self._format, dialect)
         self._parallel = 1 if self._stops else parallel
         self._most_attempts, self._longest, self._now = attempts, longest_delay, now
@@ -465,3 +464,10 @@ def _followed(location: str, base: str) -> str | None:
         if is_http and grammar.URL.fullmatch(url):
             return url
     return None
+
+
+def _check_counts(*counts: int) -> None:
+    if not all(isinstance(each, int) for each in counts):
+        raise TypeError("parallel, attempts and max_operations are each an int")
+    if min(counts) < 1:
+        raise ValueError("parallel, attempts and max_operations are at least 1")

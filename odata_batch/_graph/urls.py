@@ -349,11 +349,11 @@ def rebase_url(
     - `target`: the other service root.
     - `form`: the form of the result: "absolute", "path" or "relative".
 
-    A gateway or load balancer has another root than the service that it hides: `source` is the one that
-    `url` is meant for, as an absolute URL, an absolute path or relative to it. The form "path" goes
-    with the Host of `target`, "relative" with a batch resource directly below it. `$id/...` is the
-    same everywhere. For a `url` that is not within `source`, as `is_within` tells, or roots that
-    are not clear, `ValueError`.
+    A gateway or load balancer has another root than the service that it hides: `source` is the one
+    that `url` is meant for, as an absolute URL, an absolute path or relative to it. The form "path"
+    goes with the Host of `target`, "relative" with a batch resource directly below it. `$id/...` is
+    the same everywhere. For a `url` that is not within `source`, as `is_within` tells, or roots
+    that are not clear, `ValueError`.
 
     >>> rebase_url("/odata/People(1)", source="https://a/odata", target="https://b/v1/odata/")
     'https://b/v1/odata/People(1)'
