@@ -68,12 +68,7 @@ def make_app() -> web.Application:
         def call(step: Step, transaction: object) -> OperationResponse:
             return people.serve(step.method, serving.request_of(step)[0], step.body)
 
-        while works := serving.ready():
-            for work in works:
-                try:
-                    serving.done(work, serving.do(work, call))
-                except Exception as error:
-                    serving.fail(work, error)
+        serving.run(call)
         assert serving.answer is not None  # since all has been done
         return answer_of(serving.answer)
 

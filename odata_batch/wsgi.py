@@ -6,15 +6,15 @@ It needs nothing beside the standard library.
 """
 
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from http import HTTPStatus
 from io import BytesIO
 from typing import Any
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 from wsgiref.types import StartResponse, WSGIApplication
 
 from odata_batch import Endpoint, OperationResponse, Serving, Step
+from odata_batch._wire.http import NO_REASON, REASONS
 
 __all__ = ["BatchMiddleware"]
 
@@ -62,28 +62,12 @@ class BatchMiddleware(Endpoint):
             data = environ["wsgi.input"].read(min(left, 64 * 1024))
             left -= len(data)
             serving.receive_data(data, more=bool(data and left))
-        self._run(serving, lambda *own: self._call(environ, serving, *own))
+        serving.run(lambda *own: self._call(environ, serving, *own))
         answer = serving.answer
         assert answer is not None  # for all has been done
         pairs = [*answer.headers.pairs, ("Content-Length", str(len(answer.body)))]
-        start_response(f"{answer.status} {HTTPStatus(answer.status).phrase}", pairs)
+        start_response(f"{answer.status} {REASONS.get(answer.status, NO_REASON)}", pairs)
         return [answer.body]
-
-    def _run(self, serving: Serving, call: Callable[..., OperationResponse]) -> None:
-        """Do all that there is to do, in turn."""
-        try:
-            while works := serving.ready():
-                for work in works:
-                    try:
-                        serving.done(work, serving.do(work, call))
-                    except Exception as error:
-                        serving.fail(work, error)
-        finally:  # whatever is raised, be it once more, nothing stays open
-            while serving.transactions:
-                try:
-                    serving.transactions.popitem()[1].rollback()
-                except BaseException as error:
-                    serving.fail(None, error)
 
     def _call(
         self, outer: dict[str, Any], serving: Serving, step: Step, transaction: object

@@ -403,14 +403,14 @@ def test_a_host_that_is_none_is_a_bad_request(service: Service, host: str) -> No
 def test_a_batch_is_validated_before_anything_runs(service: Service) -> None:
     def validate(batch: BatchRequest, headers: Headers) -> OperationResponse | None:
         if headers.get("x-tenant") == "7":
-            return OperationResponse(429, {"Retry-After": "5"}, b"later")
+            return OperationResponse(499, {"Retry-After": "5"}, b"later")
         if any(operation.method == "DELETE" for operation in batch.operations()):
             raise ValueError("nothing is deleted here")
         return None
 
     ask = partial(service.send, validate=validate)
     answer = ask(headers=[("X-Tenant", "7")])
-    assert (answer.status_code, answer.headers["retry-after"], answer.text) == (429, "5", "later")
+    assert (answer.status_code, answer.headers["retry-after"], answer.text) == (499, "5", "later")
     answer = ask(encode_request(BatchRequest([GET, Operation.delete("P")])))
     assert (answer.status_code, error_of(answer)) == (400, "nothing is deleted here")
     assert service.asked == []
@@ -439,6 +439,14 @@ def test_a_response_that_is_none_or_too_large_is_answered_with_500(
     service.answer = lambda asked: answer
     codec = Codec(limits=Limits(body=100))
     assert statuses(service.post(BatchRequest([GET]), codec=codec)) == [500]
+
+
+def test_what_an_application_has_not_implemented_is_its_own_fault(service: Service) -> None:
+    def fail(asked: Asked) -> Answer:
+        raise NotImplementedError
+
+    service.answer = fail
+    assert statuses(service.post(BatchRequest([GET]))) == [500]
 
 
 def test_change_sets_without_transactions_are_not_implemented(service: Service) -> None:

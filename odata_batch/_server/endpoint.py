@@ -52,9 +52,7 @@ class Endpoint:
     >>> def call(step, transaction):
     ...     print(step.method, serving.request_of(step)[0])
     ...     return OperationResponse(200)
-    >>> while works := serving.ready():
-    ...     for work in works:
-    ...         serving.done(work, serving.do(work, call))
+    >>> serving.run(call)
     GET /service/People
     >>> serving.answer.status
     200
@@ -107,8 +105,8 @@ class Endpoint:
 class Serving:
     """One batch request that is being served: octets in, work out, an answer at the end.
 
-    Feed it the body as long as it `wants_data`, do what is `ready` until there is no more, and send
-    the `answer`. Nothing that a client sends makes it raise.
+    Feed it the body as long as it `wants_data`, `run` it, or do what is `ready` until there is no
+    more, and send the `answer`. Nothing that a client sends makes it raise.
     """
 
     transactions: dict[int | None, Any]
@@ -189,6 +187,25 @@ class Serving:
         """Return what may be done now, at the same time, as `Execution.ready` does."""
         return () if self.wants_data or self._answer is not None else self._execution.ready()
 
+    def run(self, call: Callable[[Step, Any], OperationResponse]) -> None:
+        """Do all that there is to do, in turn; what a step is, `call` does, see `do`.
+
+        An exception is for `fail`. Whatever else is raised passes through, and nothing stays open.
+        """
+        try:
+            while works := self.ready():
+                for work in works:
+                    try:
+                        self.done(work, self.do(work, call))
+                    except Exception as error:
+                        self.fail(work, error)
+        finally:
+            while self.transactions:
+                try:
+                    self.transactions.popitem()[1].rollback()
+                except BaseException as error:
+                    self.fail(None, error)
+
     def do(self, work: Work, call: Callable[[Step, Any], Any]) -> Any:
         """Do `work`, or return what is to be awaited; what comes of it is for `done`.
 
@@ -199,7 +216,7 @@ class Serving:
             return call(work, self.transactions.get(work.group))
         if isinstance(work, Begin):
             if self._endpoint.begin is None:
-                raise NotImplementedError("there is no `begin` for change sets")
+                raise RuntimeError("there is no `begin` for change sets")
             return self._endpoint.begin()
         if isinstance(work, Commit):
             return self.transactions[work.group].commit()
@@ -222,12 +239,13 @@ class Serving:
     def fail(self, work: Work | None, error: BaseException) -> None:
         """Log the `error` for which `work` could not be done; the client is told 500 alone.
 
-        What is not implemented, as change sets without `begin`, is 501. `None` is as in `done`.
+        A change set without `Endpoint.begin` is 501. A `work` of `None` is as in `done`.
         """
         import logging  # which is as large as all that is here
 
         logging.getLogger("odata_batch").error("a batch has failed", exc_info=error)
-        answer = _error(501 if isinstance(error, NotImplementedError) else 500, "it has failed")
+        is_missing = isinstance(work, Begin) and self._endpoint.begin is None
+        answer = _error(501 if is_missing else 500, "it has failed")
         if isinstance(work, Step):
             self._execution.complete(work, answer)
         elif work is not None:
