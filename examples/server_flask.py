@@ -49,7 +49,7 @@ def make_app(database: str = "people.db", **settings: Any) -> Flask:
 
     app = Flask(__name__)
     batch = BatchMiddleware(app.wsgi_app, path="/service/$batch", begin=sessions, **settings)
-    app.wsgi_app = batch  # type: ignore[method-assign]  # as Flask's own documentation does
+    app.wsgi_app = batch  # type: ignore[method-assign]  # Flask documents it so
 
     @app.get("/service/People")
     def people() -> dict[str, Any]:

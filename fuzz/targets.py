@@ -62,6 +62,7 @@ Item = Operation | OperationResponse | ChangeSet | ChangeSetResponse | Unreadabl
 _T = TypeVar("_T")
 
 MARK = b"\0~\0"
+NO_FIELDS = Headers()
 ROLES: tuple[Role, ...] = ("request", "response")
 FORMATS: tuple[Format, Format] = ("multipart", "json")
 BATCH_URL = "http://host/service/$batch"
@@ -157,7 +158,7 @@ class Source:
         """Return a text that may mean anything."""
         return self.pick(TEXTS) + (self.pick(TEXTS) if self.rarely() else "")
 
-    def headers(self, known: Headers = Headers(), most: int = 3) -> Headers:  # noqa: B008  # frozen
+    def headers(self, known: Headers = NO_FIELDS, most: int = 3) -> Headers:
         """Return fields that may hold anything."""
         names = [self.texts() if self.rarely() else self.pick(NAMES) for _ in range(most)]
         return Headers((*known.pairs, *[(name, self.texts()) for name in names]))

@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import Final
 
 # Every module that declares a rule is loaded with it, so that `_declared` sees all.
-import odata_batch.capture  # noqa: F401  # as said above
+import odata_batch.capture  # noqa: F401  # for what it loads
 from odata_batch._model.dialect import Dialect
 from odata_batch._model.findings import Rule
 

@@ -156,9 +156,8 @@ class _OpenHeaders(Mapping[str, str]):
     """Headers that are still being made: to set the fields of frozen ones takes longer."""
 
     __slots__ = ("_pairs", "_shape")
-    # The base must be that of `Headers`, for a class to become another; what it leaves abstract is
-    # never called.
-    __getitem__ = __iter__ = __len__ = None  # type: ignore[assignment]  # as said above
+    # The base must be that of `Headers`, for a class to become another.
+    __getitem__ = __iter__ = __len__ = None  # type: ignore[assignment]  # never called
 
     def __init__(self, pairs: Pairs, shape: Shape = _UNREAD) -> None:
         self._pairs = pairs
