@@ -1,4 +1,4 @@
-"""Bodies in base64url: which texts stand for octets, and how octets are written."""
+"""Bodies in base64url: which texts encode octets, and how octets are written."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .helpers import JSON
 
 
 def read(text: str, dialect: Dialect = ODATA_4_01) -> tuple[bytes, str]:
-    """Return the body that the text stands for, and what is found in it."""
+    """Return the body that the text encodes, and what is found in it."""
     data = (
         '{"responses":[{"id":"1","status":200,"headers":{"content-type":"image/png"},'
         f'"body":"{text}"}}]}}'

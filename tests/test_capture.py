@@ -288,7 +288,7 @@ def test_a_text_is_read_as_the_message_that_it_stands_for(what: str) -> None:
     for text in TEXTS[what]:
         message = parse_message(text)
         (found,) = message.diagnostics
-        assert found.message == f"{what}; it is read as the message that it stands for"
+        assert found.message == f"{what}; it is read as the message that it is a copy of"
         assert replace(message, diagnostics=()) == expected
 
 

@@ -363,13 +363,13 @@ multipart | GET A; {  }; GET B
 loose ordered=True continue_on_error=True | g{ 1: POST A; 2: POST B; 3: POST C }; 4: GET D after g 1
     B=409; C=202 | A, B, C, D | 200 409 202 200
 
-# A reference stands for the Location of the response.
+# A reference is replaced by the Location of the response.
  | 1: POST A; 2: POST $1/O; 3: GET $2/Items?$top=1
     A=201@A('B'); A('B')/O=201@O(1) | A, A('B')/O, A('B')/O(1)/Items?$top=1 | 201 201 200
  | g{ 1: POST A; 2: PATCH $1 }
     A=201@A(1) | Begin 0, A, A(1), Commit 0 | [201 200]
 
-# Without a Location a request for an entity stands for its own URL.
+# Without a Location a request for an entity is replaced by its own URL.
 multipart | 1: GET A(1); 2: GET $1/B; 3: GET $1/C
     | A(1), A(1)/B, A(1)/C | 200 200 200
 multipart | 1: PUT A(1); 2: GET $1/B; 3: GET $1/C
@@ -579,7 +579,7 @@ def test_a_group_that_was_split_on_the_wire_comes_after_what_it_depends_on() -> 
             "Begin 0, B, Rollback 0",
             [{"b": 200}],
         ),
-        # A group stands for 200, or for what failed it, and its members have failed with it.
+        # A group counts as 200, or as what failed it, and its members have failed with it.
         ("g{ a: POST A }; b: GET B after g if c", {}, True, None, [{"g": 200}]),
         ("g{ a: POST A }; b: GET B after g if c", {"Commit 0": 503}, True, None, [{"g": 503}]),
         (

@@ -189,7 +189,7 @@ class Service:
     def leave(self, one: Item_) -> None:
         """Answer with an interim result."""
         if self.answers_in == "multipart" and self.format == "json" and not self.echoes:
-            return  # Without identifiers nothing tells what this 202 stands for.
+            return  # Without identifiers nothing tells what this 202 is the answer to.
         self.left = True
         if self.answers_in == "multipart":
             self.ends_with_202 = True
@@ -224,7 +224,7 @@ class Service:
         self.draw(st.sampled_from(shapes))(one, culprit, name)
 
     def in_place(self, one: Item_, culprit: int, name: str | None) -> None:
-        """The standard's shape: one response stands for all."""
+        """The standard's shape: one response is to all."""
         id = one.ids[culprit] if self.draw(st.booleans()) else None
         if id is None and self.format == "json" and self.echoes:
             id = name

@@ -1,4 +1,4 @@
-"""What a name stands for, and whether a batch stops: every function gives the same answer."""
+"""What a name means, and whether a batch stops: every function gives the same answer."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Models of other readers of multipart requests, held against strict decoding.
 
-What strict decoding takes, none of them reads as other operations. Each model stands for a kind:
+What strict decoding takes, none of them reads as other operations. Each model is of a kind:
 OData.Core takes a delimiter anywhere in a line and trusts a Content-Length, Olingo ends lines at a
 bare CR, and some servers know no line end but CRLF. A model that gives up reads nothing else.
 """

@@ -147,9 +147,9 @@ def test_a_dialect_says_what_refers() -> None:
     taken = Operation("POST", "$entity/Orders", body=body, condition="$it/A")
     assert words(taken) == words(taken, dialect=ODATA_4_0) == ""
     assert words(taken, dialect=ODATA_2) == "url:$entity body:$root/A body:$it body:$all"
-    behind = Operation.get("/service/$1/Orders")
-    assert words(behind) == ""
-    assert words(behind, dialect=replace(ODATA_4_01, references="rooted")) == "url:$1"
+    later = Operation.get("/service/$1/Orders")
+    assert words(later) == ""
+    assert words(later, dialect=replace(ODATA_4_01, references="rooted")) == "url:$1"
     assert words(Operation.get("$1"), dialect=replace(ODATA_4_01, references="none")) == ""
 
 

@@ -417,7 +417,7 @@ class RequestRules:
             check(item, source, self._served)
 
     def _known(self, name: str, source: int) -> int | None:
-        """Return the operation that a name stands for, if it comes before this one."""
+        """Return the operation that a name means, if it comes before this one."""
         target = self._names.find(name, self._names.item_of[source])
         return None if target is None or target >= source else target
 

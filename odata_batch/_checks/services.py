@@ -215,7 +215,7 @@ def check_structured_body(item: Operation, source: int, batch: Served) -> None:
 
 
 def _is_base64(body: bytes, dialect: Dialect) -> bool:
-    """Tell whether a JSON body is a string that stands for octets, where any body may do so."""
+    """Tell whether a JSON body is a string that encodes octets, where any body may do so."""
     text = body.strip().decode("latin-1")
     is_string = dialect.json_bodies == "objects" and text[:1] == text[-1:] == '"'
     return is_string and decode_base64(text[1:-1]) is not None

@@ -417,7 +417,7 @@ class _Responses(Fitting[values.OperationResponse]):
         return values.BatchResponse(self.pack())
 
     def _leave_one_tail(self) -> None:
-        """Leave out each 202 before others: it would stand for them (OData Protocol, 11.7.7.6)."""
+        """Leave out each 202 before others: it would answer them (OData Protocol, 11.7.7.6)."""
         if not self.refuses(rules.ACCEPTED_NOT_LAST):
             return
         kept = []

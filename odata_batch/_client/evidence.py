@@ -454,7 +454,7 @@ def rest_of(response: BatchResponse, tail: OperationResponse | None) -> Rest | N
     if response.truncated:
         return Rest(State.UNKNOWN, "the response was cut off before its part")
     if tail is not None:
-        reason = "the response ends with a 202 that stands for it"
+        reason = "the response ends with a 202 for all that is left"
         return Rest(State.PENDING, reason, Shared(tail), location_of(tail))
     if response.next_link is not None:
         reason = f"its response comes with the next link {quote(response.next_link)}"

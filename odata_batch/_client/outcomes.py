@@ -63,7 +63,7 @@ class Outcome:
     operation: Operation
     """The operation as it was given to `match`, the same object."""
     response: OperationResponse | None = None
-    """The response to it; where one response stands for several operations, a failed change set or
+    """The response to it; where one is the response to several operations, a failed change set or
     those after a 202, that response; the HTTP answer, if that is no batch; `None` if there is
     none."""
     state: State

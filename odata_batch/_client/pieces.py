@@ -121,7 +121,7 @@ class Pieces:
         edges = chain.from_iterable(self._needs)
         self._referred = {node for edge, node in edges if edge.place == "url"}
         self._locations: dict[int, str] = {}
-        """The absolute URLs that references to operations stand for."""
+        """The absolute URLs that replace references to operations."""
 
     def needed(self, indexes: Sequence[int]) -> Iterator[int]:
         """Yield the operations that these need."""
@@ -196,7 +196,7 @@ class Pieces:
             raise findings.UnresolvedReference(message) from None
 
     def learn(self, index: int, sent: Operation, response: values.OperationResponse | None) -> None:
-        """Note what references to an operation stand for, should it have succeeded."""
+        """Note what replaces references to an operation, should it have succeeded."""
         if index not in self._referred or response is None:
             return
         locations = {

@@ -390,7 +390,7 @@ def detached(
 
 
 def _located(target: Outcome, rest: str, unresolved: str) -> str:
-    """Return the URL that a reference stands for (OData Protocol, 11.7.4), and what follows it."""
+    """Return the URL that a reference means (OData Protocol, 11.7.4), and what follows it."""
     location = None if target.response is None else target.response.headers.get("location")
     own = target.operation
     # What was asked for by its own URL is that entity, unless nothing can be added to the URL.
@@ -473,7 +473,7 @@ _MONTHS = tuple("Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split())
 
 
 def _delay(value: str, headers: Headers, now: datetime | None) -> float | None:
-    """Return the seconds that a Retry-After stands for, or `None` if it cannot be read."""
+    """Return the seconds that a Retry-After names, or `None` if it cannot be read."""
     if _DELAY.fullmatch(value):
         return float(value)
     date = date_of(value, now)

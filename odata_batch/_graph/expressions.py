@@ -67,7 +67,7 @@ class Reference:
     """Where it is: in the first segment of the URL, in a field, in the query part of the URL, in
     the member `if`, or in the body."""
     text: str
-    """The word or string that it begins; in a query, what percent-encodings stand for."""
+    """The word or string that it begins; in a query, without percent-encodings."""
 
 
 def find_references(

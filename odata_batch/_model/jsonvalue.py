@@ -42,7 +42,7 @@ def _unique_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def value_of(octets: bytes, strict: bool) -> Any:
-    """Return the value of Python that a JSON text in UTF-8 stands for; `FAULTS` if it is none.
+    """Return the Python value of a JSON text in UTF-8; one of `FAULTS` is raised if it is none.
 
     A member that appears twice is refused; unless `strict`, the last one counts.
     """
@@ -58,7 +58,7 @@ def _scanner(of_object: Callable[[Any], Any], of_number: Callable[[str], Any]) -
         parse_float=of_number,
         parse_constant=_refuse_constant,
     )
-    scan: Scan = decoder.scan_once  # type: ignore[attr-defined]  # the type stubs do not know it
+    scan: Scan = decoder.scan_once  # type: ignore[attr-defined]  # typeshed leaves it out
     return scan
 
 

@@ -146,7 +146,7 @@ _INHERITED = frozenset(
 _PREFERRED = frozenset(("allow-entityreferences", "include-annotations"))
 
 # Fields by which a proxy or a gateway tells the application who asks, and for what: the operation's
-# own would be believed. A name that ends in "*" stands for all that begin so. With the hop-by-hop
+# own would be believed. A name that ends in "*" means all that begin so. With the hop-by-hop
 # fields of RFC 9110, 7.6.1.
 DROPPED_HEADERS = frozenset(
     """
@@ -423,7 +423,7 @@ class Making:
         return url
 
     def _derive(self, octets: int, status: int, what: str) -> None:
-        """Bound what comes of references, each of which may be short and stand for something long.
+        """Bound what comes of references: each is short, and what replaces it may be long.
 
         Steps may all be handed out at the same time.
         """
@@ -432,7 +432,7 @@ class Making:
             raise Refused(status, f"the {what} made from references are larger than a message")
 
     def _location(self, name: str, target: int) -> str:
-        """Return the absolute URL that a reference to a successful operation stands for."""
+        """Return the absolute URL that replaces a reference to a successful operation."""
         if target not in self._locations:
             step, answer = self._steps[target], self.responses[target]
             location = location_of(step.url, answer)
@@ -452,7 +452,7 @@ class Making:
         return location
 
     def _etags(self, index: int) -> dict[str, str]:
-        """Return the ETags that stand for references, by the text of the reference."""
+        """Return the ETag that replaces each reference, by the text of the reference."""
         etags = {}
         for edge in self._plan.edges.get(index, ()):
             if edge.place in ETAG_FIELDS and edge.target is not None:

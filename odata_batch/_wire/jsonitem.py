@@ -232,7 +232,7 @@ class Reader(Generic[_Item]):
             length = headers.get("content-length")
             if length is not None and length != str(len(body)):
                 found = f"content-length is {quote(length)}"
-                message = f"{found}, the body stands for {len(body)} octets"
+                message = f"{found}, the body has {len(body)} octets"
                 self.say(JSON_CONTENT_LENGTH, message, self.start)
         return id, headers, body, () if known.issuperset(members) else self.others(known)
 
@@ -354,8 +354,8 @@ class Reader(Generic[_Item]):
             fields = self.member(members, "headers", kind=tuple) or ()
         if not fields:
             return self._nothing
-        # `strict` would take half as long again, and all members are pairs.
-        names, found = zip(*fields)  # noqa: B905  # as said above
+        # All members are pairs.
+        names, found = zip(*fields)  # noqa: B905  # `strict` takes half as long again
         layout = self._layouts.get(names)
         if layout is None or self.headers_exceed:
             if self.headers_exceed or len(names) > self.limits.fields:

@@ -95,9 +95,9 @@ class Message:
     Entity Too Large'`; `None` if it may hold a batch. It is said of messages whose Content-Type is
     that of no batch, and of responses of the others that are empty or a JSON error."""
     source: bytes = field(default=b"", repr=False, compare=False)
-    """The octets that positions count in: the file, or what a text in it stands for; of a SAZ file
-    the file in the archive (`raw/12_c.txt` of the request, `raw/12_s.txt` of the response); empty
-    for a HAR file."""
+    """The octets that positions count in: the file, or the message of which a text in it is a copy;
+    of a SAZ file the file in the archive (`raw/12_c.txt` of the request, `raw/12_s.txt` of the
+    response); empty for a HAR file."""
 
     @property
     def media_type(self) -> str:

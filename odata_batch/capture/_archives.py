@@ -302,7 +302,7 @@ def _version(source: _Object) -> str:
 
 
 def _body(content: _Object, content_type: str) -> bytes:
-    """Return the octets that a text stands for, in UTF-8 unless a charset is named."""
+    """Return the octets of a text, in UTF-8 unless a charset is named."""
     text = content.text("text")
     encoding = content.text("encoding")
     if encoding.lower() == "base64" or content.member("_base64", bool, "a boolean"):

@@ -181,7 +181,7 @@ def media_type(content_type: str) -> str:
     return content_type.partition(";")[0].strip(" \t").lower()
 
 
-# -- what a text stands for ------------------------------------------------------------------------
+# -- what a text is a copy of ----------------------------------------------------------------------
 
 CAPTURE_TEXT = note("""
     capture-text: A capture holds the octets of the message, not a text that was made of them. [RFC
@@ -239,7 +239,7 @@ def _undone(data: bytes) -> tuple[bytes, Diagnostic | None]:
         text = line.strip(b'"').decode("utf-8", "surrogateescape")
         data = _unescaped(text).encode("utf-8", "surrogateescape")
         found.append("line ends are spelt out")
-    message = f"{' and '.join(found)}; it is read as the message that it stands for"
+    message = f"{' and '.join(found)}; it is read as the message that it is a copy of"
     return data, Diagnostic(CAPTURE_TEXT, message, 0) if found else None
 
 

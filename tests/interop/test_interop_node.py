@@ -127,8 +127,8 @@ def test_a_change_set_that_fails_is_not_applied_and_its_error_is_understood(
 ) -> None:
     spoken = talk(peer, "fail")
     # Batches of OData 4 stop at the error.
-    behind = [{"status": 200, "value": [BOB]}] if peer.version == "2" else []
-    assert spoken.understood == [{"status": 200, "value": BOB}, CONFLICT, *behind]
+    after = [{"status": 200, "value": [BOB]}] if peer.version == "2" else []
+    assert spoken.understood == [{"status": 200, "value": BOB}, CONFLICT, *after]
     assert spoken.people == [BOB]
     assert spoken.exchange.findings == peer.rules
     exchanged = "a query, a change set of which the second request fails, and a query"
