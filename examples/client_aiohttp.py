@@ -34,7 +34,7 @@ async def send(
                 allow_redirects=False,
             ) as answer:
                 body = await answer.read()
-        except aiohttp.ClientError as error:
+        except (aiohttp.ClientError, TimeoutError) as error:
             exchange.fail(error, sent=not isinstance(error, aiohttp.ClientConnectorError))
         else:
             exchange.receive(answer.status, answer.headers.items(), body)

@@ -28,6 +28,8 @@ class Transaction:
         self._atomic.__enter__()
 
     def commit(self) -> None:
+        if transaction.get_rollback():  # leaving it would roll back without a word
+            raise RuntimeError("an operation has broken the transaction")
         self._atomic.__exit__(None, None, None)
 
     def rollback(self) -> None:

@@ -49,8 +49,8 @@ class BatchMiddleware(Endpoint):
         if scope["type"] != "http" or scope["path"] != scope.get("root_path", "") + self.path:
             return await self.app(scope, receive, send)
         headers = Headers(_decoded(scope["headers"]))
-        url = f"{scope['scheme']}://{headers.get('host', '')}{quote(scope['path'], safe='/$')}"
-        url = f"{url}?{scope['query_string'].decode('latin-1')}"
+        url = f"{scope.get('scheme', 'http')}://{headers.get('host', '')}"
+        url = f"{url}{quote(scope['path'], safe='/$')}?{scope['query_string'].decode('latin-1')}"
         serving = Serving(self, scope["method"], url, headers)
         while serving.wants_data:
             message = await receive()
@@ -98,6 +98,8 @@ class BatchMiddleware(Endpoint):
                 for task, work in running.items():
                     if isinstance(work, Step):
                         task.cancel()
+        if stop is None and gone.done():
+            stop = gone.exception()  # of `receive`; none if the client has gone
         gone.cancel()
         if stop is not None:
             raise stop

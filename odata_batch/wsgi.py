@@ -50,7 +50,7 @@ class BatchMiddleware(Endpoint):
         fields["CONTENT-LENGTH"] = length = environ.get("CONTENT_LENGTH") or ""
         # Where nobody says another name, it is the server's own.
         fields.setdefault("HOST", "{SERVER_NAME}:{SERVER_PORT}".format_map(environ))
-        path = f"{environ['SCRIPT_NAME']}{environ['PATH_INFO']}".encode("latin-1")
+        path = f"{environ.get('SCRIPT_NAME', '')}{environ['PATH_INFO']}".encode("latin-1")
         url = f"{environ['wsgi.url_scheme']}://{fields['HOST']}{quote_from_bytes(path, safe='/$')}"
         url = f"{url}?{environ.get('QUERY_STRING', '')}"
         serving = Serving(self, environ["REQUEST_METHOD"], url, fields)
@@ -79,7 +79,8 @@ class BatchMiddleware(Endpoint):
                 own[f"HTTP_{name.upper().replace('-', '_')}"] = value
         own |= {name: f"{path}?{query}" for name in ("RAW_URI", "REQUEST_URI") if name in own}
         own["REQUEST_METHOD"], own["QUERY_STRING"] = step.method, query
-        own["PATH_INFO"] = unquote_to_bytes(path).decode("latin-1").removeprefix(own["SCRIPT_NAME"])
+        own["PATH_INFO"] = unquote_to_bytes(path).decode("latin-1")
+        own["PATH_INFO"] = own["PATH_INFO"].removeprefix(own.get("SCRIPT_NAME", ""))
         own["CONTENT_TYPE"] = own.pop("HTTP_CONTENT_TYPE", "")
         own["CONTENT_LENGTH"] = own.pop("HTTP_CONTENT_LENGTH")
         own |= {"wsgi.input": BytesIO(step.body), "odata.transaction": transaction}
@@ -99,5 +100,8 @@ class BatchMiddleware(Endpoint):
             for chunk in chunks:
                 write(chunk)
         finally:
-            getattr(chunks, "close", lambda: None)()
+            try:
+                getattr(chunks, "close", lambda: None)()
+            except Exception as error:
+                serving.fail(None, error)  # as in servers, what has been sent has been sent
         return OperationResponse(head[0], head[1], bytes(body))

@@ -224,6 +224,18 @@ def test_a_change_set_is_a_transaction_of_django_however_it_is_asked(
     assert (done.stderr, done.stdout) == ("", "[409, 201] ['B', 'C']\n")
 
 
+def test_a_change_set_that_django_would_not_commit_is_not_committed(django_app: Any) -> None:
+    """An inner transaction that failed has it rolled back at its end, without an error."""
+    from django.db import transaction
+
+    change_set = importlib.import_module("examples.server_django").Transaction()
+    transaction.set_rollback(True)
+    with pytest.raises(RuntimeError, match="broken"):
+        change_set.commit()
+    change_set.rollback()
+    assert not transaction.get_connection().in_atomic_block
+
+
 # Django is set up once in a process.
 DJANGO = """
 import asyncio, sys

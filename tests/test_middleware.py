@@ -294,6 +294,9 @@ MIXED, JSON = "multipart/mixed", "application/json"
         ("", f"{MIXED};q=0", {}, MIXED),
         ("?$format=json", MIXED, {}, JSON),
         ("?a=b&%24format=multipart%2Fmixed", JSON, {}, MIXED),
+        ("?$format=application%2fjson", MIXED, {}, JSON),
+        ("?$format=application/json%3bodata.metadata=none", MIXED, {}, JSON),
+        ("?$format=JSON", MIXED, {}, JSON),
         ("?$format=atom", JSON, {}, MIXED),
         ("?$format=json", JSON, {"answer": "as sent"}, MIXED),
         ("", MIXED, {"codec": Codec(format="json")}, JSON),
@@ -348,7 +351,7 @@ NO_DELIMITER = "[no-delimiter] at byte 0: body starts with '--x', Content-Type s
 def test_a_batch_is_posted(service: Service, method: str) -> None:
     answer = service.send(method=method)
     assert (answer.status_code, answer.headers["allow"], service.asked) == (405, "POST", [])
-    assert bool(answer.content) == (method != "HEAD")
+    assert bool(answer.content) == ("content-type" in answer.headers) == (method != "HEAD")
 
 
 @pytest.mark.parametrize(
@@ -568,6 +571,8 @@ class Talk:
     settings: dict[str, Any] = field(default_factory=dict)
     sent: list[Message] = field(default_factory=list)
     gone: asyncio.Event = field(default_factory=asyncio.Event)
+    lost: bool = False
+    """Whether an error is received after the request."""
     repeats: bool = False
     """Whether the end of the request is received again and again, as some middleware has it."""
 
@@ -575,7 +580,7 @@ class Talk:
         payload = encode_request(self.batch, format=self.format)
         fields = [("Host", HOST), *payload.headers.pairs]
         scope = {
-            **{"type": "http", "method": "POST", "scheme": "http", "path": PATH},
+            **{"type": "http", "method": "POST", "path": PATH},
             **{"query_string": b"", "headers": [(n.encode(), v.encode()) for n, v in fields]},
             **scope,
         }
@@ -586,6 +591,8 @@ class Talk:
         async def receive() -> Message:
             if len(inbox) > self.repeats and not self.gone.is_set():
                 return inbox.pop()
+            if self.lost:
+                raise OSError("the connection is lost")
             if self.repeats:
                 return inbox[0]
             await self.gone.wait()
@@ -724,6 +731,13 @@ def test_a_request_that_is_repeated_is_no_end_of_the_connection() -> None:
     talk = Talk(says_more, BatchRequest([GET] * 3), repeats=True)
     asyncio.run(talk.run())
     assert talk.statuses == [203] * 3
+
+
+def test_what_a_server_raises_about_the_connection_passes_through() -> None:
+    talk = Talk(says_more, BatchRequest([GET] * 3), lost=True)
+    with pytest.raises(OSError, match="the connection is lost"):
+        asyncio.run(talk.run())
+    assert talk.sent == []
 
 
 @pytest.mark.parametrize(
@@ -889,6 +903,20 @@ def test_an_operation_has_an_environ_of_its_own() -> None:
     }
     assert {name: site.environ[name] for name in expected} == expected
     assert "HTTP_IF_MATCH" not in site.environ
+
+
+def test_what_has_been_answered_counts_if_closing_fails(caplog: pytest.LogCaptureFixture) -> None:
+    """The script name may be missing if it is empty (PEP 3333)."""
+
+    class Fails(Site):
+        def close(self) -> None:
+            raise OSError("it cannot be closed")
+
+    environ = environ_of(BatchRequest([GET]))
+    del environ["SCRIPT_NAME"]
+    _, body = Fails().ask(environ)
+    assert statuses(decode_response(body, JSON)) == [200]
+    assert "it cannot be closed" in caplog.text
 
 
 # -- without either --------------------------------------------------------------------------------

@@ -98,10 +98,12 @@ class _ByIdentifier:
         items = response.items if tail is None else response.items[:-1]
         anonymous: list[ResponseItem] = []
         for item in items:
-            named = (
-                self._take_group(item) if isinstance(item, ChangeSetResponse) else self._take(item)
-            )
-            anonymous += () if named else (item,)
+            if isinstance(item, ChangeSetResponse):
+                is_named = self._take_group(item)
+            else:
+                is_named = self._take(item)
+            if not is_named:
+                anonymous.append(item)
         distrust_repeated(evidence.sent)
         rest = rest_of(response, tail)
         if self.strays:
@@ -131,8 +133,8 @@ class _ByIdentifier:
         elif operation is not None:
             operation.give(item, "id")
         elif slot is None:
-            is_stray = item.id is not None and self.evidence.key(item.id) not in self.names
-            self.strays += (item.id or "",) if is_stray else ()
+            if item.id is not None and self.evidence.key(item.id) not in self.names:
+                self.strays.append(item.id)
         elif not is_error(item):
             slot.distrust(f"a single {item.status} was found for its change set")
         elif slot.whole is not None:

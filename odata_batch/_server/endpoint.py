@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Final, Literal, TypeAlias
+from urllib.parse import unquote
 
 from odata_batch._coding.reading import RequestDecoder, decode, decoder_of
 from odata_batch._coding.settings import Settings
@@ -121,6 +122,9 @@ class Serving:
         self.transactions, self.wants_data = {}, True
         self._endpoint, self._headers, self._body = endpoint, Headers(headers), bytearray()
         self._answer: OperationResponse | None = None
+        names = "|".join(map(re.escape, endpoint.handed_on)).replace(r"\*", ".*")
+        known = re.compile(names, re.IGNORECASE)
+        self._handed_on = [pair for pair in self._headers.pairs if known.fullmatch(pair[0])]
         self._url, _, self._query = url.partition("?")
         length = self._headers.get("content-length", "")
         if method != "POST":
@@ -231,9 +235,10 @@ class Serving:
             pairs = [pair for pair in outcome.headers.pairs if pair[0].lower() not in _LEFT_OUT]
             self._execution.complete(work, replace(outcome, headers=pairs))
         elif work is not None:
-            self.transactions[work.group] = outcome
-            if not isinstance(work, Begin):
-                del self.transactions[work.group]
+            if isinstance(work, Begin):
+                self.transactions[work.group] = outcome
+            else:
+                self.transactions.pop(work.group, None)
             self._execution.done(work)
 
     def fail(self, work: Work | None, error: BaseException) -> None:
@@ -258,9 +263,7 @@ class Serving:
         """
         path, _, query = step.url.partition("#")[0].split("/", 3)[3].partition("?")
         fields = [*step.headers.pairs, ("Content-Length", str(len(step.body)))]
-        names = "|".join(map(re.escape, self._endpoint.handed_on)).replace(r"\*", ".*")
-        missing = (pair for pair in self._headers.pairs if pair[0] not in step.headers)
-        fields += [pair for pair in missing if re.fullmatch(names, pair[0], re.IGNORECASE)]
+        fields += [pair for pair in self._handed_on if pair[0] not in step.headers]
         return f"/{path}", query, Headers(fields)
 
     # -- the answer --
@@ -282,8 +285,8 @@ class Serving:
         types = [*(name for name, each in _FORMATS.items() if each in spoken), *endpoint.formats]
         own = own if own in types else types[0]
         option = _FORMAT_OPTION.search(self._query)
-        asked = self._headers.get("accept", "") if option is None else option[1]
-        asked = _ABBREVIATED.get(asked, asked.replace("%2F", "/").lower())
+        asked = self._headers.get("accept", "") if option is None else unquote(option[1])
+        asked = _ABBREVIATED.get(asked.lower(), asked.lower())
         weights = {name: float(weight or 1) for name, weight in _RANGE.findall(asked)}
         # What any range allows is that of the request.
         weights.setdefault(own, weights.get(f"{own.split('/')[0]}/*", weights.get("*/*", 0.0)))
@@ -293,5 +296,6 @@ class Serving:
 
 def _error(status: int, message: str) -> OperationResponse:
     body = json.dumps({"error": {"code": str(status), "message": message}}).encode("ascii")
-    fields = {"Content-Type": "application/json"} | ({"Allow": "POST"} if status == 405 else {})
+    fields = {"Content-Type": "application/json"} if message else {}
+    fields |= {"Allow": "POST"} if status == 405 else {}
     return OperationResponse(status, fields, body if message else b"")
