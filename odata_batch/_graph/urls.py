@@ -437,9 +437,12 @@ def _is_unclear(path: str) -> bool:
 
 def _decoded(path: str) -> str:
     """Decode what is US-ASCII; some readers take a backslash for a slash."""
-    if "%" in path:
-        path = _ENCODED_ASCII.sub(lambda match: chr(int(match[1], 16)), path)
-    return path.replace("\\", "/")
+    return ascii_decoded(path).replace("\\", "/")
+
+
+def ascii_decoded(text: str) -> str:
+    """Decode the percent-encodings of US-ASCII."""
+    return _ENCODED_ASCII.sub(lambda match: chr(int(match[1], 16)), text) if "%" in text else text
 
 
 # -- RFC 3986 ------------------------------------------------------------------------------------

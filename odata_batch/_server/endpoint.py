@@ -8,10 +8,10 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Final, Literal, TypeAlias
-from urllib.parse import unquote
 
 from odata_batch._coding.reading import RequestDecoder, decode, decoder_of
 from odata_batch._coding.settings import Settings
+from odata_batch._graph.urls import ascii_decoded
 from odata_batch._model import values
 from odata_batch._model.dialect import Format
 from odata_batch._model.findings import BatchError
@@ -285,7 +285,7 @@ class Serving:
         types = [*(name for name, each in _FORMATS.items() if each in spoken), *endpoint.formats]
         own = own if own in types else types[0]
         option = _FORMAT_OPTION.search(self._query)
-        asked = self._headers.get("accept", "") if option is None else unquote(option[1])
+        asked = self._headers.get("accept", "") if option is None else ascii_decoded(option[1])
         asked = _ABBREVIATED.get(asked.lower(), asked.lower())
         weights = {name: float(weight or 1) for name, weight in _RANGE.findall(asked)}
         # What any range allows is that of the request.
