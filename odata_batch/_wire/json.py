@@ -154,10 +154,13 @@ class JsonDecoder(jsonitem.Reader[_Item]):
         if fault.rule is not JSON_SYNTAX or not self.elements or self.role.array == "requests":
             return False
         assert fault.position is not None
-        if not _CUT_OFF.match(self.text.text, fault.position - self.text.origin):
+        text, at = self.text.text, fault.position - self.text.origin
+        # A string, a number or a word begins where a value or a name may be, or goes on.
+        may_begin = text[:at].rstrip(" \t\n\r")[-1:] in "[{,:\\" or text[at - 1].isalnum()
+        if not _CUT_OFF.match(text, at) or not (may_begin or at == len(text)):
             return False
         self.truncated = True
-        message = f"the response ends after {len(self.elements)} items, without a bracket"
+        message = f"the response is cut off after items[{len(self.elements) - 1}]"
         self._fault = Diagnostic(JSON_TRUNCATED, message, fault.position)
         return True
 
