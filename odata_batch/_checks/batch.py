@@ -351,16 +351,16 @@ class RequestRules:
         names = self._names
         if self._pending:
             self._name()
+        # One without a name may be meant.
+        may_be_meant = self._scope.format == "json" and bool(self._pending)
+        may_be_meant = may_be_meant and None in {each.id for each in names.operations}
         for unknown, name, use, source, indexes, spot in self._pending:
             self._place.item, self._place.indexes = names.operations[source], indexes
             target = names.find(name, names.item_of[source])
             is_dependency = unknown is DEPENDS_ON_UNKNOWN
             is_group = is_dependency and names.group(name) is not None
             if target is None and not is_group:
-                if self._scope.format == "json" and any(
-                    each.id is None for each in names.operations
-                ):
-                    unknown = JSON_MISSING_MEMBER  # it may be meant
+                unknown = JSON_MISSING_MEMBER if may_be_meant else unknown
                 self._place.tell(unknown, f"{use}, which no request has as its id", spot)
             elif not self._comes_before(
                 _last_of(names, name) if target is None else target, source
@@ -379,9 +379,8 @@ class RequestRules:
     def _comes_before(self, target: int, source: int) -> bool:
         """Tell whether the target comes before the source in the payload.
 
-        A group whose members are not adjacent is collected at its first member.
-
-        What is written is in the order of the items, wherever they were found.
+        A group whose members are not adjacent is collected at its first member. What is written is
+        in the order of the items, wherever they were found.
         """
         if self._scope.origin == "written":
             return False

@@ -20,7 +20,7 @@ from odata_batch._graph.names import Names, stops_at_error
 from odata_batch._graph.urls import referenced_id
 from odata_batch._model.dialect import Dialect
 from odata_batch._model.findings import error, quote, warning
-from odata_batch._model.headers import Headers, names_of
+from odata_batch._model.headers import Headers, by_lower_name
 from odata_batch._model.values import BatchRequest, Operation
 from odata_batch._wire import grammar
 from odata_batch._wire.jsonbody import decode_base64
@@ -175,10 +175,10 @@ def check_condition(item: Operation, source: int, batch: Served) -> None:
 
 def check_repeated_fields(item: Operation, source: int, batch: Served) -> None:
     """Fields that appear twice, to a service that refuses them all."""
-    names = names_of(item.headers)
-    for name in dict.fromkeys(each for each in names if names.count(each) > 1):
-        message = f"{batch.scope.dialect.name} takes the header {quote(name)} once"
-        batch.say(REPEATED_FIELD, message, f"headers.{name}")
+    for name, values in by_lower_name(item.headers).items():
+        if len(values) > 1:
+            message = f"{batch.scope.dialect.name} takes the header {quote(name)} once"
+            batch.say(REPEATED_FIELD, message, f"headers.{name}")
 
 
 def check_empty_write(item: Operation, source: int, batch: Served) -> None:

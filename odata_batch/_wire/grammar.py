@@ -121,7 +121,7 @@ DOLLAR_NUMBER_BYTES = re.compile(rb"\$([0-9]+)")
 # ws = *( %x20 / %x09 / %x0A / %x0D )                               RFC 8259, 2
 JSON_SPACE = re.compile(r"[ \t\n\r]*")
 
-# A JSON escape that means half of a surrogate pair            RFC 8259, 8.2
+# A JSON escape that means half of a surrogate pair                 RFC 8259, 8.2
 SURROGATE_ESCAPE = re.compile(r"\\u[dD][89A-Fa-f]")
 
 # A status code that is not spelt as a number of three digits       OData JSON, 19.5
