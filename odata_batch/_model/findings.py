@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import IntEnum
 from functools import partial
+from itertools import chain
+from operator import itemgetter
 from typing import Final, Generic, NoReturn, Self, TypeVar
 
 from odata_batch._model.limits import Limits
@@ -377,31 +379,35 @@ class Findings:
         self._silent = silent
         self._raise_from = raise_from
         self._forward = forward
-        self._recorded: list[Diagnostic | None] = []
-        # Where notes and warnings are, which give way to what is worse
-        self._weaker: dict[Severity, list[int]] = {Severity.NOTE: [], Severity.WARNING: []}
+        # With the number of each; what is less severe gives way to what is worse.
+        self._recorded: dict[Severity, list[tuple[int, Diagnostic]]] = {}
         self.counts = _NONE.copy()
         """How many findings of each severity were made."""
-        self._forgotten = 0
-        self.omitted = 0
-        self.worst: Severity | None = None
 
     @property
     def diagnostics(self) -> list[Diagnostic]:
         """What is recorded, in the order in which it was found."""
-        return [each for each in self._recorded if each is not None]
+        return [found for _, found in sorted(chain(*self._recorded.values()), key=itemgetter(0))]
+
+    @property
+    def omitted(self) -> int:
+        """How many findings are not recorded."""
+        return sum(self.counts.values()) - self._length
+
+    @property
+    def worst(self) -> Severity | None:
+        """The highest severity of all findings."""
+        return max((each for each, number in self.counts.items() if number), default=None)
 
     @property
     def _length(self) -> int:
-        return len(self._recorded) - self._forgotten
+        return sum(map(len, self._recorded.values()))
 
     def _give_way(self, severity: Severity) -> bool:
         """Forget the last finding that is the least severe, if it is less severe than this."""
-        for weaker, indexes in self._weaker.items():
-            if weaker < severity and indexes:
-                self._recorded[indexes.pop()] = None
-                self._forgotten += 1
-                self.omitted += 1
+        for weaker in sorted(self._recorded):
+            if weaker < severity and self._recorded[weaker]:
+                self._recorded[weaker].pop()
                 return True
         return False
 
@@ -418,9 +424,7 @@ class Findings:
             or rule.fatal
         ):
             return False
-        self.omitted += 1
         self.counts[severity] += 1
-        self.worst = self.worst or severity
         return True
 
     def __call__(self, diagnostic: Diagnostic) -> None:
@@ -429,18 +433,13 @@ class Findings:
         severity = self._severities.get(diagnostic.rule, diagnostic.severity)
         if severity is not diagnostic.severity:
             diagnostic = replace(diagnostic, severity=severity)
-        first_error = severity is Severity.ERROR and self.worst is not Severity.ERROR
+        first_error = severity is Severity.ERROR and not self.counts[severity]
         self.counts[severity] += 1
-        if self.worst is None or severity > self.worst:
-            self.worst = severity
         # What decides the outcome is recorded, however many findings came before it.
         has_room = self._length < self._room or self._give_way(severity)
         if has_room or first_error or diagnostic.rule.fatal:
-            if severity < Severity.ERROR:
-                self._weaker[severity].append(len(self._recorded))
-            self._recorded.append(diagnostic)
-        else:
-            self.omitted += 1
+            number = sum(self.counts.values())
+            self._recorded.setdefault(severity, []).append((number, diagnostic))
         if self._raise_from is not None and severity >= self._raise_from:
             raise (LimitExceeded if diagnostic.limit else DecodeError)(diagnostic)
         if self._forward is not None:
