@@ -74,7 +74,7 @@ class Sent:
         singles = [each for each in self.read(body).items if isinstance(each, OperationResponse)]
         if not any(each.id for each in singles):
             # A service may say identifiers in change sets alone.
-            found["response-id"] -= len(singles)
+            found -= Counter({"response-id": len(singles)})
         if None in {id for id, _ in told} and told.total() > before.total():
             # One more without identifier, of which no more is said than of each: so could it be.
             return not found.keys() <= found_before.keys()
