@@ -376,7 +376,7 @@ class Order:
         gaps += [] if evidence.seam is None else [evidence.seam + 1]
         # It may be no response at all. Is there one to each item, or one too many?
         is_cut = evidence.response.truncated or len(items) < len(self.slots)
-        if gaps and (is_cut or (evidence.surely_stops and _ends_in_error(items))):
+        if gaps and (is_cut or (evidence.stops and _ends_in_error(items))):
             return _AFTER_GAP, min(gaps)
         return ("", 0) if self.doubled is None else (_AGAIN, self.doubled)
 
