@@ -17,6 +17,7 @@ import re
 import shutil
 import socket
 import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -124,7 +125,9 @@ def keep(name: str, message: bytes) -> None:
 def python_peer(distribution: str, *modules: str) -> tuple[str, list[ModuleType]]:
     """Return the version of a Python package and some of its modules, or skip the test."""
     try:
-        version = importlib.metadata.version(distribution)
+        version = platform.python_version()
+        if distribution not in sys.stdlib_module_names:
+            version = importlib.metadata.version(distribution)
         return version, [importlib.import_module(module) for module in modules]
     except ImportError as error:
         pytest.skip(f"{distribution} {ABSENT} ({error})")
