@@ -177,6 +177,10 @@ def test_where_a_delimiter_may_be_missing_nothing_after_it_is_counted() -> None:
     assert multipart(merged, part(GONE), asked=asked) == "SUCCEEDED UNKNOWN UNKNOWN"
     hidden = part(b"HTTP/1.1 200 OK\r\n\r\nx" + CRLF + PART_HEAD + CRLF + OK)
     assert multipart(hidden, part(GONE), asked=asked) == "SUCCEEDED UNKNOWN UNKNOWN"
+    one = Operation.delete("a", id="1")
+    asked = BatchRequest([ChangeSet([one]), ChangeSet([replace(one, id="2")]), Operation.get("c")])
+    sets = change_set(member(OK)) + change_set(member(OK, b"2")).replace(b"--b", b"x-b")
+    assert multipart(sets, part(GONE), asked=asked) == "SUCCEEDED UNKNOWN UNKNOWN"
 
 
 # -- what the service says ------------------------------------------------------------------------

@@ -38,6 +38,8 @@ _SEAMS: Final = frozenset(
         CONTENT_LENGTH_MISMATCH,
         DELIMITER_LOOKALIKE,
         CHANGE_SET_UNCLOSED,
+        EPILOGUE,
+        EPILOGUE_DELIMITER,
         BODY_FORBIDDEN,
     )
 )
