@@ -24,7 +24,7 @@ PYTHON_3_12 = $(shell for name in "$(PYTHON)" python3.12 python3.13 python3.14 p
 
 .DEFAULT_GOAL = help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check thorough fuzz bench bench-peers docs assurance fixtures mutants interop peers mitmproxy clean python
+.PHONY: help demo test check thorough fuzz bench bench-peers docs assurance corpus fixtures mutants interop peers mitmproxy clean python
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
@@ -62,6 +62,10 @@ docs: $(VENV)/ready ## write the pages of docs/ and the manifest of the corpus
 
 assurance: $(VENV)/ready ## run the tests behind each promise, and write docs/assurance.md
 	"$(VENV)/bin/python" docs/assurance.py
+
+corpus: python ## make an archive of the corpus, and a package for npm, in dist
+	"$(PYTHON)" docs/corpus.py dist
+	$(if $(NPM),cd spec-fixtures && "$(NPM)" pack --silent --pack-destination ../dist,@echo "There is no npm.")
 
 fixtures: $(VENV)/ready ## write down anew what is read of each case of the corpus
 	for name in fixtures readings messages; do "$(VENV)/bin/python" -m "tests.test_$$name" || exit 1; done

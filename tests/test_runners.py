@@ -10,10 +10,13 @@ import json
 import shutil
 import subprocess
 import sys
+import tarfile
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from docs.corpus import archive
 from odata_batch import Headers, Limits
 from odata_batch.dialects import PRESETS
 
@@ -47,6 +50,23 @@ def test_a_runner_tells_wrong_answers_and_none(name: str) -> None:
     right, wrong = (verdicts.count(verdict) for verdict in ("reject", "accept"))
     found = summary(name, "-c", f"import sys\nfor line in sys.stdin: {refuse}")
     assert found == (f"{right} as expected, {wrong} not, {len(CASES)} without an answer", 1)
+
+
+def test_an_archive_of_the_corpus_has_the_same_octets_each_time(tmp_path: Path) -> None:
+    first, second = (archive(tmp_path / name) for name in "ab")
+    assert first.read_bytes() == second.read_bytes()
+    with tarfile.open(first) as tar:
+        tar.extractall(tmp_path, filter="data")
+    found = tmp_path / first.name.removesuffix(".tar.gz")
+    run = [
+        sys.executable,
+        found / "run.py",
+        sys.executable,
+        "-c",
+        "for line in open(0): print('{}')",
+    ]
+    done = subprocess.run(run, stdout=subprocess.PIPE, text=True, check=True)
+    assert done.stdout == f"0 as expected, 0 not, {3 * len(CASES)} without an answer\n"
 
 
 def case_of(question: Row) -> Case:
