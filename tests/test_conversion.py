@@ -1,10 +1,10 @@
-"""Conversion between the formats: the corpus of conversions, and what no row says."""
+"""Conversion between the formats, as far as no row of the corpus says it."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from itertools import product
-from typing import Any, Literal
+from typing import Literal
 
 import pytest
 from hypothesis import given, settings
@@ -31,41 +31,10 @@ from odata_batch.dialects import ODATA_2, ODATA_4_0, ODATA_4_01, Dialect
 from odata_batch.rules import EMPTY_CHANGE_SET, NO_PARTS
 from odata_batch.strategies import batch_requests, batch_responses
 
-from . import corpora
-
 Format = Literal["multipart", "json"]
 
 PEOPLE = Operation.get("People", id="p")
 ANN = Operation.delete("People(1)", id="a")
-
-
-# -- the corpus ------------------------------------------------------------------------------------
-
-
-ROLES: dict[str, tuple[Any, Any, Any]] = {
-    "requests": (corpora.request, convert_request, encode_request),
-    "responses": (corpora.response, convert_response, encode_response),
-}
-
-
-@pytest.mark.parametrize(
-    ("role", "row"),
-    [(role, row) for role in ROLES for row in corpora.rows("conversions", role)],
-    ids=lambda it: it if isinstance(it, str) else corpora.about(it),
-)
-def test_the_corpus(role: str, row: corpora.Row) -> None:
-    read, convert, encode = ROLES[role]
-    source, target, dialect = row["source"], row["target"], corpora.dialect(row)
-    try:
-        batch = read(row["batch"])
-        converted, losses = convert(batch, source=source, target=target, dialect=dialect)
-    except EncodeError as error:
-        assert corpora.listed(error.diagnostics) == row["error"]
-    else:
-        assert converted == read(row["value"])
-        assert corpora.listed(losses) == row["losses"]
-        if source != target:
-            encode(converted, dialect=dialect)
 
 
 # -- what no row says ------------------------------------------------------------------------------

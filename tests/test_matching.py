@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import pickle
 from collections.abc import Iterable
-from typing import Any, Literal
+from typing import Literal
 
 import pytest
 
@@ -23,8 +23,6 @@ from odata_batch import (
     State,
     match,
 )
-
-from . import corpora
 
 Format = Literal["multipart", "json"]
 Items = list[Operation | ChangeSet]
@@ -66,37 +64,6 @@ def asked(
 
 
 # -- the corpus -----------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("row", corpora.rows("matches", "matches"), ids=corpora.about)
-def test_the_corpus_of_matches(row: corpora.Row) -> None:
-    request = corpora.request(row["request"])
-    response = None if row["response"] is None else corpora.response(row["response"])
-    dialect, status = corpora.dialect(row), row.get("status")
-    result = match(
-        request,
-        response,
-        format=row.get("format"),
-        dialect=dialect,
-        status=status,
-        headers=row.get("headers", {}),
-        request_headers=row.get("request_headers", {}),
-    )
-    answers = [] if response is None else [id(each) for each in response.responses()]
-    found: list[dict[str, Any]] = []
-    for outcome, expected in zip(result, row["outcomes"], strict=True):
-        index = None if outcome.response is None else answers.index(id(outcome.response))
-        told = {
-            "state": outcome.state.value,
-            "id": outcome.id,
-            "answer": index,
-            "matched_by": outcome.matched_by,
-            "location": outcome.location,
-            "reason": outcome.reason if "reason" in expected else None,
-        }
-        found.append({name: value for name, value in told.items() if value is not None})
-    assert found == row["outcomes"]
-    assert [outcome.operation for outcome in result] == list(request.operations())
 
 
 def test_an_outcome_holds_the_objects_of_the_caller() -> None:

@@ -36,8 +36,6 @@ from odata_batch.dialects import DATAVERSE, GRAPH
 from odata_batch.rules import LIMIT_EXCEEDED
 from odata_batch.strategies import batch_requests
 
-from . import corpora
-
 Format = Literal["multipart", "json"]
 Item = Operation | ChangeSet | Unreadable
 
@@ -52,18 +50,6 @@ def ids(items: tuple[Item, ...]) -> list[Any]:
 
 
 # -- split -----------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("row", corpora.rows("plans", "split"), ids=corpora.about)
-def test_the_corpus_of_pieces(row: corpora.Row) -> None:
-    batch, dialect = corpora.request(row["batch"]), corpora.dialect(row)
-    most = row.get("max_operations")
-    try:
-        pieces = split(batch, max_operations=most, format=row["format"], dialect=dialect)
-    except EncodeError as error:
-        assert corpora.listed(error.diagnostics) == row["error"]
-    else:
-        assert [ids(piece.items) for piece in pieces] == row["pieces"]
 
 
 def test_what_fits_is_not_split() -> None:
@@ -148,23 +134,6 @@ def test_the_pieces_are_the_batch(data: st.DataObject, format: Format, most: int
 
 
 # -- remaining: what is sent again -----------------------------------------------------------------
-
-
-@pytest.mark.parametrize("row", corpora.rows("plans", "remaining"), ids=corpora.about)
-def test_the_corpus_of_what_is_sent_again(row: corpora.Row) -> None:
-    batch, dialect, format = corpora.request(row["batch"]), corpora.dialect(row), row["format"]
-    results: BatchResult | dict[str, int]
-    if "statuses" in row:
-        results = row["statuses"]
-    else:
-        response = None if row["response"] is None else corpora.response(row["response"])
-        results = match(batch, response, format=format, dialect=dialect, status=row.get("status"))
-    try:
-        rest = remaining(batch, results, format=format, dialect=dialect)
-    except UnresolvedReference as error:
-        assert str(error) == row["error"]
-    else:
-        assert rest == corpora.request(row["rest"])
 
 
 def test_what_is_unknown_is_sent_again_if_asked() -> None:

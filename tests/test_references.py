@@ -29,7 +29,6 @@ from odata_batch import (
 )
 from odata_batch.dialects import ODATA_2, ODATA_4_0, ODATA_4_01
 
-from . import corpora
 from .batches import Case, cases, operation, read, request
 from .helpers import JSON
 
@@ -38,19 +37,6 @@ _Node = TypeVar("_Node", int, str)
 
 
 # -- the references of one operation ---------------------------------------------------------------
-
-
-@pytest.mark.parametrize("row", corpora.rows("urls", "references"), ids=corpora.about)
-def test_the_corpus_of_references(row: corpora.Row) -> None:
-    operation = Operation(
-        "POST",
-        row["url"],
-        map(tuple, row.get("headers", ())),
-        row.get("body", "").encode(),
-        condition=row.get("condition"),
-    )
-    found = find_references(operation)
-    assert [[each.id, each.place] for each in found] == row["references"]
 
 
 def test_a_reference_says_what_it_was_found_in() -> None:

@@ -26,7 +26,6 @@ from odata_batch import (
 )
 from odata_batch.dialects import ODATA_2, ODATA_4_0, ODATA_4_01, Dialect
 
-from . import corpora
 from .batches import read
 
 BATCH = "http://host/service/$batch"
@@ -34,56 +33,6 @@ ROOT = "http://host/service"
 ROOTED = replace(ODATA_4_01, references="rooted")
 FROM_ROOT = replace(ODATA_4_01, paths_from_service_root=True)
 NONE = replace(ODATA_4_01, references="none")
-
-
-# -- the corpus ------------------------------------------------------------------------------------
-
-
-def rows(section: str) -> pytest.MarkDecorator:
-    return pytest.mark.parametrize("row", corpora.rows("urls", section), ids=corpora.about)
-
-
-@pytest.mark.parametrize("section", ["resolve", "locations", "within", "rebase", "references"])
-def test_every_case_of_the_corpus_says_what_it_is_about_in_words_of_its_own(section: str) -> None:
-    names = [corpora.about(row) for row in corpora.rows("urls", section)]
-    assert len(names) == len(set(names)) > 10
-
-
-def without(row: corpora.Row, *names: str) -> dict[str, Any]:
-    return {name: value for name, value in row.items() if name not in ("about", *names)}
-
-
-@rows("resolve")
-def test_the_corpus_of_resolved_urls(row: corpora.Row) -> None:
-    options = without(row, "url", "base", "result", "error", "options")
-    options["dialect"] = replace(ODATA_4_01, **row.get("options", {}))
-    if "error" not in row:
-        assert resolve_url(row["url"], row["base"], **options) == row["result"]
-        return
-    with pytest.raises(UnresolvedReference) as raised:
-        resolve_url(row["url"], row["base"], **options)
-    assert ("Host" in str(raised.value)) is (row["error"] == "host")
-
-
-@rows("locations")
-def test_the_corpus_of_locations(row: corpora.Row) -> None:
-    response = OperationResponse(row["status"], map(tuple, row["headers"]))
-    assert location_of(row["url"], response) == row["result"]
-
-
-@rows("within")
-def test_the_corpus_of_urls_within_a_root(row: corpora.Row) -> None:
-    assert is_within(row["url"], row["service_root"]) is row["result"]
-
-
-@rows("rebase")
-def test_the_corpus_of_rebased_urls(row: corpora.Row) -> None:
-    options = without(row, "result", "error")
-    if "error" in row:
-        with pytest.raises(ValueError, match="is not within"):
-            rebase_url(**options)
-    else:
-        assert rebase_url(**options) == row["result"]
 
 
 # -- references ------------------------------------------------------------------------------------

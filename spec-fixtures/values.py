@@ -1,0 +1,63 @@
+"""Run an implementation over the value corpora: python values.py COMMAND [ARGUMENT...]
+
+The command is asked a question a line, in JSON, and answers each with a line of JSON. A question is
+a row of urls.json, matches.json, plans.json or conversions.json without what is expected of it,
+with `do` in addition: the file and the list that it comes from, as in `urls.resolve`. What is
+expected is `result`, `references`, `outcomes`, `pieces`, `rest`, `value` and `losses`, or `error`,
+whatever it says. What the command cannot do it answers with `{}`.
+"""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+CORPUS = Path(__file__).resolve().parent
+FILES = ("urls", "matches", "plans", "conversions")
+EXPECTED = ("result", "references", "outcomes", "pieces", "rest", "value", "losses", "error")
+
+
+def questions():
+    """Yield each question and the answer that is expected."""
+    for name in FILES:
+        for section, rows in json.loads((CORPUS / f"{name}.json").read_bytes()).items():
+            for row in rows if isinstance(rows, list) else ():
+                asked = {key: value for key, value in row.items() if key not in EXPECTED}
+                expected = {key: row[key] for key in EXPECTED if key in row}
+                yield {"do": f"{name}.{section}", **asked}, expected
+
+
+def compared(value):
+    """Return an answer without the sentences that people read."""
+    if isinstance(value, list):
+        return [compared(each) for each in value]
+    if isinstance(value, dict):
+        return {
+            name: name == "error"
+            or compared([loss[:2] for loss in each] if name == "losses" else each)
+            for name, each in value.items()
+            if name not in ("reason", "message")
+        }
+    return value
+
+
+def main():
+    asked = list(questions())
+    lines = "".join(json.dumps(question) + "\n" for question, _ in asked)
+    done = subprocess.run(sys.argv[1:], input=lines.encode(), stdout=subprocess.PIPE, check=True)
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    if len(answers) != len(asked):
+        sys.exit(f"{len(asked)} questions, {len(answers)} answers")
+    wrong = 0
+    for (question, expected), answer in zip(asked, answers, strict=True):
+        if answer and compared(answer) != compared(expected):
+            wrong += 1
+            about = f"{question['do']}, {question['about']}"
+            print(f"{about}: expected {compared(expected)}, found {compared(answer)}")
+    left = answers.count({})
+    print(f"{len(asked) - left - wrong} as expected, {wrong} not, {left} without an answer")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
