@@ -1,8 +1,10 @@
-"""The pages of docs/: their code runs, their links lead somewhere, what is generated is current."""
+"""README and pages of docs/: their code runs, links lead somewhere, what is generated is current."""
 
 import ast
+import contextlib
 import doctest
 import inspect
+import io
 import os
 import re
 import shlex
@@ -10,8 +12,10 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import fields
+from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -25,7 +29,8 @@ from .helpers import Fence, fences
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
-PAGES = sorted(path.name for path in DOCS.glob("*.md"))
+PAGES = sorted(path.relative_to(DOCS).as_posix() for path in DOCS.glob("**/*.md"))
+ALL = ["../README.md", "../examples/README.md", *PAGES]
 GENERATED = ["dialects.md", "manifest.json", "reference.md", "rules.md"]
 WRITTEN = [name for name in PAGES if name not in GENERATED]
 
@@ -48,23 +53,52 @@ def generate(*arguments: str) -> subprocess.CompletedProcess[str]:
 # -- what runs -----------------------------------------------------------------------------------
 
 
-def failures(page: str, fence: Fence, names: dict[str, object]) -> int:
-    """Run one fence in the namespace of its page and return how many examples failed."""
-    if fence.language == "pycon":
-        example = doctest.DocTestParser().get_doctest(fence.text, {}, page, page, fence.line - 1)
-        example.globs = names
-        return doctest.DocTestRunner(verbose=False).run(example, clear_globs=False).failed
-    source = "\n" * (fence.line - 1) + fence.text  # a traceback shows the line of the page
-    exec(compile(source, str(DOCS / page), "exec", dont_inherit=True), names)
-    return 0
+ADVERTISED = "http://127.0.0.1:8000"
+"""Where the servers of the pages are; they are run elsewhere."""
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_the_python_of_a_page_runs_from_top_to_bottom(page: str) -> None:
+def run_fence(page: str, fence: Fence, names: dict[str, object], origin: str = "") -> str:
+    """Run one fence in the namespace of its page and return what it printed."""
+    text = fence.text.replace(ADVERTISED, origin)
+    with contextlib.redirect_stdout(io.StringIO()) as output:
+        if fence.language == "pycon":
+            example = doctest.DocTestParser().get_doctest(text, {}, page, page, fence.line - 1)
+            example.globs = names
+            failed = doctest.DocTestRunner(verbose=False).run(example, clear_globs=False).failed
+            assert not failed, output.getvalue()
+            return ""
+        source = "\n" * (fence.line - 1) + text  # a traceback shows the line of the page
+        exec(compile(source, str(DOCS / page), "exec", dont_inherit=True), names)
+    return output.getvalue()
+
+
+@contextlib.contextmanager
+def served(page: str) -> Iterator[str]:
+    """Run the server of a page, if one of its fences defines an `app`; yield its origin."""
+    from .servers import asgi_server, wsgi_server
+
+    text = text_of(page)
+    apps = [each for each in fences(text) if re.search("^app = ", each.text, re.MULTILINE)]
+    if not apps or ADVERTISED not in text:
+        yield ADVERTISED
+        return
+    names: dict[str, Any] = {"__name__": page}
+    run_fence(page, apps[0], names)
+    serve = asgi_server if "odata_batch.asgi" in apps[0].text else wsgi_server
+    with serve(names["app"]) as origin:
+        yield origin
+
+
+@pytest.mark.parametrize("page", ALL)
+def test_the_python_of_a_page_runs_from_top_to_bottom_and_prints_what_it_shows(page: str) -> None:
     names: dict[str, object] = {"__name__": page}
-    for fence in fences(text_of(page)):
-        if fence.language in ("python", "pycon"):
-            assert failures(page, fence, names) == 0
+    shown = [each for each in fences(text_of(page)) if each.language in ("python", "pycon", "text")]
+    with served(page) as origin:
+        for fence, following in pairwise([*shown, Fence(language="", text="", line=0)]):
+            if fence.language in ("python", "pycon"):
+                printed = run_fence(page, fence, names, origin)
+                if following.language == "text" and fence.language == "python":
+                    assert printed == following.text
 
 
 def sessions() -> Iterator[tuple[str, list[str], str]]:
@@ -111,7 +145,7 @@ def test_what_is_said_of_another_implementation_can_be_repeated(line: int, scrip
     exec(compile("\n" * (line - 1) + script, "other-implementations.md", "exec"), {})
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", ALL)
 def test_no_code_hides_from_the_tests(page: str) -> None:
     known = {"console", "http", "json", "pycon", "python", "sh", "text", "toml"}
     # Signatures, and scripts that have a test of their own
@@ -130,37 +164,58 @@ def test_what_the_command_line_prints_is_shown_with_it(page: str) -> None:
     assert silent == []
 
 
+def commands() -> list[str]:
+    shell = [fence.text for fence in fences(text_of("../README.md")) if fence.language == "sh"]
+    return re.findall(r"^python (-m odata_batch .*)$", "".join(shell), re.MULTILINE)
+
+
+@pytest.mark.parametrize("command", commands())
+def test_the_commands_of_the_readme_run(command: str) -> None:
+    done = run([sys.executable, *shlex.split(command)])
+    assert done.returncode == 0, done.stderr
+    assert done.stdout
+
+
+def test_the_make_targets_in_the_readme_exist() -> None:
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
+    pattern = r"^(?:\$ )?make ([a-z]+)|`make ([a-z]+)"
+    found = re.findall(pattern, text_of("../README.md"), re.MULTILINE)
+    named = {one or other for one, other in found}
+    assert named and named <= targets
+
+
 # -- what is linked ------------------------------------------------------------------------------
 
 
-def anchors(page: str) -> list[str]:
+def anchors(page: Path) -> list[str]:
     """The anchors that a forge makes of the headings of a page."""
-    text = re.sub(r"^```.*?^```$", "", text_of(page), flags=re.MULTILINE | re.DOTALL)
+    text = re.sub(r"^```.*?^```$", "", page.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
     headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
     return [re.sub(r"[^\w -]", "", each.lower()).replace(" ", "-") for each in headings]
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", ALL)
 def test_every_link_of_a_page_leads_somewhere(page: str) -> None:
     lost = []
     for link in re.findall(r"\]\(([^)\s]+)\)", text_of(page)):
         target, _, anchor = link.partition("#")
-        path = (DOCS / (target or page)).resolve()
+        own = DOCS / page
+        path = (own.parent / (target or own.name)).resolve()
         if re.match(r"https?:", target):
             continue
-        if not path.exists() or (anchor and anchor not in anchors(path.name)):
+        if not path.exists() or (anchor and anchor not in anchors(path)):
             lost.append(link)
     assert lost == []
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", ALL)
 def test_no_two_headings_of_a_page_have_the_same_anchor(page: str) -> None:
-    found = anchors(page)
+    found = anchors(DOCS / page)
     assert [anchor for anchor in found if found.count(anchor) > 1] == []
 
 
 def test_the_index_names_every_page() -> None:
-    linked = set(re.findall(r"\]\((\w[\w-]*\.md)\)", text_of("README.md")))
+    linked = set(re.findall(r"\]\((\w[\w/-]*\.md)\)", text_of("README.md")))
     assert linked | {"README.md"} == set(PAGES)
 
 
