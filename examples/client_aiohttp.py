@@ -5,37 +5,29 @@ python examples/client_aiohttp.py 'https://host/service/$batch' People 'People(1
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable
-from typing import Literal
 
 import aiohttp
 
 from odata_batch import BatchRequest, BatchResult, Exchange, Operation
 
+NOT_SENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
 
-async def send(
-    client: aiohttp.ClientSession,
-    url: str,
-    batch: BatchRequest,
-    format: Literal["multipart", "json"] | None = None,
-    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-) -> BatchResult:
+
+async def send(client: aiohttp.ClientSession, exchange: Exchange) -> BatchResult:
     """Return what became of each operation of the batch, in order."""
-    exchange = Exchange(batch, url, format=format)
     while (request := exchange.next()) is not None:
-        await sleep(request.delay)
+        await asyncio.sleep(request.delay)
         try:
-            # A redirect that is followed becomes a GET.
             async with client.request(
                 request.method,
                 request.url,
                 headers=request.headers,
                 data=request.body,
-                allow_redirects=False,
+                allow_redirects=False,  # a redirect that is followed becomes a GET
             ) as answer:
                 body = await answer.read()
         except (aiohttp.ClientError, TimeoutError) as error:
-            exchange.fail(error, sent=not isinstance(error, aiohttp.ClientConnectorError))
+            exchange.fail(error, sent=not isinstance(error, NOT_SENT))
         else:
             exchange.receive(answer.status, answer.headers.items(), body)
     return exchange.result
@@ -44,7 +36,7 @@ async def send(
 async def main(url: str, *paths: str) -> None:
     batch = BatchRequest.independent(Operation.get(path) for path in paths)
     async with aiohttp.ClientSession() as client:
-        for outcome in await send(client, url, batch):
+        for outcome in await send(client, Exchange(batch, url)):
             print(f"{outcome.operation.url} {outcome.state.value}: {outcome.reason}")
 
 

@@ -5,36 +5,30 @@ python examples/client_requests.py 'https://host/service/$batch' People 'People(
 
 import sys
 import time
-from collections.abc import Callable
-from typing import Literal
 
 import requests
+from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
 from odata_batch import BatchRequest, BatchResult, Exchange, Operation
 
+NOT_SENT = (ConnectTimeoutError, NewConnectionError)
 
-def send(
-    client: requests.Session,
-    url: str,
-    batch: BatchRequest,
-    format: Literal["multipart", "json"] | None = None,
-    sleep: Callable[[float], None] = time.sleep,
-) -> BatchResult:
+
+def send(client: requests.Session, exchange: Exchange) -> BatchResult:
     """Return what became of each operation of the batch, in order."""
-    exchange = Exchange(batch, url, format=format)
     while (request := exchange.next()) is not None:
-        sleep(request.delay)
+        time.sleep(request.delay)
         try:
-            # A redirect that is followed becomes a GET.
             answer = client.request(
                 request.method,
                 request.url,
                 headers=request.headers,
                 data=request.body,
-                allow_redirects=False,
+                allow_redirects=False,  # a redirect that is followed becomes a GET
             )
         except requests.RequestException as error:
-            exchange.fail(error, sent=not isinstance(error, requests.exceptions.ConnectTimeout))
+            reason = getattr(error.args[0], "reason", None) if error.args else None
+            exchange.fail(error, sent=not isinstance(reason, NOT_SENT))
         else:
             exchange.receive(answer.status_code, answer.headers, answer.content)
     return exchange.result
@@ -43,7 +37,7 @@ def send(
 def main(url: str, *paths: str) -> None:
     batch = BatchRequest.independent(Operation.get(path) for path in paths)
     with requests.Session() as client:
-        for outcome in send(client, url, batch):
+        for outcome in send(client, Exchange(batch, url)):
             print(f"{outcome.operation.url} {outcome.state.value}: {outcome.reason}")
 
 

@@ -1,91 +1,165 @@
-"""Collect ordinary httpx calls and send them as one batch.
+"""Collect ordinary calls of httpx and send them as one batch.
 
-    batch = QueueingTransport(outer, "https://host/service/$batch")  # outer is an AsyncClient
-    client = httpx.AsyncClient(transport=batch, base_url="https://host/service/")
-    people, city = batch.collect(client.get("People")), batch.collect(client.get("Cities(1)"))
-    await batch.send()  # and then (await people).json(), (await city).status_code
+    transport = QueueingTransport("https://host/service/$batch")
+    async with httpx.AsyncClient(transport=transport, base_url="https://host/service/") as client:
+        async with transport.batch() as batch:
+            people = batch.create_task(client.get("People"))
+            city = batch.create_task(client.post("Cities", json={"Name": "Ghent"}))
+        print(people.result().json(), city.result().status_code)
 
-To await a call before `send`, or without `collect`, is RuntimeError: it would wait for ever.
+A task may be any coroutine, also one that awaits something before its call, or makes several. The
+batch is sent when the block has ended and each task has come to a call; calls that come later are a
+further batch. What is there is sent anyway if nothing happens for `patience` seconds, as where a
+task waits for another one, or the block for a task. Calls outside of such tasks are sent at once.
+
+Credentials of the calls, `auth=` of the client above all, go to the batch request; calls that
+differ in them go in different batches.
 """
 
 import asyncio
-from collections.abc import Coroutine, Generator
-from typing import Any, Generic, TypeVar
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from contextvars import ContextVar, copy_context
+from typing import Any, Self, TypeVar
 
 import httpx
 
-from examples.operations import from_httpx
+from examples.client_httpx import send_async
+from examples.operations import from_httpx, parted
 from odata_batch import (
     BatchRequest,
-    BatchResult,
+    Exchange,
+    Headers,
     Operation,
     OperationResponse,
-    encode_request,
-    outcomes,
+    Outcome,
+    is_within,
 )
 
 T = TypeVar("T")
-
-
-class Call(Generic[T]):
-    def __init__(self, coroutine: Coroutine[Any, Any, T]) -> None:
-        self.coroutine = coroutine
-        self.task: asyncio.Task[T] | None = None
-
-    def __await__(self) -> Generator[Any, None, T]:
-        if self.task is None:
-            raise RuntimeError("the call is awaited before its batch is sent; call send() first")
-        return self.task.__await__()
+Call = tuple[Operation, httpx.Request, asyncio.Future[httpx.Response]]
 
 
 class QueueingTransport(httpx.AsyncBaseTransport):
-    def __init__(self, outer: httpx.AsyncClient, url: str) -> None:
-        self._outer, self._url, self._lock = outer, url, asyncio.Lock()
-        self._calls: list[Call[Any]] = []
-        self._open: tuple[list[Operation], asyncio.Future[BatchResult]] | None = None
+    """Sends batches to `url` through `inner`; `make` may be `Codec(GRAPH).exchange`."""
 
-    def collect(self, coroutine: Coroutine[Any, Any, T]) -> Call[T]:
-        """Take `client.get(url)`, or whatever makes one such call, for the next batch."""
-        self._calls.append(call := Call(coroutine))
-        return call
+    def __init__(
+        self,
+        url: str,
+        inner: httpx.AsyncBaseTransport | None = None,
+        make: Callable[..., Exchange] = Exchange,
+    ) -> None:
+        self.url, self.root, self.make = url, url.partition("$batch")[0], make
+        self.inner = httpx.AsyncHTTPTransport() if inner is None else inner
 
-    def reset(self) -> None:
-        """Give up what was collected and not sent."""
-        while self._calls:
-            self._calls.pop().coroutine.close()
+    def batch(self, patience: float = 1.0) -> "Batch":
+        return Batch(self, patience)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        batch, key = TASK.get()
+        if batch is None or not batch.takes(request, self):
+            return await self.inner.handle_async_request(request)
         await request.aread()
-        if self._open is None or self._open[1].done():
-            raise RuntimeError("the call is awaited outside of a batch; use collect()")
-        self._open[0].append(operation := from_httpx(request))
-        outcome = (await asyncio.shield(self._open[1]))[operation]
-        if outcome.status is None:
-            raise httpx.RemoteProtocolError(f"{outcome.state.value}: {outcome.reason}")
-        answer = outcome.response or OperationResponse(outcome.status)
-        return httpx.Response(answer.status, headers=answer.headers.pairs, content=answer.body)
+        return await batch.answer(request, key)
 
-    async def send(self) -> None:
-        """Begin the calls and send them as one batch; if that fails, each ends with its error."""
-        batch: list[Operation] = []
-        done: asyncio.Future[BatchResult] = asyncio.get_running_loop().create_future()
+    async def aclose(self) -> None:
+        await self.inner.aclose()
+
+
+TASK: ContextVar[tuple["Batch | None", object]] = ContextVar("TASK", default=(None, None))
+
+
+class Batch:
+    """Tasks whose calls are sent together; it is used as an `asyncio.TaskGroup` is."""
+
+    def __init__(self, transport: QueueingTransport, patience: float) -> None:
+        self.transport, self._patience, self._ended = transport, patience, False
+        self._tasks: dict[object, asyncio.Task[Any]] = {}
+        self._coming: set[object] = set()  # tasks of which a call may come at any time
+        self._calls: list[tuple[httpx.Request, asyncio.Future[httpx.Response]]] = []
+        self._stirred = asyncio.Event()
+
+    async def __aenter__(self) -> Self:
+        self._sender = asyncio.create_task(self._send_all())
+        return self
+
+    async def __aexit__(self, kind: object, *_: object) -> None:
+        self._ended = True
+        self._stirred.set()
         try:
-            async with self._lock:
-                self._open = batch, done
-                calls, self._calls = self._calls, []
-                for call in calls:
-                    call.task = asyncio.create_task(call.coroutine)
-                for _ in range(100):
-                    await asyncio.sleep(0)  # each comes as far as the transport, some in many turns
-                self._open = None
-            if batch:
-                sent = BatchRequest.independent(batch)
-                payload = encode_request(sent)
-                answer = await self._outer.post(
-                    self._url, content=payload.body, headers=payload.headers
-                )
-                fields = answer.headers.multi_items()
-                done.set_result(outcomes(sent, answer.status_code, fields, answer.content))
-        except BaseException as error:
-            done.set_exception(error)
-            raise
+            if kind is None:
+                await self._sender
+        finally:
+            tasks = (self._sender, *self._tasks.values())
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    def create_task(self, coroutine: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        if self._sender.done():
+            coroutine.close()
+            raise RuntimeError("the batch has ended; begin another one")
+        key, context = object(), copy_context()
+        context.run(TASK.set, (self, key))
+        task = asyncio.create_task(coroutine, context=context)
+        self._tasks[key] = task
+        self._coming.add(key)
+        task.add_done_callback(lambda _: self._leave(key))
+        return task
+
+    def _leave(self, key: object) -> None:
+        del self._tasks[key]
+        self._coming.discard(key)
+        self._stirred.set()
+
+    def takes(self, request: httpx.Request, transport: QueueingTransport) -> bool:
+        is_own = transport is self.transport and is_within(str(request.url), transport.root)
+        return is_own and not self._sender.done()
+
+    async def answer(self, request: httpx.Request, key: object) -> httpx.Response:
+        answer: asyncio.Future[httpx.Response] = asyncio.get_running_loop().create_future()
+        self._calls.append((request, answer))
+        self._coming.discard(key)
+        self._stirred.set()
+        try:
+            return await answer
+        finally:
+            self._coming.update({key}.intersection(self._tasks))
+
+    async def _send_all(self) -> None:
+        while self._tasks or self._calls or not self._ended:
+            with suppress(TimeoutError):
+                while not self._ended or (self._tasks and (self._coming or not self._calls)):
+                    async with asyncio.timeout(self._patience):
+                        await self._stirred.wait()
+                    self._stirred.clear()
+            calls, self._calls = self._calls, []
+            groups: dict[Headers, list[Call]] = {}
+            for request, answer in calls:
+                if not answer.cancelled():
+                    operation, credentials = parted(from_httpx(request))
+                    groups.setdefault(credentials, []).append((operation, request, answer))
+            for credentials, group in groups.items():
+                await self._send(group, credentials)
+
+    async def _send(self, calls: list[Call], credentials: Headers) -> None:
+        batch = BatchRequest.independent(operation for operation, _, _ in calls)
+        timeout = httpx.Timeout(**calls[0][1].extensions["timeout"])
+        client = httpx.AsyncClient(transport=self.transport.inner, timeout=timeout)
+        root, url = self.transport.root, self.transport.url
+        try:
+            exchange = self.transport.make(batch, url, headers=credentials, relative_to=root)
+            ends: list[Outcome | Exception] = list(await send_async(client, exchange))
+        except Exception as error:
+            ends = [error] * len(calls)
+        for (_, request, answer), end in zip(calls, ends, strict=True):
+            if answer.cancelled():
+                continue
+            if isinstance(end, Outcome) and end.status is None:
+                end = httpx.RemoteProtocolError(f"{end.state.value}: {end.reason}", request=request)
+            if isinstance(end, Exception):
+                answer.set_exception(end)
+            else:
+                found = end.response or OperationResponse(end.status or 0)
+                fields = found.headers.pairs
+                answer.set_result(httpx.Response(found.status, headers=fields, content=found.body))

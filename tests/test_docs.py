@@ -1,4 +1,4 @@
-"""README and pages of docs/: their code runs, links lead somewhere, what is generated is current."""
+"""README and docs/: their code runs, links lead somewhere, what is generated is current."""
 
 import ast
 import contextlib

@@ -8,9 +8,11 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 import urllib.request
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
-from contextlib import contextmanager
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from io import BytesIO
@@ -18,20 +20,39 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import aiohttp
+import azure.core.rest
 import httpx
 import pytest
 import requests
 import urllib3
 
-from examples import client_aiohttp, client_httpx, client_requests, client_urllib3
+from examples import (
+    client_aiohttp,
+    client_azure,
+    client_httpx,
+    client_requests,
+    client_urllib,
+    client_urllib3,
+)
 from examples.mock_graph import mock_graph
-from examples.operations import from_httpx, from_requests, from_urllib
+from examples.operations import (
+    from_aiohttp,
+    from_azure,
+    from_httpx,
+    from_requests,
+    from_urllib,
+    from_urllib3,
+    parted,
+)
 from examples.queue_httpx import QueueingTransport
+from examples.queue_requests import QueueingAdapter
 from odata_batch import (
     BatchError,
     BatchRequest,
     BatchResult,
+    Codec,
     EncodeError,
+    Exchange,
     Execution,
     Headers,
     Operation,
@@ -45,14 +66,18 @@ from odata_batch import (
     remaining,
     retry_after,
 )
-from odata_batch.dialects import GRAPH
+from odata_batch.dialects import DATAVERSE, GRAPH
 
 from .batches import request
 from .helpers import FORMATS, MULTIPART, Format
+from .models import Model
 from .servers import WATCHDOG, wsgi_server
 
 ROOT = Path(__file__).resolve().parent.parent
 TEXT = {"Content-Type": "text/plain"}
+GRAPH_URL = "https://graph.microsoft.com/v1.0/$batch"
+DYNAMICS = "https://contoso.crm.dynamics.com/api/data/v9.2/"
+JPEG = bytes((0xFF, 0xD8, 0xFF, 0xE0)) + b"\r\n--not a delimiter\0"
 T = TypeVar("T")
 Answer = tuple[int, Headers, bytes]
 
@@ -68,6 +93,7 @@ class Service:
     """What a batch is answered with instead of being run."""
     url: str = ""
     batches: list[BatchRequest] = field(default_factory=list)
+    heads: list[Headers] = field(default_factory=list)
 
     def app(self, environ: dict[str, Any], start_response: Callable[..., object]) -> list[bytes]:
         fields = [
@@ -75,7 +101,7 @@ class Service:
             for name, value in environ.items()
             if name.startswith("HTTP_") or name == "CONTENT_TYPE"
         ]
-        body = environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))
+        body = environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"] or 0))
         status, headers, answer = self.serve(Headers(fields), body)
         start_response(f"{status} Whatever", list(headers.pairs))
         return [answer]
@@ -90,6 +116,7 @@ class Service:
         except BatchError as error:
             return error.http_status, Headers(TEXT), str(error).encode()
         self.batches.append(batch)
+        self.heads.append(headers)
         while not execution.finished:
             for work in execution.ready():
                 assert isinstance(work, Step)
@@ -118,7 +145,7 @@ def people(step: Step) -> OperationResponse:
     return OperationResponse(200, TEXT, path.encode())
 
 
-# -- the four clients ------------------------------------------------------------------------------
+# -- the clients -----------------------------------------------------------------------------------
 
 
 def run(coroutine: Coroutine[Any, Any, T]) -> T:
@@ -129,33 +156,27 @@ def run(coroutine: Coroutine[Any, Any, T]) -> T:
     return asyncio.run(watched())
 
 
-Send = Callable[[str, BatchRequest, Format | None, list[float]], BatchResult]
+Send = Callable[[Exchange], BatchResult]
 
 
-def in_turn(module: Any, opened: Callable[[], Any]) -> Send:
-    """Return what sends by the module of a client that blocks."""
+def in_turn(send: Callable[[Any, Exchange], BatchResult], opened: Callable[[], Any]) -> Send:
+    """Return what sends with a client that blocks."""
 
-    def send(url: str, batch: BatchRequest, format: Format | None, slept: list[float]) -> Any:
+    def sent(exchange: Exchange) -> BatchResult:
         with opened() as client:
-            return module.send(client, url, batch, format, slept.append)
+            return send(client, exchange)
 
-    return send
+    return sent
 
 
-def awaited(module: Any, opened: Callable[[], Any]) -> Send:
-    """Return what sends by the module of a client that is awaited."""
+def awaited(send: Callable[..., Awaitable[BatchResult]], opened: Callable[[], Any]) -> Send:
+    """Return what sends with a client that is awaited."""
 
-    def send(url: str, batch: BatchRequest, format: Format | None, slept: list[float]) -> Any:
-        async def sleep(seconds: float) -> None:
-            slept.append(seconds)
+    async def sent(exchange: Exchange) -> BatchResult:
+        async with opened() as client:
+            return await send(client, exchange)
 
-        async def sent() -> Any:
-            async with opened() as client:
-                return await module.send(client, url, batch, format, sleep)
-
-        return run(sent())
-
-    return send
+    return lambda exchange: run(sent(exchange))
 
 
 def session() -> requests.Session:
@@ -164,28 +185,20 @@ def session() -> requests.Session:
     return opened
 
 
+def opener(exchange: Exchange) -> BatchResult:
+    handlers = urllib.request.ProxyHandler({}), client_urllib.NoRedirect
+    return client_urllib.send(urllib.request.build_opener(*handlers), exchange)
+
+
 CLIENTS: dict[str, Send] = {
-    "aiohttp": awaited(client_aiohttp, aiohttp.ClientSession),
-    "httpx": awaited(client_httpx, partial(httpx.AsyncClient, trust_env=False)),
-    "requests": in_turn(client_requests, session),
-    "urllib3": in_turn(client_urllib3, urllib3.PoolManager),
+    "aiohttp": awaited(client_aiohttp.send, aiohttp.ClientSession),
+    "azure": in_turn(client_azure.send, client_azure.make_client),
+    "httpx": in_turn(client_httpx.send, partial(httpx.Client, trust_env=False)),
+    "httpx async": awaited(client_httpx.send_async, partial(httpx.AsyncClient, trust_env=False)),
+    "requests": in_turn(client_requests.send, session),
+    "urllib": opener,
+    "urllib3": in_turn(client_urllib3.send, urllib3.PoolManager),
 }
-
-
-@dataclass
-class Talk:
-    """What a client got back for a batch, which a line of text says, and what the service saw."""
-
-    client: Send
-    batch: str
-    format: Format
-    service: Service = field(default_factory=Service)
-    slept: list[float] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        with serving(self.service) as service:
-            self.result = self.client(service.url, request(self.batch), self.format, self.slept)
-        self.states = [outcome.state.value for outcome in self.result]
 
 
 @pytest.fixture(params=CLIENTS)
@@ -193,18 +206,25 @@ def client(request: pytest.FixtureRequest) -> Send:
     return CLIENTS[request.param]
 
 
-@pytest.fixture(params=FORMATS)
-def format(request: pytest.FixtureRequest) -> Format:
-    found: Format = request.param
-    return found
+def talk(
+    client: Send, batch: str, service: Service, format: Format = "multipart", wait: float = 0.0
+) -> BatchResult:
+    """Send a batch, which a line of text says, to the service."""
+    with serving(service):
+        return client(Exchange(request(batch), service.url, format=format, longest_delay=wait))
 
 
 def bodies(result: BatchResult) -> list[bytes]:
     return [b"" if each.response is None else each.response.body for each in result]
 
 
+def states(result: BatchResult) -> list[str]:
+    return [outcome.state.value for outcome in result]
+
+
+@pytest.mark.parametrize("format", FORMATS)
 def test_client_batch_queries_are_answered_each_for_itself(client: Send, format: Format) -> None:
-    result = Talk(client, "GET People; GET People(1)/Name", format).result
+    result = talk(client, "GET People; GET People(1)/Name", Service(), format)
     assert bodies(result) == [b"People", b"People(1)/Name"]
     assert result.ok
 
@@ -215,31 +235,52 @@ def answered(*answers: Answer | None) -> Service:
     return Service(lambda _: left.pop(0))
 
 
-def test_a_client_sends_again_what_the_service_was_too_busy_for(client: Send) -> None:
+def test_a_client_waits_and_sends_again_what_the_service_was_too_busy_for(client: Send) -> None:
     busy = 429, Headers({**TEXT, "Retry-After": "9"}), b"busy"
-    talk = Talk(client, "GET People; DELETE People(1)", "multipart", answered(busy, None))
-    assert (talk.states, talk.slept) == (["succeeded"] * 2, [0.0, 9.0])
+    began = time.monotonic()
+    batch = "GET People; DELETE People(1)"
+    assert states(talk(client, batch, answered(busy, None), wait=0.05)) == ["succeeded"] * 2
+    assert time.monotonic() - began >= 0.05
 
 
 def test_a_client_does_not_follow_a_redirect(client: Send) -> None:
     elsewhere = 302, Headers({**TEXT, "Location": "/elsewhere"}), b""
-    talk = Talk(client, "POST People; DELETE People(1)", "multipart", answered(elsewhere))
-    assert talk.states == ["unknown"] * 2
+    result = talk(client, "POST People; DELETE People(1)", answered(elsewhere))
+    assert states(result) == ["unknown"] * 2
 
 
-def test_a_client_sends_again_what_nobody_has_got(client: Send) -> None:
-    """Nobody listens; what was written may have been applied if the connection broke later."""
+def test_a_client_takes_octets_as_they_are(client: Send) -> None:
+    image = Headers({"Content-Type": MULTIPART}), PART + b"HTTP/1.1 200 OK\r\n\r\n" + JPEG
+    result = talk(client, "GET People", answered((200, image[0], image[1] + b"\r\n--b--")))
+    assert bodies(result) == [JPEG]
+
+
+def test_a_client_says_that_nobody_has_got_what_was_sent_to_nobody(client: Send) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}/service/$batch"
-    result = client(url, BatchRequest([Operation.post("People", json={})]), None, [])
-    assert result.outcomes[0].state.value in ("not-executed", "unknown")
+    batch = BatchRequest([Operation.post("People", json={})])
+    assert states(client(Exchange(batch, url, longest_delay=0.0))) == ["not-executed"]
 
 
-@pytest.mark.parametrize("name", CLIENTS)
-def test_a_client_is_a_program(name: str) -> None:
+def test_a_client_does_not_send_again_what_may_have_been_applied(client: Send) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/service/$batch"
+
+        def hang_up() -> None:
+            with listener.accept()[0] as connection:
+                connection.recv(65536)
+
+        thread = threading.Thread(target=hang_up)
+        thread.start()
+        result = client(Exchange(request("POST People"), url, longest_delay=0.0))
+        thread.join(WATCHDOG)
+    assert states(result) == ["unknown"]
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("examples/client_*.py")), ids=lambda it: it.stem)
+def test_a_client_is_a_program(path: Path) -> None:
     with serving(Service()) as service:
-        paths = ("People", "People(404)")
-        command = [sys.executable, "-W", "error", f"examples/client_{name}.py", service.url, *paths]
+        command = [sys.executable, "-W", "error", str(path), service.url, "People", "People(404)"]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert (done.stderr, done.stdout.splitlines()) == (
         "",
@@ -247,255 +288,307 @@ def test_a_client_is_a_program(name: str) -> None:
     )
 
 
-# -- the queueing transport ------------------------------------------------------------------------
-
-
-@dataclass
-class Queue:
-    """A client whose calls are collected, the batch that collects them, and the service."""
-
-    service: Service
-    batch: QueueingTransport
-    client: httpx.AsyncClient
-    outer: httpx.AsyncClient
-
-
-QueueTest = Callable[[Queue], Coroutine[Any, Any, None]]
-
-
-def queueing(
-    make: Callable[[], Service] = Service,
-) -> Callable[[QueueTest], Callable[[], None]]:
-    """Run a test with a queue in front of the service, under a watchdog."""
-
-    def queued(test: QueueTest) -> Callable[[], None]:
-        async def opened(service: Service) -> None:
-            root = service.url.removesuffix("$batch")
-            async with httpx.AsyncClient(trust_env=False) as outer:
-                batch = QueueingTransport(outer, service.url)
-                async with httpx.AsyncClient(transport=batch, base_url=root) as client:
-                    await test(Queue(service, batch, client, outer))
-
-        def run_test() -> None:
-            with serving(make()) as service:
-                run(opened(service))
-
-        return run_test
-
-    return queued
-
-
-@queueing()
-async def test_a_queueing_handler_sends_ordinary_calls_as_one_batch(queue: Queue) -> None:
-    found = queue.batch.collect(queue.client.get("People", params={"$top": "1"}))
-    made = queue.batch.collect(queue.client.post("People", json={"Name": "Ann"}))
-    await queue.batch.send()
-    assert (await found).text == "People?%24top=1"
-    assert (await made).json() == {"Name": "Ann"}
-    assert (await made).request.method == "POST"
-    assert len(queue.service.batches) == 1
-
-
-@queueing()
-async def test_a_queueing_handler_gives_500_concurrent_calls_their_own_responses(
-    queue: Queue,
-) -> None:
-    urls = [f"People({number})/Name" for number in range(500)]
-    calls = [queue.batch.collect(queue.client.get(url)) for url in urls]
-    sending = asyncio.create_task(queue.batch.send())
-    await asyncio.sleep(0)
-    answers = await asyncio.gather(*calls)
-    assert [answer.text for answer in answers] == urls
-    assert len(queue.service.batches) == 1
-    await sending
-
-
-@queueing()
-async def test_a_queueing_handler_waits_for_calls_that_take_their_turns(queue: Queue) -> None:
-    async def hook(request: httpx.Request) -> None:
-        for _ in range(5):
-            await asyncio.sleep(0)
-
-    queue.client.event_hooks = {"request": [hook]}
-    calls = [queue.batch.collect(queue.client.get(f"People({number})")) for number in range(3)]
-    await queue.batch.send()
-    assert [(await call).text for call in calls] == ["People(0)", "People(1)", "People(2)"]
-    assert len(queue.service.batches) == 1
-
-
-@queueing()
-async def test_a_queueing_handler_gives_a_call_its_own_error_response(queue: Queue) -> None:
-    calls = [queue.batch.collect(queue.client.get(f"People({n})")) for n in (1, 404, 2)]
-    await queue.batch.send()
-    assert [(await call).status_code for call in calls] == [200, 404, 200]
-
+# -- the queues ------------------------------------------------------------------------------------
 
 PART = b"--b\r\nContent-Type: application/http\r\n\r\n"
 CUT = PART + b"HTTP/1.1 204 No Content\r\n\r\n\r\n" + PART
+ANN, BASIC = ("ann", "secret"), "Basic YW5uOnNlY3JldA=="
+End = tuple[int, str] | BaseException
+Make = Callable[..., Exchange]
 
 
-@queueing(lambda: answered((200, Headers({"Content-Type": MULTIPART}), CUT)))
-async def test_a_queueing_handler_gives_a_call_its_own_failure(queue: Queue) -> None:
-    calls = [queue.batch.collect(queue.client.get("People")) for _ in range(2)]
-    await queue.batch.send()
-    assert (await calls[0]).status_code == 204
-    with pytest.raises(httpx.RemoteProtocolError, match="unknown: the response was cut off"):
-        await calls[1]
+@dataclass
+class Ask:
+    """One call, and for how long its caller does something else before."""
+
+    url: str
+    method: str = "GET"
+    options: dict[str, Any] = field(default_factory=dict)
+    wait: float = 0.0
 
 
-@queueing()
-async def test_a_queueing_handler_collects_whatever_makes_a_call(queue: Queue) -> None:
-    async def name_of(number: int) -> str:
-        answer = await queue.client.get(f"People({number})/Name")
-        return answer.raise_for_status().text.upper()
+def by_httpx(service: Service, asks: Sequence[Ask], make: Make = Exchange) -> list[End]:
+    """Return the status and the text of each answer, or the error."""
 
-    name = queue.batch.collect(name_of(1))
-    await queue.batch.send()
-    assert await name == "PEOPLE(1)/NAME"
+    async def sent() -> list[End]:
+        async with asynchronous(service, make) as (client, transport):
 
+            async def call(ask: Ask) -> tuple[int, str]:
+                await asyncio.sleep(ask.wait)
+                answer = await client.request(ask.method, ask.url, **ask.options)
+                assert answer.request.method == ask.method
+                return answer.status_code, answer.text
 
-WAITS: list[Callable[[Queue], Awaitable[object]]] = [
-    lambda queue: queue.client.get("People"),
-    lambda queue: asyncio.gather(queue.client.get("People"), queue.client.get("People(1)")),
-    lambda queue: asyncio.create_task(queue.client.get("People")),
-    lambda queue: asyncio.wait_for(queue.client.get("People"), 2 * WATCHDOG),
-    lambda queue: queue.batch.collect(queue.client.get("People")),
-    lambda queue: asyncio.gather(*(queue.batch.collect(queue.client.get("P")) for _ in range(2))),
-]
+            async with transport.batch(patience=WATCHDOG) as batch:
+                tasks = [batch.create_task(call(ask)) for ask in asks]
+            return [task.exception() or task.result() for task in tasks]
+
+    return run(sent())
 
 
-@queueing()
-async def test_a_queueing_handler_refuses_at_once_what_is_awaited_before_it_is_sent(
-    queue: Queue,
-) -> None:
-    for wait in WAITS:
-        message = r"the call is awaited (before its|outside of a) batch"
-        with pytest.raises(RuntimeError, match=message):
-            await wait(queue)
-        queue.batch.reset()
+@asynccontextmanager
+async def asynchronous(
+    service: Service, make: Make = Exchange
+) -> AsyncIterator[tuple[httpx.AsyncClient, QueueingTransport]]:
+    transport, root = QueueingTransport(service.url, make=make), service.url.removesuffix("$batch")
+    async with httpx.AsyncClient(transport=transport, base_url=root, auth=ANN) as client:
+        yield client, transport
 
 
-@queueing()
-async def test_a_queueing_handler_answers_later_what_was_awaited_too_early(queue: Queue) -> None:
-    call = queue.batch.collect(queue.client.get("People"))
-    with pytest.raises(RuntimeError):
-        await call
-    await queue.batch.send()
-    assert (await call).text == "People"
+def by_requests(service: Service, asks: Sequence[Ask], make: Make = Exchange) -> list[End]:
+    """Do the same in threads."""
+    with threaded(service, make) as (client, adapter, root):
+
+        def call(ask: Ask) -> tuple[int, str]:
+            time.sleep(ask.wait)
+            answer = client.request(ask.method, root + ask.url, **ask.options)
+            assert answer.request.method == ask.method
+            return answer.status_code, answer.text
+
+        with adapter.batch(patience=WATCHDOG) as batch:
+            futures = [batch.submit(call, ask) for ask in asks]
+        return [future.exception() or future.result() for future in futures]
 
 
-@queueing()
-async def test_a_queueing_handler_ends_every_call_with_the_failure_of_the_batch(
-    queue: Queue,
-) -> None:
-    batch = QueueingTransport(queue.outer, "http://127.0.0.1:1/$batch")
-    client = httpx.AsyncClient(transport=batch, base_url="http://127.0.0.1:1/")
-    calls = [batch.collect(client.get("People")) for _ in range(3)]
-    with pytest.raises(httpx.ConnectError) as failure:
-        await batch.send()
-    errors = await asyncio.gather(*calls, return_exceptions=True)
-    assert all(error is failure.value for error in errors)
+@contextmanager
+def threaded(
+    service: Service, make: Make = Exchange
+) -> Iterator[tuple[requests.Session, QueueingAdapter, str]]:
+    root = service.url.removesuffix("$batch")
+    with session() as client:
+        client.auth = ANN
+        adapter = QueueingAdapter(service.url, make)
+        client.mount(root, adapter)
+        yield client, adapter, root
 
 
-@queueing()
-async def test_a_queueing_handler_ends_every_call_if_the_batch_is_cancelled(queue: Queue) -> None:
-    released, began = threading.Event(), asyncio.Event()
+queues = pytest.mark.parametrize("queue", [by_httpx, by_requests])
+Queue = Callable[..., list[End]]
+PATIENT = partial(Exchange, longest_delay=0.0)
 
-    async def hook(request: httpx.Request) -> None:
-        began.set()
+
+def queued(queue: Queue, service: Service, *asks: Ask, make: Make = Exchange) -> list[End]:
+    with serving(service):
+        return queue(service, asks, make)
+
+
+@queues
+def test_ordinary_calls_are_one_batch_and_each_has_its_own_answer(queue: Queue) -> None:
+    service = Service()
+    found, made, lost = queued(
+        queue,
+        service,
+        Ask("People", options={"params": {"$top": "1"}}),
+        Ask("People", "POST", {"json": {"Name": "Ann"}}),
+        Ask("People(404)"),
+    )
+    assert found == (200, "People?%24top=1")
+    assert isinstance(made, tuple) and json.loads(made[1]) == {"Name": "Ann"}
+    assert lost == (404, "not found")
+    assert len(service.batches) == 1
+
+
+@queues
+def test_500_calls_get_their_own_answers_from_one_batch(queue: Queue) -> None:
+    service, urls = Service(), [f"People({number})/Name" for number in range(500)]
+    assert queued(queue, service, *map(Ask, urls)) == [(200, url) for url in urls]
+    assert len(service.batches) == 1
+
+
+@queues
+def test_a_batch_waits_for_callers_that_do_something_else_before(queue: Queue) -> None:
+    service, waits = Service(), (0.0, 0.15, 0.05)
+    ends = queued(queue, service, *(Ask("People", wait=wait) for wait in waits))
+    assert (ends, len(service.batches)) == ([(200, "People")] * 3, 1)
+
+
+@queues
+def test_credentials_go_to_the_batch_request_and_divide_batches(queue: Queue) -> None:
+    service = Service()
+    asks = [Ask("People"), Ask("People", options={"auth": ("bob", "x")}), Ask("People(1)")]
+    assert queued(queue, service, *asks) == [(200, ask.url) for ask in asks]
+    assert [head["authorization"] for head in service.heads] == [BASIC, "Basic Ym9iOng="]
+    sent = [[each.url for each in batch.operations()] for batch in service.batches]
+    assert sent == [["People", "People(1)"], ["People"]]
+
+
+@queues
+def test_a_caller_gets_the_failure_of_its_own_call(queue: Queue) -> None:
+    service = answered((200, Headers({"Content-Type": MULTIPART}), CUT))
+    done, cut = queued(queue, service, Ask("People", "DELETE"), Ask("People", "DELETE"))
+    assert done == (204, "")
+    assert str(cut).startswith("unknown: the response was cut off")
+    assert isinstance(cut, httpx.TransportError | requests.ConnectionError)
+
+
+@queues
+def test_each_caller_gets_the_status_of_a_batch_that_is_refused(queue: Queue) -> None:
+    service = answered((413, Headers(TEXT), b"too much"))
+    assert queued(queue, service, *[Ask("People")] * 2) == [(413, "too much")] * 2
+
+
+@queues
+def test_each_caller_gets_the_error_of_a_batch_that_cannot_be_written(queue: Queue) -> None:
+    asks = [Ask("People"), Ask("People", options={"headers": {"Range": "bytes=0-1"}})]
+    ends = queued(queue, Service(), *asks)
+    assert all(isinstance(end, EncodeError) and "forbidden-header" in str(end) for end in ends)
+
+
+@queues
+def test_each_caller_gets_the_error_of_a_service_that_is_not_there(queue: Queue) -> None:
+    ends = queue(Service(url="http://127.0.0.1:1/$batch"), [Ask("People")] * 2, PATIENT)
+    assert [str(end).partition(":")[0] for end in ends] == ["not-executed"] * 2
+
+
+@queues
+def test_what_is_throttled_is_sent_again_before_its_caller_hears_of_it(queue: Queue) -> None:
+    service = answered((429, Headers(TEXT), b"busy"), None)
+    assert queued(queue, service, Ask("People"), make=PATIENT) == [(200, "People")]
+
+
+@queues
+def test_a_queue_divides_its_calls_as_the_exchange_says(queue: Queue) -> None:
+    service = Service()
+    make = partial(Exchange, max_operations=2, format="json")
+    assert queued(queue, service, *[Ask("People")] * 5, make=make) == [(200, "People")] * 5
+    assert [len(batch.items) for batch in service.batches] == [2, 2, 1]
+
+
+def alone(body: bytes) -> Answer | None:
+    """Answer what is no batch, and run what is one."""
+    return None if body else (200, Headers(TEXT), b"alone")
+
+
+def test_callers_of_httpx_may_wait_for_each_other_and_for_what_is_no_task() -> None:
+    async def sent(service: Service) -> None:
+        async with (
+            asynchronous(service) as (client, transport),
+            transport.batch(patience=0.02) as batch,
+        ):
+            first = batch.create_task(client.get("People(1)"))
+
+            async def after() -> list[str]:
+                both = asyncio.gather(client.get((await first).text), client.get("People(2)"))
+                return [answer.text for answer in await both]
+
+            texts = batch.create_task(after())
+            assert (await client.get("People")).text == "alone"
+            assert (await first).text == "People(1)"
+        assert texts.result() == ["People(1)", "People(2)"]
+        assert [len(each.items) for each in service.batches] == [1, 2]
+        late = client.get("People")
+        with pytest.raises(RuntimeError, match="the batch has ended"):
+            batch.create_task(late)
+
+    with serving(Service(alone)) as service:
+        run(sent(service))
+
+
+def test_functions_with_requests_may_wait_for_each_other_and_for_what_is_not_submitted() -> None:
+    with serving(Service(alone)) as service, threaded(service) as (client, adapter, root):
+        with adapter.batch(patience=0.02) as batch:
+            first = batch.submit(client.get, f"{root}People(1)")
+            second = batch.submit(lambda: client.get(root + first.result().text).text)
+            assert client.get(f"{root}People").text == "alone"
+            assert first.result().text == "People(1)"
+        assert second.result() == "People(1)"
+        assert [len(each.items) for each in service.batches] == [1, 1]
+
+
+def test_a_block_that_fails_sends_nothing_and_leaves_no_caller_waiting() -> None:
+    async def sent(service: Service) -> None:
+        async with asynchronous(service) as (client, transport):
+            with pytest.raises(ZeroDivisionError):
+                async with transport.batch() as batch:
+                    task = batch.create_task(client.get("People"))
+                    raise ZeroDivisionError
+            assert task.cancelled()
+
+    with serving(Service()) as service, threaded(service) as (client, adapter, root):
+        run(sent(service))
+        with pytest.raises(ZeroDivisionError), adapter.batch() as batch:
+            future = batch.submit(client.get, f"{root}People")
+            raise ZeroDivisionError
+        with pytest.raises(RuntimeError, match="nothing was sent"):
+            future.result()
+        assert service.batches == []
+
+
+def test_one_caller_may_be_cancelled_alone_or_all_with_the_batch() -> None:
+    released = threading.Event()
 
     def hold(body: bytes) -> None:
-        released.wait(WATCHDOG)
+        assert b"(1)" in body or released.wait(WATCHDOG)
 
-    queue.service.outer = hold
-    queue.outer.event_hooks = {"request": [hook]}
-    calls = [queue.batch.collect(queue.client.get("People")) for _ in range(3)]
-    sending = asyncio.create_task(queue.batch.send())
-    await began.wait()
-    sending.cancel()
-    ends = await asyncio.gather(sending, *calls, return_exceptions=True)
-    assert [type(end) for end in ends] == [asyncio.CancelledError] * 4
-    released.set()
+    service = Service(hold)
 
+    async def sent() -> None:
+        async with asynchronous(service) as (client, transport):
+            async with transport.batch() as batch:
+                first, second = (batch.create_task(client.get(f"People({n})")) for n in (1, 2))
+                await asyncio.sleep(0.01)
+                second.cancel()
+            assert (first.result().text, second.cancelled()) == ("People(1)", True)
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.1), transport.batch() as batch:
+                    third = batch.create_task(client.get("People(3)"))
+            assert third.cancelled()
+            released.set()
 
-@queueing()
-async def test_a_queueing_handler_ends_every_call_if_it_is_cancelled_as_it_begins(
-    queue: Queue,
-) -> None:
-    call = queue.batch.collect(queue.client.get("People"))
-    sending = asyncio.create_task(queue.batch.send())
-    await asyncio.sleep(0)
-    sending.cancel()
-    ends = await asyncio.gather(sending, call, return_exceptions=True)
-    assert [type(end) for end in ends] == [asyncio.CancelledError] * 2
-    with pytest.raises(RuntimeError, match="outside of a batch"):
-        await queue.client.get("People")
+    with serving(service):
+        run(sent())
 
 
-@queueing()
-async def test_a_queueing_handler_lets_one_call_be_cancelled_alone(queue: Queue) -> None:
-    first, second = (queue.batch.collect(queue.client.get(f"People({n})")) for n in (1, 2))
-    sending = asyncio.create_task(queue.batch.send())
-    await asyncio.sleep(0)
-    assert first.task is not None
-    first.task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await first
-    assert (await second).text == "People(2)"
-    await sending
+# -- scenarios -------------------------------------------------------------------------------------
+
+TOKEN = {"Authorization": "Bearer token"}
 
 
-@queueing(lambda: answered((413, Headers(TEXT), b"too much")))
-async def test_a_queueing_handler_gives_every_call_the_status_of_a_refusal(queue: Queue) -> None:
-    calls = [queue.batch.collect(queue.client.get("People")) for _ in range(2)]
-    await queue.batch.send()
-    assert [(await call).status_code for call in calls] == [413, 413]
+def test_5000_upserts_go_in_batches_of_100_and_the_rows_that_failed_are_named() -> None:
+    busy = Counter({f"accounts({row})": 1 + row % 3 for row in range(0, 5000, 7)})
+    model = Model(DATAVERSE, busy)
+    wrong = {17, 1234, 4999}
+    rows = ["" if row in wrong else f"row {row}" for row in range(5000)]
+    batch = BatchRequest.independent(
+        Operation.patch(f"accounts({row})", json={"Name": name}) for row, name in enumerate(rows)
+    )
+    exchange = Codec(DATAVERSE).exchange(
+        batch, f"{DYNAMICS}$batch", headers=TOKEN, max_operations=100
+    )
+    model.finish(exchange)
+    failed = {each.operation.url: each.error.message for each in exchange.result if each.error}
+    assert failed == {f"accounts({row})": "Name is empty" for row in wrong}
+    kept = {f"{DYNAMICS}accounts({row})": {"Name": name} for row, name in enumerate(rows) if name}
+    assert model.entities == kept
+    assert max(map(len, model.batches)) == 100
+    sent = Counter(each.url for operations in model.batches for each in operations)
+    assert sent == {f"accounts({row})": 1 + busy_at_first(row) for row in range(5000)}
 
 
-@queueing()
-async def test_a_queueing_handler_leaves_no_call_behind_that_cannot_be_encoded(
-    queue: Queue,
-) -> None:
-    headers = {"Authorization": "Bearer secret"}
-    call = queue.batch.collect(queue.client.get("People", headers=headers))
-    other = queue.batch.collect(queue.client.get("People"))
-    with pytest.raises(EncodeError, match="forbidden-header") as failure:
-        await queue.batch.send()
-    ends = await asyncio.gather(call, other, return_exceptions=True)
-    assert list(ends) == [failure.value, failure.value]
+def busy_at_first(row: int) -> int:
+    return 0 if row % 7 else 1 + row % 3
 
 
-@queueing()
-async def test_a_queueing_handler_sends_a_second_batch_after_reset(queue: Queue) -> None:
-    first = queue.batch.collect(queue.client.get("People(1)"))
-    await queue.batch.send()
-    given_up = queue.batch.collect(queue.client.get("People(2)"))
-    queue.batch.reset()
-    last = queue.batch.collect(queue.client.get("People(3)"))
-    await queue.batch.send()
-    assert [(await call).text for call in (first, last)] == ["People(1)", "People(3)"]
-    with pytest.raises(RuntimeError, match="awaited before its batch is sent"):
-        await given_up
-    assert [len(batch.items) for batch in queue.service.batches] == [1, 1]
-
-
-@queueing()
-async def test_a_queueing_handler_answers_all_who_send_at_the_same_time(queue: Queue) -> None:
-    async def use(number: int) -> str:
-        call = queue.batch.collect(queue.client.get(f"People({number})"))
-        await queue.batch.send()
-        return (await call).text
-
-    texts = await asyncio.gather(*map(use, range(3)))
-    assert texts == ["People(0)", "People(1)", "People(2)"]
-    assert sum(len(batch.items) for batch in queue.service.batches) == 3
+def test_45_calls_of_graph_go_in_batches_of_20_after_what_they_depend_on() -> None:
+    model = Model(GRAPH, Counter(Tasks=1))
+    operations = []
+    for number in range(15):
+        made = Operation.post("/Lists", json={"Name": f"list {number}"}, id=f"list{number}")
+        url, after = f"/Lists({number})/Tasks", [f"list{number}"]
+        task = Operation.post(url, json={}, id=f"task{number}", depends_on=after)
+        operations += [made, task, Operation.get("/me", id=f"me{number}")]
+    exchange = Codec(GRAPH).exchange(BatchRequest(operations), GRAPH_URL, headers=TOKEN)
+    model.finish(exchange)
+    assert exchange.result.ok and [each.operation for each in exchange.result] == operations
+    assert max(map(len, model.batches)) <= 20
+    order = [each.id for batch in model.batches for each in batch]
+    assert all(order.index(f"list{n}") < order.index(f"task{n}") for n in range(15))
+    assert Counter(order) == {**dict.fromkeys(order, 1), "task0": 2}
 
 
 # -- the mock of Microsoft Graph -------------------------------------------------------------------
 
 BINARY = {"Content-Type": "image/jpeg"}
-JPEG = bytes((0xFF, 0xD8, 0xFF, 0xE0)) + b"\r\n--not a delimiter\0"
-GRAPH_URL = "https://graph.microsoft.com/v1.0/$batch"
 
 
 @dataclass
@@ -615,16 +708,38 @@ OF_JSON = {"Content-Type": "application/json", "Host": "other"}
 PIECES = [JPEG[:5], JPEG[5:]]
 Get, Put, Post = (partial(requests.Request, method) for method in ("GET", "PUT", "POST"))
 PutByUrllib = partial(urllib.request.Request, URL, headers=BINARY, method="PUT")
+PutByAzure = partial(azure.core.rest.HttpRequest, "PUT", URL, headers=BINARY)
+
+
+def by_aiohttp(method: str, **options: Any) -> Operation:
+    """Return what a middleware makes of a call, which goes no further."""
+    found: list[Operation] = []
+
+    async def collect(request: aiohttp.ClientRequest, _: object) -> aiohttp.ClientResponse:
+        found.append(await from_aiohttp(request))
+        raise aiohttp.ClientError("it is collected")
+
+    async def call() -> None:
+        skipped = ("Accept", "User-Agent")
+        with pytest.raises(aiohttp.ClientError, match="collected"):
+            async with aiohttp.ClientSession(middlewares=[collect]) as client:
+                await client.request(method, URL, skip_auto_headers=skipped, **options)
+
+    run(call())
+    return found[0]
 
 
 @pytest.mark.parametrize(
     "operation",
     [
+        by_aiohttp("POST", json={"Name": "Ann"}),
+        from_azure(azure.core.rest.HttpRequest("POST", URL, json={"Name": "Ann"})),
         from_httpx(httpx.Request("POST", URL, json={"Name": "Ann"})),
         from_requests(Post(URL, json={"Name": "Ann"}).prepare()),
         from_urllib(urllib.request.Request(URL, b'{"Name":"Ann"}', OF_JSON)),
+        from_urllib3("POST", URL, json={"Name": "Ann"}),
     ],
-    ids=["httpx", "requests", "urllib"],
+    ids=["aiohttp", "azure", "httpx", "requests", "urllib", "urllib3"],
 )
 def test_a_request_with_json_becomes_an_operation(operation: Operation) -> None:
     assert (operation.method, operation.url) == ("POST", URL)
@@ -644,6 +759,9 @@ def test_a_request_with_json_becomes_an_operation(operation: Operation) -> None:
             for body in (JPEG, BytesIO(JPEG), iter(PIECES))
         ),
         *map(from_urllib, map(PutByUrllib, (JPEG, BytesIO(JPEG), PIECES, memoryview(JPEG)))),
+        *(from_azure(PutByAzure(content=body)) for body in (JPEG, BytesIO(JPEG), iter(PIECES))),
+        *(by_aiohttp("PUT", data=body, headers=BINARY) for body in (JPEG, BytesIO(JPEG))),
+        *(from_urllib3("PUT", URL, body, BINARY) for body in (JPEG, iter(PIECES))),
     ],
 )
 def test_a_request_with_octets_becomes_an_operation(operation: Operation) -> None:
@@ -655,6 +773,9 @@ def test_a_request_without_a_body_becomes_an_operation_without_fragment() -> Non
     assert from_httpx(httpx.Request("GET", url)) == Operation.get(URL)
     assert from_requests(Get(url).prepare()) == Operation.get(URL)
     assert from_urllib(urllib.request.Request(url)) == Operation.get(URL)
+    assert from_urllib3("GET", url) == by_aiohttp("GET") == Operation.get(URL)
+    asked = azure.core.rest.HttpRequest("GET", URL.partition("?")[0], params={"a": "b c"})
+    assert from_azure(asked).url == "https://host/service/People?a=b%20c"
 
 
 def test_text_is_utf_8_in_a_body_and_iso_8859_1_in_a_field() -> None:
@@ -683,10 +804,11 @@ def test_what_clients_add_by_themselves_can_be_encoded() -> None:
     assert decode_request(payload.body, payload.content_type).operations() == tuple(operations)
 
 
-def test_credentials_of_a_request_are_refused_and_not_lost() -> None:
-    operation = from_requests(Get(URL, auth=("ann", "secret")).prepare())
+def test_credentials_of_a_request_are_refused_unless_they_are_parted_from_it() -> None:
+    operation = from_requests(Get(URL, auth=ANN).prepare())
     with pytest.raises(EncodeError, match=r"forbidden-header.* found the header authorization"):
         encode_request(BatchRequest([operation]))
+    assert parted(operation) == (Operation.get(URL), Headers({"Authorization": BASIC}))
 
 
 def test_repeated_fields_of_a_request_stay_apart() -> None:
