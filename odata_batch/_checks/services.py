@@ -287,7 +287,8 @@ ENTITY_TWICE = error("""
 def check_transactions(item: Operation, source: int, batch: Served) -> None:
     """Writes that a service takes only in change sets, or in the only change set of a batch."""
     names, say, name = batch.names, batch.say, batch.scope.dialect.name
-    is_alone, reads = names.change_set(source) is None, item.method in _READING
+    change_set, reads = names.change_set(source), item.method in _READING
+    is_alone = change_set is None
     if is_alone and not reads:
         found = f"{item.method} {quote(item.url)} is in no change set"
         say(WRITE_OUTSIDE_CHANGE_SET, f"{found}; {name} requires one for what changes data")
@@ -297,8 +298,10 @@ def check_transactions(item: Operation, source: int, batch: Served) -> None:
     follows_query = follows_query and names.change_set(0) is None
     if source and ((is_alone and reads) or follows_query):
         say(QUERY_NOT_ALONE, f"{name} requires that a query is the only operation of its batch")
-    if is_alone:
+    if change_set is None:
         return
+    if source == names.members[change_set].start:
+        batch.partition, batch.entities = None, set()
     place = _partition_of(item)
     if place is not None and place != (batch.partition or place):
         found = f"{item.method} {quote(item.url)} is of {place[0]} and partition {quote(place[1])}"
