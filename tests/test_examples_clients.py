@@ -18,6 +18,7 @@ from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import Any, TypeVar
+from wsgiref.types import StartResponse
 
 import aiohttp
 import azure.core.rest
@@ -47,26 +48,23 @@ from examples.operations import (
 from examples.queue_httpx import QueueingTransport
 from examples.queue_requests import QueueingAdapter
 from odata_batch import (
-    BatchError,
     BatchRequest,
     BatchResult,
     Codec,
     EncodeError,
     Exchange,
-    Execution,
     Headers,
+    Limits,
     Operation,
     OperationResponse,
     Step,
     decode_request,
     decode_response,
     encode_request,
-    encode_response,
     match,
-    remaining,
-    retry_after,
 )
 from odata_batch.dialects import DATAVERSE, GRAPH
+from odata_batch.wsgi import BatchMiddleware
 
 from .batches import request
 from .helpers import FORMATS, MULTIPART, Format
@@ -79,7 +77,6 @@ GRAPH_URL = "https://graph.microsoft.com/v1.0/$batch"
 DYNAMICS = "https://contoso.crm.dynamics.com/api/data/v9.2/"
 JPEG = bytes((0xFF, 0xD8, 0xFF, 0xE0)) + b"\r\n--not a delimiter\0"
 T = TypeVar("T")
-Answer = tuple[int, Headers, bytes]
 
 
 # -- a service -------------------------------------------------------------------------------------
@@ -87,62 +84,46 @@ Answer = tuple[int, Headers, bytes]
 
 @dataclass
 class Service:
-    """Answers batches, one operation after the other, and remembers them."""
+    """A service of people, which remembers the batches that it ran."""
 
-    outer: Callable[[bytes], Answer | None] = lambda body: None
-    """What a batch is answered with instead of being run."""
+    answers: list[OperationResponse | None] = field(default_factory=list)
+    """What it answers its first batches with, unless it is `None`, in place of running them."""
     url: str = ""
     batches: list[BatchRequest] = field(default_factory=list)
     heads: list[Headers] = field(default_factory=list)
+    hold: Callable[[BatchRequest], object] = bool
 
-    def app(self, environ: dict[str, Any], start_response: Callable[..., object]) -> list[bytes]:
-        fields = [
-            (name.removeprefix("HTTP_").replace("_", "-"), value)
-            for name, value in environ.items()
-            if name.startswith("HTTP_") or name == "CONTENT_TYPE"
-        ]
-        body = environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"] or 0))
-        status, headers, answer = self.serve(Headers(fields), body)
-        start_response(f"{status} Whatever", list(headers.pairs))
-        return [answer]
-
-    def serve(self, headers: Headers, body: bytes) -> Answer:
-        instead = self.outer(body)
-        if instead is not None:
-            return instead
-        try:
-            batch = decode_request(body, headers["Content-Type"], headers=headers)
-            execution = Execution(batch, batch_url=self.url, headers=headers)
-        except BatchError as error:
-            return error.http_status, Headers(TEXT), str(error).encode()
+    def see(self, batch: BatchRequest, headers: Headers) -> OperationResponse | None:
+        if self.answers and (answer := self.answers.pop(0)) is not None:
+            return answer
         self.batches.append(batch)
         self.heads.append(headers)
-        while not execution.finished:
-            for work in execution.ready():
-                assert isinstance(work, Step)
-                execution.complete(work, people(work))
-        payload = encode_response(execution.response())
-        return 200, payload.headers, payload.body
+        self.hold(batch)
+        return None
 
 
 @contextmanager
 def serving(service: Service) -> Iterator[Service]:
     """Run the service on loopback; its URL is `service.url`."""
-    with wsgi_server(service.app) as origin:
-        service.url = f"{origin}/service/$batch"
+    path, codec = "/service/$batch", Codec(limits=Limits(operations=1000))
+    app = BatchMiddleware(people, path=path, codec=codec, validate=service.see)
+    with wsgi_server(app) as origin:
+        service.url = origin + path
         yield service
 
 
-def people(step: Step) -> OperationResponse:
+def people(environ: dict[str, Any], start: StartResponse) -> list[bytes]:
     """Answer as a service of people does."""
-    path = step.url.partition("/service/")[2]
-    if step.method == "POST":
-        return OperationResponse(201, TEXT, step.body)
-    if step.method != "GET":
-        return OperationResponse(204)
-    if path == "People(404)":
-        return OperationResponse(404, TEXT, b"not found")
-    return OperationResponse(200, TEXT, path.encode())
+    path, query = environ["PATH_INFO"].removeprefix("/service/"), environ["QUERY_STRING"]
+    status, body = "200 OK", f"{path}?{query}".removesuffix("?").encode()
+    if environ["REQUEST_METHOD"] == "POST":
+        status, body = "201 Created", environ["wsgi.input"].read()
+    elif environ["REQUEST_METHOD"] != "GET":
+        status, body = "204 No Content", b""
+    elif path == "People(404)":
+        status, body = "404 Not Found", b"not found"
+    start(status, list(TEXT.items()))
+    return [body]
 
 
 # -- the clients -----------------------------------------------------------------------------------
@@ -229,40 +210,27 @@ def test_client_batch_queries_are_answered_each_for_itself(client: Send, format:
     assert result.ok
 
 
-def answered(*answers: Answer | None) -> Service:
-    """Return a service that answers batches so, one after the other; `None` runs the batch."""
-    left = [*answers]
-    return Service(lambda _: left.pop(0))
-
-
 def test_a_client_waits_and_sends_again_what_the_service_was_too_busy_for(client: Send) -> None:
-    busy = 429, Headers({**TEXT, "Retry-After": "9"}), b"busy"
+    service = Service([OperationResponse(429, {"Retry-After": "9"})])
     began = time.monotonic()
     batch = "GET People; DELETE People(1)"
-    assert states(talk(client, batch, answered(busy, None), wait=0.05)) == ["succeeded"] * 2
+    assert states(talk(client, batch, service, wait=0.05)) == ["succeeded"] * 2
     assert time.monotonic() - began >= 0.05
 
 
 def test_a_client_does_not_follow_a_redirect(client: Send) -> None:
-    elsewhere = 302, Headers({**TEXT, "Location": "/elsewhere"}), b""
-    result = talk(client, "POST People; DELETE People(1)", answered(elsewhere))
+    elsewhere = OperationResponse(302, {"Location": "/elsewhere"})
+    result = talk(client, "POST People; DELETE People(1)", Service([elsewhere]))
     assert states(result) == ["unknown"] * 2
 
 
 def test_a_client_takes_octets_as_they_are(client: Send) -> None:
-    image = Headers({"Content-Type": MULTIPART}), PART + b"HTTP/1.1 200 OK\r\n\r\n" + JPEG
-    result = talk(client, "GET People", answered((200, image[0], image[1] + b"\r\n--b--")))
-    assert bodies(result) == [JPEG]
+    image = PART + b"HTTP/1.1 200 OK\r\n\r\n" + JPEG + b"\r\n--b--"
+    answer = OperationResponse(200, {"Content-Type": MULTIPART}, image)
+    assert bodies(talk(client, "GET People", Service([answer]))) == [JPEG]
 
 
-def test_a_client_says_that_nobody_has_got_what_was_sent_to_nobody(client: Send) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        url = f"http://127.0.0.1:{listener.getsockname()[1]}/service/$batch"
-    batch = BatchRequest([Operation.post("People", json={})])
-    assert states(client(Exchange(batch, url, longest_delay=0.0))) == ["not-executed"]
-
-
-def test_a_client_does_not_send_again_what_may_have_been_applied(client: Send) -> None:
+def test_a_client_sends_a_write_again_only_where_nobody_has_got_it(client: Send) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}/service/$batch"
 
@@ -272,9 +240,10 @@ def test_a_client_does_not_send_again_what_may_have_been_applied(client: Send) -
 
         thread = threading.Thread(target=hang_up)
         thread.start()
-        result = client(Exchange(request("POST People"), url, longest_delay=0.0))
+        cut = client(Exchange(request("POST People"), url, longest_delay=0.0))
         thread.join(WATCHDOG)
-    assert states(result) == ["unknown"]
+    lost = client(Exchange(request("POST People"), url, longest_delay=0.0))
+    assert (states(cut), states(lost)) == (["unknown"], ["not-executed"])
 
 
 @pytest.mark.parametrize("path", sorted(ROOT.glob("examples/client_*.py")), ids=lambda it: it.stem)
@@ -414,7 +383,7 @@ def test_credentials_go_to_the_batch_request_and_divide_batches(queue: Queue) ->
 
 @queues
 def test_a_caller_gets_the_failure_of_its_own_call(queue: Queue) -> None:
-    service = answered((200, Headers({"Content-Type": MULTIPART}), CUT))
+    service = Service([OperationResponse(200, {"Content-Type": MULTIPART}, CUT)])
     done, cut = queued(queue, service, Ask("People", "DELETE"), Ask("People", "DELETE"))
     assert done == (204, "")
     assert str(cut).startswith("unknown: the response was cut off")
@@ -423,7 +392,7 @@ def test_a_caller_gets_the_failure_of_its_own_call(queue: Queue) -> None:
 
 @queues
 def test_each_caller_gets_the_status_of_a_batch_that_is_refused(queue: Queue) -> None:
-    service = answered((413, Headers(TEXT), b"too much"))
+    service = Service([OperationResponse(413, TEXT, b"too much")])
     assert queued(queue, service, *[Ask("People")] * 2) == [(413, "too much")] * 2
 
 
@@ -442,7 +411,7 @@ def test_each_caller_gets_the_error_of_a_service_that_is_not_there(queue: Queue)
 
 @queues
 def test_what_is_throttled_is_sent_again_before_its_caller_hears_of_it(queue: Queue) -> None:
-    service = answered((429, Headers(TEXT), b"busy"), None)
+    service = Service([OperationResponse(429)])
     assert queued(queue, service, Ask("People"), make=PATIENT) == [(200, "People")]
 
 
@@ -452,11 +421,6 @@ def test_a_queue_divides_its_calls_as_the_exchange_says(queue: Queue) -> None:
     make = partial(Exchange, max_operations=2, format="json")
     assert queued(queue, service, *[Ask("People")] * 5, make=make) == [(200, "People")] * 5
     assert [len(batch.items) for batch in service.batches] == [2, 2, 1]
-
-
-def alone(body: bytes) -> Answer | None:
-    """Answer what is no batch, and run what is one."""
-    return None if body else (200, Headers(TEXT), b"alone")
 
 
 def test_callers_of_httpx_may_wait_for_each_other_and_for_what_is_no_task() -> None:
@@ -472,7 +436,7 @@ def test_callers_of_httpx_may_wait_for_each_other_and_for_what_is_no_task() -> N
                 return [answer.text for answer in await both]
 
             texts = batch.create_task(after())
-            assert (await client.get("People")).text == "alone"
+            assert (await client.get("People")).text == "People"
             assert (await first).text == "People(1)"
         assert texts.result() == ["People(1)", "People(2)"]
         assert [len(each.items) for each in service.batches] == [1, 2]
@@ -480,16 +444,16 @@ def test_callers_of_httpx_may_wait_for_each_other_and_for_what_is_no_task() -> N
         with pytest.raises(RuntimeError, match="the batch has ended"):
             batch.create_task(late)
 
-    with serving(Service(alone)) as service:
+    with serving(Service()) as service:
         run(sent(service))
 
 
 def test_functions_with_requests_may_wait_for_each_other_and_for_what_is_not_submitted() -> None:
-    with serving(Service(alone)) as service, threaded(service) as (client, adapter, root):
+    with serving(Service()) as service, threaded(service) as (client, adapter, root):
         with adapter.batch(patience=0.02) as batch:
             first = batch.submit(client.get, f"{root}People(1)")
             second = batch.submit(lambda: client.get(root + first.result().text).text)
-            assert client.get(f"{root}People").text == "alone"
+            assert client.get(f"{root}People").text == "People"
             assert first.result().text == "People(1)"
         assert second.result() == "People(1)"
         assert [len(each.items) for each in service.batches] == [1, 1]
@@ -517,10 +481,10 @@ def test_a_block_that_fails_sends_nothing_and_leaves_no_caller_waiting() -> None
 def test_one_caller_may_be_cancelled_alone_or_all_with_the_batch() -> None:
     released = threading.Event()
 
-    def hold(body: bytes) -> None:
-        assert b"(1)" in body or released.wait(WATCHDOG)
+    def hold(batch: BatchRequest) -> None:
+        assert batch.operations()[0].url == "People(1)" or released.wait(WATCHDOG)
 
-    service = Service(hold)
+    service = Service(hold=hold)
 
     async def sent() -> None:
         async with asynchronous(service) as (client, transport):
@@ -591,95 +555,32 @@ def test_45_calls_of_graph_go_in_batches_of_20_after_what_they_depend_on() -> No
 BINARY = {"Content-Type": "image/jpeg"}
 
 
-@dataclass
-class Directory:
-    """A few users, their photos, and mail that is throttled at first."""
-
-    photos: dict[str, bytes] = field(default_factory=dict)
-    throttled: int = 1
-    steps: list[Step] = field(default_factory=list)
-
-    def __call__(self, step: Step) -> OperationResponse:
-        self.steps.append(step)
-        path = step.url.removeprefix("https://graph.microsoft.com/v1.0")
-        if path == "/me/photo/$value":
-            if step.method == "PUT":
-                self.photos[path] = step.body
-            photo = self.photos.get(path, b"")
-            return OperationResponse(200 if photo else 404, {"Content-Type": "image/jpeg"}, photo)
-        if path == "/me/messages" and self.throttled:
-            self.throttled -= 1
-            return OperationResponse(429, {"Retry-After": "2"})
-        if path == "/me/missing":
-            return OperationResponse(404)
-        body = json.dumps({"path": path}).encode()
-        return OperationResponse(200, {"Content-Type": "application/json"}, body)
+def directory(step: Step) -> OperationResponse:
+    """Answer with what was sent, or with the path."""
+    path = step.url.removeprefix("https://graph.microsoft.com/v1.0")
+    status = 404 if path == "/me/missing" else 200
+    return OperationResponse(status, BINARY, step.body or path.encode())
 
 
-def post(client: httpx.Client, batch: BatchRequest) -> BatchResult:
-    payload = encode_request(batch, format="json", dialect=GRAPH)
-    answer = client.post(GRAPH_URL, content=payload.body, headers=payload.headers)
-    content_type = answer.headers["Content-Type"]
-    response = decode_response(answer.content, content_type, dialect=GRAPH)
-    return match(batch, response, format="json", dialect=GRAPH)
-
-
-def answers(directory: Directory, batch: BatchRequest) -> BatchResult:
+def mocked(batch: BatchRequest, **options: Any) -> httpx.Response:
+    payload = encode_request(batch, format="json", **options)
     with httpx.Client(transport=mock_graph(directory)) as client:
-        return post(client, batch)
+        return client.post(GRAPH_URL, content=payload.body, headers=payload.headers)
 
 
-def test_a_graph_content_object_gives_every_operation_an_id() -> None:
-    result = answers(Directory(), request("GET /me; users: GET /users"))
-    assert result.statuses == {"1": 200, "users": 200}
-    assert result["users"].response is not None
-    assert result["users"].response.json() == {"path": "/users"}
-
-
-def test_a_graph_content_object_runs_what_depends_on_others_behind_them() -> None:
-    batch = request("z: GET /first; y: GET /second after z")
-    assert b'"dependsOn":["z"]' in encode_request(batch, format="json", dialect=GRAPH).body
-    directory = Directory()
-    assert answers(directory, batch).ok
-    assert [step.id for step in directory.steps] == ["z", "y"]
-
-
-def test_a_graph_content_object_does_not_run_what_depends_on_a_failure() -> None:
-    directory = Directory()
-    result = answers(directory, request("1: GET /me/missing; 2: GET /second after 1"))
-    assert (result.statuses, len(directory.steps)) == ({"1": 404, "2": 424}, 1)
-
-
-def test_a_graph_content_object_carries_an_image_in_base64_both_ways() -> None:
-    put = Operation.put("/me/photo/$value", headers=BINARY, body=JPEG, id="1")
-    batch = BatchRequest([put, Operation.get("/me/photo/$value", id="2", depends_on=["1"])])
-    payload = encode_request(batch, format="json", dialect=GRAPH)
-    assert b'"body":"/9j/4A0KLS1ub3QgYSBkZWxpbWl0ZXIA"' in payload.body
-    directory = Directory()
-    result = answers(directory, batch)
-    assert (directory.steps[0].body, bodies(result)[1]) == (JPEG, JPEG)
-
-
-def test_a_graph_content_object_retries_what_has_failed_and_its_dependents() -> None:
-    batch = request(
-        "me: GET /me; mail: GET /me/messages after me; after: GET /me/events after mail"
-    )
-    directory = Directory()
-    with httpx.Client(transport=mock_graph(directory)) as client:
-        first = post(client, batch)
-        again = remaining(batch, first, format="json", dialect=GRAPH)
-        second = post(client, again)
-    assert first.statuses == {"me": 200, "mail": 429, "after": 424}
-    assert retry_after(first) == 2.0
-    assert [operation.id for operation in again.operations()] == ["mail", "after"]
-    assert second.statuses == {"mail": 200, "after": 200}
+def test_a_mock_graph_heeds_dependencies_and_carries_images_both_ways() -> None:
+    photo = Operation.put("/me/photo/$value", headers=BINARY, body=JPEG, id="photo")
+    lost = request("no: GET /me/missing; after: GET /me after no").operations()
+    batch = BatchRequest([*lost, photo, Operation.get("/me", id="me")])
+    answer = mocked(batch)
+    response = decode_response(answer.content, answer.headers["Content-Type"], dialect=GRAPH)
+    result = match(batch, response, format="json", dialect=GRAPH)
+    assert result.statuses == {"no": 404, "after": 424, "photo": 200, "me": 200}
+    assert bodies(result)[2:] == [JPEG, b"/me"]
 
 
 def test_a_mock_graph_ignores_groups() -> None:
-    group = request("{ 1: DELETE /users/1; 2: GET /me/missing }")
-    payload = encode_request(group, format="json")
-    with httpx.Client(transport=mock_graph(Directory())) as client:
-        answer = client.post(GRAPH_URL, content=payload.body, headers=payload.headers)
+    answer = mocked(request("{ 1: DELETE /users/1; 2: GET /me/missing }"))
     statuses = {each["id"]: each["status"] for each in answer.json()["responses"]}
     assert statuses == {"1": 200, "2": 404}
 
@@ -693,7 +594,7 @@ def test_a_mock_graph_ignores_groups() -> None:
     ],
 )
 def test_a_mock_graph_refuses_what_is_no_batch(url: str, body: bytes, status: int) -> None:
-    with httpx.Client(transport=mock_graph(Directory())) as client:
+    with httpx.Client(transport=mock_graph(directory)) as client:
         answer = client.post(url, content=body, headers={"Content-Type": "application/json"})
     assert answer.status_code == status
     assert set(answer.json()["error"]) == {"code", "message"}
