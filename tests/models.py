@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,6 +22,15 @@ from odata_batch import (
     OperationResponse,
     Rollback,
     Step,
+)
+from odata_batch.dialects import (
+    AZURE_TABLES,
+    BUSINESS_CENTRAL,
+    DATAVERSE,
+    GRAPH,
+    ODATA_4_01,
+    SAP_GATEWAY,
+    SHAREPOINT,
 )
 
 Answer = tuple[int, Headers, bytes]
@@ -43,17 +53,22 @@ class Model:
         """Answer an HTTP request."""
         if request.url in self.monitors:
             return self.monitors[request.url].pop(0)
-        if request.headers.get("authorization") is None:
+        if "authorization" not in request.headers and not request.url.endswith("?sig=secret"):
             return 401, Headers({"WWW-Authenticate": "Bearer"}), b""
+        if request.method == "GET":
+            return 200, Headers({"X-CSRF-Token": "t0ken"}), b""
+        if self.dialect is SAP_GATEWAY and request.headers.get("x-csrf-token") != "t0ken":
+            return 403, Headers({"X-CSRF-Token": "Required"}), b""
         codec = Codec(self.dialect, strict=True)
         try:
             content_type = request.headers.get("content-type", "")
             batch = codec.decode_request(request.body, content_type, headers=request.headers)
-            execution = codec.execution(batch, batch_url=request.url, headers=request.headers)
+            url, fields = request.url, request.headers
+            execution = codec.execution(batch, batch_url=url, headers=fields, ordered=True)
         except BatchError as error:
             raise AssertionError(f"a service would refuse this: {error}") from error
         self.batches.append(batch.operations())
-        before = self.entities
+        before = first = dict(self.entities)
         while not execution.finished:
             for work in execution.ready():
                 if isinstance(work, Step):
@@ -64,7 +79,9 @@ class Model:
                 elif isinstance(work, Rollback):
                     self.entities = before
                 execution.done(work)
-        payload = execution.payload()
+        payload, responses = execution.payload(), execution.response().responses()
+        if "isolation" in request.headers and not all(each.ok for each in responses):
+            self.entities = first
         result = 200, payload.headers, payload.body
         if not self.later:
             return result
@@ -80,29 +97,19 @@ class Model:
         if self.busy[name] > 0:
             self.busy[name] -= 1
             return OperationResponse(429, {"Retry-After": "0"})
-        body = json.loads(step.body) if step.body else {}
+        body = json.loads(step.body) if step.body.startswith(b"{") else {}
         if body.get("Name") == "":
             return said(400, {"error": {"code": "Required", "message": "Name is empty"}})
         if step.method == "GET":
-            found = self.entities.get(url, self.children(url))
-            missing = {"error": {"code": "NotFound", "message": f"there is no {name}"}}
-            return said(404, missing) if found is None else said(200, found)
+            own = [each for key, each in self.entities.items() if key.startswith(f"{url}(")]
+            return said(200, self.entities.get(url, {"value": own}))
         if step.method == "POST":
             key = len(self.entities) + 1
             url = f"{url}({key})"
             self.entities[url] = {"ID": key, **body}
             return said(201, self.entities[url], Location=url)
-        self.entities.pop(url, None) if step.method == "DELETE" else self.entities.update(
-            {url: body}
-        )
+        self.entities[url] = body
         return OperationResponse(204)
-
-    def children(self, url: str) -> Any:
-        """Return a collection: all of which the key is in parentheses or a segment."""
-        found = [
-            each for key, each in self.entities.items() if key.startswith((f"{url}(", f"{url}/"))
-        ]
-        return {"value": found} if found or "(" not in url else None
 
     def transport(self) -> httpx.MockTransport:
         """Return what a client of httpx sends through in place of a connection."""
@@ -122,6 +129,22 @@ class Model:
         while (request := exchange.next()) is not None:
             exchange.receive(*self.exchange(request))
         return [outcome.state.value for outcome in exchange.result]
+
+
+USERS = {
+    f"https://graph.microsoft.com/v1.0/users/{number}": {"displayName": f"Person {number}"}
+    for number in range(45)
+}
+PAGES: dict[str, Callable[[], Model]] = {
+    "asynchronous-batches": lambda: Model(ODATA_4_01, later=True),
+    "azure-tables": lambda: Model(AZURE_TABLES),
+    "business-central": lambda: Model(BUSINESS_CENTRAL),
+    "dataverse": lambda: Model(DATAVERSE, Counter({"accounts(7)": 2, "accounts(200)": 1})),
+    "graph": lambda: Model(GRAPH, entities=dict(USERS)),
+    "sap-gateway": lambda: Model(SAP_GATEWAY),
+    "sharepoint": lambda: Model(SHAREPOINT),
+}
+"""The services of the pages of docs/how-to/."""
 
 
 def said(status: int, value: object, **headers: str) -> OperationResponse:

@@ -26,6 +26,7 @@ from odata_batch.dialects import PRESETS
 from odata_batch.rules import RULES
 
 from .helpers import Fence, fences
+from .models import PAGES as MODELS
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
@@ -60,6 +61,7 @@ ADVERTISED = "http://127.0.0.1:8000"
 def run_fence(page: str, fence: Fence, names: dict[str, object], origin: str = "") -> str:
     """Run one fence in the namespace of its page and return what it printed."""
     text = fence.text.replace(ADVERTISED, origin)
+    text = text.replace("httpx.Client(", "httpx.Client(transport=transport, ")
     with contextlib.redirect_stdout(io.StringIO()) as output:
         if fence.language == "pycon":
             example = doctest.DocTestParser().get_doctest(text, {}, page, page, fence.line - 1)
@@ -92,6 +94,8 @@ def served(page: str) -> Iterator[str]:
 @pytest.mark.parametrize("page", ALL)
 def test_the_python_of_a_page_runs_from_top_to_bottom_and_prints_what_it_shows(page: str) -> None:
     names: dict[str, object] = {"__name__": page}
+    if Path(page).stem in MODELS:
+        names["transport"] = MODELS[Path(page).stem]().transport()
     shown = [each for each in fences(text_of(page)) if each.language in ("python", "pycon", "text")]
     with served(page) as origin:
         for fence, following in pairwise([*shown, Fence(language="", text="", line=0)]):
