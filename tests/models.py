@@ -38,7 +38,7 @@ Answer = tuple[int, Headers, bytes]
 
 @dataclass
 class Model:
-    """Keeps what it is sent; a Name that is empty is refused, and so is a batch without a token."""
+    """Keeps what it is sent; a text that is empty is refused, and so is a batch without a token."""
 
     dialect: Dialect
     busy: Counter[str] = field(default_factory=Counter)
@@ -98,8 +98,10 @@ class Model:
             self.busy[name] -= 1
             return OperationResponse(429, {"Retry-After": "0"})
         body = json.loads(step.body) if step.body.startswith(b"{") else {}
-        if body.get("Name") == "":
-            return said(400, {"error": {"code": "Required", "message": "Name is empty"}})
+        for member in body:
+            if body[member] == "":
+                error = {"code": "Required", "message": f"{member} is empty"}
+                return said(400, {"error": error})
         if step.method == "GET":
             own = [each for key, each in self.entities.items() if key.startswith(f"{url}(")]
             return said(200, self.entities.get(url, {"value": own}))
