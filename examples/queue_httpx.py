@@ -30,14 +30,12 @@ from odata_batch import (
     BatchRequest,
     Exchange,
     Headers,
-    Operation,
     OperationResponse,
     Outcome,
     is_within,
 )
 
 T = TypeVar("T")
-Call = tuple[Operation, httpx.Request, asyncio.Future[httpx.Response]]
 
 
 class QueueingTransport(httpx.AsyncBaseTransport):
@@ -69,6 +67,15 @@ class QueueingTransport(httpx.AsyncBaseTransport):
 TASK: ContextVar[tuple["Batch | None", object]] = ContextVar("TASK", default=(None, None))
 
 
+class Call:
+    """What a batch has of a call, and what became of it."""
+
+    def __init__(self, request: httpx.Request) -> None:
+        self.operation, self.credentials = parted(from_httpx(request))
+        self.timeout = httpx.Timeout(**request.extensions["timeout"])
+        self.outcome: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+
+
 class Batch:
     """Tasks whose calls are sent together; it is used as an `asyncio.TaskGroup` is."""
 
@@ -76,7 +83,7 @@ class Batch:
         self.transport, self._patience, self._ended = transport, patience, False
         self._tasks: dict[object, asyncio.Task[Any]] = {}
         self._coming: set[object] = set()  # tasks of which a call may come at any time
-        self._calls: list[tuple[httpx.Request, asyncio.Future[httpx.Response]]] = []
+        self._calls: list[Call] = []
         self._stirred = asyncio.Event()
 
     async def __aenter__(self) -> Self:
@@ -117,14 +124,17 @@ class Batch:
         return is_own and not self._sender.done()
 
     async def answer(self, request: httpx.Request, key: object) -> httpx.Response:
-        answer: asyncio.Future[httpx.Response] = asyncio.get_running_loop().create_future()
-        self._calls.append((request, answer))
+        self._calls.append(call := Call(request))
         self._coming.discard(key)
         self._stirred.set()
         try:
-            return await answer
+            outcome = await call.outcome
         finally:
             self._coming.update({key}.intersection(self._tasks))
+        if outcome.status is None:
+            raise httpx.RemoteProtocolError(f"{outcome.state.value}: {outcome.reason}")
+        found = outcome.response or OperationResponse(outcome.status)
+        return httpx.Response(found.status, headers=found.headers.pairs, content=found.body)
 
     async def _send_all(self) -> None:
         while self._tasks or self._calls or not self._ended:
@@ -133,33 +143,29 @@ class Batch:
                     async with asyncio.timeout(self._patience):
                         await self._stirred.wait()
                     self._stirred.clear()
-            calls, self._calls = self._calls, []
             groups: dict[Headers, list[Call]] = {}
-            for request, answer in calls:
-                if not answer.cancelled():
-                    operation, credentials = parted(from_httpx(request))
-                    groups.setdefault(credentials, []).append((operation, request, answer))
-            for credentials, group in groups.items():
-                await self._send(group, credentials)
+            for call in self._calls:
+                if not call.outcome.cancelled():
+                    groups.setdefault(call.credentials, []).append(call)
+            self._calls = []
+            for group in groups.values():
+                await self._send(group)
 
-    async def _send(self, calls: list[Call], credentials: Headers) -> None:
-        batch = BatchRequest.independent(operation for operation, _, _ in calls)
-        timeout = httpx.Timeout(**calls[0][1].extensions["timeout"])
-        client = httpx.AsyncClient(transport=self.transport.inner, timeout=timeout)
-        root, url = self.transport.root, self.transport.url
+    async def _send(self, calls: list[Call]) -> None:
+        batch = BatchRequest.independent(call.operation for call in calls)
+        own, first = self.transport, calls[0]
+        client = httpx.AsyncClient(transport=own.inner, timeout=first.timeout)
+        ends: list[Outcome | Exception]
         try:
-            exchange = self.transport.make(batch, url, headers=credentials, relative_to=root)
-            ends: list[Outcome | Exception] = list(await send_async(client, exchange))
+            fields, root = first.credentials, own.root
+            exchange = own.make(batch, own.url, headers=fields, relative_to=root)
+            ends = [*await send_async(client, exchange)]
         except Exception as error:
             ends = [error] * len(calls)
-        for (_, request, answer), end in zip(calls, ends, strict=True):
-            if answer.cancelled():
+        for call, end in zip(calls, ends, strict=True):
+            if call.outcome.cancelled():
                 continue
-            if isinstance(end, Outcome) and end.status is None:
-                end = httpx.RemoteProtocolError(f"{end.state.value}: {end.reason}", request=request)
             if isinstance(end, Exception):
-                answer.set_exception(end)
+                call.outcome.set_exception(end)
             else:
-                found = end.response or OperationResponse(end.status or 0)
-                fields = found.headers.pairs
-                answer.set_result(httpx.Response(found.status, headers=fields, content=found.body))
+                call.outcome.set_result(end)

@@ -35,7 +35,6 @@ from odata_batch import (
     BatchResult,
     Exchange,
     Headers,
-    Operation,
     OperationResponse,
     Outcome,
     is_within,
@@ -44,7 +43,6 @@ from odata_batch import (
 P = ParamSpec("P")
 T = TypeVar("T")
 Options = Mapping[str, Any]
-Call = tuple[Operation, requests.PreparedRequest, Options, Future[requests.Response]]
 
 
 class QueueingAdapter(HTTPAdapter):
@@ -62,6 +60,15 @@ class QueueingAdapter(HTTPAdapter):
         if batch and batch.adapter is self and is_within(request.url or "", self.root):
             return batch.answer(request, options)
         return super().send(request, **options)
+
+
+class Call:
+    """What a batch has of a call, and what became of it."""
+
+    def __init__(self, request: requests.PreparedRequest, options: Options) -> None:
+        self.operation, self.credentials = parted(from_requests(request))
+        self.options: Options = {**options, "stream": False}
+        self.outcome: Future[Outcome] = Future()
 
 
 BATCH: ContextVar["Batch | None"] = ContextVar("BATCH", default=None)
@@ -107,12 +114,18 @@ class Batch:
             self._changed.notify()
 
     def answer(self, request: requests.PreparedRequest, options: Options) -> requests.Response:
-        answer: Future[requests.Response] = Future()
+        call = Call(request, options)
         with self._changed:
-            self._calls.append((from_requests(request), request, options, answer))
+            self._calls.append(call)
             self._coming -= 1
             self._changed.notify()
-        return answer.result()
+        outcome = call.outcome.result()
+        if outcome.status is None:
+            raise requests.ConnectionError(f"{outcome.state.value}: {outcome.reason}")
+        found = outcome.response or OperationResponse(outcome.status)
+        fields, body = urllib3.HTTPHeaderDict(found.headers.pairs), BytesIO(found.body)
+        native = urllib3.HTTPResponse(body, fields, found.status, preload_content=False)
+        return self.adapter.build_response(request, native)
 
     def _send_all(self) -> None:
         while True:
@@ -125,40 +138,32 @@ class Batch:
                     return
             groups: dict[Headers, list[Call]] = {}
             for call in calls:
-                groups.setdefault(parted(call[0])[1], []).append(call)
-            for credentials, group in groups.items():
-                self._send(group, credentials)
+                groups.setdefault(call.credentials, []).append(call)
+            for group in groups.values():
+                self._send(group)
 
-    def _send(self, calls: list[Call], credentials: Headers) -> None:
-        batch = BatchRequest.independent(parted(call[0])[0] for call in calls)
-        root, url = self.adapter.root, self.adapter.url
+    def _send(self, calls: list[Call]) -> None:
+        batch = BatchRequest.independent(call.operation for call in calls)
+        own, first = self.adapter, calls[0]
         try:
             if self._given_up:
                 raise RuntimeError("the block of the batch has failed; nothing was sent")
-            exchange = self.adapter.make(batch, url, headers=credentials, relative_to=root)
-            ends: list[Outcome | Exception] = list(self._exchange(exchange, calls[0][2]))
+            fields, root = first.credentials, own.root
+            exchange = own.make(batch, own.url, headers=fields, relative_to=root)
+            for call, outcome in zip(calls, self._finish(exchange, first.options), strict=True):
+                call.outcome.set_result(outcome)
         except Exception as error:
-            ends = [error] * len(calls)
-        for (_, request, _, answer), end in zip(calls, ends, strict=True):
-            if isinstance(end, Outcome) and end.status is None:
-                message = f"{end.state.value}: {end.reason}"
-                end = requests.ConnectionError(message, request=request)
-            if isinstance(end, Exception):
-                answer.set_exception(end)
-                continue
-            found = end.response or OperationResponse(end.status or 0)
-            fields, body = urllib3.HTTPHeaderDict(found.headers.pairs), BytesIO(found.body)
-            native = urllib3.HTTPResponse(body, fields, found.status, preload_content=False)
-            answer.set_result(self.adapter.build_response(request, native))
+            for call in calls:
+                call.outcome.set_exception(error)
 
-    def _exchange(self, exchange: Exchange, options: Options) -> BatchResult:
+    def _finish(self, exchange: Exchange, options: Options) -> BatchResult:
         while (request := exchange.next()) is not None:
             time.sleep(request.delay)
             own = requests.Request(
                 request.method, request.url, request.headers, data=request.body
             ).prepare()
             try:
-                answer = HTTPAdapter.send(self.adapter, own, **{**options, "stream": False})
+                answer = HTTPAdapter.send(self.adapter, own, **options)
             except requests.RequestException as error:
                 reason = getattr(error.args[0], "reason", None) if error.args else None
                 exchange.fail(error, sent=not isinstance(reason, NOT_SENT))
