@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,15 +22,7 @@ from odata_batch import (
     Rollback,
     Step,
 )
-from odata_batch.dialects import (
-    AZURE_TABLES,
-    BUSINESS_CENTRAL,
-    DATAVERSE,
-    GRAPH,
-    ODATA_4_01,
-    SAP_GATEWAY,
-    SHAREPOINT,
-)
+from odata_batch.dialects import ODATA_4_01, PRESETS, SAP_GATEWAY
 
 Answer = tuple[int, Headers, bytes]
 
@@ -106,7 +97,7 @@ class Model:
             own = [each for key, each in self.entities.items() if key.startswith(f"{url}(")]
             return said(200, self.entities.get(url, {"value": own}))
         if step.method == "POST":
-            key = len(self.entities) + 1
+            key = sum("(" in each for each in self.entities) + 1
             url = f"{url}({key})"
             self.entities[url] = {"ID": key, **body}
             return said(201, self.entities[url], Location=url)
@@ -133,20 +124,13 @@ class Model:
         return [outcome.state.value for outcome in exchange.result]
 
 
-USERS = {
-    f"https://graph.microsoft.com/v1.0/users/{number}": {"displayName": f"Person {number}"}
-    for number in range(45)
-}
-PAGES: dict[str, Callable[[], Model]] = {
-    "asynchronous-batches": lambda: Model(ODATA_4_01, later=True),
-    "azure-tables": lambda: Model(AZURE_TABLES),
-    "business-central": lambda: Model(BUSINESS_CENTRAL),
-    "dataverse": lambda: Model(DATAVERSE, Counter({"accounts(7)": 2, "accounts(200)": 1})),
-    "graph": lambda: Model(GRAPH, entities=dict(USERS)),
-    "sap-gateway": lambda: Model(SAP_GATEWAY),
-    "sharepoint": lambda: Model(SHAREPOINT),
-}
-"""The services of the pages of docs/how-to/."""
+def of_page(name: str) -> Model:
+    """Return the service of a page of docs/how-to/."""
+    users = "https://graph.microsoft.com/v1.0/users"
+    people = {f"{users}/{number}": {"displayName": f"Person {number}"} for number in range(45)}
+    busy = Counter({"accounts(7)": 2, "accounts(200)": 1})
+    dialect = PRESETS.get(name, ODATA_4_01)
+    return Model(dialect, busy, name == "asynchronous-batches", people)
 
 
 def said(status: int, value: object, **headers: str) -> OperationResponse:

@@ -26,7 +26,7 @@ from odata_batch.dialects import PRESETS
 from odata_batch.rules import RULES
 
 from .helpers import Fence, fences
-from .models import PAGES as MODELS
+from .models import of_page
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
@@ -93,9 +93,7 @@ def served(page: str) -> Iterator[str]:
 
 @pytest.mark.parametrize("page", ALL)
 def test_the_python_of_a_page_runs_from_top_to_bottom_and_prints_what_it_shows(page: str) -> None:
-    names: dict[str, object] = {"__name__": page}
-    if Path(page).stem in MODELS:
-        names["transport"] = MODELS[Path(page).stem]().transport()
+    names: dict[str, object] = {"__name__": page, "transport": of_page(Path(page).stem).transport()}
     shown = [each for each in fences(text_of(page)) if each.language in ("python", "pycon", "text")]
     with served(page) as origin:
         for fence, following in pairwise([*shown, Fence(language="", text="", line=0)]):

@@ -381,38 +381,33 @@ def test_credentials_go_to_the_batch_request_and_divide_batches(queue: Queue) ->
     assert sent == [["People", "People(1)"], ["People"]]
 
 
-@queues
-def test_a_caller_gets_the_failure_of_its_own_call(queue: Queue) -> None:
-    service = Service([OperationResponse(200, {"Content-Type": MULTIPART}, CUT)])
-    done, cut = queued(queue, service, Ask("People", "DELETE"), Ask("People", "DELETE"))
-    assert done == (204, "")
-    assert str(cut).startswith("unknown: the response was cut off")
-    assert isinstance(cut, httpx.TransportError | requests.ConnectionError)
+CUT_OFF = OperationResponse(200, {"Content-Type": MULTIPART}, CUT)
+TOO_MUCH = OperationResponse(413, TEXT, b"too much")
+RANGE = {"headers": {"Range": "bytes=0-1"}}
 
 
 @queues
-def test_each_caller_gets_the_status_of_a_batch_that_is_refused(queue: Queue) -> None:
-    service = Service([OperationResponse(413, TEXT, b"too much")])
-    assert queued(queue, service, *[Ask("People")] * 2) == [(413, "too much")] * 2
-
-
-@queues
-def test_each_caller_gets_the_error_of_a_batch_that_cannot_be_written(queue: Queue) -> None:
-    asks = [Ask("People"), Ask("People", options={"headers": {"Range": "bytes=0-1"}})]
-    ends = queued(queue, Service(), *asks)
-    assert all(isinstance(end, EncodeError) and "forbidden-header" in str(end) for end in ends)
+@pytest.mark.parametrize(
+    ("answer", "ask", "expected"),
+    [
+        (CUT_OFF, Ask("People", "DELETE"), ["(204, '')", "unknown: the response was cut off"]),
+        (TOO_MUCH, Ask("People"), ["(413, 'too much')"] * 2),
+        (OperationResponse(429), Ask("People"), ["(200, 'People')"] * 2),
+        (None, Ask("People", options=RANGE), ["warning[forbidden-header]"] * 2),
+    ],
+    ids=["cut off", "refused", "throttled", "not written"],
+)
+def test_a_caller_gets_what_became_of_its_call(
+    queue: Queue, answer: OperationResponse | None, ask: Ask, expected: list[str]
+) -> None:
+    ends = queued(queue, Service([answer]), ask, ask, make=PATIENT)
+    assert [str(end)[: len(text)] for end, text in zip(ends, expected, strict=True)] == expected
 
 
 @queues
 def test_each_caller_gets_the_error_of_a_service_that_is_not_there(queue: Queue) -> None:
     ends = queue(Service(url="http://127.0.0.1:1/$batch"), [Ask("People")] * 2, PATIENT)
     assert [str(end).partition(":")[0] for end in ends] == ["not-executed"] * 2
-
-
-@queues
-def test_what_is_throttled_is_sent_again_before_its_caller_hears_of_it(queue: Queue) -> None:
-    service = Service([OperationResponse(429)])
-    assert queued(queue, service, Ask("People"), make=PATIENT) == [(200, "People")]
 
 
 @queues
