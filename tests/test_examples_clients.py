@@ -539,7 +539,7 @@ def test_45_calls_of_graph_go_in_batches_of_20_after_what_they_depend_on() -> No
     exchange = Codec(GRAPH).exchange(BatchRequest(operations), GRAPH_URL, headers=TOKEN)
     model.finish(exchange)
     assert exchange.result.ok and [each.operation for each in exchange.result] == operations
-    assert max(map(len, model.batches)) <= 20
+    assert [len(batch) for batch in model.batches] == [20, 20, 1, 5]
     order = [each.id for batch in model.batches for each in batch]
     assert all(order.index(f"list{n}") < order.index(f"task{n}") for n in range(15))
     assert Counter(order) == {**dict.fromkeys(order, 1), "task0": 2}
