@@ -132,6 +132,8 @@ multipart azure-tables | { POST http://h/B; POST http://h/C }; GET http://h/A ->
 multipart azure-tables | { POST http://h/Blogs; POST http://h/Blogs }
 multipart azure-tables | { MERGE http://h/Blogs(1); DELETE http://h/Blogs(1)?timeout=9 }
     entity-twice 0.1
+multipart azure-tables | { MERGE http://h/Blogs(1) }; { DELETE http://h/Blogs(1) }
+    too-many-change-sets 1.0
 """
 
 
