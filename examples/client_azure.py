@@ -8,15 +8,16 @@ import time
 
 from azure.core import PipelineClient
 from azure.core.exceptions import AzureError, ServiceRequestError
-from azure.core.pipeline.policies import SansIOHTTPPolicy, UserAgentPolicy
+from azure.core.pipeline.policies import HTTPPolicy, SansIOHTTPPolicy, UserAgentPolicy
 from azure.core.rest import HttpRequest, HttpResponse
 
 from odata_batch import BatchRequest, BatchResult, Exchange, Operation
 
 Client = PipelineClient[HttpRequest, HttpResponse]
+Policy = HTTPPolicy[HttpRequest, HttpResponse] | SansIOHTTPPolicy[HttpRequest, HttpResponse]
 
 
-def make_client(*policies: SansIOHTTPPolicy[HttpRequest, HttpResponse]) -> Client:
+def make_client(*policies: Policy) -> Client:
     """Return a client with these policies, as BearerTokenCredentialPolicy, and few others.
 
     Those of most clients follow redirects, send again what may have been applied, and decode.
