@@ -337,8 +337,16 @@ PATIENT = partial(Exchange, longest_delay=0.0)
 
 
 def queued(queue: Queue, service: Service, *asks: Ask, make: Make = Exchange) -> list[End]:
+    """Return what the callers got, under a watchdog."""
+    ends: list[End] = []
     with serving(service):
-        return queue(service, asks, make)
+        sending = threading.Thread(
+            target=lambda: ends.extend(queue(service, asks, make)), daemon=True
+        )
+        sending.start()
+        sending.join(2 * WATCHDOG)
+    assert not sending.is_alive()
+    return ends
 
 
 @queues
