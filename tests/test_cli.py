@@ -7,6 +7,7 @@ import json
 import os
 import re
 import runpy
+import shlex
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -19,7 +20,18 @@ from hypothesis import strategies as st
 
 from odata_batch.__main__ import main
 
-from .command_line import BROKEN, CLEAN, HEAD, NOTED, WARNED, Output, run
+from .command_line import (
+    BROKEN,
+    CLEAN,
+    HEAD,
+    NO_CONTENT,
+    NOTED,
+    RESPONSE_HEAD,
+    WARNED,
+    Output,
+    har,
+    run,
+)
 from .helpers import batch, part
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -59,7 +71,7 @@ def clean(files: dict[str, str]) -> str:
     [
         ("", ": error: a command is expected: check, convert, rules or show"),
         ("show", " show: error: the following arguments are required: FILE"),
-        ("convert --to json a b", ": error: unrecognized arguments: b"),
+        ("rules a b", ": error: unrecognized arguments: b"),
         ("show --head a", ": error: unrecognized arguments: --head"),
         ("check", " check: error: the following arguments are required: FILE"),
         ("check - -", " check: error: standard input can be read once only"),
@@ -85,17 +97,35 @@ def test_an_unknown_dialect_is_wrong_usage(dialect: str, capsys: Capsys) -> None
 @pytest.mark.parametrize(
     ("command", "options"),
     [
-        ("show", "headers bodies strict dialect limit color"),
-        ("check", "format fail-on strict dialect limit color select ignore output"),
-        ("convert", "to output message boundary dialect limit"),
-        ("rules", "format color"),
+        (
+            "show",
+            "bodies color dialect fail-on headers ignore limit output resolve select strict url",
+        ),
+        ("check", "color dialect fail-on format ignore limit output select strict"),
+        ("convert", "boundary color dialect ignore limit message output select to"),
+        ("rules", "color format output"),
     ],
 )
-def test_help_names_the_options(command: str, options: str, capsys: Capsys) -> None:
+def test_help_names_the_options_and_has_examples_that_work(
+    command: str, options: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capsys
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("captures").mkdir()
+    Path("captures/a.http").write_bytes(WARNED)
+    Path("batch.http").write_bytes(CLEAN)
+    Path("answer.http").write_bytes(RESPONSE_HEAD + batch(NO_CONTENT))
+    Path("capture.har").write_bytes(har((batch(part()), batch(NO_CONTENT))))
     with pytest.raises(SystemExit) as raised:
         main([command, "--help"])
-    assert raised.value.code == 0
-    assert {"help", *options.split()} <= set(re.findall(r"--([a-z-]+)", capsys.readouterr().out))
+    text = capsys.readouterr().out
+    assert raised.value.code == 0 and options.split() == sorted(
+        re.findall(r"^  (?:-o OUT, )?--([a-z-]+)", text, re.MULTILINE)
+    )
+    examples = [shlex.split(line)[1:] for line in text.split("\n") if line[:14] == "  odata-batch "]
+    assert [each[0] for each in examples] == [command] * len(examples) and examples
+    for example in examples:
+        done = run(*example)
+        assert (done.status, done.errors) == (0, "")
 
 
 def test_the_version_is_that_of_the_distribution(
@@ -448,7 +478,7 @@ def test_the_package_can_be_run() -> None:
     done = program("show", "-", input=CLEAN)
     assert (done.returncode, done.stdout, done.stderr) == (0, SHOWN.encode(), b"")
     done = program("show", "-", input=BROKEN)
-    assert done.returncode == 1 and b"error[no-delimiter] at byte 76, line 4: " in done.stdout
+    assert done.returncode == 1 and b"error[no-delimiter]: body starts" in done.stdout
 
 
 def test_the_package_runs_as_a_module_and_exits_with_its_status(

@@ -38,6 +38,13 @@ COMMANDS = {
     "check-sarif": [["check", "--format", "sarif", *CAPTURES]],
     "show": [["show", each] for each in (*CAPTURES, *BATCHES)],
     "show-all": [["show", "--headers", "--bodies", "--dialect", "2", each] for each in BATCHES],
+    "show-resolved": [
+        ["show", "--url", "https://example.org/service/$batch", f"valid/{each}.http"]
+        for each in """
+        json-depends-on-chain json-two-groups pair-request standard-absolute-uri standard-etag
+        standard-new-entity standard-value url-forms
+        """.split()
+    ],
     "convert-json": [["convert", "--to", "json", each] for each in (*CAPTURES, *BATCHES)],
     "convert-multipart": [
         ["convert", "--to", "multipart", "--boundary", "batch_1", each] for each in BATCHES

@@ -105,11 +105,10 @@ LOSSY = HEAD + batch(part(b"PUT a HTTP/1.1\r\nContent-Type: image/png\r\n\r\n\xe
 DAMAGED = HEAD + batch(SPACE_BEFORE_COLON)
 ACCEPTED = b"HTTP/1.1 202 Accepted\r\nLocation: a\r\n\r\n"
 ARCHIVE = har((batch(part()), ANSWER))
-CANNOT, BOTH = "cannot convert '-': ", "entries[1].request, entries[1].response"
-BLANK = "error[header-white-space-before-colon] at byte 95 in items[0]: field line 'Prefer : \
-return=minimal' has white space before its colon\n"
-EMPTY = "note[capture-accepted] at byte 38: status 202 with an empty body and the Location 'a'\n"
-CHOOSE = "choose a message of '-' with --message: "
+CANNOT, BOTH = "cannot convert '-'\n", "entries[1].request, entries[1].response"
+BLANK = "error[header-white-space-before-colon]: field line 'Prefer : return=minimal' has\n"
+EMPTY = "note[capture-accepted]: status 202 with an empty body and the Location 'a'\n"
+CHOOSE = "choose a message with --message"
 
 
 @pytest.mark.parametrize(
@@ -121,9 +120,9 @@ CHOOSE = "choose a message of '-' with --message: "
         ("--to json", DAMAGED, 1, CANNOT + BLANK),
         ("--to multipart --boundary \x1b", CONDITION, 1, f"{CANNOT}warning[boundary-characters]: "),
         ("--to json", ACCEPTED, 1, CANNOT + EMPTY),
-        ("--to json", ARCHIVE, 2, f"{CHOOSE}{BOTH}\n"),
-        ("--to json --message entries[0].request", ARCHIVE, 2, f"{CHOOSE}{BOTH}\n"),
-        ("--to json --message a", CLEAN, 2, f"{CHOOSE}none has a name\n"),
+        ("--to json", ARCHIVE, 2, f"{CHOOSE} or name a directory with --output: {BOTH}\n"),
+        ("--to json --message entries[0].request", ARCHIVE, 2, f"{CHOOSE}: {BOTH}\n"),
+        ("--to json --message a", CLEAN, 2, f"{CHOOSE}: none has a name\n"),
     ],
 )
 def test_what_is_lost_or_refused_is_said(
@@ -131,11 +130,37 @@ def test_what_is_lost_or_refused_is_said(
 ) -> None:
     done = run("convert", *arguments.split(" "), "-", data=data)
     assert done.status == status and (done.octets != b"") == (status == 0)
-    assert done.errors.startswith(f"odata-batch: {message}") and done.errors.count("\n") == 1
+    assert done.errors.startswith(f"odata-batch: {message}")
+    assert done.errors.count("\n") == 1 or message.startswith(CANNOT)
 
 
-def test_a_message_of_an_archive_is_converted() -> None:
+def test_one_message_of_an_archive_is_converted_or_all_into_a_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     assert to("json", ARCHIVE, "--message", "entries[1].request").endswith(BODY)
+    (tmp_path / "a.har").write_bytes(ARCHIVE)
+    (tmp_path / "out").mkdir()
+    done = run("convert", "--to", "json", "-o", "out", "missing", "a.har", "-", data=DAMAGED)
+    assert (done.status, done.octets) == (2, b"")
+    said = [line for line in done.errors.split("\n") if line.startswith("odata-batch: ")]
+    assert [line.partition(": ")[2][:30] for line in said] == [
+        "cannot read 'missing': No such",
+        "a.har entries[1].response: los",
+        "-: cannot convert '-'",
+    ]
+    written = sorted((tmp_path / "out").iterdir())
+    assert [each.name for each in written] == [
+        *("a.har-entries-1-.request", "a.har-entries-1-.response")
+    ]
+    assert written[0].read_bytes().endswith(BODY)
+
+
+def test_what_is_ignored_does_not_keep_a_batch_from_being_converted() -> None:
+    data = HEAD + batch(part(b"GET People HTTP/1.1\r\nA: 1\r\n\r\n"), SPACE_BEFORE_COLON)
+    rule = "header-white-space-before-colon"
+    done = run("convert", "--to", "json", "--ignore", rule, "-", data=data)
+    assert (done.status, b'"prefer":"return=minimal"' in done.octets, done.errors) == (0, True, "")
 
 
 # -- where it is written --

@@ -16,6 +16,7 @@ from .command_line import (
     TWO_SPACES,
     WARNED,
     Output,
+    har,
     run,
 )
 from .helpers import batch, change_set, member, part
@@ -158,7 +159,7 @@ def test_colours_say_how_bad_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     painted = [
         line.replace("\x1b[0m", ">").replace("\x1b[", "<") for line in lines if "\x1b" in line
     ]
-    assert [line.split(" at byte ")[0] for line in painted] == [
+    assert [line.partition(">:")[0].removesuffix(">") + ">" for line in painted] == [
         "<1mbatch response, multipart>",
         "  <31mtruncated: the close delimiter is missing>",
         "<1mitems[0]>  <32m200 OK>",
@@ -169,62 +170,75 @@ def test_colours_say_how_bad_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     ]
 
 
-# -- the findings --
+@pytest.mark.parametrize(
+    ("data", "arguments", "lines"),
+    [
+        (har((batch(part()), None)), ["--resolve"], ["-> https://h/service/People"]),
+        (
+            HEAD.replace(b"\r\nC", b"\r\nHost: a\r\nC") + batch(part()),
+            ["--resolve"],
+            ["-> https://a/service/People"],
+        ),
+        (HEAD + batch(part()), ["--resolve"], []),
+        (HEAD + batch(part()), ["--url", "http://c/$batch"], ["-> http://c/People"]),
+        (
+            HEAD + batch(part(b"GET $9 HTTP/1.1\r\n\r\n")),
+            ["--url", "http://c/$batch"],
+            ["-> 9: nothing in this batch"],
+        ),
+        (RESPONSE_HEAD + batch(NO_CONTENT), ["--resolve"], []),
+    ],
+)
+def test_what_urls_mean_is_shown(data: bytes, arguments: list[str], lines: list[str]) -> None:
+    shown_lines = [line.strip() for line in shown(data, *arguments)]
+    assert [line for line in shown_lines if line.startswith("-> ")] == lines
+    with pytest.raises(SystemExit):
+        run("show", "--url", "/$batch", "-")
 
 
-def test_a_rule_is_explained_once() -> None:
-    first, second = findings(HEAD + batch(TWO_SPACES, TWO_SPACES))
-    assert first == [
-        "note[request-line-spaces] at byte 150, line 8, items[0]: found superfluous spaces in "
-        "'GET  People HTTP/1.1'",
-        r"  | GET  People HTTP/1.1\r\n",
-        "  | ^",
-        "  = One space separates the elements of a request line. (RFC 9112, 3)",
-    ]
-    assert [line[:12] for line in second] == ["note[request", "  | GET  Peo", "  | ^"]
+# -- the findings, which `check` prints likewise --
 
 
-def test_a_finding_may_have_no_place_or_one_in_a_decoded_body() -> None:
+def test_a_finding_is_explained_and_has_its_place_in_a_decoded_body() -> None:
     body = batch(TWO_SPACES)
     fields = b"\r\nTransfer-Encoding: chunked\r\nIf-Match: *\r\n\r\n"
     chunks = b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body)
     found = findings(HEAD.replace(b"\r\n\r\n", fields) + chunks)
-    assert [line.partition(": ")[0] for line, *_ in found] == [
-        "warning[outer-precondition] in headers",
-        "note[capture-decoded] at byte 117, line 6",
-        "note[request-line-spaces] at byte 74, line 5 of the body, items[0]",
+    assert [each for lines in found for each in lines if each.startswith("  -->")] == [
+        *(
+            "  --> -, headers",
+            "  --> -:6:1, byte 117",
+            "  --> -, line 5, byte 74 of the body, items[0]",
+        )
     ]
-
-
-def test_a_finding_after_which_nothing_was_read_says_so() -> None:
-    (found,) = findings(HEAD + b"--c--")
-    assert found[-1] == "  = Nothing after this point was read."
+    (found_last,) = findings(HEAD + b"--c--")
+    assert found_last[-1] == "  = Nothing after this point was read."
 
 
 @pytest.mark.parametrize(
     ("data", "line", "caret"),
     [
-        (HEAD + batch(part(b"GET  a\\n\tHTTP/1.1\r\n\r\n")), r"GET  a\\n\tHTTP/1.1\r\n", 0),
-        (HEAD + batch(part(b"GET \x00\x7f\xff\r\n\r\n")), r"GET \x00\x7f\xff\r\n", 0),
-        (HEAD + batch(part("GET  \u2603\u202e\r\n\r\n".encode())), "GET  \u2603\\u202e\\r\\n", 5),
-        (CLEAN.replace(b"\r\n", b"\n"), r"--b\n", 0),
+        (HEAD + batch(part(b"GET  a\\n\tHTTP/1.1\r\n\r\n")), r"GET  a\\n␉HTTP/1.1␍␊", 0),
+        (HEAD + batch(part(b"GET \x00\x7f\xff\r\n\r\n")), r"GET ␀␡\xff␍␊", 0),
+        (HEAD + batch(part("GET  \u2603\u202e\r\n\r\n".encode())), "GET  \u2603\\u202e␍␊", 5),
+        (CLEAN.replace(b"\r\n", b"\n"), "--b␊", 0),
         (WARNED.rstrip(), "--b--", 0),
         (HEAD + part(), "(end)", 0),
         # A line that just fits, and lines that are cut.
-        (HEAD + batch(part(b"GET  " + b"a" * 83 + b"\r\n\r\n")), rf"GET  {'a' * 83}\r\n", 0),
-        (HEAD + batch(part(b"GET  " + b"a" * 84 + b"\r\n\r\n")), rf"GET  {'a' * 84}\r\...", 0),
+        (HEAD + batch(part(b"GET  " + b"a" * 66 + b"\r\n\r\n")), f"GET  {'a' * 66}␍␊", 0),
+        (HEAD + batch(part(b"GET  " + b"a" * 67 + b"\r\n\r\n")), f"GET  {'a' * 67}␍...", 0),
         *(
             (
                 JSON_HEAD + f'{{"requests":[],"x":"{each * 1000}","y":"{each * 1000}"}}'.encode(),
-                f'...{each * 40}","y":"{each * 42}...',
-                49,
+                f'...{each * 31}","y":"{each * 32}...',
+                40,
             )
             for each in ("a", "\N{SNOWMAN}", "\N{SLIGHTLY SMILING FACE}")
         ),
     ],
 )
 def test_the_line_of_a_finding_is_quoted(data: bytes, line: str, caret: int) -> None:
-    shown, carets = findings(data)[-1][1:3]
+    shown, carets = (each for each in findings(data)[-1] if each.startswith("  | "))
     assert (shown, carets.rstrip("^")) == (f"  | {line}", f"  | {' ' * caret}")
 
 
@@ -243,7 +257,7 @@ PICTURE = b"PUT a HTTP/1.1\r\nContent-Type: image/png\r\nContent-Length: 4\r\n\r
         (b"", "no batch; 1 error, 0 warnings, 0 notes"),
         (HEAD + SETS, "4 operations, 2 change sets; 0 errors, 1 warning, 0 notes"),
         (RESPONSE_HEAD + batch(NO_CONTENT), f"1 response{NO_SETS}0 notes"),
-        (HEAD + batch(*[TWO_SPACES] * 105), f"105 operations{NO_SETS}100 notes; 5 more not listed"),
+        (HEAD + batch(*[TWO_SPACES] * 105), f"105 operations{NO_SETS}105 notes; 5 not listed"),
         (HEAD + batch(part(PICTURE)), f"1 operation{NO_SETS}1 note; {LOST}"),
     ],
 )

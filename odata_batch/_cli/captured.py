@@ -7,8 +7,9 @@ of the file. Bodies that a file holds encoded have places that count from the st
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal, TypeAlias
 
 from odata_batch import BatchRequest, BatchResponse, Codec, Diagnostic, Payload, Report, Severity
@@ -18,6 +19,8 @@ from odata_batch.capture import CapturedExchange, Message
 
 Origin: TypeAlias = Literal["file", "member", "body"]
 """What a place counts in: the file, a member of an archive, or a body with its codings undone."""
+IsTold: TypeAlias = Callable[[str], bool]
+"""Tells whether the findings of a rule are kept; the others are left out, as if not made."""
 
 # Octets: what a region marks at most, and what is kept of its line on both sides for excerpts.
 _MARKED = 80
@@ -80,27 +83,23 @@ class Checked:
     """How many findings were made beyond `Limits.diagnostics`."""
     explained: int = 0
     """How many findings were left out because octets were lost in the capture."""
-    worst: Severity | None = None
-    """The highest severity, that of omitted findings included."""
+    totals: Counter[Severity] = field(default_factory=Counter)
+    """How many findings of each severity there are; the omitted ones, too, where none is left
+    out."""
+
+    @property
+    def worst(self) -> Severity | None:
+        """The highest severity of all that is in `totals`."""
+        return max(self.totals, default=None)
 
 
 def check_exchanges(
-    file: str,
-    exchanges: Iterable[CapturedExchange],
-    codec: Codec,
-    select: Collection[str] = (),
-    ignore: Collection[str] = (),
+    file: str, exchanges: Iterable[CapturedExchange], codec: Codec, is_told: IsTold
 ) -> Checked:
-    """Return the findings about the messages of these exchanges, which a file contains.
-
-    The findings of the rules in `select` are kept, all if it is empty, and those of the rules in
-    `ignore` are left out, as if they had not been made.
-    """
-    parts = [each for exchange in exchanges for _, _, each in checked_messages(exchange, codec)]
-    for index, each in enumerate(parts if select or ignore else ()):
-        told = [it for it in each.findings if it.diagnostic.rule in select or not select]
-        kept = tuple(it for it in told if it.diagnostic.rule not in ignore)
-        parts[index] = replace(each, findings=kept, worst=_worst_of(kept))
+    """Return the findings about the messages of these exchanges, which a file contains."""
+    parts = [
+        each for exchange in exchanges for _, _, each in checked_messages(exchange, codec, is_told)
+    ]
     return Checked(
         file=file,
         findings=tuple(found for each in parts for found in each.findings),
@@ -108,7 +107,7 @@ def check_exchanges(
         others=sum(each.others for each in parts),
         omitted=sum(each.omitted for each in parts),
         explained=sum(each.explained for each in parts),
-        worst=_worst(each.worst for each in parts),
+        totals=sum((each.totals for each in parts), Counter()),
     )
 
 
@@ -119,12 +118,20 @@ def messages_of(exchange: CapturedExchange) -> Iterator[tuple[str, Message]]:
             yield f"{exchange.name}.{side}" if exchange.name else "", message
 
 
-def _worst_of(findings: Iterable[Finding]) -> Severity | None:
-    return _worst(each.diagnostic.severity for each in findings)
+def _totals(found: Iterable[Diagnostic]) -> Counter[Severity]:
+    return Counter(each.severity for each in found)
+
+
+def told(checked: Checked, is_told: IsTold) -> Checked:
+    """Return what has been checked with the findings that are told only."""
+    kept = tuple(each for each in checked.findings if is_told(each.diagnostic.rule))
+    if len(kept) == len(checked.findings):
+        return checked
+    return replace(checked, findings=kept, totals=_totals(each.diagnostic for each in kept))
 
 
 def checked_messages(
-    exchange: CapturedExchange, codec: Codec
+    exchange: CapturedExchange, codec: Codec, is_told: IsTold = lambda rule: True
 ) -> Iterator[tuple[str, Message | None, Checked]]:
     """Yield the name of each message of an exchange, the message, and what is wrong with it.
 
@@ -132,7 +139,8 @@ def checked_messages(
     """
     if exchange.diagnostics and exchange.is_batch:
         own = tuple(Finding(diagnostic=each, source=exchange.name) for each in exchange.diagnostics)
-        yield exchange.name, None, Checked(findings=own, worst=_worst_of(own))
+        checked = Checked(findings=own, totals=_totals(exchange.diagnostics))
+        yield exchange.name, None, told(checked, is_told)
     request: BatchRequest | None = None
     for name, message in messages_of(exchange):
         if not exchange.is_batch:
@@ -141,7 +149,7 @@ def checked_messages(
         # Without a request, none is asked for the identifiers that a multipart request lacks.
         format: Format = (request and request.format) or "multipart"
         checked = check_message(message, codec, name, request, format)
-        yield name, message, checked
+        yield name, message, told(checked, is_told)
         # What is read from a damaged request need not be what the service has read.
         if checked.worst is not Severity.ERROR and isinstance(checked.batch, BatchRequest):
             request = checked.batch
@@ -180,6 +188,10 @@ def check_message(
     # Those without place come first, then those in the head, then those in the body.
     kept.sort(key=lambda each: (each[0][0] is not None, each[0][0] == "body", each[0][1]))
     lines = {here: _Lines(message.source, here), "body": _Lines(message.body, "body")}
+    totals = _totals(found for _, found in kept)
+    if not message.lossy:
+        own = Counter(dict(zip(Severity, report.totals, strict=True)))
+        totals = own + _totals(message.diagnostics)
     return Checked(
         batch=report.value,
         findings=tuple(
@@ -194,12 +206,8 @@ def check_message(
         others=int(message.not_a_batch is not None),
         omitted=report.omitted + message.omitted,
         explained=explained,
-        worst=_worst([*(each.severity for _, each in kept), None if explained else report.worst]),
+        totals=totals,
     )
-
-
-def _worst(severities: Iterable[Severity | None]) -> Severity | None:
-    return max(filter(None, severities), default=None)
 
 
 # -- places --------------------------------------------------------------------------------------

@@ -12,13 +12,23 @@ import difflib
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TypeAlias
 
 from odata_batch import Dialect, Rule, Severity
-from odata_batch._cli import terminal
 from odata_batch._cli.captured import Checked, Finding, Place
-from odata_batch._cli.terminal import COLOURS, Paint, count, excerpt, filled, quoted, visible
+from odata_batch._cli.terminal import (
+    BOLD,
+    COLOURS,
+    Options,
+    Paint,
+    count,
+    excerpt,
+    filled,
+    indented,
+    quoted,
+    visible,
+)
 from odata_batch.dialects import PRESETS
 from odata_batch.rules import RULES
 
@@ -48,51 +58,33 @@ def _octet_of(place: Place) -> str:
 # -- text ----------------------------------------------------------------------------------------
 
 
-def finding_lines(
-    findings: Iterable[Finding],
-    head: Callable[[Finding], Iterable[str]],
-    show: Callable[[bytes], str],
-    width: int,
-    explain: Callable[[Rule], Iterable[str]],
-) -> Iterator[str]:
-    """Yield every finding with its octets; each rule is explained at its first finding."""
+def text_lines(checked: Checked, options: Options) -> Iterator[str]:
+    """Yield every finding for people, with its octets; each rule is explained at its first."""
     explained: set[Rule] = set()
-    for finding in findings:
-        yield from head(finding)
-        if finding.place is not None:
-            before, after = finding.place.before, finding.place.after
-            marked = after[: finding.place.length] if finding.diagnostic.length else b""
-            yield from terminal.indented(excerpt(before, after, width, marked, show))
-        rule = finding.diagnostic.rule
+    for finding in checked.findings:
+        rule, place, label = finding.diagnostic.rule, finding.place, label_of(finding)
+        first, *others = filled(visible(finding.diagnostic.message), f"{label}: ", "    ")
+        colour = COLOURS[finding.diagnostic.severity]
+        yield options.paint(colour, label) + first.removeprefix(label)
+        yield from others
+        yield f"  --> {_location(checked.file, finding)}"
+        if place is not None:
+            marked = place.after[: place.length] if finding.diagnostic.length else b""
+            shown = excerpt(place.before, place.after, _WIDTH, marked, options.show)
+            yield from indented(shown)
         if rule not in explained:
             explained.add(rule)
-            yield from explain(rule)
+            yield from filled(f"{rule.sentence} ({rule.citation})", "  = ", "    ")
+            yield from filled(rule.remedy, "  = To fix: ", "    ")
             if rule.fatal:
                 yield "  = Nothing after this point was read."
         yield ""
 
 
-def text_lines(checked: Checked, paint: Paint, show: Callable[[bytes], str]) -> Iterator[str]:
-    """Yield what is wrong with a file for people; `show` makes the octets of excerpts visible."""
-
-    def head(finding: Finding) -> Iterator[str]:
-        label = label_of(finding)
-        first, *others = filled(visible(finding.diagnostic.message), f"{label}: ", "    ")
-        yield paint(COLOURS[finding.diagnostic.severity], label) + first.removeprefix(label)
-        yield from others
-        yield f"  --> {_location(checked.file, finding)}"
-
-    def explain(rule: Rule) -> Iterator[str]:
-        yield from filled(f"{rule.sentence} ({rule.citation})", "  = ", "    ")
-        yield from filled(rule.remedy, "  = To fix: ", "    ")
-
-    return finding_lines(checked.findings, head, show, _WIDTH, explain)
-
-
 def _location(file: str, finding: Finding) -> str:
     """Return file, line and column as editors read them, and then the rest of the place."""
     place = finding.place
-    where = f"{visible(file)} {visible(finding.source)}".rstrip(" ")
+    where = f"{visible(file)} {visible(finding.source)}".strip(" ")
     if place is not None:
         in_file = place.origin == "file"
         line = f":{place.line}:{place.column}" if in_file else f", line {place.line}"
@@ -116,14 +108,13 @@ def tally(results: Sequence[Checked]) -> Iterator[str]:
     numbers = _totals(results)
     yield ", ".join(count(numbers[f"{name}s"], name) for name in map(name_of, _SEVERITIES))
     if numbers["omitted"]:
-        yield f"{numbers['omitted']} more not listed"
+        yield f"{numbers['omitted']} not listed"
     if numbers["explained"]:
         yield f"{numbers['explained']} explained by octets that the capture has lost"
 
 
 def _totals(results: Sequence[Checked]) -> dict[str, int]:
     """Return how many files, messages and findings there are."""
-    severities = [found.diagnostic.severity for each in results for found in each.findings]
 
     def totals(*names: str) -> dict[str, int]:
         return {name: sum(getattr(each, name) for each in results) for name in names}
@@ -132,7 +123,7 @@ def _totals(results: Sequence[Checked]) -> dict[str, int]:
         "files": len(results),
         "unreadable": sum(bool(each.error) for each in results),
         **totals("batches", "others"),
-        **{f"{name_of(each)}s": severities.count(each) for each in _SEVERITIES},
+        **{f"{name_of(it)}s": sum(each.totals[it] for each in results) for it in _SEVERITIES},
         **totals("omitted", "explained"),
     }
 
@@ -204,7 +195,7 @@ def json_lines(results: Sequence[Checked], tool: str | None, dialect: Dialect) -
         "rules": {rule.slug: _rule(rule) for rule in _rules_of(results)},
         "totals": {**_totals(results)},
     }
-    yield from _dumped(document)
+    yield from dumped(document)
 
 
 def _rules_of(results: Sequence[Checked]) -> list[Rule]:
@@ -213,7 +204,7 @@ def _rules_of(results: Sequence[Checked]) -> list[Rule]:
     return [rule for rule in RULES.values() if rule in rules]
 
 
-def _dumped(document: Mapping[str, _Json]) -> Iterator[str]:
+def dumped(document: Mapping[str, object]) -> Iterator[str]:
     """Yield the lines of a JSON text in US-ASCII, without any control character."""
     yield from json.dumps(document, indent=2).replace("\x7f", "\\u007f").split("\n")
 
@@ -298,7 +289,7 @@ def sarif_lines(results: Sequence[Checked], tool: str | None) -> Iterator[str]:
             for finding in each.findings
         ],
     }
-    yield from _dumped({"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]})
+    yield from dumped({"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]})
 
 
 def _uri_of(file: str) -> str:
@@ -398,7 +389,7 @@ def catalogue_lines(paint: Paint) -> Iterator[str]:
 
 def rules_in_json(rules: Iterable[Rule]) -> Iterator[str]:
     """Yield one JSON document that describes the rules, by slug."""
-    yield from _dumped({"version": 1, "rules": {rule.slug: _rule(rule) for rule in rules}})
+    yield from dumped({"version": 1, "rules": {rule.slug: _rule(rule) for rule in rules}})
 
 
 def rule_lines(rule: Rule, paint: Paint) -> Iterator[str]:
@@ -410,7 +401,7 @@ def rule_lines(rule: Rule, paint: Paint) -> Iterator[str]:
             others.setdefault(severity, []).append(name)
     exceptions = [f"{name_of(each)} in {', '.join(others[each])}" for each in sorted(others)]
     severities = "; ".join((name_of(rule.severity), *exceptions))
-    yield paint(terminal.BOLD, rule.slug)
+    yield paint(BOLD, rule.slug)
     yield from filled(rule.sentence, "  ", "  ")
     yield ""
     told = {"Standard:": rule.citation, "Severity:": severities}

@@ -6,40 +6,38 @@ here. Whatever comes from the capture goes through `visible` on its way to a ter
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import TypeAlias
 
+from odata_batch import Dialect, UnresolvedReference, resolve_url
 from odata_batch._cli import report, terminal
-from odata_batch._cli.captured import Checked, Finding
-from odata_batch._cli.terminal import Paint, count, indented, visible
+from odata_batch._cli.captured import Checked
+from odata_batch._cli.terminal import Options, Paint, count, indented, visible
+from odata_batch._graph.names import Names
+from odata_batch._graph.urls import reference_in
 from odata_batch._model import values
-from odata_batch._model.findings import Rule
 from odata_batch._model.headers import Headers
 from odata_batch.capture import Message, parse_message
 
 _Batch: TypeAlias = values.BatchRequest | values.BatchResponse
 _Operation: TypeAlias = values.Operation | values.OperationResponse
 _Item: TypeAlias = values.RequestItem | values.ResponseItem
+_Leaf: TypeAlias = values.Operation | values.Unreadable
+Meanings: TypeAlias = Mapping[str, Iterable[str]]
+"""What is told of the URLs of operations, by their paths."""
 _SETS = (values.ChangeSet, values.ChangeSetResponse)
 
 # A quoted line and its indentation fit into 100 columns.
 _WIDTH = 92
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """What to show, and how."""
-
-    headers: bool
-    bodies: bool
-    paint: Paint
-
-
 # -- the batch -----------------------------------------------------------------------------------
 
 
-def message_lines(message: Message, checked: Checked, options: Options) -> Iterator[str]:
+def message_lines(
+    message: Message, checked: Checked, options: Options, told: Meanings
+) -> Iterator[str]:
     """Yield everything that is to be shown of a message that has been checked."""
     batch = checked.batch
     paint = options.paint
@@ -55,12 +53,12 @@ def message_lines(message: Message, checked: Checked, options: Options) -> Itera
     if batch is not None and batch.items:
         yield ""
         for index, item in enumerate(batch.items):
-            yield from _item_lines(item, f"items[{index}]", options)
+            yield from _item_lines(item, f"items[{index}]", options, told)
     elif message.body:
         yield ""
         yield from _body_lines("", message.body, options)
     yield ""
-    yield from finding_lines(checked, paint)
+    yield from report.text_lines(checked, options)
     yield "; ".join((_contents(batch), *report.tally([checked])))
 
 
@@ -92,14 +90,15 @@ def _batch_lines(batch: _Batch, paint: Paint) -> Iterator[str]:
     yield from _annotation_lines(batch.annotations)
 
 
-def _item_lines(item: _Item, path: str, options: Options) -> Iterator[str]:
+def _item_lines(item: _Item, path: str, options: Options, told: Meanings) -> Iterator[str]:
     yield f"{options.paint(terminal.BOLD, path)}  {_title(item, options.paint)}"
     if isinstance(item, _SETS):
         for index, member in enumerate(item.items):
-            yield from indented(_item_lines(member, f"{path}.items[{index}]", options))
+            yield from indented(_item_lines(member, f"{path}.items[{index}]", options, told))
     elif isinstance(item, values.Unreadable):
         yield from indented(() if item.id is None else (f"id: {visible(item.id)}",))
     else:
+        yield from indented(map(visible, told.get(path, ())))
         yield from indented(_detail_lines(item, options))
 
 
@@ -157,26 +156,42 @@ def _beginning(body: bytes) -> str:
     return text if is_whole else f"{text[:_WIDTH]} ..."
 
 
-# -- the findings --------------------------------------------------------------------------------
+# -- what URLs mean ------------------------------------------------------------------------------
 
 
-def finding_lines(checked: Checked, paint: Paint) -> Iterator[str]:
-    """Yield the findings of what has been checked, each with its octets."""
+def located(items: Sequence[values.RequestItem], parent: str = "") -> Iterator[tuple[str, _Leaf]]:
+    """Yield the operations, and what could not be read, after their paths in the batch."""
+    for index, item in enumerate(items):
+        path = f"{parent}items[{index}]"
+        if isinstance(item, values.ChangeSet):
+            yield from located(item.items, f"{path}.")
+        else:
+            yield path, item
 
-    def head(finding: Finding) -> Iterator[str]:
-        found, place = finding.diagnostic, finding.place
-        where = f" at byte {place.offset}, line {place.line}" if place else ""
-        if place and place.origin == "body":
-            where += " of the body"
-        if found.path:
-            where += f"{',' if place else ' in'} {visible(found.path)}"
-        label = paint(terminal.COLOURS[found.severity], report.label_of(finding))
-        yield f"{label}{where}: {visible(found.message)}"
 
-    def explain(rule: Rule) -> Iterator[str]:
-        yield f"  = {rule.sentence} ({rule.citation})"
+def meanings(batch: values.BatchRequest, url: str, dialect: Dialect) -> Meanings:
+    """Return what the URLs in a batch mean, and what the references that are no URLs lead to.
 
-    return report.finding_lines(checked.findings, head, terminal.quoted, _WIDTH, explain)
+    `url` is that of the batch; where it is not absolute, only references are told.
+    """
+    names = Names(batch.items, dialect=dialect)
+    paths = [path for path, item in located(batch.items) if isinstance(item, values.Operation)]
+    told = {path: dict[str, None]() for path in paths}
+    for path, operation in zip(paths, names.operations, strict=True):
+        if reference_in(operation.url, dialect) is None:
+            host = operation.headers.get("host")
+            with suppress(UnresolvedReference, ValueError):
+                resolved = resolve_url(operation.url, url, host=host, dialect=dialect)
+                told[path] |= {f"-> {resolved}": None} if resolved != operation.url else {}
+    for edge in (*names.edges, *names.bindings()):
+        what = "nothing in this batch"
+        if edge.target is not None:
+            what = f"items[{names.item(edge.target)}]"
+            if edge.target < len(paths):
+                operation = names.operations[edge.target]
+                what = f"{paths[edge.target]}, {operation.method} {operation.url}"
+        told[paths[edge.source]] |= {f"-> {edge.name}: {what}": None}
+    return told
 
 
 def _contents(batch: _Batch | None) -> str:

@@ -7,6 +7,7 @@ reorder a line and octets that are not UTF-8 are all printed as escapes.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from odata_batch._model.findings import Severity
@@ -14,12 +15,25 @@ from odata_batch._model.findings import Severity
 Paint: TypeAlias = Callable[[str, str], str]
 """Returns a text in a colour, which is the parameter of an SGR sequence."""
 
-BOLD, RED, GREEN = "1", "31", "32"
+BOLD, RED, GREEN, YELLOW = "1", "31", "32", "33"
 COLOURS: Final[Mapping[Severity, str]] = {
     Severity.ERROR: "1;31",
     Severity.WARNING: "1;33",
     Severity.NOTE: "1;36",
 }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How what is found is printed."""
+
+    paint: Paint
+    show: Callable[[bytes], str]
+    """Makes the octets of excerpts visible."""
+    headers: bool = False
+    """Whether all header fields are shown."""
+    bodies: bool = False
+    """Whether all lines of bodies are shown."""
 
 
 def count(number: int, noun: str) -> str:
@@ -103,8 +117,8 @@ def excerpt(
     before: bytes,
     after: bytes,
     width: int,
-    marked: bytes = b"",
-    show: Callable[[bytes], str] = quoted,
+    marked: bytes,
+    show: Callable[[bytes], str],
 ) -> tuple[str, str]:
     """Return the line around a place, and carets below the octets that are marked, or the first.
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
 from odata_batch._graph.urls import is_batch_resource
-from odata_batch._model.findings import BATCH_MEDIA_TYPE, Diagnostic, fatal, note, quote
+from odata_batch._model.findings import BATCH_MEDIA_TYPE, Diagnostic, Findings, fatal, note, quote
 from odata_batch._model.headers import Headers
 from odata_batch._model.limits import Limits
 from odata_batch._wire.sections import REPEATED_HEADER
@@ -278,9 +278,12 @@ def _message(raw: Raw, budget: Budget, side: Kind | None = None) -> Message:
     undone = _raw.undo_codings(headers, raw.body, budget)
     body = undone.body
     length = _check_length(raw, headers, undone, found)
-    # No more than are recorded, and those that keep the body from being read.
-    most = budget.limits.diagnostics
-    kept = found[:most] + [each for each in found[most:] if not _is_readable([each])]
+    # As many as are recorded, errors before notes, and those that keep the body from being read.
+    recorded = Findings(budget.limits, {}, None)
+    for each in found:
+        recorded(each)
+    kept = recorded.diagnostics
+    kept += [each for each in found if each.rule in _NOTHING_TO_READ and each not in kept]
     omitted = len(found) - len(kept)
     found = kept + [replace(each, position=raw.position) for each in undone.found]
     position = raw.position if body is raw.body else None
