@@ -69,7 +69,7 @@ def clean(files: dict[str, str]) -> str:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ("", ": error: a command is expected: check, convert, rules or show"),
+        ("", ": error: a command is expected: check, convert, outcomes, rules or show"),
         ("show", " show: error: the following arguments are required: FILE"),
         ("rules a b", ": error: unrecognized arguments: b"),
         ("show --head a", ": error: unrecognized arguments: --head"),
@@ -103,6 +103,7 @@ def test_an_unknown_dialect_is_wrong_usage(dialect: str, capsys: Capsys) -> None
         ),
         ("check", "color dialect fail-on format ignore limit output select strict"),
         ("convert", "boundary color dialect ignore limit message output select to"),
+        ("outcomes", "color dialect format limit output status"),
         ("rules", "color format output"),
     ],
 )
@@ -138,6 +139,20 @@ def test_the_version_is_that_of_the_distribution(
     assert run("--version") == (0, b"odata-batch (not installed)\n", "")
     monkeypatch.setattr(sys, "path", [str(tmp_path)])
     assert run("--version") == (0, b"odata-batch 9.8.7\n", "")
+
+
+def test_completion_is_printed_where_shtab_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    shell = "--print-completion"
+    with monkeypatch.context() as without:
+        without.setitem(sys.modules, "shtab", None)
+        done = run(shell, "zsh")
+    assert (done.status, done.octets) == (2, b"")
+    assert "completion needs shtab; pip install 'odata-batch[completion]'" in done.errors
+    pytest.importorskip("shtab")
+    marks = {"bash": "complete -o", "zsh": ":_files", "fish": "__fish_complete_path"}
+    for name, mark in marks.items():
+        done = run(shell, name)
+        assert done.status == 0 and mark in done.text and "sap-gateway" in done.text
 
 
 # -- files and exit status --
@@ -269,6 +284,42 @@ def test_colours_and_dialects_are_chosen(clean: str) -> None:
         never = run(*command, "--color", "never", output=Output(is_terminal=True))
         assert "\x1b[" not in never.text
     assert run("show", "--dialect", "SAP-CAP", clean).status == 0
+
+
+@pytest.mark.parametrize(
+    ("request_", "answer", "arguments", "status", "told"),
+    [
+        (batch(part()), batch(NO_CONTENT), "", 0, "succeeded: 204 No Content"),
+        (
+            batch(part()),
+            b'{"error":{"code":"E","message":"m","target":"t"}}',
+            "--status 400",
+            1,
+            "400, the batch as a whole was refused with 400\n    the service says E: m (target t)",
+        ),
+        (batch(part()), b"HTTP/1.1 429 \nRetry-After: 5\n\n", "", 1, "asked again after 5 seconds"),
+        (
+            batch(part(b"GET\r\n\r\n")),
+            RESPONSE_HEAD + batch(NO_CONTENT),
+            "",
+            1,
+            "    unknown: it could not be read in the request\n  the request has 1 error;",
+        ),
+        (batch(part()), har((batch(part()), batch(NO_CONTENT))), "", 2, "1 exchange not usable"),
+    ],
+)
+def test_outcomes_are_those_of_two_messages(
+    request_: bytes, answer: bytes, arguments: str, status: int, told: str, tmp_path: Path
+) -> None:
+    (tmp_path / "1").write_bytes(HEAD + request_)
+    (tmp_path / "2").write_bytes(answer)
+    done = run("outcomes", *arguments.split(), str(tmp_path))
+    assert (done.status, done.errors, told in done.text) == (status, "", True)
+
+
+def test_without_a_batch_there_are_no_outcomes() -> None:
+    done = run("outcomes", "-", data=har())
+    assert (done.status, done.errors) == (2, "odata-batch: no batch among 1 exchange\n")
 
 
 def test_rules_are_printed_for_programs() -> None:

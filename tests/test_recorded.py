@@ -30,6 +30,25 @@ BATCHES = [
     truncated-in-change-set wrapped-json
     """.split()
 ]
+CAP = "captured/cap-changeset-failing-multiple-errors-details-"
+PAIRS = [
+    *(
+        ["valid/pair-request.http", f"valid/pair-{each}.http"]
+        for each in """
+    response response-accepted response-change-set-failed response-json response-stopped
+    """.split()
+    ),
+    *(
+        [f"{CAP}{first}.http", f"{CAP}{second}.http"]
+        for first, second in (
+            ("request", "response"),
+            ("response", "request"),
+            ("request", "request"),
+        )
+    ),
+    ["invalid/truncated.http", "captures/capture-not-a-batch.http"],
+    ["captured/cap-json-malformed-request.http", "captures/capture-accepted.http"],
+]
 COMMANDS = {
     "check-text": [["check", "--format", "text", *CAPTURES]],
     "check-concise": [["check", "--format", "concise", "--strict", *CAPTURES, *BATCHES]],
@@ -45,6 +64,9 @@ COMMANDS = {
         standard-new-entity standard-value url-forms
         """.split()
     ],
+    "outcomes": [["outcomes", *each] for each in PAIRS]
+    + [["outcomes", each] for each in CAPTURES if each.endswith((".har", ".saz"))],
+    "outcomes-json": [["outcomes", "--format", "json", *PAIRS[2], "captures/exchange.har"]],
     "convert-json": [["convert", "--to", "json", each] for each in (*CAPTURES, *BATCHES)],
     "convert-multipart": [
         ["convert", "--to", "multipart", "--boundary", "batch_1", each] for each in BATCHES

@@ -1,7 +1,7 @@
-"""The command line: `odata-batch check`, `convert`, `rules` and `show`.
+"""The command line: `odata-batch check`, `convert`, `outcomes`, `rules` and `show`.
 
 Arguments, and what each command does with what it is given. Files, pipes and terminals are
-in `console`; what is printed is made by `report` and `show`.
+in `console`; what is printed is made by `report`, `outcomes` and `show`.
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields, replace
 from functools import partial
+from importlib import import_module
 from inspect import cleandoc
 from pathlib import Path
 from typing import Any, TypeAlias  # what `argparse` takes is as various as options are
 
 from odata_batch import BatchRequest, Codec, EncodeError, Limits, Severity, resolve_url
-from odata_batch._cli import captured, console, report
+from odata_batch._cli import captured, console, outcomes, report
 from odata_batch._cli.console import PROG, Failure, say
 from odata_batch._cli.show import Meanings, meanings, message_lines
 from odata_batch._cli.terminal import BOLD, Options, count, filled, pictured, quoted, visible
@@ -41,8 +42,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         if arguments.version:
             console.print_lines([f"{PROG} {_version() or '(not installed)'}"])
             return 0
+        if arguments.print_completion:
+            console.print_lines([_completion(arguments.print_completion)])
+            return 0
         if arguments.command is None:
-            parser.error("a command is expected: check, convert, rules or show")
+            parser.error("a command is expected: check, convert, outcomes, rules or show")
         if getattr(arguments, "files", []).count("-") > 1:
             arguments.parser.error("standard input can be read once only")
         run: _Command = arguments.run
@@ -58,15 +62,21 @@ def main(argv: Sequence[str] | None = None) -> int:
 # -- arguments -----------------------------------------------------------------------------------
 
 
-def _parser() -> argparse.ArgumentParser:
-    """Return the parser of arguments; a command is described by the docstring of its function."""
+def _parser(files: object = None) -> argparse.ArgumentParser:
+    """Return the parser of arguments; a command is described by the docstring of its function.
+
+    `files` tells shtab how a shell completes the names of files.
+    """
     parser = argparse.ArgumentParser(
         prog=PROG, description="Inspect OData $batch payloads.", allow_abbrev=False
     )
     parser.add_argument("--version", action="store_true", help="print the version and exit")
+    what = "print what makes this shell complete arguments, and exit; needs shtab"
+    shells = ("bash", "zsh", "fish")
+    parser.add_argument("--print-completion", choices=shells, metavar="SHELL", help=what)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     parsers: dict[str, argparse.ArgumentParser] = {}
-    for run in (_check, _convert, _rules, _show):
+    for run in (_check, _convert, _outcomes, _rules, _show):
         name, (text, _, examples) = (
             run.__name__[1:],
             cleandoc(run.__doc__ or "").partition("\n\n  "),
@@ -83,9 +93,11 @@ def _parser() -> argparse.ArgumentParser:
 
     def add(names: str, *flags: str, **settings: Any) -> None:
         for name in names.split():
-            parsers[name].add_argument(*flags, **settings)
+            action = parsers[name].add_argument(*flags, **settings)
+            if action.metavar in ("FILE", "OUT"):
+                vars(action)["complete"] = files
 
-    four = "check convert show"
+    four = "check convert outcomes show"
     what = "an HTTP message, its body, a HAR file, a SAZ file, or a directory of such files; "
     what += "- is standard input"
     add(four, "files", nargs="+", metavar="FILE", help=what)
@@ -103,10 +115,12 @@ def _parser() -> argparse.ArgumentParser:
     add("show", "--resolve", action="store_true", help=what)
     what = "the URL of the batch, where the capture does not say it; implies --resolve"
     add("show", "--url", type=_batch_url, help=what)
+    what = "the status of a response that was captured without its head (default: %(default)s)"
+    add("outcomes", "--status", type=int, default=200, help=what)
     what = "how it is printed (default: %(default)s)"
     formats = ("text", "concise", "json", "github", "sarif")
     add("check", "--format", choices=formats, default="text", help=what)
-    add("rules", "--format", choices=("text", "json"), default="text", help=what)
+    add("outcomes rules", "--format", choices=("text", "json"), default="text", help=what)
     what = "the lowest severity that makes the exit status 1 (default: error)"
     thresholds = ("error", "warning", "note", "never")
     add("check show", "--fail-on", choices=thresholds, default="error", help=what)
@@ -124,7 +138,7 @@ def _parser() -> argparse.ArgumentParser:
     add("check convert show", "--ignore", metavar="RULES", type=_rules_of, default=(), help=what)
     what = "the file to write in place of standard output"
     add(
-        "check rules show",
+        "check outcomes rules show",
         "-o",
         "--output",
         dest="report",
@@ -191,6 +205,16 @@ def _version() -> str | None:
         return version(PROG)
     except PackageNotFoundError:
         return None
+
+
+def _completion(shell: str) -> str:
+    try:
+        shtab = import_module("shtab")
+    except ImportError:
+        what = "completion needs shtab; pip install 'odata-batch[completion]'"
+        raise Failure(what) from None
+    text: str = shtab.complete(_parser(shtab.FILE), shell)
+    return text
 
 
 # -- check ---------------------------------------------------------------------------------------
@@ -291,6 +315,40 @@ def _url_of(exchange: CapturedExchange, request: Message) -> str:
     """Return the URL of the batch, with https where a capture has only the path and Host."""
     host = request.headers.get("host", "")
     return f"https://{host}{exchange.url}" if host and exchange.url[:1] == "/" else exchange.url
+
+
+# -- outcomes ------------------------------------------------------------------------------------
+
+
+def _outcomes(arguments: argparse.Namespace) -> int:
+    """Tell what became of each operation of captured exchanges.
+
+    A FILE holds both messages, or the request, and the next FILE its response. Exit status: 0 if
+    every operation succeeded, 1 if some did not or it is not known, 2 if there is no exchange, or
+    one of which nothing can be told.
+
+      odata-batch outcomes capture.har
+      odata-batch outcomes --format json batch.http answer.http
+    """
+    codec, is_text = _codec(arguments), arguments.format == "text"
+    status = 0
+    found: list[tuple[str, CapturedExchange]] = []
+    for file, exchanges, error in console.captures(console.files_of(arguments.files), codec.limits):
+        status = 2 if error else status
+        found += ((file if is_text else console.in_utf8(file), each) for each in exchanges)
+    results = [
+        outcomes.outcomes_of(files, each, codec, arguments.status)
+        for files, each in outcomes.paired(found)
+    ]
+    if not results:
+        say(f"no batch among {count(len(found), 'exchange')}")
+    if is_text:
+        console.print_lines(outcomes.text_lines(results, console.paint_of(arguments.color)))
+    else:
+        console.print_lines(outcomes.json_lines(results, _version(), codec.dialect.name))
+    if not results or any(each.unusable for each in results):
+        return 2
+    return max(status, int(not outcomes.is_ok(results)))
 
 
 # -- convert -------------------------------------------------------------------------------------
