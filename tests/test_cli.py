@@ -15,8 +15,6 @@ from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from odata_batch.__main__ import main
 
@@ -627,19 +625,3 @@ def test_the_corpus_is_checked_twice_with_the_same_output(
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONHASHSEED": "1", "PYTHONUTF8": "1"}
     again = program("check", "--format", format, *names, cwd=None, env=environment)
     assert (again.returncode, again.stdout, again.stderr) == (1, done.octets, b"")
-
-
-# -- anything --
-
-pieces = st.sampled_from(
-    (HEAD, CLEAN, WARNED, part(), b"\r\n", b"{", b'{"responses":[', b"\x00", b"\xff", b"A:")
-)
-
-
-@given(st.binary() | st.lists(pieces).map(b"".join))
-def test_any_octets_are_shown(data: bytes) -> None:
-    done = run("show", "--headers", "--bodies", "-", data=data)
-    assert done.status in (0, 1)
-    assert re.fullmatch(
-        r".*; \d+ errors?, \d+ warnings?, \d+ notes?(; \d+ more not listed)?", done.lines[-1]
-    )

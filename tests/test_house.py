@@ -307,7 +307,7 @@ def test_the_examples_in_docstrings_run() -> None:
 
 def text_files() -> Iterator[tuple[str, str]]:
     """The name and the text of every file of the project that is UTF-8."""
-    hidden = {".ci", ".editorconfig", ".gitattributes", ".gitignore"}
+    hidden = {".ci", ".editorconfig", ".gitattributes", ".gitignore", ".pre-commit-hooks.yaml"}
     for top in ROOT.iterdir():
         is_hidden = top.name[0] == "." and top.name not in hidden
         if is_hidden or top.name in {"build", "dist", "htmlcov"}:
