@@ -71,7 +71,7 @@ IMPORTS = frozenset(
 )
 IMPORTS_OF = {
     "__main__": {"sys"},
-    "_cli": {"argparse", "difflib", "importlib.metadata", "os", "pathlib", "sys"},
+    "_cli": {"argparse", "difflib", "importlib.metadata", "os", "pathlib", "shtab", "sys"},
     "_client": {"datetime"},
     "_server": {"logging"},
     "asgi": {"asyncio", "inspect", "urllib.parse"},

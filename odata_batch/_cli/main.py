@@ -12,8 +12,6 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields, replace
 from functools import partial
-from importlib import import_module
-from inspect import cleandoc
 from pathlib import Path
 from typing import Any, TypeAlias  # what `argparse` takes is as various as options are
 
@@ -77,16 +75,15 @@ def _parser(files: object = None) -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     parsers: dict[str, argparse.ArgumentParser] = {}
     for run in (_check, _convert, _outcomes, _rules, _show):
-        name, (text, _, examples) = (
-            run.__name__[1:],
-            cleandoc(run.__doc__ or "").partition("\n\n  "),
-        )
+        name, (words, _, rest) = run.__name__[1:], (run.__doc__ or "").partition(PROG)
+        text = " ".join(words.split())
+        examples = [f"  {line.strip()}" for line in f"{PROG}{rest}".strip().split("\n")]
         parsers[name] = commands.add_parser(
             name,
             allow_abbrev=False,
             help=text[:1].lower() + text[1:].partition(".")[0],
-            description="\n".join(filled(" ".join(text.split()))),
-            epilog=f"examples:\n  {examples}",
+            description="\n".join(filled(text)),
+            epilog="\n".join(("examples:", *examples)),
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         parsers[name].set_defaults(run=run, parser=parsers[name])
@@ -97,10 +94,20 @@ def _parser(files: object = None) -> argparse.ArgumentParser:
             if action.metavar in ("FILE", "OUT"):
                 vars(action)["complete"] = files
 
-    four = "check convert outcomes show"
+    _add_own_options(add)
+    _add_common_options(add)
+    return parser
+
+
+_Add: TypeAlias = Callable[..., None]
+"""Adds an option to the commands that are named first."""
+_FOUR = "check convert outcomes show"
+
+
+def _add_own_options(add: _Add) -> None:
     what = "an HTTP message, its body, a HAR file, a SAZ file, or a directory of such files; "
     what += "- is standard input"
-    add(four, "files", nargs="+", metavar="FILE", help=what)
+    add(_FOUR, "files", nargs="+", metavar="FILE", help=what)
     what = "the rule to explain"
     add("rules", "slug", nargs="?", metavar="SLUG", help=what)
     what = "the format to write"
@@ -121,6 +128,9 @@ def _parser(files: object = None) -> argparse.ArgumentParser:
     formats = ("text", "concise", "json", "github", "sarif")
     add("check", "--format", choices=formats, default="text", help=what)
     add("outcomes rules", "--format", choices=("text", "json"), default="text", help=what)
+
+
+def _add_common_options(add: _Add) -> None:
     what = "the lowest severity that makes the exit status 1 (default: error)"
     thresholds = ("error", "warning", "note", "never")
     add("check show", "--fail-on", choices=thresholds, default="error", help=what)
@@ -129,9 +139,9 @@ def _parser(files: object = None) -> argparse.ArgumentParser:
     what = f"the version of OData or the service to check against: {', '.join(PRESETS)}"
     what += " (default: %(default)s)"
     dialect: dict[str, Any] = {"type": str.lower, "choices": (*PRESETS,), "default": "4.01"}
-    add(four, "--dialect", metavar="NAME", help=what, **dialect)
+    add(_FOUR, "--dialect", metavar="NAME", help=what, **dialect)
     what = "another limit, as in message=1000000; see the names in the reference"
-    add(four, "--limit", metavar="NAME=N", type=_limit, action="append", default=[], help=what)
+    add(_FOUR, "--limit", metavar="NAME=N", type=_limit, action="append", default=[], help=what)
     what = "rules to report, separated by commas; others are left out"
     add("check convert show", "--select", metavar="RULES", type=_rules_of, default=(), help=what)
     what = "rules to leave out, separated by commas"
@@ -149,8 +159,7 @@ def _parser(files: object = None) -> argparse.ArgumentParser:
     what += ", or a directory, where several messages are converted"
     add("convert", "-o", "--output", metavar="OUT", default="-", help=what)
     what = "whether to use colour"
-    add(f"{four} rules", "--color", choices=("auto", "always", "never"), default="auto", help=what)
-    return parser
+    add(f"{_FOUR} rules", "--color", choices=("auto", "always", "never"), default="auto", help=what)
 
 
 def _limit(text: str) -> tuple[str, int]:
@@ -209,7 +218,7 @@ def _version() -> str | None:
 
 def _completion(shell: str) -> str:
     try:
-        shtab = import_module("shtab")
+        import shtab
     except ImportError:
         what = "completion needs shtab; pip install 'odata-batch[completion]'"
         raise Failure(what) from None

@@ -7,7 +7,7 @@ goes through `visible`, except in JSON, which has escapes of its own.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Final
 
@@ -29,7 +29,7 @@ from odata_batch._cli.terminal import BOLD, GREEN, RED, YELLOW, Paint, count, in
 from odata_batch.capture import CapturedExchange
 from odata_batch.capture._bodies import status_of
 
-_COLOURS: Final = {"succeeded": GREEN, "failed": RED}
+_COLOURS: Final[Mapping[str, str]] = {"succeeded": GREEN, "failed": RED}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
