@@ -33,8 +33,9 @@ class BatchMiddleware(Endpoint):
     `rollback`, which may be awaited, as an `AsyncSession` of SQLAlchemy has, and the application
     finds it in its scope as `"odata.transaction"`. Each is committed once or rolled back once,
     whatever is raised, and if the request is cancelled in the middle: what begins, commits or rolls
-    back is not interrupted. When a client goes away, what runs is finished, nothing else is begun,
-    and open change sets are rolled back. Without `begin`, change sets are answered with 501.
+    back is not interrupted. When a client goes away, operations that run receive `http.disconnect`
+    and are finished, nothing else is begun, and open change sets are rolled back. Without `begin`,
+    change sets are answered with 501.
 
     >>> async def app(scope, receive, send):
     ...     await send({"type": "http.response.start", "status": 200, "headers": []})
@@ -46,7 +47,9 @@ class BatchMiddleware(Endpoint):
     """The application."""
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] != scope.get("root_path", "") + self.path:
+        # A proxy may have left out the root path.
+        is_http, root = scope["type"] == "http", scope.get("root_path", "")
+        if not is_http or scope["path"].removeprefix(root) != self.path:
             return await self.app(scope, receive, send)
         headers = Headers(_decoded(scope["headers"]))
         url = f"{scope.get('scheme', 'http')}://{headers.get('host', '')}"
@@ -75,13 +78,16 @@ class BatchMiddleware(Endpoint):
             task.add_done_callback(finished.put_nowait)
             running[task] = work
 
+        def call(step: Step, transaction: object) -> Awaitable[OperationResponse]:
+            return self._call(scope, serving, gone, step, transaction)
+
         gone = asyncio.create_task(_disconnect(receive))
         gone.add_done_callback(finished.put_nowait)
         while True:
             try:
                 if stop is None and not gone.done():
                     for work in serving.ready():
-                        start(work, serving.do, work, lambda *own: self._call(scope, serving, *own))
+                        start(work, serving.do, work, call)
                 if serving.transactions and not running:  # they are left
                     start(None, serving.transactions.popitem()[1].rollback)
                 if not running:
@@ -105,7 +111,12 @@ class BatchMiddleware(Endpoint):
             raise stop
 
     async def _call(
-        self, outer: Message, serving: Serving, step: Step, transaction: object
+        self,
+        outer: Message,
+        serving: Serving,
+        gone: asyncio.Task[None],
+        step: Step,
+        transaction: object,
     ) -> OperationResponse:
         path, query, headers = serving.request_of(step)
         scope = {**outer, "method": step.method, "path": unquote(path), "raw_path": path.encode()}
@@ -113,15 +124,18 @@ class BatchMiddleware(Endpoint):
         # Nothing is sent from a file, and what one request keeps in its state is not for another.
         scope |= {"extensions": {}, "state": dict(outer.get("state", {}))}
         scope["odata.transaction"] = transaction
-        inbox, ended = [{"type": "http.request", "body": step.body}], asyncio.Event()
+        inbox, over = [{"type": "http.request", "body": step.body}], asyncio.Event()
+        gone.add_done_callback(lambda _: over.set())
         start, body, limit = dict[str, Any](), bytearray(), self.codec.limits.body
+        is_complete = False
 
         async def receive() -> Message:
             if not inbox:
-                await ended.wait()
+                await over.wait()
             return inbox.pop() if inbox else {"type": "http.disconnect"}
 
         async def send(message: Message) -> None:
+            nonlocal is_complete
             if message["type"] == "http.response.start":
                 start.update(message)
             elif message["type"] == "http.response.body":
@@ -129,15 +143,18 @@ class BatchMiddleware(Endpoint):
                 if len(body) > limit:
                     raise OSError(f"the response is too large: the limit is {limit} (Limits.body)")
                 if not message.get("more_body", False):
-                    ended.set()
+                    is_complete = True
+                    over.set()
 
         try:
             await self.app(scope, receive, send)
         except Exception as error:
-            if not ended.is_set():
+            if not is_complete:
                 raise
             serving.fail(None, error)  # as in servers, what has been sent has been sent
-        if not ended.is_set():
+        if not is_complete and gone.done():
+            return OperationResponse(500)  # to nobody
+        if not is_complete:
             raise EOFError("the application has ended before its response")
         return OperationResponse(start["status"], _decoded(start.get("headers", ())), bytes(body))
 

@@ -5,7 +5,6 @@
 It needs nothing beside the standard library.
 """
 
-import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from io import BytesIO
@@ -54,8 +53,9 @@ class BatchMiddleware(Endpoint):
         url = f"{environ['wsgi.url_scheme']}://{fields['HOST']}{quote_from_bytes(path, safe='/$')}"
         url = f"{url}?{environ.get('QUERY_STRING', '')}"
         serving = Serving(self, environ["REQUEST_METHOD"], url, fields)
-        left = int(length[:19]) if length.isascii() and length.isdecimal() else sys.maxsize
-        if left == sys.maxsize and serving.wants_data and not environ.get("wsgi.input_terminated"):
+        is_known = length.isascii() and length.isdecimal()
+        left = int(length[:19]) if is_known else self.codec.limits.message + 1
+        if serving.wants_data and not is_known and not environ.get("wsgi.input_terminated"):
             # RFC 9112, 6.3: nobody says where the body ends.
             serving.refuse(411, "a batch request has a Content-Length")
         while serving.wants_data:

@@ -342,6 +342,13 @@ def test_a_third_format_plugs_in(service: Service) -> None:
     assert answer.status_code == 400 and "codec can't decode" in error_of(answer)
 
 
+def test_a_body_that_is_cut_off_is_not_run_though_it_reads_as_a_whole(service: Service) -> None:
+    sent = Payload(b"DELETE People(1)", {"Content-Type": LINES})
+    answer = service.send(sent, headers=[("Content-Length", "18")], **TOY)
+    assert (answer.status_code, service.asked) == (400, [])
+    assert error_of(answer) == "the body ends before its Content-Length, 18"
+
+
 # -- what is refused ------------------------------------------------------------------------------
 
 NO_DELIMITER = "[no-delimiter] at byte 0: body starts with '--x', Content-Type says 'b'"
@@ -423,11 +430,12 @@ def test_a_batch_is_validated_before_anything_runs(service: Service) -> None:
 # -- what fails -----------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("error", [RuntimeError, NotImplementedError])
 def test_an_operation_in_which_the_application_fails_is_answered_with_500(
-    service: Service, caplog: pytest.LogCaptureFixture
+    service: Service, error: type[Exception], caplog: pytest.LogCaptureFixture
 ) -> None:
     def fail(asked: Asked) -> Answer:
-        raise RuntimeError("the application is broken")
+        raise error("the application is broken")
 
     service.answer = fail
     [response] = service.post(BatchRequest([GET])).responses()
@@ -442,14 +450,6 @@ def test_a_response_that_is_none_or_too_large_is_answered_with_500(
     service.answer = lambda asked: answer
     codec = Codec(limits=Limits(body=100))
     assert statuses(service.post(BatchRequest([GET]), codec=codec)) == [500]
-
-
-def test_what_an_application_has_not_implemented_is_its_own_fault(service: Service) -> None:
-    def fail(asked: Asked) -> Answer:
-        raise NotImplementedError
-
-    service.answer = fail
-    assert statuses(service.post(BatchRequest([GET]))) == [500]
 
 
 def test_change_sets_without_transactions_are_not_implemented(service: Service) -> None:
@@ -641,8 +641,10 @@ def test_operations_of_a_json_batch_run_at_the_same_time_and_see_nothing_of_each
 
 @pytest.mark.parametrize("where", ["begin", "operation", "commit"])
 @pytest.mark.parametrize("how", ["cancelled", "timeout", "gone"])
-def test_a_change_set_that_is_interrupted_is_brought_to_an_end(where: str, how: str) -> None:
-    """What begins and commits is not interrupted, operations are, unless it is the client's end."""
+def test_a_change_set_that_is_interrupted_is_brought_to_an_end(
+    where: str, how: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What begins and commits is not interrupted, operations are, or told of the client's end."""
     events: list[str] = []
 
     async def main() -> None:
@@ -668,6 +670,10 @@ def test_a_change_set_that_is_interrupted_is_brought_to_an_end(where: str, how: 
 
         async def app(scope: Any, receive: Any, send: Any) -> None:
             await reach("operation")
+            if (where, how) == ("operation", "gone"):
+                await receive()  # nobody waits for a response any more
+                events.append((await receive())["type"])
+                return
             await respond(send)
 
         talk = Talk(app, BatchRequest([writes("1"), GET]), settings={"begin": begin})
@@ -687,9 +693,12 @@ def test_a_change_set_that_is_interrupted_is_brought_to_an_end(where: str, how: 
         assert talk.sent == []
 
     asyncio.run(main())
-    done = [] if (where, how != "gone") == ("operation", True) else [f"{where} done"]
+    done = [f"{where} done"]
+    if where == "operation":
+        done = [*done, "http.disconnect"] if how == "gone" else []
     before = {"begin": [], "operation": ["begin"], "commit": ["begin", "operation"]}[where]
     assert events == [*before, where, *done, *([] if where == "commit" else ["rollback"])]
+    assert how != "gone" or caplog.records == []
 
 
 def test_a_client_that_goes_away_before_its_batch_has_come_asks_for_nothing() -> None:
@@ -761,17 +770,36 @@ def test_a_path_below_the_root_path_and_no_other_kind_of_connection_is_answered(
         await respond(send)
 
     async def main() -> None:
-        talk = Talk(app, BatchRequest([Operation.get("Caf%C3%A9%2F1")]))
-        await talk.run(root_path="/v1", path=f"/v1{PATH}")
-        assert talk.statuses == [200]
-        for scope in ({"type": "lifespan"}, {"type": "websocket"}, {"root_path": "/v1"}):
+        for root in ("/v1", ""):  # a proxy leaves it out, or not
+            talk = Talk(app, BatchRequest([Operation.get("Caf%C3%A9%2F1")]))
+            await talk.run(root_path="/v1", path=f"{root}{PATH}")
+            assert talk.statuses == [200]
+        for scope in ({"type": "lifespan"}, {"type": "websocket"}, {"path": f"/v1{PATH}"}):
             await talk.run(**scope)
 
     asyncio.run(main())
     assert asked == [
         ("http", "/v1/service/Caf\u00e9/1", b"/v1/service/Caf%C3%A9%2F1"),
-        *(("lifespan", PATH, None), ("websocket", PATH, None), ("http", PATH, None)),
+        ("http", "/service/Caf\u00e9/1", b"/service/Caf%C3%A9%2F1"),
+        *(("lifespan", PATH, None), ("websocket", PATH, None), ("http", f"/v1{PATH}", None)),
     ]
+
+
+def test_no_more_of_a_body_is_received_than_the_limit() -> None:
+    taken, sent = 0, list[Message]()
+
+    async def receive() -> Message:
+        nonlocal taken
+        taken += 100
+        return {"type": "http.request", "body": bytes(100), "more_body": True}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "method": "POST", "path": PATH, "query_string": b"", "headers": []}
+    app = asgi.BatchMiddleware(by_nobody, path=PATH, codec=Codec(limits=Limits(message=500)))
+    asyncio.run(app(scope, receive, send))
+    assert (taken, sent[0]["status"]) == (600, 413)
 
 
 def test_the_middleware_can_be_added_to_starlette() -> None:
@@ -885,7 +913,7 @@ def test_no_more_of_a_body_is_read_than_its_length_and_the_limit() -> None:
     environ = environ_of(BatchRequest([GET] * 20), **{"wsgi.input_terminated": True})
     del environ["CONTENT_LENGTH"]
     assert Site().ask(environ, codec=settings)[0].startswith("413 ")
-    assert len(environ["wsgi.input"].sizes) == 6
+    assert environ["wsgi.input"].sizes == [501, 401, 301, 201, 101, 1]
 
 
 def test_an_operation_has_an_environ_of_its_own() -> None:

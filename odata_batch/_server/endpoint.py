@@ -127,14 +127,14 @@ class Serving:
         self._handed_on = [pair for pair in self._headers.pairs if known.fullmatch(pair[0])]
         self._url, _, self._query = url.partition("?")
         length = self._headers.get("content-length", "")
+        self._length = int(length[:19]) if length.isascii() and length.isdecimal() else 0
         if method != "POST":
             self.refuse(405, "" if method == "HEAD" else "a batch is sent with POST")
         elif not set(self._headers.get("host", "")).isdisjoint("/?#"):
             self.refuse(400, "the Host is not valid")  # it would move the service root
         elif self._headers.get("content-encoding", "identity").lower() != "identity":
             self.refuse(415, "a body with a content coding cannot be read; send it without")
-        elif length.isascii() and length.isdecimal():
-            self._check_length(int(length[:19]))
+        self._check_length(self._length)
 
     # -- the request --
 
@@ -147,7 +147,10 @@ class Serving:
         if self.wants_data:
             self._body += data
             self.wants_data = more
-            if not more:
+            if not more and len(self._body) < self._length:
+                # What is cut off is not to be run, even if it reads as a whole. RFC 9112, 8
+                self.refuse(400, f"the body ends before its Content-Length, {self._length}")
+            elif not more:
                 try:
                     self._begin()
                 except (BatchError, ValueError) as error:
