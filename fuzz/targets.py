@@ -8,14 +8,15 @@ input decides, so that an input alone reproduces what it did.
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import io
 import pickle
 import random
 import sys
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from dataclasses import fields, replace
 from datetime import UTC, datetime
 from typing import Any, Literal, TypeVar
@@ -43,12 +44,14 @@ from odata_batch import (
     Step,
     Unreadable,
     UnresolvedReference,
+    asgi,
     find_references,
     is_within,
     location_of,
     rebase_url,
     resolve_url,
     retry_after,
+    wsgi,
 )
 from odata_batch.__main__ import main
 from odata_batch.capture import parse_capture, parse_message
@@ -627,6 +630,237 @@ def send(source: Source, engine: Exchange, response: BatchResponse) -> None:
     assert engine.finished
 
 
+# -- adapters --------------------------------------------------------------------------------------
+
+
+class Ended(BaseException):
+    """What ends a process, or a thread of it."""
+
+
+class Service:
+    """An application and its transactions, which do what the input says."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.later = False
+        """Whether what transactions do is awaited."""
+        self.calls = 0
+        self.transactions: list[Transaction] = []
+
+    def begin(self) -> Any:
+        self.may_raise()
+        self.transactions.append(Transaction(self))
+        return self.given(self.transactions[-1])
+
+    def given(self, value: object) -> Any:
+        return asyncio.sleep(0, value) if self.later else value
+
+    def may_raise(self) -> None:
+        if self.source.rarely(12):
+            raise self.source.pick((LookupError("lost"), ValueError("wrong"), Ended()))
+
+    def validate(self, batch: BatchRequest, headers: Headers) -> OperationResponse | None:
+        if self.source.rarely():
+            raise self.source.pick((ValueError("\ud800"), EncodeError(())))
+        return self.source.pick((None, None, OperationResponse(299, {"A": "b"}, b"later")))
+
+    def answer(self) -> tuple[int, Headers, bytes]:
+        """Return what an operation is answered with; whatever it is, the batch is answered."""
+        self.calls += 1
+        self.may_raise()
+        status = self.source.pick((*STATUSES, 0, 99, 600)) if self.source.rarely(3) else 200
+        fields = self.source.headers(most=self.source.number(3))
+        return status, fields, self.source.pick(BODIES)
+
+
+class Transaction:
+    """A transaction that notes how it ends."""
+
+    def __init__(self, service: Service) -> None:
+        self.service = service
+        self.ends: list[str] = []
+
+    def commit(self) -> Any:
+        self.ends.append("committing")
+        self.service.may_raise()
+        self.ends[-1] = "committed"
+        return self.service.given(None)
+
+    def rollback(self) -> Any:
+        self.ends.append("rolled back")
+        self.service.may_raise()
+        return self.service.given(None)
+
+
+def adapters(source: Source) -> None:
+    """A batch is answered whatever comes of it, and what comes out of an adapter is its owner's.
+
+    Each transaction is committed once or rolled back once; operations are within the service and
+    asked by who asks for the batch; no more than the limit is read; an answer can be read.
+    """
+    service, codec = Service(source), source.codec()
+    body, content_type, fields = source.message()
+    others = [pair for pair in fields.pairs if pair[0].lower() not in ("content-type", "host")]
+    fields = source.headers(Headers([("Content-Type", content_type), *others]), source.number(3))
+    settings: dict[str, Any] = {
+        "path": "/service/$batch",
+        "begin": source.pick((service.begin, service.begin, None)),
+        "codec": codec,
+        "ordered": source.pick((None, True, False)),
+        "continue_on_error": source.pick((None, True, False)),
+        "answer": source.pick(("as asked", "as sent")),
+        "validate": source.pick((None, None, service.validate)),
+        "options": {"locate": lambda *_: source.texts()} if source.rarely() else {},
+    }
+    ask = source.pick((ask_wsgi, ask_asgi))
+    answer = None
+    with suppress(Ended, OSError, asyncio.CancelledError):
+        answer = ask(service, settings, fields, body)
+    for transaction in service.transactions:
+        expected = (["committed"], ["rolled back"], ["committing", "rolled back"])
+        assert transaction.ends in expected, transaction.ends
+    if answer is not None:
+        status, headers, content = answer
+        assert headers["content-length"] == str(len(content)) and 200 <= status <= 599
+        if status == 200:
+            dialect = replace(codec.dialect, severities=())
+            payload = Payload(content, headers)
+            deep = Codec(dialect, limits=Limits(change_set_depth=9))
+            read_back(deep, "response", payload)
+
+
+def ask_wsgi(
+    service: Service, settings: dict[str, Any], fields: Headers, body: bytes
+) -> tuple[int, Headers, bytes] | None:
+    """Ask through the adapter for WSGI."""
+    source, start, taken = service.source, list[Any](), 0
+    content = io.BytesIO(body)
+
+    class Input:
+        def read(self, size: int) -> bytes:
+            nonlocal taken
+            data = content.read(min(size, source.pick((7, 100, size))))
+            taken += len(data)
+            assert taken <= settings["codec"].limits.message + 1
+            return data
+
+    def app(own: dict[str, Any], start_response: Any) -> Any:
+        assert f"{own['SCRIPT_NAME']}{own['PATH_INFO']}".startswith(f"{name}/service/")
+        for key in ("HTTP_X_FORWARDED_USER", "HTTP_HOST"):
+            assert own.get(key) == environ.get(key, "localhost:80" if key == "HTTP_HOST" else None)
+        status, headers, data = service.answer()
+        if source.rarely():
+            return source.pick(((), None, [data]))
+        write = start_response(source.pick((f"{status} A", f"{status}", "")), headers.pairs)
+        if source.rarely():
+            write(data)
+        return source.pick((Closing(service, data), [data, data], (b"", b""), b"ab"))
+
+    name = latin(source.texts()) if source.rarely() else ""
+    environ: dict[str, Any] = {
+        **{"REQUEST_METHOD": "POST", "SERVER_NAME": "localhost", "SERVER_PORT": "80"},
+        **{"SCRIPT_NAME": name, "PATH_INFO": settings["path"], "wsgi.url_scheme": "http"},
+        **{"QUERY_STRING": latin(source.texts()), "wsgi.input": Input()},
+        **{"CONTENT_TYPE": latin(fields["content-type"]), "CONTENT_LENGTH": str(len(body))},
+    }
+    for key, value in fields.pairs:
+        if key.lower() not in ("content-type", "content-length"):
+            environ[f"HTTP_{latin(key).upper().replace('-', '_')}"] = latin(value)
+    if source.rarely():
+        environ["CONTENT_LENGTH"] = source.texts()
+        environ["wsgi.input_terminated"] = source.rarely(2)
+    if source.rarely():
+        environ["REQUEST_METHOD"] = source.pick(("GET", "HEAD", "", "post"))
+    adapter = wsgi.BatchMiddleware(app, **settings)
+    data = b"".join(adapter(environ, lambda *line: start.extend(line)))  # type: ignore[arg-type]  # nothing is written
+    return int(start[0][:3]), Headers(start[1]), data
+
+
+class Closing:
+    """An iterable whose `close` may fail."""
+
+    def __init__(self, service: Service, data: bytes) -> None:
+        self.service, self.data = service, data
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield self.data
+        self.service.may_raise()
+
+    def close(self) -> None:
+        self.service.may_raise()
+
+
+def ask_asgi(
+    service: Service, settings: dict[str, Any], fields: Headers, body: bytes
+) -> tuple[int, Headers, bytes] | None:
+    """Ask through the adapter for ASGI, and go away or cancel in the middle."""
+    source, sent, taken = service.source, list[Any](), 0
+    chunks, ending = source.chunks(body), source.number(8)
+    pairs = [(octets(name.lower()), octets(value)) for name, value in fields.pairs]
+    root = latin(source.texts()) if source.rarely() else ""
+    service.later = source.rarely(2)
+
+    async def receive() -> MutableMapping[str, Any]:
+        nonlocal taken
+        if chunks or not taken:
+            assert taken <= settings["codec"].limits.message
+            data = chunks.pop(0) if chunks else b""
+            taken += len(data) or 1
+            return {"type": "http.request", "body": data, "more_body": bool(chunks)}
+        await asyncio.sleep(0)
+        if ending > 2:
+            await asyncio.Event().wait()
+        if ending:
+            return {"type": "http.disconnect"}
+        raise OSError("the connection is lost")
+
+    async def send(message: MutableMapping[str, Any]) -> None:
+        sent.append(message)
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        assert scope["path"].startswith(f"{root}/service/"), scope["path"]
+        for key in (b"x-forwarded-user", b"host"):
+            own = [value for name, value in scope["headers"] if name == key]
+            assert own == [value for name, value in pairs if name == key]
+        status, headers, data = service.answer()
+        assert (await receive())["type"] == "http.request"
+        head = [(octets(name), octets(value)) for name, value in headers.pairs]
+        if not source.rarely(12):
+            await send({"type": "http.response.start", "status": status, "headers": head})
+        for more in source.pick(((False,), (True, False), (True,), (False, False))):
+            await send({"type": "http.response.body", "body": data, "more_body": more})
+        service.may_raise()
+
+    scope = {
+        **{"type": "http", "method": "POST", "root_path": root, "path": root + settings["path"]},
+        **{"query_string": octets(source.texts()), "headers": pairs, "scheme": "http"},
+    }
+    adapter = asgi.BatchMiddleware(app, **settings)
+
+    async def talk() -> None:
+        task = asyncio.ensure_future(adapter(scope, receive, send))
+        for _ in range(source.number(60) if ending == 7 else 0):
+            await asyncio.sleep(0)
+        if ending == 7:
+            task.cancel()
+        await task
+
+    asyncio.run(talk())
+    if not sent:
+        return None
+    start, end = sent
+    headers = [(key.decode("latin-1"), value.decode("latin-1")) for key, value in start["headers"]]
+    return start["status"], Headers(headers), end["body"]
+
+
+def octets(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
+
+
+def latin(text: str) -> str:
+    return octets(text).decode("latin-1")
+
+
 # -- captures and the command line -----------------------------------------------------------------
 
 
@@ -670,6 +904,6 @@ TARGETS: Mapping[str, Callable[[Source], None]] = {
     target.__name__: target
     for target in (
         *(decode, chunks, again, values, write, outcomes, plan, execute, exchange),
-        *(capture, command),
+        *(adapters, capture, command),
     )
 }
