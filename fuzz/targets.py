@@ -649,8 +649,23 @@ class Service:
 
     def begin(self) -> Any:
         self.may_raise()
-        self.transactions.append(Transaction(self))
-        return self.given(self.transactions[-1])
+        transaction = Transaction(self)
+        self.transactions.append(transaction)
+        if self.source.rarely(3):
+            return self.manager(transaction)
+        return self.given(transaction)
+
+    @contextmanager
+    def manager(self, transaction: Transaction) -> Iterator[Transaction]:
+        self.later, later = False, self.later
+        try:
+            yield transaction
+        except RuntimeError:
+            transaction.rollback()
+        else:
+            transaction.commit()
+        finally:
+            self.later = later
 
     def given(self, value: object) -> Any:
         return asyncio.sleep(0, value) if self.later else value
@@ -717,8 +732,8 @@ def adapters(source: Source) -> None:
     with suppress(Ended, OSError, asyncio.CancelledError):
         answer = ask(service, settings, fields, body)
     for transaction in service.transactions:
-        expected = (["committed"], ["rolled back"], ["committing", "rolled back"])
-        assert transaction.ends in expected, transaction.ends
+        ends = transaction.ends
+        assert ends in (["committed"], ["rolled back"], ["committing", "rolled back"]), ends
     if answer is not None:
         status, headers, content = answer
         assert headers["content-length"] == str(len(content)) and 200 <= status <= 599

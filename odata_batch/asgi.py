@@ -30,12 +30,12 @@ class BatchMiddleware(Endpoint):
     and answered with 500.
 
     For each change set `begin()` is called, which may be awaited. What it gives has `commit` and
-    `rollback`, which may be awaited, as an `AsyncSession` of SQLAlchemy has, and the application
-    finds it in its scope as `"odata.transaction"`. Each is committed once or rolled back once,
-    whatever is raised, and if the request is cancelled in the middle: what begins, commits or rolls
-    back is not interrupted. When a client goes away, operations that run receive `http.disconnect`
-    and are finished, nothing else is begun, and open change sets are rolled back. Without `begin`,
-    change sets are answered with 501.
+    `rollback`, which may be awaited, as an `AsyncSession` of SQLAlchemy has, or is a context
+    manager, and the application finds it in its scope as `"odata.transaction"`. Each is committed
+    once or rolled back once, whatever is raised, and if the request is cancelled in the middle:
+    what begins, commits or rolls back is not interrupted. When a client goes away, operations that
+    run receive `http.disconnect` and are finished, nothing else is begun, and open change sets are
+    rolled back. Without `begin`, change sets are answered with 501.
 
     >>> async def app(scope, receive, send):
     ...     await send({"type": "http.response.start", "status": 200, "headers": []})

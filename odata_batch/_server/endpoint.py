@@ -74,7 +74,10 @@ class Endpoint:
     """Where the endpoint is. Operations stay within its directory; others are answered with 403."""
     begin: Callable[[], Any] | None = None
     """Called for each change set. What it gives, which may be awaited in ASGI, has `commit` and
-    `rollback`, as a session of SQLAlchemy has. Without it, change sets are answered with 501."""
+    `rollback`, as a session of SQLAlchemy has; or it is a context manager, asynchronous or not,
+    which is left with an error to roll back, as `atomic` of Django wants it, and what it gives when
+    it is entered is the transaction (in ASGI, it is left by another task than entered it). Without
+    `begin`, change sets are answered with 501."""
     codec: Settings = field(default_factory=lambda: Settings(limits=Limits(operations=100)))
     """A `Codec`, with the limits of the service; by default 100 operations are allowed, as in
     Microsoft's library. More is answered with 413 before anything has run. A codec's format, or the
@@ -220,11 +223,12 @@ class Serving:
         its change set is what `Endpoint.begin` gave.
         """
         if isinstance(work, Step):
-            return call(work, self.transactions.get(work.group))
+            transaction = self.transactions.get(work.group)
+            return call(work, transaction.value if type(transaction) is _Entered else transaction)
         if isinstance(work, Begin):
             if self._endpoint.begin is None:
                 raise RuntimeError("there is no `begin` for change sets")
-            return self._endpoint.begin()
+            return _begun(self._endpoint.begin())
         if isinstance(work, Commit):
             return self.transactions[work.group].commit()
         return self.transactions.pop(work.group).rollback()
@@ -295,6 +299,37 @@ class Serving:
         weights.setdefault(own, weights.get(f"{own.split('/')[0]}/*", weights.get("*/*", 0.0)))
         best = max((name for name in weights if name in types), key=weights.__getitem__)
         return best if weights[best] and endpoint.answer == "as asked" else own
+
+
+class _Entered:
+    """A transaction that is a context manager, which is left once, with an error to roll back."""
+
+    def __init__(self, value: object, leave: Callable[..., Any]) -> None:
+        self.value, self._leave = value, leave
+
+    def commit(self) -> Any:
+        return self._left(None, None, None)
+
+    def rollback(self) -> Any:
+        error = RuntimeError("the change set has failed")
+        return self._left(type(error), error, None)
+
+    def _left(self, *how: object) -> Any:
+        leave, self._leave = self._leave, lambda *_: None
+        return leave(*how)
+
+
+def _begun(given: Any) -> Any:
+    """Return the transaction that `begin` gave, or what is to be awaited for it."""
+    if hasattr(given, "commit"):
+        return given
+    if hasattr(given, "__enter__"):
+        return _Entered(given.__enter__(), given.__exit__)
+    return _entered(given) if hasattr(given, "__aenter__") else given
+
+
+async def _entered(manager: Any) -> _Entered:
+    return _Entered(await manager.__aenter__(), manager.__aexit__)
 
 
 def _error(status: int, message: str) -> OperationResponse:
