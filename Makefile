@@ -24,7 +24,7 @@ PYTHON_3_12 = $(shell for name in "$(PYTHON)" python3.12 python3.13 python3.14 p
 
 .DEFAULT_GOAL = help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check thorough fuzz bench bench-peers docs assurance corpus fixtures mutants interop peers mitmproxy clean python
+.PHONY: help demo test check thorough fuzz bench bench-peers load docs assurance corpus fixtures mutants interop peers mitmproxy clean python
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
@@ -53,6 +53,9 @@ fuzz: $(VENV)/atheris ## fuzz TARGETS (all) for FUZZ_SECONDS (60) each; what is 
 bench: $(VENV)/ready ## time everything beside floors, with aims and bounds
 	"$(VENV)/bin/python" benchmarks/bench.py
 	"$(VENV)/bin/python" benchmarks/graphs.py
+
+load: $(VENV)/ready ## send many batches at once to each server example, and cut connections
+	"$(VENV)/bin/python" -m benchmarks.load
 
 bench-peers: .venv-peers/ready $(if $(NPM),.interop/peers/ready) ## time other programs too, and write docs/performance.md
 	.venv-peers/bin/python benchmarks/peers.py

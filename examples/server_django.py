@@ -6,6 +6,8 @@ Any WSGI server runs `make_app("people.db")`.
 """
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
@@ -20,21 +22,13 @@ from django.views.decorators.csrf import csrf_exempt
 from odata_batch.wsgi import BatchMiddleware
 
 
-class Transaction:
+@contextmanager
+def change_set() -> Iterator[None]:
     """What the operations do is within it, be it in transactions of their own."""
-
-    def __init__(self) -> None:
-        self._atomic = transaction.atomic()
-        self._atomic.__enter__()
-
-    def commit(self) -> None:
+    with transaction.atomic():
+        yield
         if transaction.get_rollback():  # leaving it would roll back without a word
             raise RuntimeError("an operation has broken the transaction")
-        self._atomic.__exit__(None, None, None)
-
-    def rollback(self) -> None:
-        transaction.set_rollback(True)
-        self._atomic.__exit__(None, None, None)
 
 
 @cache
@@ -46,14 +40,15 @@ def middleware() -> BatchMiddleware:
         start_response(f"{response.status_code} {response.reason_phrase}", [*response.items()])
         return list(response)
 
-    return BatchMiddleware(call, path="/service/$batch", begin=Transaction)
+    return BatchMiddleware(call, path="/service/$batch", begin=change_set)
 
 
 @csrf_exempt  # it is the operations that the middleware protects
 @transaction.non_atomic_requests  # and they that are transactions with ATOMIC_REQUESTS
 def batch(request: HttpRequest) -> HttpResponse:
-    # What WSGI has, of a request that may have come by ASGI or from a test.
+    # What WSGI has, of a request that may have come by ASGI, which has a body of any length.
     environ = {**request.META, "wsgi.input": request, "wsgi.url_scheme": request.scheme}
+    environ["wsgi.input_terminated"] = not isinstance(request, WSGIRequest)
     head: dict[str, Any] = {}
 
     def start_response(status: str, fields: list[tuple[str, str]], *_: object) -> Any:
@@ -75,11 +70,20 @@ def people(request: HttpRequest) -> HttpResponse:
         return HttpResponse(status=201, headers={"Location": f"{request.path}({cursor.lastrowid})"})
 
 
+def person(request: HttpRequest, id: int) -> HttpResponse:
+    with connection.cursor() as cursor:
+        if request.method == "DELETE":
+            cursor.execute("DELETE FROM people WHERE id = %s", [id])
+        return HttpResponse(status=204 if cursor.rowcount == 1 else 404)
+
+
 urlpatterns = [path("service/$batch", batch), path("service/People", people)]
+urlpatterns += [path("service/People(<int:id>)", person)]
 
 
 def make_app(database: str) -> WSGIHandler:
     options = {"transaction_mode": "IMMEDIATE", "timeout": 30}
+    options["init_command"] = "PRAGMA journal_mode=WAL"  # readers and writers do not wait
     own = {"ENGINE": "django.db.backends.sqlite3", "NAME": database, "OPTIONS": options}
     hosts = ["127.0.0.1"]
     settings.configure(ROOT_URLCONF=__name__, ALLOWED_HOSTS=hosts, DATABASES={"default": own})

@@ -3,6 +3,7 @@
 flask --app examples.server_flask:make_app run
 """
 
+import atexit
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -11,7 +12,6 @@ from flask import Flask, Response, jsonify, request
 from sqlalchemy import create_engine, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, sessionmaker
-from sqlalchemy.pool import NullPool
 
 from odata_batch.wsgi import BatchMiddleware
 
@@ -31,9 +31,9 @@ class Person(Base):
 
 
 def make_app(database: str = "people.db", **settings: Any) -> Flask:
-    wait = {"timeout": 30}
-    # As the server's threads come and go, connections are not kept.
-    engine = create_engine(f"sqlite:///{database}", poolclass=NullPool, connect_args=wait)
+    # The pool lets threads wait for their turn; SQLite alone would let some of many starve.
+    engine = create_engine(f"sqlite:///{database}", connect_args={"timeout": 30})
+    atexit.register(engine.dispose)
     Base.metadata.create_all(engine)
     sessions = sessionmaker(engine)
 
