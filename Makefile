@@ -41,6 +41,8 @@ check: $(VENV)/ready ## check format, lint, types, and that what is generated is
 	"$(VENV)/bin/python" -m ruff format --check .
 	"$(VENV)/bin/python" -m ruff check .
 	"$(VENV)/bin/python" -m mypy --strict
+	@if [ -n "$(NPM)" ]; then "$(VENV)/bin/python" -m pyright --pythonpath "$(VENV)/bin/python"; \
+	else echo "There is no Node, so pyright is left out." >&2; fi
 	"$(VENV)/bin/python" docs/generate.py --check
 
 thorough: $(VENV)/ready ## run the tests with far more generated examples
