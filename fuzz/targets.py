@@ -633,6 +633,10 @@ def send(source: Source, engine: Exchange, response: BatchResponse) -> None:
 # -- adapters --------------------------------------------------------------------------------------
 
 
+ROOTS = ("", "", "/v1", "/é€", "/a b", "/a?b=c#d", "/%41%zz", "/$batch", "/$1", "/A(x='$1')", "//h")
+"""Where an application is, below which the service is."""
+
+
 class Ended(BaseException):
     """What ends a process, or a thread of it."""
 
@@ -642,36 +646,28 @@ class Service:
 
     def __init__(self, source: Source) -> None:
         self.source = source
+        self.behaves = source.rarely(2)
+        """Whether only what ends transactions may fail."""
         self.later = False
         """Whether what transactions do is awaited."""
-        self.calls = 0
         self.transactions: list[Transaction] = []
+        self.wrong: list[object] = []
+        """What operations have that they should not; what is raised in them is answered."""
 
     def begin(self) -> Any:
         self.may_raise()
         transaction = Transaction(self)
         self.transactions.append(transaction)
-        if self.source.rarely(3):
-            return self.manager(transaction)
+        transaction.has_begun = not self.source.rarely(3)
+        if not transaction.has_begun:
+            return AsyncManager(transaction) if self.later else Manager(transaction)
         return self.given(transaction)
-
-    @contextmanager
-    def manager(self, transaction: Transaction) -> Iterator[Transaction]:
-        self.later, later = False, self.later
-        try:
-            yield transaction
-        except RuntimeError:
-            transaction.rollback()
-        else:
-            transaction.commit()
-        finally:
-            self.later = later
 
     def given(self, value: object) -> Any:
         return asyncio.sleep(0, value) if self.later else value
 
-    def may_raise(self) -> None:
-        if self.source.rarely(12):
+    def may_raise(self, one_in: int = 12) -> None:
+        if self.source.rarely(one_in) and not (self.behaves and one_in == 12):
             raise self.source.pick((LookupError("lost"), ValueError("wrong"), Ended()))
 
     def validate(self, batch: BatchRequest, headers: Headers) -> OperationResponse | None:
@@ -681,7 +677,8 @@ class Service:
 
     def answer(self) -> tuple[int, Headers, bytes]:
         """Return what an operation is answered with; whatever it is, the batch is answered."""
-        self.calls += 1
+        if self.behaves:
+            return 200, Headers(), b""
         self.may_raise()
         status = self.source.pick((*STATUSES, 0, 99, 600)) if self.source.rarely(3) else 200
         fields = self.source.headers(most=self.source.number(3))
@@ -693,11 +690,12 @@ class Transaction:
 
     def __init__(self, service: Service) -> None:
         self.service = service
+        self.has_begun = False
         self.ends: list[str] = []
 
     def commit(self) -> Any:
         self.ends.append("committing")
-        self.service.may_raise()
+        self.service.may_raise(4)
         self.ends[-1] = "committed"
         return self.service.given(None)
 
@@ -707,13 +705,42 @@ class Transaction:
         return self.service.given(None)
 
 
+class Manager:
+    """A transaction that is entered and left."""
+
+    def __init__(self, transaction: Transaction) -> None:
+        self.transaction = transaction
+
+    def __enter__(self) -> Transaction:
+        self.transaction.service.may_raise()
+        self.transaction.has_begun = True
+        return self.transaction
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        self.transaction.ends.append("rolled back" if kind else "committed")
+        self.transaction.service.may_raise(4)
+
+
+class AsyncManager:
+    """The same for asyncio."""
+
+    def __init__(self, transaction: Transaction) -> None:
+        self.manager = Manager(transaction)
+
+    async def __aenter__(self) -> Transaction:
+        return self.manager.__enter__()
+
+    async def __aexit__(self, *error: object) -> None:
+        self.manager.__exit__(*error)
+
+
 def adapters(source: Source) -> None:
     """A batch is answered whatever comes of it, and what comes out of an adapter is its owner's.
 
     Each transaction is committed once or rolled back once; operations are within the service and
     asked by who asks for the batch; no more than the limit is read; an answer can be read.
     """
-    service, codec = Service(source), source.codec()
+    service, codec = Service(source), source.codec() if source.rarely(2) else Codec()
     body, content_type, fields = source.message()
     others = [pair for pair in fields.pairs if pair[0].lower() not in ("content-type", "host")]
     fields = source.headers(Headers([("Content-Type", content_type), *others]), source.number(3))
@@ -733,7 +760,9 @@ def adapters(source: Source) -> None:
         answer = ask(service, settings, fields, body)
     for transaction in service.transactions:
         ends = transaction.ends
-        assert ends in (["committed"], ["rolled back"], ["committing", "rolled back"]), ends
+        assert ends in (["committed"], ["rolled back"], ["committing", "rolled back"], []), ends
+        assert ends or not transaction.has_begun
+    assert service.wrong == [], service.wrong
     if answer is not None:
         status, headers, content = answer
         assert headers["content-length"] == str(len(content)) and 200 <= status <= 599
@@ -749,7 +778,7 @@ def ask_wsgi(
 ) -> tuple[int, Headers, bytes] | None:
     """Ask through the adapter for WSGI."""
     source, start, taken = service.source, list[Any](), 0
-    content = io.BytesIO(body)
+    content = io.BytesIO(body * source.pick((1, 1, 1, 200)))
 
     class Input:
         def read(self, size: int) -> bytes:
@@ -760,10 +789,15 @@ def ask_wsgi(
             return data
 
     def app(own: dict[str, Any], start_response: Any) -> Any:
-        assert f"{own['SCRIPT_NAME']}{own['PATH_INFO']}".startswith(f"{name}/service/")
-        for key in ("HTTP_X_FORWARDED_USER", "HTTP_HOST"):
-            assert own.get(key) == environ.get(key, "localhost:80" if key == "HTTP_HOST" else None)
+        if not f"{own['SCRIPT_NAME']}{own['PATH_INFO']}".startswith(f"{name}/service/"):
+            service.wrong.append(own["PATH_INFO"])
+        for key, other in (("HTTP_X_FORWARDED_USER", None), ("HTTP_HOST", "localhost:80")):
+            if own.get(key) != environ.get(key, other):
+                service.wrong.append((key, own.get(key)))
         status, headers, data = service.answer()
+        if service.behaves:
+            start_response("200 OK", headers.pairs)
+            return [data]
         if source.rarely():
             return source.pick(((), None, [data]))
         write = start_response(source.pick((f"{status} A", f"{status}", "")), headers.pairs)
@@ -771,7 +805,7 @@ def ask_wsgi(
             write(data)
         return source.pick((Closing(service, data), [data, data], (b"", b""), b"ab"))
 
-    name = latin(source.texts()) if source.rarely() else ""
+    name = latin(source.pick(ROOTS))
     environ: dict[str, Any] = {
         **{"REQUEST_METHOD": "POST", "SERVER_NAME": "localhost", "SERVER_PORT": "80"},
         **{"SCRIPT_NAME": name, "PATH_INFO": settings["path"], "wsgi.url_scheme": "http"},
@@ -812,7 +846,7 @@ def ask_asgi(
     source, sent, taken = service.source, list[Any](), 0
     chunks, ending = source.chunks(body), source.number(8)
     pairs = [(octets(name.lower()), octets(value)) for name, value in fields.pairs]
-    root = latin(source.texts()) if source.rarely() else ""
+    root = source.pick(ROOTS)
     service.later = source.rarely(2)
 
     async def receive() -> MutableMapping[str, Any]:
@@ -833,16 +867,20 @@ def ask_asgi(
         sent.append(message)
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
-        assert scope["path"].startswith(f"{root}/service/"), scope["path"]
+        if not scope["path"].startswith(f"{root}/service/"):
+            service.wrong.append(scope["path"])
         for key in (b"x-forwarded-user", b"host"):
             own = [value for name, value in scope["headers"] if name == key]
-            assert own == [value for name, value in pairs if name == key]
+            if own != [value for name, value in pairs if name == key]:
+                service.wrong.append((key, own))
         status, headers, data = service.answer()
-        assert (await receive())["type"] == "http.request"
+        if (await receive())["type"] != "http.request":
+            service.wrong.append("the request does not come")
         head = [(octets(name), octets(value)) for name, value in headers.pairs]
-        if not source.rarely(12):
+        if service.behaves or not source.rarely(12):
             await send({"type": "http.response.start", "status": status, "headers": head})
-        for more in source.pick(((False,), (True, False), (True,), (False, False))):
+        ends = ((False,), (True, False)) if service.behaves else ((False,), (True,), (False, False))
+        for more in source.pick(ends):
             await send({"type": "http.response.body", "body": data, "more_body": more})
         service.may_raise()
 
