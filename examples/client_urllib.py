@@ -15,7 +15,7 @@ from odata_batch import BatchRequest, BatchResult, Exchange, Operation
 class NoRedirect(HTTPRedirectHandler):
     """Follows no redirect: it would become a GET."""
 
-    def redirect_request(self, *_: object) -> None:
+    def redirect_request(self, *_: object, **__: object) -> None:
         return None
 
 
@@ -23,7 +23,8 @@ def send(client: OpenerDirector, exchange: Exchange) -> BatchResult:
     """Return what became of each operation of the batch, in order."""
     while (request := exchange.next()) is not None:
         time.sleep(request.delay)
-        own = Request(request.url, request.body or None, request.headers, method=request.method)
+        fields = dict(request.headers)
+        own = Request(request.url, request.body or None, fields, method=request.method)
         try:
             with client.open(own) as answer:
                 exchange.receive(answer.status, answer.getheaders(), answer.read())

@@ -110,8 +110,9 @@ def _octets(body: object) -> bytes:
         return body.encode()
     if isinstance(body, bytes | bytearray | memoryview):
         return bytes(body)
-    if hasattr(body, "read"):
-        return _octets(body.read())
+    read = getattr(body, "read", None)
+    if read is not None:
+        return _octets(read())
     if isinstance(body, Iterable):
         return b"".join(map(_octets, body))
     raise TypeError(f"the body is bytes, text, a file or an iterable, not {type(body).__name__}")
