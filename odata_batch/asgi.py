@@ -9,6 +9,7 @@ import asyncio
 import inspect
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeAlias
 from urllib.parse import quote, unquote
 
@@ -78,11 +79,9 @@ class BatchMiddleware(Endpoint):
             task.add_done_callback(finished.put_nowait)
             running[task] = work
 
-        def call(step: Step, transaction: object) -> Awaitable[OperationResponse]:
-            return self._call(scope, serving, gone, step, transaction)
-
         gone = asyncio.create_task(_disconnect(receive))
         gone.add_done_callback(finished.put_nowait)
+        call = partial(self._call, scope, serving, gone)
         while True:
             try:
                 if stop is None and not gone.done():
