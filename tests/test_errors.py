@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import pickle
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -151,6 +152,18 @@ def test_a_check_records_everything_and_the_worst_of_it(
     report = check_request(batch(part(), *parts), BOUNDARY)
     assert [each.rule.slug for each in report.diagnostics] == [SLUGS[each] for each in parts]
     assert (report.worst, report.omitted, report.complete) == (worst, 0, True)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"severities": [(r, Severity.NOTE) for r in RULES]}, {"silent": RULES}]
+)
+def test_what_is_fatal_is_raised_whatever_a_dialect_says(changes: dict[str, Any]) -> None:
+    dialect = replace(ODATA_4_01, **changes)
+    for limits, body in ((Limits(), b"["), (Limits(message=1), b"{}")):
+        with pytest.raises(DecodeError):
+            decode_request(body, "application/json", dialect=dialect, limits=limits)
+        report = check_request(body, "application/json", dialect=dialect, limits=limits)
+        assert (report.ok, report.complete, len(report.diagnostics)) == (False, False, 1)
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,17 @@ from odata_batch._checks import urls
 from odata_batch._checks.scope import Kind, Say, Scope
 from odata_batch._graph.expressions import reserved_names
 from odata_batch._graph.urls import referenced_id
-from odata_batch._model.findings import Diagnostic, Rule, Stop, error, exceed, note, quote, warning
+from odata_batch._model.findings import (
+    Diagnostic,
+    Rule,
+    Severity,
+    Stop,
+    error,
+    exceed,
+    note,
+    quote,
+    warning,
+)
 from odata_batch._model.headers import Headers, Pair, by_lower_name, names_of
 from odata_batch._model.values import ChangeSet, ChangeSetResponse, Operation, OperationResponse
 from odata_batch._wire import grammar, http, sections
@@ -268,6 +278,16 @@ def check_identifier(id: str, scope: Scope, position: int | None, say: Say) -> N
         exceed(scope.report, scope.limits, "id", position)
     if not grammar.REQUEST_ID.fullmatch(id):
         say(ID_SYNTAX, f"found the id {quote(id)}, expected letters, digits and - . _ ~")
+        if scope.origin == "written" and not carries(scope.format, id):  # whatever a dialect takes
+            say(sections.NOT_EXPRESSIBLE, f"the id {quote(id)} would not come back as it is")
+
+
+def carries(format: str, id: str) -> bool:
+    """Tell whether an identifier that is written comes back as it is."""
+    if format == "json":
+        return id.encode("utf-8", "replace") == id.encode("utf-8", "surrogatepass")
+    problems = [rule.severity for rule, _ in field_problems("Content-ID", id)]
+    return id == id.strip(" \t") != "" and max(problems, default=0) <= Severity.NOTE
 
 
 def check_change_set(item: ChangeSet | ChangeSetResponse, scope: Scope, say: Say) -> None:

@@ -11,7 +11,7 @@ from typing import Final, Generic, TypeVar, cast
 
 from odata_batch._checks import messages, services
 from odata_batch._checks.batch import ACCEPTED_NOT_LAST, DUPLICATE_ID, Rules, path_of
-from odata_batch._checks.messages import ACCEPTED_WITHOUT_LOCATION
+from odata_batch._checks.messages import ACCEPTED_WITHOUT_LOCATION, HEADER_CHARACTERS
 from odata_batch._checks.scope import Scope
 from odata_batch._checks.urls import URL_CHARACTERS, URL_FRAGMENT, URL_WHITE_SPACE
 from odata_batch._coding.roles import REQUEST, RESPONSE, Role
@@ -25,12 +25,23 @@ from odata_batch._model.limits import DEFAULT_LIMITS, Limits
 from odata_batch._model.public import public
 from odata_batch._model.values import NESTED_CHANGE_SET
 from odata_batch._wire.heads import Kind, Message, Unsettled
+from odata_batch._wire.http import METHOD_SYNTAX, REQUEST_LINE_SYNTAX
+from odata_batch._wire.jsonitem import JSON_DUPLICATE_MEMBER
 from odata_batch._wire.jsonwriting import JsonEncoder
-from odata_batch._wire.multipartwriting import MultipartEncoder
+from odata_batch._wire.multipart import BOUNDARY_CHARACTERS
+from odata_batch._wire.multipartwriting import BOUNDARY_IN_CONTENT, MultipartEncoder
+from odata_batch._wire.sections import CONTROL_CHARACTER, HEADER_SYNTAX, NOT_EXPRESSIBLE
 from odata_batch.dialects import ODATA_4_01
 
-# What is read with a note, and not written: some readers take it for something else.
-_REFUSED: Final = frozenset((URL_WHITE_SPACE, URL_CHARACTERS, URL_FRAGMENT))
+# What is not written, even where a dialect has a note on it: some readers take it for something
+# else, or it would not come back as it is.
+_REFUSED: Final = frozenset(
+    (
+        *(URL_WHITE_SPACE, URL_CHARACTERS, URL_FRAGMENT, REQUEST_LINE_SYNTAX, METHOD_SYNTAX),
+        *(HEADER_SYNTAX, HEADER_CHARACTERS, CONTROL_CHARACTER, NOT_EXPRESSIBLE),
+        *(JSON_DUPLICATE_MEMBER, BOUNDARY_CHARACTERS, BOUNDARY_IN_CONTENT),
+    )
+)
 
 _Item = TypeVar("_Item", values.RequestItem, values.ResponseItem)
 _Kind = TypeVar("_Kind", "RequestEncoder", "ResponseEncoder")
@@ -206,7 +217,7 @@ class _Encoder(Generic[_Item]):
 
     def _report(self, diagnostic: Diagnostic) -> None:
         severity = self._severities.get(diagnostic.rule, diagnostic.severity)
-        if severity > Severity.NOTE or diagnostic.rule in _REFUSED:
+        if severity > Severity.NOTE or diagnostic.rule.fatal or diagnostic.rule in _REFUSED:
             self._found.append(replace(diagnostic, severity=severity))
 
     def _raise(self) -> None:

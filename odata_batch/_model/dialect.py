@@ -107,9 +107,10 @@ class Dialect:
     message_type: bool = False
     """Whether parts say `msgtype=request` or `msgtype=response`, as `HttpClient` of .NET wants."""
     severities: tuple[tuple[str, Severity], ...] = ()
-    """Rules, or their slugs, whose severity differs from the catalogue's."""
+    """Rules, or their slugs, whose severity differs from the catalogue's; not of those that are
+    fatal. What would not come back as it is is not written in any case."""
     silent: frozenset[str] = frozenset()
-    """Rules, or their slugs, of which nothing is said in reading."""
+    """Rules, or their slugs, of which nothing is said in reading, unless they are fatal."""
     preset: str | None = field(init=False, default=None, compare=False, repr=False)
     """The name of the constant in `odata_batch.dialects`; `None` for a dialect of your own."""
 

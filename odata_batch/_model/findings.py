@@ -413,6 +413,8 @@ class Findings:
 
     def count(self, rule: Rule) -> bool:
         """Count a finding that is not recorded; tell whether it is one."""
+        if rule.fatal:
+            return False
         if rule in self._silent:
             return True
         severity = self._severities.get(rule, rule.severity)
@@ -421,16 +423,17 @@ class Findings:
             or self._length < self._room
             or severity > Severity.NOTE
             or (self._raise_from is not None and severity >= self._raise_from)
-            or rule.fatal
         ):
             return False
         self.counts[severity] += 1
         return True
 
     def __call__(self, diagnostic: Diagnostic) -> None:
-        if diagnostic.rule in self._silent:
-            return
-        severity = self._severities.get(diagnostic.rule, diagnostic.severity)
+        severity = diagnostic.severity
+        if not diagnostic.rule.fatal:  # after which nothing is read, whatever a dialect says
+            if diagnostic.rule in self._silent:
+                return
+            severity = self._severities.get(diagnostic.rule, severity)
         if severity is not diagnostic.severity:
             diagnostic = replace(diagnostic, severity=severity)
         first_error = severity is Severity.ERROR and not self.counts[severity]

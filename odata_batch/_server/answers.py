@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from odata_batch._checks.messages import ID_SYNTAX, VERSION_HEADER, field_problems
+from odata_batch._checks.messages import ID_SYNTAX, VERSION_HEADER, carries
 from odata_batch._coding.settings import Settings
 from odata_batch._coding.writing import Judge, write_judged
 from odata_batch._model import values
@@ -90,18 +90,16 @@ class Answers:
     def check_names(self, ids: list[str | None], items: Sequence[values.RequestItem]) -> None:
         """Raise `DecodeError` for an identifier with which nothing could be answered."""
         odd = [item for item in items if not isinstance(item, values.Operation)]
-        groups = dict.fromkeys(item.id for item in odd if isinstance(item, values.ChangeSet))
+        sets = odd if self._format == "json" else ()  # multipart has no names of change sets
+        groups = dict.fromkeys(item.id for item in sets if isinstance(item, values.ChangeSet))
         parts = [part for item in odd for part in parts_of(item)]
         lost = dict.fromkeys(part.id for part in parts if isinstance(part, values.Unreadable))
         names = [name for name in (*ids, *groups, *lost) if name is not None]
         is_plain = not lost and "" not in groups and grammar.REQUEST_ID.fullmatch("".join(names))
         for name in [] if is_plain else names:
-            is_text = name.encode("utf-8", "replace") == name.encode("utf-8", "surrogatepass")
-            is_text = is_text and (name != "" or name not in groups)
-            problems = [rule.severity for rule, _ in field_problems("Content-ID", name)]
-            is_value = name == name.strip(" \t") and max(problems, default=0) <= Severity.NOTE
             is_short = len(name) <= self._settings.limits.id or name not in lost
-            if not is_short or not (is_text if self._format == "json" else is_value):
+            is_named = name != "" or name not in groups
+            if not (is_short and is_named and carries(self._format, name)):
                 message = f"found the id {quote(name)}, which no response could repeat"
                 raise DecodeError(Diagnostic(ID_SYNTAX, message, severity=Severity.ERROR))
 

@@ -94,6 +94,9 @@ class JsonEncoder:
     def check(self, item: values.Item, path: str) -> None:
         """Report what is wrong with an item that JSON cannot carry."""
         if isinstance(item, _SETS):
+            if item.id == "":
+                message = "JSON has no group with an empty name"
+                self._report(Diagnostic(NOT_EXPRESSIBLE, message, item.position, path))
             for index, inner in enumerate(item.items):
                 inner_path = f"{path}.items[{index}]"
                 if isinstance(inner, _SETS):
