@@ -40,12 +40,14 @@ from odata_batch import (
     BatchResponse,
     ChangeSet,
     ChangeSetResponse,
+    Codec,
     Diagnostic,
     Dialect,
     EncodeError,
     Headers,
     Operation,
     OperationResponse,
+    Payload,
     Severity,
     Unreadable,
     check_request,
@@ -146,6 +148,41 @@ def payload(of: Batch, format: Format, *, made_up: bool = True) -> tuple[bytes, 
     return body if isinstance(
         of, BatchResponse
     ) and of.truncated else body + b"--b--\r\n", MULTIPART
+
+
+# -- writing and reading ---------------------------------------------------------------------------
+
+
+def _in_items(codec: Codec, batch: Batch) -> Payload:
+    """Encode item by item."""
+    pieces: list[bytes] = []
+    if isinstance(batch, BatchRequest):
+        goes_on = batch.continue_on_error
+        requests = codec.request_encoder(annotations=batch.annotations, continue_on_error=goes_on)
+        pieces += [*map(requests.send, batch.items), requests.close()]
+        return Payload(b"".join(pieces), requests.headers)
+    responses = codec.response_encoder(annotations=batch.annotations)
+    pieces += [*map(responses.send, batch.items), responses.close(next_link=batch.next_link)]
+    return Payload(b"".join(pieces), responses.headers)
+
+
+def _as_a_whole(codec: Codec, batch: Batch) -> Payload:
+    """Encode in one call."""
+    if isinstance(batch, BatchRequest):
+        return codec.encode_request(batch)
+    return codec.encode_response(batch)
+
+
+Writer = Callable[[Codec, Batch], Payload]
+WRITERS: tuple[Writer, ...] = (_as_a_whole, _in_items)
+
+
+def decoded(codec: Codec, batch: Batch, payload: Payload) -> Batch:
+    """Decode a payload in the role of the batch."""
+    fields = payload.headers
+    if isinstance(batch, BatchRequest):
+        return codec.decode_request(payload.body, payload.content_type, headers=fields)
+    return codec.decode_response(payload.body, payload.content_type, headers=fields)
 
 
 def _quoted(text: str) -> bytes:

@@ -416,19 +416,6 @@ def test_a_quoted_string_that_is_not_closed_hides_the_preferences_in_it(escapes:
     assert converted.operations()[0].headers == operation.headers
 
 
-@pytest.mark.parametrize("limit", ["message", "headers_total"])
-@pytest.mark.parametrize("format", FORMATS)
-def test_totals_are_bounded_in_writing_as_in_reading(format: Format, limit: str) -> None:
-    request = BatchRequest([Operation.get("a", headers={"x": "y"}, id=str(n)) for n in range(3)])
-    size = len(encode_request(request, format=format).body)
-    limits = Limits(message=size - 1) if limit == "message" else Limits(headers_total=20)
-    with pytest.raises(EncodeError, match=rf"\(Limits\.{limit}\)"):
-        encode_request(request, format=format, limits=limits)
-    encoder = RequestEncoder(format=format, limits=limits)
-    with pytest.raises(EncodeError, match=rf"\(Limits\.{limit}\)"):
-        _ = [*map(encoder.send, request.items), encoder.close()]
-
-
 # -- one error for all that must not be written ----------------------------------------------------
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from odata_batch import (
@@ -296,36 +294,6 @@ def test_a_reason_phrase_fits_on_its_line() -> None:
         batch = BatchResponse([OperationResponse(200, reason=reason, id="1")])
         assert refused(batch) == [expected]
         encode_response(batch, format="json")  # where there is none
-
-
-@pytest.mark.parametrize(
-    ("limits", "text"),
-    [
-        (Limits(body=1), "POST a [Content-Type: a/b] = {}"),
-        (Limits(url=1), "GET ab"),
-        (Limits(header_section=3), "GET a [a: b]"),
-        (Limits(field_line=3), "GET a [a: b]"),
-        (Limits(fields=1), "GET a [a: b] [c: d]"),
-        (Limits(message=10), "GET a"),
-        (Limits(headers_total=10), "GET a [a: b]"),
-        (Limits(operations=0), "GET a"),
-    ],
-)
-def test_what_decoding_would_not_read_back_is_refused(limits: Limits, text: str) -> None:
-    with pytest.raises(EncodeError) as caught:
-        encode_request(request(text), limits=limits)
-    (found,) = caught.value.diagnostics
-    assert found.rule.slug == "limit-exceeded"
-    assert found.limit is not None
-    assert replace(limits, **dict([found.limit])) == limits != Limits()
-
-
-def test_lines_and_sections_may_be_as_long_as_their_limits() -> None:
-    text = "GET a [a: b] [c: d]"
-    encode_request(request(text), limits=Limits(url=1, fields=2, field_line=4, header_section=10))
-    assert places(refused(text, limits=Limits(header_section=9))) == ["limit-exceeded"]
-    like_a_sound_one = refused("GET a [a: b]; GET a [a: bc]", limits=Limits(field_line=4))
-    assert places(like_a_sound_one) == ["limit-exceeded"]
 
 
 def test_repeated_headers_are_bounded_as_json_joins_them() -> None:

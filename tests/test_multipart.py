@@ -12,8 +12,6 @@ from odata_batch import (
     ChangeSet,
     ChangeSetResponse,
     EncodeError,
-    LimitExceeded,
-    Limits,
     Operation,
     OperationResponse,
     RequestEncoder,
@@ -146,7 +144,7 @@ def test_a_boundary_is_quoted_where_it_is_no_token(boundary: str, spelling: str)
 
 
 EXPECTED = "expected digits, letters, '()+_,-./:=? and spaces"
-TOO_LONG = "boundary-characters: the boundary has {} characters, at most {} are allowed"
+TOO_LONG = "boundary-characters: the boundary has 71 characters, at most 70 are allowed"
 
 
 @pytest.mark.parametrize("boundary", ["", "b ", "b;", 'b"', "b\r\n", "\xe9", "\u0661" * 60])
@@ -156,19 +154,11 @@ def test_an_illegal_boundary_is_refused(boundary: str) -> None:
 
 
 def test_a_boundary_is_no_longer_than_the_limit() -> None:
-    assert refusals(REQUEST, "b" * 71) == [TOO_LONG.format(71, 70)]
+    assert refusals(REQUEST, "b" * 71) == [TOO_LONG]
     assert refusals(REQUEST, "\u0661" * 71) == [
         f"boundary-characters: found the boundary '{chr(0x661) * 60}'..., {EXPECTED}",
-        TOO_LONG.format(71, 70),
+        TOO_LONG,
     ]
-    alone = BatchRequest([Operation.get("x")])
-    for limit, length, allowed in ((5, 6, 5), (100, 71, 70)):
-        limits = Limits(boundary=limit)
-        assert encode_request(alone, format="multipart", boundary="b" * allowed, limits=limits)
-        with pytest.raises(EncodeError) as caught:
-            encode_request(alone, format="multipart", boundary="b" * length, limits=limits)
-        (found,) = caught.value.diagnostics
-        assert f"{found.rule.slug}: {found.message}" == TOO_LONG.format(length, allowed)
 
 
 def test_a_boundary_is_a_str() -> None:
@@ -216,21 +206,3 @@ def test_what_multipart_cannot_carry_is_refused(
     found = [each.partition(": ") for each in refusals(value)]
     assert [message for _, _, message in found] == expected
     assert {slug for slug, _, _ in found} <= {"not-expressible", "no-parts"}
-
-
-def test_header_octets_are_counted_as_decoding_counts_them() -> None:
-    payload = encode_request(REQUEST, format="multipart", boundary="b")
-    sections = (
-        3 * (len(PART_HEAD) - 2)
-        + 2 * len(b"Content-ID: 1\r\n")
-        + len(b"Content-Type: multipart/mixed; boundary=")
-        + len(derived("b", 0, 0))
-        + len(b"Accept: a/b")
-        + len(b"Content-Type: a/b")
-    )
-    enough, few = Limits(headers_total=sections), Limits(headers_total=sections - 1)
-    assert decode_request(payload.body, payload.content_type, limits=enough) == REQUEST
-    with pytest.raises(LimitExceeded):
-        decode_request(payload.body, payload.content_type, limits=few)
-    with pytest.raises(EncodeError, match="headers_total"):
-        encode_request(REQUEST, format="multipart", limits=few)

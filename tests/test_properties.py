@@ -9,7 +9,7 @@ from __future__ import annotations
 import email
 import random
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import fields, replace
 from email.policy import HTTP
 from functools import partial
 from typing import Any
@@ -26,6 +26,7 @@ from odata_batch import (
     ChangeSetResponse,
     Codec,
     EncodeError,
+    Limits,
     Operation,
     OperationResponse,
     Payload,
@@ -40,7 +41,7 @@ from odata_batch.dialects import GRAPH, ODATA_4_01, Dialect
 from odata_batch.rules import RULES
 from odata_batch.strategies import batch_requests, batch_responses
 
-from .batches import Batch, request
+from .batches import WRITERS, Batch, Writer, decoded, request
 from .corpora import CORPUS
 from .helpers import FORMATS, JSON, MULTIPART, Format
 
@@ -104,6 +105,32 @@ def test_encoding_what_was_decoded_changes_nothing(format: Format, data: st.Data
 def test_preparing_twice_is_preparing_once(format: Format, data: st.DataObject) -> None:
     once = prepare(data.draw(batch_requests(format=format)), format=format)
     assert prepare(once, format=format) == once
+
+
+@st.composite
+def limits(draw: st.DrawFn) -> Limits:
+    """Limits of which one to three are small."""
+    names = [each.name for each in fields(Limits) if each.name != "change_set_depth"]
+    small = draw(st.lists(st.sampled_from(names), min_size=1, max_size=3, unique=True))
+    sizes = st.integers(0, 5) | st.integers(0, 130) | st.integers(0, 1000)
+    return Limits(**{name: draw(sizes) for name in small})
+
+
+@ROLES
+@IN_EACH_FORMAT
+@given(data=st.data(), limits=limits())
+def test_what_is_written_is_read_under_the_same_limits(
+    batches: Batches, format: Format, data: st.DataObject, limits: Limits
+) -> None:
+    batch, codec = data.draw(batches(format)), Codec(format=format, limits=limits, strict=True)
+    for write in WRITERS:
+        try:
+            payload = write(codec, batch)
+        except EncodeError as error:
+            rules = {found.rule.slug for found in error.diagnostics}
+            assert rules <= {"limit-exceeded", "boundary-in-content"}
+        else:
+            decoded(codec, batch, payload)
 
 
 # -- both formats --
@@ -298,43 +325,20 @@ CODECS = [
 ]
 
 
-def _in_items(codec: Codec, batch: Batch) -> Payload:
-    """Encode item by item."""
-    pieces: list[bytes] = []
-    if isinstance(batch, BatchRequest):
-        requests = codec.request_encoder(annotations=batch.annotations)
-        pieces += [*map(requests.send, batch.items), requests.close()]
-        return Payload(b"".join(pieces), requests.headers)
-    responses = codec.response_encoder(annotations=batch.annotations)
-    pieces += [*map(responses.send, batch.items), responses.close(next_link=batch.next_link)]
-    return Payload(b"".join(pieces), responses.headers)
-
-
-def _as_a_whole(codec: Codec, batch: Batch) -> Payload:
-    """Encode in one call."""
-    if isinstance(batch, BatchRequest):
-        return codec.encode_request(batch)
-    return codec.encode_response(batch)
-
-
-@pytest.mark.parametrize("write", [_as_a_whole, _in_items])
+@pytest.mark.parametrize("write", WRITERS)
 @pytest.mark.parametrize("codec", CODECS, ids=lambda codec: f"{codec.dialect.name} {codec.format}")
 @pytest.mark.parametrize("text", NASTY, ids=ascii)
-def test_no_string_in_a_batch_gets_out_of_its_place(
-    text: str, codec: Codec, write: Callable[[Codec, Batch], Payload]
-) -> None:
+def test_no_string_in_a_batch_gets_out_of_its_place(text: str, codec: Codec, write: Writer) -> None:
     """Nor where a dialect takes everything: it comes back as it was, or is refused."""
     for batch in _batches_with(text):
         try:
             payload = write(codec, batch)
         except EncodeError:
             continue
-        request = isinstance(batch, BatchRequest)
-        decode = codec.decode_request if request else codec.decode_response
-        decoded: Batch = decode(payload.body, payload.content_type, headers=payload.headers)
-        assert decoded == codec.prepare(batch)  # type: ignore[type-var]  # of either role
-        if decoded.format == "multipart":
-            assert _reason(batch) in (None, "", _reason(decoded))
+        read = decoded(codec, batch, payload)
+        assert read == codec.prepare(batch)  # type: ignore[type-var]  # of either role
+        if read.format == "multipart":
+            assert _reason(batch) in (None, "", _reason(read))
 
 
 @pytest.mark.parametrize("text", NASTY, ids=ascii)

@@ -19,7 +19,15 @@ from odata_batch._coding.settings import Settings, format_of
 from odata_batch._graph.prepare import Preparation, written_preference
 from odata_batch._model import values
 from odata_batch._model.dialect import Dialect, Format
-from odata_batch._model.findings import Diagnostic, EncodeError, Rule, Severity, Stop, exceed, quote
+from odata_batch._model.findings import (
+    Diagnostic,
+    EncodeError,
+    Rule,
+    Severity,
+    Stop,
+    check_sizes,
+    quote,
+)
 from odata_batch._model.headers import Headers, headers_of
 from odata_batch._model.limits import DEFAULT_LIMITS, Limits
 from odata_batch._model.public import public
@@ -204,11 +212,15 @@ class _Encoder(Generic[_Item]):
         self._length += len(chunk)
         if self._role.name == "request":
             services.check_payload(self._length, self._scope, self._say)
+        engine, fields = self._engine, (("Content-Type", self._engine.content_type), *self._fields)
+        sizes = {
+            "message": self._length,
+            "headers_total": engine.headers_total,
+            "field_line": max(len(name) + len(value) + 2 for name, value in fields),
+            "boundary": len(engine.boundary),
+        }
         with suppress(Stop):
-            if self._length > self._limits.message:
-                exceed(self._report, self._limits, "message", None)
-            if self._engine.headers_total > self._limits.headers_total:
-                exceed(self._report, self._limits, "headers_total", None)
+            check_sizes(self._report, self._limits, sizes)
         self._raise()
         return chunk
 

@@ -360,6 +360,15 @@ def exceed(report: Reporter, limits: Limits, limit: str, position: int | None) -
     stop(report, found)
 
 
+def check_sizes(
+    report: Reporter, limits: Limits, sizes: Mapping[str, int], position: int | None = None
+) -> None:
+    """Report the first limit that is exceeded, given sizes by the names of limits."""
+    for limit, size in sizes.items():
+        if size > getattr(limits, limit):
+            exceed(report, limits, limit, position)
+
+
 _NONE: Final = dict.fromkeys(Severity, 0)
 
 

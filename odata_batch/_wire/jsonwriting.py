@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from json.encoder import encode_basestring as quoted
 
 from odata_batch._model import values
 from odata_batch._model.dialect import Dialect
-from odata_batch._model.findings import Diagnostic, Reporter, exceed, quote
+from odata_batch._model.findings import Diagnostic, Reporter, Stop, check_sizes, quote
 from odata_batch._model.headers import by_lower_name, headers_of, names_of
 from odata_batch._model.jsonvalue import is_surely_json
 from odata_batch._model.limits import Limits
@@ -59,6 +60,7 @@ class JsonEncoder:
     """Encodes the items of a JSON batch, prepared ones that have been checked."""
 
     content_type = "application/json"
+    boundary = ""
 
     def __init__(
         self,
@@ -82,6 +84,8 @@ class JsonEncoder:
         """Report what is wrong beside the items, whose number is given."""
         if not items and isinstance(batch, values.BatchRequest):
             self._report(Diagnostic(JSON_NO_REQUESTS, "the array requests is empty"))
+        with suppress(Stop):  # which is reported
+            check_sizes(self._report, self._limits, {"json_depth": _DEPTH + 1})
         known = {"requests", "responses"}
         if isinstance(batch, values.BatchResponse):
             known.update(NEXT_LINKS)
@@ -112,8 +116,7 @@ class JsonEncoder:
         def report(diagnostic: Diagnostic) -> None:
             self._report(replace(diagnostic, position=item.position, path=path))
 
-        if self._limits.json_depth <= jsonbody.DEPTH:
-            exceed(report, self._limits, "json_depth", item.position)
+        check_sizes(report, self._limits, {"json_depth": jsonbody.DEPTH + 1}, item.position)
         if names_of(item.headers).count("set-cookie") > 1:
             message = "JSON cannot carry several Set-Cookie fields"
             report(Diagnostic(NOT_EXPRESSIBLE, message))

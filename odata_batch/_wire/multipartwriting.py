@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from operator import attrgetter
 from typing import TypeAlias, cast
 
 from odata_batch._model import values
-from odata_batch._model.findings import Diagnostic, Reporter, error, quote
+from odata_batch._model.findings import Diagnostic, Reporter, Stop, check_sizes, error, quote
 from odata_batch._model.limits import Limits
 from odata_batch._wire import grammar, http
 from odata_batch._wire.heads import Heads, Judge, Message, Unsettled
 from odata_batch._wire.mime import NO_PARTS
 from odata_batch._wire.multipart import BOUNDARY_CHARACTERS
-from odata_batch._wire.sections import NOT_EXPRESSIBLE, remember
+from odata_batch._wire.sections import NOT_EXPRESSIBLE, remember, sizes_of
 
 _SETS = (values.ChangeSet, values.ChangeSetResponse)
 _Parts: TypeAlias = tuple[list[bytes], list[bytes]]
@@ -63,10 +64,14 @@ class MultipartEncoder:
         self._judge: Judge | None = None
         self._given = boundary
         if boundary is not None:
-            self._check_boundary(boundary, min(limits.boundary, 70))
-        self._boundary = boundary or self._random("batch")
+            self._check_boundary(boundary)
+        self.boundary = boundary or self._random("batch")
+        self._longest = min(limits.field_line, limits.header_section)
+        # Whether no head of a part exceeds a limit
+        self._is_roomy = self._longest >= _MOST_LINES + limits.id and limits.fields >= _MOST_FIELDS
+        self._is_roomy = self._is_roomy and limits.boundary >= _MOST_LETTERS
 
-    def _check_boundary(self, boundary: str, longest: int) -> None:
+    def _check_boundary(self, boundary: str) -> None:
         """Report what a caller's boundary must not be (RFC 2046, 5.1.1)."""
         if not isinstance(boundary, str):
             raise TypeError(f"boundary is a str, not {type(boundary).__name__}")
@@ -74,14 +79,14 @@ class MultipartEncoder:
             found = f"found the boundary {quote(boundary)}"
             message = f"{found}, expected digits, letters, '()+_,-./:=? and spaces"
             self._report(Diagnostic(BOUNDARY_CHARACTERS, message))
-        if len(boundary) > longest:
-            message = f"the boundary has {len(boundary)} characters, at most {longest} are allowed"
+        if len(boundary) > 70:
+            message = f"the boundary has {len(boundary)} characters, at most 70 are allowed"
             self._report(Diagnostic(BOUNDARY_CHARACTERS, message))
 
     @property
     def content_type(self) -> str:
         """The Content-Type of the batch, its boundary quoted where it is not a token."""
-        boundary = self._boundary
+        boundary = self.boundary
         quoted = boundary if grammar.TOKEN.fullmatch(boundary) else f'"{boundary}"'
         return f"multipart/mixed; boundary={quoted}"
 
@@ -120,12 +125,12 @@ class MultipartEncoder:
 
     def send(self, item: values.Item) -> bytes:
         """Return the octets of the item, its delimiter in front."""
-        body, _ = self._joined(self._parts([item]), (self._boundary,))
+        body, _ = self._joined(self._parts([item]), (self.boundary,))
         return body[: -len(self.close((), None))]
 
     def close(self, annotations: values.Annotations, next_link: str | None) -> bytes:
         """Return the close delimiter; multipart has no place for what is given."""
-        return f"--{self._boundary}--\r\n".encode("ascii")
+        return f"--{self.boundary}--\r\n".encode("ascii")
 
     def whole(
         self,
@@ -141,7 +146,7 @@ class MultipartEncoder:
         self._judge = judge
         self.headers_total = self._change_sets = 0
         boundaries = self._boundaries("batch") if self._given is None else (self._given,)
-        body, self._boundary = self._joined(self._parts(items), boundaries)
+        body, self.boundary = self._joined(self._parts(items), boundaries)
         return body
 
     def _parts(self, items: Sequence[values.Item]) -> _Parts:
@@ -153,8 +158,10 @@ class MultipartEncoder:
                 boundaries = self._boundaries("changeset")
                 content, boundary = self._joined(self._parts(item.items), boundaries)
                 self._change_sets += 1
-                head = f"Content-Type: multipart/mixed; boundary={boundary}\r\n\r\n".encode("ascii")
-                self.headers_total += len(head)
+                head = f"{_SET_HEAD}{boundary}\r\n\r\n".encode("ascii")
+                self.headers_total += len(head) - len("\r\n\r\n")
+                if not self._is_roomy:
+                    self._check_heads((head,), len(boundary))
                 heads.append(head)
                 contents.append(content)
             else:
@@ -173,23 +180,23 @@ class MultipartEncoder:
             operations = cast("Sequence[values.Operation]", items)
             kinds = [item.method for item in operations]
             ends = [item.url for item in operations]
-            before, after = "\r\n", " HTTP/1.1\r\n"
+            before, after, uncounted = "\r\n", " HTTP/1.1\r\n", 19
         else:
             responses = cast("Sequence[values.OperationResponse]", items)
             kinds = [item.status for item in responses]
             ends = [
                 item.reason or http.REASONS.get(item.status, http.NO_REASON) for item in responses
             ]
-            before, after = "\r\nHTTP/1.1 ", "\r\n"
+            before, after, uncounted = "\r\nHTTP/1.1 ", "\r\n", 21
         bodies = [item.body for item in items]
         sizes = [*map(len, bodies)]
+        joined = "".join(ends)
         if judge is not None:
             if any(map(_annotations, items)) or max({*sizes}, default=0) > self._limits.body:
                 raise Unsettled
-            text = "".join(ends)
-            if not (text.isascii() and text.isprintable()):
+            if not (joined.isascii() and joined.isprintable()):
                 raise Unsettled
-            if len(text) > self._limits.url and max({*map(len, ends)}) > self._limits.url:
+            if len(joined) > self._limits.url and max({*map(len, ends)}) > self._limits.url:
                 raise Unsettled
         heads = []
         for item, kind, end, size in zip(items, kinds, ends, sizes, strict=True):
@@ -204,12 +211,26 @@ class MultipartEncoder:
             if id is None:
                 head = f"{part_head}{before}{kind} {end}{after}{text}\r\n"
             elif item.id_in_message:
+                is_large = len(text) + len(id) + _MOST_LINES > self._longest
+                if judge is not None and (is_large or len(headers.pairs) >= self._limits.fields):
+                    raise Unsettled
                 head = f"{part_head}{before}{kind} {end}{after}{text}Content-ID: {id}\r\n\r\n"
             else:
                 head = f"{part_head}Content-ID: {id}\r\n{before}{kind} {end}{after}{text}\r\n"
             heads.append(head.encode("latin-1"))
-        self.headers_total += sum(map(len, heads))
+        # Start lines and empty lines do not count: at least so many octets of each.
+        self.headers_total += sum(map(len, heads)) - len(joined) - uncounted * len(heads)
+        if not self._is_roomy:
+            self._check_heads(heads)
         return heads, bodies
+
+    def _check_heads(self, heads: Iterable[bytes], boundary: int = 0) -> None:
+        """Report the first head of a part, or a boundary of this length, that exceeds a limit."""
+        with suppress(Stop):
+            for head in heads:
+                lines = head.partition(b"\r\n\r\n")[0].split(b"\r\n")
+                sizes = {**sizes_of([*map(len, lines)]), "boundary": boundary}
+                check_sizes(self._report, self._limits, sizes)
 
     # -- boundaries --
 
@@ -254,3 +275,9 @@ class MultipartEncoder:
 _address = id
 _annotations = attrgetter("annotations")
 _CODING = "Content-Transfer-Encoding: binary\r\n"
+_SET_HEAD = "Content-Type: multipart/mixed; boundary="
+# How many octets the head of a part has at most beside an identifier, how many lines, and how many
+# characters the boundary of a change set
+_MOST_LINES = 120
+_MOST_FIELDS = 3
+_MOST_LETTERS = len("changesetresponse_") + 32

@@ -8,7 +8,7 @@ it does not know it reads, and remembers, in tables that are bounded.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sized
+from collections.abc import Mapping, Sequence, Sized
 from typing import Final, NamedTuple, TypeAlias, TypeVar
 
 from odata_batch._model.findings import (
@@ -100,6 +100,16 @@ def mark_of(field: Pair) -> Mark:
     if name in TELLING:
         return (name, value) if len(value) <= _LONGEST_MARK else None
     return None if name in REFERRING and "$" in value else name
+
+
+def sizes_of(lines: Sequence[int]) -> dict[str, int]:
+    """Return the sizes that are limited of a section whose field lines have these lengths."""
+    section = sum(lines) + 2 * len(lines) - 2
+    return {
+        "fields": len(lines),
+        "field_line": max(lines, default=0),
+        "header_section": section,
+    }
 
 
 class Finding(NamedTuple):
