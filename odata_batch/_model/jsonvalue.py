@@ -72,10 +72,7 @@ scan_extent: Scan = _scanner(len, len)
 """Scans strings as they are; of the rest, only the size is kept, roughly."""
 
 
-# A backslash and what it escapes                                                RFC 8259, 7
-_ESCAPE = re.compile(rb"\\.", re.DOTALL)
-
-# A string of a text from which all escapes have been deleted
+# A string of a text without escaped quotes
 _QUOTED = re.compile(rb'"[^"]*"')
 
 # What is left of a text to find out how deep it nests: quotes, and brackets as steps up and down
@@ -89,7 +86,8 @@ def deeper_than(data: bytes, limit: int) -> bool:
     Brackets in strings do not count, nor does what follows a string without an end.
     """
     if b"\\" in data:
-        data = _ESCAPE.sub(b"", data)
+        # Of a run of backslashes, all but a last odd one go; what is left escapes what follows.
+        data = data.replace(rb"\\", b"").replace(rb"\"", b"")
     steps = data.translate(_STEPS, _NO_STEP)
     # Quotes that meet go in pairs; then few strings are left, those that hold brackets.
     steps = _QUOTED.sub(b"", steps.replace(b'""', b"")).partition(b'"')[0]

@@ -1,0 +1,102 @@
+"""How much memory reading takes: at most four times the octets, and what is kept of them."""
+
+from __future__ import annotations
+
+import gc
+import tracemalloc
+
+import pytest
+
+from odata_batch import BatchError, RequestDecoder, ResponseDecoder
+
+from .helpers import JSON, MULTIPART, PART_HEAD
+
+SIZE = 100_000
+START = {
+    "request": b"POST People HTTP/1.1\r\nContent-Type: application/json\r\n\r\n",
+    "response": b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n",
+}
+FIRST = {
+    "request": b'{"requests":[{"id":"1","method":"POST","url":"A"',
+    "response": b'{"responses":[{"id":"1","status":200',
+}
+HEAD = b"--b\r\n" + PART_HEAD + b"\r\n"
+CLOSE = b"\r\n--b--\r\n"
+BODIES = [
+    *(b"x", b"\r\n", b"\r", b"-", b"\r\n--", b"\r\n--bx", b"\n--b -", b" ", b"\xff", b"{", b"%41"),
+]
+STRINGS = [
+    *(
+        b"x",
+        b"\\\\",
+        b'\\"',
+        b'[\\"{',
+        b"\\u00e9",
+        b"\\ud83d\\ude00",
+        "\u00e9".encode(),
+        b"[",
+        b"\\n",
+    ),
+]
+# What is repeated in one body, and what comes before and after it in the item of a JSON batch
+IN_JSON = [
+    *((b',"body":"', text, b'"') for text in STRINGS),
+    (b',"headers":{"content-type":"image/png"},"body":"', b"QUJD", b'"'),
+    (b',"body":{"a":1', b',"abcdefgh":12', b"}"),
+    (b',"body":[1', b",123456789012", b"]"),
+    (b',"body":', b'{"a":[', b""),
+    (b',"body":', b"1", b""),
+    (b"", b" ", b""),
+]
+# What comes before the message of a part, in it, and after it
+IN_PARTS = [
+    *((HEAD, text, CLOSE) for text in BODIES),
+    (b"x" * SIZE + b"\r\n" + HEAD, b"x", CLOSE),
+    (HEAD, b"x", CLOSE + b"x" * SIZE),
+    (b"--b\r\n", b"y", b""),
+]
+
+
+def octets_of(role: str, content_type: str, pieces: tuple[bytes, bytes, bytes]) -> bytes:
+    before, text, after = pieces
+    repeated = text * (SIZE // len(text))
+    if content_type == JSON:
+        return FIRST[role] + before + repeated + after + b"}]}"
+    return before + START[role] + repeated + after
+
+
+def read(role: str, content_type: str, chunks: list[bytes]) -> object:
+    """Return what is kept of a payload, or what is raised says."""
+    decode = RequestDecoder if role == "request" else ResponseDecoder
+    decoder: RequestDecoder | ResponseDecoder = decode(content_type)
+    try:
+        for each in chunks:
+            decoder.receive_data(each)
+        decoder.receive_eof()
+        return decoder.result
+    except BatchError as error:
+        return error.args
+
+
+@pytest.mark.parametrize("chunk", [10 * SIZE, 1000])
+@pytest.mark.parametrize("role", ["request", "response"])
+@pytest.mark.parametrize(
+    ("content_type", "pieces"),
+    [*((JSON, each) for each in IN_JSON), *((MULTIPART, each) for each in IN_PARTS)],
+)
+def test_reading_takes_four_times_the_octets_and_the_values(
+    content_type: str, pieces: tuple[bytes, bytes, bytes], role: str, chunk: int
+) -> None:
+    octets = octets_of(role, content_type, pieces)
+    chunks = [octets[at : at + chunk] for at in range(0, len(octets), chunk)]
+    gc.collect()
+    tracemalloc.start()
+    try:
+        kept = read(role, content_type, chunks)
+        peak = tracemalloc.get_traced_memory()[1]
+        gc.collect()
+        values = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert kept is not None
+    assert peak <= 4 * (len(octets) + values) + 30_000  # for what does not grow with the octets
