@@ -24,7 +24,7 @@ PYTHON_3_12 = $(shell for name in "$(PYTHON)" python3.12 python3.13 python3.14 p
 
 .DEFAULT_GOAL = help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check thorough fuzz bench bench-peers load docs assurance corpus fixtures mutants interop peers mitmproxy clean python
+.PHONY: help demo test check thorough fuzz bench complexity bench-peers load docs assurance corpus fixtures mutants interop peers mitmproxy clean python
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
@@ -58,6 +58,10 @@ bench: $(VENV)/ready ## time everything beside floors, with aims and bounds
 
 load: $(VENV)/ready ## send many batches at once to each server example, and cut connections
 	"$(VENV)/bin/python" -m benchmarks.load
+
+complexity: $(VENV)/ready ## hold what decoding costs to the size of hostile input; half an hour
+	"$(VENV)/bin/python" benchmarks/complexity.py
+	"$(VENV)/bin/python" benchmarks/patterns.py
 
 bench-peers: .venv-peers/ready $(if $(NPM),.interop/peers/ready) ## time other programs too, and write docs/performance.md
 	.venv-peers/bin/python benchmarks/peers.py
