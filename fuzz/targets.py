@@ -56,7 +56,13 @@ from odata_batch import (
 from odata_batch.__main__ import main
 from odata_batch.capture import parse_capture, parse_message
 from odata_batch.dialects import ODATA_4_01, PRESETS
-from odata_batch.rules import BOUNDARY_IN_CONTENT, LIMIT_EXCEEDED
+from odata_batch.rules import (
+    BOUNDARY_IN_CONTENT,
+    LIMIT_EXCEEDED,
+    URL_CHARACTERS,
+    URL_FRAGMENT,
+    URL_WHITE_SPACE,
+)
 
 Role = Literal["request", "response"]
 Format = Literal["multipart", "json"]
@@ -334,6 +340,10 @@ def chunks(source: Source) -> None:
         assert whole == parts, f"{role}: whole {whole}, in chunks {parts}"
 
 
+# What is read with a note and not written, and what is bad luck
+NOT_WRITTEN = {URL_WHITE_SPACE, URL_CHARACTERS, URL_FRAGMENT, BOUNDARY_IN_CONTENT}
+
+
 def again(source: Source) -> None:
     """What decodes in strict mode is encoded again, and is read back equal, in either format.
 
@@ -349,7 +359,7 @@ def again(source: Source) -> None:
                 try:
                     payload = encode(codec, batch, format)
                 except EncodeError as error:
-                    excused = {found.rule for found in error.diagnostics} == {BOUNDARY_IN_CONTENT}
+                    excused = {found.rule for found in error.diagnostics} <= NOT_WRITTEN
                     wrapped = content_type.lower().startswith("application/http")
                     assert excused or wrapped or format != read_in, f"{role}: {batch} gives {error}"
                     continue
