@@ -4,14 +4,14 @@ OData Protocol, 11.7.4 to 11.7.6. The texts come from anywhere: every pattern is
 repeats a group, and nothing is parsed that holds no dollar sign.
 """
 
-import json
 import re
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import repeat
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 from odata_batch._graph.urls import SYSTEM_RESOURCES, reference_in, system_resources
+from odata_batch._model import jsonvalue
 from odata_batch._model.dialect import Dialect
 from odata_batch._model.headers import names_of
 from odata_batch._model.public import public
@@ -39,6 +39,10 @@ _ESCAPED_QUOTE = re.compile(r'\\["\\]')
 
 # What an expression may spell as a percent-encoding; a dollar sign is none then. RFC 3986, 2.2
 _ENCODED_ASCII = re.compile("%(?!24)([0-7][0-9A-Fa-f])")
+
+# A string of JSON without escapes, maybe a name, or what ends the members of an object
+_JSON_STRING = re.compile(rb'"[^"]*"([ \t\r\n]*:)?|[{}]')
+_JSON_ESCAPE = re.compile(rb"\\.", re.DOTALL)
 
 # A string in a body that is a reference, or begins with one as a URL does
 _REFERENCE_TEXT = re.compile(rf"\$({grammar.REQUEST_ID.pattern})(?:[/?#(].*)?", re.DOTALL)
@@ -97,7 +101,7 @@ def find_references(
     """
     check_dialect(dialect)
     found = _references_in_body(operation, dialect)
-    in_body = (Reference(id=id, place="body", text=text) for _, id, text in found)
+    in_body = (Reference(id=each.id, place="body", text=each.text) for each in found)
     return (*references_outside_body(operation, dialect), *in_body)
 
 
@@ -108,8 +112,8 @@ def references_outside_body(operation: Operation, dialect: Dialect) -> Iterator[
         reference = reference_in(url, dialect)
         if reference is not None:
             yield Reference(id=reference.id, place="url", text=f"${reference.id}")
-        for id, text in query_references(url):
-            yield Reference(id=id, place="query", text=text)
+        for each in query_references(url):
+            yield Reference(id=each.id, place="query", text=each.text)
     if not may_refer_outside_url(operation):
         return
     for place in _ETAG_FIELDS:
@@ -117,8 +121,8 @@ def references_outside_body(operation: Operation, dialect: Dialect) -> Iterator[
             for id in etag_references(value):
                 yield Reference(id=id, place=place, text=f"${id}")
     if operation.condition is not None:
-        for id, text in expression_references(operation.condition):
-            yield Reference(id=id, place="condition", text=text)
+        for each in expression_references(operation.condition):
+            yield Reference(id=each.id, place="condition", text=each.text)
 
 
 def may_refer_outside_url(operation: Operation) -> bool:
@@ -131,34 +135,63 @@ def may_refer_outside_url(operation: Operation) -> bool:
     return False
 
 
-def bindings_in(operation: Operation, dialect: Dialect = ODATA_4_01) -> list[str]:
-    """Return the identifiers that members whose names say so refer to (OData JSON, 8.5).
+class Word(NamedTuple):
+    """A reference in a text, and where it is."""
+
+    id: str
+    text: str
+    start: int
+    end: int
+    name: str = ""
+    """The query option or member of an object that it is in."""
+
+
+def bindings(operation: Operation, dialect: Dialect) -> list[Word]:
+    """Return the references in members whose names say so (OData JSON, 8.5), quotes included.
 
     A string elsewhere may look like a reference and be a price.
+    """
+    found = _references_in_body(operation, dialect)
+    return [each for each in found if each.name.endswith(_BINDING_NAMES)]
+
+
+def bindings_in(operation: Operation, dialect: Dialect = ODATA_4_01) -> list[str]:
+    """Return the identifiers that such members refer to.
 
     >>> body = b'{"Orders@odata.bind": ["$1", "$2/Orders"], "Price": "$3"}'
     >>> bindings_in(Operation.post("Customers", body=body))
     ['1', '2']
     """
-    found = _references_in_body(operation, dialect)
-    return [id for name, id, _ in found if name.endswith(_BINDING_NAMES)]
+    return [each.id for each in bindings(operation, dialect)]
 
 
-def _references_in_body(operation: Operation, dialect: Dialect) -> list[tuple[str, str, str]]:
-    """Return a member's name, the identifier that its string begins with, and the string.
+def _references_in_body(operation: Operation, dialect: Dialect) -> Iterator[Word]:
+    """Yield the strings that begin with an identifier, and where they are, in octets.
 
     Member names are no strings here. A body that cannot be read as JSON has none.
     """
     # Most bodies have no string that begins with a dollar sign, in either spelling.
     body = operation.body
     if b'"$' not in body and b'"\\u0024' not in body:
-        return []
+        return
     content_type = operation.headers.get("content-type")
     if content_type is not None and not parse_media_type(content_type).is_json:
-        return []
-    reserved = reserved_names(dialect)
-    found = ((name, _REFERENCE_TEXT.fullmatch(text)) for name, text in _strings(body))
-    return [(name, it[1], it[0]) for name, it in found if it and it[1] not in reserved]
+        return
+    try:
+        text = body.strip(b" \t\r\n").decode("utf-8")
+        if jsonvalue.scan_extent(text, 0)[1] != len(text):
+            return
+    except jsonvalue.FAULTS:
+        return
+    reserved, name = reserved_names(dialect), b'""'
+    for match in _JSON_STRING.finditer(_JSON_ESCAPE.sub(b"__", body) if b"\\" in body else body):
+        start, end = match.span()
+        if match[1] or end - start == 1:
+            name = body[start : match.start(1)] if match[1] else b'""'
+        elif body.startswith((b"$", b"\\u0024"), start + 1):
+            found = _REFERENCE_TEXT.fullmatch(_text_of(body[start:end]))
+            if found is not None and found[1] not in reserved:
+                yield Word(found[1], found[0], start, end, _text_of(name))
 
 
 # -- texts -----------------------------------------------------------------------------------------
@@ -191,70 +224,55 @@ def etag_references(value: str) -> Iterator[str]:
             yield word[1:]
 
 
-def query_references(url: str) -> Iterator[tuple[str, str]]:
-    """Yield the identifiers in the query part of a URL, and the words that they begin.
+def query_references(url: str) -> Iterator[Word]:
+    """Yield the words in the query part of a URL that begin with an identifier.
 
     >>> list(query_references("$1/Orders?$filter=Total%20gt%20$2/Total&$top=5"))
-    [('2', '$2/Total')]
+    [Word(id='2', text='$2/Total', start=31, end=39, name='filter')]
     """
-    query = url.partition("#")[0].partition("?")[2]
+    path, _, query = url.partition("#")[0].partition("?")
+    end = len(path)
     for option in query.split("&") if "$" in query else ():
         name, equals, value = option.partition("=")
         if not equals:
             name, value = "", option
+        end += 1 + len(option)
         if "$" not in value:
             continue
         # The dollar sign before a name may be left out, or spelt otherwise.
-        if _decoded(name).removeprefix("%24").removeprefix("$").lower() not in _OPAQUE_OPTIONS:
-            yield from expression_references(_decoded(value))
+        name = _decoded(name).removeprefix("%24").removeprefix("$").lower()
+        if name in _OPAQUE_OPTIONS:
+            continue
+        start, escapes = end - len(value), _ENCODED_ASCII.finditer(value)
+        # Each percent-encoding before a place in the decoded text has two characters more.
+        before = [match.start() - 2 * index for index, match in enumerate(escapes)]
+        for id, text, *places, _ in expression_references(_decoded(value)):
+            first, last = (start + place + 2 * bisect_left(before, place) for place in places)
+            yield Word(id, text, first, last, name)
 
 
-def expression_references(text: str) -> Iterator[tuple[str, str]]:
-    """Yield the identifiers in an expression, such as the member `if`, and the words they begin.
+def expression_references(text: str) -> Iterator[Word]:
+    """Yield the words in an expression, such as the member `if`, that begin with an identifier.
 
     >>> list(expression_references("$1/$succeeded and $it/Name ne '$2'"))
-    [('1', '$1/$succeeded')]
+    [Word(id='1', text='$1/$succeeded', start=0, end=13, name='')]
     """
     if "$" not in text:
         return
     if "\\" in text:
-        text = _ESCAPED_QUOTE.sub("", text)
+        text = _ESCAPED_QUOTE.sub(r"\\\\", text)  # as long as before
     for match in _TOKEN.finditer(text):
         word = match[0].lstrip("-")
         # A word before an equals sign names an option, as in `Orders($filter=Total gt 1)`.
         if word[:1] == "$" and not text.startswith("=", match.end()):
             id = word[1:].partition("/")[0]
             if grammar.REQUEST_ID.fullmatch(id) and id not in _LITERALS:
-                yield id, word
+                yield Word(id, word, match.end() - len(word), match.end())
 
 
 def _decoded(text: str) -> str:
     return _ENCODED_ASCII.sub(lambda match: chr(int(match[1], 16)), text)
 
 
-def _strings(body: bytes) -> Iterator[tuple[str, str]]:
-    """Yield the strings of a JSON text, each after the name of the member that it is in.
-
-    Nothing is yielded of a text that cannot be read.
-    """
-    try:
-        value: object = json.loads(
-            body.decode("utf-8"),
-            object_pairs_hook=tuple,  # names may repeat
-            # Numbers may be long, and are not looked at; JSON has no NaN, nor has `int`.
-            parse_int=len,
-            parse_float=len,
-            parse_constant=int,
-        )
-    except (ValueError, RecursionError):
-        return
-    stack: list[Iterator[tuple[str, object]]] = [iter([("", value)])]
-    while stack:
-        for name, each in stack[-1]:
-            if isinstance(each, str):
-                yield name, each
-            elif isinstance(each, tuple | list):
-                stack.append(iter(each) if isinstance(each, tuple) else zip(repeat(name), each))
-                break
-        else:
-            stack.pop()
+def _text_of(octets: bytes) -> str:
+    return str(jsonvalue.scan_value(octets.decode("utf-8"), 0)[0])
