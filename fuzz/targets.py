@@ -104,6 +104,7 @@ TEXTS = (
     ),
     *("multipart/mixed; boundary=b", "multipart/mixed; boundary=", "image/png", "4.0", "9.9"),
     *("Thu, 31 Feb 2030 99:00:00 GMT", "Sun, 06 Nov 1994 08:49:37 GMT", "snapshot", "null"),
+    *("$1/x eq 'b' or not ($1/$succeeded and 1.5 le $2/B)", "a?b=$1/B&c=$1&$id=$2/x"),
 )
 BODIES = (
     *(b"", b"{}", b"null", b"\xff", b"\xef\xbb\xbf{}", b'{"a":1,"a":2}', b'"\\ud800"', b"NaN"),
@@ -112,6 +113,7 @@ BODIES = (
     *(b'{"A@odata.bind":"$1","B@odata.bind":["$2/x"]}', b"--b--", b'{"responses":[]}', b"\0" * 9),
     *(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n{}", b'{"error":{"message":[]}}'),
     *(b'{"responses":[{"id":"1","status":202,"headers":{"location":"m"}}],"@nextLink":"n"}',),
+    *(b'{"x":"b\'","B":1.5}', b'{"@context":"","value":null,"A":{"@id":"$1"}}'),
 )
 
 
@@ -548,6 +550,7 @@ def execute(source: Source) -> None:
         "continue_on_error": source.pick((None, True, False)),
         "evaluate": source.pick((None, lambda condition, results: bool(int(condition)))),
         "locate": source.pick((None, lambda *_: source.texts())),
+        "references": source.pick(("keep", "resolve")),
     }
     execution = None
     with only(BatchError, ValueError):
@@ -574,6 +577,9 @@ def run(source: Source, execution: Execution) -> None:
                     execution.complete(work, response)
                 response = OperationResponse(500)
             execution.complete(work, response)
+            with only(UnresolvedReference):
+                text = source.pick(("1", "$1/x", source.texts()))
+                execution.reference(text, step=source.pick((None, work)))
         elif source.rarely() and not isinstance(work, Rollback):
             execution.fail(work, OperationResponse(503, source.headers()))
         else:

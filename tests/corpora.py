@@ -41,12 +41,18 @@ Item: TypeAlias = Operation | OperationResponse | ChangeSet | ChangeSetResponse
 
 
 def rows(name: str, section: str) -> list[Row]:
-    """Return the rows of a section of a corpus, which fits its schema."""
+    """Return the rows of a section of a corpus."""
+    found: list[Row] = sections(name)[section]
+    return found
+
+
+def sections(name: str) -> Row:
+    """Return the sections of a corpus, which fits its schema."""
     corpus = json.loads((CORPUS / f"{name}.json").read_bytes())
     schema = json.loads((CORPUS / f"{name}.schema.json").read_bytes())
     jsonschema.Draft202012Validator.check_schema(schema)
     jsonschema.Draft202012Validator(schema).validate(corpus)
-    found: list[Row] = corpus[section]
+    found: Row = corpus
     return found
 
 

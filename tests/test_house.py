@@ -73,7 +73,7 @@ IMPORTS_OF = {
     "__main__": {"sys"},
     "_cli": {"argparse", "difflib", "importlib.metadata", "os", "pathlib", "shtab", "sys"},
     "_client": {"datetime"},
-    "_server": {"logging"},
+    "_server": {"datetime", "decimal", "logging"},
     "asgi": {"asyncio", "inspect", "urllib.parse"},
     "capture": {"io", "zipfile", "zlib"},
     "rules": {"sys"},

@@ -256,6 +256,13 @@ def test_an_operation_is_asked_by_whoever_asks_for_the_batch(service: Service) -
     assert "cookie" not in last and last["x-original-url"] == "/service/$batch"
 
 
+def test_references_are_resolved_for_the_application(service: Service) -> None:
+    batch = BatchRequest([Operation.get("People", id="1"), Operation.get("Orders?$id=$1")])
+    for references, query in (("keep", "$id=$1"), ("resolve", f"$id=http://{HOST}/service/People")):
+        service.post(batch, references=references)
+        assert service.asked[-1].query == query
+
+
 @pytest.mark.parametrize("url", ["http://elsewhere.example/", "/other/People", "../other"])
 def test_a_url_outside_of_the_service_root_is_forbidden(service: Service, url: str) -> None:
     headers, batch = {"Authorization": "Basic x"}, BatchRequest([Operation.get(url)])

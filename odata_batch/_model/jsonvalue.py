@@ -41,13 +41,14 @@ def _unique_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return members
 
 
-def value_of(octets: bytes, strict: bool) -> Any:
+def value_of(octets: bytes, strict: bool, of_number: Callable[[str], Any] | None = None) -> Any:
     """Return the Python value of a JSON text in UTF-8; one of `FAULTS` is raised if it is none.
 
     A member that appears twice is refused; unless `strict`, the last one counts.
     """
     text, of_object = octets.decode("utf-8"), _unique_members if strict else None
-    return json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=of_object)
+    more: dict[str, Any] = {"parse_int": of_number, "parse_float": of_number}
+    return json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=of_object, **more)
 
 
 def _scanner(of_object: Callable[[Any], Any], of_number: Callable[[str], Any]) -> Scan:

@@ -78,6 +78,9 @@ class Endpoint:
     which is left with an error to roll back, as `atomic` of Django wants it, and what it gives when
     it is entered is the transaction (in ASGI, it is left by another task than entered it). Without
     `begin`, change sets are answered with 501."""
+    references: Literal["keep", "resolve"] = "keep"
+    """As in `Execution`: whether `$1/Name` in a query, `"$1"` in `@odata.bind` and conditions are
+    resolved."""
     codec: Settings = field(default_factory=lambda: Settings(limits=Limits(operations=100)))
     """A `Codec`, with the limits of the service; by default 100 operations are allowed, as in
     Microsoft's library. More is answered with 413 before anything has run. A codec's format, or the
@@ -187,6 +190,7 @@ class Serving:
         self._type = self._type_of(own)
         more = {**endpoint.options, "ordered": endpoint.ordered, "headers": self._headers}
         more |= {"continue_on_error": endpoint.continue_on_error, "limits": codec.limits}
+        more["references"] = endpoint.references
         more |= {"dialect": codec.dialect, "response_format": _FORMATS.get(self._type, "multipart")}
         if self._answer is None:
             self._execution = Execution(batch, batch_url=self._url, **more)

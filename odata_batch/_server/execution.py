@@ -6,7 +6,7 @@ takes their responses; how they are run is up to the caller: a server, a mock or
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import ClassVar, TypeAlias
+from typing import Any, ClassVar, Literal, TypeAlias
 
 from odata_batch._checks.batch import ACCEPTED_IN_CHANGE_SET
 from odata_batch._coding.settings import Settings, format_of
@@ -14,15 +14,16 @@ from odata_batch._graph.names import stops_at_error
 from odata_batch._graph.urls import ServiceUrls
 from odata_batch._model import values
 from odata_batch._model.dialect import Dialect, Format, check_format
-from odata_batch._model.findings import Diagnostic
+from odata_batch._model.findings import Diagnostic, UnresolvedReference
 from odata_batch._model.headers import Headers
 from odata_batch._model.limits import DEFAULT_LIMITS, Limits
 from odata_batch._model.public import public
 from odata_batch._model.values import OperationResponse
 from odata_batch._server import steps
 from odata_batch._server.answers import Answers, check_final, mirrored
+from odata_batch._server.making import Evaluate, Locate, Making
 from odata_batch._server.plan import Group, Plan, Unit, admit, parts_of
-from odata_batch._server.steps import Begin, Commit, Rollback, Signal, Step
+from odata_batch._server.steps import Begin, Commit, Refused, Rollback, Signal, Step
 from odata_batch.dialects import ODATA_4_01
 
 Replaced: TypeAlias = Callable[[Step | Signal, OperationResponse, tuple[Diagnostic, ...]], None]
@@ -68,8 +69,8 @@ class Execution:
     not handed out, nor is its change set begun; a change set depended on has to be committed. With
     a condition (`if`) it is the condition that decides: `evaluate` is called with it and with the
     responses to what it depends on, by id, in which a group is a 200, or the response that failed
-    it. Where it raises an `Exception`, the operation is answered with 424. Without
-    `evaluate` the operation and its whole change set are answered with 424.
+    it. Where it raises an `Exception`, the operation is answered with 424. Without `evaluate`, and
+    unless references are resolved, the operation and its whole change set are answered with 424.
 
     **Change sets** come with the signals `Begin`, `Commit` and `Rollback`. Each `Begin` that was
     done ends in one `Commit` that was done, or in one `Rollback`, whatever is raised and in
@@ -86,6 +87,38 @@ class Execution:
     and so is a batch within the batch; a URL outside `service_root`, by default the directory of
     `batch_url`, with 403; one that is longer than `Limits.url` when references are resolved, with
     414. All that comes of references is no longer than `Limits.message` (414, and 431 in fields).
+
+    **References** elsewhere are left to whoever runs the step, who may ask `reference`. With
+    `references="resolve"` the step has what they mean, and what means nothing is answered with 424
+    and the reason (OData Protocol, 11.7.6):
+
+    >>> one = Operation.get("People(1)?$select=City", id="1")
+    >>> two = Operation.get("People?$filter=City%20eq%20$1/City")
+    >>> url = "http://host/service/$batch"
+    >>> execution = Execution(BatchRequest([one, two]), batch_url=url, references="resolve")
+    >>> (step,) = execution.ready()
+    >>> execution.complete(step, OperationResponse(200, body=b'{"City": "Kiel"}'))
+    >>> execution.ready()[0].url
+    "http://host/service/People?$filter=City%20eq%20'Kiel'"
+
+    - In the query, `$1/Address/City` is that member of the JSON in the response to 1, and `$1` the
+      value of a single property, as a literal: a number as it is spelt, a string in quotes unless
+      it is spelt as a GUID, a date, a time or both. Objects and arrays have no literal, elements of
+      arrays no path; members of null are null. In the option `$id`, `$1` is a URL. Nothing in
+      quotes is a reference, nor is a name that no request of the batch has.
+    - In JSON in UTF-8, `"$1"` and `"$1/Orders(5)"` are URLs in members whose names end in
+      `@odata.bind`, `@bind`, `@odata.id` and `@id`. All other octets stay as they are.
+    - Without `evaluate`, a condition has literals, `$1/$succeeded`, references as in the query,
+      parentheses, `not`, `eq`, `ne`, `lt`, `le`, `gt`, `ge`, `and` and `or`. Null is equal to
+      itself alone, and neither true nor false. Numbers are compared exactly, strings by code
+      point, or, where one of the two is a literal without quotes, as instants and without regard
+      to case. What is not of one type is not compared. What means nothing does not matter where
+      the rest decides. A condition is as long as `Limits.url` at most.
+    - Where there is no Location, OData-EntityId counts as one.
+
+    A URL of more than `Limits.url` is answered with 414, a body of more than `Limits.body` with
+    413, a binding to nothing with 400. All bodies that values are taken from are together no longer
+    than `Limits.message`.
 
     **Header fields.** A step has its own fields and, unless it has them itself, those of the batch
     request, `headers`, that OData lets it inherit (OData Protocol, 8.1 and 8.2): Accept, batch
@@ -151,8 +184,9 @@ class Execution:
         service_root: str | None = None,
         dialect: Dialect = ODATA_4_01,
         limits: Limits = DEFAULT_LIMITS,
-        evaluate: steps.Evaluate | None = None,
-        locate: steps.Locate | None = None,
+        evaluate: Evaluate | None = None,
+        locate: Locate | None = None,
+        references: Literal["keep", "resolve"] = "keep",
         replaced: Replaced | None = None,
     ) -> None:
         format = format_of(Settings(dialect, format=format, limits=limits), request)
@@ -168,11 +202,14 @@ class Execution:
         self._stops = stops_at_error(request, format, dialect, continue_on_error)
         self._operations, self._source, self._ids = taken.operations, taken.source, taken.ids
         in_turn = ordered or (format == "multipart" and (self._stops or ordered is None))
-        self._plan = plan = Plan(taken, bool(in_turn), ordered is not False)
+        if references not in ("keep", "resolve"):
+            raise ValueError(f"references is 'keep' or 'resolve', not {references!r}")
+        resolves = references == "resolve" and dialect.references != "none"
+        self._plan = plan = Plan(taken, bool(in_turn), ordered is not False, resolves)
         inheritance = steps.Inheritance(outer, settings, self._response_format, dropped_headers)
         urls = ServiceUrls(batch_url, service_root, dialect)
         is_json = self._response_format == "json"
-        self._making = steps.Making(plan, urls, inheritance, settings, is_json, evaluate, locate)
+        self._making = Making(plan, urls, inheritance, settings, is_json, evaluate, locate)
         self._responses = self._making.responses
         self._out: list[tuple[Unit, Step | Signal]] = []
         self._in_flight: dict[object, Unit] = {}
@@ -308,6 +345,21 @@ class Execution:
             self._give_up(unit)
         return tuple([work for work in self.ready() if isinstance(work, Rollback)])
 
+    def reference(self, text: str, *, step: Step | None = None) -> Any:
+        """Return what a reference means: an absolute URL for `$1`, JSON for `$1/Address/City`.
+
+        - `text`: the reference; the dollar sign may be left out. Numbers in JSON are
+          `decimal.Decimal`, as they are spelt.
+        - `step`: the step of which the operation has the reference. An open change set is seen by
+          its own steps alone, and an identifier may have been given in several.
+
+        `UnresolvedReference` says why it means nothing, or nothing yet.
+        """
+        try:
+            return self._making.reference(text, step)
+        except Refused as refused:
+            raise UnresolvedReference(refused.message) from None
+
     def response(self) -> values.BatchResponse:
         """Return the batch response; `RuntimeError` if the execution is not `finished`.
 
@@ -388,7 +440,7 @@ class Execution:
         for index in unit.members:
             try:
                 self._making.check(unit, index)
-            except steps.Refused as refused:
+            except Refused as refused:
                 self._answer(unit, index, self._answers.error(refused.status, refused.message))
                 break
         if unit.failed:
@@ -415,7 +467,7 @@ class Execution:
         """Make the step of an operation, or answer it at once."""
         try:
             step = self._making.step(unit, index)
-        except steps.Refused as refused:
+        except Refused as refused:
             self._answer(unit, index, self._answers.error(refused.status, refused.message))
             return
         self._out.append((unit, step))

@@ -198,16 +198,20 @@ class Plan:
     """The units of a batch, and what their operations depend on.
 
     With `in_turn` the units run one after the other, with `members_in_turn` the operations of each
-    change set.
+    change set. If it `resolves` references, what binds in a body depends on something, too.
     """
 
-    def __init__(self, taken: Admitted, in_turn: bool, members_in_turn: bool) -> None:
+    def __init__(
+        self, taken: Admitted, in_turn: bool, members_in_turn: bool, resolves: bool
+    ) -> None:
         self.operations, self.ids = taken.operations, taken.ids
         self._members_in_turn = members_in_turn
         self._names, self._items = names, items = taken.names, taken.items
         size = len(names.operations)
+        self.resolves = resolves
+        found = (*names.edges, *names.bindings()) if resolves else names.edges
         # Nothing waits for its own change set.
-        edges = [it for it in names.edges if it.target != size + names.item_of[it.source]]
+        edges = [it for it in found if it.target != size + names.item_of[it.source]]
         self.edges: dict[int, list[Edge]] = {}
         """For each operation that depends on something, on what, its own change set left out."""
         self.depended_on: set[int] = set()
@@ -258,6 +262,11 @@ class Plan:
                 unit = Unit(index, members)
             self.units[index] = unit
         return unit
+
+    def find(self, name: str, source: int) -> int | None:
+        """Return the operation that another one means by an identifier."""
+        names = self._names
+        return names.find(name, names.item_of[source]) if names.operations else None
 
     def unit_of(self, node: int) -> Unit:
         """Return the unit of an operation, or of a change set."""

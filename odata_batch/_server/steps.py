@@ -1,4 +1,4 @@
-"""How an operation becomes a step: what it depends on, its condition, its URL, its fields.
+"""What is run: steps and signals, and the fields of a step.
 
 What the requests of a batch inherit from the batch request is in OData Protocol, 8.1 and 8.2.
 """
@@ -11,15 +11,13 @@ from typing import NamedTuple, TypeAlias
 
 from odata_batch._checks.messages import has_octets
 from odata_batch._coding.settings import Settings
-from odata_batch._graph.expressions import ETAG_FIELDS, KNOWN_BY_URL
-from odata_batch._graph.urls import ServiceUrls, is_batch_resource, location_of, resolve_url
+from odata_batch._graph.expressions import ETAG_FIELDS
 from odata_batch._model import headers as sections
 from odata_batch._model.dialect import Format
-from odata_batch._model.findings import UnresolvedReference, quote
+from odata_batch._model.findings import quote
 from odata_batch._model.headers import Headers, Pairs, names_of
 from odata_batch._model.public import public
-from odata_batch._model.values import ChangeSet, Operation, OperationResponse
-from odata_batch._server.plan import Group, Plan, Unit
+from odata_batch._model.values import ChangeSet, Operation
 from odata_batch._wire import grammar
 from odata_batch._wire.sections import remember
 
@@ -41,13 +39,13 @@ class Step:
     method: str
     """The method."""
     url: str
-    """The absolute URL, references resolved; it lies within the service root."""
+    """The absolute URL, references resolved as `Execution` says; it is within the service root."""
     headers: Headers
     """Its own header fields and those inherited from the batch request; see `Execution`."""
     dropped: Headers
     """Its own header fields that are not among `headers`, to be noted in a log; see `Execution`."""
     body: bytes
-    """The octets of the body; empty if there is none."""
+    """The octets of the body, those of the operation unless references in it were resolved."""
     group: int | None
     """The index of its change set among the items of the batch; `None` outside of change sets."""
 
@@ -121,13 +119,13 @@ class _OpenStep:
         url: str,
         headers: Headers,
         dropped: Headers,
+        body: bytes,
         group: int | None,
     ) -> None:
         self.operation, self.index, self.id = operation, index, id
         self.method = operation.method
         self.url, self.headers, self.dropped = url, headers, dropped
-        self.body = operation.body
-        self.group = group
+        self.body, self.group = body, group
         self.__class__ = _STEP
 
 
@@ -303,161 +301,3 @@ def _preferences(headers: Headers) -> Iterator[tuple[str, str]]:
     for value in headers.get_all("prefer"):
         for match in grammar.PREFERENCE.finditer(value):
             yield match[1].lower().removeprefix("odata."), match[0].strip(" \t")
-
-
-Evaluate: TypeAlias = Callable[[str, Mapping[str, OperationResponse]], bool]
-Locate: TypeAlias = Callable[[Step, OperationResponse], str | None]
-
-_NO_CONDITIONS = "conditions are not supported"
-# References that are not resolved here: what they refer to comes first, nothing more.
-_ORDER_ONLY = frozenset(("query", "condition", "body"))
-
-
-class Making:
-    """Makes the steps of one batch, or raises `Refused` with what an operation is answered with."""
-
-    def __init__(
-        self,
-        plan: Plan,
-        urls: ServiceUrls,
-        inheritance: Inheritance,
-        settings: Settings,
-        is_json: bool,
-        evaluate: Evaluate | None,
-        locate: Locate | None,
-    ) -> None:
-        self.responses: dict[int, OperationResponse] = {}
-        """By node, see `Names`; until its unit is settled, as far as it is known."""
-        self._operations, self._ids = plan.operations, plan.ids
-        self._plan, self._urls, self._inheritance = plan, urls, inheritance
-        self._limits, self._is_json = settings.limits, is_json
-        self._evaluate, self._locate = evaluate, locate
-        # Of what something depends on
-        self._steps: dict[int, Step] = {}
-        self._locations: dict[int, str | None] = {}
-        # How many octets may yet be derived from references
-        self._room = settings.limits.message
-
-    def check(self, unit: Unit, index: int) -> None:
-        """Refuse an operation of a change set that is known to fail before it is run."""
-        if self._evaluate is None and self._operations[index].condition is not None:
-            raise Refused(424, _NO_CONDITIONS)
-        self._check_edges(unit, index, outside=True)
-
-    def step(self, unit: Unit, index: int) -> Step:
-        """Return the step of an operation, whose turn it is within its unit."""
-        operation = self._operations[index]
-        is_single, has_edges = not isinstance(unit, Group), index in self._plan.edges
-        if has_edges:
-            self._check_edges(unit, index, outside=False)
-        if operation.condition is not None:
-            self._check_condition(unit, index, operation.condition)
-        etags = self._etags(index) if has_edges else {}
-        may_be_later = is_single and self._is_json and index not in self._plan.depended_on
-        url = self._urls.plain(operation.url) or self._resolved(index)
-        headers, dropped = self._inheritance.apply(operation, etags, may_be_later)
-        if etags:
-            fields = [value for name, value in headers.pairs if name.lower() in ETAG_FIELDS]
-            self._derive(sum(map(len, fields)), 431, "header fields")
-        group = None if is_single else unit.index
-        step = step_of(operation, index, self._ids[index], url, headers, dropped, group)
-        if index in self._plan.depended_on:
-            self._steps[index] = step
-        return step
-
-    def _check_edges(self, unit: Unit, index: int, *, outside: bool) -> None:
-        """Refuse what depends on something that failed; `outside` looks beyond its unit only."""
-        conditional = self._operations[index].condition is not None
-        for edge in self._plan.edges.get(index, ()):
-            if edge.place in _ORDER_ONLY or (conditional and edge.place == "depends_on"):
-                continue
-            if edge.target is None:
-                raise Refused(400, f"no request of the batch is named {quote(edge.name)}")
-            if outside and self._plan.unit_of(edge.target) is unit:
-                continue
-            answer = self._answer_to(edge.target, unit)
-            if answer is None or not answer.ok:
-                raise Refused(424, f"{quote(edge.name)} has not succeeded")
-
-    def _check_condition(self, unit: Unit, index: int, condition: str) -> None:
-        if self._evaluate is None:
-            raise Refused(424, _NO_CONDITIONS)
-        known = {}
-        for edge in self._plan.edges.get(index, ()):
-            answer = None if edge.target is None else self._answer_to(edge.target, unit)
-            if answer is not None:
-                known[edge.name] = answer
-        try:
-            is_met = self._evaluate(condition, known)
-        except Exception:
-            # It would be so again, and what has been run is to be answered.
-            raise Refused(424, f"the condition {quote(condition)} cannot be evaluated") from None
-        if not is_met:
-            raise Refused(424, f"the condition {quote(condition)} is not met")
-
-    def _answer_to(self, node: int, within: Unit) -> OperationResponse | None:
-        """Return what a node is answered with, as far as that is known within a unit."""
-        unit = self._plan.unit_of(node)
-        return self.responses.get(node) if unit is within or unit.settled else None
-
-    def _resolved(self, index: int) -> str:
-        operation = self._operations[index]
-        locations = {
-            edge.name: self._location(edge.name, edge.target)
-            for edge in self._plan.edges.get(index, ())
-            if edge.place == "url" and edge.target is not None
-        }
-        if locations:
-            self._derive(sum(map(len, locations.values())), 414, "URLs")
-        try:
-            url = self._urls.resolve(operation.url, operation.headers.get("host"), locations)
-        except UnresolvedReference as error:
-            raise Refused(400, str(error)) from None
-        if len(url) > self._limits.url:
-            raise Refused(414, f"URL {quote(url)} has {len(url)} characters")
-        if not self._urls.holds(url):
-            # A server that fetched it would act for a stranger, with its own rights.
-            raise Refused(403, f"URL {quote(url)} is outside the service")
-        if is_batch_resource(url):
-            raise Refused(400, f"URL {quote(url)} names the batch resource")
-        return url
-
-    def _derive(self, octets: int, status: int, what: str) -> None:
-        """Bound what comes of references: each is short, and what replaces it may be long.
-
-        Steps may all be handed out at the same time.
-        """
-        self._room -= octets
-        if self._room < 0:
-            raise Refused(status, f"the {what} made from references are larger than a message")
-
-    def _location(self, name: str, target: int) -> str:
-        """Return the absolute URL that replaces a reference to a successful operation."""
-        if target not in self._locations:
-            step, answer = self._steps[target], self.responses[target]
-            location = location_of(step.url, answer)
-            if location is None and self._locate is not None:
-                location = self._locate(step, answer)
-                try:
-                    location = None if location is None else resolve_url(location, step.url)
-                except UnresolvedReference as error:
-                    raise Refused(400, str(error)) from None
-            if location is None and step.method in KNOWN_BY_URL:
-                location = step.url
-            is_here = location is not None and self._urls.holds(location)
-            self._locations[target] = location if is_here else None
-        location = self._locations[target]
-        if location is None:
-            raise Refused(424, f"the response to {quote(name)} has no Location in this service")
-        return location
-
-    def _etags(self, index: int) -> dict[str, str]:
-        """Return the ETag that replaces each reference, by the text of the reference."""
-        etags = {}
-        for edge in self._plan.edges.get(index, ()):
-            if edge.place in ETAG_FIELDS and edge.target is not None:
-                etag = self.responses[edge.target].headers.get("etag")
-                if etag is None:
-                    raise Refused(424, f"the response to {quote(edge.name)} has no ETag")
-                etags[f"${edge.name}"] = etag
-        return etags
