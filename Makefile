@@ -27,7 +27,7 @@ PYTHON_3_12 = $(shell for name in "$(PYTHON)" python3.12 python3.13 python3.14 p
 .PHONY: help demo test check thorough fuzz bench complexity bench-peers load docs assurance corpus fixtures mutants interop peers mitmproxy clean python
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
 
 demo: python ## show a captured batch, from the checkout as it is
 	"$(PYTHON)" -m odata_batch show "$(DEMO_FILE)"
@@ -96,6 +96,24 @@ peers: .venv-interop/ready $(if $(NPM),.interop/peers/ready)
 mitmproxy: .venv-mitmproxy/ready
 	.venv-mitmproxy/bin/python -m pytest -m interop tests/test_interop_mitmproxy.py
 
+.PHONY: page page-test pyodide-test
+
+# A folder for any web server: nothing is fetched from elsewhere when the page runs.
+page: .interop/page/ready | python ## build the page that checks a batch in a browser, in build/page
+	rm -rf build/page
+	mkdir -p build/page/pyodide
+	"$(PYTHON)" -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir build/page .
+	cp $(addprefix docs/check/,index.html style.css page.js worker.js page.py) build/page
+	cd .interop/page/node_modules/pyodide && cp pyodide.mjs pyodide.asm.mjs pyodide.asm.wasm \
+		python_stdlib.zip pyodide-lock.json "$(CURDIR)/build/page/pyodide"
+	"$(PYTHON)" docs/check/files.py build/page
+
+page-test: page .interop/page-test/ready ## drive that page in Chromium
+	PYTHON="$(PYTHON)" node --test tests/page/page.test.mjs
+
+pyodide-test: page .interop/pyodide-test/ready ## run the corpus under the Python of that page, in Node
+	node tests/page/corpus.mjs build/page .interop/pyodide-test
+
 clean: ## remove everything that these targets made
 	rm -rf people.db .interop .mutants .venv .venv-* .coverage .fuzz .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
 	find odata_batch tests benchmarks docs fuzz mutants examples -name __pycache__ -prune \
@@ -151,6 +169,22 @@ $(VENV)/mutmut: $(VENV)/ready
 	cp tests/interop/node/package.json .interop/peers
 	cd .interop/peers && npm install --no-audit --no-fund --no-package-lock --ignore-scripts \
 		--loglevel=error
+	@touch "$@"
+
+.interop/page/ready: docs/check/package.json
+.interop/page-test/ready: tests/page/package.json
+.interop/page/ready .interop/page-test/ready:
+	rm -rf "$(@D)"
+	mkdir -p "$(@D)"
+	cp "$<" "$(@D)"
+	cd "$(@D)" && npm install --no-audit --no-fund --no-package-lock --ignore-scripts --loglevel=error
+	@touch "$@"
+
+# Without compiled parts, so that they work under any Python.
+.interop/pyodide-test/ready: tests/page/requirements.txt | python
+	rm -rf "$(@D)"
+	"$(PYTHON)" -m pip install --quiet --disable-pip-version-check --target "$(@D)" \
+		--only-binary :all: --implementation py --abi none --platform any --requirement "$<"
 	@touch "$@"
 
 # A part of it is compiled, against the headers of this Node where they are installed.
