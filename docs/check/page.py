@@ -102,13 +102,16 @@ _KEPT = re.compile(
 _STAR = b"*"
 
 
+_ARCHIVE = b"PK\x03\x04"
+
+
 def masked(data: bytes) -> bytes:
     r"""Return the octets with asterisks for secrets, as many as these have octets.
 
     >>> masked(b"Authorization: Bearer abc.def\r\nAccept: */*")
     b'Authorization: Bearer *******\r\nAccept: */*'
     """
-    if data.startswith(b"PK\x03\x04"):
+    if data.startswith(_ARCHIVE):
         return _masked_archive(data)
     if data.count(0) * 3 < len(data):
         return _masked_text(data)
@@ -139,7 +142,13 @@ def _places(data: bytes, word: bytes) -> Iterator[int]:
 
 
 def _masked_piece(data: bytes) -> bytes:
-    for pattern in (*_FOLDED, *_SECRETS, *(_CURL if b"curl" in data[:100] else ())):
+    for pattern in (*_FOLDED, *(_CURL if b"curl" in data[:100] else ())):
+        data = pattern.sub(_starred, data)
+    return _masked_lines(data)
+
+
+def _masked_lines(data: bytes) -> bytes:
+    for pattern in _SECRETS:
         data = pattern.sub(_starred, data)
     return data
 
@@ -233,6 +242,8 @@ class _Session:
     rules: dict[str, _Json] = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=dict)
     """The files that are now messages of an archive, by the names of these messages."""
+    is_masked: bool = True
+    """Whether no secret is left in the files, but in what they hold compressed."""
     converted: bytes = b""
 
 
@@ -249,10 +260,8 @@ def check(names: str, dialect: str, url: str, secrets: bool) -> str:
     """
     files: list[str] = json.loads(names)
     problems: dict[str, str] = {}
-    for file in files:
-        path = Path(file)
-        if path.stat().st_size <= _MOST and not secrets:
-            path.write_bytes(masked(path.read_bytes()))
+    left = [] if secrets else [file for file in files if not _mask(Path(file))]
+    _now.is_masked = not left
     parsed = _parsed(files)
     _now.names = {}
     if sorted(_sides(parsed)) == ["request", "response"]:
@@ -281,6 +290,17 @@ def check(names: str, dialect: str, url: str, secrets: bool) -> str:
             "exchanges": [_summary(file, each) for file, each in batches],
         }
     )
+
+
+def _mask(path: Path) -> bool:
+    """Mask a file, unless it is too large to be read; return whether that could be done."""
+    if path.stat().st_size > _MOST:
+        return True
+    octets = path.read_bytes()
+    hidden = masked(octets)
+    path.write_bytes(hidden)
+    # An archive that is damaged stays as it is.
+    return hidden is not octets or not octets.startswith(_ARCHIVE)
 
 
 def _parsed(files: list[str]) -> _Parsed:
@@ -348,9 +368,7 @@ def save(format: str) -> str:
     options = ["--dialect", _now.dialect, "--color", "never", "--format", format]
     main(["check", *options, "--output", str(output), "--", *_now.files])
     text = output.read_bytes()
-    for pattern in () if _now.secrets else _SECRETS:
-        text = pattern.sub(_starred, text)
-    return text.decode("utf-8", "surrogateescape")
+    return (text if _now.secrets else _masked_lines(text)).decode("utf-8", "surrogateescape")
 
 
 # -- an exchange ---------------------------------------------------------------------------------
@@ -371,7 +389,9 @@ def show(index: int) -> str:
     request: BatchRequest | None = None
     result: list[_Json] = []
     for message in _messages(exchange):
-        if not _now.secrets:
+        if message.body_position is None and not _now.secrets:
+            message = replace(message, body=masked(message.body))
+        if not _now.is_masked:
             message = replace(message, body=masked(message.body), source=masked(message.source))
         source = f"{exchange.name}.{message.kind}" if exchange.name else ""
         batch = _read(message, codec)
@@ -704,4 +724,5 @@ def converted() -> bytes:
 
 
 def _answer(found: _Json) -> str:
-    return json.dumps(found)
+    text = json.dumps(found)
+    return text if _now.is_masked else _masked_lines(text.encode()).decode()
