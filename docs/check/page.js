@@ -386,7 +386,7 @@ function otherFormat(message, side, index) {
     try {
       const { done, told, payload, target } = await ask("convert", index, side);
       const losses = told.length > 0
-        ? make("ul", { class: "losses" }, ...told.map((each) => make("li", {}, each)))
+        ? make("pre", { class: "losses" }, told.join("\n"))
         : make("p", {}, "Nothing is lost.");
       const text = payload.map((line) => (typeof line === "number" ? "…" : line[1].map(([each]) => each).join("").replace(/[␍␊]+$/, ""))).join("\n");
       content.replaceChildren(losses, ...(done ? [payloadOf({ payload, findings: [] }, `converted-${side}`, `The ${message.kind} as ${target}`),
