@@ -89,8 +89,8 @@ class _Line(NamedTuple):
         return self.hyphens >= 2
 
 
-# Patterns cannot count further than 2**32 - 2; a limit may be any number.
-_MOST_REPETITIONS = 2**31
+# Patterns count no further than 2**31 - 2 where pointers have 32 bits; a limit may be any number.
+_MOST_REPETITIONS = 2**30
 
 # A pattern of its own for a boundary, which takes as long to make as a hundred lines to judge, pays
 # where the content may be made of nothing but such lines.

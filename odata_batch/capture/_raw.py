@@ -430,7 +430,8 @@ def _dechunk(body: bytes) -> _Step:
         return None, None
     chunks: list[bytes] = []
     while size_line is not None:
-        size = int(size_line[1], 16)
+        # A pattern takes no position that does not fit into a pointer, which may have 32 bits.
+        size = min(int(size_line[1], 16), len(body))
         start = size_line.end()
         if size == 0:
             return b"".join(chunks), _behind("last chunk", body[start:])
