@@ -103,7 +103,7 @@ page: .interop/page/ready | python ## build the page that checks a batch in a br
 	rm -rf build/page
 	mkdir -p build/page/pyodide
 	"$(PYTHON)" -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir build/page .
-	cp $(addprefix docs/check/,index.html style.css page.js worker.js page.py) build/page
+	cp $(addprefix docs/check/,index.html style.css page.js dom.js client.js exchange.js worker.js page.py) build/page
 	cd .interop/page/node_modules/pyodide && cp pyodide.mjs pyodide.asm.mjs pyodide.asm.wasm \
 		python_stdlib.zip pyodide-lock.json "$(CURDIR)/build/page/pyodide"
 	"$(PYTHON)" docs/check/files.py build/page

@@ -41,7 +41,8 @@ _Parsed = list[tuple[str, tuple[CapturedExchange, ...]]]
 _Batch = BatchRequest | BatchResponse
 _Item = Operation | OperationResponse | ChangeSet | ChangeSetResponse | Unreadable
 _SETS = (ChangeSet, ChangeSetResponse)
-_MOST = Limits().message
+MOST = Limits().message
+"""Octets of a file that are read at most."""
 
 
 def about() -> str:
@@ -172,7 +173,7 @@ def _masked_archive(data: bytes) -> bytes:
     written = io.BytesIO()
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(written, "w") as new:
-            if sum(info.file_size for info in old.infolist()) > 4 * _MOST:
+            if sum(info.file_size for info in old.infolist()) > 4 * MOST:
                 return data
             for info in old.infolist():
                 new.writestr(info.filename, masked(old.read(info)), zipfile.ZIP_DEFLATED)
@@ -294,7 +295,7 @@ def check(names: str, dialect: str, url: str, secrets: bool) -> str:
 
 def _mask(path: Path) -> bool:
     """Mask a file, unless it is too large to be read; return whether that could be done."""
-    if path.stat().st_size > _MOST:
+    if path.stat().st_size > MOST:
         return True
     octets = path.read_bytes()
     hidden = masked(octets)
@@ -308,7 +309,7 @@ def _parsed(files: list[str]) -> _Parsed:
     return [
         (file, parse_capture(path.read_bytes()))
         for file, path in read
-        if path.stat().st_size <= _MOST
+        if path.stat().st_size <= MOST
     ]
 
 
