@@ -457,6 +457,22 @@ test("a HAR file with 300 exchanges is listed, and shows the worst of them first
     await page.uncheck("#secrets");
 });
 
+test("a long list and long names fit a narrow window", async () => {
+    const given = har(3, 1);
+    const name = `${"a-long-name-".repeat(9)}.har`;
+    given.buffer = Buffer.from(
+        String(given.buffer).replaceAll(
+            "example.org/s/",
+            `example.org/${"s".repeat(90)}/api/data/v9.2/`,
+        ),
+    );
+    await checked({ ...given, name });
+    await page.setViewportSize({ width: 390, height: 844 });
+    await page.screenshot({ path: join(shots, "390-list.png"), fullPage: true });
+    assert.ok((await page.evaluate(() => document.documentElement.scrollWidth)) <= 390);
+    await page.setViewportSize({ width: 1280, height: 900 });
+});
+
 test("a SAZ file is read", async () => {
     const given = file("captures/exchange-archived.saz");
     await checked(given);
