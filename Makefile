@@ -183,7 +183,7 @@ $(VENV)/mutmut: $(VENV)/ready
 # Without compiled parts, so that they work under any Python.
 .interop/pyodide-test/ready: tests/page/requirements.txt | python
 	rm -rf "$(@D)"
-	"$(PYTHON)" -m pip install --quiet --disable-pip-version-check --target "$(@D)" \
+	"$(PYTHON)" -m pip install --quiet --disable-pip-version-check --no-warn-conflicts --target "$(@D)" \
 		--only-binary :all: --implementation py --abi none --platform any --requirement "$<"
 	@touch "$@"
 

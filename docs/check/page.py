@@ -100,9 +100,7 @@ _KEPT = re.compile(
     rb"|(?P<mark>[^\s\"'\\,;:=*])",
     re.IGNORECASE,
 )
-_STAR = b"*"
-
-
+# How a ZIP file begins
 _ARCHIVE = b"PK\x03\x04"
 
 
