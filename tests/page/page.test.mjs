@@ -1,6 +1,7 @@
 // Drives the page that checks a batch, as `make page` builds it, in Chromium.
 //
-// What the page says is held against what the command line says of the same octets.
+// What the page says is held against what the command line says of the same octets. Figures are printed,
+// and the pages as they looked are in build/page-test.
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
@@ -533,10 +534,9 @@ function large() {
         "",
     );
     const number = Math.ceil((20 * 1024 * 1024) / one.length);
-    return text(
-        "large.http",
-        `${lines("HTTP/1.1 200 OK", "Content-Type: multipart/mixed; boundary=b", "", "")}${one.repeat(number)}--b--\r\n`,
-    );
+    const type = "Content-Type: multipart/mixed; boundary=b";
+    const head = lines("HTTP/1.1 200 OK", type, "OData-Version: 4.01", "", "");
+    return text("large.http", `${head}${one.repeat(number)}--b--\r\n`);
 }
 
 test("a response of 20 MiB is checked, and can be cancelled", async () => {
