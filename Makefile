@@ -22,9 +22,13 @@ PYTHON_3_12 = $(shell for name in "$(PYTHON)" python3.12 python3.13 python3.14 p
 	"$$name" -c 'import sys; sys.exit(sys.version_info < (3, 12))' 2>/dev/null && echo "$$name" && break; \
 	done)
 
+# Groups of dependencies need pip 25.1.
+install = "$(1)/bin/python" -m pip install --quiet --disable-pip-version-check 'pip>=25.1' && \
+	"$(1)/bin/python" -m pip install --quiet --disable-pip-version-check
+
 .DEFAULT_GOAL = help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check thorough fuzz bench complexity bench-peers load docs assurance corpus fixtures mutants interop peers mitmproxy clean python
+.PHONY: help demo test check thorough fuzz bench complexity bench-peers load docs assurance corpus site fixtures mutants interop peers mitmproxy clean python
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -76,6 +80,11 @@ corpus: python ## make an archive of the corpus, and a package for npm, in dist
 	"$(PYTHON)" docs/corpus.py dist
 	$(if $(NPM),cd spec-fixtures && "$(NPM)" pack --silent --pack-destination ../dist,@echo "There is no npm.")
 
+# Open .site/index.html; no server is needed, and no network.
+site: .venv-site/ready ## build the documentation as a site in .site, to be read from the folder
+	NO_MKDOCS_2_WARNING=1 .venv-site/bin/python -m mkdocs build --quiet
+	@echo "Open .site/index.html."
+
 fixtures: $(VENV)/ready ## write down anew what is read of each case of the corpus
 	for name in fixtures readings messages; do "$(VENV)/bin/python" -m "tests.test_$$name" || exit 1; done
 	"$(VENV)/bin/python" docs/generate.py
@@ -115,7 +124,7 @@ pyodide-test: page .interop/pyodide-test/ready ## run the corpus under the Pytho
 	node tests/page/corpus.mjs build/page .interop/pyodide-test
 
 clean: ## remove everything that these targets made
-	rm -rf people.db .interop .mutants .venv .venv-* .coverage .fuzz .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
+	rm -rf people.db .interop .site .mutants .venv .venv-* .coverage .fuzz .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
 	find odata_batch tests benchmarks docs fuzz mutants examples -name __pycache__ -prune \
 		-exec rm -rf {} + 2>/dev/null || true
 
@@ -128,7 +137,12 @@ python:
 # Made anew whenever pyproject.toml changes, so that nothing stale is left in it.
 $(VENV)/ready: pyproject.toml | python
 	"$(PYTHON)" -m venv --clear "$(VENV)"
-	"$(VENV)/bin/python" -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	$(call install,$(VENV)) --editable . --group test
+	@touch "$@"
+
+.venv-site/ready: pyproject.toml | python
+	"$(PYTHON)" -m venv --clear .venv-site
+	$(call install,.venv-site) --group docs
 	@touch "$@"
 
 $(VENV)/atheris: $(VENV)/ready

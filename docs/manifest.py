@@ -41,6 +41,18 @@ def rows(folder: str) -> Iterator[Row]:
         sys.exit(f"no JSON says what is expected of {sorted(map(str, files.values()))}")
 
 
+def octets_of(row: Row) -> bytes:
+    """Return the octets of a case, from its file or made of its generator."""
+    if "file" in row:
+        return Path(CORPUS, row["file"]).read_bytes()
+    pieces = [
+        piece["text"].replace("{n}", str(number))
+        for piece in row.get("generator", ())
+        for number in range(piece.get("count", 1))
+    ]
+    return "".join(pieces).encode()
+
+
 def owner(slug: str) -> str | None:
     """Return the rule that a case is named after: of `a` and `a-b` that with the longer slug."""
     owners = [rule for rule in RULES if f"{slug}-".startswith(f"{rule}-")]

@@ -6,15 +6,14 @@ import io
 import json
 import sys
 from contextlib import redirect_stderr, redirect_stdout
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple  # what a program prints is JSON
 from unittest import mock
 
-import jsonschema
-
 from odata_batch.__main__ import main
 
-from .helpers import batch, part
+from .helpers import batch, needed, part
 
 HEAD = b"POST /service/$batch HTTP/1.1\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
 RESPONSE_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
@@ -28,8 +27,15 @@ WARNED = HEAD + b"--b--\r\n"
 BROKEN = HEAD + b"--c--\r\n"
 
 SCHEMAS = Path(__file__).with_name("schemas")
-SARIF = jsonschema.Draft4Validator(json.loads((SCHEMAS / "sarif-2.1.0-rtm.5.json").read_bytes()))
-CHECK = jsonschema.Draft7Validator(json.loads((SCHEMAS / "check.schema.json").read_bytes()))
+
+
+@cache
+def validator(format: str) -> Any:
+    """Return what validates a report against the schema of its format."""
+    is_sarif = format == "sarif"
+    schema = SCHEMAS / ("sarif-2.1.0-rtm.5.json" if is_sarif else "check.schema.json")
+    draft = "Draft4Validator" if is_sarif else "Draft7Validator"
+    return getattr(needed("jsonschema"), draft)(json.loads(schema.read_bytes()))
 
 
 class Done(NamedTuple):
@@ -81,7 +87,7 @@ def document(format: str, done: Done) -> Any:
     """The JSON text that was printed, which is valid and in US-ASCII."""
     assert all(line.isascii() and line.isprintable() for line in done.lines)
     loaded = json.loads(done.text)
-    (CHECK if format == "json" else SARIF).validate(loaded)
+    validator(format).validate(loaded)
     return loaded["runs"][0] if format == "sarif" else loaded
 
 

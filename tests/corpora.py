@@ -14,8 +14,6 @@ from itertools import chain, repeat
 from pathlib import Path
 from typing import Any, TypeAlias
 
-import jsonschema
-
 from odata_batch import (
     BatchRequest,
     BatchResponse,
@@ -47,12 +45,8 @@ def rows(name: str, section: str) -> list[Row]:
 
 
 def sections(name: str) -> Row:
-    """Return the sections of a corpus, which fits its schema."""
-    corpus = json.loads((CORPUS / f"{name}.json").read_bytes())
-    schema = json.loads((CORPUS / f"{name}.schema.json").read_bytes())
-    jsonschema.Draft202012Validator.check_schema(schema)
-    jsonschema.Draft202012Validator(schema).validate(corpus)
-    found: Row = corpus
+    """Return the sections of a corpus."""
+    found: Row = json.loads((CORPUS / f"{name}.json").read_bytes())
     return found
 
 

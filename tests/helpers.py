@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal, TypeAlias
 
+import pytest
+
 from odata_batch import (
     BatchError,
     BatchRequest,
@@ -27,6 +29,12 @@ PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "default")
 
 Format: TypeAlias = Literal["multipart", "json"]
 FORMATS: tuple[Format, ...] = ("multipart", "json")
+
+
+def needed(package: str) -> Any:
+    """Return what is no need of the library; without it, whoever asks is skipped."""
+    return pytest.importorskip(package, reason=f"{package} is installed by `make test`")
+
 
 CRLF = b"\r\n"
 MULTIPART = "multipart/mixed; boundary=b"

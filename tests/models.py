@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any
-
-import httpx
+from typing import TYPE_CHECKING, Any
 
 from odata_batch import (
     BatchError,
@@ -25,6 +23,9 @@ from odata_batch import (
 from odata_batch.dialects import ODATA_4_01, PRESETS, SAP_GATEWAY
 
 Answer = tuple[int, Headers, bytes]
+
+if TYPE_CHECKING:
+    import httpx
 
 
 @dataclass
@@ -106,6 +107,7 @@ class Model:
 
     def transport(self) -> httpx.MockTransport:
         """Return what a client of httpx sends through in place of a connection."""
+        import httpx  # only pages that use it ask for it
 
         def send(own: httpx.Request) -> httpx.Response:
             fields = own.headers.multi_items()

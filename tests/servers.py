@@ -16,6 +16,8 @@ from socketserver import ThreadingMixIn
 from typing import TYPE_CHECKING, Any, TypeAlias
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
+from .helpers import needed
+
 if TYPE_CHECKING:
     from wsgiref.types import WSGIApplication
 
@@ -27,8 +29,7 @@ WATCHDOG = 30.0
 
 def asgi_server(app: Callable[..., Any]) -> AbstractContextManager[str]:
     """Serve an ASGI app with uvicorn; yield its origin, as in `http://127.0.0.1:1234`."""
-    import uvicorn  # only tests that need it ask for it
-
+    uvicorn = needed("uvicorn")
     config = uvicorn.Config(app, log_level="warning", loop="asyncio", http="h11", ws="none")
     config.timeout_graceful_shutdown = config.timeout_keep_alive = int(WATCHDOG)
     server = uvicorn.Server(config)

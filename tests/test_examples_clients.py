@@ -20,10 +20,16 @@ from pathlib import Path
 from typing import Any, TypeVar
 from wsgiref.types import StartResponse
 
+import pytest
+
+pytest.importorskip("aiohttp", reason="`make test` installs it")
+pytest.importorskip("httpx", reason="`make test` installs it")
+pytest.importorskip("requests", reason="`make test` installs it")
+pytest.importorskip("urllib3", reason="`make test` installs it")
+
 import aiohttp
 import azure.core.rest
 import httpx
-import pytest
 import requests
 import urllib3
 

@@ -9,8 +9,11 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
-import httpx
 import pytest
+
+pytest.importorskip("httpx", reason="`make test` installs it")
+
+import httpx
 
 from benchmarks.load import cut, press, served
 from odata_batch import BatchRequest, Operation, encode_request

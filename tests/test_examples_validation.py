@@ -14,9 +14,10 @@ from pathlib import Path
 import pytest
 
 from examples.validate_captures import Validated, report, validate
-from examples.validate_dask import validate_all
 from odata_batch import Diagnostic
 from odata_batch.rules import NO_DELIMITER, PREAMBLE
+
+from .helpers import needed
 
 ROOT = Path(__file__).resolve().parent.parent
 FIXTURES = ROOT / "spec-fixtures"
@@ -137,6 +138,9 @@ def test_processes_validate_as_one_does() -> None:
 
 
 def test_dask_validates_as_one_process_does() -> None:
+    needed("dask.bag")
+    from examples.validate_dask import validate_all
+
     results = validate_all(CAPTURED, scheduler="synchronous")
     assert results == [validate(file) for file in CAPTURED]
 

@@ -10,14 +10,14 @@ import json
 import re
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pytest
 
-from docs.manifest import SECTIONS, rows
+from docs.manifest import SECTIONS, octets_of, rows
 from odata_batch import (
     BatchRequest,
     BatchResponse,
@@ -44,7 +44,7 @@ from odata_batch.dialects import PRESETS
 
 from . import corpora
 from .corpora import CORPUS, Json, Row, batch_as_json, layout
-from .helpers import PROFILE, Format, Outcome, fed
+from .helpers import PROFILE, Format, Outcome, fed, needed
 
 MANIFEST: Row = json.loads((CORPUS / "manifest.json").read_bytes())
 
@@ -113,19 +113,6 @@ def case_of(row: Row) -> Case:
     )
 
 
-def octets_of(row: Row) -> bytes:
-    if "file" in row:
-        return (CORPUS / str(row["file"])).read_bytes()
-    pieces = [piece for each in row["generator"] for piece in repeated(each)]
-    return "".join(pieces).encode("utf-8")
-
-
-def repeated(piece: Mapping[str, str | int]) -> Iterator[str]:
-    text = str(piece["text"])
-    for number in range(int(piece.get("count", 1))):
-        yield text.replace("{n}", str(number))
-
-
 CASES = [case_of(row) for row in MANIFEST["cases"]]
 BY_SLUG = {case.slug: case for case in CASES}
 cases = pytest.mark.parametrize("case", CASES, ids=lambda case: case.slug)
@@ -138,10 +125,12 @@ def test_the_corpus_has_cases() -> None:
     assert len(CASES) > 500
 
 
-def test_the_manifest_fits_its_schema() -> None:
-    schema = json.loads((CORPUS / "manifest.schema.json").read_bytes())
-    jsonschema.Draft202012Validator.check_schema(schema)
-    jsonschema.Draft202012Validator(schema).validate(MANIFEST)
+@pytest.mark.parametrize("path", sorted(CORPUS.glob("*.schema.json")), ids=lambda path: path.name)
+def test_a_corpus_fits_its_schema(path: Path) -> None:
+    validator = needed("jsonschema").Draft202012Validator
+    schema = json.loads(path.read_bytes())
+    validator.check_schema(schema)
+    validator(schema).validate(json.loads(Path(str(path).replace(".schema", "")).read_bytes()))
 
 
 def test_every_slug_stands_once() -> None:

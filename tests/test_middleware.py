@@ -16,8 +16,12 @@ from functools import partial
 from typing import Any, TypeAlias
 from wsgiref.util import setup_testing_defaults
 
-import httpx
 import pytest
+
+pytest.importorskip("httpx", reason="`make test` installs it")
+pytest.importorskip("starlette", reason="`make test` installs it")
+
+import httpx
 from starlette.applications import Starlette
 from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.requests import Request
