@@ -65,8 +65,9 @@ KNOWN_TO = {"mime": {"grammar"}, "http": {"grammar", "sections"}, "sections": {"
 # each of which repairs in silence what this package reports.
 IMPORTS = frozenset(
     """
-    __future__ abc binascii bisect collections collections.abc contextlib dataclasses enum functools
-    hashlib itertools json json.decoder json.encoder json.scanner operator re secrets types typing
+    __future__ abc binascii bisect collections collections.abc contextlib copy dataclasses enum
+    functools hashlib itertools json json.decoder json.encoder json.scanner operator re secrets
+    types typing
     """.split()
 )
 IMPORTS_OF = {

@@ -105,8 +105,8 @@ def completed(
     if more is not None and more.next_link is not None:
         link = more.next_link
     is_cut = batch.truncated or (more is not None and more.truncated)
-    whole = replace(batch, items=items, next_link=link, truncated=is_cut)
-    return Answer(rest.message, values.with_format(whole, batch.format), seam)
+    whole = values.changed(batch, items=items, next_link=link, truncated=is_cut)
+    return Answer(rest.message, whole, seam)
 
 
 def _spliced(
@@ -171,11 +171,18 @@ def _batch_in(
         for found in report.diagnostics
         if found.severity >= severe or found.rule == CONTENT_ID_CONFLICT
     }
-    items = tuple(_without(doubtful, report.value.items))
+
+    def without_doubtful(item: values.Item, path: str) -> values.Item:
+        if path not in doubtful or isinstance(item, values.Unreadable):
+            return item
+        is_set = isinstance(item, values.ChangeSetResponse)
+        # Its identifier may be what is wrong.
+        return values.Unreadable("change set" if is_set else "response", position=item.position)
+
+    items = values.rebuilt(report.value.items, without_doubtful)
     # What comes after the end may be parts, and what comes before the beginning, too.
     is_cut = report.value.truncated or not {EPILOGUE, EPILOGUE_DELIMITER}.isdisjoint(slugs)
-    response = replace(report.value, items=items, truncated=is_cut)
-    response = values.with_format(response, report.value.format)
+    response = values.changed(report.value, items=items, truncated=is_cut)
     seams = [-1] if PREAMBLE in slugs else []
     seams += [
         index
@@ -186,17 +193,3 @@ def _batch_in(
         if found.rule in _SEAMS and found.path:
             seams.append(int(found.path.partition("[")[2].partition("]")[0]))
     return response, min(seams, default=None) if response.format == "multipart" else None
-
-
-def _without(doubtful: set[str], items: tuple[Any, ...], parent: str = "") -> Iterator[Any]:
-    """Yield the items, those at the doubtful paths as `Unreadable`."""
-    for index, item in enumerate(items):
-        path = f"{parent}items[{index}]"
-        if isinstance(item, values.ChangeSetResponse):
-            inner = tuple(_without(doubtful, item.items, f"{path}."))
-            item = values.keep_places(item, replace(item, items=inner))
-        if path in doubtful and not isinstance(item, values.Unreadable):
-            is_set = isinstance(item, values.ChangeSetResponse)
-            # Its identifier may be what is wrong.
-            item = values.Unreadable("change set" if is_set else "response", position=item.position)
-        yield item

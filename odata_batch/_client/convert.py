@@ -54,11 +54,11 @@ def convert_request(
     source = format_of(replace(settings, format=source), batch)
     _check(batch, BatchRequest, target)
     if source == target:
-        return values.with_format(replace(batch), target), ()
+        return values.changed(batch, format=target), ()
     work = _Requests(batch.items, settings.dialect)
     work.prepare(source)
     converted = work.to_json(batch) if target == "json" else work.to_multipart(batch)
-    return values.with_format(converted, target), tuple(work.losses)
+    return values.changed(converted, format=target), tuple(work.losses)
 
 
 def convert_response(
@@ -68,10 +68,10 @@ def convert_response(
     source = format_of(replace(settings, format=source), batch)
     _check(batch, values.BatchResponse, target)
     if source == target:
-        return values.with_format(replace(batch), target), ()
+        return values.changed(batch, format=target), ()
     work = _Responses(batch.items, settings.dialect)
     converted = work.to_json(batch) if target == "json" else work.to_multipart(batch)
-    return values.with_format(converted, target), tuple(work.losses)
+    return values.changed(converted, format=target), tuple(work.losses)
 
 
 def _check(batch: object, kind: type, target: str) -> None:

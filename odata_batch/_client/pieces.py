@@ -472,19 +472,17 @@ def repeatable_batch(batch: BatchRequest, now: Callable[[], datetime] | None) ->
         raise ValueError("repeatable requests need the current time: pass now")
     first_sent = plan.http_date(now())
 
-    def item(it: values.RequestItem) -> values.RequestItem:
-        if isinstance(it, values.ChangeSet):
-            return values.ChangeSet(map(item, it.items), id=it.id)
-        if not isinstance(it, values.Operation) or it.method in _SAFE:
-            return it
-        if "repeatability-request-id" in it.headers:
-            return it
+    def change(item: values.RequestItem, path: str) -> values.RequestItem:
+        if not isinstance(item, values.Operation) or item.method in _SAFE:
+            return item
+        if "repeatability-request-id" in item.headers:
+            return item
         # Some services take nothing but a UUID; this is one of version 4. RFC 9562, 5.4
         import secrets  # when needed, since this loads OpenSSL
 
         digits = secrets.token_hex(16)
         id = f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-a{digits[17:20]}-{digits[20:]}"
         fields = (("Repeatability-Request-ID", id), ("Repeatability-First-Sent", first_sent))
-        return values.keep_places(it, replace(it, headers=Headers((*it.headers.pairs, *fields))))
+        return values.changed(item, headers=Headers((*item.headers.pairs, *fields)))
 
-    return values.with_format(replace(batch, items=tuple(map(item, batch.items))), batch.format)
+    return values.changed(batch, items=values.rebuilt(batch.items, change))

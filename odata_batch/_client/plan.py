@@ -70,7 +70,7 @@ def needs(names: Names) -> Needs:
 
 def part(batch: BatchRequest, items: Iterable[values.RequestItem]) -> BatchRequest:
     """Return a batch of other items that is written as the given one was read."""
-    return values.with_format(replace(batch, items=tuple(items)), batch.format)
+    return values.changed(batch, items=tuple(items))
 
 
 # -- split -----------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ may come so (OData Protocol, 11.6). Its head says which decoder reads its body.
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Generic, TypeVar
@@ -453,23 +453,17 @@ def _with_reasons(value: _Batch, found: findings.Findings) -> _Batch:
             by_path.setdefault(".".join(steps[:end]), []).append(each)
     explained: set[int] = set()
 
-    def filled(items: tuple[Any, ...], parent: str = "") -> Iterator[Any]:
-        for index, item in enumerate(items):
-            path = f"{parent}items[{index}]"
-            if isinstance(item, values.Unreadable):
-                reasons = tuple(by_path.get(path, ()))
-                explained.update(map(id, reasons))
-                yield replace(item, diagnostics=reasons)
-            elif isinstance(item, values.ChangeSet | values.ChangeSetResponse):
-                inner: dict[str, Any] = {"items": tuple(filled(item.items, f"{path}."))}
-                yield values.keep_places(item, replace(item, **inner))
-            else:
-                yield item
+    def explain(item: values.Item, path: str) -> values.Item:
+        if not isinstance(item, values.Unreadable):
+            return item
+        reasons = tuple(by_path.get(path, ()))
+        explained.update(map(id, reasons))
+        return replace(item, diagnostics=reasons)
 
-    changes: dict[str, Any] = {"items": tuple(filled(value.items))}
+    value = values.changed(value, items=values.rebuilt(value.items, explain))
     if isinstance(value, values.BatchResponse):
         errors = [each for each in found.diagnostics if each.severity is Severity.ERROR]
         is_batch = all(each.rule not in _NO_BATCH for each in errors)
         if is_batch and (found.omitted or any(id(each) not in explained for each in errors)):
-            changes["truncated"] = True
-    return values.with_format(replace(value, **changes), value.format)
+            return values.changed(value, truncated=True)
+    return value

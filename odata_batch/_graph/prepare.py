@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from itertools import chain
 from typing import TypeVar
 
@@ -30,11 +29,10 @@ def prepare(batch: _Batch, *, format: Format, dialect: Dialect) -> _Batch:
     """Return the batch as it is written in this format and read back; see `odata_batch.prepare`."""
     check_format(format)
     items = Preparation(format, dialect, batch.items).items(batch.items)
-    prepared = replace(batch, items=items)
-    if isinstance(prepared, values.BatchRequest):
-        goes_on = written_preference(prepared.continue_on_error, format, dialect)
-        prepared = replace(prepared, continue_on_error=goes_on)
-    return values.with_format(prepared, format)
+    if isinstance(batch, values.BatchRequest):
+        goes_on = written_preference(batch.continue_on_error, format, dialect)
+        return values.changed(batch, items=items, continue_on_error=goes_on, format=format)
+    return values.changed(batch, items=items, format=format)
 
 
 def relative(batch: values.BatchRequest, root: str | None) -> values.BatchRequest:
@@ -42,17 +40,15 @@ def relative(batch: values.BatchRequest, root: str | None) -> values.BatchReques
     if root is None:
         return batch
 
-    def item(it: values.RequestItem) -> values.RequestItem:
-        if isinstance(it, values.ChangeSet):
-            return values.keep_places(it, replace(it, items=tuple(map(item, it.items))))
-        if not isinstance(it, Operation) or grammar.SCHEME.match(it.url) is None:
-            return it
-        if not is_within(it.url, root):
-            return it
-        url = rebase_url(it.url, source=root, target=root, form="relative")
-        return values.keep_places(it, replace(it, url=url))
+    def change(item: values.RequestItem, path: str) -> values.RequestItem:
+        if not isinstance(item, Operation) or grammar.SCHEME.match(item.url) is None:
+            return item
+        if not is_within(item.url, root):
+            return item
+        url = rebase_url(item.url, source=root, target=root, form="relative")
+        return values.changed(item, url=url)
 
-    return values.with_format(replace(batch, items=tuple(map(item, batch.items))), batch.format)
+    return values.changed(batch, items=values.rebuilt(batch.items, change))
 
 
 def written_preference(goes_on: bool | None, format: Format, dialect: Dialect) -> bool | None:
@@ -132,8 +128,7 @@ class Preparation:
             group = self._generated("g") if item.id is None else item.id
             self._groups.add(self._key(group))
         items = tuple([self.item(inner, group) for inner in item.items])
-        made = replace(item, items=items, id=group if self._json else None)
-        return values.keep_places(item, made)
+        return values.changed(item, items=items, id=group if self._json else None)
 
     def _message(self, item: _Message, group: str | None) -> _Message:
         id, body = item.id, item.body

@@ -7,7 +7,8 @@ part in it.
 """
 
 import json as _json
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from copy import copy
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal, TypeAlias, TypeVar, cast
 
@@ -511,8 +512,6 @@ RequestItem: TypeAlias = Operation | ChangeSet | Unreadable
 ResponseItem: TypeAlias = OperationResponse | ChangeSetResponse | Unreadable
 Item: TypeAlias = RequestItem | ResponseItem
 
-_Placed = TypeVar("_Placed")
-_Source = TypeVar("_Source", bound=Item)
 _Batch = TypeVar("_Batch", BatchRequest, BatchResponse)
 _Kind = TypeVar("_Kind")
 
@@ -582,16 +581,20 @@ class _OpenSet(_Shown):
 
     __slots__ = tuple(each.name for each in fields(ChangeSet))
 
-    def __init__(self, kind: type, items: tuple[object, ...], position: int | None) -> None:
+    def __init__(
+        self, kind: type, items: tuple[object, ...], position: int | None, id: str | None
+    ) -> None:
         self.items = items
-        self.id = None
+        self.id = id
         self.position = position
         self.__class__ = kind
 
 
-def change_set_of(kind: type[_Kind], items: tuple[object, ...], position: int | None) -> _Kind:
+def change_set_of(
+    kind: type[_Kind], items: tuple[object, ...], position: int | None, id: str | None = None
+) -> _Kind:
     """Return the change set, or the responses to one, that a decoder has read."""
-    return cast("_Kind", _OpenSet(kind, items, position))
+    return cast("_Kind", _OpenSet(kind, items, position, id))
 
 
 def with_format(batch: _Batch, format: Format | None) -> _Batch:
@@ -600,17 +603,28 @@ def with_format(batch: _Batch, format: Format | None) -> _Batch:
     return batch
 
 
-def place(item: _Placed, position: int | None, id_in_message: bool = False) -> _Placed:
-    """Set where an item that was just made was found; return it."""
-    _put(item, "position", position)
-    if isinstance(item, Operation | OperationResponse):
-        _put(item, "id_in_message", id_in_message)
-    return item
+def changed(value: _Kind, **changes: Any) -> _Kind:
+    """Return the value with other fields, whose types are known to be right.
+
+    What `replace` forgets stays, unless it is changed: places, and the format of a batch.
+    """
+    made = copy(value)
+    for name, each in changes.items():
+        _put(made, name, each)
+    return made
 
 
-def keep_places(source: _Source, target: _Source) -> _Source:
-    """Give `target` the places of `source`, which is what it was made from; return `target`."""
-    return place(target, source.position, getattr(source, "id_in_message", False))
+def rebuilt(
+    items: tuple[Any, ...], change: Callable[[Any, str], Any], parent: str = ""
+) -> tuple[Any, ...]:
+    """Return what `change` makes of each item and its path, of a change set after its own items."""
+    made = []
+    for index, item in enumerate(items):
+        path = f"{parent}items[{index}]"
+        if isinstance(item, _CHANGE_SETS):
+            item = changed(item, items=rebuilt(item.items, change, f"{path}."))
+        made.append(change(item, path))
+    return tuple(made)
 
 
 def _of_type(value: object, kind: type[_Kind], name: str) -> _Kind:

@@ -189,9 +189,8 @@ class JsonDecoder(jsonitem.Reader[_Item]):
                 self._find(Diagnostic(GROUP_NOT_ADJACENT, message, position), (index, inner))
             expected = number + 1
             items.append(self._tell(element, (index, inner)))
-        change_set = self.role.change_set(items, id=name)
-        values.place(change_set, self.text.origin + members[0][1].start, False)
-        return change_set
+        position = self.text.origin + members[0][1].start
+        return values.change_set_of(self.role.change_set, tuple(items), position, name)
 
     def _tell(self, element: Element[_Item], path: tuple[int, ...]) -> _Item | values.Unreadable:
         """Return the item, and add what was found, now that its path is known."""

@@ -105,7 +105,7 @@ class Role(NamedTuple, Generic[_Item]):
     without_id: Rule
     read: Callable[[Reader[_Item], Members, Span | None], _Item | None]
     """Returns the item made of these members and its body; `None` if something is missing."""
-    change_set: Callable[..., _Item]
+    change_set: type[_Item]
 
 
 JSON_DUPLICATE_MEMBER = error("""
