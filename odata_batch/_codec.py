@@ -18,7 +18,7 @@ from odata_batch._coding.reading import RequestDecoder, ResponseDecoder
 from odata_batch._coding.settings import Settings, format_of
 from odata_batch._coding.writing import RequestEncoder, ResponseEncoder
 from odata_batch._graph import prepare as preparing
-from odata_batch._model.dialect import Dialect, Format
+from odata_batch._model.dialect import ODATA_4_01, Dialect, Format
 from odata_batch._model.findings import Diagnostic, Report, Reporter
 from odata_batch._model.limits import DEFAULT_LIMITS, Limits
 from odata_batch._model.public import public
@@ -30,7 +30,6 @@ from odata_batch._model.values import (
     Payload,
 )
 from odata_batch._server.execution import Execution
-from odata_batch.dialects import ODATA_4_01
 
 _Batch = TypeVar("_Batch", BatchRequest, BatchResponse)
 

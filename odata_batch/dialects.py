@@ -19,7 +19,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
 
-from odata_batch._model.dialect import METHODS
+from odata_batch._model import dialect as model
 from odata_batch._model.dialect import Dialect as Dialect
 from odata_batch._model.findings import Severity
 
@@ -30,7 +30,7 @@ def _severities(*lines: str) -> tuple[tuple[str, Severity], ...]:
     return tuple((slug, Severity[name.upper()]) for name, *slugs in words for slug in slugs)
 
 
-ODATA_4_01 = Dialect(name="OData 4.01")
+ODATA_4_01 = model.ODATA_4_01
 """OData 4.01, OASIS Standard of April 2020 (JSON Format: May 2020), Part 1, 11.7 and JSON Format,
 19; the default everywhere."""
 
@@ -68,7 +68,7 @@ ODATA_2 = Dialect(
     multipart_version="2.0",
     json_version="2.0",
     formats=frozenset(("multipart",)),
-    methods=METHODS | {"MERGE"},
+    methods=model.METHODS | {"MERGE"},
     ids_per_change_set=True,
     references_stay=True,
     transactions="required",

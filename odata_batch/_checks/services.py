@@ -18,14 +18,13 @@ from odata_batch._checks.messages import preferences
 from odata_batch._checks.scope import Say, Scope
 from odata_batch._graph.names import Names, stops_at_error
 from odata_batch._graph.urls import referenced_id
-from odata_batch._model.dialect import Dialect
+from odata_batch._model.dialect import ODATA_4_01, Dialect
 from odata_batch._model.findings import error, quote, warning
 from odata_batch._model.headers import Headers, by_lower_name
 from odata_batch._model.values import BatchRequest, Operation
 from odata_batch._wire import grammar
 from odata_batch._wire.jsonbody import decode_base64
 from odata_batch._wire.sections import parse_media_type
-from odata_batch.dialects import ODATA_4_01
 
 _READING = frozenset(("GET", "HEAD"))
 

@@ -24,14 +24,13 @@ from odata_batch._graph.names import stops_at_error
 from odata_batch._graph.prepare import prepare, relative
 from odata_batch._graph.urls import resolve_url
 from odata_batch._model import values
-from odata_batch._model.dialect import Dialect, Format
+from odata_batch._model.dialect import ODATA_4_01, Dialect, Format
 from odata_batch._model.findings import EncodeError, UnresolvedReference, quote
 from odata_batch._model.headers import Headers
 from odata_batch._model.limits import DEFAULT_LIMITS, Limits
 from odata_batch._model.public import public
 from odata_batch._model.values import OperationResponse
 from odata_batch._wire import grammar
-from odata_batch.dialects import ODATA_4_01
 
 # RFC 9110, 15.5.5 and 15.5.11: there is no such result, or not any more.
 _GONE = frozenset((404, 410))

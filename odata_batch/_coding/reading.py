@@ -20,7 +20,7 @@ from odata_batch._checks.scope import Scope
 from odata_batch._coding.roles import REQUEST, RESPONSE, Role
 from odata_batch._coding.settings import Settings
 from odata_batch._model import findings, values
-from odata_batch._model.dialect import Dialect, Format
+from odata_batch._model.dialect import ODATA_4_01, Dialect, Format
 from odata_batch._model.findings import (
     BATCH_MEDIA_TYPE,
     JSON_CHARSET,
@@ -40,7 +40,6 @@ from odata_batch._wire import multipart, sections
 from odata_batch._wire.http import parse_message
 from odata_batch._wire.json import JSON_ENVELOPE, JSON_ERROR_RESPONSE, JsonDecoder
 from odata_batch._wire.multipart import MULTIPART_SUBTYPE, Found, MultipartDecoder, Run
-from odata_batch.dialects import ODATA_4_01
 
 _Item = TypeVar("_Item", values.RequestItem, values.ResponseItem)
 _Batch = TypeVar("_Batch", values.BatchRequest, values.BatchResponse)

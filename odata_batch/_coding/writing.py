@@ -18,7 +18,7 @@ from odata_batch._coding.roles import REQUEST, RESPONSE, Role
 from odata_batch._coding.settings import Settings, format_of
 from odata_batch._graph.prepare import Preparation, written_preference
 from odata_batch._model import values
-from odata_batch._model.dialect import Dialect, Format
+from odata_batch._model.dialect import ODATA_4_01, Dialect, Format
 from odata_batch._model.findings import (
     Diagnostic,
     EncodeError,
@@ -39,7 +39,6 @@ from odata_batch._wire.jsonwriting import JsonEncoder
 from odata_batch._wire.multipart import BOUNDARY_CHARACTERS
 from odata_batch._wire.multipartwriting import BOUNDARY_IN_CONTENT, MultipartEncoder
 from odata_batch._wire.sections import CONTROL_CHARACTER, HEADER_SYNTAX, NOT_EXPRESSIBLE
-from odata_batch.dialects import ODATA_4_01
 
 # What is not written, even where a dialect has a note on it: some readers take it for something
 # else, or it would not come back as it is.

@@ -16,9 +16,8 @@ from functools import cached_property
 from itertools import count, pairwise
 
 from odata_batch._graph import expressions
-from odata_batch._model.dialect import Dialect, Format
+from odata_batch._model.dialect import ODATA_4_01, Dialect, Format
 from odata_batch._model.values import BatchRequest, ChangeSet, Operation, RequestItem, Unreadable
-from odata_batch.dialects import ODATA_4_01
 
 
 def stops_at_error(

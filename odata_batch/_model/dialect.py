@@ -122,6 +122,10 @@ class Dialect:
         return f"Dialect({', '.join(f'{f.name}={v!r}' for f, v in said if v != f.default)})"
 
 
+# What it means is said in `odata_batch.dialects`, with the other presets.
+ODATA_4_01 = Dialect(name="OData 4.01")
+
+
 def check_format(format: str) -> None:
     """Raise `ValueError` for what is no format."""
     if format not in ("multipart", "json"):

@@ -13,7 +13,7 @@ from odata_batch._coding.settings import Settings, format_of
 from odata_batch._graph.names import stops_at_error
 from odata_batch._graph.urls import ServiceUrls
 from odata_batch._model import values
-from odata_batch._model.dialect import Dialect, Format, check_format
+from odata_batch._model.dialect import ODATA_4_01, Dialect, Format, check_format
 from odata_batch._model.findings import Diagnostic, UnresolvedReference
 from odata_batch._model.headers import Headers
 from odata_batch._model.limits import DEFAULT_LIMITS, Limits
@@ -24,7 +24,6 @@ from odata_batch._server.answers import Answers, check_final, mirrored
 from odata_batch._server.making import Evaluate, Locate, Making
 from odata_batch._server.plan import Group, Plan, Unit, admit, parts_of
 from odata_batch._server.steps import Begin, Commit, Refused, Rollback, Signal, Step
-from odata_batch.dialects import ODATA_4_01
 
 Replaced: TypeAlias = Callable[[Step | Signal, OperationResponse, tuple[Diagnostic, ...]], None]
 
