@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar, final
 
-from odata_batch._client import answer, convert, plan
+from odata_batch._client import answer, plan
 from odata_batch._client import match as matching
+from odata_batch._client.convert import Requests, Responses, convert
 from odata_batch._client.exchange import Exchange
 from odata_batch._client.outcomes import BatchResult, Outcome
 from odata_batch._client.plan import is_throttled
@@ -233,13 +234,13 @@ class Codec(Settings):
         self, batch: BatchRequest, *, target: Format, source: Format | None = None
     ) -> tuple[BatchRequest, tuple[Diagnostic, ...]]:
         """Return the batch as one of the format `target`, and what is lost."""
-        return convert.convert_request(self, batch, source, target)
+        return convert(Requests, self, batch, source, target)
 
     def convert_response(
         self, batch: BatchResponse, *, target: Format, source: Format | None = None
     ) -> tuple[BatchResponse, tuple[Diagnostic, ...]]:
         """Return the batch as one of the format `target`, and what is lost."""
-        return convert.convert_response(self, batch, source, target)
+        return convert(Responses, self, batch, source, target)
 
     def execution(self, request: BatchRequest, *, batch_url: str, **options: Any) -> Execution:
         """Return the engine that executes the batch; `options` are those of `Execution`."""

@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from itertools import pairwise
-from typing import Final
+from typing import Any, Final, TypeVar
 
 from odata_batch._checks import batch as rules
 from odata_batch._checks import messages
@@ -32,7 +32,6 @@ from odata_batch._client.fitting import WHOLE, Entry, Fitting, Unit, percent_enc
 from odata_batch._coding.settings import Settings, format_of
 from odata_batch._graph.expressions import bindings_in, references_outside_body
 from odata_batch._graph.names import Names, key_of, stops_at_error
-from odata_batch._graph.prepare import prepare
 from odata_batch._graph.urls import referenced_id
 from odata_batch._model import values
 from odata_batch._model.dialect import METHODS, Format, check_format
@@ -41,61 +40,42 @@ from odata_batch._model.values import BatchRequest, Operation
 from odata_batch._wire.jsonitem import JSON_RESPONSE_ID_MISSING
 from odata_batch._wire.sections import NOT_EXPRESSIBLE
 
+_Batch = TypeVar("_Batch", BatchRequest, values.BatchResponse)
+
 # MERGE was renamed (OData 3, 10.3.2), and HEAD is GET without the content (RFC 9110, 9.3.2).
 _JSON_METHODS: Final[Mapping[str, str]] = {"MERGE": "PATCH", "HEAD": "GET"}
 # Where a reference fails with what it refers to, because services resolve it
 _RESOLVED = ("url", "if-match", "if-none-match")
 
 
-def convert_request(
-    settings: Settings, batch: BatchRequest, source: Format | None, target: Format
-) -> tuple[BatchRequest, tuple[Diagnostic, ...]]:
+def convert(
+    kind: type[Fitting[Any, _Batch]],
+    settings: Settings,
+    batch: _Batch,
+    source: Format | None,
+    target: Format,
+) -> tuple[_Batch, tuple[Diagnostic, ...]]:
     """Return the batch as one of the format `target`, and what is lost."""
     source = format_of(replace(settings, format=source), batch)
-    _check(batch, BatchRequest, target)
+    if not isinstance(batch, kind.batch):
+        raise TypeError(f"batch is a {kind.batch.__name__}, not {type(batch).__name__}")
+    check_format(target)
     if source == target:
         return values.changed(batch, format=target), ()
-    work = _Requests(batch.items, settings.dialect)
+    work = kind(batch.items, settings.dialect)
     work.prepare(source)
     converted = work.to_json(batch) if target == "json" else work.to_multipart(batch)
     return values.changed(converted, format=target), tuple(work.losses)
 
 
-def convert_response(
-    settings: Settings, batch: values.BatchResponse, source: Format | None, target: Format
-) -> tuple[values.BatchResponse, tuple[Diagnostic, ...]]:
-    """Return the batch as one of the format `target`, and what is lost."""
-    source = format_of(replace(settings, format=source), batch)
-    _check(batch, values.BatchResponse, target)
-    if source == target:
-        return values.changed(batch, format=target), ()
-    work = _Responses(batch.items, settings.dialect)
-    converted = work.to_json(batch) if target == "json" else work.to_multipart(batch)
-    return values.changed(converted, format=target), tuple(work.losses)
-
-
-def _check(batch: object, kind: type, target: str) -> None:
-    if not isinstance(batch, kind):
-        raise TypeError(f"batch is a {kind.__name__}, not {type(batch).__name__}")
-    check_format(target)
-
-
 # -- requests --------------------------------------------------------------------------------------
 
 
-class _Requests(Fitting[Operation]):
+class Requests(Fitting[Operation, BatchRequest]):
     """The items of a batch request that is converted."""
 
-    def pack(self) -> tuple[values.RequestItem, ...]:
-        """Return the units as the items of a batch."""
-        return tuple(
-            values.ChangeSet(unit.messages, id=unit.name) if unit.is_set else unit.messages[0]
-            for unit in self.units
-        )
-
-    def prepare(self, format: Format) -> None:
-        """Give identifiers and dependencies as encoding does."""
-        self.put_back(prepare(BatchRequest(self.pack()), format=format, dialect=self.dialect).items)
+    batch = BatchRequest
+    change_set = values.ChangeSet
 
     def to_json(self, batch: BatchRequest) -> BatchRequest:
         """Return the batch as a JSON batch."""
@@ -369,40 +349,26 @@ def _name_of(unit: Unit[Operation]) -> str:
 # -- responses -------------------------------------------------------------------------------------
 
 
-class _Responses(Fitting[values.OperationResponse]):
+class Responses(Fitting[values.OperationResponse, values.BatchResponse]):
     """The items of a batch response that is converted."""
 
-    def pack(self) -> tuple[values.ResponseItem, ...]:
-        """Return the units as the items of a batch."""
-        return tuple(
-            values.ChangeSetResponse(unit.messages, id=unit.name)
-            if unit.is_set
-            else unit.messages[0]
-            for unit in self.units
-        )
-
-    def _prepare(self) -> None:
-        """Prepare for JSON."""
-        batch = prepare(values.BatchResponse(self.pack()), format="json", dialect=self.dialect)
-        self.put_back(batch.items)
+    batch = values.BatchResponse
+    change_set = values.ChangeSetResponse
 
     def to_json(self, batch: values.BatchResponse) -> values.BatchResponse:
         """Return the batch as a JSON batch."""
-        for unit in self.units:
-            unit.name = None
         for entry in self.entries():
             self.fit_json(entry)
             if entry.message.id is None:
                 message = "the response has no id, and JSON does not tell its request by the order"
                 self.lose(JSON_RESPONSE_ID_MISSING, message, entry.place)
-        self._prepare()
+        self.prepare("json")
         if batch.truncated:
             self.lose(NOT_EXPRESSIBLE, "the response is no longer marked as truncated", WHOLE)
         return replace(batch, items=self.pack(), truncated=False)
 
     def to_multipart(self, batch: values.BatchResponse) -> values.BatchResponse:
         """Return the batch as a multipart batch."""
-        self._prepare()
         self.lose_annotations(batch.annotations, WHOLE)
         if batch.next_link is not None:
             self.lose(NOT_EXPRESSIBLE, f"the next link {quote(batch.next_link)} is dropped", WHOLE)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import Generic, NamedTuple, NoReturn, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from odata_batch._checks.messages import CONTENT_TYPE_MISSING, HEADER_WHITE_SPACE
+from odata_batch._graph.prepare import Preparation
 from odata_batch._model import values
-from odata_batch._model.dialect import Dialect
+from odata_batch._model.dialect import Dialect, Format
 from odata_batch._model.findings import Diagnostic, EncodeError, Rule, Severity, quote
 from odata_batch._model.headers import Headers, Pair, without
 from odata_batch._model.limits import DEFAULT_LIMITS
@@ -25,6 +27,7 @@ from odata_batch._wire.sections import (
 )
 
 _Message = TypeVar("_Message", values.Operation, values.OperationResponse)
+_Batch = TypeVar("_Batch", values.BatchRequest, values.BatchResponse)
 _OCTETS = "application/octet-stream"
 
 
@@ -60,14 +63,11 @@ class Unit(Generic[_Message]):
         return [entry.message for entry in self.entries]
 
 
-def refuse_unreadable(place: Place) -> NoReturn:
-    """Raise for what could not be read: without it, what comes after would move up."""
-    message = "what could not be read cannot be converted"
-    raise EncodeError((Diagnostic(NOT_EXPRESSIBLE, message, place.position, place.path),))
-
-
-class Fitting(Generic[_Message]):
+class Fitting(ABC, Generic[_Message, _Batch]):
     """The items of a batch, and what is lost while they are adapted to the other format."""
+
+    batch: type[_Batch]
+    change_set: type
 
     def __init__(self, items: Iterable[values.Item], dialect: Dialect) -> None:
         """Take the items, change sets flattened and without the empty ones."""
@@ -77,20 +77,24 @@ class Fitting(Generic[_Message]):
         self._severities = dict(dialect.severities)
         for index, item in enumerate(items):
             place = Place(f"items[{index}]", item.position)
-            if isinstance(item, values.Unreadable):
-                refuse_unreadable(place)
-            if not isinstance(item, values.ChangeSet | values.ChangeSetResponse):
-                self.units.append(Unit([Entry(each, place) for each in values.leaves((item,))]))
-                continue
-            unit: Unit[_Message] = Unit([], True, item.id)
-            for number, inner in enumerate(item.items):
-                inner_place = Place(f"{place.path}.items[{number}]", inner.position)
+            unit: Unit[_Message] = Unit([])
+            inside: list[tuple[Place, values.Item]] = [(place, item)]
+            if isinstance(item, values.CHANGE_SETS):
+                unit = Unit([], True, item.id)
+                inside = [
+                    (Place(f"{place.path}.items[{number}]", inner.position), inner)
+                    for number, inner in enumerate(item.items)
+                ]
+            for its_place, inner in inside:
                 if isinstance(inner, values.Unreadable):
-                    refuse_unreadable(inner_place)
-                if isinstance(inner, values.ChangeSet | values.ChangeSetResponse):
+                    # Without it, what comes after would move up.
+                    message = "what could not be read cannot be converted"
+                    found = Diagnostic(NOT_EXPRESSIBLE, message, its_place.position, its_place.path)
+                    raise EncodeError((found,))
+                if unit.is_set and isinstance(inner, values.CHANGE_SETS):
                     message = "the change set is merged into the one that contains it"
-                    self.lose(values.NESTED_CHANGE_SET, message, inner_place)
-                unit.entries += [Entry(each, inner_place) for each in values.leaves((inner,))]
+                    self.lose(values.NESTED_CHANGE_SET, message, its_place)
+                unit.entries += [Entry(each, its_place) for each in values.leaves((inner,))]
             if unit.entries:
                 self.units.append(unit)
             else:
@@ -101,14 +105,33 @@ class Fitting(Generic[_Message]):
         for unit in self.units:
             yield from unit.entries
 
-    def put_back(self, items: Iterable[values.Item]) -> None:
-        """Take over what preparing has made of the units."""
-        for unit, item in zip(self.units, items, strict=True):
-            if isinstance(item, values.ChangeSet | values.ChangeSetResponse):
+    def pack(self) -> tuple[Any, ...]:
+        """Return the units as the items of a batch."""
+        return tuple(
+            self.change_set(unit.messages, id=unit.name) if unit.is_set else unit.messages[0]
+            for unit in self.units
+        )
+
+    def prepare(self, format: Format) -> None:
+        """Give identifiers and dependencies as encoding does."""
+        items = self.pack()
+        prepared = Preparation(format, self.dialect, items).items(items)
+        for unit, item in zip(self.units, prepared, strict=True):
+            if unit.is_set:
                 unit.name = item.id
             for entry, message in zip(unit.entries, values.leaves((item,)), strict=True):
                 # A copy has no place: what is converted is nowhere yet.
                 entry.message = replace(message)
+
+    @abstractmethod
+    def to_json(self, batch: _Batch) -> _Batch:
+        """Return the batch as a JSON batch."""
+
+    @abstractmethod
+    def to_multipart(self, batch: _Batch) -> _Batch:
+        """Return the batch as a multipart batch."""
+
+    # -- what is lost --
 
     def lose(self, rule: Rule, message: str, place: Place) -> None:
         """List a loss."""

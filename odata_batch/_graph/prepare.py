@@ -22,7 +22,6 @@ from odata_batch._wire.sections import parse_media_type
 _Batch = TypeVar("_Batch", values.BatchRequest, values.BatchResponse)
 _Item = TypeVar("_Item", values.RequestItem, values.ResponseItem)
 _Message = TypeVar("_Message", Operation, values.OperationResponse)
-_SETS = (values.ChangeSet, values.ChangeSetResponse)
 
 
 def prepare(batch: _Batch, *, format: Format, dialect: Dialect) -> _Batch:
@@ -89,7 +88,9 @@ class Preparation:
         """Tell whether nothing is to be filled in but what a batch needs that refers to others."""
         if not self._json:
             return not self._dialect.content_length
-        members = [inner for item in items if isinstance(item, _SETS) for inner in item.items]
+        members = [
+            inner for item in items if isinstance(item, values.CHANGE_SETS) for inner in item.items
+        ]
         every = [*items, *members]
         return None not in {item.id for item in every} and not any(map(_lacks_type, every))
 
@@ -234,7 +235,7 @@ def _names_outside_bodies(items: Iterable[values.Item]) -> Iterator[str]:
     for item in items:
         if item.id is not None:
             yield item.id
-        if isinstance(item, _SETS):
+        if isinstance(item, values.CHANGE_SETS):
             yield from _names_outside_bodies(item.items)
         elif isinstance(item, Operation):
             yield from item.depends_on

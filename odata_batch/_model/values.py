@@ -621,7 +621,7 @@ def rebuilt(
     made = []
     for index, item in enumerate(items):
         path = f"{parent}items[{index}]"
-        if isinstance(item, _CHANGE_SETS):
+        if isinstance(item, CHANGE_SETS):
             item = changed(item, items=rebuilt(item.items, change, f"{path}."))
         made.append(change(item, path))
     return tuple(made)
@@ -669,8 +669,8 @@ def _items(values: Iterable[object], kinds: tuple[type, type]) -> tuple[object, 
     return items
 
 
-_CHANGE_SETS = (ChangeSet, ChangeSetResponse)
-_NO_MESSAGES = (*_CHANGE_SETS, Unreadable)
+CHANGE_SETS = (ChangeSet, ChangeSetResponse)
+_NO_MESSAGES = (*CHANGE_SETS, Unreadable)
 _MESSAGES = frozenset((Operation, OperationResponse))
 
 
@@ -679,14 +679,14 @@ def depth_of(item: object) -> int:
     depth = 0
     level = [item]
     while level := [
-        inner for outer in level if isinstance(outer, _CHANGE_SETS) for inner in outer.items
+        inner for outer in level if isinstance(outer, CHANGE_SETS) for inner in outer.items
     ]:
         depth += 1
     return depth
 
 
 def _check_depth(change_set: ChangeSet | ChangeSetResponse) -> None:
-    if any(isinstance(item, _CHANGE_SETS) for item in change_set.items):
+    if any(isinstance(item, CHANGE_SETS) for item in change_set.items):
         if (depth := depth_of(change_set)) > DEEPEST:
             raise ValueError(f"change sets nest at most {DEEPEST} deep, not {depth}")
 
@@ -694,7 +694,7 @@ def _check_depth(change_set: ChangeSet | ChangeSetResponse) -> None:
 def leaves(items: tuple[Any, ...]) -> Iterator[Any]:
     """Yield the messages in these items, in order."""
     for item in items:
-        if isinstance(item, _CHANGE_SETS):
+        if isinstance(item, CHANGE_SETS):
             yield from leaves(item.items)
         elif not isinstance(item, Unreadable):
             yield item
