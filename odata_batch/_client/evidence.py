@@ -26,19 +26,10 @@ from odata_batch._client.errors import content_id_in, index_in
 from odata_batch._client.outcomes import MatchedBy, State
 from odata_batch._graph.names import Names, stops_at_error
 from odata_batch._graph.prepare import prepare
+from odata_batch._model import values
 from odata_batch._model.dialect import Dialect, Format
 from odata_batch._model.findings import quote
-from odata_batch._model.values import (
-    BatchRequest,
-    BatchResponse,
-    ChangeSet,
-    ChangeSetResponse,
-    Operation,
-    OperationResponse,
-    ResponseItem,
-    Unreadable,
-    leaves,
-)
+from odata_batch._model.values import ChangeSetResponse, OperationResponse, ResponseItem, Unreadable
 
 GAP = "its response could not be read"
 _AFTER_GAP = "a response before its own could not be read"
@@ -75,7 +66,7 @@ class Sent:
     """An operation, and what was found about it."""
 
     index: int
-    operation: Operation
+    operation: values.Operation
     id: str | None
     answers: list[OperationResponse] = field(default_factory=list)
     matched_by: MatchedBy | None = None
@@ -122,7 +113,7 @@ class Slot:
 class Evidence:
     """What a response says about the operations of a request, once it is collected."""
 
-    def __init__(self, request: BatchRequest, format: Format, dialect: Dialect) -> None:
+    def __init__(self, request: values.BatchRequest, format: Format, dialect: Dialect) -> None:
         prepared = prepare(request, format=format, dialect=dialect)
         self.dialect = dialect
         self.json = format == "json"
@@ -135,11 +126,11 @@ class Evidence:
         self.sent = [Sent(index, own, each.id) for index, (own, each) in enumerate(pairs)]
         self.slots: list[Slot] = []
         self.rest = NOTHING
-        self.response: BatchResponse
+        self.response: values.BatchResponse
         self.seam: int | None = None
         """The item of the response after which others may be missing."""
         for number, (item, its) in enumerate(zip(prepared.items, self.names.members, strict=True)):
-            is_set = isinstance(item, ChangeSet)
+            is_set = isinstance(item, values.ChangeSet)
             members = self.sent[its.start : its.stop]
             self.slots.append(Slot(number, is_set, item.id if is_set else None, its, members))
 
@@ -154,7 +145,9 @@ class Evidence:
 
     def elsewhere(self, item: ResponseItem, indexes: range) -> str | None:
         """Return an identifier in the item that is that of other operations only."""
-        ids = [item.id] if isinstance(item, Unreadable) else [leaf.id for leaf in leaves((item,))]
+        ids: list[str | None] = [leaf.id for leaf in values.leaves((item,))]
+        if isinstance(item, Unreadable):
+            ids = [item.id]
         for id in ids:
             if id is not None and self.names.named(id) and not self.names.within(id, indexes):
                 return id
@@ -172,7 +165,7 @@ class Evidence:
             leaf.id is not None
             and self._counts[self.key(leaf.id)] == len(self.names.named(leaf.id)) == 1
             and self.only(leaf.id, slot) is not None
-            for leaf in leaves((item,))
+            for leaf in values.leaves((item,))
         )
 
     def stopped_at(self, slot: Slot, start: int) -> Rest:
@@ -437,7 +430,7 @@ class Order:
 def _has_failed(item: ResponseItem) -> bool:
     if isinstance(item, OperationResponse):
         return is_error(item)
-    return any(map(is_error, leaves((item,))))
+    return any(map(is_error, values.leaves((item,))))
 
 
 def _ends_in_error(items: Sequence[ResponseItem]) -> bool:
@@ -449,7 +442,7 @@ def _is_gap(item: ResponseItem) -> bool:
     return isinstance(item, Unreadable)
 
 
-def rest_of(response: BatchResponse, tail: OperationResponse | None) -> Rest | None:
+def rest_of(response: values.BatchResponse, tail: OperationResponse | None) -> Rest | None:
     """Return what became of those that are not answered, if the response itself says it."""
     if response.truncated:
         return Rest(State.UNKNOWN, "the response was cut off before its part")
