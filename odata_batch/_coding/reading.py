@@ -224,8 +224,8 @@ class _Decoder(ABC, Generic[_Item, _Batch]):
         """Report what was found in reading, unless it is to be counted only."""
         _, rule, message, position, path, limit, severity = finding
         if not self._findings.count(rule):
-            diagnostic = Diagnostic(rule, message, position, path_of(path), severity, limit)
-            self._findings(diagnostic)
+            severity = severity or rule.severity
+            self._findings(Diagnostic(rule, message, position, path_of(path), severity, limit))
 
     @abstractmethod
     def _value(self) -> _Batch:

@@ -12,7 +12,7 @@ from enum import IntEnum
 from functools import partial
 from itertools import chain
 from operator import itemgetter
-from typing import Final, Generic, NoReturn, Self, TypeVar
+from typing import Any, Final, Generic, NoReturn, Self, TypeVar
 
 from odata_batch._model.limits import Limits
 from odata_batch._model.public import public
@@ -20,6 +20,7 @@ from odata_batch._model.public import public
 T_co = TypeVar("T_co", covariant=True)
 
 _LONGEST: Final = 500
+_OF_THE_RULE: Any = None
 _ROW: Final = re.compile(r"([a-z0-9-]+)(?: \(([^)]+)\))?: (.+?) \[([^]]+)\] (.+)")
 
 
@@ -149,31 +150,17 @@ class Diagnostic:
     """Offset in bytes from the start of the payload; `None` where a value is checked, not bytes."""
     path: str = ""
     """The item, as in `items[2].items[0].headers`; empty for the message as a whole."""
-    severity: Severity = Severity.NOTE
+    severity: Severity = _OF_THE_RULE
     """The rule's severity, or the one that the dialect in force gives it."""
     limit: tuple[str, int] | None = None
     """Name and value of the limit that was exceeded; `None` for every rule but `limit-exceeded`."""
     length: int = 0
     """How many octets are wrong from `position` on; 0 where only a place can be pointed at."""
 
-    def __init__(
-        self,
-        rule: Rule,
-        message: str,
-        position: int | None = None,
-        path: str = "",
-        severity: Severity | None = None,
-        limit: tuple[str, int] | None = None,
-        length: int = 0,
-    ) -> None:
-        put = object.__setattr__
-        put(self, "rule", rule)
-        put(self, "message", fitted(message))
-        put(self, "position", position)
-        put(self, "path", path)
-        put(self, "severity", rule.severity if severity is None else severity)
-        put(self, "limit", limit)
-        put(self, "length", length)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "message", fitted(self.message))
+        if self.severity is _OF_THE_RULE:
+            object.__setattr__(self, "severity", self.rule.severity)
 
     def __str__(self) -> str:
         place = "" if self.position is None else f" at byte {self.position}"

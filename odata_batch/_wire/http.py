@@ -153,7 +153,8 @@ def _split_odd(
     if empty is not None and empty.end() < len(data):
         # RFC 9112, 2.2: at least one empty line at the start is passed over.
         message = "found an empty line before the start line"
-        severity = Severity.WARNING if empty[0].count(b"\n") > 1 else None
+        is_run = empty[0].count(b"\n") > 1
+        severity = Severity.WARNING if is_run else LEADING_EMPTY_LINE.severity
         reader.report(Diagnostic(LEADING_EMPTY_LINE, message, position, severity=severity))
         data = data[empty.end() :]
     found = split_head(data, line_end)

@@ -221,7 +221,8 @@ class PartSplitter:
 
     def _say(self, rule: Rule, message: str, at: int, severity: Severity | None = None) -> None:
         """Report what was found at an index of the buffer."""
-        self._events.append(Diagnostic(rule, message, self._offset + at, severity=severity))
+        found = Diagnostic(rule, message, self._offset + at, severity=severity or rule.severity)
+        self._events.append(found)
 
     def _split(self, at_end: bool) -> None:
         at_once = len(self._boundaries) == 1
