@@ -21,18 +21,7 @@ from odata_batch._coding.roles import REQUEST, RESPONSE, Role
 from odata_batch._coding.settings import Settings
 from odata_batch._model import findings, values
 from odata_batch._model.dialect import ODATA_4_01, Dialect, Format
-from odata_batch._model.findings import (
-    BATCH_MEDIA_TYPE,
-    JSON_CHARSET,
-    DecodeError,
-    Diagnostic,
-    Report,
-    Reporter,
-    Rule,
-    Severity,
-    Stop,
-    quote,
-)
+from odata_batch._model.findings import Diagnostic, Reporter, Rule, Severity, Stop, quote
 from odata_batch._model.headers import Headers
 from odata_batch._model.limits import DEFAULT_LIMITS, Limits
 from odata_batch._model.public import public
@@ -67,7 +56,7 @@ class _Decoder(ABC, Generic[_Item, _Batch]):
     # The octets before the body of a wrapped message
     _head: bytearray
     _continue_on_error: bool | None = None
-    _error: DecodeError | None = None
+    _error: findings.DecodeError | None = None
     _ended = False
     _received = 0
     _searched = 0
@@ -155,7 +144,7 @@ class _Decoder(ABC, Generic[_Item, _Batch]):
         before = len(items)
         try:
             receive(*octets)
-        except DecodeError as error:
+        except findings.DecodeError as error:
             error.partial = tuple(items)
             self._error = error
             if len(items) == before:
@@ -240,7 +229,7 @@ class _Decoder(ABC, Generic[_Item, _Batch]):
         parse_line = self._role.multipart.parse_line
         message = parse_message(bytes(self._head[:end]), 0, b"\r\n", reader, parse_line)
         if message is None:
-            raise Stop(BATCH_MEDIA_TYPE)
+            raise Stop(findings.BATCH_MEDIA_TYPE)
         headers = message[1].headers
         self._check_outer(headers, end)
         self._choose(headers.get("content-type", ""), end)
@@ -269,12 +258,13 @@ class _Decoder(ABC, Generic[_Item, _Batch]):
                 charset = media_type.parameter("charset")
                 if charset is not None and charset.lower() not in ("utf-8", "utf8"):
                     message = f"found charset {quote(charset)}, expected utf-8"
-                    findings.stop(report, Diagnostic(JSON_CHARSET, message, position))
+                    findings.stop(report, Diagnostic(findings.JSON_CHARSET, message, position))
             else:
                 expected = "expected multipart/mixed"
                 if not media_type.name.startswith("multipart/"):
                     message = f"found {quote(content_type)}, {expected} or application/json"
-                    findings.stop(report, Diagnostic(BATCH_MEDIA_TYPE, message, position))
+                    problem = Diagnostic(findings.BATCH_MEDIA_TYPE, message, position)
+                    findings.stop(report, problem)
                 if media_type.name != "multipart/mixed":
                     message = f"found {quote(media_type.name)}, {expected}"
                     report(Diagnostic(MULTIPART_SUBTYPE, message, position))
@@ -409,7 +399,7 @@ def check(
     headers: values.HeadersLike,
     request: values.BatchRequest | None = None,
     request_format: Format | None = None,
-) -> Report[_Batch]:
+) -> findings.Report[_Batch]:
     """Return what is wrong with a batch, alone or as the answer to `request`."""
     if request is not None and not isinstance(request, values.BatchRequest):
         raise TypeError(f"request is a BatchRequest, not {type(request).__name__}")
@@ -436,8 +426,8 @@ def check(
     if value is not None and found.worst is Severity.ERROR:
         value = _with_reasons(value, found)
     notes, warnings, errors = found.counts.values()
-    totals = notes, warnings, errors
-    return Report(value, tuple(found.diagnostics), complete, found.omitted, found.worst, totals)
+    totals, recorded = (notes, warnings, errors), tuple(found.diagnostics)
+    return findings.Report(value, recorded, complete, found.omitted, found.worst, totals)
 
 
 def _with_reasons(value: _Batch, found: findings.Findings) -> _Batch:
