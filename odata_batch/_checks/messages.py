@@ -179,7 +179,7 @@ def check_content_type_present(item: Operation | OperationResponse, scope: Scope
 
 
 BODY_FORBIDDEN = warning("""
-    body-forbidden (@status): Responses with a 1xx, 204 or 304 status have no body. [RFC 9110,
+    body-forbidden (@status seam): Responses with a 1xx, 204 or 304 status have no body. [RFC 9110,
     6.4.1]
     Leave the body out, or answer with 200.""")
 

@@ -10,39 +10,21 @@ import re
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
-from odata_batch._checks.messages import BODY_FORBIDDEN
 from odata_batch._client.match import match
 from odata_batch._client.outcomes import BatchResult
 from odata_batch._coding.reading import ResponseDecoder, check
 from odata_batch._coding.settings import Settings
 from odata_batch._model import values
 from odata_batch._model.findings import Report, Severity, Stop
-from odata_batch._wire.http import CONTENT_LENGTH_MISMATCH, parse_message, parse_status_line
-from odata_batch._wire.json import JSON_ENVELOPE, JSON_ERROR_RESPONSE
-from odata_batch._wire.mime import DELIMITER_LOOKALIKE, EPILOGUE, EPILOGUE_DELIMITER, PREAMBLE
-from odata_batch._wire.multipart import (
-    CHANGE_SET_UNCLOSED,
-    CONTENT_ID_CONFLICT,
-    PART_CONTENT_LENGTH,
-)
+from odata_batch._wire.http import parse_message, parse_status_line
+from odata_batch._wire.mime import EPILOGUE, EPILOGUE_DELIMITER, PREAMBLE
+from odata_batch._wire.multipart import CONTENT_ID_CONFLICT
 from odata_batch._wire.sections import Known, SectionReader, parse_media_type
 
 _STATUS = re.compile(r"[1-5][0-9]{2}")
 _CUT = values.BatchResponse((), truncated=True)
-# The rules whose findings mean that a delimiter may be missing, or may not be one.
-_SEAMS: Final = frozenset(
-    (
-        PART_CONTENT_LENGTH,
-        CONTENT_LENGTH_MISMATCH,
-        DELIMITER_LOOKALIKE,
-        CHANGE_SET_UNCLOSED,
-        EPILOGUE,
-        EPILOGUE_DELIMITER,
-        BODY_FORBIDDEN,
-    )
-)
 
 
 class Answer(NamedTuple):
@@ -160,8 +142,8 @@ def _batch_in(
     report: Report[values.BatchResponse] = check(
         ResponseDecoder, settings, answer.body, content_type, ()
     )
-    slugs = {found.rule for found in report.diagnostics}
-    if {JSON_ERROR_RESPONSE, JSON_ENVELOPE} & slugs:
+    rules = {found.rule for found in report.diagnostics}
+    if any("no-batch" in rule.tags for rule in rules):
         return None, None
     if report.value is None:
         return _CUT, None
@@ -181,15 +163,15 @@ def _batch_in(
 
     items = values.rebuilt(report.value.items, without_doubtful)
     # What comes after the end may be parts, and what comes before the beginning, too.
-    is_cut = report.value.truncated or not {EPILOGUE, EPILOGUE_DELIMITER}.isdisjoint(slugs)
+    is_cut = report.value.truncated or not {EPILOGUE, EPILOGUE_DELIMITER}.isdisjoint(rules)
     response = values.changed(report.value, items=items, truncated=is_cut)
-    seams = [-1] if PREAMBLE in slugs else []
+    seams = [-1] if PREAMBLE in rules else []
     seams += [
         index
         for index, item in enumerate(items)
         if any(b"application/http" in leaf.body for leaf in values.leaves((item,)))
     ]
     for found in report.diagnostics:
-        if found.rule in _SEAMS and found.path:
+        if "seam" in found.rule.tags and found.path:
             seams.append(int(found.path.partition("[")[2].partition("]")[0]))
     return response, min(seams, default=None) if response.format == "multipart" else None

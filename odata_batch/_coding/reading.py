@@ -27,7 +27,7 @@ from odata_batch._model.limits import DEFAULT_LIMITS, Limits
 from odata_batch._model.public import public
 from odata_batch._wire import multipart, sections
 from odata_batch._wire.http import parse_message
-from odata_batch._wire.json import JSON_ENVELOPE, JSON_ERROR_RESPONSE, JsonDecoder
+from odata_batch._wire.json import JsonDecoder
 from odata_batch._wire.multipart import MULTIPART_SUBTYPE, Found, MultipartDecoder, Run
 
 _Item = TypeVar("_Item", values.RequestItem, values.ResponseItem)
@@ -35,7 +35,6 @@ _Batch = TypeVar("_Batch", values.BatchRequest, values.BatchResponse)
 
 _Kind = TypeVar("_Kind", "RequestDecoder", "ResponseDecoder")
 
-_NO_BATCH = (JSON_ERROR_RESPONSE, JSON_ENVELOPE)
 _NO_FIELDS = Headers()
 # How many items are checked at once: where one is odd, each of them is checked.
 _PIECE = 100
@@ -452,7 +451,7 @@ def _with_reasons(value: _Batch, found: findings.Findings) -> _Batch:
     value = values.changed(value, items=values.rebuilt(value.items, explain))
     if isinstance(value, values.BatchResponse):
         errors = [each for each in found.diagnostics if each.severity is Severity.ERROR]
-        is_batch = all(each.rule not in _NO_BATCH for each in errors)
+        is_batch = all("no-batch" not in each.rule.tags for each in errors)
         if is_batch and (found.omitted or any(id(each) not in explained for each in errors)):
             return values.changed(value, truncated=True)
     return value

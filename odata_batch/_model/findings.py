@@ -77,7 +77,8 @@ class Rule(str):
     tags: tuple[str, ...]
     """More about it: the status to answer with, if not 400; the fields of the outer header section
     that it is about; `lossy` if octets that a capture has lost explain a finding, so that it says
-    nothing about what was sent."""
+    nothing about what was sent; `seam` if it means that a delimiter of parts may be missing, or may
+    not be one; `no-batch` if what was read is none."""
 
     def __new__(cls, text: str, severity: Severity, fatal: bool = False) -> Self:
         found = _ROW.fullmatch(" ".join(text.split()))

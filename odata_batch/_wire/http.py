@@ -348,8 +348,8 @@ CONTENT_LENGTH_SYNTAX = warning("""
     content-length-syntax: Content-Length is a decimal number. [RFC 9112, 6.3]
     Write the number of octets in decimal digits, or remove the Content-Length.""")
 CONTENT_LENGTH_MISMATCH = warning("""
-    content-length-mismatch (lossy): Content-Length is the number of octets of the body. [RFC 9112,
-    6.3]
+    content-length-mismatch (lossy seam): Content-Length is the number of octets of the body. [RFC
+    9112, 6.3]
     Count octets, not characters, and not the CRLF of the delimiter; or remove the
     Content-Length.""")
 CONTENT_LENGTH_TRAILING_CRLF = note("""

@@ -47,11 +47,12 @@ NEXT_LINKS: Final = ("@nextLink", "@odata.nextLink")
 
 
 JSON_ENVELOPE = fatal("""
-    json-envelope: A JSON batch is an object with the array requests, or the array responses. [OData
-    JSON, 19.1]
+    json-envelope (no-batch): A JSON batch is an object with the array requests, or the array
+    responses. [OData JSON, 19.1]
     Write an object with an array named requests, or responses in an answer.""")
 JSON_ERROR_RESPONSE = fatal("""
-    json-error-response: A batch response is not a single OData error response. [OData JSON, 19.5]
+    json-error-response (no-batch): A batch response is not a single OData error response. [OData
+    JSON, 19.5]
     Read the error: the service has refused the batch as a whole.""")
 JSON_NO_REQUESTS = note("""
     json-no-requests: The array of requests is not empty. [OData JSON, 19.1]

@@ -67,7 +67,7 @@ PREAMBLE = note("""
     preamble: Text before the first delimiter is ignored. [OData Protocol, 11.7.7.1]
     Begin the body with the first delimiter line.""")
 EPILOGUE = note("""
-    epilogue: Text after the close delimiter is ignored. [OData Protocol, 11.7.7.1]
+    epilogue (seam): Text after the close delimiter is ignored. [OData Protocol, 11.7.7.1]
     End the body with the close delimiter.""")
 
 
@@ -111,8 +111,8 @@ MIXED_LINE_ENDINGS = error("""
     mixed-line-endings: All delimiter lines of a message end in the same way. [RFC 2046, 5.1.1]
     Write CRLF before and after every delimiter line, whatever the lines of a body end in.""")
 DELIMITER_LOOKALIKE = warning("""
-    delimiter-lookalike: Nothing looks like a delimiter line without being one: not in content, not
-    before it. [RFC 2046, 5.1.1]
+    delimiter-lookalike (seam): Nothing looks like a delimiter line without being one: not in
+    content, not before it. [RFC 2046, 5.1.1]
     Choose a boundary that occurs nowhere else, best a random one.""")
 CLOSE_DELIMITER_HYPHENS = warning("""
     close-delimiter-hyphens: A close delimiter ends in exactly two hyphens. [RFC 2046, 5.1.1]
@@ -121,7 +121,7 @@ TRANSPORT_PADDING = note("""
     transport-padding: Composers put no white space after a boundary. [RFC 2046, 5.1.1]
     Remove the white space after the boundary.""")
 EPILOGUE_DELIMITER = warning("""
-    epilogue-delimiter: No delimiter line follows the close delimiter. [RFC 2046, 5.1.1]
+    epilogue-delimiter (seam): No delimiter line follows the close delimiter. [RFC 2046, 5.1.1]
     Move the parts in front of the close delimiter, and send only one of them.""")
 
 

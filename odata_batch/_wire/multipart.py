@@ -103,8 +103,8 @@ TRUNCATED_RESPONSE = warning("""
     Look for the reason in the log of the server, and do not count on operations without a
     response.""")
 CHANGE_SET_UNCLOSED = warning("""
-    change-set-unclosed: The multipart of a change set response ends with its own close delimiter.
-    [RFC 2046, 5.1.2]
+    change-set-unclosed (seam): The multipart of a change set response ends with its own close
+    delimiter. [RFC 2046, 5.1.2]
     End the change set with two hyphens, its own boundary and two more hyphens.""")
 
 
@@ -190,7 +190,7 @@ CONTENT_TRANSFER_ENCODING_DECODED = warning("""
     9112, B.5]
     Write Content-Transfer-Encoding: binary, and the content as it is.""")
 PART_CONTENT_LENGTH = note("""
-    part-content-length (lossy): A Content-Length in a part's header section agrees with the
+    part-content-length (lossy seam): A Content-Length in a part's header section agrees with the
     content. [RFC 2046, 5.1.1]
     Remove the Content-Length of the part, or make it the length of the HTTP message.""")
 CONTENT_ID_EMPTY = warning("""
