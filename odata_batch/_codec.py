@@ -6,6 +6,7 @@ and `_graph`.
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any, TypeVar, final
 
 from odata_batch._client import answer, plan
@@ -80,7 +81,8 @@ class Codec(Settings):
         self._tables.clear()
 
     def __reduce__(self) -> "tuple[Callable[..., Codec], tuple[object, ...]]":
-        return _codec_of, (self.dialect, self.format, self.limits, self.strict)
+        make = partial(Codec, format=self.format, limits=self.limits, strict=self.strict)
+        return make, (self.dialect,)
 
     def __repr__(self) -> str:
         said = [repr(self.dialect)]
@@ -251,10 +253,6 @@ class Codec(Settings):
         """Return the engine that sends the batch; `options` are those of `Exchange`."""
         settings = {"format": self.format, "limits": self.limits, "strict": self.strict}
         return Exchange(batch, url, dialect=self.dialect, **(settings | options))
-
-
-def _codec_of(dialect: Dialect, format: Format | None, limits: Limits, strict: bool) -> Codec:
-    return Codec(dialect, format=format, limits=limits, strict=strict)
 
 
 # -- one call --------------------------------------------------------------------------------------

@@ -435,7 +435,7 @@ class Attempts:
             chosen.update(range(len(outcomes)) if own <= asked else ())
         elif asked:
             names = Names(piece.batch.items, dialect=self._names.dialect)
-            chosen = plan.choose(names, outcomes, when, self._format).chosen
+            chosen = plan.Choice(names, outcomes, when, self._format).chosen
         for place, (index, outcome) in enumerate(zip(piece.indexes, outcomes, strict=True)):
             if place not in chosen:
                 self._settle(index)

@@ -231,7 +231,7 @@ def remaining(
         outcomes = tuple(_outcomes(results, names))
     else:
         raise TypeError(f"results is a BatchResult or a mapping, not {type(results).__name__}")
-    choice = choose(names, outcomes, when, format_of(settings, batch))
+    choice = Choice(names, outcomes, when, format_of(settings, batch))
     items: list[values.RequestItem] = []
     for item, members in zip(names.items, names.members, strict=True):
         left = [choice.detached(index) for index in members if index in choice.chosen]
@@ -273,22 +273,16 @@ def _outcomes(statuses: Mapping[str, int], names: Names) -> Iterator[Outcome]:
             yield Outcome(operation=operation, response=response, state=state, reason=reason)
 
 
-def choose(names: Names, outcomes: Sequence[Outcome], when: When, format: Format) -> Choice:
-    """Return which operations of a batch in this format are sent again after these outcomes."""
-    choice = Choice(names, outcomes, when)
-    # What stopped a JSON batch, whose order is unknown, is sent again if all failures are.
-    failed = [each for each in outcomes if each.state is State.FAILED]
-    choice.choose(None if format == "multipart" else bool(failed) and all(map(when, failed)))
-    return choice
-
-
 class Choice:
-    """Chooses the operations that are sent again; what belongs to a change set, at once.
+    """The operations that are sent again; what belongs to a change set is chosen at once.
 
     It speaks of nodes: operations, and change sets as a whole (see `Names`).
     """
 
-    def __init__(self, names: Names, outcomes: Sequence[Outcome], when: When) -> None:
+    def __init__(
+        self, names: Names, outcomes: Sequence[Outcome], when: When, format: Format
+    ) -> None:
+        """Choose from a batch in this format, after these outcomes."""
         self._names, self._outcomes = names, outcomes
         self._asked = list(map(when, outcomes))
         self._needs = needs(names)
@@ -304,25 +298,23 @@ class Choice:
         """Those that have succeeded or are sent again as well."""
         self.chosen: set[int] = set()
         """Those that are sent again, change sets in part."""
-
-    def choose(self, resume: bool | None) -> None:
-        """Choose, in order; `resume` says whether what was not executed is sent again.
-
-        `None` if that depends on the last failure before it, as in multipart batches.
-        """
-        in_order = resume is None
-        units = self._names.members
-        if not self._names.dialect.atomicity_groups:
-            units = [range(index, index + 1) for index in range(len(self._outcomes))]
+        # What stopped a JSON batch, whose order is unknown, is sent again if all failures are; what
+        # stopped a multipart batch is the last failure before.
+        failed = [each for each in outcomes if each.state is State.FAILED]
+        in_order = format == "multipart"
+        resume = not in_order and bool(failed) and all(map(when, failed))
+        units = names.members
+        if not names.dialect.atomicity_groups:
+            units = [range(index, index + 1) for index in range(len(outcomes))]
         for unit in units:
-            is_chosen = self._is_wanted(unit, bool(resume)) and not self._is_hindered(unit)
+            is_chosen = self._is_wanted(unit, resume) and not self._is_hindered(unit)
             for index in unit if is_chosen else ():
-                item = self._names.item_of[index]
-                group = len(self._outcomes) + item
+                item = names.item_of[index]
+                group = len(outcomes) + item
                 self._open[item] -= index not in self._finished
                 self._met.update((index,) if self._open[item] else (index, group))
                 self.chosen.update((index, group))
-            if in_order and any(self._outcomes[index].state in FAILING for index in unit):
+            if in_order and any(outcomes[index].state in FAILING for index in unit):
                 resume = is_chosen
 
     def _is_wanted(self, unit: range, resume: bool) -> bool:
