@@ -20,14 +20,8 @@ from itertools import pairwise
 from typing import Any, Final, TypeVar
 
 from odata_batch._checks import batch as rules
-from odata_batch._checks import messages
+from odata_batch._checks import messages, urls
 from odata_batch._checks.services import REFERENCE_LOOKALIKE
-from odata_batch._checks.urls import (
-    JSON_URL_EMPTY,
-    URL_CHARACTERS,
-    URL_FRAGMENT,
-    URL_WHITE_SPACE,
-)
 from odata_batch._client.fitting import WHOLE, Entry, Fitting, Unit, percent_encoded
 from odata_batch._coding.settings import Settings, format_of
 from odata_batch._graph.expressions import bindings_in, references_outside_body
@@ -144,10 +138,12 @@ class Requests(Fitting[Operation, BatchRequest]):
         url = entry.message.url
         plain = percent_encoded(url)
         if plain != url:
-            rule = URL_WHITE_SPACE if " " in url else URL_CHARACTERS
+            rule = urls.URL_WHITE_SPACE if " " in url else urls.URL_CHARACTERS
             self.lose(rule, f"URL {quote(url)} is percent-encoded", entry.place)
         if "#" in plain:  # no server is told what follows it
-            self.lose(URL_FRAGMENT, f"the number sign in {quote(url)} becomes %23", entry.place)
+            self.lose(
+                urls.URL_FRAGMENT, f"the number sign in {quote(url)} becomes %23", entry.place
+            )
             plain = plain.replace("#", "%23")
         is_taken = plain.lstrip("/").startswith("$") and not self.dialect.dollar_segments
         if is_taken and referenced_id(plain, self.dialect) is None:
@@ -167,7 +163,7 @@ class Requests(Fitting[Operation, BatchRequest]):
     def _fit_request_to_multipart(self, entry: Entry[Operation]) -> None:
         if not entry.message.url:
             message = "the empty URL becomes './', a request line has no place for it"
-            self.lose(JSON_URL_EMPTY, message, entry.place)
+            self.lose(urls.JSON_URL_EMPTY, message, entry.place)
             entry.message = replace(entry.message, url="./")
         self._fit_url(entry)
         self._lose_body(entry, ("GET",), messages.BODY_UNEXPECTED)

@@ -16,6 +16,7 @@ from typing import Any
 
 from odata_batch._client import plan
 from odata_batch._client.answer import Answer, completed, outcomes, read
+from odata_batch._client.dates import date_of
 from odata_batch._client.fitting import percent_encoded
 from odata_batch._client.outcomes import BatchResult, Outcome, State
 from odata_batch._client.pieces import Attempts, Follow, Piece, Pieces, repeatable_batch
@@ -447,7 +448,7 @@ class Exchange:
         growing = 2.0 ** min(number - 1, 60) if number else 0.0
         now = None if self._now is None else self._now()
         if now is None and answer is not None:
-            now = plan.date_of(answer.headers.get("date", ""), None)
+            now = date_of(answer.headers.get("date", ""), None)
         named: float | None = None
         with suppress(ValueError):  # a date, and no time to count it from
             results = BatchResult(tuple(outcomes), answer)

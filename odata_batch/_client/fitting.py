@@ -15,16 +15,11 @@ from odata_batch._model.dialect import Dialect, Format
 from odata_batch._model.findings import Diagnostic, EncodeError, Rule, Severity, quote
 from odata_batch._model.headers import Headers, Pair, without
 from odata_batch._model.limits import DEFAULT_LIMITS
-from odata_batch._wire import grammar, jsonbody
+from odata_batch._wire import grammar, jsonbody, sections
 from odata_batch._wire.http import TRANSFER_ENCODING
 from odata_batch._wire.mime import NO_PARTS
 from odata_batch._wire.multipart import CONTENT_ID_CONFLICT, EMPTY_CHANGE_SET
-from odata_batch._wire.sections import (
-    HEADER_NOT_ASCII,
-    NOT_EXPRESSIBLE,
-    REPEATED_HEADER_EQUAL,
-    SINGLE_FIELDS,
-)
+from odata_batch._wire.sections import NOT_EXPRESSIBLE
 
 _Message = TypeVar("_Message", values.Operation, values.OperationResponse)
 _Batch = TypeVar("_Batch", values.BatchRequest, values.BatchResponse)
@@ -165,9 +160,9 @@ class Fitting(ABC, Generic[_Message, _Batch]):
                 if folded in seen and folded == "set-cookie":
                     message = f"Set-Cookie {quote(value)} is dropped, JSON carries one"
                     self.lose(NOT_EXPRESSIBLE, message, entry.place)
-                elif folded in seen & SINGLE_FIELDS and value == headers.get_all(name)[0]:
+                elif folded in seen & sections.SINGLE_FIELDS and value == headers.get_all(name)[0]:
                     message = f"one of the equal fields {quote(name)} is dropped"
-                    self.lose(REPEATED_HEADER_EQUAL, message, entry.place)
+                    self.lose(sections.REPEATED_HEADER_EQUAL, message, entry.place)
                 else:
                     kept.append((name, value))
                 seen.add(folded)
@@ -175,7 +170,7 @@ class Fitting(ABC, Generic[_Message, _Batch]):
         for name, value in headers.pairs:
             if not value.isascii():
                 message = f"header {quote(name)} is not US-ASCII: JSON has characters for octets"
-                self.lose(HEADER_NOT_ASCII, message, entry.place)
+                self.lose(sections.HEADER_NOT_ASCII, message, entry.place)
         if entry.message.body:
             self._fit_json_body(entry)
 

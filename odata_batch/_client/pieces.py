@@ -21,6 +21,7 @@ from typing import NamedTuple
 from odata_batch._checks import services
 from odata_batch._client import plan
 from odata_batch._client.answer import Answer
+from odata_batch._client.dates import http_date
 from odata_batch._client.outcomes import VERBS, Outcome, State
 from odata_batch._coding.settings import Settings
 from odata_batch._coding.writing import RequestEncoder, encode
@@ -470,7 +471,7 @@ def repeatable_batch(batch: BatchRequest, now: Callable[[], datetime] | None) ->
     """Return the batch with fields by which a service recognises what is sent again."""
     if now is None:
         raise ValueError("repeatable requests need the current time: pass now")
-    first_sent = plan.http_date(now())
+    first_sent = http_date(now())
 
     def change(item: values.RequestItem, path: str) -> values.RequestItem:
         if not isinstance(item, values.Operation) or item.method in _SAFE:
