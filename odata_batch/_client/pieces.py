@@ -387,7 +387,6 @@ class Attempts:
         """Whether one that is settled has not succeeded."""
         self._failures = [0] * len(own)
         """How often each was sent without success."""
-        self._were_sent: set[int] = set()
         self._doubtful: set[int] = set()
         """Those of which an attempt is unknown."""
 
@@ -397,7 +396,6 @@ class Attempts:
         for index in piece.indexes:
             self.outcomes[index] = replace(self._unsent[index], state=State.UNKNOWN, reason=reason)
         piece.outcomes = [self.outcomes[index] for index in piece.indexes]
-        self._were_sent.update(piece.indexes)
 
     def put(self, piece: Piece, results: Iterable[Outcome]) -> None:
         """Set what is known of the operations of a piece."""
@@ -409,7 +407,7 @@ class Attempts:
 
     def drop(self, index: int, state: State, reason: str) -> None:
         """Settle an operation that cannot be sent, or not again."""
-        if index not in self._were_sent:
+        if self.outcomes[index] is self._unsent[index]:
             self.outcomes[index] = replace(self.outcomes[index], state=state, reason=reason)
         self._settle(index)
 
