@@ -375,9 +375,8 @@ def decoder_of(
 
 def _raising(settings: Settings, report: Reporter | None) -> findings.Findings:
     raise_from = Severity.WARNING if settings.strict else Severity.ERROR
-    dialect = settings.dialect
-    severities = dict(dialect.severities)
-    return findings.Findings(settings.limits, severities, raise_from, report, dialect.silent)
+    severities, silent = settings.dialect.severities, settings.dialect.silent
+    return findings.Findings(settings.limits, severities, raise_from, report, silent)
 
 
 # -- whole ---------------------------------------------------------------------------------------
@@ -403,7 +402,7 @@ def check(
     if request is not None and not isinstance(request, values.BatchRequest):
         raise TypeError(f"request is a BatchRequest, not {type(request).__name__}")
     octets = _octets(body)
-    severities, silent = dict(settings.dialect.severities), settings.dialect.silent
+    severities, silent = settings.dialect.severities, settings.dialect.silent
     found = findings.Findings(settings.limits, severities, None, silent=silent)
     decoder = kind.__new__(kind)
     complete = False

@@ -6,7 +6,7 @@ raises it if it is severe enough. Where a rule has no documented reading, the pa
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import IntEnum
 from functools import partial
@@ -366,13 +366,13 @@ class Findings:
     def __init__(
         self,
         limits: Limits,
-        severities: Mapping[str, Severity],
+        severities: Iterable[tuple[str, Severity]],
         raise_from: Severity | None,
         forward: Reporter | None = None,
         silent: frozenset[str] = frozenset(),
     ) -> None:
         self._room = limits.diagnostics
-        self._severities = severities
+        self._severities = dict(severities)
         self._silent = silent
         self._raise_from = raise_from
         self._forward = forward

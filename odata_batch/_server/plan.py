@@ -105,7 +105,7 @@ def _index(request: values.BatchRequest, format: Format, dialect: Dialect, limit
             message = f"too many {what}: found {count}, the limit is {allowed}"
             found = Diagnostic(findings.LIMIT_EXCEEDED, message, limit=(limit, allowed))
             raise findings.LimitExceeded(found)
-    report = findings.Findings(limits, dict(dialect.severities), findings.Severity.ERROR)
+    report = findings.Findings(limits, dialect.severities, findings.Severity.ERROR)
     # Values may come from another decoder: they are checked as if nothing had checked them.
     checks = rules.RequestRules(Scope(format, dialect, limits, report, "made"))
     if checks.take(request.items, 0):

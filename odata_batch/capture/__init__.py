@@ -279,7 +279,7 @@ def _message(raw: Raw, budget: Budget, side: Kind | None = None) -> Message:
     body = undone.body
     length = _check_length(raw, headers, undone, found)
     # As many as are recorded, errors before notes, and those that keep the body from being read.
-    recorded = Findings(budget.limits, {}, None)
+    recorded = Findings(budget.limits, (), None)
     for each in found:
         recorded(each)
     kept = recorded.diagnostics
