@@ -147,6 +147,7 @@ SUBJECTS = {
     "URLs": ("_checks.urls",),
     "JSON batches": ("_model.jsonvalue", "_wire.json"),
     "The batch as a whole": ("_model.values", "_checks.batch"),
+    "What checking looks at more closely": ("_checks.closer",),
     "A response and its request": ("_checks.pairs",),
     "What one service refuses": ("_checks.services",),
     "Captured payloads": ("capture",),

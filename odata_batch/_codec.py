@@ -134,10 +134,10 @@ class Codec(Settings):
         return reading.decode(decoder, body)
 
     def check_request(
-        self, body: bytes, content_type: str, *, headers: HeadersLike = ()
+        self, body: bytes, content_type: str, *, headers: HeadersLike = (), url: str | None = None
     ) -> Report[BatchRequest]:
         """Return what is wrong with a batch request, and what could be read."""
-        return reading.check(RequestDecoder, self, body, content_type, headers)
+        return reading.check(RequestDecoder, self, body, content_type, headers, url=url)
 
     def check_response(
         self,
@@ -370,19 +370,30 @@ def check_request(
     content_type: str,
     *,
     headers: HeadersLike = (),
+    url: str | None = None,
     dialect: Dialect = ODATA_4_01,
     limits: Limits = DEFAULT_LIMITS,
 ) -> Report[BatchRequest]:
     """Return what is wrong with a batch request, and what could be read; never raises on bytes.
 
-    Damage within one part is reported for that part, and the next part is read. See
-    `decode_request` for the arguments.
+    - `url`: that of the batch request: absolute, or the path of its request line, with which goes
+      the field Host among the `headers`. Operations elsewhere are found where it is given.
+
+    Damage within one part is reported for that part, and the next part is read. It is looked more
+    closely than in decoding: into JSON bodies, into strings of URLs and at lines that are almost
+    delimiter lines. See `decode_request` for the other arguments.
+
+    >>> text = b'{"requests":[{"id":"1","method":"GET","url":"/People"}]}'
+    >>> report = check_request(text, "application/json", url="https://host/service/$batch")
+    >>> print(report.diagnostics[0].message)
+    URL '/People' is 'https://host/People', not within '/service/'
 
     >>> report = check_request(b"--b--", "multipart/mixed; boundary=b")
     >>> [found.rule.slug for found in report.diagnostics], report.ok
     (['no-parts'], True)
     """
-    return Codec(dialect, limits=limits).check_request(body, content_type, headers=headers)
+    codec = Codec(dialect, limits=limits)
+    return codec.check_request(body, content_type, headers=headers, url=url)
 
 
 def check_response(

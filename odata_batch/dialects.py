@@ -151,6 +151,7 @@ ASPNET = Dialect(
         "error method-unknown get-in-change-set content-id-missing header-folded",
         "error content-transfer-encoding-missing reason-missing reason-empty header-not-ascii",
         "error empty-line-missing json-no-requests json-unknown-member json-duplicate-other-member",
+        "error json-member-misspelt url-outside-root url-other-host",
         "error json-method-unknown part-header-folded",
     ),
 )
@@ -255,7 +256,8 @@ SHAREPOINT = Dialect(
     flat_responses=True,
     multipart_stops_on_error=False,
     severities=_severities(
-        "warning write-outside-change-set", "note atomicity-ignored content-id-missing"
+        "warning write-outside-change-set url-outside-root",
+        "note atomicity-ignored content-id-missing",
     ),
 )
 """SharePoint Online and Server since 2016, "Make batch requests with the REST APIs", March 2023; it

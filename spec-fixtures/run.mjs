@@ -32,6 +32,7 @@ function message(row) {
     limits: row.limits,
     dialect: row.dialect,
     dialect_fields: row.dialect_fields,
+    url: row.url,
     content_type: row.content_type ?? headers.find(isType)[1],
     headers: row.content_type === undefined ? headers : headers.filter((pair) => !isType(pair)),
     body: data.toString("base64", end + 4),

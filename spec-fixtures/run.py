@@ -38,7 +38,7 @@ def message(case):
     if "content_type" in case:
         types = [case["content_type"]]
         headers = [pair for pair in headers if pair[0].lower() != "content-type"]
-    members = ("slug", "kind", "format", "limits", "dialect", "dialect_fields")
+    members = ("slug", "kind", "format", "limits", "dialect", "dialect_fields", "url")
     return {
         **{name: case[name] for name in members if name in case},
         "content_type": types[0],

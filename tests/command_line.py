@@ -16,7 +16,9 @@ from odata_batch.__main__ import main
 from .helpers import batch, needed, part
 
 HEAD = b"POST /service/$batch HTTP/1.1\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
-RESPONSE_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
+RESPONSE_HEAD = (
+    b"HTTP/1.1 200 OK\r\nOData-Version: 4.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
+)
 JSON_HEAD = b"POST /service/$batch HTTP/1.1\r\nContent-Type: application/json\r\n\r\n"
 NO_CONTENT = part(b"HTTP/1.1 204 No Content\r\n\r\n")
 TWO_SPACES = part(b"GET  People HTTP/1.1\r\n\r\n")

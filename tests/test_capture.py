@@ -166,7 +166,14 @@ def test_a_head_beyond_the_limit_is_not_read() -> None:
 
 
 def test_findings_about_a_head_are_recorded_up_to_the_limit() -> None:
-    data = b"HTTP/1.1 200 OK\r\n" + b"a\r\n" * 7 + MULTIPART_HEAD + b"\r\n" + RESPONSE
+    data = (
+        b"HTTP/1.1 200 OK\r\n"
+        + b"a\r\n" * 7
+        + b"OData-Version: 4.0\r\n"
+        + MULTIPART_HEAD
+        + b"\r\n"
+        + RESPONSE
+    )
     message = parse_message(data, limits=Limits(diagnostics=3))
     assert [each.position for each in message.diagnostics] == [17, 20, 23]
     assert message.omitted == 4

@@ -66,7 +66,7 @@ def test_a_place_is_octet_line_and_column_in_the_file() -> None:
 def test_a_column_counts_characters_and_octets_that_are_none() -> None:
     text = '{"é\N{SNOWMAN}":1,"requests":[{"id":"1","method":"GET","url":"a","url":"b"}]}'
     place = places(JSON_HEAD + text.encode())[-1]
-    assert (place["line"], place["column"]) == (4, text.index('"b"') + 1)
+    assert (place["line"], place["column"]) == (4, text.rindex('"url"') + 1)
     line = b'{"requests":[{"id":"1","method":"GET","url":"'
     (place,) = places(JSON_HEAD + line + b'\xff"}]}')
     assert (place["column"], place["endColumn"]) == (len(line) + 1, len(line) + 6)
@@ -136,15 +136,15 @@ def test_every_place_agrees_with_the_octets(parts: list[bytes]) -> None:
 @pytest.mark.parametrize(
     ("start_line", "field", "slug"),
     [
-        (b"POST / HTTP/1.1", b"If-Match: *", "outer-precondition"),
-        (b"POST / HTTP/1.1", b"if-none-match: *", "outer-precondition"),
-        (b"POST / HTTP/1.1", b"X-HTTP-Method: PATCH", "method-tunnel"),
-        (b"POST / HTTP/1.1", b"Prefer: return=minimal", "outer-preference"),
-        (b"POST / HTTP/1.1", b"Prefer: continue-on-error=maybe", "preference-value"),
-        (b"POST / HTTP/1.1", b"OData-MaxVersion: four", "version-header"),
-        (b"HTTP/1.1 200 OK", b"Location: a", "outer-response-header"),
-        (b"HTTP/1.1 200 OK", b"OData-EntityId: a", "outer-response-header"),
-        (b"HTTP/1.1 200 OK", b"AsyncResult: done", "async-result"),
+        (b"POST /$batch HTTP/1.1", b"If-Match: *", "outer-precondition"),
+        (b"POST /$batch HTTP/1.1", b"if-none-match: *", "outer-precondition"),
+        (b"POST /$batch HTTP/1.1", b"X-HTTP-Method: PATCH", "method-tunnel"),
+        (b"POST /$batch HTTP/1.1", b"Prefer: return=minimal", "outer-preference"),
+        (b"POST /$batch HTTP/1.1", b"Prefer: continue-on-error=maybe", "preference-value"),
+        (b"POST /$batch HTTP/1.1", b"OData-MaxVersion: four", "version-header"),
+        (b"HTTP/1.1 200 OK\r\nOData-Version: 4.0", b"Location: a", "outer-response-header"),
+        (b"HTTP/1.1 200 OK\r\nOData-Version: 4.0", b"OData-EntityId: a", "outer-response-header"),
+        (b"HTTP/1.1 200 OK\r\nOData-Version: 4.0", b"AsyncResult: done", "async-result"),
     ],
 )
 def test_a_finding_about_the_header_section_points_to_its_field(
@@ -171,7 +171,7 @@ def test_of_two_such_fields_the_one_that_is_named_is_pointed_to() -> None:
     ],
 )
 def test_a_finding_in_the_head_of_a_wrapped_message_points_there(inner: bytes, after: str) -> None:
-    outer = b"HTTP/1.1 200 OK\r\nContent-Type: application/http\r\n\r\n"
+    outer = b"HTTP/1.1 200 OK\r\nOData-Version: 4.0\r\nContent-Type: application/http\r\n\r\n"
     assert [each["after"] for each in places(outer + inner)] == [after]
 
 
@@ -364,7 +364,9 @@ def test_github_escapes_what_would_end_a_property_or_a_command(
     url = b"GET  100%\x1b HTTP/1.1\r\n\r\n"
     Path(name).write_bytes(HEAD + batch(part(url)))
     line, _, rest = run("check", "--format", "github", name).text.partition("::items[0]: ")
-    assert line.startswith("::error file=50%25%2C a%3Ab%0D%0A\x1bc,line=8,col=1,title=")
+    assert line.startswith(
+        "::error file=50%25%2C a%3Ab%0D%0A\x1bc,line=8,col=1,endColumn=20,title="
+    )
     assert "100%25\\" in rest.partition("%0A")[0] and rest.count("\n") == 1 + rest.count("\n::")
 
 

@@ -501,7 +501,7 @@ def test_an_entry_that_is_no_object_cannot_be_read(element: object, kind: str) -
     ],
 )
 def test_a_member_of_another_type_is_a_warning(members: Json, message: str) -> None:
-    assert found(sent(**members))[0] == ("capture-member", message)
+    assert ("capture-member", message) in found(sent(**members))
 
 
 @pytest.mark.parametrize("name", ["request", "response"])

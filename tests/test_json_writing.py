@@ -219,7 +219,7 @@ post(b" null\r\n", {"content-type": "application/x+json"}) -> <null>
 post(b"a=b") -> json-syntax: <body>: found 'a=b', expected JSON
 post(b"{}{}") -> json-syntax: <body>: found '{}', expected <nothing>
 post(b" ") -> json-syntax: <body>: found ' ', expected JSON
-post(b"[NaN]") -> json-syntax: <body>: found '[NaN]', expected JSON without NaN and Infinity
+post(b"[NaN]") -> json-syntax: <body>: found 'NaN]', expected JSON without NaN and Infinity
 post(b'"\xff"') -> json-encoding: <body>: found 'ÿ"', which is not UTF-8
 post(HALF) -> json-surrogate: <body>: a string has the escape \ud800, which is <half>
 post(b"\xef\xbb\xbf{}") -> json-byte-order-mark: <body>: the text begins with a byte order mark

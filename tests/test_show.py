@@ -232,7 +232,7 @@ def test_a_finding_is_explained_and_has_its_place_in_a_decoded_body() -> None:
         *(
             (
                 JSON_HEAD + f'{{"requests":[],"x":"{each * 1000}","y":"{each * 1000}"}}'.encode(),
-                f'...{each * 31}","y":"{each * 32}...',
+                f'...{each * 35}","y":"{each * 28}...',
                 40,
             )
             for each in ("a", "\N{SNOWMAN}", "\N{SLIGHTLY SMILING FACE}")

@@ -8,8 +8,8 @@ end. All work is linear in the number of operations and dependencies.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple, Protocol, TypeVar
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 from odata_batch._checks import messages
 from odata_batch._checks.scope import Scope, Spot
@@ -27,6 +27,8 @@ from odata_batch._wire.sections import NOT_EXPRESSIBLE
 
 _Contra = TypeVar("_Contra", contravariant=True)
 _SHOWN_OF_A_CIRCLE = 8
+# Where a reference is that is in no field
+_MEMBERS: Final[Mapping[str, str]] = {"body": "body", "query": "url"}
 # A tuple, so that it is not made anew for each item.
 _SETS = (values.ChangeSet, values.ChangeSetResponse)
 
@@ -173,7 +175,8 @@ class Rules(Protocol[_Contra]):
 
 
 CONTENT_ID_MISSING = warning("""
-    content-id-missing: Every operation in a change set has a Content-ID. [OData Protocol, 11.7.7.1]
+    content-id-missing (@method): Every operation in a change set has a Content-ID. [OData Protocol,
+    11.7.7.1]
     Add a Content-ID to the header section of the part.""")
 DUPLICATE_ID = error("""
     duplicate-id (@id): Request identifiers are unique. [OData Protocol, 11.7.3]
@@ -240,6 +243,10 @@ REFERENCE_TARGET = note("""
     reference-target (@url): A reference names a request that returns an entity. [OData Protocol,
     11.7.4]
     Refer to a request that creates an entity or reads one.""")
+REFERENCE_ABSOLUTE = warning("""
+    reference-absolute (@url): A reference is the beginning of a relative URL, not of what follows
+    the service root. [OData Protocol, 11.7.4]
+    Write the reference without the URL of the service before it, as in $1/Orders.""")
 REFERENCE_NOT_FIRST = note("""
     reference-not-first (@url): A reference is the first segment of a relative URL. [OData Protocol,
     11.7.4]
@@ -495,7 +502,8 @@ class RequestRules:
         for name in grammar.INNER_DOLLAR_SEGMENT.findall(item.url.partition("?")[0]):
             if any(index < source for index in self._names.named(name)[:1]):
                 message = f"URL {quote(item.url)} does not begin with ${name}; not a reference"
-                self._say(REFERENCE_NOT_FIRST, message)
+                is_absolute = grammar.AUTHORITY.match(item.url) is not None
+                self._say(REFERENCE_ABSOLUTE if is_absolute else REFERENCE_NOT_FIRST, message)
 
     def _check_reference(self, name: str, item: Operation, source: int) -> None:
         names, url = self._names, quote(item.url)
@@ -545,13 +553,16 @@ class RequestRules:
                 continue
             if self._known(name, source) is None or (is_resolved and self._is_named(name, item)):
                 continue
-            refers = f"{place} refers to {quote(name)}"
+            refers, member = (
+                f"{place} refers to {quote(name)}",
+                _MEMBERS.get(place, f"headers.{place}"),
+            )
             if is_resolved:
                 message = f"{refers}, which dependsOn does not name"
-                self._say(REFERENCE_DEPENDENCY_MISSING, message)
+                self._say(REFERENCE_DEPENDENCY_MISSING, message, member)
             else:
                 message = f"{refers}, which {dialect.name} does not resolve"
-                self._say(REFERENCE_NOT_RESOLVED, message)
+                self._say(REFERENCE_NOT_RESOLVED, message, member)
 
     def _is_named(self, name: str, item: Operation) -> bool:
         # One operation may have many references.

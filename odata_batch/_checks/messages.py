@@ -7,6 +7,7 @@ which of these are left out, and when.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -154,11 +155,12 @@ def check_version(headers: Headers, say: Say) -> None:
 
 
 CONTENT_TYPE_MISSING = note("""
-    content-type-missing: A message with a body says its Content-Type. [OData Protocol, 8.1.1]
+    content-type-missing (@body): A message with a body says its Content-Type. [OData Protocol,
+    8.1.1]
     Add the Content-Type of the body.""")
 JSON_CONTENT_TYPE_MISSING = note("""
-    json-content-type-missing: A request with a body says its content-type; without it the body is
-    application/json. [OData JSON, 19.1]
+    json-content-type-missing (@body): A request with a body says its content-type; without it the
+    body is application/json. [OData JSON, 19.1]
     Add the header content-type.""")
 JSON_STRING_BODY = note("""
     json-string-body (@body): A string body without content-type is the JSON string, not its text.
@@ -196,12 +198,71 @@ RESPOND_ASYNC_INSIDE = note("""
     Move respond-async into the Prefer header of the batch request.""")
 
 
-def check_respond_async(item: Operation, scope: Scope, say: Say) -> None:
-    """OData Protocol, 11.7.7.6: not applied to individual requests of a multipart response."""
-    if scope.format == "multipart":
-        for name, _ in preferences(item.headers):
-            if name.removeprefix("odata.") == "respond-async":
-                say(RESPOND_ASYNC_INSIDE, f"found the preference {name} in one request")
+CONTINUE_ON_ERROR_INSIDE = note("""
+    continue-on-error-inside (@headers.prefer): continue-on-error is a preference of the batch.
+    [OData Protocol, 8.2.8.3]
+    Move continue-on-error into the Prefer header of the batch request.""")
+PREFERENCE_MISSPELT = note("""
+    preference-misspelt (prefer @headers.prefer): No preference has a name that is almost that of a
+    known one. [OData Protocol, 8.2.8]
+    Write the preference as the message says.""")
+PREFERENCE_QUOTES = warning("""
+    preference-quotes (prefer @headers.prefer): The value of a preference is a token, or in straight
+    double quotes. [RFC 7240, 2]
+    Write the quotes as a double quote of US-ASCII.""")
+_PREFERENCES = """
+    allow-entityreferences callback continue-on-error include-annotations maxpagesize omit-values
+    return return=minimal return=representation respond-async track-changes
+""".split()
+# Quotes of typography, in the octets of their UTF-8
+_CURLY = re.compile("\xe2\x80[\x98-\x9f]")
+
+
+def check_prefer(item: Operation, scope: Scope, say: Say) -> None:
+    """OData Protocol, 11.7.7.6 and 8.2.8.3: what is a preference of the batch as a whole."""
+    check_preferences(item.headers, say)
+    for name, _ in preferences(item.headers):
+        plain = name.removeprefix("odata.")
+        if plain == "respond-async" and scope.format == "multipart":
+            say(RESPOND_ASYNC_INSIDE, f"found the preference {name} in one request")
+        elif plain == "continue-on-error":
+            say(CONTINUE_ON_ERROR_INSIDE, f"found the preference {name} in one request")
+
+
+def check_preferences(headers: Headers, say: Say) -> None:
+    """RFC 7240, 2: how preferences are spelt."""
+    for name, _ in preferences(headers):
+        plain = name.removeprefix("odata.")
+        meant = None if plain in _PREFERENCES else grammar.nearest(name, _PREFERENCES)
+        if meant is not None:
+            message = f"found the preference {quote(name)}, which is unknown; is {meant} meant?"
+            say(PREFERENCE_MISSPELT, message)
+    for value in headers.get_all("prefer"):
+        if _CURLY.search(value):
+            say(PREFERENCE_QUOTES, f"Prefer is {quote(value)}, with quotes of typography")
+
+
+HEADER_MISSPELT = note("""
+    header-misspelt: No header has a name that is almost that of a known one. [RFC 9110, 5.1]
+    Write the name of the header as the message says.""")
+_KNOWN_FIELDS = """
+    accept accept-charset accept-encoding accept-language authorization content-encoding content-id
+    content-language content-length content-type etag if-match if-modified-since if-none-match
+    if-unmodified-since isolation last-modified location odata-entityid odata-isolation
+    odata-maxversion odata-version prefer preference-applied retry-after
+    dataserviceversion maxdataserviceversion mindataserviceversion
+""".split()
+_ALL_KNOWN = frozenset(_KNOWN_FIELDS)
+
+
+def check_header_names(item: Operation | OperationResponse, scope: Scope, say: Say) -> None:
+    """RFC 9110, 5.1: a name that is unknown is not read, so that a slip goes unnoticed."""
+    for name in names_of(item.headers):
+        if name not in _ALL_KNOWN:
+            meant = grammar.nearest(name, _KNOWN_FIELDS)
+            if meant is not None:
+                message = f"found the header {quote(name)}, which is unknown; is {meant} meant?"
+                say(HEADER_MISSPELT, message, f"headers.{name}")
 
 
 ACCEPTED_WITHOUT_LOCATION = warning("""
@@ -214,9 +275,15 @@ CREATED_WITHOUT_LOCATION = note("""
     Add a Location with the URL of the new entity.""")
 
 
+_LOCATION = ("location",)
+
+
 def check_location(item: OperationResponse, scope: Scope, say: Say) -> None:
     """OData Protocol, 11.4.2 and 11.6: where the new entity or the status monitor is."""
-    if item.status not in (201, 202) or "location" in names_of(item.headers):
+    names = names_of(item.headers)
+    if item.status not in (201, 202) or any(grammar.nearest(name, _LOCATION) for name in names):
+        return
+    if "location" in names:
         return
     accepted = item.status == 202
     rule = ACCEPTED_WITHOUT_LOCATION if accepted else CREATED_WITHOUT_LOCATION
@@ -457,13 +524,14 @@ OPERATION: tuple[_Check[Operation], ...] = (
     *(*urls.CHECKS, check_method, check_body_expected, check_content_type_present, check_id),
     *(check_method_syntax, check_method_case),
     *(check_content_length, check_content_id_header, check_sizes, check_forbidden_headers),
-    *(check_transfer_encoding, check_version_header, check_respond_async),
+    *(check_transfer_encoding, check_version_header, check_prefer, check_header_names),
     *(check_header_syntax, check_repeated_headers),
 )
 RESPONSE: tuple[_Check[OperationResponse], ...] = (
     *(check_content_type_present, check_body_forbidden, check_location, check_id),
     *(check_status, check_reason, check_content_length, check_content_id_header, check_sizes),
     *(check_transfer_encoding, check_version_header, check_response_urls, check_async_result),
+    check_header_names,
     *(check_header_syntax, check_repeated_headers),
 )
 # What the reader of start lines and field lines has checked
@@ -493,7 +561,7 @@ _OF_FIELDS: Final[Mapping[_Check[Any], Collection[str]]] = {
     check_content_id_header: ("content-id",),
     check_transfer_encoding: ("transfer-encoding",),
     check_version_header: _VERSIONS,
-    check_respond_async: ("prefer",),
+    check_prefer: ("prefer",),
     check_response_urls: _URL_FIELDS,
     check_async_result: ("asyncresult",),
 }
@@ -633,6 +701,7 @@ def check_outer_request(headers: Headers, say: Say) -> None:
     if "x-http-method" in headers:
         value = quote(headers["x-http-method"])
         say(METHOD_TUNNEL, f"the batch request has X-HTTP-Method {value}")
+    check_preferences(headers, say)
     for name, _ in preferences(headers):
         if name.removeprefix("odata.") in ("maxpagesize", "track-changes", "return"):
             say(OUTER_PREFERENCE, f"the batch request has the preference {quote(name)}")

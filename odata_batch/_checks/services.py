@@ -203,7 +203,7 @@ def check_structured_body(item: Operation, source: int, batch: Served) -> None:
     if content_type is not None and not parse_media_type(content_type).is_json:
         if dialect.json_bodies == "objects":
             return
-        found, member = f"the body is {quote(content_type)}, not JSON", "headers.content-type"
+        found, member = f"the body is {quote(content_type)}, not JSON", "headers=content-type"
     elif item.body.lstrip(b" \t\r\n")[:1] in starts or _is_base64(item.body, dialect):
         return
     else:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from odata_batch._checks.scope import Say, Scope
-from odata_batch._graph.urls import is_batch_resource
+from odata_batch._graph.urls import is_batch_resource, names_host
 from odata_batch._model.findings import error, note, quote, warning
 from odata_batch._model.headers import names_of
 from odata_batch._model.values import Operation
@@ -103,6 +103,9 @@ URL_COLON = note("""
     url-colon (@url): Colons in the path of a relative URL are percent-encoded. [OData Protocol,
     11.7.7.1]
     Write %3A for each colon in the path.""")
+URL_HOST = error("""
+    url-host (@url): The authority of an absolute URL is a host, maybe with a port. [RFC 3986, 3.2]
+    Write the URL with one host and at most one port, or relative to that of the batch.""")
 URL_SCHEME = warning("""
     url-scheme (@url): A URL that begins with a scheme is an absolute http or https URL. [OData
     Protocol, 11.7.7.1]
@@ -118,6 +121,8 @@ def _check_url_colon(url: str, scope: Scope, say: Say) -> None:
     if scheme is not None:
         if scheme[1].lower() not in ("http", "https") or not url.startswith("//", scheme.end()):
             say(URL_SCHEME, f"URL {quote(url)} begins with {quote(scheme[0])}")
+        elif not names_host(url):
+            say(URL_HOST, f"URL {quote(url)} names no host that can be read")
         elif scope.format == "json":
             say(JSON_URL_ABSOLUTE, f"URL {quote(url)} is absolute")
     elif ":" in url.partition("?")[0]:

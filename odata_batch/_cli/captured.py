@@ -148,7 +148,7 @@ def checked_messages(
             continue
         # Without a request, none is asked for the identifiers that a multipart request lacks.
         format: Format = (request and request.format) or "multipart"
-        checked = check_message(message, codec, name, request, format)
+        checked = check_message(message, codec, name, request, format, exchange.url)
         yield name, message, told(checked, is_told)
         # What is read from a damaged request need not be what the service has read.
         if checked.worst is not Severity.ERROR and isinstance(checked.batch, BatchRequest):
@@ -161,20 +161,19 @@ def check_message(
     source: str = "",
     request: BatchRequest | None = None,
     request_format: Format | None = None,
+    url: str | None = None,
 ) -> Checked:
-    """Return what is wrong with one message, and with a response to this request."""
+    """Return what is wrong with one message, a request to `url` or a response to this request."""
     report: Report[BatchRequest] | Report[BatchResponse] = Report(None, ())
     body, content_type, headers = message.body, message.content_type, message.headers
     if message.is_readable and message.kind == "request":
-        report = codec.check_request(body, content_type, headers=headers)
+        report = codec.check_request(body, content_type, headers=headers, url=url)
     elif message.is_readable:
         report = codec.check_response(
             body, content_type, headers=headers, request=request, request_format=request_format
         )
     here: Origin = "member" if source else "file"
-    spots: list[tuple[_Spot, Diagnostic]] = []
-    for found in message.diagnostics:
-        spots.append((_NOWHERE if found.position is None else (here, found.position), found))
+    spots = [(_spot_of_capture(found, here), found) for found in message.diagnostics]
     spots += [(_spot(found, message, here), found) for found in report.diagnostics]
     kept = spots
     if message.lossy:
@@ -214,6 +213,10 @@ def check_message(
 
 _Spot: TypeAlias = tuple[Origin | None, int]
 _NOWHERE: Final[_Spot] = (None, 0)
+
+
+def _spot_of_capture(found: Diagnostic, here: Origin) -> _Spot:
+    return _NOWHERE if found.position is None else (here, found.position)
 
 
 def _spot(found: Diagnostic, message: Message, here: Origin) -> _Spot:

@@ -12,9 +12,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import Any, Generic, TypeVar
 
-from odata_batch._checks import messages, pairs, services
+from odata_batch._checks import closer, messages, pairs, services
 from odata_batch._checks.batch import Rules, path_of
 from odata_batch._checks.scope import Scope
 from odata_batch._coding.roles import REQUEST, RESPONSE, Role
@@ -25,10 +26,11 @@ from odata_batch._model.findings import Diagnostic, Reporter, Rule, Severity, St
 from odata_batch._model.headers import Headers
 from odata_batch._model.limits import DEFAULT_LIMITS, Limits
 from odata_batch._model.public import public
-from odata_batch._wire import multipart, sections
-from odata_batch._wire.http import parse_message
+from odata_batch._wire import mime, multipart, sections
+from odata_batch._wire.http import CONTENT_LENGTH_MISMATCH, parse_message
 from odata_batch._wire.json import JsonDecoder
 from odata_batch._wire.multipart import MULTIPART_SUBTYPE, Found, MultipartDecoder, Run
+from odata_batch._wire.places import in_part
 
 _Item = TypeVar("_Item", values.RequestItem, values.ResponseItem)
 _Batch = TypeVar("_Batch", values.BatchRequest, values.BatchResponse)
@@ -54,6 +56,7 @@ class _Decoder(ABC, Generic[_Item, _Batch]):
     _settings: Settings
     # The octets before the body of a wrapped message
     _head: bytearray
+    _wrapped = False
     _continue_on_error: bool | None = None
     _error: findings.DecodeError | None = None
     _ended = False
@@ -208,12 +211,28 @@ class _Decoder(ABC, Generic[_Item, _Batch]):
         if read.stopped is not None:
             raise read.stopped
 
+    def _look_closer(self, octets: bytes, batch: _Batch, url: str | None) -> None:
+        """Report what only checking looks for, now that the payload has been received."""
+        engine = self._engine
+        if engine is None or self._wrapped:
+            return
+        scope, taken = self._scope, list[int]()
+        if isinstance(engine, MultipartDecoder):
+            scope = replace(scope, locate=partial(_located, octets))
+            found = [each for each in self.diagnostics if each.rule is mime.DELIMITER_LOOKALIKE]
+            taken = [each.position or 0 for each in found]
+            for at, line, expected, hint in mime.misspelt(octets, engine.boundary):
+                taken.append(at)
+                message = f"found {quote(line)}, expected {quote(expected)}{hint}"
+                scope.report(Diagnostic(mime.DELIMITER_MISSPELT, message, at, length=len(line)))
+        closer.look_closer(batch, octets, self._outer, url, scope, taken)
+
     def _find(self, finding: Found) -> None:
         """Report what was found in reading, unless it is to be counted only."""
-        _, rule, message, position, path, limit, severity = finding
+        _, rule, message, position, path, limit, severity, length = finding
         if not self._findings.count(rule):
-            severity = severity or rule.severity
-            self._findings(Diagnostic(rule, message, position, path_of(path), severity, limit))
+            severity, place = severity or rule.severity, path_of(path)
+            self._findings(Diagnostic(rule, message, position, place, severity, limit, length))
 
     @abstractmethod
     def _value(self) -> _Batch:
@@ -252,6 +271,7 @@ class _Decoder(ABC, Generic[_Item, _Batch]):
                     raise Stop(rule)
             if media_type.name == "application/http" and position == 0:
                 self._head = bytearray()
+                self._wrapped = True
                 return
             if media_type.name == "application/json":
                 charset = media_type.parameter("charset")
@@ -293,6 +313,12 @@ class _Decoder(ABC, Generic[_Item, _Batch]):
 
     def _in_headers(self, diagnostic: Diagnostic) -> None:
         self._findings(replace(diagnostic, path="headers"))
+
+
+def _located(octets: bytes, position: int | None, member: str) -> tuple[int | None, int]:
+    """Return the place of a member of the part at a position of a multipart."""
+    found = None if position is None else in_part(octets, position, member)
+    return (position, 0) if found is None else found
 
 
 def _octets(data: bytes) -> bytes:
@@ -397,8 +423,9 @@ def check(
     headers: values.HeadersLike,
     request: values.BatchRequest | None = None,
     request_format: Format | None = None,
+    url: str | None = None,
 ) -> findings.Report[_Batch]:
-    """Return what is wrong with a batch, alone or as the answer to `request`."""
+    """Return what is wrong with a batch, sent to `url`, alone or as the answer to `request`."""
     if request is not None and not isinstance(request, values.BatchRequest):
         raise TypeError(f"request is a BatchRequest, not {type(request).__name__}")
     octets = _octets(body)
@@ -418,9 +445,11 @@ def check(
                 assert isinstance(response, values.BatchResponse)  # that is what answers a request
                 scope = decoder._scope
                 pairs.check_pair(request, response, request_format or scope.format, scope)
+                found.forget(CONTENT_LENGTH_MISMATCH, closer.heads_in(request))
             complete = True
         finally:
             value = decoder._value()
+            decoder._look_closer(octets, value, url)
     if value is not None and found.worst is Severity.ERROR:
         value = _with_reasons(value, found)
     notes, warnings, errors = found.counts.values()

@@ -417,6 +417,16 @@ def _origin(parts: _Parts) -> tuple[str, str, str] | None:
     return scheme, match[1].lower(), match[2] or _DEFAULT_PORTS[scheme]
 
 
+def names_host(url: str) -> bool:
+    """Tell whether an absolute URL has an authority that names a host, maybe for a user.
+
+    >>> names_host("http://h:80/x"), names_host("http://:h:80/x"), names_host("http:///x")
+    (True, False, False)
+    """
+    authority = (_split(url).authority or "").rpartition("@")[2]
+    return _HOST.fullmatch(authority) is not None
+
+
 def _is_unclear(path: str) -> bool:
     """Tell whether readers may take the path for another one, as `is_within` says."""
     if "%" not in path and ";" not in path and "/." not in path:

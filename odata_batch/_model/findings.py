@@ -6,7 +6,7 @@ raises it if it is severe enough. Where a rule has no documented reading, the pa
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import IntEnum
 from functools import partial
@@ -76,9 +76,9 @@ class Rule(str):
     """Whether what breaks it has no documented reading: nothing is read after it."""
     tags: tuple[str, ...]
     """More about it: the status to answer with, if not 400; the fields of the outer header section
-    that it is about; `lossy` if octets that a capture has lost explain a finding, so that it says
-    nothing about what was sent; `seam` if it means that a delimiter of parts may be missing, or may
-    not be one; `no-batch` if what was read is none."""
+    that it is about; `check` if decoding does not look for it; `lossy` if octets that a capture has
+    lost explain a finding, so that it says nothing about what was sent; `seam` if it means that a
+    delimiter of parts may be missing, or may not be one; `no-batch` if what was read is none."""
 
     def __new__(cls, text: str, severity: Severity, fatal: bool = False) -> Self:
         found = _ROW.fullmatch(" ".join(text.split()))
@@ -204,7 +204,20 @@ class Report(Generic[T_co]):
 def quote(found: str | bytes, length: int = 60) -> str:
     """Return `found` as `repr` shows it, cut at `length` characters or bytes."""
     text = found.decode("latin-1") if isinstance(found, bytes) else found
-    return repr(text) if len(text) <= length else f"{text[:length]!r}..."
+    shown = text if text.isascii() else _meant(text[:length], len(text) > length)
+    return repr(shown) if len(text) <= length else f"{shown[:length]!r}..."
+
+
+def _meant(text: str, is_cut: bool) -> str:
+    """Return the characters that octets are in UTF-8, if they are; the last may be cut off."""
+    try:
+        octets = text.encode("latin-1")
+        return octets.decode("utf-8")
+    except UnicodeDecodeError as error:
+        is_end = error.end == len(octets) and error.reason == "unexpected end of data"
+        return octets[: error.start].decode("utf-8") if is_cut and is_end else text
+    except UnicodeEncodeError:
+        return text
 
 
 def fitted(message: str) -> str:
@@ -399,6 +412,13 @@ class Findings:
     @property
     def _length(self) -> int:
         return sum(map(len, self._recorded.values()))
+
+    def forget(self, rule: Rule, paths: Collection[str]) -> None:
+        """Forget the notes of a rule about these items, which is no fault of theirs."""
+        notes = self._recorded.get(Severity.NOTE, [])
+        kept = [each for each in notes if each[1].rule is not rule or each[1].path not in paths]
+        self.counts[Severity.NOTE] -= len(notes) - len(kept)
+        notes[:] = kept
 
     def _give_way(self, severity: Severity) -> bool:
         """Forget the last finding that is the least severe, if it is less severe than this."""

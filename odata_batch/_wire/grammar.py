@@ -5,6 +5,7 @@ character. Possessive quantifiers are avoided; early releases of Python 3.11 mat
 """
 
 import re
+from collections.abc import Iterable
 
 # token = 1*tchar                                                   RFC 9110, 5.6.2
 TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
@@ -77,12 +78,28 @@ DIGITS = re.compile(r"[0-9]+")
 # OData-Version = 1*DIGIT "." 1*DIGIT                               OData ABNF, 8
 VERSION = re.compile(r"[0-9]+\.[0-9]+")
 
+_METHODS = rb"(?:GET|HEAD|POST|PUT|PATCH|MERGE|DELETE|OPTIONS) +"
+
 # What is taken for a request line where none should be: a known method and a URL, or three words
 # of which the last is a version, maybe with a remark after them
 REQUEST_LINE_LIKE = re.compile(
-    rb"(?i:GET|HEAD|POST|PUT|PATCH|MERGE|DELETE|OPTIONS) +[^ :].*"
-    rb"|[A-Za-z]+ +[^ :][^ ]* +HTTP/[0-9.]+ *(?://.*)?"
+    rb"(?i:%b)[^ :].*"
+    rb"|[A-Za-z]+ +[^ :][^ ]* +HTTP/[0-9.]+ *(?://.*)?" % _METHODS
 )
+
+# The same in the head of a part: on a line of its own, maybe after white space that was to be an
+# empty line, or in the value of a field of the part
+START_LINE_IN_HEAD = re.compile(
+    rb"^(?:([ \t]+)\r?\n)?(HTTP/[0-9][^\r\n]*|(?i:%b)[^ :\r\n][^\r\n]*"
+    rb"|[A-Za-z]+ +[^ :\r\n][^ \r\n]* +HTTP/[0-9.]+[^\r\n]*)"
+    rb"|^(?i:content-)[^\r\n:]*:[^\r\n]*[ =;,\"](%b(?:/[^\r\n]*|[^\r\n]* HTTP/[0-9.]+))"
+    % (_METHODS, _METHODS),
+    re.MULTILINE,
+)
+
+# What ends a header section though it is no empty line: white space alone, or the first line of a
+# body, which no name of a field begins like
+NO_FIELD = re.compile(rb"^(?:[ \t]+(?=\r?$)|[{\[<])", re.MULTILINE)
 
 # The characters of a URL: unreserved / gen-delims / sub-delims / "%"    RFC 3986, 2
 URL = re.compile(r"[!#$%&'()*+,\-./0-9:;=?@A-Z\[\]_a-z~]*")
@@ -126,3 +143,35 @@ SURROGATE_ESCAPE = re.compile(r"\\u[dD][89A-Fa-f]")
 
 # A status code that is not spelt as a number of three digits       OData JSON, 19.5
 STATUS_SPELLING = re.compile(r"([1-5][0-9][0-9])(?:\.0+)?")
+
+# What is left out where names are compared that people have typed
+_JOINTS = re.compile(r"[-_.= ]|^odata(?=[-_.])")
+_SHORT = 3
+
+
+def nearest(name: str, names: Iterable[str]) -> str | None:
+    """Return which of the names is meant by one that is none of them.
+
+    It is spelt with other joints or in another case, or is one letter away; a short one is not.
+
+    >>> nearest("Content_Lenght", ("content-type", "content-length")), nearest("if", ("id",))
+    ('content-length', None)
+    """
+    plain = _JOINTS.sub("", name.lower())
+    if name[:2].lower() == "x-":  # somebody's own
+        return None
+    found = {_JOINTS.sub("", each.lower()): each for each in sorted(names) if each != name}
+    if plain in found or len(plain) < _SHORT:
+        return found.get(plain)
+    return next((each for other, each in found.items() if _is_one_step(plain, other)), None)
+
+
+def _is_one_step(one: str, other: str) -> bool:
+    """Tell whether one letter is wrong, missing or too much, or two are the wrong way round."""
+    if abs(len(one) - len(other)) > 1:
+        return False
+    at = next((index for index, (a, b) in enumerate(zip(one, other)) if a != b), len(one))  # noqa: B905  # one may be longer
+    rest, expected = one[at:], other[at:]
+    if rest[:2] == expected[1::-1] and rest[2:] == expected[2:]:
+        return True
+    return rest[1:] in (expected[1:], expected) or rest == expected[1:]

@@ -166,7 +166,7 @@ def _split_odd(
         message = f"found {quote(whole)}, expected an HTTP message"
         reader.report(Diagnostic(EMPTY_MESSAGE, message, position))
         return None
-    if found is None:
+    if found is None and not grammar.NO_FIELD.search(section):
         message, rule = "the header section ends without an empty line", EMPTY_LINE_MISSING
         if data.endswith(line_end):
             message, rule = "the line end of the delimiter is the empty line", EMPTY_LINE_SHARED
@@ -238,7 +238,7 @@ def parse_request_line(line: bytes, position: int, reader: SectionReader) -> tup
     name = method.decode("ascii")
     if name != name.upper() and name.upper() in KNOWN_METHODS:
         message = f"found the method {quote(name)}; read as {name.upper()}"
-        reader.report(Diagnostic(METHOD_LOWER_CASE, message, position))
+        reader.report(Diagnostic(METHOD_LOWER_CASE, message, position, length=len(name)))
         name = name.upper()
     # What is not UTF-8 becomes surrogates, so that nothing is lost.
     return name, url.decode("utf-8", "surrogateescape")
@@ -266,7 +266,8 @@ def _check_version(version: bytes, line: bytes, position: int, reader: SectionRe
     else:
         rule = HTTP_VERSION
         message = f"found the version {quote(version)}, expected 'HTTP/1.1'"
-    reader.report(Diagnostic(rule, message, position))
+    at = position + (line.rfind(version) if version else 0)
+    reader.report(Diagnostic(rule, message, at, length=len(version)))
 
 
 def recall_status_line(line: bytes, longest: int) -> tuple[int, str] | None:
@@ -307,10 +308,10 @@ def parse_status_line(line: bytes, position: int, reader: SectionReader) -> tupl
     _check_version(version, line, position, reader)
     if space is None:
         message = f"no space follows the status code in {quote(line)}"
-        reader.report(Diagnostic(REASON_MISSING, message, position))
+        reader.report(Diagnostic(REASON_MISSING, message, position, length=len(line)))
     elif not reason:
         message = f"the reason phrase is empty in {quote(line)}"
-        reader.report(Diagnostic(REASON_EMPTY, message, position))
+        reader.report(Diagnostic(REASON_EMPTY, message, position, length=len(line)))
     return int(status), (reason or b"").decode("latin-1")
 
 
@@ -324,7 +325,7 @@ def _is_line_of(line: bytes, kind: bytes, position: int, reader: SectionReader) 
     text = line.decode("latin-1")
     if not text.isprintable() and grammar.CONTROL_OR_TAB.search(text):
         message = f"start line {quote(line)} has a control character"
-        reader.report(Diagnostic(CONTROL_CHARACTER, message, position))
+        reader.report(Diagnostic(CONTROL_CHARACTER, message, position, length=len(line)))
         return False
     if line.startswith(b"HTTP/") is (kind == b"response"):
         return True
@@ -333,12 +334,13 @@ def _is_line_of(line: bytes, kind: bytes, position: int, reader: SectionReader) 
         _refuse(STATUS_LINE_SYNTAX, "a status line", line, position, reader)
     else:
         message = f"found {quote(line)}, expected a {kind.decode()}"
-        reader.report(Diagnostic(MESSAGE_KIND, message, position))
+        reader.report(Diagnostic(MESSAGE_KIND, message, position, length=len(line)))
     return False
 
 
 def _refuse(rule: Rule, expected: str, line: bytes, position: int, reader: SectionReader) -> None:
-    reader.report(Diagnostic(rule, f"found {quote(line)}, expected {expected}", position))
+    message = f"found {quote(line)}, expected {expected}"
+    reader.report(Diagnostic(rule, message, position, length=len(line)))
 
 
 # -- Content-Length ------------------------------------------------------------------------------

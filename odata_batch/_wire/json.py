@@ -27,6 +27,7 @@ from odata_batch._model.findings import (
 from odata_batch._model.jsonvalue import FAULTS, JSON_SYNTAX, scan_value
 from odata_batch._model.limits import Limits
 from odata_batch._wire import jsonitem
+from odata_batch._wire.grammar import nearest
 from odata_batch._wire.jsonitem import Element, Role
 from odata_batch._wire.jsontext import JsonText, Members, Span
 from odata_batch._wire.multipart import Found, Run
@@ -93,12 +94,13 @@ class JsonDecoder(jsonitem.Reader[_Item]):
 
     def locate(self, position: int | None, member: str) -> tuple[int | None, int]:
         """Return the place of a member of the item at a position."""
-        name, _, inner = member.partition(".")
+        name, _, inner = member.replace("=", ".").partition(".")
         if not member or position is None:
             return position, 0
         span = self.text.spans(position - self.text.origin).get(_NAMES.get(name, name))
         if span is not None and inner:
             span = self._inside(span[0]).get(inner)
+            span = self.text.name_at(span[0]) if span and "headers." in member else span
         if span is None:
             return position, 0
         return self.text.origin + span[0], span[1] - span[0]
@@ -140,7 +142,7 @@ class JsonDecoder(jsonitem.Reader[_Item]):
         if self._fault is not None:
             fault = self._fault
             found = fault.rule, fault.message, fault.position, (), fault.limit
-            self._run.found.append(Found(len(self._run.items), *found))
+            self._run.found.append(Found(len(self._run.items), *found, length=fault.length))
         return self._run
 
     def _hold(self, finding: Diagnostic) -> None:
@@ -223,8 +225,8 @@ class JsonDecoder(jsonitem.Reader[_Item]):
         return values.Unreadable(self.role.kind, id=id, position=position)
 
     def _find(self, found: Diagnostic, path: tuple[int, ...]) -> None:
-        finding = Found(path[0], found.rule, found.message, found.position, path, found.limit)
-        self._run.found.append(finding)
+        about = found.rule, found.message, found.position, path, found.limit
+        self._run.found.append(Found(path[0], *about, length=found.length))
 
     def _read_batch(self) -> list[Any]:
         """Read the text to its end; return the elements of its array."""
@@ -243,7 +245,7 @@ class JsonDecoder(jsonitem.Reader[_Item]):
         text.check_depth()
         if batch is None:
             found = quote(text.characters(start, start + 120)[:30])
-            self._refuse(start, f"found {found}")
+            self._refuse((start, start), f"found {found}")
         self.start = start
         self._read_envelope(batch)
         elements: list[Any] = batch[array]
@@ -264,15 +266,21 @@ class JsonDecoder(jsonitem.Reader[_Item]):
         spans = self.text.spans(self.start)
         if other in batch:
             found = "both requests and responses" if array in batch else f"the member {other}"
-            self._refuse(self.start, f"found {found}")
+            self._refuse(self.text.name_at(spans[other][0]), f"found {found}")
         if array not in batch and array == "responses" and "error" in batch:
             error = quote(self.text.raw(spans["error"]))
             message = f"found the single error {error}, expected a batch response"
             position = self.text.origin + self.start
             stop(self._report, Diagnostic(JSON_ERROR_RESPONSE, message, position))
-        if not isinstance(batch.get(array), list):
-            found = quote(self.text.raw(spans[array])) if array in batch else "no such member"
-            self._refuse(self.start, f"found {found}")
+        if array not in batch:
+            meant = nearest(array, batch)
+            place = (
+                (self.start, self.start) if meant is None else self.text.name_at(spans[meant][0])
+            )
+            found = "no such member" if meant is None else f"the member {quote(meant)}"
+            self._refuse(place, f"found {found}")
+        if not isinstance(batch[array], list):
+            self._refuse(spans[array], f"found {quote(self.text.raw(spans[array]))}")
         self.check_duplicates((array,))
         next_links = NEXT_LINKS if array == "responses" else ()
         if self.text.has_halves and (bad := self.check_halves(next_links, array)) is not None:
@@ -284,10 +292,11 @@ class JsonDecoder(jsonitem.Reader[_Item]):
             elif name in batch:
                 found = quote(self.text.raw(spans[name]))
                 message = f"{name} is {found}, expected one string"
-                self.say(JSON_NEXT_LINK, message, spans[name][0])
+                self.say(JSON_NEXT_LINK, message, *spans[name])
         self.annotations = self.others((array, *next_links))
 
-    def _refuse(self, offset: int, found: str) -> NoReturn:
+    def _refuse(self, span: Span, found: str) -> NoReturn:
         message = f"{found}, expected an object with the array {self.role.array}"
-        position = self.text.origin + offset
-        stop(self._report, Diagnostic(JSON_ENVELOPE, message, position))
+        start, end = span
+        position = self.text.origin + start
+        stop(self._report, Diagnostic(JSON_ENVELOPE, message, position, length=end - start))

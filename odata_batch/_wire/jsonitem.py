@@ -27,6 +27,7 @@ from odata_batch._model.jsonvalue import scan_value
 from odata_batch._model.limits import Limits
 from odata_batch._model.values import Annotations, Operation, OperationResponse
 from odata_batch._wire import grammar, jsonbody
+from odata_batch._wire.grammar import nearest
 from odata_batch._wire.http import KNOWN_METHODS
 from odata_batch._wire.jsontext import JSON_ENCODING, JSON_SURROGATE, JsonText, Members, Span
 from odata_batch._wire.sections import REFERRING, TELLING, remember
@@ -40,6 +41,7 @@ _EXPECTED: Final[Mapping[type, str]] = {
     tuple: "an object",
     list: "an array of strings",
 }
+_NEEDED = frozenset(("id", "method", "url", "status"))
 _SHARED = frozenset(("id", "atomicityGroup", "headers", "body"))
 REQUEST_MEMBERS: Final = _SHARED | {"method", "url", "dependsOn", "if"}
 RESPONSE_MEMBERS: Final = _SHARED | {"status"}
@@ -118,6 +120,10 @@ JSON_UNKNOWN_MEMBER = note("""
     json-unknown-member: Members that the standard does not define are kept as annotations. [RFC
     7493, 4.2]
     Correct the spelling of the member, or remove it.""")
+JSON_MEMBER_MISSPELT = note("""
+    json-member-misspelt: No name is like that of a member that the standard defines, and another.
+    [OData JSON, 19.1]
+    Write the name of the member as the message says.""")
 JSON_CONTEXT = note("""
     json-context: A batch has no context control information. [OData JSON, 19.1]
     Remove the context control information from the batch.""")
@@ -233,16 +239,19 @@ class Reader(Generic[_Item]):
             if length is not None and length != str(len(body)):
                 found = f"content-length is {quote(length)}"
                 message = f"{found}, the body has {len(body)} octets"
-                self.say(JSON_CONTENT_LENGTH, message, self.start)
+                fields = self.text.spans(self.text.spans(self.start)["headers"][0])
+                name = next(each for each in fields if each.lower() == "content-length")
+                self.say(JSON_CONTENT_LENGTH, message, *fields[name])
         return id, headers, body, () if known.issuperset(members) else self.others(known)
 
-    def say(self, rule: Rule, message: str, offset: int) -> None:
-        """Note what was found at an offset of the text."""
-        self.found.append(Diagnostic(rule, message, self.text.origin + offset))
+    def say(self, rule: Rule, message: str, start: int, end: int = 0) -> None:
+        """Note what was found between two offsets of the text, or at one of them."""
+        place, length = self.text.origin + start, max(0, end - start)
+        self.found.append(Diagnostic(rule, message, place, length=length))
 
     def say_of(self, name: str, rule: Rule, message: str) -> None:
-        """Note what was found where the value of a member begins."""
-        self.say(rule, message, self.text.spans(self.start)[name][0])
+        """Note what was found in the value of a member."""
+        self.say(rule, message, *self.text.spans(self.start)[name])
 
     def stop_at(self, limit: str, name: str) -> None:
         """Note that a member exceeds a limit."""
@@ -253,14 +262,14 @@ class Reader(Generic[_Item]):
         """Note that a member is not what was expected."""
         start, end = self.text.spans(self.start)[name]
         found = quote(self.text.characters(start, end))
-        self.say(rule, f"{name} is {found}, expected {expected}", start)
+        self.say(rule, f"{name} is {found}, expected {expected}", start, end)
 
     def check_duplicates(self, decisive: Collection[str]) -> None:
         """Note members that appear more than once; the last one is read."""
         for name, offset in self.text.duplicates.get(self.start, ()):
             is_decisive = name in decisive
             rule = JSON_DUPLICATE_MEMBER if is_decisive else JSON_DUPLICATE_OTHER_MEMBER
-            self.say(rule, f"found the member {quote(name)} again", offset)
+            self.say(rule, f"found the member {quote(name)} again", *self.text.name_at(offset))
 
     def check_halves(self, known: Collection[str], apart: str = "") -> Diagnostic | None:
         """Note half of a surrogate pair in members that are not known: they are kept as spelt.
@@ -280,14 +289,21 @@ class Reader(Generic[_Item]):
     def others(self, known: Collection[str]) -> Annotations:
         """Return the members that the standard does not define, as they are spelt."""
         found = []
-        for name, span in self.text.spans(self.start).items():
+        spans = self.text.spans(self.start)
+        for name, span in spans.items():
             if name in known:
                 continue
-            if "@" not in name:
+            place, meant = self.text.name_at(span[0]), nearest(name, known)
+            if meant in _NEEDED and meant not in spans:
+                pass  # that it is missing has been said here
+            elif meant is not None and meant not in spans:
+                message = f"found the member {quote(name)}, expected {quote(meant)}"
+                self.say(JSON_MEMBER_MISSPELT, message, *place)
+            elif "@" not in name:
                 message = f"found the member {quote(name)}; it is kept as an annotation"
-                self.say(JSON_UNKNOWN_MEMBER, message, span[0])
+                self.say(JSON_UNKNOWN_MEMBER, message, *place)
             elif name in ("@context", "@odata.context"):
-                self.say(JSON_CONTEXT, f"found {name}", span[0])  # OData JSON, 4.5
+                self.say(JSON_CONTEXT, f"found {name}", *place)  # OData JSON, 4.5
             found.append((name, self.text.raw(span)))
         return tuple(found)
 
@@ -302,7 +318,7 @@ class Reader(Generic[_Item]):
         if type(parsed) is kind:
             return parsed
         if missing is not None and name not in members:
-            self.say(missing, f"the object has no {name}", self.start)
+            self._say_missing(members, name, missing)
         elif parsed is None and missing is not JSON_MISSING_MEMBER:
             message = f"{name} is null, expected that it is left out"
             self.say_of(name, JSON_NULL_MEMBER, message)
@@ -314,6 +330,14 @@ class Reader(Generic[_Item]):
         else:
             self.refuse(name, _EXPECTED[kind])
         return None
+
+    def _say_missing(self, members: Members, name: str, missing: Rule) -> None:
+        meant = nearest(name, members)
+        if meant is None or meant in self.role.known:
+            self.say(missing, f"the object has no {name}", self.start)
+        else:
+            place = self.text.name_at(self.text.spans(self.start)[meant][0])
+            self.say(missing, f"the object has no {name}, but {quote(meant)}", *place)
 
     def depends_on(self, members: Members) -> tuple[str, ...]:
         """Return the names in dependsOn."""
@@ -344,7 +368,7 @@ class Reader(Generic[_Item]):
         if "status" in members:
             self.refuse("status", "a number from 100 to 599", JSON_STATUS)
         else:
-            self.say(JSON_MISSING_MEMBER, "the object has no status", self.start)
+            self._say_missing(members, "status", JSON_MISSING_MEMBER)
         return None
 
     def _headers(self, members: Members) -> tuple[Headers, jsonbody.Content | None]:
@@ -380,8 +404,12 @@ class Reader(Generic[_Item]):
                 shape = layout.shape
             return shaped(fields, shape), content
         headers, problems = read_headers(fields)
-        for rule, message in problems:
-            self.say_of("headers", rule, message)
+        start = self.text.spans(self.start)["headers"][0]
+        spans = self.text.spans(start)
+        for rule, message, name in problems:
+            is_name = rule not in (JSON_HEADER_VALUE, JSON_NULL_MEMBER)
+            place = self.text.name_at(spans[name][0]) if is_name else spans[name]
+            self.say(rule, message, *place)
         return headers, self._content(headers.get("content-type"))
 
     def _content(self, content_type: str | None) -> jsonbody.Content | None:
@@ -405,36 +433,36 @@ JSON_HEADER_COLLISION_EQUAL = warning("""
     Write the header once, in lower case.""")
 
 
-def read_headers(members: _Pairs) -> tuple[Headers, list[jsonbody.Problem]]:
-    """Return the fields of an object `headers`, and what is wrong with them."""
-    problems: list[jsonbody.Problem] = []
+def read_headers(members: _Pairs) -> tuple[Headers, list[tuple[Rule, str, str]]]:
+    """Return the fields of an object `headers`, and what is wrong with them, with their names."""
+    problems: list[tuple[Rule, str, str]] = []
     fields: dict[str, Pair] = {}
-    is_cased = False
+    cased = None
     for name, value in members:
         text = value
         if value is None:
             message = f"header {quote(name)} is null, expected that it is left out"
-            problems.append((JSON_NULL_MEMBER, message))
+            problems.append((JSON_NULL_MEMBER, message, name))
             continue
         if type(value) is not str:
             if not isinstance(value, bytes | bool):
                 message = f"header {quote(name)} is neither a string, a number nor a boolean"
-                problems.append((JSON_TYPE, message))
+                problems.append((JSON_TYPE, message, name))
                 continue
             text = value.decode() if isinstance(value, bytes) else str(value).lower()
             message = f"header {quote(name)} is {text:.60}, expected a string"
-            problems.append((JSON_HEADER_VALUE, message))
+            problems.append((JSON_HEADER_VALUE, message, name))
         key = name.lower()
         if key in fields and text == fields[key][1]:
             message = f"header {quote(name)} appears twice with the same value"
-            problems.append((JSON_HEADER_COLLISION_EQUAL, message))
+            problems.append((JSON_HEADER_COLLISION_EQUAL, message, name))
         elif key in fields:
             message = f"header {quote(name)} is both {quote(fields[key][1])} and {quote(text)}"
-            problems.append((JSON_HEADER_COLLISION, message))
+            problems.append((JSON_HEADER_COLLISION, message, name))
         fields[key] = (name, text)
-        is_cased = is_cased or key != name
-    if is_cased:
-        problems.append((JSON_HEADER_CASE, "header names are not in lower case"))
+        cased = cased or (name if key != name else None)
+    if cased is not None:
+        problems.append((JSON_HEADER_CASE, f"header {quote(cased)} is not in lower case", cased))
     return headers_of(tuple(fields.values())), problems
 
 

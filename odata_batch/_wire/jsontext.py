@@ -41,8 +41,9 @@ _SPACE = grammar.JSON_SPACE.pattern
 # array = "[" ws [ value *( ws "," ws value ) ] ws "]", up to the next value     RFC 8259, 5
 _NEXT_ELEMENT = re.compile(rf"{_SPACE}(?:(,){_SPACE}|\])")
 
-# A comma with nothing after it. Python 3.13 says where it is, older ones where the bracket is.
 _TRAILING_COMMA = re.compile(rf",{_SPACE}(?=[\]}}])")
+_NO_COMMA: Final = "no comma before a bracket"
+_NO_NUMBER = re.compile(rf"(?<=[\[:,{_SPACE[1:-2]}])(?:NaN|-?Infinity)")
 
 # An escape for half of a surrogate pair: a first one with no second one after it, or a second one
 # with no first one before it                                                    RFC 8259, 8.2
@@ -168,13 +169,13 @@ class JsonText:
         match = grammar.JSON_SPACE.match(self.text, offset)
         return match.end() if match else offset
 
-    def refuse(self, offset: int, expected: str) -> NoReturn:
+    def refuse(self, offset: int, expected: str, length: int = 0) -> NoReturn:
         """Stop at a place where the text is not what it should be."""
         self.check_depth()
         # No character has more than four octets.
         found = self.characters(offset, offset + 120)[:30]
         message = f"found {quote(found) if found else 'the end'}, expected {expected}"
-        stop(self._report, Diagnostic(JSON_SYNTAX, message, self.origin + offset))
+        stop(self._report, Diagnostic(JSON_SYNTAX, message, self.origin + offset, length=length))
 
     def value(self, offset: int, scan: jsonvalue.Scan = jsonvalue.scan_value) -> tuple[Any, int]:
         """Return the value at `offset`, and the offset after it.
@@ -192,10 +193,16 @@ class JsonText:
         except StopIteration as error:
             offset = error.value
         except json.JSONDecodeError as error:
-            match = _TRAILING_COMMA.match(self.text, error.pos)
-            offset = match.end() if match else error.pos
+            offset = error.pos
         except ValueError:
-            self.refuse(offset, "JSON without NaN and Infinity")
+            found = _NO_NUMBER.search(self.text, offset)
+            offset, end = (offset, offset) if found is None else found.span()
+            self.refuse(offset, "JSON without NaN and Infinity", end - offset)
+        before = self.text[:offset].rstrip(_SPACES)
+        # Python 3.13 says where the comma is, older ones where the bracket is.
+        comma = offset if self.text.startswith(",", offset) else len(before) - 1
+        if _TRAILING_COMMA.match(self.text, comma):
+            self.refuse(comma, _NO_COMMA, 1)
         self.refuse(offset, "JSON")
 
     def items(self, offset: int) -> Iterator[tuple[Members, int, Span | None]]:
@@ -304,6 +311,11 @@ class JsonText:
             self.walk(start, _NOT_SCANNED)
         return self._spans[start]
 
+    def name_at(self, value: int) -> Span:
+        """Return where the name of the member is whose value begins there."""
+        end = self.text.rindex('"', 0, self.text.rindex(":", 0, value))
+        return self.text.rindex('"', 0, end), end + 1
+
     def strings(self, start: int) -> dict[str, Span]:
         """Return the spans of what is in the array of strings that begins there, or of a string."""
         found: dict[str, Span] = {}
@@ -332,7 +344,9 @@ class JsonText:
         end = offset
         while not text.startswith("}", end):
             start = self.skip_space(end + 1)
-            if text.startswith("}", start) and not spans:
+            if text.startswith("}", start):
+                if spans:
+                    self.refuse(end, _NO_COMMA, 1)
                 end = start
                 break
             if not text.startswith('"', start):
@@ -348,6 +362,8 @@ class JsonText:
             spans[name] = (start, after)
             end = self.skip_space(after)
             if not text.startswith((",", "}"), end):
+                if text.startswith(',"', after - 2):  # a name begins where the string should end
+                    self.refuse(start, "a double quote where the string ends", after - start)
                 self.refuse(end, "a comma or '}'")
         self._spans[offset] = spans
         return members, end + 1

@@ -11,6 +11,7 @@ delimiter and is none: they are cut at whole delimiter lines at once, once count
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from contextlib import suppress
 from functools import cached_property
 from typing import NamedTuple, TypeAlias
@@ -33,6 +34,21 @@ from odata_batch._model.limits import Limits
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 # What the header section of a part has, and no preamble
 _FIRST = re.compile(rb"^content-type:", re.IGNORECASE | re.MULTILINE)
+# A delimiter line, and further on the declaration of a boundary
+_OUTER = re.compile(
+    rb"^(--[^\r\n]+)(?s:.*)^content-type:[ \t]*multipart/[^\r\n]*boundary=\"?([^\s\";]+)",
+    re.IGNORECASE | re.MULTILINE,
+)
+# What is taken for the hyphens of a delimiter: dashes and hyphens of Unicode, and quotes of mail
+_DASH = rb"(?:[-_]|\xe2\x80[\x90-\x95]|\xe2\x88\x92|\xe2\x80\xa6)"
+_AROUND = re.compile(rb"\A(?:[ \t>]|%b)+|(?:[ \t]|%b)+\Z" % (_DASH, _DASH))
+# A line with the first one of a header section after it, and the boundaries of change sets
+_BEFORE_FIELDS = re.compile(
+    rb"^([^\r\n]{1,120})(?=\r?\ncontent-[a-z-]+[ \t]*:)", re.IGNORECASE | re.MULTILINE
+)
+_DECLARED = re.compile(
+    rb"^content-type:[ \t]*multipart/[^\r\n]*boundary=\"?([^\s\";]+)", re.IGNORECASE | re.MULTILINE
+)
 
 
 class Part(NamedTuple):
@@ -63,6 +79,10 @@ Event: TypeAlias = Part | Parts | Diagnostic
 """The result of splitting: parts, and in front of each what was found on the way to its end."""
 
 
+DELIMITER_MISSPELT = warning("""
+    delimiter-misspelt (check): A line that was to be a delimiter line is two hyphens and the
+    boundary, letter by letter. [RFC 2046, 5.1.1]
+    Write the line as the message says; otherwise what follows belongs to the part before it.""")
 PREAMBLE = note("""
     preamble: Text before the first delimiter is ignored. [OData Protocol, 11.7.7.1]
     Begin the body with the first delimiter line.""")
@@ -114,6 +134,10 @@ DELIMITER_LOOKALIKE = warning("""
     delimiter-lookalike (seam): Nothing looks like a delimiter line without being one: not in
     content, not before it. [RFC 2046, 5.1.1]
     Choose a boundary that occurs nowhere else, best a random one.""")
+BOUNDARY_OF_CHANGE_SET = error("""
+    boundary-of-change-set: The Content-Type of the batch names the boundary of the batch, not that
+    of a change set in it. [RFC 2046, 5.1]
+    Write the boundary of the first delimiter line into the Content-Type of the batch.""")
 CLOSE_DELIMITER_HYPHENS = warning("""
     close-delimiter-hyphens: A close delimiter ends in exactly two hyphens. [RFC 2046, 5.1.1]
     Write exactly two hyphens after the boundary of the close delimiter.""")
@@ -134,6 +158,68 @@ def _lookalikes(boundaries: tuple[bytes, ...]) -> re.Pattern[bytes]:
     form = rb"%b(?:(?:--)?+[ \t\x0b\x0c\x85\xa0]*+(?:[\r\n]|\Z)|(?<![^\r\n]%b))"
     tokens = [re.escape(b"--" + boundary) for boundary in boundaries]
     return re.compile(b"|".join([form % (token, token) for token in tokens]))
+
+
+def difference(line: bytes, expected: bytes) -> str:
+    """Return in words what is wrong with a line that was meant to be a delimiter line."""
+    plain, token = re.sub(_DASH, b"", line), re.sub(_DASH, b"", expected)
+    if b"\\r\\n" in line or b"\\n" in line:
+        return "; its line ends are spelt out"
+    if b"\0" in line:
+        return "; it is UTF-16"
+    if expected == b"--" + line and line.startswith(b"--"):
+        return "; drop the two hyphens in the boundary parameter"
+    if line == expected:
+        return "; remove the white space before it"
+    if line == expected.strip():
+        return "; drop the space in the boundary parameter"
+    if plain.strip(b" >\t") == token:
+        return "; write two hyphens, and no other dash and no space"
+    if plain.lower() == token.lower():
+        return "; letters differ in case"
+    if plain.strip(b" >\t").startswith(token):
+        return "; nothing may follow the boundary but two hyphens at the end"
+    return ""
+
+
+def misspelt(octets: bytes, outer: bytes) -> Iterator[tuple[int, bytes, bytes, str]]:
+    """Yield the lines before header sections that were to be delimiter lines, and what they lack.
+
+    Before each comes its offset, after it the line that was meant. What is before the first
+    delimiter line is left out, and so are lines that hold the one that was meant, in which reading
+    finds what others see.
+    """
+    start = octets.find(b"--" + outer)
+    if start < 0:
+        return
+    known = {_plain(each): each for each in (*_DECLARED.findall(octets), outer)}
+    for found in _BEFORE_FIELDS.finditer(octets, start):
+        boundary = known.get(_plain(found[1]))
+        if boundary is not None and b"--" + boundary not in found[1]:
+            line, expected = found[1].strip(b" \t>"), b"--" + boundary
+            at = found.start() + found[1].index(line)
+            yield at, line, expected, difference(line, expected)
+
+
+def _plain(line: bytes) -> bytes:
+    """Return a boundary without what is around it, and in lower case."""
+    return _AROUND.sub(b"", line).lower()
+
+
+def meant_to_close(content: bytes, boundary: bytes) -> tuple[int, bytes, str] | None:
+    """Return the line at the end of a part that was to be a close delimiter, and what it lacks.
+
+    Before it comes its offset. That of a change set in the part is none.
+    """
+    text = content.rstrip()
+    start = max(text.rfind(b"\n"), text.rfind(b"\r")) + 1
+    start += len(text[start:]) - len(text[start:].lstrip(b" \t>"))
+    line, expected = text[start:], b"--" + boundary + b"--"
+    name = _AROUND.sub(b"", line)
+    is_meant = name.lower().startswith(_plain(boundary)) or (
+        line[:2] == line[-2:] == b"--" and b"boundary=" + name not in content.replace(b'"', b"")
+    )
+    return (start, line, difference(line, expected)) if is_meant and name else None
 
 
 def begins_line(text: bytes, index: int) -> bool:
@@ -170,6 +256,7 @@ class PartSplitter:
         self.closed = False
         """Whether the close delimiter has been read."""
         self._begun = False
+        self._is_inner = False
         # A line end in front of the first octet lets a delimiter be the very first line.
         self._buffer = bytearray(b"\n")
         self._offset = position - 1
@@ -219,10 +306,12 @@ class PartSplitter:
     def _report(self, finding: Diagnostic) -> None:
         self._events.append(finding)
 
-    def _say(self, rule: Rule, message: str, at: int, severity: Severity | None = None) -> None:
+    def _say(
+        self, rule: Rule, message: str, at: int, severity: Severity | None = None, length: int = 0
+    ) -> None:
         """Report what was found at an index of the buffer."""
-        found = Diagnostic(rule, message, self._offset + at, severity=severity or rule.severity)
-        self._events.append(found)
+        place, severity = self._offset + at, severity or rule.severity
+        self._events.append(Diagnostic(rule, message, place, severity=severity, length=length))
 
     def _split(self, at_end: bool) -> None:
         at_once = len(self._boundaries) == 1
@@ -401,19 +490,10 @@ class PartSplitter:
             if text:
                 self._stop_without_delimiter()
             self._say(NO_PARTS, "found a close delimiter and no part", start + 1)
-        if text:
+        if text and not self._is_spoiled(start):
             message = f"found {quote(bytes(text))} before the first delimiter"
             self._say(PREAMBLE, message, 1)
-            # What may have been the first delimiter, before something was put around it or changed:
-            # a part must not be lost with less than an error.
-            found = _FIRST.search(self._buffer, 1, start)
-            spoiled = self._buffer.find(self._token[1:], 1, start)
-            if spoiled < 0 and found is not None:
-                spoiled = found.start()
-            if spoiled >= 0:
-                message = "what comes before the first delimiter line looks like a part"
-                self._say(DELIMITER_LOOKALIKE, message, spoiled, Severity.ERROR)
-            elif (other := self._lookalike_in(bytes(self._buffer[1:start]))) is not None:
+            if (other := self._lookalike_in(bytes(self._buffer[1:start]))) is not None:
                 self._say_lookalike(other, 1)
         self.line_end = line.line_end
         if line.line_end == b"\n" and not self._is_enclosed:
@@ -423,23 +503,54 @@ class PartSplitter:
         if is_fed and line.line_end == b"\r\n" and not line.is_close:
             self._say_mixed("comes after", b"\n", start + 1)
 
+    def _is_spoiled(self, start: int) -> bool:
+        """Report what may have been the first delimiter, before it was changed.
+
+        A part must not be lost with less than an error.
+        """
+        buffer, expected = self._buffer, quote(b"--" + self._boundary)
+        field = _FIRST.search(buffer, 1, start)
+        outer = _OUTER.search(buffer, 1, start)
+        spoiled = buffer.find(self._token[1:], 1, start)
+        if outer is not None and outer[2] == self._boundary:
+            found = f"the boundary {quote(self._boundary)} is that of a change set"
+            message = f"{found}; the delimiter lines around it are {quote(outer[1])}"
+            self._is_inner = True
+            place = outer.start(1), Severity.ERROR, len(outer[1])
+            self._say(BOUNDARY_OF_CHANGE_SET, message, *place)
+            return True
+        if spoiled < 0 and field is None:
+            return False
+        at = spoiled if field is None or spoiled >= 0 else field.start()
+        line = max(1, buffer.rfind(b"\n", 0, at - 1) + 1) if spoiled < 0 else at
+        at = line if buffer[line:at].strip() else at
+        text = bytes(buffer[at : buffer.find(b"\n", at)]).rstrip(b"\r")
+        message = f"found {quote(text)} where the first part begins, expected {expected}"
+        self._say(DELIMITER_LOOKALIKE, message, at, Severity.ERROR, len(text))
+        return True
+
     def _say_lookalike(self, found: re.Match[bytes], at: int) -> None:
         message = f"found {quote(found[0])}, which other readers take for a delimiter"
-        self._say(DELIMITER_LOOKALIKE, message, at + found.start())
+        length = len(found[0].rstrip(b"\r\n"))
+        self._say(DELIMITER_LOOKALIKE, message, at + found.start(), None, length)
 
     def _stop_without_delimiter(self) -> None:
-        first = self._first_line()
-        boundary = quote(self._boundary)
+        first, expected = self._first_line(), b"--" + self._boundary
+        at = self._buffer.find(first)
+        boundary, hint = quote(self._boundary), difference(first, expected)
         if not first:
             message = f"the body is empty, the boundary is {boundary}"
         elif first.startswith(b"--"):
-            message = f"body starts with {quote(first)}, Content-Type says {boundary}"
+            message = f"body starts with {quote(first)}, Content-Type says {boundary}{hint}"
         else:
-            message = f"body starts with {quote(first)}, and no line is '--' and {boundary}"
-        stop(self._report, Diagnostic(NO_DELIMITER, message, self._offset + 1))
+            message = f"body starts with {quote(first)}, and no line is '--' and {boundary}{hint}"
+        place = self._offset + max(1, at)
+        stop(self._report, Diagnostic(NO_DELIMITER, message, place, length=len(first)))
 
     def _first_line(self) -> bytes:
-        return bytes(self._buffer[: self._limits.preamble]).strip().partition(b"\n")[0].rstrip()
+        return re.split(
+            rb"[\r\n]", bytes(self._buffer[: self._limits.preamble]).strip(), maxsplit=1
+        )[0]
 
     def _check_epilogue(self) -> None:
         start = self._content - 1
@@ -460,10 +571,10 @@ class PartSplitter:
         if (found := self._lookalike_in(text)) is not None:
             self._say_lookalike(found, self._content)
         text = text.strip(b" \t\r\n")
-        if text:
+        if text and not self._is_inner:
             message = f"found {quote(text)} after the close delimiter"
             self._say(EPILOGUE, message, self._content)
-            if found := _FIRST.search(self._buffer, self._content):  # see `_end_preamble`
+            if found := _FIRST.search(self._buffer, self._content):  # see `_is_spoiled`
                 message = "what comes after the close delimiter looks like a part"
                 self._say(DELIMITER_LOOKALIKE, message, found.start(), Severity.ERROR)
 

@@ -60,6 +60,8 @@ _Item = TypeVar("_Item")
 # What is looked for in the head of a part that could not be read, and how far
 _SEARCHED: Final = 4096
 _CONTENT_ID = re.compile(rb"^content-id:[ \t]*([!-~]+)[ \t]*\r?$", re.IGNORECASE | re.MULTILINE)
+# The first line of a head whose lines end in LF alone: an empty line or a field follows
+_FIRST_IN_LF = re.compile(rb"([^\r\n]+)\n(?:\r?\n|%b[ \t]*:)" % grammar.TOKEN_BYTES.pattern)
 _MULTIPART = re.compile(rb"^content-type:[ \t]*multipart/", re.IGNORECASE | re.MULTILINE)
 
 
@@ -136,6 +138,7 @@ class Found(NamedTuple):
     path: tuple[int, ...]
     limit: tuple[str, int] | None = None
     severity: Severity | None = None
+    length: int = 0
 
 
 Boundaries: TypeAlias = tuple[bytes, ...]
@@ -150,6 +153,8 @@ class _Claim(NamedTuple):
     path: tuple[int, ...]
     rule: Rule
     message: str
+    place: tuple[int, int]
+    """Where the field is, and how long it is."""
 
 
 class Run(Generic[_Item]):
@@ -241,14 +246,14 @@ class MultipartDecoder(Generic[_Start, _Item]):
         self._contents: list[bytes] = []
         self._located: tuple[int, dict[str, tuple[int, int]]] = -1, {}
         self._end = position
-        self._boundary = boundary
+        self.boundary = boundary
         self._known = known
         self._known_of_lf: parthead.Known | None = None
         self._line_end = b"\r\n"
         # Lengths that reach too far, and, once there is one, the delimiters that open a part
         self._claims: list[_Claim] = []
         self._openings: list[int] = []
-        self._heads = parthead.HeadReader(role.name, limits, self._report, known, self._say)
+        self._heads = parthead.HeadReader(role.name, limits, self._report, known, self._say_at)
         self._keeps_tops = role.name == "response"
         self._most = min(limits.items, limits.operations)
         self._splitter = mime.PartSplitter(boundary, limits, self._most, position=position)
@@ -260,13 +265,14 @@ class MultipartDecoder(Generic[_Start, _Item]):
 
     def receive_eof(self) -> Run[_Item]:
         """Return what is left; without a close delimiter, the last part is not an item."""
-        run = self._read_all(self._splitter.receive_eof())
+        events = self._splitter.receive_eof()
+        run = self._read_all(events)
         self._judge_claims()
         if not self._splitter.closed and run.stopped is None:
             self.truncated = True
-            expected = quote(b"--" + self._boundary + b"--")
-            message = f"the {self._role.name} ends without {expected}"
-            self._say(self._role.truncated, message, self._end)
+            assert isinstance(events[-1], mime.Part)  # the last one, which nothing ends
+            rule, last = self._role.truncated, events[-1]
+            self._say_unclosed(rule, self._role.name, self.boundary, last.content, last.position)
         # It refers to what has it, and would wait for the collector of such circles.
         del self._heads
         return run
@@ -318,7 +324,7 @@ class MultipartDecoder(Generic[_Start, _Item]):
         self._heads.known = known
 
     def _read_events(self, events: list[mime.Event]) -> None:
-        boundaries = (self._boundary,)
+        boundaries = (self.boundary,)
         for event in events:
             if isinstance(event, Diagnostic):
                 self._pass_on(event)
@@ -334,14 +340,16 @@ class MultipartDecoder(Generic[_Start, _Item]):
         severity = Severity.NOTE if is_answer else finding.severity
         if finding.rule in (DELIMITER_LOOKALIKE, EPILOGUE_DELIMITER):
             severity = max(severity, self._role.ambiguous)
-        found = finding.rule, finding.message, finding.position, finding.limit
-        self._say(*found, severity)
+        seen = "; the service saw no request: check line ends and boundary of what was sent"
+        message = finding.message + (seen if is_answer else "")
+        found = finding.rule, message, finding.position, finding.limit
+        self._say(*found, severity, finding.length)
         if finding.rule.fatal:
             raise Stop(finding.rule)
 
     def _report(self, finding: Diagnostic) -> None:
         found = finding.rule, finding.message, finding.position, finding.limit
-        self._say(*found, finding.severity)
+        self._say(*found, finding.severity, finding.length)
 
     def _say(
         self,
@@ -350,10 +358,27 @@ class MultipartDecoder(Generic[_Start, _Item]):
         position: int | None,
         limit: tuple[str, int] | None = None,
         severity: Severity | None = None,
+        length: int = 0,
     ) -> None:
-        run = self._run
+        run, path = self._run, self._path()
         before = run.first + len(run.items)
-        run.found.append(Found(before, rule, message, position, self._path(), limit, severity))
+        run.found.append(Found(before, rule, message, position, path, limit, severity, length))
+
+    def _say_at(self, rule: Rule, message: str, position: int, length: int) -> None:
+        self._say(rule, message, position, None, None, length)
+
+    def _say_of(
+        self,
+        octets: bytes,
+        start: int,
+        rule: Rule,
+        message: str,
+        member: str,
+        severity: Severity | None = None,
+    ) -> None:
+        """Report a finding about a member of the part that has these octets."""
+        at, length = in_part(octets, 0, member) or (0, 0)
+        self._say(rule, message, start + at, None, severity, length)
 
     def _path(self) -> tuple[int, ...]:
         path = [len(items) for items in self._levels]
@@ -398,15 +423,15 @@ class MultipartDecoder(Generic[_Start, _Item]):
                 if line is not None and not is_large:
                     heads.total = total
                     id = None if tail is None else value.decode()
-                    for rule, message, at_content in notes:
-                        self._say(rule, message, position + size + 4 if at_content else position)
+                    if notes:
+                        self._say_notes(notes, content, position, position + size + 4)
                     if claim == octets or claim == -1:
                         item = build(line[0], line[1], headers, body, id, position)
                     else:
                         at = position + len(content) - octets
                         fields = top[len(top) - length :]
                         section = heads.settle(section, fields, at - 4 - length)
-                        item = self._make_item(line, section, body, at, position, step, id)
+                        item = self._make_item(line, section, body, at, content, position, id)
             if item is None:
                 part = mime.Part(content, position, None, step)
                 item = self._read_part(part, boundaries) or self._unreadable(part)
@@ -464,12 +489,12 @@ class MultipartDecoder(Generic[_Start, _Item]):
         is lost, if there are so many.
         """
         self._openings.sort()
-        for start, end, path, rule, message in self._claims:
+        for start, end, path, rule, message, (at, length) in self._claims:
             index = bisect_right(self._openings, start)
             if end <= self._end and bisect_left(self._openings, end) > index:
                 rule = CONTENT_LENGTH_CROSSES_DELIMITER
             before = self._run.first + len(self._run.items)
-            self._run.found.append(Found(before, rule, message, start, path))
+            self._run.found.append(Found(before, rule, message, at, path, length=length))
 
     def _room(self, items: list[_Item | values.Unreadable], depth: int) -> int:
         """Return how many parts may follow what was read of a multipart."""
@@ -497,7 +522,13 @@ class MultipartDecoder(Generic[_Start, _Item]):
             self._levels.append(items)
 
     def _read_part(self, part: mime.Part, boundaries: Boundaries) -> _Item | None:
-        found = self._heads.read_head(part, self._line_end, boundaries[0])
+        line_end = self._line_end
+        own = self._end_of(part.content, part.position, "header section of the part")
+        if own is not line_end:
+            self._end_lines_in(own)
+        found = self._heads.read_head(part, own, boundaries[0])
+        if own is not line_end:
+            self._end_lines_in(line_end)
         if found is None:
             if part.line_feed is not None:
                 self._say_line_feed(part.line_feed)
@@ -508,17 +539,16 @@ class MultipartDecoder(Generic[_Start, _Item]):
         if part.line_feed is not None and is_message:
             self._say_line_feed(part.line_feed)
         if head.notes is not None and is_message:
-            for rule, text, at_content in head.notes:
-                self._say(rule, text, position if at_content else part.position)
+            self._say_notes(head.notes, part.content, part.position, position)
             return self._read_message(content, position, part, id)
         for problem in head.findings:
-            self._say(*problem, part.position)
+            self._say_of(part.content, part.position, *problem)
         length = head.section.length
         if length is not None and length != str(len(content)):
             self._check_length(length, content, part)
         media_type = head.media_type
         for problem in head.type_findings:
-            self._say(*problem, part.position)
+            self._say_of(part.content, part.position, *problem)
         if head.assumed is not None:
             media_type = self._assumed_type(head.assumed, content, part.position)
         if media_type is None:
@@ -526,15 +556,35 @@ class MultipartDecoder(Generic[_Start, _Item]):
         if media_type.name.startswith("multipart/"):
             return self._read_change_set(part, content, head, id, inner, boundaries)
         if head.coding != "binary":
-            decoded = self._decode_transfer(head.coding, content, position)
+            decoded = self._decode_transfer(head.coding, content, position, part)
             if decoded is None:
                 return None
             content = decoded
         return self._read_message(content, position, part, id)
 
+    def _end_of(self, octets: bytes, position: int, what: str) -> bytes:
+        """Return what ends the lines of a header section, which its first line decides."""
+        first = None if self._line_end == b"\n" else _FIRST_IN_LF.match(octets)
+        if first is None:
+            return self._line_end
+        message = f"the lines of the {what} end in LF, the delimiter lines in CRLF"
+        severity = self._role.ambiguous
+        self._say(LINE_ENDS_VARY, message, position, None, severity, len(first[1]))
+        return b"\n"
+
     def _say_line_feed(self, position: int) -> None:
         message = "LF alone comes before a delimiter line that ends in CRLF"
         self._say(MIXED_LINE_ENDINGS, message, position)
+
+    def _say_notes(
+        self, notes: tuple[parthead.Note, ...], octets: bytes, position: int, content: int
+    ) -> None:
+        """Report what is to be said of a part, or at its content."""
+        for rule, message, member in notes:
+            if member == parthead.CONTENT:
+                self._say(rule, message, content)
+            else:
+                self._say_of(octets, position, rule, message, member)
 
     def _check_length(self, length: str, content: bytes, part: mime.Part) -> None:
         if http.judge_length(length, content, self._line_end) is None:
@@ -543,7 +593,8 @@ class MultipartDecoder(Generic[_Start, _Item]):
         message += f"its content has {len(content)} octets"
         crosses = http.most_claimed(length) > len(content) + 1
         severity = Severity.WARNING if crosses else None
-        self._say(PART_CONTENT_LENGTH, message, part.position, severity=severity)
+        place = part.content, part.position
+        self._say_of(*place, PART_CONTENT_LENGTH, message, "part=content-length", severity)
 
     def _assumed_type(self, found: str, content: bytes, position: int) -> sections.MediaType | None:
         if parthead.start_line_of(content.lstrip(b"\r\n")) is None:
@@ -554,7 +605,9 @@ class MultipartDecoder(Generic[_Start, _Item]):
         self._say(PART_CONTENT_TYPE_ASSUMED, message, position)
         return _APPLICATION_HTTP
 
-    def _decode_transfer(self, coding: str | None, content: bytes, position: int) -> bytes | None:
+    def _decode_transfer(
+        self, coding: str | None, content: bytes, position: int, part: mime.Part
+    ) -> bytes | None:
         """Undo the content transfer encoding (RFC 2045, 6)."""
         if coding is None:
             self._say(CONTENT_TRANSFER_ENCODING_MISSING, parthead.CODING_MISSING, position)
@@ -567,7 +620,7 @@ class MultipartDecoder(Generic[_Start, _Item]):
                 decoded = binascii.a2b_base64(b"".join(content.split()), strict_mode=True)
         if decoded is None:
             message = f"found {quote(coding)}, expected binary"
-            self._say(CONTENT_TRANSFER_ENCODING, message, position)
+            self._say_of(part.content, part.position, CONTENT_TRANSFER_ENCODING, message, _CODING)
             return None
         message = f"a part of {len(content)} octets was decoded from base64"
         self._say(CONTENT_TRANSFER_ENCODING_DECODED, message, position)
@@ -578,17 +631,20 @@ class MultipartDecoder(Generic[_Start, _Item]):
     def _read_message(
         self, content: bytes, position: int, part: mime.Part, outer: str | None
     ) -> _Item | None:
-        line_end = self._line_end
-        if line_end == b"\n" and content[: content.find(b"\n")].endswith(b"\r"):
+        around = self._line_end
+        if around == b"\n" and content[: content.find(b"\n")].endswith(b"\r"):
             message = "the lines of the message end in CRLF, the delimiter lines in LF"
             self._say(LINE_ENDS_VARY, message, position, severity=self._role.ambiguous)
-        read = http.parse_message(content, position, line_end, self._heads, self._role.parse_line)
+        self._end_lines_in(self._end_of(content, position, "message"))
+        line_end, parse_line = self._line_end, self._role.parse_line
+        read = http.parse_message(content, position, line_end, self._heads, parse_line)
+        self._end_lines_in(around)
         if read is None:
             return None
         start, fields, body, at = read
         if part.lookalikes is not None:
             self._find_lookalike(part.content, at - part.position, part)
-        return self._make_item(start, fields, body, at, part.position, part.delimiter_length, outer)
+        return self._make_item(start, fields, body, at, part.content, part.position, outer)
 
     def _find_lookalike(self, text: bytes, body: int, part: mime.Part) -> None:
         """Report the first that others take for a delimiter, in header sections as a line alone."""
@@ -597,8 +653,8 @@ class MultipartDecoder(Generic[_Start, _Item]):
             at = found.start()
             if at >= body or mime.begins_line(text, at):
                 message = f"found {quote(found[0])}, which other readers take for a delimiter"
-                position, severity = part.position + at, self._role.ambiguous
-                self._say(DELIMITER_LOOKALIKE, message, position, severity=severity)
+                place, length = part.position + at, len(found[0].rstrip(b"\r\n"))
+                self._say(DELIMITER_LOOKALIKE, message, place, None, self._role.ambiguous, length)
                 return
 
     def _make_item(
@@ -607,23 +663,27 @@ class MultipartDecoder(Generic[_Start, _Item]):
         fields: sections.Section,
         body: bytes,
         body_position: int,
+        octets: bytes,
         position: int,
-        delimiter_length: int | None,
         outer: str | None,
     ) -> _Item:
-        """Return what a message and the identifier of its part make."""
+        """Return what a message and the identifier of its part make, which has these octets."""
         length = fields.length
         if length is not None and length != str(len(body)):
-            body = self._judge_length(length, start, body, body_position)
+            at, size = in_part(octets, 0, "headers=content-length") or (0, 0)
+            place = position + at, size
+            body = self._judge_length(length, start, body, body_position, place)
         id, headers = outer, fields.headers
         if fields.id is not None or outer == "":
-            id = self._identify(outer, fields.id, position)
+            id = self._identify(outer, fields.id, octets, position)
         in_message = fields.id is not None and not outer
         if in_message:
             headers = without(headers, "content-id")
         return self._role.build(*start, headers, body, id, position, in_message)
 
-    def _judge_length(self, length: str, start: _Start, body: bytes, position: int) -> bytes:
+    def _judge_length(
+        self, length: str, start: _Start, body: bytes, position: int, place: tuple[int, int]
+    ) -> bytes:
         """Report what is wrong with a Content-Length; return the body, as far as it is one."""
         rule = http.judge_length(length, body, self._line_end)
         if rule is None or start[0] == 304:  # RFC 9110, 8.6
@@ -631,32 +691,34 @@ class MultipartDecoder(Generic[_Start, _Item]):
         message = f"Content-Length is {quote(length)}, the body has {len(body)} octets"
         claimed, severity = http.most_claimed(length), None
         if self._role.name == "request" and claimed > len(body):
-            claim = _Claim(position, position + claimed, self._path(), rule, message)
+            claim = _Claim(position, position + claimed, self._path(), rule, message, place)
             self._claims.append(claim)
             return body
         if not body and rule is CONTENT_LENGTH_MISMATCH:  # it may answer a HEAD
             severity = Severity.NOTE
-        self._say(rule, message, position, severity=severity)
+        self._say(rule, message, place[0], None, severity, place[1])
         return body[:-2] if rule is CONTENT_LENGTH_TRAILING_CRLF else body
 
-    def _identify(self, outer: str | None, inner: str | None, position: int) -> str | None:
+    def _identify(
+        self, outer: str | None, inner: str | None, octets: bytes, position: int
+    ) -> str | None:
         """Return the request identifier.
 
         [MS-ODATA] 2.2.7.6.6: either place is recognised; the answer goes to the same place.
         """
         if outer == "" or (outer is None and inner == ""):
-            self._say(CONTENT_ID_EMPTY, "found an empty Content-ID", position)
+            self._say_of(octets, position, CONTENT_ID_EMPTY, "found an empty Content-ID", "id")
             outer = None
         if inner is None:
             return outer
         if outer is None:
             if inner:
                 found = f"Content-ID {quote(inner)} is in the HTTP message"
-                self._say(CONTENT_ID_IN_MESSAGE, found, position)
+                self._say_of(octets, position, CONTENT_ID_IN_MESSAGE, found, _INNER_ID)
             return inner or None
         if inner != outer:
             found = f"Content-ID is {quote(outer)} in the part and {quote(inner)} in the message"
-            self._say(CONTENT_ID_CONFLICT, found, position)
+            self._say_of(octets, position, CONTENT_ID_CONFLICT, found, _INNER_ID)
         return outer
 
     # -- a change set --
@@ -677,10 +739,12 @@ class MultipartDecoder(Generic[_Start, _Item]):
             return None
         assert head.media_type is not None  # that is what brought us here
         if head.notes is None:
-            self._check_change_set_head(head, head.media_type, id, position)
+            self._check_change_set_head(head, head.media_type, id, part)
         try:
             if boundary is None:
-                boundary = boundary_of(head.media_type, self._limits, self._report, position)
+                at, length = in_part(part.content, 0, _TYPE) or (0, 0)
+                place = part.position + at, length
+                boundary = boundary_of(head.media_type, self._limits, self._report, *place)
             if part.lookalikes is not None or boundary == boundaries[0]:
                 self._check_boundary(boundary, part, position - part.position, boundaries[0])
             items = self._split_change_set(part, content, (boundary, *boundaries))
@@ -692,19 +756,20 @@ class MultipartDecoder(Generic[_Start, _Item]):
         return values.change_set_of(self._role.change_set, tuple(items), position)
 
     def _check_change_set_head(
-        self, head: parthead.Head, media_type: sections.MediaType, id: str | None, position: int
+        self, head: parthead.Head, media_type: sections.MediaType, id: str | None, part: mime.Part
     ) -> None:
+        place = part.content, part.position
         if media_type.name != "multipart/mixed":
             message = f"found {quote(media_type.name)}, expected multipart/mixed"
-            self._say(MULTIPART_SUBTYPE, message, position)
+            self._say_of(*place, MULTIPART_SUBTYPE, message, _TYPE)
         if head.coding is not None and head.coding.lower() not in parthead.IDENTITY_ENCODINGS:
             message = f"found {quote(head.coding)} on a multipart, expected binary"
-            self._say(CONTENT_TRANSFER_ENCODING, message, position)
+            self._say_of(*place, CONTENT_TRANSFER_ENCODING, message, _CODING)
         if id is not None:
             # A head that was recalled has the Content-ID of another, but only one.
             ids = head.section.headers["content-id"] if head.section.findings else id
             message = f"the change set has Content-ID {quote(ids)}; not kept"
-            self._say(CONTENT_ID_ON_CHANGE_SET, message, position)
+            self._say_of(*place, CONTENT_ID_ON_CHANGE_SET, message, "id")
 
     def _check_boundary(self, boundary: bytes, part: mime.Part, content: int, outer: bytes) -> None:
         position = part.position + content
@@ -745,18 +810,44 @@ class MultipartDecoder(Generic[_Start, _Item]):
                 self._pass_on(event)
             else:
                 if event.delimiter_length is None:
-                    # What ends this part is the delimiter line of the enclosing multipart.
-                    event = event._replace(delimiter_length=part.delimiter_length)
+                    # What ends this part is the delimiter line of the enclosing multipart, or what
+                    # was to be the close delimiter.
+                    meant = mime.meant_to_close(event.content, boundary)
+                    end = len(event.content) if meant is None else meant[0]
+                    inner = re.sub(rb"\r?\n[ \t>]*\Z", b"", event.content[:end])
+                    inner = event.content if meant is None else inner
+                    event = event._replace(content=inner, delimiter_length=part.delimiter_length)
                 self._add_part(event, items, boundaries)
         self._end_lines_in(line_end)
         if not closed:
-            expected = quote(b"--" + boundary + b"--")
-            message = f"the change set ends without {expected}"
-            self._say(self._role.unclosed, message, position + len(content))
+            self._say_unclosed(self._role.unclosed, "change set", boundary, content, position)
         return items
+
+    def _say_unclosed(
+        self, rule: Rule, what: str, boundary: bytes, content: bytes, position: int
+    ) -> None:
+        """Report that nothing closes a multipart, at the line that was to do so if there is one."""
+        message = f"the {what} ends without {quote(b'--' + boundary + b'--')}"
+        meant = mime.meant_to_close(content, boundary)
+        if meant is not None:
+            start, line, hint = meant
+            message = f"{message}, but with {quote(line)}{hint}"
+            self._say(rule, message, position + start, None, None, len(line))
+        elif not content and what != "change set":
+            line = b"--" + boundary + self._line_end
+            message = f"{message}, but with {quote(line.rstrip())}; write two hyphens after it"
+            self._say(rule, message, position - len(line), None, None, len(line.rstrip()))
+        else:
+            self._say(rule, message, position + len(content))
 
 
 _APPLICATION_HTTP = sections.parse_media_type("application/http")
+# Members of a part, as `in_part` calls them
+_CODING, _TYPE, _INNER_ID = (
+    "part=content-transfer-encoding",
+    "part=content-type",
+    "headers=content-id",
+)
 
 
 BOUNDARY_MISSING = fatal("""
@@ -783,32 +874,36 @@ BOUNDARY_CHARACTERS = warning("""
 
 
 def boundary_of(
-    media_type: sections.MediaType, limits: Limits, report: Reporter, position: int
+    media_type: sections.MediaType, limits: Limits, report: Reporter, position: int, length: int = 0
 ) -> bytes:
     """Return the boundary parameter (RFC 2046, 5.1.1), or stop if there is none to be used."""
+
+    def found(rule: Rule, message: str) -> Diagnostic:
+        return Diagnostic(rule, message, position, length=length)
+
     given = [value for name, value in media_type.parameters if name == "boundary"]
     if not given or not given[0]:
         message = "multipart without boundary parameter" if not given else "boundary is empty"
-        stop(report, Diagnostic(BOUNDARY_MISSING, message, position))
+        stop(report, found(BOUNDARY_MISSING, message))
     boundary = given[0]
     if any(value != boundary for value in given):
         message = f"found boundaries {quote(given[0])} and {quote(given[-1])}"
-        stop(report, Diagnostic(BOUNDARY_CONFLICT, message, position))
+        stop(report, found(BOUNDARY_CONFLICT, message))
     for name, value in media_type.parameters:
         # RFC 2231, 3 and 4: to some readers these spell a boundary, too.
         if name.startswith("boundary*"):
-            found = f"found the parameters boundary and {name}"
-            message = f"{found}, {quote(boundary)} and {quote(value)}"
-            stop(report, Diagnostic(BOUNDARY_CONFLICT, message, position))
+            names = f"found the parameters boundary and {name}"
+            message = f"{names}, {quote(boundary)} and {quote(value)}"
+            stop(report, found(BOUNDARY_CONFLICT, message))
     if len(given) > 1:
         message = f"boundary {quote(boundary)} is given {len(given)} times"
-        report(Diagnostic(BOUNDARY_REPEATED, message, position))
+        report(found(BOUNDARY_REPEATED, message))
     if not boundary.isascii() or not boundary.isprintable():
         message = f"boundary {quote(boundary)} is not printable US-ASCII"
-        stop(report, Diagnostic(BOUNDARY_SYNTAX, message, position))
+        stop(report, found(BOUNDARY_SYNTAX, message))
     if len(boundary) > limits.boundary:
         exceed(report, limits, "boundary", position)
     if not grammar.BOUNDARY.fullmatch(boundary):
         message = f"boundary {quote(boundary)} has characters that RFC 2046 does not allow"
-        report(Diagnostic(BOUNDARY_CHARACTERS, message, position))
+        report(found(BOUNDARY_CHARACTERS, message))
     return boundary.encode("ascii")

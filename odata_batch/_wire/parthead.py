@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import cache
 from typing import Any, Final, NamedTuple, TypeAlias
@@ -11,6 +12,7 @@ from odata_batch._model.headers import by_lower_name
 from odata_batch._model.limits import DEFAULT_LIMITS, Limits
 from odata_batch._wire import grammar, http, mime, sections
 from odata_batch._wire.http import TRANSFER_ENCODING
+from odata_batch._wire.sections import EMPTY_LINE_WHITE_SPACE
 
 IDENTITY_ENCODINGS = frozenset(("7bit", "8bit", "binary"))
 
@@ -34,14 +36,18 @@ _FIELDS = frozenset(
 )
 
 
+CONTENT: Final = "content"
+
+
 class Note(NamedTuple):
-    """Which rule a head breaks and how; it is said at the part, or at its content."""
+    """Which rule a head breaks and how, and the member of the part where it is said."""
 
     rule: Rule
     message: str
-    at_content: bool
+    member: str
 
 
+_TYPE: Final = "part=content-type"
 CODING_MISSING: Final = "the part has no Content-Transfer-Encoding, expected binary"
 
 
@@ -49,9 +55,9 @@ class Head(NamedTuple):
     """What the header section of a part says; its findings are about the part as a whole."""
 
     section: sections.Section
-    findings: tuple[sections.Problem, ...]
+    findings: tuple[Note, ...]
     media_type: sections.MediaType | None
-    type_findings: tuple[sections.Problem, ...]
+    type_findings: tuple[Note, ...]
     assumed: str | None
     """What was found in place of a media type, where the content decides what it is."""
     coding: str | None
@@ -79,17 +85,26 @@ PART_HEADER_IGNORED = note("""
     Move the header below the request line or status line, or remove it.""")
 
 
+def _fate(name: str) -> str:
+    meant = grammar.nearest(name, _FIELDS)
+    return "it is not kept" if meant is None else f"is {meant} meant?"
+
+
 def _head_of(section: sections.Section, role_name: str) -> Head:
     fields = by_lower_name(section.headers)
     findings = [
-        (PART_HEADER_IGNORED, f"found the part header {quote(name)}; it is not kept")
+        Note(
+            PART_HEADER_IGNORED,
+            f"found the part header {quote(name)}; {_fate(name)}",
+            f"part.{name}",
+        )
         for name in fields
         if name not in _FIELDS
     ]
     for name, rule in _CODINGS:
         if name in fields:
             value = quote(section.headers[name])
-            findings.append((rule, f"the part has {name.title()} {value}"))
+            findings.append(Note(rule, f"the part has {name.title()} {value}", f"part.{name}"))
     (coding,) = fields.get("content-transfer-encoding", (None,))[:1]
     (text,) = fields.get("content-type", (None,))[:1]
     head = Head(section, tuple(findings), None, (), None, coding, None, False)
@@ -101,17 +116,17 @@ def _head_of(section: sections.Section, role_name: str) -> Head:
     multipart = media_type.name.startswith("multipart/")
     if media_type.broken or not (multipart or media_type.name == "application/http"):
         message = f"found {quote(text)}, expected application/http or multipart/mixed"
-        return head._replace(type_findings=((PART_CONTENT_TYPE, message),))
-    problems = media_type.problems
+        return head._replace(type_findings=(Note(PART_CONTENT_TYPE, message, _TYPE),))
+    problems = [Note(*problem, _TYPE) for problem in media_type.problems]
     kind = None if multipart else media_type.parameter("msgtype")
     if kind is not None and kind.lower() != role_name:
         message = f"found msgtype {quote(kind)}, expected {role_name}"
-        problems += ((MESSAGE_TYPE, message),)
-    notes = [Note(*problem, False) for problem in (*findings, *problems)]
+        problems.append(Note(MESSAGE_TYPE, message, _TYPE))
+    notes = findings + problems
     if coding is None:
-        notes.append(Note(CONTENT_TRANSFER_ENCODING_MISSING, CODING_MISSING, True))
+        notes.append(Note(CONTENT_TRANSFER_ENCODING_MISSING, CODING_MISSING, CONTENT))
     is_as_it_is = coding is None or coding.lower() in IDENTITY_ENCODINGS
-    head = head._replace(media_type=media_type, type_findings=problems, is_set=multipart)
+    head = head._replace(media_type=media_type, type_findings=tuple(problems), is_set=multipart)
     if not is_as_it_is or section.length is not None:
         return head
     if not multipart:
@@ -211,7 +226,7 @@ class HeadReader(sections.SectionReader):
         limits: Limits,
         report: Reporter,
         known: Known,
-        say: Callable[[Rule, str, int], None],
+        say: Callable[[Rule, str, int, int], None],
     ) -> None:
         super().__init__(limits, report, known)
         self._role_name = role_name
@@ -268,11 +283,29 @@ class HeadReader(sections.SectionReader):
         self, section: bytes | None, part: mime.Part, line_end: bytes, boundary: bytes
     ) -> bool:
         """Tell whether what a part begins with cannot be read as its header section."""
+        head = part.content[:_LONGEST_LOOK] if section is None else section
         first = start_line_of(part.content)
+        found = None if first is not None else grammar.START_LINE_IN_HEAD.search(head)
+        at = length = 0
         if first is not None:
-            rule = REQUEST_LINE_IN_PART_HEADERS
+            rule, length = REQUEST_LINE_IN_PART_HEADERS, len(first)
             message = f"found {quote(first)} where the header section of the part begins; "
             message += "the part's own headers and an empty line belong above it"
+        elif found is not None and found[1] is not None:
+            rule = EMPTY_LINE_WHITE_SPACE
+            at, length = found.start(1), len(found[1])
+            message = f"found {quote(found[1])} in place of the empty line above {quote(found[2])}"
+        elif found is not None:
+            rule, group = REQUEST_LINE_IN_PART_HEADERS, 3 if found[2] is None else 2
+            at, length = found.start(group), len(found[group])
+            message = f"found {quote(found[group])} in the header section of the part; "
+            message += "an empty line belongs above it"
+        elif (inner := _inner_delimiter(head)) is not None:
+            rule, at, length = PART_WITHOUT_BODY, inner.start(2), len(inner[2])
+            message = f"no empty line is above the delimiter line {quote(inner[2])}"
+            if inner[1]:
+                rule, at, length = EMPTY_LINE_WHITE_SPACE, inner.start(1), len(inner[1].rstrip())
+                message = f"found white space in place of the empty line above {quote(inner[2])}"
         elif section is None and _declares(part.content, boundary, line_end):
             rule = BOUNDARY_REUSED
             message = f"the boundary {quote(boundary)} is that of the enclosing multipart"
@@ -284,7 +317,7 @@ class HeadReader(sections.SectionReader):
             message = "the part has no header section, expected Content-Type at least"
         else:
             return False
-        self._say(rule, message, part.position)
+        self._say(rule, message, part.position + at, length)
         return True
 
 
@@ -308,6 +341,14 @@ def _declares(head: bytes, boundary: bytes, line_end: bytes) -> bool:
             declared = sections.parse_media_type(field[1]).parameter("boundary")
             return declared == boundary.decode("ascii")
     return False
+
+
+_INNER_DELIMITER = re.compile(rb"^([ \t]+\r?\n)?(--[^\r\n]+)", re.MULTILINE)
+
+
+def _inner_delimiter(head: bytes) -> re.Match[bytes] | None:
+    """Return the delimiter line of a change set in the header section that declares it."""
+    return _INNER_DELIMITER.search(head) if b"boundary=" in head else None
 
 
 # How far a part without an empty line is searched for the reason. Header sections are shorter.

@@ -2,7 +2,8 @@
 
 A check sees a value, and says which member of it is wrong; the octets that it was read from are
 looked at again only then, so that nothing needs to be kept of all that is right. Members have the
-names of the model; a field of the header section is `headers.` and its name in lower case.
+names of the model; a field of the header section is `headers.` and its name in lower case, one of
+the part `part.` and its name. With `=` in place of the dot it is the value that is meant.
 """
 
 from __future__ import annotations
@@ -22,8 +23,13 @@ def in_part(octets: bytes, start: int, member: str) -> Span | None:
     message = len(octets) if head is None else head.end()
     if member == "id":
         return _field(octets, start, "content-id", 2) or _field(octets, message, "content-id", 2)
-    if member.startswith("headers."):
-        return _field(octets, message, member[8:], 1)
+    if member.startswith(("part.", "part=")):
+        return _field(octets, start, member[5:], 1 + (member[4] == "="))
+    if member.startswith(("headers.", "headers=")):
+        return _field(octets, message, member[8:], 1 + (member[7] == "="))
+    if member == "body":
+        empty = grammar.EMPTY_LINE_AFTER.search(octets, message)
+        return None if empty is None else (empty.end(), 0)
     line_end = octets.find(b"\n", message)
     line = octets[message : line_end if line_end >= 0 else len(octets)].rstrip(b"\r ")
     first, _, rest = line.partition(b" ")

@@ -118,6 +118,7 @@ class Finding(NamedTuple):
     rule: Rule
     message: str
     offset: int
+    length: int = 0
 
 
 class Section(NamedTuple):
@@ -340,9 +341,9 @@ class SectionReader:
             exceed(self.report, self.limits, "headers_total", position)
 
     def replay(self, findings: tuple[Finding, ...], position: int, fold_rule: Rule) -> None:
-        for rule, message, offset in findings:
+        for rule, message, offset, length in findings:
             rule = fold_rule if rule is HEADER_FOLDED else rule
-            self.report(Diagnostic(rule, message, position + offset))
+            self.report(Diagnostic(rule, message, position + offset, length=length))
 
     def learn(self, section: bytes, position: int, line_end: bytes, fold_rule: Rule) -> Section:
         """Return what a section says that is not known; what is wrong with it is not reported."""
@@ -374,26 +375,40 @@ class SectionReader:
 
     def _read_odd(self, section: bytes, position: int, line_end: bytes, fold_rule: Rule) -> Section:
         findings: tuple[Finding, ...] = ()
+        cut = grammar.NO_FIELD.search(section)
+        if cut is not None:
+            found, place = cut[0], cut.start()
+            rest = section[place:]
+            if found.isspace():
+                message = "found white space in place of the empty line after the header section"
+                findings = (Finding(EMPTY_LINE_WHITE_SPACE, message, place, len(found)),)
+            else:
+                line = rest.partition(b"\n")[0].rstrip(b"\r")
+                message = f"found {quote(line)} in a header section; an empty line belongs above it"
+                findings = (Finding(BODY_IN_HEADERS, message, place, len(line)),)
+            section = section[:place].removesuffix(line_end)
         fold = grammar.FOLD.search(section)
         if fold is not None:
             message = "a field line is folded; it is read unfolded"
             start = section.rfind(b"\n", 0, fold.start()) + 1
-            findings = (Finding(HEADER_FOLDED, message, start),)
-        starts, lines = unfolded(section, line_end)
+            findings = (Finding(HEADER_FOLDED, message, start), *findings)
+        starts, lines = unfolded(section, line_end) if section else ([], [])
         limits = self.limits
         limit = "fields" if len(lines) > limits.fields else "field_line"
-        if limit == "fields" or max(map(len, lines)) > limits.field_line:
+        if limit == "fields" or max(map(len, lines), default=0) > limits.field_line:
             self.replay(findings, position, fold_rule)
             exceed(self.report, limits, limit, position)
         read = [*map(parse_field_line, lines)]
         findings += tuple(
-            Finding(*problem, start)
-            for start, (_, problem) in zip(starts, read, strict=True)
+            Finding(*problem, start, len(line))
+            for start, line, (_, problem) in zip(starts, lines, read, strict=True)
             if problem is not None
         )
-        pairs = tuple([pair for pair, _ in read if pair is not None])
-        made = _Shape(pairs).section(pairs, findings + _repeated(pairs))
-        if len(pairs) == len(lines):
+        kept = [(pair, start) for (pair, _), start in zip(read, starts, strict=True) if pair]
+        pairs = tuple([pair for pair, _ in kept])
+        places = [start for _, start in kept]
+        made = _Shape(pairs).section(pairs, findings + _repeated(pairs, places))
+        if cut is None and len(pairs) == len(lines):
             self._keep(section, made)
         return made
 
@@ -426,6 +441,13 @@ def may_be_kept(section: Section, octets: bytes) -> bool:
     return len(octets) <= _LONGEST_REMEMBERED and _UNKEPT.isdisjoint(names_of(section.headers))
 
 
+EMPTY_LINE_WHITE_SPACE = error("""
+    empty-line-white-space: An empty line is empty; white space in it continues the line before.
+    [RFC 9112, 5.2]
+    Remove the white space from the line that separates header section and content.""")
+BODY_IN_HEADERS = error("""
+    body-in-headers: An empty line separates the header section from the body. [RFC 9112, 2.1]
+    Write an empty line above the body.""")
 REPEATED_HEADER = error("""
     repeated-header: Framing and identifying fields have one value. [RFC 9110, 5.3]
     Keep the one field that is right.""")
@@ -435,17 +457,24 @@ REPEATED_HEADER_EQUAL = note("""
     Write the field once.""")
 
 
-def _repeated(pairs: Pairs) -> tuple[Finding, ...]:
+def _repeated(pairs: Pairs, places: list[int]) -> tuple[Finding, ...]:
     headers = headers_of(pairs)
+    names = [name.lower() for name, _ in pairs]
     findings = []
     for name in sorted(SINGLE_FIELDS & headers.keys()):
         values = headers.get_all(name)
-        if len(set(values)) > 1:
-            message = f"{name} has the values {quote(values[0])} and {quote(values[1])}"
-            findings.append(Finding(REPEATED_HEADER, message, 0))
-        elif len(values) > 1:
-            message = f"{name} appears {len(values)} times with the same value"
-            findings.append(Finding(REPEATED_HEADER_EQUAL, message, 0))
+        if len(values) > 1:
+            rule, message = (
+                REPEATED_HEADER_EQUAL,
+                f"appears {len(values)} times with the same value",
+            )
+            if len(set(values)) > 1:
+                rule, message = (
+                    REPEATED_HEADER,
+                    f"has the values {quote(values[0])} and {quote(values[1])}",
+                )
+            place = places[names.index(name, names.index(name) + 1)]
+            findings.append(Finding(rule, f"{name} {message}", place, len(name)))
     return tuple(findings)
 
 

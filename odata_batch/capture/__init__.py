@@ -14,10 +14,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from odata_batch._graph.urls import is_batch_resource
-from odata_batch._model.findings import BATCH_MEDIA_TYPE, Diagnostic, Findings, fatal, note, quote
+from odata_batch._model.findings import (
+    BATCH_MEDIA_TYPE,
+    Diagnostic,
+    Findings,
+    Rule,
+    Severity,
+    error,
+    fatal,
+    note,
+    quote,
+    warning,
+)
 from odata_batch._model.headers import Headers
 from odata_batch._model.limits import Limits
 from odata_batch._wire.sections import REPEATED_HEADER
@@ -166,7 +177,15 @@ def parse_message(data: bytes, *, limits: Limits = _LIMITS) -> Message:
     The transfer coding chunked and the content codings gzip and deflate are undone, up to
     `limits.message`.
     """
-    return _message(_raw.split(data, limits), Budget(limits))
+    message = _message(_raw.split(data, limits), Budget(limits))
+    # Archives leave fields out.
+    no_version = message.headers.keys().isdisjoint(("odata-version", "dataserviceversion"))
+    is_told = message.start_line and message.is_readable and message.kind == "response"
+    if is_told and no_version and message.media_type.startswith("multipart/"):
+        return _of_batch(
+            message, (BATCH_VERSION_MISSING, "the response has no OData-Version", None)
+        )
+    return _of_batch(message)
 
 
 def parse_capture(data: bytes, *, limits: Limits = _LIMITS) -> tuple[CapturedExchange, ...]:
@@ -242,8 +261,8 @@ def _exchange(entry: _raw.Entry, budget: Budget) -> CapturedExchange:
     )
     return CapturedExchange(
         name=entry.name,
-        request=request,
-        response=response,
+        request=_of_batch(request) if request and is_batch else request,
+        response=_of_batch(response) if response and is_batch else response,
         url=entry.url,
         diagnostics=tuple(entry.found),
         is_batch=is_batch,
@@ -256,6 +275,50 @@ def _holds_batch(message: Message) -> bool:
         message = parse_message(message.body)
     is_multipart = message.media_type == "multipart/mixed"
     return is_multipart or _bodies.is_json_batch(message.body)
+
+
+BATCH_METHOD = error("""
+    batch-method: A batch request is sent with POST. [OData Protocol, 11.7.1]
+    Send the batch with POST.""")
+BATCH_URL = warning("""
+    batch-url: A batch request is sent to the resource $batch below the service root. [OData
+    Protocol, 11.7.1]
+    Send the batch to the URL of the service with /$batch after it.""")
+BATCH_STATUS = note("""
+    batch-status: A batch is answered with 200, or with 202 where it is executed later. [OData
+    Protocol, 11.7.7.5]
+    Answer with 200, whatever the status of the individual responses.""")
+BATCH_VERSION_MISSING = note("""
+    batch-version-missing: A response has OData-Version. [OData Protocol, 8.3.4]
+    Answer with the OData-Version of the batch; without it, clients may refuse the response.""")
+# 400 is what Dataverse answers with if a change set fails.
+_USUAL_STATUSES: Final = (200, 202, 400)
+_WITHOUT_BODY: Final = ("HEAD", "OPTIONS")
+
+
+def _of_batch(message: Message, *found: tuple[Rule, str, Severity | None]) -> Message:
+    """Return a message that holds a batch, or should, with what is wrong with its start line."""
+    line = message.start_line
+    status = _bodies.status_of(line)
+    if message.kind == "request" and line:
+        method, url = line.partition(" ")[0], _raw.target_of(line)
+        is_preflight = method.upper() in _WITHOUT_BODY and not message.body
+        if url != line and method != "POST" and not is_preflight:
+            found += ((BATCH_METHOD, f"found {quote(method)}, expected POST", None),)
+        elif not is_batch_resource(url) and not is_preflight:
+            found += ((BATCH_URL, f"URL {quote(url)} does not end in $batch", None),)
+    elif status not in (None, *_USUAL_STATUSES) and message.is_readable:
+        assert status is not None  # that is what the line before says
+        is_odd = 300 <= status < 400 or status >= 500
+        severity = Severity.WARNING if is_odd else None
+        found += ((BATCH_STATUS, f"a batch is answered with {status}", severity),)
+    at = message.source.find(line.encode("latin-1")) if message.source else -1
+    place, length = (None, 0) if at < 0 else (at, len(line))
+    told = (
+        Diagnostic(rule, text, place, severity=severity, length=length)
+        for rule, text, severity in found
+    )
+    return replace(message, diagnostics=(*told, *message.diagnostics)) if found else message
 
 
 def _is_readable(found: Iterable[Diagnostic]) -> bool:
@@ -295,7 +358,11 @@ def _message(raw: Raw, budget: Budget, side: Kind | None = None) -> Message:
             # The batch will be answered elsewhere (OData Protocol, 11.7.7.6).
             location = headers.get("location")
             place = "no Location" if location is None else f"the Location {quote(location)}"
-            problem = Diagnostic(CAPTURE_ACCEPTED, f"status 202 with an empty body and {place}")
+            # OData Protocol, 11.6; until OData 3 it may mean that nothing is left to be done.
+            is_lost = location is None and "odata-version" in headers
+            message = f"status 202 with an empty body and {place}"
+            severity = Severity.WARNING if is_lost else None
+            problem = Diagnostic(CAPTURE_ACCEPTED, message, severity=severity)
         elif instead := _bodies.what_instead(raw.start_line, headers, content_type, body):
             # What is guessed from a body that is no batch says nothing.
             sender = f" {kind}" if side or raw.start_line else ""

@@ -45,6 +45,8 @@ STATUS_LINE = re.compile(rb"HTTP/[0-9]")
 # A method in lower case is believed only where the version follows; prose begins like that, too.
 REQUEST_LINE = re.compile(rb"[A-Z]+ +[^ :]|" + _TOKEN + rb" .*HTTP/[0-9]")
 _URL_LINE = re.compile(rb"[A-Za-z][A-Za-z0-9+.\-]*://|/[^/ ]")
+_EMPTY_LINE = re.compile(rb"\r?\n([ \t]*)\r?\n")
+_BROKEN = (sections.HEADER_SYNTAX, sections.HEADER_WHITE_SPACE_BEFORE_COLON)
 _NOT_LINE_END = re.compile(rb"[^\r\n]")
 # An interim response with the final one after it: status line, field lines and an empty line.
 _INTERIM = re.compile(
@@ -116,7 +118,7 @@ def split(data: bytes, limits: Limits) -> Raw:
     is_start_line = is_url or STATUS_LINE.match(first) or REQUEST_LINE.match(first)
     if first.startswith(b"--") or not (is_start_line or _FIELD_LINE.match(first)):
         return bare
-    empty_line = grammar.EMPTY_LINE_AFTER.search(data, start)
+    empty_line = _EMPTY_LINE.search(data, start)
     stop, end = (len(data), len(data)) if empty_line is None else empty_line.span()
     if stop - start > limits.header_section:
         limit = ("header_section", limits.header_section)
@@ -124,6 +126,10 @@ def split(data: bytes, limits: Limits) -> Raw:
         bare.found.append(Diagnostic(LIMIT_EXCEEDED, message, start, limit=limit))
         return bare
     section, found = data[start:stop], bare.found
+    if empty_line is not None and empty_line[1]:
+        message = "found white space in place of the empty line after the header section"
+        place, length = empty_line.start(1), len(empty_line[1])
+        found.append(Diagnostic(sections.EMPTY_LINE_WHITE_SPACE, message, place, length=length))
     if is_start_line:
         section = section.partition(b"\n")[2]
     fields = _fields(section, stop - len(section), found)
@@ -156,10 +162,7 @@ def _fields(section: bytes, position: int, found: list[Diagnostic]) -> list[Fiel
     fields: list[Field] = []
     for start, line in zip(starts, lines, strict=True):
         pair, problem = sections.parse_field_line(line)
-        if problem and problem[0] in (
-            sections.HEADER_SYNTAX,
-            sections.HEADER_WHITE_SPACE_BEFORE_COLON,
-        ):
+        if problem and problem[0] in _BROKEN:
             found.append(Diagnostic(*problem, position + start, length=len(line)))
         if pair is not None:
             fields.append((position + start, *pair))
@@ -168,7 +171,7 @@ def _fields(section: bytes, position: int, found: list[Diagnostic]) -> list[Fiel
 
 def target_of(start_line: str) -> str:
     """Return the URL of a start line, spaces in it included."""
-    octets = start_line.encode("latin-1")
+    octets = start_line.encode("latin-1", "replace")
     if STATUS_LINE.match(octets):
         return ""
     rest, _, version = start_line.rpartition(" ")
@@ -228,6 +231,9 @@ def _undone(data: bytes) -> tuple[bytes, Diagnostic | None]:
     if data.startswith(BYTE_ORDER_MARK) and not data[3:].lstrip().startswith(b"{"):
         data = data[3:]
         found.append("a byte order mark begins the text")
+    if b"\r" in data and b"\n" not in data:
+        data = data.replace(b"\r", b"\r\n")
+        found.append("lines end in CR alone")
     if _QUOTED_LINES.fullmatch(data):
         data = _QUOTE.sub(b"", data)
         found.append("each line is quoted with '>'")
