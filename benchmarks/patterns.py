@@ -22,11 +22,11 @@ import odata_batch
 slope_of = import_module("complexity").slope_of  # of this folder
 
 USE = re.compile(r"(\w+)\.(?:finditer|findall|subn?|split|search)\(")
-STARTS = ("", 'a="', "a=", "GET ", "$", "%", "\\u", "--b", "\n", "<!--", "HTTP/1.1 ", '{"', "text/")
+STARTS = ("", "content-type: ", "'", 'a="', "a=", "GET ", "$", "%", "\\u", "--b", "\n", "<!--", "HTTP/1.1 ", '{"', "text/")
 UNITS = (
     *(" ", "\t", "\r", "\n", "\r\n", '"', "\\", '\\"', "a", "a ", "a=", 'a="', "a;", "a,", " ="),
     *("%", "%2", "$", "$1", "/$", "(", "'", "-", "--", "--b", "\\u", "\\ud8", "[", "{", "],", "0."),
-    *("<", "<!--", "<html", "é", "1 ", "GET ", "HTTP/", "a/b;", "@", "&#", ":", "//", ", ", "=\\"),
+    *("+", "<", "<!--", "<html", "é", "1 ", "GET ", "HTTP/", "a/b;", "@", "&#", ":", "//", ", ", "=\\"),
 )
 SIZES = (2_000, 4_000, 8_000, 16_000)
 STEEPEST = 1.3

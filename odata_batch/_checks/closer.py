@@ -73,7 +73,7 @@ URL_PLUS = note("""
 _STRING = re.compile(r"'(?:[^']|'')*'(?=([0-9A-Za-z_\"])?)|(')")
 _OPTION = re.compile(r"\$(?:apply|compute|expand|filter|orderby|select)|@[^=]*", re.IGNORECASE)
 # In a string, or in an offset from UTC
-_PLUS = re.compile(r"'[^'&]*\+[^'&]*'|[0-9]\+[0-9]{2}:[0-9]{2}")
+_PLUS = re.compile(r"'[^'&+]*\+[^'&]*'|[0-9]\+[0-9]{2}:[0-9]{2}")
 _ABSOLUTE_REFERENCE = re.compile(rb'"(https?://[^"\s$]*/\$([0-9A-Za-z\-._~]+))["/?#(]')
 _HOST_FIELDS = ("host", "x-forwarded-host", "x-original-host")
 
@@ -175,15 +175,15 @@ def _check_references(
     if scope.dialect.references == "none":
         return
     places = [("body", id) for id in bindings_in(item, scope.dialect)]
-    places += [("url", id) for id, _ in query_references(item.url)]
+    places += [("url", word.id) for word in query_references(item.url)]
     for member, id in dict.fromkeys(places):
-        if not any(each < index for each in names.named(id)):
+        if min(names.named(id)[:1], default=index) >= index:
             where = "the body" if member == "body" else "the query"
             message = f"{where} refers to {quote(id)}, which no earlier request has as its id"
             say(BODY_REFERENCE_UNKNOWN, message, member)
             break
     found = _ABSOLUTE_REFERENCE.search(item.body)
-    if found is not None and any(each < index for each in names.named(found[2].decode())):
+    if found and min(names.named(found[2].decode())[:1], default=index) < index:
         message = f"found {quote(found[1])}, which is a URL like any other and no reference"
         span = None if body is None else (body + found.start(1), len(found[1]))
         say(REFERENCE_ABSOLUTE, message, "body", span)

@@ -210,10 +210,13 @@ PREFERENCE_QUOTES = warning("""
     preference-quotes (prefer @headers.prefer): The value of a preference is a token, or in straight
     double quotes. [RFC 7240, 2]
     Write the quotes as a double quote of US-ASCII.""")
-_PREFERENCES = """
+_PREFERENCES = grammar.spellings(
+    """
     allow-entityreferences callback continue-on-error include-annotations maxpagesize omit-values
     return return=minimal return=representation respond-async track-changes
 """.split()
+)
+_ALL_PREFERENCES = frozenset(_PREFERENCES.values())
 # Quotes of typography, in the octets of their UTF-8
 _CURLY = re.compile("\xe2\x80[\x98-\x9f]")
 
@@ -233,7 +236,7 @@ def check_preferences(headers: Headers, say: Say) -> None:
     """RFC 7240, 2: how preferences are spelt."""
     for name, _ in preferences(headers):
         plain = name.removeprefix("odata.")
-        meant = None if plain in _PREFERENCES else grammar.nearest(name, _PREFERENCES)
+        meant = None if plain in _ALL_PREFERENCES else grammar.nearest(name, _PREFERENCES)
         if meant is not None:
             message = f"found the preference {quote(name)}, which is unknown; is {meant} meant?"
             say(PREFERENCE_MISSPELT, message)
@@ -245,14 +248,16 @@ def check_preferences(headers: Headers, say: Say) -> None:
 HEADER_MISSPELT = note("""
     header-misspelt: No header has a name that is almost that of a known one. [RFC 9110, 5.1]
     Write the name of the header as the message says.""")
-_KNOWN_FIELDS = """
+_KNOWN_FIELDS = grammar.spellings(
+    """
     accept accept-charset accept-encoding accept-language authorization content-encoding content-id
     content-language content-length content-type etag if-match if-modified-since if-none-match
     if-unmodified-since isolation last-modified location odata-entityid odata-isolation
     odata-maxversion odata-version prefer preference-applied retry-after
     dataserviceversion maxdataserviceversion mindataserviceversion
 """.split()
-_ALL_KNOWN = frozenset(_KNOWN_FIELDS)
+)
+_ALL_KNOWN = frozenset(_KNOWN_FIELDS.values())
 
 
 def check_header_names(item: Operation | OperationResponse, scope: Scope, say: Say) -> None:
@@ -275,7 +280,7 @@ CREATED_WITHOUT_LOCATION = note("""
     Add a Location with the URL of the new entity.""")
 
 
-_LOCATION = ("location",)
+_LOCATION = grammar.spellings(("location",))
 
 
 def check_location(item: OperationResponse, scope: Scope, say: Say) -> None:

@@ -5,7 +5,7 @@ character. Possessive quantifiers are avoided; early releases of Python 3.11 mat
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 # token = 1*tchar                                                   RFC 9110, 5.6.2
 TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
@@ -92,8 +92,8 @@ REQUEST_LINE_LIKE = re.compile(
 START_LINE_IN_HEAD = re.compile(
     rb"^(?:([ \t]+)\r?\n)?(HTTP/[0-9][^\r\n]*|(?i:%b)[^ :\r\n][^\r\n]*"
     rb"|[A-Za-z]+ +[^ :\r\n][^ \r\n]* +HTTP/[0-9.]+[^\r\n]*)"
-    rb"|^(?i:content-)[^\r\n:]*:[^\r\n]*[ =;,\"](%b(?:/[^\r\n]*|[^\r\n]* HTTP/[0-9.]+))"
-    % (_METHODS, _METHODS),
+    rb"|^(?i:content-)[^\r\n:]*:(?:(?![ =;,\"]%b)[^\r\n])*"
+    rb"[ =;,\"](%b(?:/[^\r\n]*|[^\r\n]* HTTP/[0-9.]+))" % (_METHODS, _METHODS, _METHODS),
     re.MULTILINE,
 )
 
@@ -149,27 +149,38 @@ _JOINTS = re.compile(r"[-_.= ]|^odata(?=[-_.])")
 _SHORT = 3
 
 
-def nearest(name: str, names: Iterable[str]) -> str | None:
-    """Return which of the names is meant by one that is none of them.
+def spellings(names: Iterable[str]) -> dict[str, str]:
+    """Return the names by how they are compared with what people have typed."""
+    return {_JOINTS.sub("", name.lower()): name for name in sorted(names)}
+
+
+def nearest(name: str, known: Mapping[str, str]) -> str | None:
+    """Return which of the known names is meant by one that is none of them, given `spellings`.
 
     It is spelt with other joints or in another case, or is one letter away; a short one is not.
 
-    >>> nearest("Content_Lenght", ("content-type", "content-length")), nearest("if", ("id",))
-    ('content-length', None)
+    >>> nearest("Content_Lenght", spellings(("content-type", "content-length")))
+    'content-length'
+    >>> nearest("if", spellings(("id",)))
     """
     plain = _JOINTS.sub("", name.lower())
     if name[:2].lower() == "x-":  # somebody's own
         return None
-    found = {_JOINTS.sub("", each.lower()): each for each in sorted(names) if each != name}
-    if plain in found or len(plain) < _SHORT:
-        return found.get(plain)
-    return next((each for other, each in found.items() if _is_one_step(plain, other)), None)
+    if plain in known:
+        return known[plain] if known[plain] != name else None
+    start, end, length = plain[:2], plain[-2:], len(plain)
+    if length < _SHORT:
+        return None
+    for other, meant in known.items():
+        # What differs in one place is the same at one of its ends.
+        is_like = other.startswith(start) or other.endswith(end)
+        if is_like and -1 <= length - len(other) <= 1 and _is_one_step(plain, other):
+            return meant
+    return None
 
 
 def _is_one_step(one: str, other: str) -> bool:
     """Tell whether one letter is wrong, missing or too much, or two are the wrong way round."""
-    if abs(len(one) - len(other)) > 1:
-        return False
     at = next((index for index, (a, b) in enumerate(zip(one, other)) if a != b), len(one))  # noqa: B905  # one may be longer
     rest, expected = one[at:], other[at:]
     if rest[:2] == expected[1::-1] and rest[2:] == expected[2:]:

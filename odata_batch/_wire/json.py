@@ -27,7 +27,7 @@ from odata_batch._model.findings import (
 from odata_batch._model.jsonvalue import FAULTS, JSON_SYNTAX, scan_value
 from odata_batch._model.limits import Limits
 from odata_batch._wire import jsonitem
-from odata_batch._wire.grammar import nearest
+from odata_batch._wire.grammar import nearest, spellings
 from odata_batch._wire.jsonitem import Element, Role
 from odata_batch._wire.jsontext import JsonText, Members, Span
 from odata_batch._wire.multipart import Found, Run
@@ -273,7 +273,7 @@ class JsonDecoder(jsonitem.Reader[_Item]):
             position = self.text.origin + self.start
             stop(self._report, Diagnostic(JSON_ERROR_RESPONSE, message, position))
         if array not in batch:
-            meant = nearest(array, batch)
+            meant = nearest(array, spellings(batch))
             place = (
                 (self.start, self.start) if meant is None else self.text.name_at(spans[meant][0])
             )

@@ -27,7 +27,7 @@ from odata_batch._model.jsonvalue import scan_value
 from odata_batch._model.limits import Limits
 from odata_batch._model.values import Annotations, Operation, OperationResponse
 from odata_batch._wire import grammar, jsonbody
-from odata_batch._wire.grammar import nearest
+from odata_batch._wire.grammar import nearest, spellings
 from odata_batch._wire.http import KNOWN_METHODS
 from odata_batch._wire.jsontext import JSON_ENCODING, JSON_SURROGATE, JsonText, Members, Span
 from odata_batch._wire.sections import REFERRING, TELLING, remember
@@ -290,10 +290,11 @@ class Reader(Generic[_Item]):
         """Return the members that the standard does not define, as they are spelt."""
         found = []
         spans = self.text.spans(self.start)
+        typed = spellings(known)
         for name, span in spans.items():
             if name in known:
                 continue
-            place, meant = self.text.name_at(span[0]), nearest(name, known)
+            place, meant = self.text.name_at(span[0]), nearest(name, typed)
             if meant in _NEEDED and meant not in spans:
                 pass  # that it is missing has been said here
             elif meant is not None and meant not in spans:
@@ -332,7 +333,7 @@ class Reader(Generic[_Item]):
         return None
 
     def _say_missing(self, members: Members, name: str, missing: Rule) -> None:
-        meant = nearest(name, members)
+        meant = nearest(name, spellings(members))
         if meant is None or meant in self.role.known:
             self.say(missing, f"the object has no {name}", self.start)
         else:

@@ -34,11 +34,10 @@ from odata_batch._model.limits import Limits
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 # What the header section of a part has, and no preamble
 _FIRST = re.compile(rb"^content-type:", re.IGNORECASE | re.MULTILINE)
-# A delimiter line, and further on the declaration of a boundary
-_OUTER = re.compile(
-    rb"^(--[^\r\n]+)(?s:.*)^content-type:[ \t]*multipart/[^\r\n]*boundary=\"?([^\s\";]+)",
-    re.IGNORECASE | re.MULTILINE,
-)
+# What may be a delimiter line
+_OUTER = re.compile(rb"^--[^\r\n]+", re.MULTILINE)
+# What is longer is no delimiter line with a slip in it.
+_LONGEST_LINE = 120
 # What is taken for the hyphens of a delimiter: dashes and hyphens of Unicode, and quotes of mail
 _DASH = rb"(?:[-_]|\xe2\x80[\x90-\x95]|\xe2\x88\x92|\xe2\x80\xa6)"
 _AROUND = re.compile(rb"\A(?:[ \t>]|%b)+|(?:[ \t]|%b)+\Z" % (_DASH, _DASH))
@@ -215,6 +214,8 @@ def meant_to_close(content: bytes, boundary: bytes) -> tuple[int, bytes, str] | 
     start = max(text.rfind(b"\n"), text.rfind(b"\r")) + 1
     start += len(text[start:]) - len(text[start:].lstrip(b" \t>"))
     line, expected = text[start:], b"--" + boundary + b"--"
+    if len(line) > _LONGEST_LINE:
+        return None
     name = _AROUND.sub(b"", line)
     is_meant = name.lower().startswith(_plain(boundary)) or (
         line[:2] == line[-2:] == b"--" and b"boundary=" + name not in content.replace(b'"', b"")
@@ -512,11 +513,11 @@ class PartSplitter:
         field = _FIRST.search(buffer, 1, start)
         outer = _OUTER.search(buffer, 1, start)
         spoiled = buffer.find(self._token[1:], 1, start)
-        if outer is not None and outer[2] == self._boundary:
+        if outer and self._boundary in _DECLARED.findall(buffer, outer.end(), start):
             found = f"the boundary {quote(self._boundary)} is that of a change set"
-            message = f"{found}; the delimiter lines around it are {quote(outer[1])}"
+            message = f"{found}; the delimiter lines around it are {quote(outer[0])}"
             self._is_inner = True
-            place = outer.start(1), Severity.ERROR, len(outer[1])
+            place = outer.start(), Severity.ERROR, len(outer[0])
             self._say(BOUNDARY_OF_CHANGE_SET, message, *place)
             return True
         if spoiled < 0 and field is None:

@@ -34,6 +34,7 @@ _FIELDS = frozenset(
         *("content-encoding", "transfer-encoding"),
     )
 )
+_SPELLINGS = grammar.spellings(_FIELDS)
 
 
 CONTENT: Final = "content"
@@ -86,7 +87,7 @@ PART_HEADER_IGNORED = note("""
 
 
 def _fate(name: str) -> str:
-    meant = grammar.nearest(name, _FIELDS)
+    meant = grammar.nearest(name, _SPELLINGS)
     return "it is not kept" if meant is None else f"is {meant} meant?"
 
 
