@@ -280,7 +280,7 @@ def test_a_body_is_parsed_as_json(body: bytes, value: object) -> None:
         (b"NaN", "the body 'NaN' cannot be read as JSON: JSON has no NaN"),
         (b"[-Infinity]", "the body '[-Infinity]' cannot be read as JSON: JSON has no -Infinity"),
         (b'"\xff"', "the body '\"\xff\"' cannot be read as JSON: 'utf-8' codec can't decode byte"),
-        (b"\xef\xbb\xbf{}", "the body '\xef\xbb\xbf{}' cannot be read as JSON: Unexpected UTF-8"),
+        (b"\xef\xbb\xbf{}", "the body '\\ufeff{}' cannot be read as JSON: Unexpected UTF-8"),
         (b"[" * 200_000, f"the body '{'[' * 60}'... cannot be read as JSON: "),
         (b"1" * 5000, f"the body '{'1' * 60}'... cannot be read as JSON: Exceeds the limit"),
     ],

@@ -19,7 +19,13 @@ from odata_batch._coding.settings import Settings
 from odata_batch._model import values
 from odata_batch._model.findings import Report, Severity, Stop
 from odata_batch._wire.http import parse_message, parse_status_line
-from odata_batch._wire.mime import EPILOGUE, EPILOGUE_DELIMITER, PREAMBLE
+from odata_batch._wire.mime import (
+    BOUNDARY_OF_CHANGE_SET,
+    DELIMITER_LOOKALIKE,
+    EPILOGUE,
+    EPILOGUE_DELIMITER,
+    PREAMBLE,
+)
 from odata_batch._wire.multipart import CONTENT_ID_CONFLICT
 from odata_batch._wire.sections import Known, SectionReader, parse_media_type
 
@@ -174,4 +180,6 @@ def _batch_in(
     for found in report.diagnostics:
         if "seam" in found.rule.tags and found.path:
             seams.append(int(found.path.partition("[")[2].partition("]")[0]))
+        elif found.rule in (DELIMITER_LOOKALIKE, BOUNDARY_OF_CHANGE_SET):
+            seams.append(-1)  # where the first part should begin, or where nothing comes any more
     return response, min(seams, default=None) if response.format == "multipart" else None

@@ -315,7 +315,7 @@ def _of_batch(message: Message, *found: tuple[Rule, str, Severity | None]) -> Me
     at = message.source.find(line.encode("latin-1")) if message.source else -1
     place, length = (None, 0) if at < 0 else (at, len(line))
     told = (
-        Diagnostic(rule, text, place, severity=severity, length=length)
+        Diagnostic(rule, text, place, severity=severity or rule.severity, length=length)
         for rule, text, severity in found
     )
     return replace(message, diagnostics=(*told, *message.diagnostics)) if found else message
@@ -361,7 +361,7 @@ def _message(raw: Raw, budget: Budget, side: Kind | None = None) -> Message:
             # OData Protocol, 11.6; until OData 3 it may mean that nothing is left to be done.
             is_lost = location is None and "odata-version" in headers
             message = f"status 202 with an empty body and {place}"
-            severity = Severity.WARNING if is_lost else None
+            severity = Severity.WARNING if is_lost else CAPTURE_ACCEPTED.severity
             problem = Diagnostic(CAPTURE_ACCEPTED, message, severity=severity)
         elif instead := _bodies.what_instead(raw.start_line, headers, content_type, body):
             # What is guessed from a body that is no batch says nothing.
