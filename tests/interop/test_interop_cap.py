@@ -15,6 +15,7 @@ from odata_batch import (
     BatchResult,
     ChangeSet,
     Dialect,
+    Exchange,
     Operation,
     Payload,
     State,
@@ -369,7 +370,7 @@ def test_a_client_of_the_examples_is_told_what_failed(
     batch = BatchRequest([book(1), ChangeSet([book(2), book(3, stock=5000)]), book(4)])
     with connect() as client:
         url = f"http://127.0.0.1:{shop.cap.port}/shop/$batch"
-        result = example.send(client, url, batch, format)
+        result = example.send(client, Exchange(batch, url, format=format))
     stops = format == "multipart"
     last = State.NOT_EXECUTED if stops else SUCCEEDED
     assert states(result) == [SUCCEEDED, ROLLED_BACK, FAILED, last]

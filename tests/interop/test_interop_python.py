@@ -344,9 +344,9 @@ def test_msgraph_core_does_not_require_all_that_it_imports(graph: Graph, table: 
     assert "deprecated" in vars(importlib.import_module(f"{REQUESTS}_item"))
     answer = graph.send(graph.item("1", "GET", "/People(7)"))
     assert answer.get_response_status_codes() == {"1": 200}
-    assert graph.service.last.findings == ["json-unknown-member"]
+    assert graph.service.last.findings == ["json-member-misspelt"]
     finding = "it imports `deprecated`, which it does not require"
-    table.add(*graph.peer, "a query", "the status is understood", "json-unknown-member", finding)
+    table.add(*graph.peer, "a query", "the status is understood", "json-member-misspelt", finding)
 
 
 def test_the_dependencies_of_msgraph_core_are_lost(graph: Graph, table: Table) -> None:
@@ -357,7 +357,7 @@ def test_the_dependencies_of_msgraph_core_are_lost(graph: Graph, table: Table) -
     exchange = graph.service.last
     assert json.loads(exchange.body)["requests"][1]["depends_on"] == ["1"]
     assert [each.depends_on for each in exchange.request.operations()] == [(), ()]
-    assert exchange.findings == ["json-unknown-member"]
+    assert exchange.findings == ["json-member-misspelt"]
     assert answer.get_response_status_codes() == {"1": 404, "2": 201}
     keep("msgraph-core-depends-on-with-underscore", exchange.message)
     table.add(
@@ -386,7 +386,7 @@ def test_what_failed_is_sent_again_by_the_statuses_of_msgraph_core(
         *graph.peer,
         "three queries, of which one is throttled and sent again",
         "by the statuses, `remaining` makes the batch that the client sends",
-        "json-unknown-member",
+        "json-member-misspelt",
         "`new_batch_with_failed_requests` always raises AttributeError",
     )
 
@@ -408,7 +408,7 @@ def test_msgraph_core_reads_no_json_in_answers(graph: Graph, table: Table) -> No
         *graph.peer,
         "a query whose answer has a JSON object for a body",
         "status and headers are understood",
-        "json-unknown-member",
+        "json-member-misspelt",
         "the body is `None`; it reads base64 alone",
     )
 
@@ -422,10 +422,10 @@ def test_bodies_in_base64_are_understood_both_ways(graph: Graph, table: Table) -
     assert json.loads(exchange.body)["requests"][0]["body"] == "WzFd"
     assert str(graph.service.people.entities["7"]) == "[1]"
     assert json.loads(answer.get_response_stream_by_id("2").read()) == {"value": [1]}
-    assert exchange.findings == ["json-unknown-member"]
+    assert exchange.findings == ["json-member-misspelt"]
     keep("msgraph-core-json-array-as-base64", exchange.message)
     exchanged = 'a body that is a JSON array, where `Dialect.json_bodies` is "base64"'
-    table.add(*graph.peer, exchanged, "understood, and so is the answer", "json-unknown-member")
+    table.add(*graph.peer, exchanged, "understood, and so is the answer", "json-member-misspelt")
 
 
 def test_msgraph_core_cannot_send_bodies_that_are_not_json(graph: Graph, table: Table) -> None:
@@ -444,6 +444,6 @@ def test_a_batch_of_msgraph_core_has_twenty_requests_at_most(graph: Graph, table
     assert sizes == [20, 20, 5]
     statuses = [status for each in answers for status in each.get_response_status_codes().values()]
     assert statuses == [200] * 45
-    assert graph.service.last.findings == ["json-unknown-member"]
+    assert graph.service.last.findings == ["json-member-misspelt"]
     exchanged = "45 queries in a collection, that is three batches"
-    table.add(*graph.peer, exchanged, "all are understood", "json-unknown-member")
+    table.add(*graph.peer, exchanged, "all are understood", "json-member-misspelt")
