@@ -110,17 +110,14 @@ def _index(request: values.BatchRequest, format: Format, dialect: Dialect, limit
     checks = rules.RequestRules(Scope(format, dialect, limits, report, "made"))
     if checks.take(request.items, 0):
         return Names(request.items, dialect=dialect)
-    try:
-        for index, item in enumerate(request.items):
-            depth = values.depth_of(item) if isinstance(item, ChangeSet) else 0
-            if depth > limits.change_set_depth:
-                message, path = f"found change sets nested {depth} deep", rules.path_of([index])
-                found = Diagnostic(values.NESTED_CHANGE_SET, message, item.position, path)
-                raise findings.DecodeError(found)
-            checks.check(item, index)
-        checks.finish()
-    except findings.Stop:  # a dialect has lowered the severity of limits
-        raise findings.LimitExceeded(report.diagnostics[-1]) from None
+    for index, item in enumerate(request.items):
+        depth = values.depth_of(item) if isinstance(item, ChangeSet) else 0
+        if depth > limits.change_set_depth:
+            message, path = f"found change sets nested {depth} deep", rules.path_of([index])
+            found = Diagnostic(values.NESTED_CHANGE_SET, message, item.position, path)
+            raise findings.DecodeError(found)
+        checks.check(item, index)
+    checks.finish()
     return checks.names
 
 
