@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import copy
 import pickle
 from bisect import bisect_left
@@ -11,10 +12,26 @@ from typing import Any
 
 import pytest
 
-from odata_batch import BatchError, Codec, Limits, decode_request
+from odata_batch import (
+    BatchError,
+    BatchRequest,
+    BatchResponse,
+    Codec,
+    EncodeError,
+    Limits,
+    Operation,
+    OperationResponse,
+    RequestDecoder,
+    ResponseDecoder,
+    check_request,
+    check_response,
+    decode_request,
+    encode_request,
+    encode_response,
+)
 
 from .batches import WRITERS, Batch, decoded, request, response
-from .helpers import FORMATS, MULTIPART, Format, batch, part
+from .helpers import FORMATS, MULTIPART, PART_HEAD, Format, batch, part
 
 NAMES = [field.name for field in fields(Limits)]
 
@@ -153,3 +170,130 @@ def test_what_is_written_within_a_limit_is_read_within_it(
             lambda error: error.diagnostics[0].limit,
         )
         assert reads <= writes <= reads + MORE.get(name, 0) * (len(batch.items) + 1)
+
+
+# -- what is too long is refused as it arrives --
+
+HEAD = "--b\r\n" + PART_HEAD.decode() + "\r\n"
+START = {"request": "POST A HTTP/1.1\r\n", "response": "HTTP/1.1 200 OK\r\n"}
+FIRST = {"request": "POST ", "response": "HTTP/1.1 200 "}
+ANYTHING = {"body": 1000, "header_section": 100, "url": 100, "field_line": 100}
+LENGTH = HEAD.replace("\r\n\r\n", "\r\nContent-Length: 17\r\n\r\n")
+LINES = {"fields": 5, "header_section": 1000}
+# Limits, what comes before and what is repeated, which limit is exceeded, and where: that many
+# octets before the first that is repeated
+UNFINISHED = [
+    ({"body": 1000}, HEAD + "{start}A: b\r\n\r\n", "x", "body", 0),
+    ({"body": 1000}, LENGTH + "{start}\r\n", "x\r\n--bx", "body", 0),
+    ({"body": 1000}, HEAD + "{start}\r\n\r\n--b\r\n" + HEAD[5:] + "{start}\r\n", "\r\n", "body", 0),
+    ({"body": 1000}, HEAD.replace("\r", "") + "{start}A: b\n\n", "x", "body", 0),
+    ({"body": 1000}, HEAD + "{line}\nA: b\n\n", "x", "body", 0),
+    ({"body": 1000}, HEAD + "{line}\n\n", "\n", "body", 0),
+    ({"body": 1000, "fields": 5}, HEAD + "{start}" + "A: b\r\n" * 9 + "\r\n", "x", "fields", 56),
+    (ANYTHING, "--b\r\nContent-Type: text/html\r\n\r\n<p>\r\n", "x", "body", 5),
+    (ANYTHING, HEAD + "\r\n\r\n-\r\n", "x", "header_section", 0),
+    (LINES, HEAD + "{start}", "A: b\r\n", "header_section", 0),
+    (LINES, HEAD + "{start}", "A: b\r\n c\r\n", "header_section", 0),
+    ({"header_section": 1000}, HEAD + "{line}\n", "A: b\n", "header_section", 0),
+    ({"header_section": 1000}, HEAD + "\r\n{start}A: ", "x", "header_section", 3),
+    ({"header_section": 1000}, "--b\r\n", "A: b\r\n", "header_section", 0),
+    ({"header_section": 1000}, "--b\r\n{start}", "\r", "header_section", 17),
+    ({"url": 1000, "field_line": 1000}, HEAD + "{first}", "A", "url or field_line", "{first}"),
+    ({"url": 1000, "field_line": 1000}, HEAD, "\r\n", "url or field_line", None),
+    ({"preamble": 1000}, "", "x", "preamble", 0),
+    ({"epilogue": 1000}, HEAD + "{start}\r\n\r\n--b--\r\n", "x", "epilogue", 0),
+    ({"transport_padding": 1000}, HEAD + "{start}\r\n\r\n--b", " ", "transport_padding", 3),
+]
+
+
+def reading(
+    role: str, limits: dict[str, int], octets: bytes, chunk: int, content_type: str = MULTIPART
+) -> tuple[object, int]:
+    """Return what is said of octets that come in chunks, and how many came before that."""
+    make = RequestDecoder if role == "request" else ResponseDecoder
+    decoder: RequestDecoder | ResponseDecoder = make(content_type, limits=Limits(**limits))
+    fed = 0
+    try:
+        for fed in range(chunk, len(octets) + chunk, chunk):
+            decoder.receive_data(octets[fed - chunk : fed])
+        decoder.receive_eof()
+    except BatchError as error:
+        return (error.args, decoder.diagnostics), fed
+    return decoder.result, fed
+
+
+@pytest.mark.parametrize("size", [20_000, 2400])
+@pytest.mark.parametrize("end", ["", "\r\n--b \t\n\r\n--b--x", "\r\n--b--\r"])
+@pytest.mark.parametrize("role", ["request", "response"])
+@pytest.mark.parametrize(("limits", "before", "text", "name", "back"), UNFINISHED)
+def test_what_is_too_long_is_refused_as_it_arrives(
+    limits: dict[str, int],
+    before: str,
+    text: str,
+    name: str,
+    back: int | str | None,
+    role: str,
+    end: str,
+    size: int,
+) -> None:
+    start = START[role]
+    before = before.format(start=start, line=start.strip(), first=FIRST[role])
+    octets = (before + text * (size // len(text)) + end).encode()
+    (said, _), *others = [reading(role, limits, octets, each) for each in (1 << 20, 1000, 7, 1)]
+    for chunk, (other, fed) in zip((1000, 7, 1), others, strict=True):
+        assert other == said
+        assert fed <= len(before) + sum(limits.values()) + 1100 + chunk
+    check = check_request if role == "request" else check_response
+    diagnostic = next(
+        each for each in check(octets, MULTIPART, limits=Limits(**limits)).diagnostics if each.limit
+    )
+    exceeded = name.split(" or ")[0 if role == "request" else -1]
+    assert diagnostic.limit == (exceeded, limits[exceeded])
+    if back is not None:
+        length = len(FIRST[role]) if isinstance(back, str) else back
+        assert diagnostic.position == len(before) - length
+
+
+SMALL = {"body": 100, "header_section": 100, "url": 100, "field_line": 100}
+SET = "--b\r\nContent-Type: multipart/mixed; boundary=c\r\n\r\n"
+INNER_PART = HEAD.replace("--b", "--c") + "{start}\r\n{body}\r\n"
+CODED = HEAD.replace("binary", "base64")
+
+
+@pytest.mark.parametrize("role", ["request", "response"])
+@pytest.mark.parametrize("size", [100, 101])
+@pytest.mark.parametrize(
+    "text",
+    [
+        HEAD + "{start}\r\n{body}\r\n--b--\r\n",
+        SET + INNER_PART * 9 + "--c--\r\n--b--\r\n",
+        CODED + "{coded}\r\n--b--\r\n",
+    ],
+)
+def test_what_keeps_the_limits_is_read_and_what_is_one_octet_longer_is_not(
+    text: str, size: int, role: str
+) -> None:
+    body = "x" * size
+    coded = base64.encodebytes(f"{START[role]}\r\n{body}".encode()).decode()
+    octets = text.format(start=START[role], body=body, coded=coded).encode()
+    (said, _), *others = [reading(role, SMALL, octets, each) for each in (1 << 20, 1000, 7, 1)]
+    assert isinstance(said, tuple) is (size > SMALL["body"])
+    assert all(other == said for other, _ in others)
+
+
+@pytest.mark.parametrize("chunk", [1 << 20, 1000, 7, 1])
+def test_the_head_of_a_wrapped_batch_is_bounded_as_it_arrives(chunk: int) -> None:
+    octets = b"POST /$batch HTTP/1.1\r\n" + b"A: b\r\n" * 5000
+    said, fed = reading("request", ANYTHING, octets, chunk, "application/http")
+    assert fed <= 3 * 100 + 1000 + chunk
+    assert "(Limits.header_section)', position=23, path=''" in str(said)
+
+
+def test_a_start_line_that_would_not_be_read_is_not_written() -> None:
+    limits = Limits(field_line=100)
+    answer = BatchResponse([OperationResponse(200, reason="x" * 101)])
+    with pytest.raises(EncodeError, match=r"Limits\.field_line"):
+        encode_response(answer, limits=limits)
+    encode_response(answer, limits=limits, format="json")
+    with pytest.raises(EncodeError, match=r"Limits\.url"):
+        encode_request(BatchRequest([Operation("M" * 1001, "A")]))

@@ -516,7 +516,10 @@ def check_sizes(item: Operation | OperationResponse, scope: Scope, say: Say) -> 
     limits = scope.limits
     if len(item.body) > limits.body:
         exceed(scope.report, limits, "body", item.position)
-    if isinstance(item, Operation) and len(item.url) > limits.url:
+    if isinstance(item, OperationResponse):
+        if scope.format != "json" and len(item.reason or "") > limits.field_line:
+            exceed(scope.report, limits, "field_line", item.position)
+    elif len(item.url) > limits.url or len(item.method) > http.LONGEST_METHOD:
         exceed(scope.report, limits, "url", item.position)
 
 

@@ -27,7 +27,7 @@ from odata_batch._model.headers import Headers
 from odata_batch._model.limits import DEFAULT_LIMITS, Limits
 from odata_batch._model.public import public
 from odata_batch._wire import mime, multipart, sections
-from odata_batch._wire.http import CONTENT_LENGTH_MISMATCH, parse_message
+from odata_batch._wire.http import CONTENT_LENGTH_MISMATCH, LONGEST_METHOD, parse_message
 from odata_batch._wire.json import JsonDecoder
 from odata_batch._wire.multipart import MULTIPART_SUBTYPE, Found, MultipartDecoder, Run
 from odata_batch._wire.places import in_part
@@ -163,6 +163,11 @@ class _Decoder(ABC, Generic[_Item, _Batch]):
             self._head += within
             end = self._head.find(b"\r\n\r\n", self._searched)
             self._searched = max(0, len(self._head) - 3)
+            limits, size = self._limits, len(self._head) if end < 0 else end
+            start_line = limits.url + limits.field_line + LONGEST_METHOD
+            if size > start_line + limits.header_section:
+                start = self._head.find(b"\n") + 1
+                findings.exceed(self._findings, limits, "header_section", start)
             if end >= 0:
                 engine, within = self._enter(end + 4), bytes(self._head[end + 4 :])
                 self._head.clear()

@@ -66,6 +66,9 @@ _USUAL_STATUS_LINES: Final[Mapping[bytes, tuple[int, str]]] = {
     for status, reason in REASONS.items()
 }
 
+# Octets of a method; registered ones have at most 17.
+LONGEST_METHOD: Final = 1000
+
 _Start = TypeVar("_Start")
 
 

@@ -11,12 +11,13 @@ delimiter and is none: they are cut at whole delimiter lines at once, once count
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import cached_property
 from typing import NamedTuple, TypeAlias
 
 from odata_batch._model.findings import (
+    LIMIT_EXCEEDED,
     Diagnostic,
     Rule,
     Severity,
@@ -62,6 +63,18 @@ class Part(NamedTuple):
     """Octets of the delimiter that ends the part, its line ends included; `None` if none does."""
     line_feed: int | None = None
     """Offset of that delimiter, if LF alone comes before it, where delimiter lines end in CRLF."""
+    is_cut: bool = False
+    """Whether this is the beginning of a part that is longer than the limits allow."""
+
+
+class Extent(NamedTuple):
+    """How long a part may be, as far as what there is of it tells."""
+
+    longest: int
+    limit: str
+    """What is exceeded if it is longer; `body` once nothing that follows can change the length."""
+    position: int
+    """Offset in the part of what is too large then."""
 
 
 class Parts(NamedTuple):
@@ -235,7 +248,10 @@ class PartSplitter:
     known after the first one. No part is looked for after one more than the `most` that the caller
     takes. A finding that is fatal is the last event of its list, and nothing is to be read after
     it. `outer` has the boundaries of enclosing multiparts that may be found within; it is `None` if
-    there is no such multipart.
+    there is no such multipart. `extent` tells of the beginning of a part, and of what delimiter
+    lines end in, how long the part may be: the beginning of a longer one is given out, cut, as soon
+    as that is known, and is the last event. It is looked at when it is longer than `shortest`, and
+    again whenever it has become twice as long, so the work remains linear.
     """
 
     def __init__(
@@ -246,8 +262,13 @@ class PartSplitter:
         *,
         position: int,
         outer: tuple[bytes, ...] | None = None,
+        extent: Callable[[bytes, bytes], Extent] | None = None,
     ) -> None:
         self.line_end: bytes | None = None
+        self._extent = extent
+        self.shortest = min(limits.header_section, limits.url, limits.field_line, limits.body)
+        """How long a part may be in any case."""
+        self._looked = self.shortest
         self._boundary = boundary
         self._boundaries = (boundary, *(outer or ()))
         self._is_enclosed = outer is not None
@@ -295,6 +316,7 @@ class PartSplitter:
         if self.closed and len(self._buffer) == 1 and not self._closing[1]:
             return self._events
         with suppress(Stop):
+            self._discard(at_end=True)  # whole or in chunks, before more is said of the last line
             self._split(at_end=True)
             if not self._begun:
                 self._stop_without_delimiter()
@@ -331,6 +353,7 @@ class PartSplitter:
                     if used:
                         self._content += used
                         self._searched = self._content - 1
+                        self._looked = self.shortest
                         continue
             self._searched = start
             line = self._line_at(start, at_end)
@@ -340,7 +363,27 @@ class PartSplitter:
                 self._advance(start, line)
             else:
                 self._pass_over(start)
-        self._discard()
+        self._discard(at_end)
+
+    def _check_extent(self, end: int, looked: int) -> None:
+        """Give out the part whose content comes up to an index at least, if that is too long.
+
+        It is not looked at if it is no longer than what has been `looked` at.
+        """
+        size = end - self._content
+        if self._extent is None or size <= looked:
+            return
+        assert self.line_end is not None  # a delimiter line begins the part
+        with memoryview(self._buffer) as view, view[self._content : end] as content_view:
+            content = content_view.tobytes()
+        longest, limit, _ = self._extent(content, self.line_end)
+        if size > longest:
+            cut = Part(
+                content[: longest + 1], self._offset + self._content, None, None, is_cut=True
+            )
+            self._events.append(cut)
+            raise Stop(LIMIT_EXCEEDED)
+        self._looked = longest if limit == "body" else min(longest, 2 * size)
 
     def _cut_at_once(self, data: bytes, first: int) -> int:
         """Take all parts that whole delimiter lines end; return how many octets these are."""
@@ -387,6 +430,8 @@ class PartSplitter:
             self._check_line(start, line)
             self._end_preamble(start, line)
         else:
+            self._check_extent(start - (self._buffer[start - 1] == ord("\r")), self.shortest)
+            self._looked = self.shortest
             self._check_line(start, line)
             if not line.is_close and line.line_end != self.line_end:
                 self._say_mixed("ends in", line.line_end, start + 1)
@@ -465,12 +510,15 @@ class PartSplitter:
         rest %= (self._blanks, self._blanks)
         return re.compile(re.escape(self._token) + rest)
 
-    def _discard(self) -> None:
+    def _discard(self, at_end: bool) -> None:
         if not self._begun:
             self._check_preamble_length(self._searched)
             return
         if len(self._buffer) - self._content > self._limits.epilogue and self.closed:
             exceed(self._report, self._limits, "epilogue", self._offset + self._content)
+        if not self.closed and self._room > 0:
+            # A delimiter may begin with the CR there.
+            self._check_extent(self._searched - 1, self.shortest if at_end else self._looked)
         used = self._content - 1
         del self._buffer[:used]
         self._offset += used

@@ -12,6 +12,7 @@ import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from itertools import accumulate
 from typing import Final, Generic, Literal, NamedTuple, TypeAlias, TypeVar
 
@@ -60,8 +61,6 @@ _Item = TypeVar("_Item")
 # What is looked for in the head of a part that could not be read, and how far
 _SEARCHED: Final = 4096
 _CONTENT_ID = re.compile(rb"^content-id:[ \t]*([!-~]+)[ \t]*\r?$", re.IGNORECASE | re.MULTILINE)
-# The first line of a head whose lines end in LF alone: an empty line or a field follows
-_FIRST_IN_LF = re.compile(rb"([^\r\n]+)\n(?:\r?\n|%b[ \t]*:)" % grammar.TOKEN_BYTES.pattern)
 _MULTIPART = re.compile(rb"^content-type:[ \t]*multipart/", re.IGNORECASE | re.MULTILINE)
 
 
@@ -256,7 +255,10 @@ class MultipartDecoder(Generic[_Start, _Item]):
         self._heads = parthead.HeadReader(role.name, limits, self._report, known, self._say_at)
         self._keeps_tops = role.name == "response"
         self._most = min(limits.items, limits.operations)
-        self._splitter = mime.PartSplitter(boundary, limits, self._most, position=position)
+        self._extent = partial(parthead.extent, limits, role.name)
+        self._splitter = mime.PartSplitter(
+            boundary, limits, self._most, position=position, extent=self._extent
+        )
 
     def receive_data(self, data: bytes) -> Run[_Item]:
         """Take the next octets and return the items that they complete."""
@@ -330,7 +332,7 @@ class MultipartDecoder(Generic[_Start, _Item]):
                 self._pass_on(event)
             elif isinstance(event, mime.Parts):
                 self._read_parts(event, self._run.items, boundaries)
-            elif event.delimiter_length is not None:
+            elif event.is_cut or event.delimiter_length is not None:
                 self._add_part(event, self._run.items, boundaries)
 
     def _pass_on(self, finding: Diagnostic) -> None:
@@ -522,6 +524,17 @@ class MultipartDecoder(Generic[_Start, _Item]):
             self._levels.append(items)
 
     def _read_part(self, part: mime.Part, boundaries: Boundaries) -> _Item | None:
+        if len(part.content) > self._splitter.shortest:
+            longest, limit, at = self._extent(part.content, self._line_end)
+            if len(part.content) > longest:
+                # What comes before the body is read, for what is too large there comes first.
+                if limit == "body":
+                    cut = part._replace(content=part.content[: longest + 1], is_cut=True)
+                    self._read_content(cut._replace(lookalikes=None, line_feed=None), boundaries)
+                exceed(self._report, self._limits, limit, part.position + at)
+        return self._read_content(part, boundaries)
+
+    def _read_content(self, part: mime.Part, boundaries: Boundaries) -> _Item | None:
         line_end = self._line_end
         own = self._end_of(part.content, part.position, "header section of the part")
         if own is not line_end:
@@ -544,7 +557,7 @@ class MultipartDecoder(Generic[_Start, _Item]):
         for problem in head.findings:
             self._say_of(part.content, part.position, *problem)
         length = head.section.length
-        if length is not None and length != str(len(content)):
+        if length is not None and length != str(len(content)) and not part.is_cut:
             self._check_length(length, content, part)
         media_type = head.media_type
         for problem in head.type_findings:
@@ -564,7 +577,7 @@ class MultipartDecoder(Generic[_Start, _Item]):
 
     def _end_of(self, octets: bytes, position: int, what: str) -> bytes:
         """Return what ends the lines of a header section, which its first line decides."""
-        first = None if self._line_end == b"\n" else _FIRST_IN_LF.match(octets)
+        first = None if self._line_end == b"\n" else parthead.FIRST_IN_LF.match(octets)
         if first is None:
             return self._line_end
         message = f"the lines of the {what} end in LF, the delimiter lines in CRLF"

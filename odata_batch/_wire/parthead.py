@@ -344,6 +344,63 @@ def _declares(head: bytes, boundary: bytes, line_end: bytes) -> bool:
     return False
 
 
+# The first line of a head whose lines end in LF alone: an empty line or a field follows
+FIRST_IN_LF = re.compile(rb"([^\r\n]+)\n(?:\r?\n|%b[ \t]*:)" % grammar.TOKEN_BYTES.pattern)
+# How much longer a start line may be than the URL or the reason phrase in it
+_AROUND: Final = http.LONGEST_METHOD + len(b" HTTP/1.1 200 ")
+_EMPTY_LINE: Final = len(b"\r\n\r\n")
+
+
+def extent(limits: Limits, role_name: str, content: bytes, line_end: bytes) -> mime.Extent:
+    """Return how long a part may be that begins so, in a multipart whose delimiter lines end so.
+
+    It is a header section and a message: a start line, a header section, a body. Of each is looked
+    at no more than there may be, so what makes a part too long is the same for all beginnings of it
+    that are longer. A change set, or what is encoded, is as long as the batch at most.
+    """
+    section = limits.header_section + _EMPTY_LINE
+    start = _after_section(content, 0, section, _line_end_of(content, 0, section, line_end))
+    if start < 0:
+        return mime.Extent(section, "header_section", 0)
+    head = content[:start].lower()
+    if b"multipart/" in head or b"base64" in head:
+        return mime.Extent(limits.message, "body", 0)
+    longest, limit = limits.url, "url"
+    if role_name == "response":
+        longest, limit = limits.field_line, "field_line"
+    most = start + longest + _AROUND
+    line_end = _line_end_of(content, start, most, line_end)
+    empty = grammar.EMPTY_LINES.match(content, start, most)
+    first = start if empty is None else empty.end()
+    end = content.find(line_end, first, most)
+    if end < 0:
+        return mime.Extent(most, limit, first)
+    if start_line_of(content[first:end]) is None:  # it may be anything
+        return mime.Extent(most + section + limits.body, "body", start)
+    end += len(line_end)
+    body = _after_section(content, end, end + section, line_end)
+    if body < 0:
+        return mime.Extent(end + section, "header_section", end)
+    return mime.Extent(body + limits.body, "body", body)
+
+
+def _line_end_of(octets: bytes, start: int, end: int, around: bytes) -> bytes:
+    """Return what ends the lines of a header section, which its first line decides."""
+    return b"\n" if FIRST_IN_LF.match(octets, start, end) else around
+
+
+def _after_section(octets: bytes, start: int, most: int, line_end: bytes) -> int:
+    """Return where the empty line ends that ends a header section, or -1; see `split_head`."""
+    if line_end == b"\n":
+        found = grammar.EMPTY_LINE.match(octets, start, most)
+        found = found or grammar.EMPTY_LINE_AFTER.search(octets, start, most)
+        return -1 if found is None else found.end()
+    if octets.startswith(b"\r\n", start):
+        return start + 2
+    at = octets.find(b"\r\n\r\n", start, most)
+    return at if at < 0 else at + _EMPTY_LINE
+
+
 _INNER_DELIMITER = re.compile(rb"^([ \t]+\r?\n)?(--[^\r\n]+)", re.MULTILINE)
 
 
