@@ -13,6 +13,13 @@ from .helpers import PROFILE
 
 pytest.register_assert_rewrite("tests.batches")
 
+# What is the same under each Python is for the first one of a machine.
+if PROFILE == "quick":
+    collect_ignore_glob = [
+        *("test_ambient.py", "test_assurance.py", "test_docs.py", "test_examples_*.py"),
+        *("test_memory.py", "test_runners.py", "test_site.py", "test_strategies.py"),
+    ]
+
 # The parent is named, because Hypothesis chooses another one where it sees a CI server.
 BASE = settings(
     settings.get_profile("default"),
