@@ -8,7 +8,8 @@ round but by a `Codec` that the row names.
 
 `bounds.json` has of each row what is aimed at and the most that is allowed. With `--gate` a row
 that is beyond 1.3 times that in the best of three measurements makes the exit status 1: a busy
-machine makes a ratio worse, never better.
+machine makes a ratio worse, never better. A third figure is what the gate allows of a row that is
+still too far beyond its bound.
 """
 
 from __future__ import annotations
@@ -425,17 +426,18 @@ def main() -> int:
     for name, measure in FIGURES.items():
         if not all(word in name for word in given.words):
             continue
-        aim, bound = bounds[name]
+        aim, bound, *allowed = bounds[name]
+        most = max([GATE * bound, *allowed])
         figure, unit = measure()
         for _ in range(2):
-            if given.gate and figure > GATE * bound:
+            if given.gate and figure > most:
                 figure, unit = min((figure, unit), measure())
-        if given.gate and figure > GATE * bound:
+        if given.gate and figure > most:
             shut.append(name)
         mark = "!" if figure > bound else "~" if figure > aim else " "
         print(f"{mark} {name}: {figure:.2f} {unit}; aim {aim}, at most {bound}", flush=True)
     if shut:
-        print(f"beyond {GATE} times the bound: {'; '.join(shut)}", file=sys.stderr)
+        print(f"beyond what the gate allows: {'; '.join(shut)}", file=sys.stderr)
     return bool(shut)
 
 

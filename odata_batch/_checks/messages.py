@@ -650,6 +650,8 @@ class Messages(Generic[_Message]):
             silent |= {check_header_syntax, check_repeated_headers}
         elif len(fields) == len(names):
             silent.add(check_repeated_headers)
+        if fields <= _ALL_KNOWN:
+            silent.add(check_header_names)
         each = []
         for check in self._checks:
             about = _OF_FIELDS.get(check)
