@@ -18,6 +18,7 @@ if PROFILE == "quick":
     collect_ignore_glob = [
         *("test_ambient.py", "test_assurance.py", "test_docs.py", "test_examples_*.py"),
         *("test_memory.py", "test_runners.py", "test_site.py", "test_strategies.py"),
+        "interop",
     ]
 
 # The parent is named, because Hypothesis chooses another one where it sees a CI server.
