@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from odata_batch import Limits
+
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-
-from odata_batch import Limits  # noqa: E402  # the checkout is on the path now
-
 TABLE = ROOT / "tests" / "assurance.json"
 PAGE = ROOT / "docs" / "assurance.md"
 HEAD = """# Assurance

@@ -181,7 +181,8 @@ def nearest(name: str, known: Mapping[str, str]) -> str | None:
 
 def _is_one_step(one: str, other: str) -> bool:
     """Tell whether one letter is wrong, missing or too much, or two are the wrong way round."""
-    at = next((index for index, (a, b) in enumerate(zip(one, other)) if a != b), len(one))  # noqa: B905  # one may be longer
+    pairs = enumerate(zip(one, other, strict=False))
+    at = next((index for index, (a, b) in pairs if a != b), len(one))
     rest, expected = one[at:], other[at:]
     if rest[:2] == expected[1::-1] and rest[2:] == expected[2:]:
         return True
