@@ -175,14 +175,7 @@ def check_message(
     here: Origin = "member" if source else "file"
     spots = [(_spot_of_capture(found, here), found) for found in message.diagnostics]
     spots += [(_spot(found, message, here), found) for found in report.diagnostics]
-    kept = spots
-    if message.lossy:
-        # A finding that ends the reading is reported in any case.
-        kept = [
-            (spot, replace(found, severity=Severity.NOTE) if "lossy" in found.rule.tags else found)
-            for spot, found in spots
-            if found.rule.fatal or "lossy" not in found.rule.tags
-        ]
+    kept = _unexplained(spots) if message.lossy else spots
     explained = len(spots) - len(kept)
     # Those without place come first, then those in the head, then those in the body.
     kept.sort(key=lambda each: (each[0][0] is not None, each[0][0] == "body", each[0][1]))
@@ -209,9 +202,19 @@ def check_message(
     )
 
 
+def _unexplained(spots: _Spots) -> _Spots:
+    """Return what octets that were lost do not explain, and what ends the reading, as a note."""
+    return [
+        (spot, replace(found, severity=Severity.NOTE) if "lossy" in found.rule.tags else found)
+        for spot, found in spots
+        if found.rule.fatal or "lossy" not in found.rule.tags
+    ]
+
+
 # -- places --------------------------------------------------------------------------------------
 
 _Spot: TypeAlias = tuple[Origin | None, int]
+_Spots: TypeAlias = list[tuple[_Spot, Diagnostic]]
 _NOWHERE: Final[_Spot] = (None, 0)
 
 

@@ -175,19 +175,7 @@ class MultipartEncoder:
         """Return the parts that are messages; what decides what rules say is looked up or asked."""
         judge, known, learn = self._judge, self._heads.known.get, self._heads.learn
         part_head = self._part_head
-        kinds: Sequence[str | int]
-        if self._is_request:
-            operations = cast("Sequence[values.Operation]", items)
-            kinds = [item.method for item in operations]
-            ends = [item.url for item in operations]
-            before, after, uncounted = "\r\n", " HTTP/1.1\r\n", 19
-        else:
-            responses = cast("Sequence[values.OperationResponse]", items)
-            kinds = [item.status for item in responses]
-            ends = [
-                item.reason or http.REASONS.get(item.status, http.NO_REASON) for item in responses
-            ]
-            before, after, uncounted = "\r\nHTTP/1.1 ", "\r\n", 21
+        before, kinds, ends, after, uncounted = self._start_lines(items)
         bodies = [item.body for item in items]
         sizes = [*map(len, bodies)]
         joined = "".join(ends)
@@ -223,6 +211,19 @@ class MultipartEncoder:
         if not self._is_roomy:
             self._check_heads(heads)
         return heads, bodies
+
+    def _start_lines(
+        self, items: Sequence[Message]
+    ) -> tuple[str, Sequence[str | int], list[str], str, int]:
+        """Return start lines as what is before two words, these, what is after, and its size."""
+        if self._is_request:
+            operations = cast("Sequence[values.Operation]", items)
+            methods, urls = [it.method for it in operations], [it.url for it in operations]
+            return "\r\n", methods, urls, " HTTP/1.1\r\n", 19
+        responses = cast("Sequence[values.OperationResponse]", items)
+        statuses = [it.status for it in responses]
+        reasons = [it.reason or http.REASONS.get(it.status, http.NO_REASON) for it in responses]
+        return "\r\nHTTP/1.1 ", statuses, reasons, "\r\n", 21
 
     def _check_heads(self, heads: Iterable[bytes], boundary: int = 0) -> None:
         """Report the first head of a part, or a boundary of this length, that exceeds a limit."""

@@ -355,14 +355,7 @@ def _message(raw: Raw, budget: Budget, side: Kind | None = None) -> Message:
     instead = None
     if _is_readable(found):
         if _bodies.status_of(raw.start_line) == 202 and not body.strip():
-            # The batch will be answered elsewhere (OData Protocol, 11.7.7.6).
-            location = headers.get("location")
-            place = "no Location" if location is None else f"the Location {quote(location)}"
-            # OData Protocol, 11.6; until OData 3 it may mean that nothing is left to be done.
-            is_lost = location is None and "odata-version" in headers
-            message = f"status 202 with an empty body and {place}"
-            severity = Severity.WARNING if is_lost else CAPTURE_ACCEPTED.severity
-            problem = Diagnostic(CAPTURE_ACCEPTED, message, severity=severity)
+            problem = _accepted(headers)
         elif instead := _bodies.what_instead(raw.start_line, headers, content_type, body):
             # What is guessed from a body that is no batch says nothing.
             sender = f" {kind}" if side or raw.start_line else ""
@@ -389,6 +382,17 @@ def _message(raw: Raw, budget: Budget, side: Kind | None = None) -> Message:
         not_a_batch=instead,
         source=raw.source,
     )
+
+
+def _accepted(headers: Headers) -> Diagnostic:
+    """Return that the batch will be answered elsewhere (OData Protocol, 11.7.7.6)."""
+    location = headers.get("location")
+    place = "no Location" if location is None else f"the Location {quote(location)}"
+    # OData Protocol, 11.6; until OData 3 it may mean that nothing is left to be done.
+    is_lost = location is None and "odata-version" in headers
+    message = f"status 202 with an empty body and {place}"
+    severity = Severity.WARNING if is_lost else CAPTURE_ACCEPTED.severity
+    return Diagnostic(CAPTURE_ACCEPTED, message, severity=severity)
 
 
 def _headers(raw: Raw, found: list[Diagnostic]) -> Headers:
