@@ -69,9 +69,11 @@ def agrees(answer, expected):
     return answer == expected
 
 
-def main():
-    manifest = json.loads((CORPUS / "manifest.json").read_bytes())
-    asked = list(questions(manifest["cases"]))
+def ask(asked, agrees, name):
+    """Ask the command of the arguments, print what it gets wrong, and return the exit status.
+
+    `asked` are questions with the answers that are expected, and `name` says what a question is.
+    """
     lines = "".join(json.dumps(question) + "\n" for question, _ in asked)
     done = subprocess.run(sys.argv[1:], input=lines.encode(), stdout=subprocess.PIPE, check=True)
     answers = [json.loads(line) for line in done.stdout.splitlines()]
@@ -81,12 +83,17 @@ def main():
     for (question, expected), answer in zip(asked, answers, strict=True):
         if answer and not agrees(answer, expected):
             wrong += 1
-            how = question["do"] + (", strict" if question.get("strict") else "")
-            print(f"{question['slug']} ({how}): expected {expected}, found {answer}")
+            print(f"{name(question)}: expected {expected}, found {answer}")
     left = answers.count({})
     print(f"{len(asked) - left - wrong} as expected, {wrong} not, {left} without an answer")
     return 1 if wrong else 0
 
 
+def name(question):
+    how = question["do"] + (", strict" if question.get("strict") else "")
+    return f"{question['slug']} ({how})"
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    manifest = json.loads((CORPUS / "manifest.json").read_bytes())
+    sys.exit(ask(list(questions(manifest["cases"])), agrees, name))

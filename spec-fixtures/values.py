@@ -8,9 +8,10 @@ whatever it says. What the command cannot do it answers with `{}`.
 """
 
 import json
-import subprocess
 import sys
 from pathlib import Path
+
+from run import ask
 
 CORPUS = Path(__file__).resolve().parent
 FILES = ("urls", "matches", "plans", "conversions")
@@ -41,23 +42,9 @@ def compared(value):
     return value
 
 
-def main():
-    asked = list(questions())
-    lines = "".join(json.dumps(question) + "\n" for question, _ in asked)
-    done = subprocess.run(sys.argv[1:], input=lines.encode(), stdout=subprocess.PIPE, check=True)
-    answers = [json.loads(line) for line in done.stdout.splitlines()]
-    if len(answers) != len(asked):
-        sys.exit(f"{len(asked)} questions, {len(answers)} answers")
-    wrong = 0
-    for (question, expected), answer in zip(asked, answers, strict=True):
-        if answer and compared(answer) != compared(expected):
-            wrong += 1
-            about = f"{question['do']}, {question['about']}"
-            print(f"{about}: expected {compared(expected)}, found {compared(answer)}")
-    left = answers.count({})
-    print(f"{len(asked) - left - wrong} as expected, {wrong} not, {left} without an answer")
-    return 1 if wrong else 0
+def agrees(answer, expected):
+    return compared(answer) == compared(expected)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(ask(list(questions()), agrees, lambda row: f"{row['do']}, {row['about']}"))

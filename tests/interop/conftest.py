@@ -18,11 +18,12 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Thread
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -150,6 +151,13 @@ class NodePackages:
         done = subprocess.run(command, capture_output=True, timeout=60, check=False)
         assert done.returncode == 0, done.stderr.decode()
         return json.loads(done.stdout)
+
+    def answers(self, script: str, name: str, asked: Iterable[object]) -> list[Any]:
+        """Return what a script prints about each of these values: JSON, a line for each."""
+        command = ["node", str(HERE / "node" / script), str(self.directory), name]
+        lines = "\n".join(map(json.dumps, asked)).encode()
+        done = subprocess.run(command, input=lines, capture_output=True, check=True)
+        return list(map(json.loads, done.stdout.splitlines()))
 
 
 def node_packages(name: str, package: str) -> NodePackages:

@@ -9,15 +9,13 @@ from __future__ import annotations
 import base64
 import json
 import os
-import subprocess
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any, TypeAlias
 
 import pytest
 
 from odata_batch import BatchRequest, Operation
-from tests.interop.conftest import HERE, ROOT, Table, node_packages, python_peer
+from tests.interop.conftest import HERE, ROOT, NodePackages, Table, node_packages, python_peer
 from tests.test_fixtures import CASES, Case
 
 pytestmark = pytest.mark.interop
@@ -152,16 +150,10 @@ NODE = {
 }
 
 
-def in_node(name: str, directory: Path) -> Read:
+def in_node(name: str, packages: NodePackages) -> Read:
     def read(cases: list[Case]) -> list[Messages | None]:
-        lines = [[case.content_type, base64.b64encode(case.body).decode()] for case in cases]
-        done = subprocess.run(
-            ["node", str(HERE / "node" / "corpus.mjs"), str(directory), name],
-            input="\n".join(map(json.dumps, lines)).encode(),
-            capture_output=True,
-            check=True,
-        )
-        return list(map(json.loads, done.stdout.splitlines()))
+        asked = [[case.content_type, base64.b64encode(case.body).decode()] for case in cases]
+        return packages.answers("corpus.mjs", name, asked)
 
     return read
 
@@ -171,7 +163,7 @@ def program(name: str) -> tuple[str, Read]:
     if name in NODE:
         package, where = NODE[name]
         packages = node_packages(where, package)
-        return packages.version(package), in_node(name, packages.directory)
+        return packages.version(package), in_node(name, packages)
     make, module = PYTHON[name]
     version, [imported] = python_peer(name, module)
     return version, make(imported)

@@ -10,13 +10,11 @@ import base64
 import json
 import random
 import re
-import subprocess
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from email.parser import BytesParser
 from email.policy import HTTP
-from pathlib import Path
 from typing import Any, TypeAlias
 
 import pytest
@@ -40,7 +38,7 @@ from odata_batch import (
 )
 from odata_batch import Payload as Encoded
 from tests.helpers import PROFILE
-from tests.interop.conftest import HERE, Table, node_packages, python_peer
+from tests.interop.conftest import NodePackages, Table, node_packages, python_peer
 from tests.test_fixtures import CASES
 from tests.test_other_readers import METHODS, mutated
 
@@ -281,20 +279,15 @@ PYTHON = {
 NODE = ("busboy", "@fastify/busboy", "dicer", "undici")
 
 
-def in_node(package: str, directory: Path) -> Parse:
+def in_node(package: str, packages: NodePackages) -> Parse:
     def parse(payloads: list[tuple[bytes, bytes]]) -> list[Parts | None]:
-        lines = (
-            json.dumps([base64.b64encode(data).decode(), boundary.decode("latin-1")])
+        asked = [
+            [base64.b64encode(data).decode(), boundary.decode("latin-1")]
             for data, boundary in payloads
-        )
-        command = ["node", str(HERE / "node" / "parsers.mjs"), str(directory), package]
-        done = subprocess.run(
-            command, input="\n".join(lines).encode(), capture_output=True, check=True
-        )
-        read = map(json.loads, done.stdout.splitlines())
+        ]
         return [
             parts and [(content_type, base64.b64decode(octets)) for content_type, octets in parts]
-            for parts in read
+            for parts in packages.answers("parsers.mjs", package, asked)
         ]
 
     return parse
@@ -345,7 +338,7 @@ def parser(name: str) -> tuple[str, Parse]:
     """Return the version of a parser, and what it makes of payloads."""
     if name in NODE:
         packages = node_packages("peers", name)
-        return packages.version(name), in_node(name, packages.directory)
+        return packages.version(name), in_node(name, packages)
     make, module = PYTHON[name]
     version, [imported] = python_peer(name, module)
     return version, make(imported)
@@ -477,7 +470,7 @@ def test_a_parser_sees_the_same_values(
     read: list[Any] = []
     if name == "JSON":
         packages = node_packages("peers", NODE[0])
-        parts = in_node(name, packages.directory)([(data, b"") for data, _ in batches])
+        parts = in_node(name, packages)([(data, b"") for data, _ in batches])
         read = [each and json.loads(each[0][1]) for each in parts]
         version = "of Node"
     else:
