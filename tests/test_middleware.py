@@ -490,6 +490,8 @@ class Log:
     def begin(self) -> Any:
         if self.kind == "manager":
             return self.manager()
+        if self.kind == "awaited manager":
+            return asyncio.sleep(0, self.manager())
         return self.amanager() if self.kind == "async manager" else self.note("begin")
 
     @contextmanager
@@ -525,7 +527,9 @@ class Log:
         (("commit", "rollback"), {500}, ["begin", "1", "2", "commit", "rollback"]),
     ],
 )
-@pytest.mark.parametrize("kind", ["plain", "awaited", "manager", "async manager"])
+@pytest.mark.parametrize(
+    "kind", ["plain", "awaited", "manager", "async manager", "awaited manager"]
+)
 def test_a_change_set_is_committed_once_or_rolled_back_once(
     service: Service,
     format: Format,
@@ -535,7 +539,7 @@ def test_a_change_set_is_committed_once_or_rolled_back_once(
     kind: str,
 ) -> None:
     if isinstance(service, WsgiService):
-        kind = {"awaited": "plain", "async manager": "manager"}.get(kind, kind)
+        kind = {"awaited": "plain"}.get(kind, kind.removeprefix("async ").removeprefix("awaited "))
     log = Log(failing=failing, kind=kind)
 
     def answer(asked: Asked) -> Answer:

@@ -183,11 +183,16 @@ def _references_in_body(operation: Operation, dialect: Dialect) -> Iterator[Word
             return
     except jsonvalue.FAULTS:
         return
-    reserved, name = reserved_names(dialect), b'""'
+    reserved, name, outer = reserved_names(dialect), b'""', list[bytes]()
     for match in _JSON_STRING.finditer(_JSON_ESCAPE.sub(b"__", body) if b"\\" in body else body):
         start, end = match.span()
-        if match[1] or end - start == 1:
-            name = body[start : match.start(1)] if match[1] else b'""'
+        if match[0] == b"{":
+            outer.append(name)
+            name = b'""'
+        elif match[0] == b"}":
+            name = outer.pop()
+        elif match[1]:
+            name = body[start : match.start(1)]
         elif body.startswith((b"$", b"\\u0024"), start + 1):
             found = _REFERENCE_TEXT.fullmatch(_text_of(body[start:end]))
             if found is not None and found[1] not in reserved:

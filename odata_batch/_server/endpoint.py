@@ -329,7 +329,14 @@ def _begun(given: Any) -> Any:
         return given
     if hasattr(given, "__enter__"):
         return _Entered(given.__enter__(), given.__exit__)
-    return _entered(given) if hasattr(given, "__aenter__") else given
+    if hasattr(given, "__aenter__"):
+        return _entered(given)
+    return _awaited(given) if hasattr(given, "__await__") else given
+
+
+async def _awaited(given: Any) -> Any:
+    begun = _begun(await given)
+    return await begun if hasattr(begun, "__await__") and not hasattr(begun, "commit") else begun
 
 
 async def _entered(manager: Any) -> _Entered:

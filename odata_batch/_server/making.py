@@ -171,9 +171,9 @@ class Making:
 
         Steps may all be handed out at the same time.
         """
-        self._room -= octets
-        if self._room < 0:
+        if octets > self._room:
             raise Refused(status, f"the {what} made from references are larger than a message")
+        self._room -= octets
 
     def _location(self, name: str, target: int) -> str:
         """Return the absolute URL that replaces a reference to a successful operation."""
@@ -231,12 +231,14 @@ class Making:
         url, targets = self._operations[index].url, self._targets(index, "query")
 
         def meaning(word: Word) -> str:
-            name, _, path = word.text[1:].partition("/")
+            # As it is in the URL: the text of the word has been decoded in part.
+            text = references.decoded(url[word.start : word.end])
+            name, _, path = text[1:].partition("/")
             if word.name == "id":  # OData Protocol, 11.4.6.2: the URL of an entity
                 return references.encoded(self._link(word, targets))
             if url[word.end : word.end + 1] == "(":
                 raise Refused(424, f"{quote(word.text)} is followed by a parenthesis")
-            value = self._value(name, targets[name], references.decoded(path), unit)
+            value = self._value(name, targets[name], path, unit)
             return references.encoded(references.literal(value, word.text))
 
         words = [word for word in expressions.query_references(url) if word.id in targets]
@@ -274,6 +276,8 @@ class Making:
             end = word.end
             # What is derived is no longer than what arrives; it is not made to be measured.
             size += len(pieces[-1]) - (end - word.start)
+            if size > self._room:
+                self._derive(size, *refusal)
             if size > limit:
                 raise Refused(refusal[0], f"the references in it make more than {limit} octets")
         if not words:

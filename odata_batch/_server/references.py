@@ -8,6 +8,7 @@ import json
 import operator
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, Final, TypeAlias
 
@@ -21,14 +22,14 @@ Lookup: TypeAlias = Callable[[str, str], object]
 """Returns what an identifier and a path after it mean; `Refused` if they mean nothing."""
 
 # OData JSON, 7.1: what is a string in JSON and needs no quotes in a URL
-_INSTANT = re.compile(
-    r"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(?::[0-9]{2})?)(?:\.([0-9]{1,12}))?"
-    r"(Z|[+-][0-9]{2}:[0-9]{2})"
-)
 _UNQUOTED = re.compile(
-    r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}|[0-9]{4}-[0-9]{2}-[0-9]{2}"
-    rf"|[0-9]{{2}}:[0-9]{{2}}:[0-9]{{2}}(?:\.[0-9]{{1,12}})?|{_INSTANT.pattern}"
+    r"(?P<guid>[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})"
+    r"|(?P<instant>[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(?::[0-9]{2})?)"
+    r"(?:\.(?P<part>[0-9]{1,12}))?(?P<zone>Z|[+-][0-9]{2}:[0-9]{2})"
+    r"|(?P<date>[0-9]{4}-[0-9]{2}-[0-9]{2})"
+    r"|(?P<time>[0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.(?P<fraction>[0-9]{1,12}))?"
 )
+_TYPES: Final = ("guid", "instant", "date", "time")
 _NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:[Ee][+-]?[0-9]+)?")
 _CONSTANTS: Final[Mapping[str, object]] = {"null": None, "true": True, "false": False}
 
@@ -81,14 +82,14 @@ def member(values: tuple[Any, Any], path: str, name: str) -> object:
     return value
 
 
-def literal(value: object, text: str) -> str:
+def literal(value: Any, text: str) -> str:
     """Return a value as it is written in an expression, not encoded."""
     if isinstance(value, dict | list):
         raise Refused(424, f"{quote(text)} is no single value")
     if isinstance(value, str):
         is_unquoted = _UNQUOTED.fullmatch(value) is not None
         return value if is_unquoted else "'" + value.replace("'", "''") + "'"
-    return json.dumps(value) if value is None or isinstance(value, bool) else str(value)
+    return json.dumps(value) if value is None or isinstance(value, bool) else value.spelling
 
 
 def encoded(text: str) -> str:
@@ -105,11 +106,11 @@ def decoded(text: str) -> str:
 
 
 def _number(text: str) -> object:
-    from decimal import Decimal  # which takes as long to import as all the rest
+    from odata_batch._server.numbers import Number
 
     try:
         if len(text) <= 4300:  # as Python's own limit for whole numbers
-            return Decimal(text)
+            return Number.spelt(text)
     except ArithmeticError:  # the exponent has 19 digits
         pass
     raise ValueError("the number is too long")
@@ -161,8 +162,10 @@ def is_met(condition: str, lookup: Lookup, longest: int) -> bool:
 
 
 def _operand(token: str, lookup: Lookup) -> object:
-    if len(token) > 1 and token.endswith("'"):
-        return token.partition("'")[2][:-1].replace("''", "'")
+    type_name, quote_mark, text = token.partition("'")
+    # That of an enumeration is qualified, and says nothing more.
+    if quote_mark and text.endswith("'") and (not type_name or "." in type_name):
+        return text[:-1].replace("''", "'")
     if token.lower() in _CONSTANTS:
         return _CONSTANTS[token.lower()]
     try:
@@ -214,20 +217,23 @@ def _compared(name: str, left: object, right: object) -> object:
         return name in ("eq", "le", "ge") if left is right else name == "ne"
     if isinstance(left, _Unquoted) or isinstance(right, _Unquoted):
         left, right = _comparable(left), _comparable(right)
-    if type(left) is not type(right) or isinstance(left, dict | list):
+        is_same = left[:1] == right[:1]
+    else:
+        is_same = type(left) is type(right)
+    if not is_same or isinstance(left, dict | list):
         return Refused(424, f"the operands of {name!r} are not of one type, or no single values")
     return getattr(operator, name)(left, right)
 
 
-def _comparable(value: object) -> object:
-    """Return an instant or other text so that it can be compared with what is spelt otherwise."""
-    if not isinstance(value, str):
-        return value
-    match = _INSTANT.fullmatch(value)
-    try:
-        if match:
-            moment = datetime.fromisoformat(match[1] + match[3])
-            return moment, (match[2] or "").rstrip("0")
-    except ValueError:  # there is no such day
-        pass
-    return value[:100].lower()  # what has no quotes is shorter
+def _comparable(value: object) -> tuple[object, ...]:
+    """Return of what type it is that has no quotes, and how it is compared with others of that."""
+    found = _UNQUOTED.fullmatch(value) if isinstance(value, str) else None
+    if found is None:
+        return type(value), value
+    kind = next(each for each in _TYPES if found[each])
+    fraction = (found["part"] or found["fraction"] or "").rstrip("0")
+    if kind == "instant":
+        with suppress(ValueError):  # if there is no such day
+            return kind, datetime.fromisoformat(found[kind] + found["zone"]), fraction
+        kind = "text"
+    return kind, found[0].partition(".")[0].lower(), fraction
