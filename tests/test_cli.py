@@ -304,6 +304,8 @@ def test_colours_and_dialects_are_chosen(clean: str) -> None:
             "    unknown: it could not be read in the request\n  the request has 1 error;",
         ),
         (batch(part()), har((batch(part()), batch(NO_CONTENT))), "", 2, "1 exchange not usable"),
+        (batch(part()), b"<html>no</html>", "--status 403", 1, "refused with 403"),
+        (batch(part()), b"", "--status 403", 1, "refused with 403"),
     ],
 )
 def test_outcomes_are_those_of_two_messages(

@@ -156,6 +156,23 @@ def test_one_message_of_an_archive_is_converted_or_all_into_a_directory(
     assert written[0].read_bytes().endswith(BODY)
 
 
+def test_no_batch_is_left_out_or_overwritten_without_a_word(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("empty").mkdir()
+    for name in ("x-y/z", "x/y-z"):
+        Path(name).parent.mkdir()
+        Path(name).write_bytes(CLEAN)
+    for arguments, data, said in (
+        ("-o empty x-y/z x/y-z", b"", f"two messages would be written to {'empty/x-y-z'!r}"),
+        ("-", b"PK\x03\x04", "cannot read '-': error[capture-unreadable]"),
+        ("-", b'{"log":{"entries":[]}}', "there is no batch to convert"),
+    ):
+        done = run("convert", "--to", "json", *arguments.split(), data=data)
+        assert (done.status, said in done.errors) == (2, True), done.errors
+
+
 def test_what_is_ignored_does_not_keep_a_batch_from_being_converted() -> None:
     data = HEAD + batch(part(b"GET People HTTP/1.1\r\nA: 1\r\n\r\n"), SPACE_BEFORE_COLON)
     rule = "header-white-space-before-colon"

@@ -381,10 +381,16 @@ def _convert(arguments: argparse.Namespace) -> int:
     for file, exchanges, error in console.captures(console.files_of(arguments.files), codec.limits):
         status = 2 if error else status
         for exchange in exchanges:
+            for each in exchange.diagnostics:
+                if each.rule.fatal:
+                    status = 2
+                    say(f"cannot read {f'{file} {exchange.name}'.rstrip()!r}: {each}")
             for name, message in captured.messages_of(exchange) if exchange.is_batch else ():
                 found[file, name] = message
     if status and not found:
         return status
+    if not found:
+        raise Failure("there is no batch to convert")
     wanted: str | None = arguments.message
     chosen = {place: each for place, each in found.items() if wanted in (None, place[1])}
     is_many = len(chosen) > 1
@@ -392,11 +398,15 @@ def _convert(arguments: argparse.Namespace) -> int:
         names = ", ".join(dict.fromkeys(name for _, name in found if name)) or "none has a name"
         hint = " or name a directory with --output" * is_many
         raise Failure(f"choose a message with --message{hint}: {names}")
+    written: set[str] = set()
     for (file, name), message in chosen.items():
         label, output = "", arguments.output
         if is_many:
             label = f"{file} {name}: ".replace(" :", ":")
             output = str(Path(output, re.sub(r"[^\w.]+", "-", f"{file}-{name}").strip("-.")))
+            if output in written:
+                raise Failure(f"two messages would be written to {output!r}")
+            written.add(output)
         status = max(status, _convert_message(arguments, codec, file, label, message, output))
     return status
 

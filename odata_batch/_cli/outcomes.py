@@ -76,9 +76,12 @@ def paired(
     """Yield the batches after their files; a request and the response in the next file are one."""
     waiting: list[tuple[tuple[str, ...], CapturedExchange]] = []
     for file, exchange in found:
-        if waiting and exchange.response and not (exchange.name or exchange.request):
+        answer = exchange.response
+        if exchange.request and not (exchange.request.start_line or exchange.request.content_type):
+            answer = exchange.request  # neither a batch nor a request, such as the page of a proxy
+        if waiting and answer and not exchange.name and exchange.request in (None, answer):
             (files, sent) = waiting.pop()
-            yield (*files, file), replace(sent, response=exchange.response)
+            yield (*files, file), replace(sent, response=answer)
             continue
         yield from waiting
         waiting.clear()
