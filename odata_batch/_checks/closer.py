@@ -8,6 +8,7 @@ this kind. Work is linear in the size of the payload.
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
@@ -34,8 +35,6 @@ from odata_batch._model.limits import Limits
 from odata_batch._wire import grammar
 from odata_batch._wire.jsontext import JsonText
 from odata_batch._wire.sections import parse_media_type
-
-_SETS = (values.ChangeSet, values.ChangeSetResponse)
 
 JSON_BODY_SYNTAX = warning("""
     json-body-syntax (check): A body that is said to be JSON is one JSON text. [RFC 8259, 2]
@@ -73,11 +72,9 @@ URL_PLUS = note("""
 _STRING = re.compile(r"'(?:[^']|'')*'(?=([0-9A-Za-z_\"])?)|(')")
 _OPTION = re.compile(r"\$(?:apply|compute|expand|filter|orderby|select)|@[^=]*", re.IGNORECASE)
 # In a string, or in an offset from UTC
-_PLUS = re.compile(r"'[^'&+]*\+[^'&]*'|[0-9]\+[0-9]{2}:[0-9]{2}")
+_PLUS = re.compile(r"'(?:[^'&]|'')*'|([0-9]\+[0-9]{2}:[0-9]{2})")
 _ABSOLUTE_REFERENCE = re.compile(rb'"(https?://[^"\s$]*/\$([0-9A-Za-z\-._~]+))["/?#(]')
 _HOST_FIELDS = ("host", "x-forwarded-host", "x-original-host")
-
-Locate = Callable[[int | None, str], Spot]
 
 
 def look_closer(
@@ -92,7 +89,7 @@ def look_closer(
 
     Where delimiters are `taken` to be, a body is not whole.
     """
-    names = None
+    names, taken = None, sorted(taken)
     if isinstance(batch, values.BatchRequest):
         names = Names(batch.items, dialect=scope.dialect)
     root = None if url is None else _Root.of(url, outer)
@@ -108,7 +105,7 @@ def look_closer(
         if item.body.strip() and scope.format == "multipart":
             body, _ = scope.locate(item.position, "body")
             if body is not None and octets.startswith(item.body, body):
-                if not any(body <= place < body + len(item.body) for place in taken):
+                if bisect_left(taken, body) == bisect_left(taken, body + len(item.body)):
                     _check_json(item, body, scope.limits, say)
         if names is not None:
             _check_references(item, index, names, body, scope, say)
@@ -139,7 +136,7 @@ def _leaves(items: Sequence[Any], parent: str = "") -> Iterator[tuple[str, Any]]
     """Yield the messages of these items with their paths; what could not be read is none."""
     for index, item in enumerate(items):
         path = f"{parent}items[{index}]"
-        if isinstance(item, _SETS):
+        if isinstance(item, values.CHANGE_SETS):
             yield from _leaves(item.items, f"{path}.")
         elif not isinstance(item, values.Unreadable):
             yield path, item
@@ -195,9 +192,10 @@ def _check_strings(url: str, say: _Say) -> None:
         return
     path, _, query = url.partition("?")
     options = [each for each in query.split("&") if each]
-    texts = [path, *(each for each in options if _OPTION.match(each))]
+    texts = [path] if "(" in path else []  # without, a key is a segment, which has no quotes around
+    texts += [each for each in options if _OPTION.match(each) and not _is_json(each)]
     broken = [text for text in texts if _is_broken(ascii_decoded(text))]
-    if _PLUS.search(query):
+    if any(found[1] or "+" in found[0] for found in _PLUS.finditer(query)):
         say(URL_PLUS, f"URL {quote(url)} has a raw plus sign in a value")
     elif (
         broken
@@ -207,6 +205,11 @@ def _check_strings(url: str, say: _Say) -> None:
         say(URL_AMPERSAND, f"URL {quote(url)} has a raw ampersand in a string")
     elif broken:
         say(URL_QUOTES, f"URL {quote(url)} has quotes that do not pair in {quote(broken[0])}")
+
+
+def _is_json(option: str) -> bool:
+    """Tell whether the value of a parameter alias is JSON, whose strings have other quotes."""
+    return ascii_decoded(option.partition("=")[2]).startswith(("{", "[", '"'))
 
 
 def _is_broken(text: str) -> bool:

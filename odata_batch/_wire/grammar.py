@@ -168,7 +168,7 @@ def nearest(name: str, known: Mapping[str, str]) -> str | None:
         return None
     if plain in known:
         return known[plain] if known[plain] != name else None
-    start, end, length = plain[:2], plain[-2:], len(plain)
+    start, end, length = plain[:1], plain[-1:], len(plain)
     if length < _SHORT:
         return None
     for other, meant in known.items():

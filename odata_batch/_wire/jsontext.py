@@ -43,7 +43,7 @@ _NEXT_ELEMENT = re.compile(rf"{_SPACE}(?:(,){_SPACE}|\])")
 
 _TRAILING_COMMA = re.compile(rf",{_SPACE}(?=[\]}}])")
 _NO_COMMA: Final = "no comma before a bracket"
-_NO_NUMBER = re.compile(rf"(?<=[\[:,{_SPACE[1:-2]}])(?:NaN|-?Infinity)")
+_NO_NUMBER = re.compile(r'"(?:[^"\\]|\\.)*(?:"|\Z)|(NaN|-?Infinity)', re.DOTALL)
 
 # An escape for half of a surrogate pair: a first one with no second one after it, or a second one
 # with no first one before it                                                    RFC 8259, 8.2
@@ -194,8 +194,10 @@ class JsonText:
             offset = error.value
         except json.JSONDecodeError as error:
             offset = error.pos
+            if error.msg.startswith(("Invalid", "Unterminated")):  # it is within a string
+                self.refuse(offset, "JSON")
         except ValueError:
-            found = _NO_NUMBER.search(self.text, offset)
+            found = next((it for it in _NO_NUMBER.finditer(self.text, offset) if it[1]), None)
             offset, end = (offset, offset) if found is None else found.span()
             self.refuse(offset, "JSON without NaN and Infinity", end - offset)
         before = self.text[:offset].rstrip(_SPACES)
@@ -314,7 +316,10 @@ class JsonText:
     def name_at(self, value: int) -> Span:
         """Return where the name of the member is whose value begins there."""
         end = self.text.rindex('"', 0, self.text.rindex(":", 0, value))
-        return self.text.rindex('"', 0, end), end + 1
+        start = self.text.rindex('"', 0, end)
+        while self.text[start - 1] == "\\":
+            start = self.text.rindex('"', 0, start)
+        return start, end + 1
 
     def strings(self, start: int) -> dict[str, Span]:
         """Return the spans of what is in the array of strings that begins there, or of a string."""

@@ -41,7 +41,8 @@ _OUTER = re.compile(rb"^--[^\r\n]+", re.MULTILINE)
 _LONGEST_LINE = 120
 # What is taken for the hyphens of a delimiter: dashes and hyphens of Unicode, and quotes of mail
 _DASH = rb"(?:[-_]|\xe2\x80[\x90-\x95]|\xe2\x88\x92|\xe2\x80\xa6)"
-_AROUND = re.compile(rb"\A(?:[ \t>]|%b)+|(?:[ \t]|%b)+\Z" % (_DASH, _DASH))
+# The octets of these, and what else is around a boundary
+_AROUND = bytes({*b" \t>-_\xe2\x80\x88\x92\xa6", *range(0x90, 0x96)})
 # A line with the first one of a header section after it, and the boundaries of change sets
 _BEFORE_FIELDS = re.compile(
     rb"^([^\r\n]{1,120})(?=\r?\ncontent-[a-z-]+[ \t]*:)", re.IGNORECASE | re.MULTILINE
@@ -204,18 +205,27 @@ def misspelt(octets: bytes, outer: bytes) -> Iterator[tuple[int, bytes, bytes, s
     start = octets.find(b"--" + outer)
     if start < 0:
         return
-    known = {_plain(each): each for each in (*_DECLARED.findall(octets), outer)}
+    declared = _declared(octets)
+    known = {_plain(each): each for each in (*declared, outer)}
+    right = {b"--" + each for each in (*declared, outer)}
     for found in _BEFORE_FIELDS.finditer(octets, start):
         boundary = known.get(_plain(found[1]))
-        if boundary is not None and b"--" + boundary not in found[1]:
+        if boundary is None or found[1].rstrip(b" \t") in right:
+            continue
+        if b"--" + boundary not in found[1]:
             line, expected = found[1].strip(b" \t>"), b"--" + boundary
             at = found.start() + found[1].index(line)
             yield at, line, expected, difference(line, expected)
 
 
+def _declared(octets: bytes) -> list[bytes]:
+    """Return the boundaries that a text declares, but those that are too long to be any."""
+    return [each for each in _DECLARED.findall(octets) if len(each) <= _LONGEST_LINE]
+
+
 def _plain(line: bytes) -> bytes:
     """Return a boundary without what is around it, and in lower case."""
-    return _AROUND.sub(b"", line).lower()
+    return line.strip(_AROUND).lower()
 
 
 def meant_to_close(content: bytes, boundary: bytes) -> tuple[int, bytes, str] | None:
@@ -229,10 +239,12 @@ def meant_to_close(content: bytes, boundary: bytes) -> tuple[int, bytes, str] | 
     line, expected = text[start:], b"--" + boundary + b"--"
     if len(line) > _LONGEST_LINE:
         return None
-    name = _AROUND.sub(b"", line)
-    is_meant = name.lower().startswith(_plain(boundary)) or (
-        line[:2] == line[-2:] == b"--" and b"boundary=" + name not in content.replace(b'"', b"")
-    )
+    name = line.strip(_AROUND)
+    plain, is_dashed = _plain(boundary), not line.lower().startswith(name.lower())
+    is_like = name.lower() == plain or (is_dashed and plain and name.lower().startswith(plain))
+    is_meant = is_like or line[:2] == line[-2:] == b"--"
+    if is_meant and name.lower() != plain:
+        is_meant = name not in [each.strip(_AROUND) for each in _declared(content)]
     return (start, line, difference(line, expected)) if is_meant and name else None
 
 
