@@ -28,7 +28,7 @@ install = "$(1)/bin/python" -m pip install --quiet --disable-pip-version-check '
 
 .DEFAULT_GOAL = help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check thorough fuzz bench complexity bench-peers load docs assurance corpus site fixtures mutants interop peers mitmproxy clean python
+.PHONY: help demo test check thorough fuzz bench complexity bench-peers load docs assurance corpus site fixtures mutants interop peers mitmproxy recheck clean python
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -45,9 +45,14 @@ check: $(VENV)/ready ## check format, lint, types, and that what is generated is
 	"$(VENV)/bin/python" -m ruff format --check .
 	"$(VENV)/bin/python" -m ruff check .
 	"$(VENV)/bin/python" -m mypy --strict
-	@if [ -n "$(NPM)" ]; then "$(VENV)/bin/python" -m pyright --pythonpath "$(VENV)/bin/python"; \
-	else echo "There is no Node, so pyright is left out." >&2; fi
+	@if [ -n "$(NPM)" ]; then "$(VENV)/bin/python" -m pyright --pythonpath "$(VENV)/bin/python" && \
+	$(MAKE) --no-print-directory recheck; \
+	else echo "There is no Node, so pyright and recheck are left out." >&2; fi
 	"$(VENV)/bin/python" docs/generate.py --check
+
+# No pattern takes more than linear time, whatever the text.
+recheck: .interop/recheck/ready | python
+	"$(PYTHON)" benchmarks/patterns.py --list | node benchmarks/recheck.mjs .interop/recheck
 
 thorough: $(VENV)/ready ## run the tests with far more generated examples
 	HYPOTHESIS_PROFILE=thorough "$(VENV)/bin/python" -m pytest --numprocesses=$(WORKERS) \
@@ -187,7 +192,8 @@ $(VENV)/mutmut: $(VENV)/ready
 
 .interop/page/ready: docs/check/package.json
 .interop/page-test/ready: tests/page/package.json
-.interop/page/ready .interop/page-test/ready:
+.interop/recheck/ready: benchmarks/package.json
+.interop/page/ready .interop/page-test/ready .interop/recheck/ready:
 	rm -rf "$(@D)"
 	mkdir -p "$(@D)"
 	cp "$<" "$(@D)"

@@ -21,7 +21,7 @@ T_co = TypeVar("T_co", covariant=True)
 
 _LONGEST: Final = 500
 _OF_THE_RULE: Any = None
-_ROW: Final = re.compile(r"([a-z0-9-]+)(?: \(([^)]+)\))?: (.+?) \[([^]]+)\] (.+)")
+_ROW: Final = re.compile(r"([a-z0-9-]+)(?: \(([^()]+)\))?: ([^\[]+) \[([^\]]+)\] (.+)")
 
 
 @public

@@ -93,7 +93,8 @@ START_LINE_IN_HEAD = re.compile(
     rb"^(?:([ \t]+)\r?\n)?(HTTP/[0-9][^\r\n]*|(?i:%b)[^ :\r\n][^\r\n]*"
     rb"|[A-Za-z]+ +[^ :\r\n][^ \r\n]* +HTTP/[0-9.]+[^\r\n]*)"
     rb"|^(?i:content-t)[^\r\n:]*:(?:(?![ =;,\"]%b)[^\r\n])*"
-    rb"[ =;,\"](%b(?:/[^\r\n]*|[^\r\n]* HTTP/[0-9.]+))" % (_METHODS, _METHODS, _METHODS),
+    rb"[ =;,\"](%b(?:/[^\r\n]*|(?:[^ \r\n][^\r\n]*)? HTTP/[0-9.]+))"
+    % (_METHODS, _METHODS, _METHODS),
     re.MULTILINE,
 )
 

@@ -43,7 +43,7 @@ _NEXT_ELEMENT = re.compile(rf"{_SPACE}(?:(,){_SPACE}|\])")
 
 _TRAILING_COMMA = re.compile(rf",{_SPACE}(?=[\]}}])")
 _NO_COMMA: Final = "no comma before a bracket"
-_NO_NUMBER = re.compile(r'"(?:[^"\\]|\\.)*(?:"|\Z)|(NaN|-?Infinity)', re.DOTALL)
+_NO_NUMBER = re.compile(r'"(?:[^"\\]|\\.)*(?:"|\\?\Z)|(NaN|-?Infinity)', re.DOTALL)
 
 # An escape for half of a surrogate pair: a first one with no second one after it, or a second one
 # with no first one before it                                                    RFC 8259, 8.2

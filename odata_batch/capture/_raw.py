@@ -192,7 +192,7 @@ CAPTURE_TEXT = note("""
     Read places as those in the text as it was undone; capture the octets if they may differ.""")
 
 _MARKS = ((b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
-_QUOTED_LINES = re.compile(rb"(?:>[^\n]*\n)+(?:>[^\n]*)?\s*")
+_QUOTED_LINES = re.compile(rb"(?:>[^\n]*\n)+(?:>[^\n]*|\s*)")
 _QUOTE = re.compile(rb"^> ?", re.MULTILINE)
 _CURL = re.compile(rb"\s*(?:\$ +)?curl(?:\.exe)?\s")
 # What a word of a shell is made of, $'...', '...', "...", an escaped character, others, and what is
