@@ -353,10 +353,8 @@ class RequestDecoder(_Decoder[values.RequestItem, values.BatchRequest]):
 
     def _value(self) -> values.BatchRequest:
         annotations = () if self._engine is None else self._engine.annotations
-        batch = values.BatchRequest(
-            self._items, continue_on_error=self._continue_on_error, annotations=annotations
-        )
-        return values.with_format(batch, self.format)
+        fields = tuple(self._items), self._continue_on_error, annotations, self.format
+        return values.batch_of(values.BatchRequest, *fields)
 
 
 @public
@@ -382,13 +380,8 @@ class ResponseDecoder(_Decoder[values.ResponseItem, values.BatchResponse]):
         engine = self._engine
         if engine is None:
             return values.BatchResponse(())
-        batch = values.BatchResponse(
-            self._items,
-            next_link=engine.next_link,
-            truncated=engine.truncated,
-            annotations=engine.annotations,
-        )
-        return values.with_format(batch, engine.format)
+        fields = tuple(self._items), engine.next_link, engine.truncated, engine.annotations
+        return values.batch_of(values.BatchResponse, *fields, engine.format)
 
 
 def decoder_of(
@@ -415,9 +408,14 @@ def _raising(settings: Settings, report: Reporter | None) -> findings.Findings:
 
 def decode(decoder: _Decoder[Any, _Batch], body: bytes) -> _Batch:
     """Return the batch that the body holds, of which the decoder has received nothing yet."""
-    decoder.receive_data(body)
-    decoder.receive_eof()
-    return decoder.result
+    octets = _octets(body)
+    try:
+        decoder._receive(octets)
+        decoder._receive_end()
+    except findings.DecodeError as error:
+        error.partial = tuple(decoder._items)
+        raise
+    return decoder._value()
 
 
 def check(

@@ -597,10 +597,12 @@ def change_set_of(
     return cast("_Kind", _OpenSet(kind, items, position, id))
 
 
-def with_format(batch: _Batch, format: Format | None) -> _Batch:
-    """Set in which format a batch that was just made is written; return it."""
-    _put(batch, "format", format)
-    return batch
+def batch_of(kind: type[_Batch], *fields: object) -> _Batch:
+    """Return the batch that a decoder has read, whose fields are in the order of its class."""
+    made = object.__new__(kind)
+    for name, value in zip(kind.__slots__, fields, strict=True):
+        _put(made, name, value)
+    return made
 
 
 def changed(value: _Kind, **changes: Any) -> _Kind:

@@ -379,7 +379,7 @@ class Execution:
                 items += self._group_items(unit)
             elif unit.settled:
                 items.append(self._responses[unit.members.start])
-        return values.with_format(values.BatchResponse(items), self._response_format)
+        return values.changed(values.BatchResponse(items), format=self._response_format)
 
     def payload(self) -> values.Payload:
         """Return the batch response as it is sent, with status 200; `RuntimeError` before the end.

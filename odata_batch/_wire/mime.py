@@ -11,7 +11,7 @@ delimiter and is none: they are cut at whole delimiter lines at once, once count
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import cached_property
 from typing import NamedTuple, TypeAlias
@@ -85,7 +85,7 @@ class Parts(NamedTuple):
     position: int
     """Offset of the first content in the payload."""
     delimiter_length: int
-    """Octets of the delimiter that ends each part, its line ends included."""
+    """Octets of the delimiter after each part but the last, its line ends included."""
 
 
 Event: TypeAlias = Part | Parts | Diagnostic
@@ -266,6 +266,16 @@ class PartSplitter:
     again whenever it has become twice as long, so the work remains linear.
     """
 
+    line_end: bytes | None = None
+    closed = False
+    """Whether the close delimiter has been read."""
+    _looked = 0
+    _begun = False
+    _is_inner = False
+    _content = 1
+    _searched = 0
+    _closing: tuple[int, bytes] = 0, b""
+
     def __init__(
         self,
         boundary: bytes,
@@ -276,27 +286,16 @@ class PartSplitter:
         outer: tuple[bytes, ...] | None = None,
         extent: Callable[[bytes, bytes], Extent] | None = None,
     ) -> None:
-        self.line_end: bytes | None = None
         self._extent = extent
-        self.shortest = min(limits.header_section, limits.url, limits.field_line, limits.body)
-        """How long a part may be in any case."""
-        self._looked = self.shortest
         self._boundary = boundary
         self._boundaries = (boundary, *(outer or ()))
         self._is_enclosed = outer is not None
         self._limits = limits
         self._room = most + 1
-        self._events: list[Event] = []
-        self.closed = False
-        """Whether the close delimiter has been read."""
-        self._begun = False
-        self._is_inner = False
+        self._events: list[Event]
         # A line end in front of the first octet lets a delimiter be the very first line.
         self._buffer = bytearray(b"\n")
         self._offset = position - 1
-        self._content = 1
-        self._searched = 0
-        self._closing: tuple[int, bytes] = 0, b""
         self._token = b"\n--" + boundary
         self._line = b"\r\n--" + boundary + b"\r\n"
 
@@ -365,7 +364,7 @@ class PartSplitter:
                     if used:
                         self._content += used
                         self._searched = self._content - 1
-                        self._looked = self.shortest
+                        self._looked = 0
                         continue
             self._searched = start
             line = self._line_at(start, at_end)
@@ -383,7 +382,7 @@ class PartSplitter:
         It is not looked at if it is no longer than what has been `looked` at.
         """
         size = end - self._content
-        if self._extent is None or size <= looked:
+        if self._extent is None or size <= max(looked, self.shortest):
             return
         assert self.line_end is not None  # a delimiter line begins the part
         with memoryview(self._buffer) as view, view[self._content : end] as content_view:
@@ -405,8 +404,8 @@ class PartSplitter:
         if cut is None:
             return 0
         parts, used, self.closed = cut
-        self._events += parts
-        self._room -= sum([len(each.contents) for each in parts])
+        self._events.append(parts)
+        self._room -= len(parts.contents)
         self.line_end = b"\r\n"
         self._begun = True
         return used
@@ -442,8 +441,8 @@ class PartSplitter:
             self._check_line(start, line)
             self._end_preamble(start, line)
         else:
-            self._check_extent(start - (self._buffer[start - 1] == ord("\r")), self.shortest)
-            self._looked = self.shortest
+            self._check_extent(start - (self._buffer[start - 1] == ord("\r")), 0)
+            self._looked = 0
             self._check_line(start, line)
             if not line.is_close and line.line_end != self.line_end:
                 self._say_mixed("ends in", line.line_end, start + 1)
@@ -501,6 +500,12 @@ class PartSplitter:
             self._searched = max(self._searched, last) if possible is None else possible.start()
 
     @cached_property
+    def shortest(self) -> int:
+        """How long a part may be in any case."""
+        limits = self._limits
+        return min(limits.header_section, limits.url, limits.field_line, limits.body)
+
+    @cached_property
     def _lookalikes(self) -> re.Pattern[bytes]:
         return _lookalikes(self._boundaries)
 
@@ -530,7 +535,7 @@ class PartSplitter:
             exceed(self._report, self._limits, "epilogue", self._offset + self._content)
         if not self.closed and self._room > 0:
             # A delimiter may begin with the CR there.
-            self._check_extent(self._searched - 1, self.shortest if at_end else self._looked)
+            self._check_extent(self._searched - 1, 0 if at_end else self._looked)
         used = self._content - 1
         del self._buffer[:used]
         self._offset += used
@@ -640,33 +645,26 @@ class PartSplitter:
                 self._say(DELIMITER_LOOKALIKE, message, found.start(), Severity.ERROR)
 
 
-class Split(NamedTuple):
-    """A body that was complete when it was split."""
-
-    events: list[Event]
-    is_closed: bool
-    """Whether its close delimiter is there."""
-    line_end: bytes
-    """What ends its delimiter lines."""
-
-
 def split(
     data: bytes, boundary: bytes, limits: Limits, most: int, position: int, outer: tuple[bytes, ...]
-) -> Split:
-    """Split an enclosed body that is complete; the arguments are those of `PartSplitter`."""
+) -> tuple[Sequence[Event], bool, bytes]:
+    """Split an enclosed body that is complete; the arguments are those of `PartSplitter`.
+
+    After what was found follow whether its close delimiter is there, and what ends its lines.
+    """
     first = b"--" + boundary + b"\r\n"
     if not outer and data.startswith(first):
         cut = _cut_at_lines(data, boundary, most + 1, position, len(first), at_end=True)
         if cut is not None and cut[2]:
-            return Split([*cut[0]], True, b"\r\n")
+            return cut[:1], True, b"\r\n"
     splitter = PartSplitter(boundary, limits, most, position=position, outer=outer)
     events = splitter.receive_data(data) + splitter.receive_eof()
-    return Split(events, splitter.closed, splitter.line_end or b"\r\n")
+    return events, splitter.closed, splitter.line_end or b"\r\n"
 
 
 def _cut_at_lines(
     data: bytes, boundary: bytes, room: int, position: int, first: int, *, at_end: bool
-) -> tuple[list[Parts], int, bool] | None:
+) -> tuple[Parts, int, bool] | None:
     """Return the parts that whole delimiter lines end, if nothing else looks like one.
 
     Then follow how many octets these are, and whether the last line closes the multipart. `first`
@@ -688,10 +686,4 @@ def _cut_at_lines(
     if len(contents[0]) < first:
         return None
     contents[0] = contents[0][first:]
-    parts = [Parts(contents, position + first, len(line))]
-    if after and is_closed:  # one delimiter is longer
-        last = contents.pop()
-        close_position = position + used - len(line) - len(after) - len(last)
-        longer = Parts([last], close_position, len(line) + len(after))
-        parts = [*parts, longer] if contents else [longer]
-    return parts, used, is_closed
+    return Parts(contents, position + first, len(line)), used, is_closed

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from itertools import accumulate
+from operator import itemgetter
 from typing import Final, Generic, Literal, NamedTuple, TypeAlias, TypeVar
 
 from odata_batch._model import values
@@ -223,6 +224,15 @@ class MultipartDecoder(Generic[_Start, _Item]):
     format: Format = "multipart"
     annotations: values.Annotations = ()
     next_link: str | None = None
+    truncated = False
+    _next = 0
+    _line_end = b"\r\n"
+    _known_of_lf: parthead.Known | None = None
+    _run: Run[_Item]
+    _events: list[mime.Event]
+    # The parts that the last octets completed, each with its place, as soon as one is asked for
+    _parts: list[tuple[int, bytes]]
+    _located: tuple[int | None, dict[str, tuple[int, int]]] = None, {}
 
     def __init__(
         self,
@@ -232,23 +242,13 @@ class MultipartDecoder(Generic[_Start, _Item]):
         known: parthead.Known,
         position: int = 0,
     ) -> None:
-        self.truncated = False
         self._role: Role[_Start, _Item] = role
         self._limits = limits
         # What was read of the multiparts that are being read: at most one within the other
         self._levels: list[list[_Item | values.Unreadable]] = []
-        self._run: Run[_Item]
-        self._next = 0
-        self._events: list[mime.Event] = []
-        # Where the parts begin that the last octets completed, and the parts, as soon as asked for
-        self._starts: list[int] = []
-        self._contents: list[bytes] = []
-        self._located: tuple[int, dict[str, tuple[int, int]]] = -1, {}
         self._end = position
         self.boundary = boundary
         self._known = known
-        self._known_of_lf: parthead.Known | None = None
-        self._line_end = b"\r\n"
         # Lengths that reach too far, and, once there is one, the delimiters that open a part
         self._claims: list[_Claim] = []
         self._openings: list[int] = []
@@ -283,32 +283,28 @@ class MultipartDecoder(Generic[_Start, _Item]):
         """Return the place of a member of an item that the last octets completed."""
         if not member or position is None:
             return position, 0
-        if not self._starts:
+        if not self._parts:
             for event in self._events:
                 if isinstance(event, mime.Parts):
                     start = event.position
                     for content in event.contents:
-                        self._starts.append(start)
-                        self._contents.append(content)
+                        self._parts.append((start, content))
                         start += len(content) + event.delimiter_length
                 elif isinstance(event, mime.Part):
-                    self._starts.append(event.position)
-                    self._contents.append(event.content)
+                    self._parts.append((event.position, event.content))
         if self._located[0] != position:
             self._located = position, {}
         known = self._located[1]
         if member not in known:  # the same is said of one member many times
-            index = bisect_right(self._starts, position) - 1
-            start, content = self._starts[index], self._contents[index]
+            index = bisect_right(self._parts, position, key=itemgetter(0)) - 1
+            start, content = self._parts[index]
             found = in_part(content, position - start, member)
             known[member] = (position, 0) if found is None else (start + found[0], found[1])
         return known[member]
 
     def _read_all(self, events: list[mime.Event]) -> Run[_Item]:
         run = self._run = Run(self._next)
-        self._events = events
-        self._starts.clear()
-        self._contents.clear()
+        self._events, self._parts = events, []
         if events:
             self._end_lines_in(self._splitter.line_end or b"\r\n")
             try:
@@ -328,10 +324,10 @@ class MultipartDecoder(Generic[_Start, _Item]):
     def _read_events(self, events: list[mime.Event]) -> None:
         boundaries = (self.boundary,)
         for event in events:
-            if isinstance(event, Diagnostic):
-                self._pass_on(event)
-            elif isinstance(event, mime.Parts):
+            if isinstance(event, mime.Parts):
                 self._read_parts(event, self._run.items, boundaries)
+            elif isinstance(event, Diagnostic):
+                self._pass_on(event)
             elif event.is_cut or event.delimiter_length is not None:
                 self._add_part(event, self._run.items, boundaries)
 
@@ -399,46 +395,47 @@ class MultipartDecoder(Generic[_Start, _Item]):
         contents, position, step = parts
         heads, build, largest = self._heads, self._role.build, self._limits.body
         known, short, most = heads.known, heads.short, self._limits.headers_total
-        depth = len(boundaries)
+        # In what is no longer nothing is too long.
+        small = min(short, largest)
+        total, (stem, tail, own, notes) = heads.total, known.recent
         # The start lines of requests have URLs, which enter no table.
         tops: dict[bytes, _Top[_Start]] | None = known.tops if self._keeps_tops else None
-        is_visible = grammar.VISIBLE.fullmatch
+        depth, is_visible = len(boundaries), grammar.VISIBLE.fullmatch
         room = self._room(items, depth)
         self._levels.append(items)
         for content in contents[:room]:
             item: _Item | values.Unreadable | None = None
             pieces = content.split(b"\r\n\r\n", 2)
-            stem, tail, size, notes = known.recent
-            head, value = pieces[0], b""
-            if tail is not None:
-                value = head.removeprefix(stem).removesuffix(tail)
-                size += len(value)
-                is_known = len(head) == size and (value.isalnum() or is_visible(value) is not None)
-            else:
+            head, size = pieces[0], len(pieces[0])
+            if tail is None:
                 is_known = head == stem
+            else:
+                value = head.removeprefix(stem).removesuffix(tail)
+                is_known = size == own + len(value)
+                is_known = is_known and (value.isalnum() or is_visible(value) is not None)
             if is_known and len(pieces) == 3:
                 _, top, body = pieces
                 octets, found = len(body), None if tops is None else tops.get(top)
                 line, section, headers, claim, length = found or self._recall(top, octets)
-                total = heads.total + size + length
-                is_large = octets > largest or size > short or length > short or total > most
-                if line is not None and not is_large:
-                    heads.total = total
-                    id = None if tail is None else value.decode()
+                so_far = total + size + length
+                fits = len(content) <= small or (octets <= largest and max(size, length) <= short)
+                if line is not None and fits and so_far <= most:
+                    total, id = so_far, None if tail is None else value.decode()
                     if notes:
                         self._say_notes(notes, content, position, position + size + 4)
                     if claim == octets or claim == -1:
                         item = build(line[0], line[1], headers, body, id, position)
                     else:
                         at = position + len(content) - octets
-                        fields = top[len(top) - length :]
-                        section = heads.settle(section, fields, at - 4 - length)
+                        section = heads.settle(section, top[len(top) - length :], at - 4 - length)
                         item = self._make_item(line, section, body, at, content, position, id)
             if item is None:
-                part = mime.Part(content, position, None, step)
+                part, heads.total = mime.Part(content, position, None, step), total
                 item = self._read_part(part, boundaries) or self._unreadable(part)
+                total, (stem, tail, own, notes) = heads.total, known.recent
             items.append(item)
             position += len(content) + step
+        heads.total = total
         self._levels.pop()
         if self._claims:
             self._note_openings(parts.position, contents, step, boundaries)

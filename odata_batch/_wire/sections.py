@@ -309,6 +309,8 @@ class SectionReader:
 
         After it comes a body of that size.
         """
+        if not self.known.gaps:
+            return None
         before, name, rest = section.partition(self.known.cut)
         value, _, after = rest.partition(b"\r\n")
         key = before, name, after
