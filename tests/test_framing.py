@@ -158,6 +158,9 @@ def test_each_multipart_decides_how_its_lines_end() -> None:
     report = check_request(batch(inner), MULTIPART)
     assert {each.rule.slug for each in report.diagnostics} == {"line-ends-vary"}
     assert report.value is not None and len(report.value.operations()) == 1
+    broken = batch(change_set(), part(GET)).replace(b"--c", b"==c").replace(b"\r\n", b"\n")
+    found = check_request(broken, MULTIPART).diagnostics
+    assert [each.rule.slug for each in found if each.severity is Severity.ERROR] == ["no-delimiter"]
 
 
 def test_a_change_set_within_another_is_read_where_limits_allow_it() -> None:

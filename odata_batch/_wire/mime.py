@@ -647,7 +647,7 @@ class PartSplitter:
 
 def split(
     data: bytes, boundary: bytes, limits: Limits, most: int, position: int, outer: tuple[bytes, ...]
-) -> tuple[Sequence[Event], bool, bytes]:
+) -> tuple[Sequence[Event], bool, bytes | None]:
     """Split an enclosed body that is complete; the arguments are those of `PartSplitter`.
 
     After what was found follow whether its close delimiter is there, and what ends its lines.
@@ -659,7 +659,7 @@ def split(
             return cut[:1], True, b"\r\n"
     splitter = PartSplitter(boundary, limits, most, position=position, outer=outer)
     events = splitter.receive_data(data) + splitter.receive_eof()
-    return events, splitter.closed, splitter.line_end or b"\r\n"
+    return events, splitter.closed, splitter.line_end
 
 
 def _cut_at_lines(

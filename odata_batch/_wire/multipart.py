@@ -802,6 +802,7 @@ class MultipartDecoder(Generic[_Start, _Item]):
         events, closed, inner_end = mime.split(
             content, boundary, self._limits, most, position, outer
         )
+        inner_end = inner_end or line_end  # where no delimiter line says otherwise
         if part.line_feed is not None and not (closed and content.endswith(b"--%b--" % boundary)):
             self._say_line_feed(part.line_feed)
         elif inner_end != line_end or part.line_feed is not None:
