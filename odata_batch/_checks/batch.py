@@ -9,7 +9,7 @@ end. All work is linear in the number of operations and dependencies.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final, NamedTuple, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeAlias, TypeVar
 
 from odata_batch._checks import messages
 from odata_batch._checks.scope import Scope, Spot
@@ -49,15 +49,9 @@ def _inside(
                 yield from _inside(inner, (*indexes, index))
 
 
-class _Survey(NamedTuple):
-    """What a run of items contains."""
-
-    messages: Sequence[Any]
-    members: Sequence[Any]
-    """The messages that are in change sets."""
-    change_sets: Sequence[values.ChangeSet | values.ChangeSetResponse]
-    spellings: set[str]
-    """The names in lower case."""
+_Survey: TypeAlias = tuple[Sequence[Any], Sequence[Any], int, set[str]]
+"""What a run of items contains: the messages, those in change sets, how many change sets, and the
+names in lower case."""
 
 
 class _Place:
@@ -129,16 +123,17 @@ class _Place:
             return None
         if "" in spellings or (len(text) > limits.id and max(map(len, names)) > limits.id):
             return None
-        return _Survey(messages, members, change_sets, spellings)
+        return messages, members, len(change_sets), spellings
 
     def pass_by(self, items: Sequence[values.Item], found: _Survey) -> None:
         """Pass items by that hold what was found."""
-        self._operations += len(found.messages)
-        self._change_sets += len(found.change_sets)
+        messages, _, change_sets, spellings = found
+        self._operations += len(messages)
+        self._change_sets += change_sets
         if self.spellings:
-            self.spellings |= found.spellings
+            self.spellings |= spellings
         else:  # most batches are one run
-            self.spellings = found.spellings
+            self.spellings = spellings
         self.unnamed += items
 
     def say_unreadable(self) -> None:

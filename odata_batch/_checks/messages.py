@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import cache
 from itertools import chain
-from typing import Any, Final, Generic, TypeAlias, TypeVar
+from typing import Any, Final, Generic, NamedTuple, TypeAlias, TypeVar
 
 from odata_batch._checks import urls
 from odata_batch._checks.scope import Kind, Say, Scope
@@ -143,10 +143,7 @@ VERSION_HEADER = note("""
 
 def check_version(headers: Headers, say: Say) -> None:
     """OData Protocol, 8.1.5, for the header section of any message; until OData 3, too."""
-    names = names_of(headers)
-    for name in _VERSIONS:
-        if name not in names:
-            continue
+    for name in filter(names_of(headers).__contains__, _VERSIONS):
         value = headers[name]
         version = value.partition(";")[0] if "dataservice" in name else value
         if not grammar.VERSION.fullmatch(version):
@@ -576,19 +573,36 @@ _OF_FIELDS: Final[Mapping[_Check[Any], Collection[str]]] = {
 """Checks that say nothing where these fields are missing."""
 
 
+class _Applied(NamedTuple):
+    """The checks that apply."""
+
+    all: tuple[_Check[Any], ...]
+    of_each: tuple[_Check[Any], ...]
+    """Those about each message."""
+    of_kinds: tuple[_Check[Any], ...]
+    """The others, but for those about fields."""
+    of_fields: dict[str, _Check[Any]]
+    """Those by the names of the fields."""
+
+
 @cache
-def _applying(checks: tuple[_Check[Any], ...], origin: str, format: str) -> tuple[_Check[Any], ...]:
+def _applied(checks: tuple[_Check[Any], ...], origin: str, format: str) -> _Applied:
     left_out = set() if origin == "written" else {*_WRITTEN}
     if origin == "read" and format == "multipart":
         left_out |= _SYNTAX
-    return tuple([check for check in checks if check not in left_out])
+    applied = [check for check in checks if check not in left_out]
+    of_each = [check for check in applied if check in _EACH]
+    others = [check for check in applied if check not in _EACH]
+    of_fields = {name: check for check in others for name in _OF_FIELDS.get(check, ())}
+    of_kinds = [check for check in others if check not in _OF_FIELDS]
+    return _Applied(tuple(applied), tuple(of_each), tuple(of_kinds), of_fields)
 
 
 class Messages(Generic[_Message]):
     """Applies the checks to the messages of one batch, and knows the kinds that are sound."""
 
     def __init__(self, checks: tuple[_Check[_Message], ...], scope: Scope, say: Say) -> None:
-        self._checks: tuple[_Check[_Message], ...] = _applying(checks, scope.origin, scope.format)
+        self._applied: _Applied = _applied(checks, scope.origin, scope.format)
         self._scope, self._say = scope, say
         self._objected = False
         self._sound = scope.sound
@@ -622,7 +636,7 @@ class Messages(Generic[_Message]):
             asked.clear()
             for kind, item in kinds.items():
                 each = self._sound.get(kind) or self._checks_of(item, kind)
-                if each is self._checks:
+                if each is self._applied.all:
                     return False
                 asked.update(each)
         if not asked.isdisjoint(_OF_URLS) and urls.are_plain(texts):
@@ -650,19 +664,21 @@ class Messages(Generic[_Message]):
             silent |= {check_header_syntax, check_repeated_headers}
         elif len(fields) == len(names):
             silent.add(check_repeated_headers)
+        applied: _Applied = self._applied
+        asked = {*applied.of_kinds}
+        asked.update([applied.of_fields[name] for name in applied.of_fields.keys() & fields])
         if fields <= _ALL_KNOWN:
-            silent.add(check_header_names)
-        each = []
-        for check in self._checks:
-            about = _OF_FIELDS.get(check)
-            if check in silent or (about is not None and fields.isdisjoint(about)):
-                continue
-            if check in _EACH:
-                each.append(check)
-            else:
-                check(item, self._scope, self._object)
+            asked.discard(check_header_names)
+        for check in asked:
+            check(item, self._scope, self._object)
         if self._objected:
-            return self._checks
+            return applied.all
+        each = [
+            check
+            for check in applied.of_each
+            if check not in silent
+            and (check not in _OF_FIELDS or not fields.isdisjoint(_OF_FIELDS[check]))
+        ]
         if check_header_syntax in each and "" not in fields:
             if grammar.TOKEN.fullmatch("".join(names)):
                 each[each.index(check_header_syntax)] = check_header_values

@@ -57,6 +57,7 @@ class _Decoder(ABC, Generic[_Item, _Batch]):
     # The octets before the body of a wrapped message
     _head: bytearray
     _wrapped = False
+    _outer = _NO_FIELDS
     _continue_on_error: bool | None = None
     _error: findings.DecodeError | None = None
     _ended = False
@@ -89,8 +90,8 @@ class _Decoder(ABC, Generic[_Item, _Batch]):
         self._items: list[_Item] = []
         if not isinstance(content_type, str):
             raise TypeError(f"content_type is a str, not {type(content_type).__name__}")
-        self._outer = _NO_FIELDS if headers == () else Headers(headers)
-        if self._outer.pairs:
+        if headers != ():
+            self._outer = Headers(headers)
             for value in self._outer.get_all("content-type"):
                 if value != content_type:
                     message = f"headers have Content-Type {value!r}"
@@ -155,9 +156,9 @@ class _Decoder(ABC, Generic[_Item, _Batch]):
 
     def _receive(self, data: bytes) -> None:
         """Add the items that the octets complete."""
-        room = self._limits.message - self._received
-        self._received += len(data)
-        within = data if len(data) <= room else data[:room]
+        octets, room = len(data), self._limits.message - self._received
+        self._received += octets
+        within = data if octets <= room else data[:room]
         engine = self._engine
         if engine is None:
             self._head += within
@@ -173,7 +174,7 @@ class _Decoder(ABC, Generic[_Item, _Batch]):
                 self._head.clear()
         if engine is not None:
             self._take(engine.receive_data(within))
-        if len(data) > room:
+        if octets > room:
             findings.exceed(self._findings, self._limits, "message", self._limits.message)
 
     def _receive_end(self) -> None:

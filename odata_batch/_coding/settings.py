@@ -19,12 +19,13 @@ class Tables:
     """
 
     def __init__(self) -> None:
-        self.clear()
+        self._of_multipart: dict[str, parthead.Known] = {}
+        self._sound: dict[tuple[str, Format], dict[Kind, tuple[Check, ...]]] = {}
 
     def clear(self) -> None:
         """Forget all that has been learned."""
-        self._of_multipart: dict[str, parthead.Known] = {}
-        self._sound: dict[tuple[str, Format], dict[Kind, tuple[Check, ...]]] = {}
+        self._of_multipart.clear()
+        self._sound.clear()
 
     def of_multipart(self, role_name: str, limits: Limits) -> parthead.Known:
         """Return what is known of the header sections of batches in one role."""

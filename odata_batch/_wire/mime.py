@@ -302,11 +302,10 @@ class PartSplitter:
     def receive_data(self, data: bytes) -> list[Event]:
         """Take the next octets and return the parts that they complete."""
         self._events = []
-        first = self._line[2:]
         is_first = self.line_end is None and len(self._buffer) == len(self._boundaries) == 1
-        if is_first and data.startswith(first):
+        if is_first and data.startswith(self._line[2:]):
             # Nothing has come before, and most often nothing comes after.
-            used = self._cut_at_once(data, len(first))
+            used = self._cut_at_once(data, len(self._line) - 2)
             self._offset += used
             data = data[used:]
             if self.closed and not data:
@@ -398,9 +397,8 @@ class PartSplitter:
 
     def _cut_at_once(self, data: bytes, first: int) -> int:
         """Take all parts that whole delimiter lines end; return how many octets these are."""
-        cut = _cut_at_lines(
-            data, self._boundary, self._room, self._offset + self._content, first, at_end=False
-        )
+        position = self._offset + self._content
+        cut = _cut_at_lines(data, self._line, self._room, position, first, at_end=False)
         if cut is None:
             return 0
         parts, used, self.closed = cut
@@ -652,9 +650,9 @@ def split(
 
     After what was found follow whether its close delimiter is there, and what ends its lines.
     """
-    first = b"--" + boundary + b"\r\n"
-    if not outer and data.startswith(first):
-        cut = _cut_at_lines(data, boundary, most + 1, position, len(first), at_end=True)
+    line = b"\r\n--" + boundary + b"\r\n"
+    if not outer and data.startswith(line[2:]):
+        cut = _cut_at_lines(data, line, most + 1, position, len(line) - 2, at_end=True)
         if cut is not None and cut[2]:
             return cut[:1], True, b"\r\n"
     splitter = PartSplitter(boundary, limits, most, position=position, outer=outer)
@@ -663,25 +661,21 @@ def split(
 
 
 def _cut_at_lines(
-    data: bytes, boundary: bytes, room: int, position: int, first: int, *, at_end: bool
+    data: bytes, line: bytes, room: int, position: int, first: int, *, at_end: bool
 ) -> tuple[Parts, int, bool] | None:
-    """Return the parts that whole delimiter lines end, if nothing else looks like one.
+    """Return the parts that such delimiter lines end, if nothing else looks like one.
 
     Then follow how many octets these are, and whether the last line closes the multipart. `first`
     is the length of the delimiter line that `data` begins with, `position` the offset of `data`,
     and there is room for so many lines. Whether more may follow, `at_end` says.
     """
-    token = b"--" + boundary
-    line = b"\r\n" + token + b"\r\n"
     contents = data.split(line, room)
-    rest = contents.pop()
-    content, close, after = rest.partition(b"\r\n" + token + b"--")
+    content, close, after = contents[-1].partition(line[:-2] + b"--")
     is_closed = close != b"" and (after == b"\r\n" or (at_end and not after))
-    used = len(data) if is_closed else len(data) - len(rest)
-    if is_closed:
-        contents.append(content)
+    used = len(data) if is_closed else len(data) - len(contents[-1])
+    contents[-1:] = (content,) if is_closed else ()
     # As many tokens as delimiter lines; two lines may share a line end, though.
-    if not contents or data.count(token, 0, used) != len(contents) + (first > 0):
+    if not contents or data.count(line[2:-2], 0, used) != len(contents) + (first > 0):
         return None
     if len(contents[0]) < first:
         return None

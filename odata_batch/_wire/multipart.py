@@ -269,7 +269,8 @@ class MultipartDecoder(Generic[_Start, _Item]):
         """Return what is left; without a close delimiter, the last part is not an item."""
         events = self._splitter.receive_eof()
         run = self._read_all(events)
-        self._judge_claims()
+        if self._claims:
+            self._judge_claims()
         if not self._splitter.closed and run.stopped is None:
             self.truncated = True
             assert isinstance(events[-1], mime.Part)  # the last one, which nothing ends
@@ -306,12 +307,20 @@ class MultipartDecoder(Generic[_Start, _Item]):
         run = self._run = Run(self._next)
         self._events, self._parts = events, []
         if events:
-            self._end_lines_in(self._splitter.line_end or b"\r\n")
+            if self._splitter.line_end == b"\n":
+                self._end_lines_in(b"\n")
+            items, boundaries = run.items, (self.boundary,)
             try:
-                self._read_events(events)
+                for event in events:
+                    if isinstance(event, mime.Parts):
+                        self._read_parts(event, items, boundaries)
+                    elif isinstance(event, Diagnostic):
+                        self._pass_on(event)
+                    elif event.is_cut or event.delimiter_length is not None:
+                        self._add_part(event, items, boundaries)
             except Stop as stopped:
                 run.stopped = stopped
-            self._next += len(run.items)
+            self._next += len(items)
         return run
 
     def _end_lines_in(self, line_end: bytes) -> None:
@@ -320,16 +329,6 @@ class MultipartDecoder(Generic[_Start, _Item]):
         if line_end == b"\n":
             known = self._known_of_lf = self._known_of_lf or parthead.Known(self._limits)
         self._heads.known = known
-
-    def _read_events(self, events: list[mime.Event]) -> None:
-        boundaries = (self.boundary,)
-        for event in events:
-            if isinstance(event, mime.Parts):
-                self._read_parts(event, self._run.items, boundaries)
-            elif isinstance(event, Diagnostic):
-                self._pass_on(event)
-            elif event.is_cut or event.delimiter_length is not None:
-                self._add_part(event, self._run.items, boundaries)
 
     def _pass_on(self, finding: Diagnostic) -> None:
         """Report what was found in splitting; after a fatal finding nothing is read."""

@@ -197,6 +197,7 @@ REQUEST_LINE_IN_PART_HEADERS = error("""
 _USUAL_STEM: Final = (
     b"Content-Type: application/http\r\nContent-Transfer-Encoding: binary\r\nContent-ID: "
 )
+_USUAL_HEAD: Final = Recent(_USUAL_STEM, b"", len(_USUAL_STEM), ())
 _NO_HEAD: Final = Recent(b"\0", None, 0, ())
 
 
@@ -209,7 +210,7 @@ class Known(sections.Known):
         self.heads: dict[_Key, Head] = {**_usual_heads()} if is_wide else {}
         self.tops: dict[bytes, Any] = {}
         """Start lines and header sections of responses."""
-        self.recent = Recent(_USUAL_STEM, b"", len(_USUAL_STEM), ()) if is_wide else _NO_HEAD
+        self.recent = _USUAL_HEAD if is_wide else _NO_HEAD
         """The last head whose content was a message as it is; most are followed by one like it."""
 
 
