@@ -1079,6 +1079,11 @@ def test_what_decoding_would_refuse_is_refused(items: str | Items, slug: str) ->
     assert caught.value.http_status == 400
 
 
+def test_each_request_is_checked_whatever_came_before() -> None:
+    with pytest.raises(DecodeError, match=r"^error.transfer-encoding. in items.1.: "):
+        start("GET A [X: a]; GET B [Transfer-Encoding: chunked]", "multipart")
+
+
 @pytest.mark.parametrize("format", FORMATS)
 @pytest.mark.parametrize(
     ("items", "slug"),

@@ -624,11 +624,12 @@ class Messages(Generic[_Message]):
             kinds: dict[Kind, _Message] = {}
             start, is_empty, shape = None, None, None
             for item in items:
-                # Most are of the kind of the one before.
+                # Most are of the kind of the one before, where a reader knows it.
                 own = item.method if isinstance(item, Operation) else item.status
                 if item.headers._shape is shape and own == start and (not item.body) is is_empty:
                     continue
                 start, is_empty, shape = own, not item.body, item.headers._shape
+                shape = None if shape.kind is None else shape
                 kind = _kind_of(item)
                 if type(kind[2]) is tuple and None in kind[2]:
                     return False
