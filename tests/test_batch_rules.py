@@ -31,6 +31,9 @@ IDENTIFIERS = """
 # An id is used once.
 1: GET a; 1: GET b -> duplicate-id 1
 1: GET a; 2: GET b; 1: GET c; 1: GET d -> duplicate-id 2, duplicate-id 3
+a: GET a; A: GET b; b: GET c; A: GET d; a: GET e
+    id-case 1, duplicate-id 3, id-case 3, duplicate-id 4
+ids_ignore_case=True | a: GET a; A: GET b; a: GET c -> id-case-ignored 1, duplicate-id 2
 # An id is used once in a change set.
 g{ 1: DELETE a; 1: DELETE b } -> duplicate-id 0.1
 # In multipart, an id may come again in another change set, with a warning.
@@ -52,6 +55,7 @@ json | g: GET b; g{ 1: DELETE a } -> id-equals-group 1
 json | g{ 1: DELETE a }; g: GET b
     id-equals-group 1: the id 'g' is also the name of a group
 json | g{ g: DELETE a } -> id-equals-group 0
+json | g{ 1: DELETE a }; G: GET b
 # Two groups do not share a name; on the wire they would be one.
 json write | g{ 1: DELETE a }; g{ 2: DELETE a }
     duplicate-id 1: the group name 'g' is used twice
@@ -78,7 +82,7 @@ multipart write | GET c after 8
     not-expressible 0
     depends-on-unknown 0: GET 'c' depends on '8', which no request has as its id
 # It names another request.
-json | 1: GET a after 1 -> depends-on-self 0
+json | 1: GET a after 1 7 -> depends-on-self 0, depends-on-unknown 0
 # It names a request or a group before.
 json | 1: GET a; 2: GET b after 3; 3: GET c -> depends-on-forward 1
 json | 2: GET b after h; h{ 4: DELETE d } -> depends-on-forward 0
@@ -88,6 +92,11 @@ json | 2: GET b after 9 9 -> depends-on-unknown 0
 # It does not name its own group.
 json | g{ 2: DELETE d after g } -> depends-on-own-group 0.0
 json | g{ 1: DELETE c }; h{ 2: DELETE d after g }
+# Its members may depend on each other.
+json | g{ 1: DELETE a; 2: DELETE b after 1 }
+json | g{ 3: GET c; 1: DELETE a after 2; 2: DELETE b after 1 }
+    depends-on-forward 0.1
+    depends-on-cycle 0.1: '1' depends on '2', which depends on '1'
 # Beside a member of a group it names the group.
 json read | g{ 2: DELETE d }; 3: GET b after 2; 4: GET b after 3 2 g -> depends-on-group-missing 1
 json read | g{ 2: DELETE d }; h{ 3: DELETE e after 2 } -> depends-on-group-missing 1.0
@@ -253,6 +262,8 @@ def test_change_sets(case: Case) -> None:
 RESPONSES = """
 # A response has an id of its own.
 response | 1: 204; 1: 204 -> duplicate-response-id 1
+response | a: 204; A: 204
+response ids_ignore_case=True | a: 204; A: 204 -> duplicate-response-id 1
 response | { 1: 204; 1: 204 } -> duplicate-response-id 0.1
 # In multipart, ids may start anew in each change set.
 multipart response | { 1: 204 }; { 1: 204 }

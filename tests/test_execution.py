@@ -136,6 +136,7 @@ WORDS: Mapping[str, Mapping[str, Any]] = {
     "free": {"dialect": replace(ODATA_4_01, forbidden_headers=frozenset())},
     "2": {"dialect": ODATA_2},
     "goes-on": {"dialect": replace(ODATA_4_01, multipart_stops_on_error=False)},
+    "stops": {"dialect": replace(ODATA_4_01, json_stops_on_error=True)},
     "broken": {"evaluate": lambda condition, results: results["nothing"].ok},
     "cycles": {"dialect": replace(ODATA_4_01, severities=CYCLES)},
     "mislocated": {"locate": lambda step, response: "$1"},
@@ -314,6 +315,12 @@ multipart preference=True continue_on_error=False | 1: GET A; 2: GET B; 3: GET C
     B=404 | A, B | 200 404
 multipart goes-on | 1: GET A; 2: GET B; 3: GET C
     B=404 | A, B, C | 200 404 200
+multipart goes-on preference=False | 1: GET A; 2: GET B; 3: GET C
+    B=404 | A, B | 200 404
+json stops ordered=True | 1: GET A; 2: GET B; 3: GET C
+    B=404 | A, B | 200 404
+json stops ordered=True preference=True | 1: GET A; 2: GET B; 3: GET C
+    B=404 | A, B, C | 200 404 200
 json ordered=True | 1: GET A; 2: GET B; 3: GET C
     B=404 | A, B, C | 200 404 200
 json ordered=True preference=True | 1: GET A; 2: GET B; 3: GET C
@@ -412,6 +419,10 @@ json | g{ 1: POST A }; 2: GET $g/B after g
 multipart | 1: GET A(1); 2: PATCH A(1) [If-Match: $1]
     | A(1) | 200 424
     the response to '1' has no ETag
+
+# A tag or a word that nothing in the batch has as its id holds nothing up.
+multipart | 1: GET A; 2: PATCH B [If-Match: $9]; 3: GET C?x=$8
+    | A, B, C?x=$8 | 200 200 200
 
 # URLs are resolved against that of the batch.
 multipart | GET A(1)?$select=B; GET /service/A; GET http://host/service/A; GET $metadata
@@ -802,6 +813,18 @@ def test_an_etag_of_a_change_set_that_is_not_committed_is_not_given_away() -> No
 def test_an_etag_reference_to_nothing_is_left_to_the_service() -> None:
     (step,) = steps(start([Operation.patch("A(1)", headers={"If-Match": "$x"})]))
     assert step.headers["if-match"] == "$x"
+
+
+def test_an_identifier_means_the_first_in_its_change_set_or_else_the_first_of_all() -> None:
+    text = "{ 1: POST A; 2: PATCH $1/B }"
+    text = f"{text}; {text}; {text}; {{ 1: POST A }}; {{ 3: PATCH $1/C }}; GET $1/D"
+    execution, urls = start(text, dialect=ODATA_2), list[str]()
+    while not execution.finished:
+        for each in execution.ready():
+            urls += [name(each)] if isinstance(each, Step) else []
+            answer = OperationResponse(201, {"Location": f"/service/E{len(urls)}"})
+            obey(execution, each, {name(each): answer} if isinstance(each, Step) else {})
+    assert urls == ["A", "E1/B", "A", "E3/B", "A", "E5/B", "A", "E1/C", "E1/D"]
 
 
 # -- URLs ------------------------------------------------------------------------------------------

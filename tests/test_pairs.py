@@ -52,6 +52,8 @@ multipart on | GET A; GET B; GET C => 200; 404
 multipart 2 | GET A; GET B; GET C => 404; 200; 200
 multipart 2 | GET A; GET B; GET C => 404
     response-missing: there is no response to GET 'B' and 1 more
+multipart 2 off | GET A; GET B => 404
+multipart 2 off | GET A; GET B => 404; 200 -> response-after-error 1
 multipart | GET A; { 1: POST B; 2: POST C }; GET D => 200; { 2: 400 }; 200 -> response-after-error 2
 multipart | GET A; { 1: POST B; 2: POST C }; GET D => 200; { 2: 400 }
 # A 202 at the end is for all that is left.
@@ -133,7 +135,7 @@ json | <named> => a: 200; g{ b: 200; c: 200 }
     response-missing: there is no response to GET 'D'
 json | <named> => A: 200; a: 200; d: 200; g{ b: 200; c: 200 }
     response-unexpected 0: no request has the id 'A'
-json ids_ignore_case=True | <named> => A: 200; d: 200; g{ b: 200; C: 200 }
+json ids_ignore_case=True | <named> => A: 200; d: 200; G{ b: 200; C: 200 }
 # It may stop at an error where the client or the service says so.
 json | <named> => a: 500
     response-missing: there is no response to POST 'B' and 2 more

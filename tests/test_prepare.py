@@ -86,13 +86,16 @@ multipart response | 200; g1{ 1: 204; 204 } => 200; { 1: 204; 204 }
 json | 1: POST a; 2: GET $1/b => 1: POST a; 2: GET $1/b after 1
 multipart | { 1: POST a; 2: GET $1/b } => { 1: POST a; 2: GET $1/b }
 json | 1: GET $metadata; 2: GET $batch2 => 1: GET $metadata; 2: GET $batch2 after batch2
-# What is named is not named again, and what is repeated stays.
+# What is named is not named again, in whatever case, and what is repeated stays.
+json ids_ignore_case=True | A: POST a; B: GET $a/b after A => A: POST a; B: GET $a/b after A
+json | A: POST a; B: GET $a/b after A => A: POST a; B: GET $a/b after A a
 json | 1: POST a; 2: POST b; 3: GET $1 after 2 1 => 1: POST a; 2: POST b; 3: GET $1 after 2 1
 json | 1: POST a; 2: POST b; 3: GET $1 after 2 => 1: POST a; 2: POST b; 3: GET $1 after 2 1
 json | 1: POST a; 2: GET b after 1 1 => 1: POST a; 2: GET b after 1 1
 # An operation depends on the groups of what it depends on, but not on its own.
 json | g{ 1: POST a }; { 2: POST b }; 3: GET $2 after 1 => <groups>
 json | g{ 1: POST a; 2: GET $1 }; h{ 3: GET b after 1 } => <others>
+json ids_ignore_case=True | g{ A: POST a }; B: GET b after a => g{ A: POST a }; B: GET b after a g
 # What comes later has no group yet.
 json | 1: GET b after 2; g{ 2: POST a } => 1: GET b after 2; g{ 2: POST a }
 # JSON has no Content-Length, whatever the dialect; others have one where it is wanted.

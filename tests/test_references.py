@@ -215,6 +215,7 @@ json | g{ 1: POST A }; b: GET B; c: GET C if $g => 1 c; b
 json | a: GET A; b: GET B; c: GET $A => a b; c
 json ids_ignore_case=True | a: GET A; b: GET B; c: GET $A => a c; b
 json ids_ignore_case=True | g{ 1: POST A }; b: GET B; c: GET C after G => 1 c; b
+json ids_ignore_case=True | A: GET A; b: GET B; c: POST C = {"D@odata.bind":"$a"} => A c; b
 # A dialect says what refers.
 json references='rooted' | a: GET A; b: GET B; c: GET /service/$a => a c; b
 multipart references='none' | a: GET A; b: GET B; c: GET $a => a b; c
