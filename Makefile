@@ -91,7 +91,7 @@ site: .venv-site/ready ## build the documentation as a site in .site, to be read
 	@echo "Open .site/index.html."
 
 fixtures: $(VENV)/ready ## write down anew what is read of each case of the corpus
-	for name in fixtures readings messages slips; do "$(VENV)/bin/python" -m "tests.test_$$name" || exit 1; done
+	for name in fixtures readings messages slips har; do "$(VENV)/bin/python" -m "tests.test_$$name" || exit 1; done
 	"$(VENV)/bin/python" docs/generate.py
 
 mutants: $(VENV)/mutmut .mutants/times.json ## change MODULE (_wire/http) at 150 places; do tests notice?

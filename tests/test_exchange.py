@@ -430,7 +430,7 @@ def test_what_is_sent_after_what_is_answered(words: str, batch: str, script: str
         elif kind in (">", ">>"):
             request = exchange.next()
             text, _, delay = f" {text}".partition(" @")
-            assert (request is not None and not delay) or request.delay == float(delay)
+            assert request is not None and (not delay or request.delay == float(delay))
             if kind == ">":
                 assert shown(sent(request)) == text[1:]
             else:
@@ -447,7 +447,7 @@ def test_what_is_sent_after_what_is_answered(words: str, batch: str, script: str
             if not text:
                 exchange.fail(TimeoutError())
             else:
-                wrap = {"w": wrapped, "u": unwrapped}.get(kind[0], lambda inner: inner)
+                wrap = {"w": wrapped, "u": unwrapped}.get(kind[0], plain)
                 text, _, link = text.partition(" ^")
                 whole = answer_of(text) if len(kind) == 2 else None
                 inner = (whole.status, whole.headers, whole.body) if whole else None
@@ -749,12 +749,16 @@ def wrapped(inner: Answer) -> Answer:
     return 200, {"Content-Type": "application/http"}, head.encode() + body
 
 
+def plain(inner: Answer) -> Answer:
+    return inner
+
+
 def unwrapped(inner: Answer) -> Answer:
     status, headers, body = inner
     return 200, {**headers, "AsyncResult": f"{status}"}, body
 
 
-@pytest.mark.parametrize("result", [wrapped, unwrapped, lambda inner: inner])
+@pytest.mark.parametrize("result", [wrapped, unwrapped, plain])
 @pytest.mark.parametrize("format", FORMATS)
 def test_a_batch_that_is_accepted_is_followed_to_its_result(
     result: Callable[[Answer], Answer], format: Format
