@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator, Mapping
+from functools import cache
 from itertools import chain
 from pathlib import Path
 from typing import Any, Final, TypeAlias
@@ -53,6 +54,7 @@ def octets_of(row: Row) -> bytes:
     return "".join(pieces).encode()
 
 
+@cache
 def owner(slug: str) -> str | None:
     """Return the rule that a case is named after: of `a` and `a-b` that with the longer slug."""
     owners = [rule for rule in RULES if f"{slug}-".startswith(f"{rule}-")]

@@ -4,12 +4,15 @@
 for an idle hour. No profile has a deadline: under coverage the first example is always slow.
 """
 
+import gc
+from collections.abc import Iterator
+
 import pytest
 from hypothesis import HealthCheck, settings
 
 from odata_batch import Dialect
 
-from .helpers import PROFILE
+from .helpers import PROFILE, untraced
 
 pytest.register_assert_rewrite("tests.batches")
 
@@ -40,3 +43,18 @@ def pytest_make_parametrize_id(val: object) -> str | None:
     if isinstance(val, Dialect):
         return val.name
     return "many octets" if isinstance(val, bytes) and len(val) > 60 else None
+
+
+def pytest_collection_finish() -> None:
+    """Leave the thousands of tests to themselves when garbage is collected."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """Run what others cover untraced, unless it is asked which line each test runs."""
+    if item.get_closest_marker("untraced") is None or item.config.getoption("cov_context", None):
+        return (yield)
+    with untraced():
+        return (yield)

@@ -177,6 +177,7 @@ def test_a_codec_forgets() -> None:
     assert not holds(codec, "KNOWN")
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("name", ["ETag", "X-Other", "Prefer"])
 def test_tables_are_bounded(name: str) -> None:
     """Fields of which each batch has other values and names are forgotten some time."""

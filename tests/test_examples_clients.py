@@ -517,6 +517,7 @@ def test_one_caller_may_be_cancelled_alone_or_all_with_the_batch() -> None:
 TOKEN = {"Authorization": "Bearer token"}
 
 
+@pytest.mark.untraced
 def test_5000_upserts_go_in_batches_of_100_and_the_rows_that_failed_are_named() -> None:
     busy = Counter({f"accounts({row})": 1 + row % 3 for row in range(0, 5000, 7)})
     model = Model(DATAVERSE, busy)

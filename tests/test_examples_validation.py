@@ -19,6 +19,8 @@ from odata_batch.rules import NO_DELIMITER, PREAMBLE
 
 from .helpers import needed
 
+pytestmark = pytest.mark.untraced
+
 ROOT = Path(__file__).resolve().parent.parent
 FIXTURES = ROOT / "spec-fixtures"
 CAPTURED = [

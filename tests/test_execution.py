@@ -1220,6 +1220,7 @@ def large(before: Callable[[int], int]) -> Items:
     return [get("A", id="0"), *rest]
 
 
+@pytest.mark.untraced
 def test_a_chain_of_10_000_dependencies_runs_link_by_link_or_breaks_at_once() -> None:
     execution = start(large(lambda number: number - 1), "json")
     assert len(run(execution)) == len(execution.response().items) == LARGE
@@ -1228,11 +1229,13 @@ def test_a_chain_of_10_000_dependencies_runs_link_by_link_or_breaks_at_once() ->
     assert statuses(execution.response()) == [404] + [424] * (LARGE - 1)
 
 
+@pytest.mark.untraced
 def test_10_000_operations_that_depend_on_one_run_at_the_same_time() -> None:
     execution = start(large(lambda number: 0), "json")
     assert [len(line.split(" + ")) for line in run(execution)] == [1, LARGE - 1]
 
 
+@pytest.mark.untraced
 def test_groups_of_1000_operations_run_and_fail() -> None:
     groups = [ChangeSet([post(f"A({g})/B({n})") for n in range(1000)], id=f"g{g}") for g in "012"]
     execution = start(groups, "json", ordered=False)

@@ -10,6 +10,8 @@ from odata_batch import DecodeError, Limits, check_request, decode_request
 
 from .helpers import CRLF, PART_HEAD, batch, part, places
 
+pytestmark = pytest.mark.untraced
+
 HEAD = b"--b\r\n" + PART_HEAD + CRLF + b"GET x HTTP/1.1\r\n"
 
 

@@ -172,35 +172,21 @@ def listed(diagnostics: Iterable[Diagnostic], slug: str) -> list[Json]:
 @cases
 def test_decoding_does_what_the_manifest_says(case: Case) -> None:
     expected = case.expectation
-    what = expected["error" if expected["default"] == "reject" else "value"]
-    assert decoded(case) == (expected["default"], what)
-
-
-@cases
-def test_strict_decoding_does_what_the_manifest_says(case: Case) -> None:
-    expected = case.expectation
-    what = expected["strict_error" if expected["strict"] == "reject" else "value"]
-    assert decoded(case, strict=True) == (expected["strict"], what)
-
-
-@cases
-def test_checking_reports_what_the_manifest_lists(case: Case) -> None:
-    report = case.check()
-    assert listed(report.diagnostics, case.slug) == case.expectation["diagnostics"]
-    assert report.omitted == case.expectation.get("omitted", 0)
-
-
-# A fixture is split at so many places, others for each, which together are many; a thorough run
-# splits it everywhere.
-SPLITS = {"quick": 2, "default": 8}.get(PROFILE)
+    for mode, error in (("default", "error"), ("strict", "strict_error")):
+        what = expected[error if expected[mode] == "reject" else "value"]
+        assert decoded(case, strict=mode == "strict") == (expected[mode], what)
 
 
 QUOTED = re.compile(r"""'((?:[^'\\]|\\.)*)'(\.\.\.)?|"((?:[^"\\]|\\.)*)"(\.\.\.)?""")
 
 
 @cases
-def test_the_octets_at_a_finding_are_what_its_message_quotes(case: Case) -> None:
-    for found in case.check().diagnostics:
+def test_checking_reports_what_the_manifest_lists(case: Case) -> None:
+    """The octets at a finding are what its message quotes."""
+    report = case.check()
+    assert listed(report.diagnostics, case.slug) == case.expectation["diagnostics"]
+    assert report.omitted == case.expectation.get("omitted", 0)
+    for found in report.diagnostics:
         if not found.length:
             continue
         assert found.position is not None
@@ -216,6 +202,11 @@ def test_the_octets_at_a_finding_are_what_its_message_quotes(case: Case) -> None
         assert not quoted or is_quoted or any(spelt[:50] in message for spelt in spellings)
 
 
+# A fixture is split at so many places, others for each, which together are many; a thorough run
+# splits it everywhere.
+SPLITS = {"quick": 2, "default": 8}.get(PROFILE)
+
+
 def chunkings(case: Case) -> Iterator[list[bytes]]:
     """Yield two-way splits and chunks of one size; of JSON, read at its end, few will do."""
     body, count = case.body, SPLITS
@@ -228,6 +219,7 @@ def chunkings(case: Case) -> Iterator[list[bytes]]:
     yield [body[index : index + size] for index in range(0, len(body), size)]
 
 
+@pytest.mark.untraced
 @cases
 def test_chunking_does_not_matter(case: Case) -> None:
     try:

@@ -295,6 +295,7 @@ def test_the_types_of_a_public_class_can_be_looked_up(cls: type) -> None:
 
 
 # Found in the source, because doctest itself passes over what says that it is defined elsewhere.
+@pytest.mark.untraced
 def test_the_examples_in_docstrings_run() -> None:
     runner, parser = doctest.DocTestRunner(verbose=False), doctest.DocTestParser()
     for module in MODULES:

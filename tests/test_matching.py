@@ -166,6 +166,7 @@ def test_an_outcome_can_be_made_by_hand() -> None:
     assert (outcome.status, outcome.response, outcome.location) == (None, None, None)
 
 
+@pytest.mark.untraced
 def test_many_operations_take_linear_time() -> None:
     # What is quadratic here takes minutes: every change set shares its identifiers with all others.
     count = 5_000

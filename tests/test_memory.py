@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import gc
 import tracemalloc
-from collections.abc import Iterator
 
 import pytest
 
 from odata_batch import BatchError, RequestDecoder, ResponseDecoder
 
 from .helpers import JSON, MULTIPART, PART_HEAD
+
+pytestmark = pytest.mark.untraced
 
 SIZE = 100_000
 START = {
@@ -77,14 +78,6 @@ def read(role: str, content_type: str, chunks: list[bytes]) -> object:
         return decoder.result
     except BatchError as error:
         return error.args
-
-
-@pytest.fixture(scope="module", autouse=True)
-def nothing_else_is_collected() -> Iterator[None]:
-    """Leave the thousands of other tests to themselves when garbage is collected here."""
-    gc.freeze()
-    yield
-    gc.unfreeze()
 
 
 @pytest.mark.parametrize("chunk", [10 * SIZE, 1000])

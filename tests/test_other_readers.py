@@ -22,6 +22,8 @@ from odata_batch import BatchRequest, ChangeSet, DecodeError, Operation, decode_
 from .helpers import MULTIPART, PART_HEAD, PROFILE, batch, change_set, member, part
 from .test_fixtures import CASES
 
+pytestmark = pytest.mark.untraced
+
 Read: TypeAlias = list[tuple[int | None, str, str, bytes]]
 """Operations as the number of their change set, method, URL and body."""
 

@@ -100,6 +100,7 @@ def test_encoding_what_was_decoded_changes_nothing(format: Format, data: st.Data
     assert encode_request(request_of(payload), format=format, boundary=boundary) == payload
 
 
+@pytest.mark.untraced
 @IN_EACH_FORMAT
 @given(data=st.data())
 def test_preparing_twice_is_preparing_once(format: Format, data: st.DataObject) -> None:
@@ -116,6 +117,7 @@ def limits(draw: st.DrawFn) -> Limits:
     return Limits(**{name: draw(sizes) for name in small})
 
 
+@pytest.mark.untraced
 @ROLES
 @IN_EACH_FORMAT
 @given(data=st.data(), limits=limits())
@@ -148,6 +150,7 @@ def _shape(batch: Batch) -> list[object]:
     return [items, getattr(batch, "continue_on_error", None)]
 
 
+@pytest.mark.untraced
 @ROLES
 @given(data=st.data())
 def test_both_formats_give_the_same_batch(batches: Batches, data: st.DataObject) -> None:

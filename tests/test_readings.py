@@ -13,7 +13,7 @@ import pytest
 from odata_batch import Limits, check_request, check_response
 
 from .corpora import Row, about, as_said, batch_as_json, rows, write
-from .helpers import JSON, MULTIPART, checked_request, checked_response
+from .helpers import JSON, MULTIPART, SPLITS, checked_request, checked_response
 
 READINGS = rows("readings", "readings")
 
@@ -25,7 +25,7 @@ def read(row: Row) -> dict[str, Any]:
     check = check_request if is_request else check_response
     report = check(data, content_type, limits=limits)
     if report.value is not None:  # otherwise no octet is ever received
-        splits = 4 if content_type == JSON else 100
+        splits = 4 if content_type == JSON else SPLITS
         checked = checked_request if is_request else checked_response
         assert checked(data, content_type, limits=limits, splits=splits) == report
     given = ("about", "kind", "content_type", "limits", "octets")

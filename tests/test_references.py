@@ -139,6 +139,7 @@ def test_a_dialect_says_what_refers() -> None:
     assert words(Operation.get("$1"), dialect=replace(ODATA_4_01, references="none")) == ""
 
 
+@pytest.mark.untraced
 def test_long_texts_are_read_in_linear_time() -> None:
     def found(place: str, text: str) -> int:
         url, headers = (text, "") if place == "url" else ("A", text)

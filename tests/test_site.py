@@ -13,6 +13,8 @@ from docs.manifest import octets_of
 from odata_batch import Rule
 from odata_batch.rules import RULES
 
+pytestmark = pytest.mark.untraced
+
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = cache(lambda: site.content()[0])  # a link that leads nowhere raises
 TOLD = rule_pages.told()
