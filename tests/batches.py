@@ -8,9 +8,9 @@ A message is an id, a method and a URL or else a status, and what follows: depen
 condition, fields in brackets, a body; `3 * GET People` is three of them. A finding is a line, too:
 its rule, where it was found (as `0.1` for `items[0].items[1]`), and its message.
 
-A table of cases has such lines, the findings without their messages after an arrow or, where it
-matters what they say, with them and indented below the batch; a comment above it that says what the
-case is about, and before a bar what it is read and written with:
+A table of cases, as `data/rules.txt`, has such lines, findings without their messages after an arrow
+or, where it matters what they say, with them and indented below the batch; a comment above it that
+says what the case is about, and before a bar what it is read and written with:
 
     # Members of a change set are told apart by their ids.
     multipart 4.0 ids_ignore_case=True | { a: POST People; A: POST People } -> duplicate-id 0.1
@@ -31,6 +31,7 @@ from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
+from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
@@ -332,13 +333,20 @@ class Case:
                 assert as_expected(lines, heard) == heard
 
 
-def cases(table: str, **words: str) -> pytest.MarkDecorator:
-    """Run a test with each case of the table, in which `<word>` is what `words` says."""
-    for word, meaning in words.items():
-        table = table.replace(f"<{word}>", meaning)
+def table(name: str) -> list[str]:
+    """Return the lines of a table in data/, in which `<word>` is what `<word> = ...` says."""
+    text = (Path(__file__).parent / "data" / f"{name}.txt").read_text("utf-8")
+    lines = [line for line in text.splitlines() if line and not line.startswith(("## ", "<"))]
+    for word, meaning in re.findall(r"^(<\w+>) = (.*)$", text, re.MULTILINE):
+        lines = [line.replace(word, meaning) for line in lines]
+    return lines
+
+
+def cases(name: str) -> pytest.MarkDecorator:
+    """Run a test with each case of a table in data/."""
     found: list[Case] = []
     about = ""
-    for text in filter(None, table.splitlines()):
+    for text in table(name):
         if text.startswith("# "):
             about = text[2:]
         elif text.startswith("    "):

@@ -34,7 +34,7 @@ from odata_batch import (
 from odata_batch.dialects import AZURE_TABLES, BUSINESS_CENTRAL, GRAPH, ODATA_4_01, SHAREPOINT
 
 from .batches import answer as answer_of
-from .batches import request, response
+from .batches import request, response, table
 from .batches import request as request_of
 from .helpers import FORMATS, Format
 
@@ -123,16 +123,11 @@ def options_of(words: str) -> dict[str, Any]:
     return options
 
 
-MEANINGS = {
-    "<bound>": '[Content-Type: application/json] = {"To@odata.bind": "$1"}',
-    "<accepted>": "202 [Location: monitor/1] [Retry-After: 6]",
-    "<running>": '200 [Content-Type: application/json] = {"status":"running"}',
-    "<empty>": '200 [Content-Type: application/json] = {"responses":[],"@odata.nextLink":"/again"}',
-}
+BOUND = '[Content-Type: application/json] = {"To@odata.bind": "$1"}'
 
 
-def talks(table: str) -> pytest.MarkDecorator:
-    """Run a test with each talk of the table: options, a batch, and what is said.
+def talks(name: str) -> pytest.MarkDecorator:
+    """Run a test with each talk of a table in data/: options, a batch, and what is said.
 
     `> ` is what is sent, after `@` how much later, and `> -` nothing for now; `>> ` is where it is
     asked for. `< ` are responses, after `^` with a next link; `<< ` is an HTTP answer without them,
@@ -142,9 +137,7 @@ def talks(table: str) -> pytest.MarkDecorator:
     """
     rows: list[tuple[str, str, str, str]] = []
     about = ""
-    for word, meaning in MEANINGS.items():
-        table = table.replace(word, meaning)
-    for text in filter(None, table.splitlines()):
+    for text in table(name):
         if text.startswith("# "):
             about = text[2:]
         elif not text.startswith("    "):
@@ -160,265 +153,7 @@ def shown(items: list[Any]) -> str:
     return "; ".join(f"{{{shown(it)}}}" if isinstance(it, list) else it for it in items)
 
 
-@talks("""
-# Pieces have no more change sets than the service takes.
-tables | { DELETE http://host/T(1) }; { DELETE http://host/T(2) }
-    > {DELETE http://host/T(1)} < { 1: 204 } > {DELETE http://host/T(2)}
-
-# Pieces are parallel or serial where the service takes nothing else.
-json uniform | 1: GET /A; 2: GET /B after 1; 3: GET /C; 4: GET /D after 3; 5: GET /E after 4
-    > GET /A; GET /C < 1: 200; 3: 200 > GET /B; GET /D < 2: 200; 4: 200 > GET /E < 5: 200
-    == 200 200 200 200 200
-
-# A long chain is cut, and what depends on what failed cannot succeed.
-json uniform | 0: GET /0; 1: GET /1 after 0; 2: GET /2 after 1; 3: GET /3 after 2; 4: GET /4 after 3
-    > GET /0; GET /1 after 0; GET /2 after 1 > - < 0: 200; 1: 200; 2: 200
-    > GET /3; GET /4 after 3 < 3: 200; 4: 200 == 200 200 200 200 200
-json uniform | 0: GET /0; 1: GET /1 after 0; 2: GET /2 after 1; 3: GET /3 after 2; 4: GET /4 after 3
-    < 0: 200; 1: 404; 2: 424 == 200 404 424 424 424 ! it was not sent: it needs '3', which failed
-
-# A change set with dependencies is alone where they are uniform.
-json groups | 1: GET /A; g{ 2: DELETE /B; 3: DELETE /C after 2 }; 4: GET /D after 3; \
-5: GET /E after 2 g 4
-    > GET /A < 1: 200 > {DELETE /B; DELETE /C after 2} < g{ 2: 204; 3: 204 }
-    > GET /D; GET /E after 4
-
-# What belongs together stays together if it can.
-max_operations=2 | GET A; 1: POST B; GET $1/C
-    > GET A < 200 > POST B; GET $1/C
-
-# What was read has its own URL.
-max_operations=2 | 1: GET B(1); 2: GET $1/C(2); GET $2/D; GET $2/E
-    > GET B(1); GET $1/C(2) < 200; 200
-    > GET http://host/service/B(1)/C(2)/D; GET http://host/service/B(1)/C(2)/E
-
-# Without a Location what refers to it is not sent.
-max_operations=2 goes-on | 1: POST B; GET $1/A; GET E; GET F; GET $1/C
-    > POST B; GET $1/A < 204; 200 > GET E; GET F < 200; 200 == 204 200 200 200 not-executed
-    ! 'GET $1/C' refers to '1', which is not sent again and has no Location
-
-# A batch that stops stops at what cannot be sent.
-max_operations=3 | 1: POST A; GET $1/B; GET $1/C; GET D; GET $1/E; GET F; GET G
-    > POST A; GET $1/B; GET $1/C < 204; 200; 200 > GET D < 200
-    == succeeded succeeded succeeded succeeded not-executed not-executed not-executed
-    ! it was not sent: an operation before it has not succeeded, and the batch stops
-
-# A Location without a host is said.
-max_operations=2 | 1: POST B; GET $1/A; GET $1/C
-    < 201 [Location: //]; 200 == 201 200 not-executed
-    ! 'GET $1/C' refers to '1', which is not sent again and has the Location 'http://'
-
-# What needs what failed is not sent.
-max_operations=2 goes-on | 1: POST B; GET $1/A; 3: GET $1/C; GET $3/D
-    < 400; 424 == failed dependency-failed dependency-failed dependency-failed
-max_operations=2 goes-on | 1: POST B; GET $1/A; 3: GET $1/C; GET $3/D
-    < 400; 424 == 400 424 424 424
-
-# What needs what is unknown is not sent.
-max_operations=2 goes-on attempts=1 | 1: POST B; GET $1/A; GET $1/C
-    << == unknown unknown not-executed
-
-# A change set is not sent in part.
-max_operations=2 goes-on | 1: POST A; GET $1/B; { 2: PATCH $1/C; 3: DELETE D }
-    < 400; 424 == failed dependency-failed dependency-failed dependency-failed
-
-# A change set waits as a whole.
-max_operations=2 | 1: POST A; 2: POST B; { 3: PATCH $1/C; 4: DELETE D }; { 5: DELETE $1/E }
-    < 201 [Location: A(1)]; 201 > {PATCH http://host/service/A(1)/C; DELETE D}
-    < { 3: 204; 4: 204 } > {DELETE http://host/service/A(1)/E}
-
-# What depends on a group waits for it.
-json max_operations=2 | g{ 1: DELETE A; 2: DELETE B }; 3: GET C after g
-    > {DELETE A; DELETE B} < g{ 1: 204; 2: 204 } > GET C
-
-# A batch that stops at errors stops between its pieces.
-max_operations=2 | GET A; GET B; GET C; GET D
-    > GET A; GET B < 200; 404 == succeeded failed not-executed not-executed
-
-# What is throttled is sent again after a while.
-goes-on | GET A; GET B; GET C
-    < 200; 429 [Retry-After: 2]; 503 [Retry-After: 5] > GET B; GET C @5 < 200; 200 == 200 200 200
-
-# A date is counted from that of the answer, or else passed over, and there is a longest delay.
- | GET A
-    << 429 [Date: Sun, 29 Nov 2026 12:00:20 GMT] [Retry-After: Sun, 29 Nov 2026 12:00:30 GMT]
-    > GET A @10
- | GET A
-    << 429 [Retry-After: Sun, 29 Nov 2026 12:00:30 GMT] > GET A @1
-longest_delay=2.5 | GET A
-    << 429 [Retry-After: 3] > GET A @2.5
-
-# Attempts are counted, and delays grow.
- | GET A
-    > GET A @0 < 429 > GET A @1 < 429 > GET A @2 < 429 > GET A @4 < 429 == 429
-
-# What failed, or was not executed, for the sake of what was throttled is sent again.
-json | 1: GET A; 2: GET $1/B; 3: GET C
-    < 1: 429; 2: 424; 3: 200 > GET A; GET $1/B after 1
- | GET A; GET B; GET C
-    < 200; 503 > GET B; GET C
-
-# A change set is sent again as a whole, and in part if it is no transaction.
- | { 1: DELETE A; 2: DELETE B }; GET C
-    < 429 > {DELETE A; DELETE B}; GET C
-sharepoint | { 1: DELETE A; 2: DELETE B }
-    < 204; 429 > {DELETE B}
-
-# A reference to what succeeded is rewritten when it is sent again.
-goes-on | 1: POST A; GET $1/B
-    < 201 [Location: /service/A(1)]; 429 > GET http://host/service/A(1)/B
-
-# What cannot be rewritten keeps its outcome.
-goes-on | 1: POST A; 2: GET $1/B; 3: GET $2/C
-    < 204; 200; 429 == 204 200 429
-goes-on | 1: GET A; GET B?$filter=C%20eq%20$1/D
-    < 200; 429 == 200 429
-
-# A batch that is refused for now is sent again.
- | POST A; { 1: DELETE B }
-    > POST A; {DELETE B} << 429 [Retry-After: 3] > POST A; {DELETE B} @3
-    < 201; { 1: 204 } == 201 204
- | POST A; { 1: DELETE B }
-    > POST A; {DELETE B} << 503 [Retry-After: 3] > POST A; {DELETE B} @3
-    < 201; { 1: 204 } == 201 204
-
-# A batch that is refused for good has failed.
- | POST A; POST B
-    << 401 [WWW-Authenticate: Bearer] == 401 401
-
-# What may have been applied is not sent again; what only reads is.
-json | GET A; POST B
-    << 502 > GET A < 1: 200 == succeeded unknown
- | POST A; DELETE B; PATCH C
-    << 302 [Content-Type: text/html] == unknown unknown unknown
- | POST A; DELETE B; PATCH C
-    << 500 == unknown unknown unknown
- | POST A; DELETE B; PATCH C
-    << 502 == unknown unknown unknown
- | POST A; DELETE B; PATCH C
-    << 503 == unknown unknown unknown
- | POST A; DELETE B; PATCH C
-    << 504 == unknown unknown unknown
-
-# A batch without operations is finished at once.
- |
-    ==
-
-# A batch that goes on goes on with its pieces.
-on max_operations=1 | GET A; GET B
-    > GET A > - < 404 > GET B < 200 == failed succeeded
-
-# A batch that stops at errors is sent piece by piece.
-max_operations=1 parallel=2 | GET A; GET B
-    > GET A > -
-
-# A piece waits for the one that it refers to.
-on max_operations=2 parallel=2 | 1: POST A; GET $1/B; GET $1/C; GET D
-    > POST A; GET $1/B > - < 201 [Location: A(1)]; 200 > GET http://host/service/A(1)/C; GET D
-
-# What refers to it in its body stays with it.
-max_operations=3 | 1: POST A; POST B <bound>; POST C <bound>; GET D
-    > POST A; POST B; POST C
-
-# What was unknown once and does not succeed is unknown.
-again | DELETE A
-    << < 404 == unknown ! 404 Not Found; but it may have been applied when it was sent before
-again | DELETE A
-    << < 204 == succeeded
-
-# A batch of one that is accepted is a batch later.
-json | 1: POST A
-    << <accepted> w 1: 201 == 201
-json | 1: POST A
-    << <accepted> u 1: 201 == 201
-json | 1: POST A
-    << <accepted> < 1: 201 == 201
-
-# A service may take its time.
- | POST A
-    << <accepted> >> @6 << 202 >> @2 << 202 >> @4 << 202 >> @8 << 202 >> @16 << 202 >> @32 << 202
-    >> @64 << 202 >> @120 << 202 >> @120 << 202 >> @120 < 201 == succeeded
-
-# What was accepted may be refused later, or be sent again.
- | POST A
-    << <accepted> uu 400 == 400
- | POST A
-    << <accepted> ww 429 [Retry-After: 8] > POST A @8
- | POST A
-    << <accepted> ww 503 [Retry-After: 8] > POST A @8
-
-# A result that cannot be read is asked for again.
- | POST A
-    << <accepted> << 200 [Content-Type: application/http] = HTTP/1.1 2xx w 201 == 201
-
-# A result that is gone is unknown.
- | POST A
-    << <accepted> << 404 == unknown
-    ! there is no result of it at 'http://host/service/monitor/1', which answered 404
- | POST A
-    << <accepted> << 410 == unknown
-
-# An interim result is followed to the rest.
- | GET A; { 1: DELETE B }; GET C; GET D
-    < 200; 202 [Location: /m/1] [Retry-After: 4] >> http://host/m/1 @4
-    u { 1: 204 }; 202 [Location: /m/2] >> http://host/m/2 @1 w 203; 200 == 200 204 203 200
-
-# It may bring nothing but another place.
- | GET A; GET B; GET C
-    < 200; 202 [Location: /m/1] < 202 [Location: /m/2] >> http://host/m/2 < 203; 204 == 200 203 204
-
-# The rest of it may be refused, or be alone.
- | GET A; GET B; GET C
-    < 200; 202 [Location: /m/1] uu 403 == 200 403 403
- | GET A; GET B
-    < 200; 202 [Location: /m/1] uu 404 == 200 404
- | GET A; GET B
-    < 200; 202 [Location: /m/1] w 404 == 200 404
- | GET A; GET B
-    < 200; 202 [Location: /m/1] < 404 == 200 404
-
-# An answer in two parts says what it says in one.
- | POST A; POST B; POST C; POST D
-    < 200; 202 [Location: /m/1] u 201 [Content-Type: text/plain] = application/http; 201
-    == unknown unknown unknown unknown
- | POST A; POST B; POST C; POST D
-    < 200; 201 [Content-Type: text/plain] = application/http; 201
-    == unknown unknown unknown unknown
-
-# A next link is followed.
-json | 1: GET A; 2: GET B; 3: GET C
-    < 2: 200 ^$batch?page=2 >> http://host/service/$batch?page=2 @0
-    < 3: 404 ^http://other/3 >> http://other/3 @0 < 1: 201 == 201 200 404
-
-# A group may be answered on two pages.
-json | 3: GET C; g{ 1: DELETE A; 2: DELETE B }
-    < 3: 200; g{ 1: 204 } ^/2 =? succeeded pending pending < g{ 2: 204 }
-    == succeeded succeeded succeeded
-json | 3: GET C; g{ 1: DELETE A; 2: DELETE B }
-    < 3: 200; g{ 1: 204 } ^/2 < 2: 400 == succeeded rolled-back failed
-json | 3: GET C; g{ 1: DELETE A; 2: DELETE B }
-    < 3: 200; g{ 1: 204 } ^/2 << 404 == succeeded unknown unknown
-json | 3: GET C; g{ 1: DELETE A; 2: DELETE B }
-    < 3: 200; g{ 1: 204 } ^/2 < g{ 2: 204 } ^/3 == succeeded succeeded succeeded
-
-# A page about an operation is not its response.
-json | 1: POST A = {}
-    < 1: 202 [Location: /m/1] << <running> << <running> << <running> << <running> == pending
-
-# Pages that bring nothing end.
-json | 1: GET A
-    << <empty> << <empty> << <empty> << <empty> << <empty> == pending
-
-# A Location is written as a URL, and one that leads to nothing is passed over.
- | POST A
-    << 202 [Location: /m/a b] >> http://host/m/a%20b
- | POST A
-    << <accepted> << 202 [Location: file://host/etc/passwd] >> http://host/service/monitor/1
- | POST A
-    << <accepted> << 202 [Location: //] >> http://host/service/monitor/1
- | POST A
-    << <accepted> << 202 [Location: $1/A] >> http://host/service/monitor/1
-""")
+@talks("exchanges")
 def test_what_is_sent_after_what_is_answered(words: str, batch: str, script: str) -> None:
     format: Format = "json" if "json" in words.split() else "multipart"
     asked = replace(request_of(batch), continue_on_error=True if "on" in words.split() else None)
@@ -564,7 +299,7 @@ def test_what_cannot_be_sent_is_refused_before_anything_is(
     words: str, batch: str, found: str
 ) -> None:
     with pytest.raises((BatchError, ValueError, TypeError)) as caught:
-        batch = batch.replace("<bound>", MEANINGS["<bound>"]).replace("<x>", "x" * 900)
+        batch = batch.replace("<bound>", BOUND).replace("<x>", "x" * 900)
         start(batch, "json" if "json" in words.split() else "multipart", **options_of(words))
     error, _, message = found.partition(": ")
     assert (type(caught.value).__name__, message in str(caught.value)) == (error, True)

@@ -1,6 +1,6 @@
 """`Execution`: what a batch lets run, in which order, and what it is answered with.
 
-Most cases are lines of text, see `Case`; the batches in them are those of `batches`.
+Most cases are lines of `data/executions.txt`, see `Case`; batches in them are those of `batches`.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ from odata_batch.dialects import ODATA_2, ODATA_4_01
 from odata_batch.rules import DEPENDS_ON_CYCLE, DEPENDS_ON_FORWARD, LIMIT_EXCEEDED
 from odata_batch.strategies import batch_requests
 
-from .batches import request
+from .batches import request, table
 from .helpers import CRLF, FORMATS, JSON, MULTIPART, Format, batch, change_set, part
 
 BATCH_URL = "http://host/service/$batch"
@@ -191,11 +191,11 @@ class Case:
                 assert [message_of(each) for each in own] == [*self.messages]
 
 
-def cases(table: str) -> pytest.MarkDecorator:
-    """Run a test with each run of the table."""
+def cases(name: str) -> pytest.MarkDecorator:
+    """Run a test with each run of a table in data/."""
     found: list[Case] = []
     about = head = ""
-    for text in filter(None, table.splitlines()):
+    for text in table(name):
         if text.startswith("# "):
             about = text[2:]
         elif not text.startswith("    "):
@@ -208,250 +208,7 @@ def cases(table: str) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("case", found, ids=lambda case: f"{case.about} {case.run}")
 
 
-@cases("""
-# Items run in turn or at the same time.
-multipart continue_on_error=True | GET A; GET B; GET C
-    | A, B, C | 200 200 200
-multipart continue_on_error=True ordered=True | GET A; GET B; GET C
-    | A, B, C | 200 200 200
-multipart continue_on_error=True ordered=False | GET A; GET B; GET C
-    | A + B + C | 200 200 200
-json | GET A; GET B; GET C
-    | A + B + C | 200 200 200
-json ordered=True | GET A; GET B; GET C
-    | A, B, C | 200 200 200
-json ordered=False | GET A; GET B; GET C
-    | A + B + C | 200 200 200
-
-# A multipart batch that stops runs in turn, whatever is asked for.
-multipart ordered=False | GET A; GET B
-    | A, B | 200 200
-
-# Operations of a change set run in turn unless ordered is False.
- | { 1: POST A; 2: POST B }
-    | Begin 0, A, B, Commit 0 | [200 200]
-ordered=True | { 1: POST A; 2: POST B }
-    | Begin 0, A, B, Commit 0 | [200 200]
-ordered=False | { 1: POST A; 2: POST B }
-    | Begin 0, A + B, Commit 0 | [200 200]
-
-# What depends on a request without 2xx is answered with 424.
-json | a: GET A; b: GET B after a; c: GET C after b
-    A=301 | A | 301 424 424
-    A=304 | A | 304 424 424
-    A=500 | A | 500 424 424
-    A=404 | A | 404 424 424
-    'a' has not succeeded
-    'b' has not succeeded
-
-# What depends on a group, or on a member of one, waits for its commit.
-json | g{ a: POST A }; b: GET B after g
-    | Begin 0, A, Commit 0, B | [200] 200
-json | g{ a: POST A }; b: GET B after a
-    Commit 0=500 | Begin 0, A, Commit 0, Rollback 0 | [500] 424
-json | g{ a: GET A }; b: GET B after g a
-    A=304 | Begin 0, A, Commit 0 | [304] 424
-
-# A group begins when all that its members depend on is settled, or not at all.
-json | a: GET A; g{ b: POST B; c: POST C after a }
-    A=404 | A | 404 [424 424]
-    | A, Begin 1, B, C, Commit 1 | 200 [200 200]
-
-# Groups can be depended on whatever the format.
-multipart ordered=False continue_on_error=True | g{ POST A }; GET B after g
-    A=409 | Begin 0, A, Rollback 0 | 409 424
-
-# Members depend on each other, or on their own group, without waiting for the commit.
-json ordered=False | g{ a: POST A; b: POST B after a }
-    | Begin 0, A, B, Commit 0 | [200 200]
-json | g{ a: POST A after g }
-    | Begin 0, A, Commit 0 | [200]
-
-# A condition decides in place of the status.
-json ordered=True met | a: GET A; o: GET Other; b: GET B after a if c
-    A=404 | A, Other, B | 404 200 200
-json ordered=True unmet | a: GET A; o: GET Other; b: GET B after a if c eq 1
-    A=404 | A, Other | 404 200 424
-    the condition 'c eq 1' is not met
-
-# A condition without evaluator fails the whole group before it begins.
-json | a: GET A; g{ b: POST B; c: POST C after a if $a/$succeeded }
-    | A | 200 [424 424]
-    another request of the change set has failed
-    conditions are not supported
-
-# Without evaluator a condition fails its request, whatever has become of the rest.
-json | a: GET A; b: GET B after a if c
-    | A | 200 424
-    conditions are not supported
-
-# A condition that cannot be evaluated fails its change set.
-json broken | g{ a: POST A; b: POST B after a if c }
-    | Begin 0, A, Rollback 0 | [424 424]
-
-# Groups that wait for each other end if somebody lets them pass.
-json cycles | g{ a: POST A; b: POST B after x }; x: GET X after g
-    | | [424 424] 424
-
-# What a condition names comes first even if nothing depends on it.
-json ok | a: GET A; b: GET B if $a/$succeeded
-    | A, B | 200 200
-
-# Of three requests the second fails.
-multipart | 1: GET A; 2: GET B; 3: GET C
-    B=404 | A, B | 200 404
-    B=304 | A, B, C | 200 304 200
-multipart preference=True | 1: GET A; 2: GET B; 3: GET C
-    B=404 | A, B, C | 200 404 200
-multipart preference=False | 1: GET A; 2: GET B; 3: GET C
-    B=404 | A, B | 200 404
-multipart continue_on_error=True | 1: GET A; 2: GET B; 3: GET C
-    B=404 | A, B, C | 200 404 200
-multipart preference=False continue_on_error=True | 1: GET A; 2: GET B; 3: GET C
-    B=404 | A, B, C | 200 404 200
-multipart continue_on_error=False | 1: GET A; 2: GET B; 3: GET C
-    B=404 | A, B | 200 404
-multipart preference=True continue_on_error=False | 1: GET A; 2: GET B; 3: GET C
-    B=404 | A, B | 200 404
-multipart goes-on | 1: GET A; 2: GET B; 3: GET C
-    B=404 | A, B, C | 200 404 200
-multipart goes-on preference=False | 1: GET A; 2: GET B; 3: GET C
-    B=404 | A, B | 200 404
-json stops ordered=True | 1: GET A; 2: GET B; 3: GET C
-    B=404 | A, B | 200 404
-json stops ordered=True preference=True | 1: GET A; 2: GET B; 3: GET C
-    B=404 | A, B, C | 200 404 200
-json ordered=True | 1: GET A; 2: GET B; 3: GET C
-    B=404 | A, B, C | 200 404 200
-json ordered=True preference=True | 1: GET A; 2: GET B; 3: GET C
-    B=404 | A, B, C | 200 404 200
-json ordered=True preference=False | 1: GET A; 2: GET B; 3: GET C
-    B=404 | A, B | 200 404
-json ordered=True preference=False continue_on_error=True | 1: GET A; 2: GET B; 3: GET C
-    B=404 | A, B, C | 200 404 200
-json ordered=True continue_on_error=False | 1: GET A; 2: GET B; 3: GET C
-    B=404 | A, B | 200 404
-json ordered=True preference=True continue_on_error=False | 1: GET A; 2: GET B; 3: GET C
-    B=404 | A, B | 200 404
-
-# A change set that began before a stop is finished, and a second error changes nothing.
-json continue_on_error=False | 1: GET A; g{ 2: POST B; 3: POST C }
-    A=500 | A + Begin 1, B, C, Commit 1 | 500 [200 200]
-json continue_on_error=False | 1: GET A; 2: GET B; 3: GET C
-    A=400; B=404 | A + B + C | 400 404 200
-
-# A change set that failed stops a multipart batch.
-multipart | g{ 1: POST A; 2: POST B; 3: POST C }; GET D
-    B=409 | Begin 0, A, B, Rollback 0 | 409
-
-# Each member that failed keeps its own response.
-json ordered=False | g{ 1: POST A; 2: POST B; 3: POST C }
-    B=409; C=412 | Begin 0, A + B + C, Rollback 0 | [424 409 412]
-
-# 202 fails a change set.
-multipart | g{ 1: POST A; 2: POST B; 3: POST C }
-    B=202 | Begin 0, A, B, Rollback 0 | 500
-    the response 202 cannot be written: no request of a change set is answered with 202
-json | g{ 1: POST A; 2: POST B; 3: POST C }
-    B=202 | Begin 0, A, B, Rollback 0 | [424 500 424]
-    another request of the change set has failed
-    the response 202 cannot be written: no request of a change set is answered with 202
-    another request of the change set has failed
-
-# A change set without operations is answered with 400.
-continue_on_error=True | {  }; GET A; {  }
-    | A | 400 200 400
-    the change set holds no request
-    the change set holds no request
-multipart | GET A; {  }; GET B
-    | A | 200 400
-
-# A dialect may run the operations of a change set like any others.
-loose ordered=True continue_on_error=True | g{ 1: POST A; 2: POST B; 3: POST C }; 4: GET D after g 1
-    B=409; C=202 | A, B, C, D | 200 409 202 200
-
-# A reference is replaced by the Location of the response.
- | 1: POST A; 2: POST $1/O; 3: GET $2/Items?$top=1
-    A=201@A('B'); A('B')/O=201@O(1) | A, A('B')/O, A('B')/O(1)/Items?$top=1 | 201 201 200
- | g{ 1: POST A; 2: PATCH $1 }
-    A=201@A(1) | Begin 0, A, A(1), Commit 0 | [201 200]
-
-# Without a Location a request for an entity is replaced by its own URL.
-multipart | 1: GET A(1); 2: GET $1/B; 3: GET $1/C
-    | A(1), A(1)/B, A(1)/C | 200 200 200
-multipart | 1: PUT A(1); 2: GET $1/B; 3: GET $1/C
-    | A(1), A(1)/B, A(1)/C | 200 200 200
-multipart | 1: PATCH A(1); 2: GET $1/B; 3: GET $1/C
-    | A(1), A(1)/B, A(1)/C | 200 200 200
-
-# Without one, or with one outside of the service, a reference is answered with 424.
-multipart continue_on_error=True | 1: POST A; 2: POST $1/B; 3: GET $1/C
-    | A | 200 424 424
-    the response to '1' has no Location in this service
-    the response to '1' has no Location in this service
-multipart | 1: POST A; 2: GET $1/B
-    A=201@http:///A(1) | A | 201 424
-    A=201@// | A | 201 424
-    A=201@http://other/service/A | A | 201 424
-    A=201@/A | A | 201 424
-    A=201@..// | A | 201 424
-    the response to '1' has no Location in this service
-
-# A Location of the caller's that is a reference is answered with 400.
-multipart mislocated | 1: POST A; 2: GET $1/B
-    | A | 200 400
-
-# A reference to a request that failed is answered with 424, whatever a condition says.
-multipart continue_on_error=True | 1: POST A; 2: GET $1/B
-    A=400 | A | 400 424
-    '1' has not succeeded
-json met | 1: POST A; 2: GET $1/B after 1 if c
-    A=400 | A | 400 424
-
-# A reference to nothing, or to a group, is answered with 400.
-multipart | 2: GET $x/B
-    | | 400
-    no request of the batch is named 'x'
-json | g{ 1: POST A }; 2: GET $g/B after g
-    | Begin 0, A, Commit 0 | [200] 400
-
-# Without an ETag a reference to it is answered with 424.
-multipart | 1: GET A(1); 2: PATCH A(1) [If-Match: $1]
-    | A(1) | 200 424
-    the response to '1' has no ETag
-
-# A tag or a word that nothing in the batch has as its id holds nothing up.
-multipart | 1: GET A; 2: PATCH B [If-Match: $9]; 3: GET C?x=$8
-    | A, B, C?x=$8 | 200 200 200
-
-# URLs are resolved against that of the batch.
-multipart | GET A(1)?$select=B; GET /service/A; GET http://host/service/A; GET $metadata
-    | A(1)?$select=B, A, A, $metadata | 200 200 200 200
-
-# A URL outside the service is answered with 403.
-multipart | GET http://other/service/People
-    | | 403
-    URL 'http://other/service/People' is outside the service
-multipart preference=True | GET /admin/P; GET ../admin/P; GET /service/P [Host: other]; GET %2e%2e/a
-    | | 403 403 403 403
-    URL 'http://host/admin/P' is outside the service
-    URL 'http://host/admin/P' is outside the service
-    URL 'http://other/service/P' is outside the service
-    URL 'http://host/service/%2e%2e/a' is outside the service
-multipart service_root='http://host/' | GET /People
-    | http://host/People | 200
-
-# A batch in a batch that is seen when references are resolved, and what is no URL, are 400.
-multipart | 1: POST A; 2: POST $1
-    A=201@$batch | A | 201 400
-    URL 'http://host/service/$batch' names the batch resource
-multipart | GET /service/A [Host: a/b]
-    | | 400
-
-# Identifiers may start anew in each change set of version 2.
-2 multipart | { 1: POST A }; { 1: POST B; 2: POST $1 }
-    B=201@B(1) | Begin 0, A, Commit 0, Begin 1, B, B(1), Commit 1 | [200] [201 200]
-""")
+@cases("executions")
 def test_what_runs_and_what_it_is_answered_with(case: Case) -> None:
     case.check()
 

@@ -19,7 +19,7 @@ from odata_batch import (
     encode_response,
 )
 
-from .batches import Case, cases, places, read, refused, request, response
+from .batches import places, read, refused, request, response
 from .helpers import FORMATS, JSON, MULTIPART, batch, part
 
 get = Operation.get
@@ -91,97 +91,6 @@ def test_a_batch_in_a_batch_is_an_error(url: str) -> None:
 @pytest.mark.parametrize("url", NONE.split())
 def test_what_only_resembles_the_batch_resource_is_none(url: str) -> None:
     assert "nested-batch 0" not in places(read(BatchRequest([Operation.post(url)])))
-
-
-REQUESTS = """
-# An absolute URL and Host agree, a default port is none, and case does not matter.
-multipart | GET http://example.org/a [Host: example.org]
-multipart | GET HTTPS://Example.org:444?a [Host: example.ORG:444]
-multipart | GET http://h:80/a [Host: h]
-multipart | GET https://H/a [Host: h:443]
-multipart | GET HTTPS://h:443/a [Host: H:443]
-multipart | GET /a [Host: example.com]
-multipart | GET http://example.org/a [Host: example.com] -> host-conflict 0
-multipart | GET http://h/a [Host: h:443] -> host-conflict 0
-multipart | GET https://h/a [Host: h:80] -> host-conflict 0
-# The empty URL is none.
-multipart write | GET
-    request-line-syntax 0: the URL is empty
-# Methods that OData does not have are known to a dialect or not.
-multipart | MERGE People(1) -> method-unknown 0
-json | MERGE People(1) -> json-method-unknown 0
-multipart 2 | { MERGE People(1) }
-# A method is a token, written in upper case.
-json | 1: A(B a
-    method-syntax 0: found the method 'A(B', expected a token
-multipart write | 1: A(B a -> method-syntax 0
-write multipart | get a
-    method-syntax 0: found the method 'get', expected 'GET'
-# What has no body.
-multipart | GET a [Content-Type: text/plain] = x -> body-unexpected 0
-json | GET a [content-type: application/json] = {} -> json-body-unexpected 0
-json | DELETE a [content-type: application/json] = {} -> json-body-unexpected 0
-multipart | DELETE a [content-type: application/json] = {}
-# A version is one.
-multipart | GET a [OData-Version: 4.0;] [OData-MaxVersion: 4.01] -> version-header 0
-# A body has a media type.
-multipart | POST a = x -> content-type-missing 0
-json | POST a = {} -> json-content-type-missing 0
-# Multipart has no asynchronous requests.
-multipart | GET a [Prefer: return=minimal, respond-async] -> respond-async-inside 0
-multipart | GET a [Prefer: odata.respond-async] [prefer: b]
-    respond-async-inside 0: found the preference odata.respond-async in one request
-json | GET a [prefer: return=minimal, respond-async]
-# No length, no coding but the batch's.
-multipart | GET a [Transfer-Encoding: chunked] -> transfer-encoding 0
-multipart response | 204 [Transfer-Encoding: chunked] -> transfer-encoding 0
-# Fields have one value.
-multipart write | 1: GET a [Host: a] [host: a] [A: 1] [a: 2]
-multipart write | 1: GET a [Host: a] [host: b] -> repeated-header 0
-# Lengths and ids agree with what they are about.
-multipart write | POST a [Content-Length: 3] [Content-Type: a/b] = x -> content-length-mismatch 0
-multipart write | 1: GET a [Content-ID: 1]
-multipart write | 1: GET a [Content-ID: 2]
-    content-id-conflict 0: header Content-ID is '2', the id is '1'
-multipart write | GET a [Content-ID: 2]
-    content-id-conflict 0: header Content-ID is '2', the id is None
-json write | 1: POST a [Content-ID: 2] [Content-Length: 3] [Content-Type: a/b] = x
-# Some names are taken, fewer until 3.0.
-multipart 2 | { entity: POST a; root: POST a; it: POST a; all: POST a; this: POST a }
-multipart 2 | { batch: POST a; metadata: POST a }
-    id-unreferenceable 0.0: $batch is not a reference to id 'batch'
-    id-unreferenceable 0.1
-# The name of a group is an id.
-json | a/b{ 1: DELETE a } -> id-syntax 0
-"""
-
-
-RESPONSES = """
-json response | 200 = "x" -> json-string-body 0
-json response | 200 = {}
-# What was created or accepted has a location.
-response | 201 -> created-without-location 0
-json response | 202 -> accepted-without-location 0
-multipart response | 201 [Location: x]; 202 [Location: x]
-# Where a client looks for a URL there is no reference.
-json response | 200 [location: $1/a] -> reference-in-response 0
-json response | 200 [content-location: $1/a]
-    reference-in-response 0: content-location is '$1/a'
-json response | 200 [odata-entityid: $1/a]
-    reference-in-response 0: odata-entityid is '$1/a'
-json response | 200 [location: a(5)]; 200 [etag: $1]
-# AsyncResult is about the whole of a batch.
-multipart response | 200 [AsyncResult: 200] -> async-result-inside 0
-multipart response | 200 [OData-Version: 4] -> version-header 0
-# Where there is no body, there is none.
-multipart response | 200 [content-type: text/plain] = x
-multipart write response | 201 [Location: $1] [Content-ID: 2] -> content-id-conflict 0
-"""
-
-
-@cases(REQUESTS + RESPONSES)
-def test_messages(case: Case) -> None:
-    case.run()
 
 
 @pytest.mark.parametrize("status", [100, 199, 204, 304])

@@ -46,79 +46,8 @@ WITH_LENGTH = replace(ODATA_4_01, content_length=True)
 
 # The shape of a case is told in `batches`: words, a batch, and what it is prepared to.
 
-PREPARED = """
-# An empty batch stays empty.
- |  =>
-response |  =>
-# In JSON every operation has an id, in multipart those of change sets have.
-json | GET a; g{ DELETE b }; GET c => 1: GET a; g{ 2: DELETE b }; 3: GET c
-multipart | GET a; { DELETE b }; GET c => GET a; { 1: DELETE b }; GET c
-# An id that is given is kept.
-json | x: GET a; g{ y: DELETE b } => x: GET a; g{ y: DELETE b }
-multipart | x: GET a; { y: DELETE b } => x: GET a; { y: DELETE b }
-# Generated ids are the smallest numbers that are free.
-json | GET a; 3: GET b; GET c; 5{ 1: GET d; GET e }; GET f => <smallest>
-json | GET a; 2{ 3{ 1: GET b } } => 4: GET a; 2{ 3{ 1: GET b } }
-# In JSON every change set has an id, in multipart none.
-json | {  }; g1{  }; {  } => g2{  }; g1{  }; g3{  }
-multipart | g1{ g2{  } } => { {  } }
-json | { { GET a } } => g1{ g2{ 1: GET a } }
-# Its name avoids the ids of operations.
-json | { g1: GET a } => g2{ g1: GET a }
-json ids_ignore_case=True | G1{ 1: GET a }; { 2: GET b } => G1{ 1: GET a }; g2{ 2: GET b }
-json | G1{ 1: GET a }; { 2: GET b } => G1{ 1: GET a }; g1{ 2: GET b }
-# In JSON it depends on what it refers to before, wherever that is, and on the group of that.
-json | 1: GET a; 2: DELETE a [if-match: $1] => 1: GET a; 2: DELETE a after 1 [if-match: $1]
-json | 1: GET a; 2: GET a?b=$1/c => 1: GET a; 2: GET a?b=$1/c after 1
-json | g{ 1: GET a }; 2: GET a?b=$1/c => g{ 1: GET a }; 2: GET a?b=$1/c after 1 g
-json | g{ 1: GET a }; 2: GET a if $g/c => g{ 1: GET a }; 2: GET a after g if $g/c
-json | 1: GET a; 2: GET a?b=$2/c; 3: GET a?b=$4/c; 4: GET b => <itself>
-json graph | 1: GET a; 2: DELETE a [if-match: $1] => 1: GET a; 2: DELETE a [if-match: $1]
-# What is no reference to a number leaves it free.
-json | GET b; x: GET $10/A after 10 => 1: GET b; x: GET $10/A after 10
-json | GET b; x: GET a?b=1 => 1: GET b; x: GET a?b=1
-json | GET b; x: GET a [X: $1] => 1: GET b; x: GET a [X: $1]
-json | GET b; x: POST a = $$ => 1: GET b; x: POST a [Content-Type: application/json] = $$
-# A response keeps the id that it has, or has none; in JSON a change set has a name.
-json response | 200; { 1: 204; 204 }; g1{ {  } } => 200; g2{ 1: 204; 204 }; g1{ g3{  } }
-multipart response | 200; g1{ 1: 204; 204 } => 200; { 1: 204; 204 }
-# An operation depends on what its URL refers to, in JSON.
-json | 1: POST a; 2: GET $1/b => 1: POST a; 2: GET $1/b after 1
-multipart | { 1: POST a; 2: GET $1/b } => { 1: POST a; 2: GET $1/b }
-json | 1: GET $metadata; 2: GET $batch2 => 1: GET $metadata; 2: GET $batch2 after batch2
-# What is named is not named again, in whatever case, and what is repeated stays.
-json ids_ignore_case=True | A: POST a; B: GET $a/b after A => A: POST a; B: GET $a/b after A
-json | A: POST a; B: GET $a/b after A => A: POST a; B: GET $a/b after A a
-json | 1: POST a; 2: POST b; 3: GET $1 after 2 1 => 1: POST a; 2: POST b; 3: GET $1 after 2 1
-json | 1: POST a; 2: POST b; 3: GET $1 after 2 => 1: POST a; 2: POST b; 3: GET $1 after 2 1
-json | 1: POST a; 2: GET b after 1 1 => 1: POST a; 2: GET b after 1 1
-# An operation depends on the groups of what it depends on, but not on its own.
-json | g{ 1: POST a }; { 2: POST b }; 3: GET $2 after 1 => <groups>
-json | g{ 1: POST a; 2: GET $1 }; h{ 3: GET b after 1 } => <others>
-json ids_ignore_case=True | g{ A: POST a }; B: GET b after a => g{ A: POST a }; B: GET b after a g
-# What comes later has no group yet.
-json | 1: GET b after 2; g{ 2: POST a } => 1: GET b after 2; g{ 2: POST a }
-# JSON has no Content-Length, whatever the dialect; others have one where it is wanted.
-json | 1: PUT a [content-LENGTH: 2] = {} => 1: PUT a [Content-Type: application/json] = {}
-json content_length=True | 1: PUT a [Content-Type: a/b] = abc => 1: PUT a [Content-Type: a/b] = abc
-# A JSON body without a media type gets it (OData JSON, 19.1); a response may lack it.
-json | 1: PUT a = {} => 1: PUT a [Content-Type: application/json] = {}
-json response | 200 = {} => 200 = {}
-multipart | PUT a [content-LENGTH: 2] = {} => PUT a [content-LENGTH: 2] = {}
-multipart content_length=True | PUT a [A: 1] = abc => PUT a [A: 1] [Content-Length: 3] = abc
-multipart content_length=True | PUT a [content-length: 4] = abc => PUT a [content-length: 4] = abc
-multipart content_length=True | GET a => GET a
-multipart content_length=True response | 200 = abc => 200 [Content-Length: 3] = abc
-"""
 
-
-@cases(
-    PREPARED,
-    itself="1: GET a; 2: GET a?b=$2/c; 3: GET a?b=$4/c; 4: GET b",
-    smallest="2: GET a; 3: GET b; 4: GET c; 5{ 1: GET d; 6: GET e }; 7: GET f",
-    groups="g{ 1: POST a }; g1{ 2: POST b }; 3: GET $2 after 1 2 g g1",
-    others="g{ 1: POST a; 2: GET $1 after 1 }; h{ 3: GET b after 1 g }",
-)
+@cases("prepared")
 def test_a_batch_is_prepared(case: Case) -> None:
     before, _, after = (each.strip() for each in case.text.partition("=>"))
     for format in case.formats:

@@ -188,43 +188,8 @@ def test_the_references_in_json_are_those_of_its_value(value: object) -> None:
 
 # -- what depends on what: it is sent in one piece -------------------------------------------------
 
-PIECES = """
-# Every reference to a request of the batch is an edge.
-json | a: GET A; b: GET B; c: GET $a/C => a c; b
-json | a: GET A; b: GET B; c: GET C?d=$a => a c; b
-json | a: GET A; b: GET B; c: GET C [if-none-match: $a] => a c; b
-json | a: GET A; b: GET B; c: GET C if $a/$succeeded => a c; b
-json | a: GET A; b: GET B; c: GET C after a => a c; b
-# Others are none.
-json | a: GET A; b: GET B; c: GET /$a/C => a b; c
-json | a: GET A; b: GET B; c: GET $z?d=$z if $z => a b; c
-# Members of bodies bind if their names say so, and their media type; a price is no edge.
-multipart | a: GET A; b: GET B; c: POST C = {"D@odata.bind":"$a"} => a c; b
-multipart | a: GET A; b: GET B; c: POST C = {"D@bind":["$z","$a/E"]} => a c; b
-multipart | a: GET A; b: GET B; c: POST C = {"D":[{"@id":"$a"}]} => a c; b
-multipart | a: GET A; b: GET B; c: POST C = {"D":{"@odata.id":"$a"}} => a c; b
-multipart | a: GET A; b: GET B; c: POST C = {"Price":"$a","D@odata.bind":"E(1)"} => a b; c
-multipart | a: GET A; b: GET B; c: POST C [Content-Type: text/plain] = {"@id":"$a"} => a b; c
-multipart | a: GET A; b: GET B; c: GET C => a b; c
-# A name is looked for in the same change set first.
-multipart | { 1: POST A; 2: POST $1 }; { 1: POST A; 2: POST $1 } => 1 2; 1 2
-multipart | { 1: POST A }; { 1: POST A }; 2: GET $1 => 1 2; 1
-# Only in JSON have change sets names, for dependencies and conditions.
-json | g{ 1: POST A }; b: GET B; c: GET C after g => 1 c; b
-json | g{ 1: POST A }; b: GET B; c: GET C if $g => 1 c; b
-# Case matters unless the dialect says otherwise.
-json | a: GET A; b: GET B; c: GET $A => a b; c
-json ids_ignore_case=True | a: GET A; b: GET B; c: GET $A => a c; b
-json ids_ignore_case=True | g{ 1: POST A }; b: GET B; c: GET C after G => 1 c; b
-json ids_ignore_case=True | A: GET A; b: GET B; c: POST C = {"D@odata.bind":"$a"} => A c; b
-# A dialect says what refers.
-json references='rooted' | a: GET A; b: GET B; c: GET /service/$a => a c; b
-multipart references='none' | a: GET A; b: GET B; c: GET $a => a b; c
-multipart references='none' | a: GET A; b: GET B; c: POST C = {"@id":"$a"} => a b; c
-"""
 
-
-@cases(PIECES)
+@cases("pieces")
 def test_pieces(case: Case) -> None:
     text, _, expected = case.text.partition(" => ")
     (format,) = case.formats
