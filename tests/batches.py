@@ -8,7 +8,7 @@ A message is an id, a method and a URL or else a status, and what follows: depen
 condition, fields in brackets, a body; `3 * GET People` is three of them. A finding is a line, too:
 its rule, where it was found (as `0.1` for `items[0].items[1]`), and its message.
 
-A table of cases, as `data/rules.txt`, has such lines, findings without their messages after an arrow
+A table of cases, as `data/rules.txt`, has such lines, findings without messages after an arrow
 or, where it matters what they say, with them and indented below the batch; a comment above it that
 says what the case is about, and before a bar what it is read and written with:
 

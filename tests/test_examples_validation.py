@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import pickle
 import subprocess
 import sys
@@ -17,7 +16,8 @@ from examples.validate_captures import Validated, report, validate
 from odata_batch import Diagnostic
 from odata_batch.rules import NO_DELIMITER, PREAMBLE
 
-from .helpers import needed
+from .command_line import BROKEN, CLEAN, NO_CONTENT, NOTED, har
+from .helpers import batch, needed, part
 
 pytestmark = pytest.mark.untraced
 
@@ -29,22 +29,6 @@ CAPTURED = [
     for path in sorted((FIXTURES / folder).iterdir())
     if path.suffix != ".json"
 ]
-REQUEST = b"""\
-POST /service/$batch HTTP/1.1
-Content-Type: multipart/mixed; boundary=b
-
---b
-Content-Type: application/http
-
-GET People HTTP/1.1
-
-
---b--
-"""
-
-
-def crlf(text: bytes) -> bytes:
-    return text.replace(b"\n", b"\r\n")
 
 
 @pytest.fixture
@@ -53,26 +37,28 @@ def file(tmp_path: Path) -> Iterator[Path]:
     yield tmp_path / "capture.http"
 
 
-def slugs(result: Validated) -> list[str]:
-    return [found.rule.slug for found in result.findings]
-
-
 def test_there_is_something_to_validate() -> None:
     assert len(CAPTURED) > 150
 
 
-def test_a_validator_finds_nothing_wrong_with_a_good_capture(file: Path) -> None:
-    part = b"Content-Type: application/http\n"
-    file.write_bytes(crlf(REQUEST.replace(part, part + b"Content-Transfer-Encoding: binary\n")))
-    assert validate(str(file)) == Validated(file=str(file))
-    assert validate(str(file)).ok
-
-
-def test_a_validator_finds_what_is_wrong_with_a_bad_capture(file: Path) -> None:
-    file.write_bytes(crlf(REQUEST.replace(b"boundary=b", b"boundary=other")))
+@pytest.mark.parametrize(
+    ("data", "slugs", "ok"),
+    [
+        (CLEAN, [], True),
+        (BROKEN, ["no-delimiter"], False),
+        # A response is held against its request.
+        (har((batch(part(), part()), batch(NO_CONTENT))), ["response-missing"], True),
+        # What is no batch is passed over.
+        (har(), [], True),
+    ],
+)
+def test_a_validator_finds_what_is_wrong(
+    data: bytes, slugs: list[str], ok: bool, file: Path
+) -> None:
+    file.write_bytes(data)
     result = validate(str(file))
-    assert slugs(result) == ["no-delimiter"]
-    assert not result.ok
+    assert ([found.rule.slug for found in result.findings], result.ok) == (slugs, ok)
+    assert slugs or result == Validated(file=str(file))
 
 
 def test_a_validator_says_why_a_file_cannot_be_read(file: Path) -> None:
@@ -80,34 +66,6 @@ def test_a_validator_says_why_a_file_cannot_be_read(file: Path) -> None:
     assert result.findings == ()
     assert result.error == f"[Errno 2] No such file or directory: {str(file)!r}"
     assert not result.ok
-
-
-def test_a_validator_holds_a_response_against_its_request(file: Path) -> None:
-    request = '{"requests":[{"id":"1","method":"GET","url":"People"}]}'
-    response = '{"responses":[{"id":"2","status":200}]}'
-    file.write_text(har(request, response), "utf-8")
-    assert slugs(validate(str(file))) == ["response-unexpected", "response-missing"]
-
-
-def test_a_validator_passes_over_what_is_no_batch(file: Path) -> None:
-    file.write_text(har("{}", "{}", url="https://host/service/People"), "utf-8")
-    assert validate(str(file)) == Validated(file=str(file))
-
-
-def har(request: str, response: str, url: str = "https://host/service/$batch") -> str:
-    """Return a HAR file with one exchange."""
-    sent = {
-        "method": "POST",
-        "url": url,
-        "headers": [{"name": "Content-Type", "value": "application/json"}],
-        "postData": {"mimeType": "application/json", "text": request},
-    }
-    answered = {
-        "status": 200,
-        "headers": [{"name": "Content-Type", "value": "application/json"}],
-        "content": {"mimeType": "application/json", "text": response},
-    }
-    return json.dumps({"log": {"entries": [{"request": sent, "response": answered}]}})
 
 
 def test_results_of_a_validator_pickle() -> None:
@@ -148,13 +106,13 @@ def test_dask_validates_as_one_process_does() -> None:
 
 
 def test_a_validator_is_a_program(file: Path) -> None:
-    file.write_bytes(crlf(REQUEST))
+    file.write_bytes(NOTED)
     command = [sys.executable, "-W", "error", "-m", "examples.validate_captures", str(file)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.stderr == ""
     assert done.stdout.splitlines() == [
-        f"{file}: note[content-transfer-encoding-missing] at byte 39 in items[0]: the part has no "
-        "Content-Transfer-Encoding, expected binary",
-        "     1 content-transfer-encoding-missing",
+        f"{file}: note[request-line-spaces] at byte 74 in items[0]: found superfluous spaces in "
+        "'GET  People HTTP/1.1'",
+        "     1 request-line-spaces",
         "1 files, 0 with errors",
     ]

@@ -100,14 +100,6 @@ def test_encoding_what_was_decoded_changes_nothing(format: Format, data: st.Data
     assert encode_request(request_of(payload), format=format, boundary=boundary) == payload
 
 
-@pytest.mark.untraced
-@IN_EACH_FORMAT
-@given(data=st.data())
-def test_preparing_twice_is_preparing_once(format: Format, data: st.DataObject) -> None:
-    once = prepare(data.draw(batch_requests(format=format)), format=format)
-    assert prepare(once, format=format) == once
-
-
 @st.composite
 def limits(draw: st.DrawFn) -> Limits:
     """Limits of which one to three are small."""
