@@ -607,63 +607,14 @@ def test_the_url_of_the_batch_is_absolute(batch_url: str) -> None:
 
 # -- header fields ---------------------------------------------------------------------------------
 
-# Fields of requests as a service sees them: format and options, the operation, the fields of the
-# batch, what comes of both.
-FIELDS = """
-multipart | GET A | <outer> | <inherited>
-multipart | GET A <own> | <outer> | <own>
-multipart | GET A [Prefer: return=minimal] | [Prefer: respond-async, odata.include-annotations=a] \
-    | [Prefer: return=minimal, odata.include-annotations=a]
-multipart | GET A | [Accept: multipart/mixed] |
-multipart | GET A | [Accept: Multipart/Mixed;q=1, application/http] |
-multipart | GET A | [Accept: application/json] | [Accept: application/json]
-multipart | GET A | [Accept: a/b;c="d,e" ,*/*] | [Accept: a/b;c="d,e" ,*/*]
-2 multipart | GET A | <version> | <version>
-multipart | POST A <forbidden> [X-Own: 1] = 1 | | [X-Own: 1]
-free multipart | GET A [Authorization: Bearer x] | | [Authorization: Bearer x]
-free multipart | GET A | [Authorization: Bearer x] |
-json | POST A = 1 | | [Content-Type: application/json]
-json | POST A [Content-Type: text/plain] = 1 | | [Content-Type: text/plain]
-json | POST A | |
-json | POST A [Content-Type: text/plain] | | [Content-Type: text/plain]
-multipart | POST A = 1 | |
-multipart | POST A [Content-Type: text/plain] = 1 | | [Content-Type: text/plain]
-json | GET A <async> | | <async>
-multipart response_format='json' | GET A <async> | | <async>
-json response_format='multipart' | GET A <async> | | [Prefer: wait=10]
-multipart | GET A <async> | | [Prefer: wait=10]
-json | GET A [Prefer: respond-async] | [Prefer: respond-async] | [Prefer: respond-async]
-"""
-MEANINGS = {
-    "<outer>": """[Accept: multipart/mixed, application/json;q=0.9] [Accept-Charset: utf-8]
-        [Accept-Language: de] [Content-Language: en] [OData-Version: 4.01] [OData-MaxVersion: 4.01]
-        [OData-Isolation: snapshot]
-        [Prefer: odata.continue-on-error, odata.include-annotations="a,b", return=minimal]
-        [Prefer: Allow-EntityReferences , respond-async;x=1]
-        [Content-Type: multipart/mixed; boundary=b] [Content-Encoding: gzip] [Content-Length: 5]
-        [Authorization: Bearer x] [If-Match: *] [Host: host]""",
-    "<inherited>": """[Accept: application/json;q=0.9] [Accept-Charset: utf-8]
-        [Accept-Language: de] [Content-Language: en] [OData-Version: 4.01] [OData-MaxVersion: 4.01]
-        [OData-Isolation: snapshot]
-        [Prefer: odata.include-annotations="a,b", Allow-EntityReferences]""",
-    "<own>": """[accept: text/plain] [accept-charset: ascii] [accept-language: fr]
-        [content-language: fr] [odata-version: 4.0] [odata-maxversion: 4.0] [isolation: x]
-        [prefer: include-annotations=*, return=minimal, odata.allow-entityreferences]""",
-    "<version>": "[DataServiceVersion: 2.0] [MaxDataServiceVersion: 3.0]",
-    "<forbidden>": """[Host: host] [Content-Length: ###] [Authorization: Bearer x] [Range: x]
-        [TE: x] [Expect: x] [From: x] [Max-Forwards: 1]""",
-    "<async>": "[Prefer: respond-async, wait=10]",
-}
-
 
 def fields_in(text: str) -> tuple[tuple[str, str], ...]:
     return tuple(re.findall(r"\[([^:]*): ([^\]]*)\]", text))
 
 
-@pytest.mark.parametrize("line", FIELDS.strip().splitlines())
+@pytest.mark.parametrize("line", table("fields"))
 def test_fields_are_inherited_or_left_out(line: str) -> None:
-    for word, meaning in MEANINGS.items():
-        line = line.replace(word, " ".join(meaning.split()))
+    """A line has format and options, the operation, the fields of the batch, what comes of both."""
     words, message, outer, expected = (part.strip() for part in line.split("|"))
     (format,) = [each for each in FORMATS if each in words.split()]
     options = options_of(words.split())
