@@ -36,7 +36,7 @@ help: ## list the targets
 demo: python ## show a captured batch, from the checkout as it is
 	"$(PYTHON)" -m odata_batch show "$(DEMO_FILE)"
 
-# COVERAGE=no takes two thirds of the time. A process for each core; WORKERS=0 for none but pytest's.
+# COVERAGE=no takes less time. A process for each core; WORKERS=0 for none but pytest's.
 test: $(VENV)/ready ## run the tests; every branch of the package must be covered
 	COVERAGE_FILE="$(VENV)/coverage" "$(VENV)/bin/python" -m pytest --numprocesses=$(WORKERS) \
 		--dist=worksteal $(if $(filter no,$(COVERAGE)),,--cov --cov-report=term-missing)
