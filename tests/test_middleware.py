@@ -714,10 +714,17 @@ def test_a_change_set_that_is_interrupted_is_brought_to_an_end(
             await respond(send)
 
         talk = Talk(app, BatchRequest([writes("1"), GET]), settings={"begin": begin})
-        limit = 0.05 if how == "timeout" else WATCHDOG
-        task = asyncio.create_task(asyncio.wait_for(talk.run(), limit))
+        limit = asyncio.timeout(WATCHDOG)
+
+        async def run() -> None:
+            async with limit:
+                await talk.run()
+
+        task = asyncio.create_task(run())
         await reached.wait()
-        if how == "cancelled":
+        if how == "timeout":
+            limit.reschedule(0.0)
+        elif how == "cancelled":
             task.cancel()
         elif how == "gone":
             talk.gone.set()
