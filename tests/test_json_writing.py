@@ -328,6 +328,17 @@ def test_a_member_of_the_other_role_may_be_an_annotation() -> None:
     assert decode_response(encode_response(batch, format="json").body, JSON) == batch
 
 
+@pytest.mark.parametrize(
+    ("name", "rule"), [("b$", "json-unknown-member"), ("@context", "json-context")]
+)
+def test_an_annotation_that_a_dialect_calls_an_error_is_not_written(name: str, rule: str) -> None:
+    batch = BatchRequest([replace(get(), annotations=((name, b"1"),))])
+    assert decode_request(encode_request(batch, format="json").body, JSON) == batch
+    dialect = replace(ODATA_4_01, severities=((RULES[rule], Severity.ERROR),))
+    (message,) = refused(batch, "json", dialect=dialect)
+    assert message.startswith(f"{rule} 0: the annotation")
+
+
 def test_what_is_written_as_deep_as_the_limit_is_read_again() -> None:
     nested = b"[" * 97 + b"]" * 97
     typed = {"content-type": "application/json"}

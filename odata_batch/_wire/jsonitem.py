@@ -127,6 +127,7 @@ JSON_MEMBER_MISSPELT = note("""
 JSON_CONTEXT = note("""
     json-context: A batch has no context control information. [OData JSON, 19.1]
     Remove the context control information from the batch.""")
+CONTEXTS: Final = ("@context", "@odata.context")
 JSON_ITEM = error("""
     json-item: Every element of the array is an object. [OData JSON, 19.1]
     Write every element of the array as an object.""")
@@ -303,7 +304,7 @@ class Reader(Generic[_Item]):
             elif "@" not in name:
                 message = f"found the member {quote(name)}; it is kept as an annotation"
                 self.say(JSON_UNKNOWN_MEMBER, message, *place)
-            elif name in ("@context", "@odata.context"):
+            elif name in CONTEXTS:
                 self.say(JSON_CONTEXT, f"found {name}", *place)  # OData JSON, 4.5
             found.append((name, self.text.raw(span)))
         return tuple(found)

@@ -16,7 +16,14 @@ from odata_batch._model.limits import Limits
 from odata_batch._wire import jsonbody
 from odata_batch._wire.heads import Heads, Judge, Message, Unsettled
 from odata_batch._wire.json import JSON_NO_REQUESTS, NEXT_LINKS
-from odata_batch._wire.jsonitem import JSON_DUPLICATE_MEMBER, REQUEST_MEMBERS, RESPONSE_MEMBERS
+from odata_batch._wire.jsonitem import (
+    CONTEXTS,
+    JSON_CONTEXT,
+    JSON_DUPLICATE_MEMBER,
+    JSON_UNKNOWN_MEMBER,
+    REQUEST_MEMBERS,
+    RESPONSE_MEMBERS,
+)
 from odata_batch._wire.jsontext import JSON_ENCODING
 from odata_batch._wire.sections import NOT_EXPRESSIBLE
 
@@ -142,6 +149,11 @@ class JsonEncoder:
                 message = f"{what} appears twice, or is a member"
                 report(Diagnostic(JSON_DUPLICATE_MEMBER, message))
             known.add(name)
+            # Only a dialect that takes these for more than notes refuses them.
+            if "@" not in name:
+                report(Diagnostic(JSON_UNKNOWN_MEMBER, f"{what} has no '@' in its name"))
+            elif name in CONTEXTS:
+                report(Diagnostic(JSON_CONTEXT, f"{what} is for the bodies of items"))
             _check_text("the name of an annotation", name, report)
             for found in jsonbody.check_json(raw, what, self._limits, depth):
                 report(found)
