@@ -17,14 +17,14 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent), str(HERE.parent / "spec-fixtures")]
 
-from run import message  # type: ignore[import-not-found]  # noqa: E402  # by the line above
-
+message = import_module("run").message
 CASES = json.loads((HERE.parent / "spec-fixtures" / "manifest.json").read_bytes())["cases"]
 QUESTIONS: list[dict[str, Any]] = [each for each in map(message, CASES) if len(each["body"]) < 4000]
 # Events of what asks the system for files, processes, threads and sockets

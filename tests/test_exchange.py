@@ -556,12 +556,12 @@ def test_an_answer_of_the_wrong_type_is_not_taken() -> None:
     exchange = start("GET A")
     exchange.next()
     with pytest.raises(TypeError):
-        exchange.receive("200", {})  # type: ignore[arg-type]
+        exchange.receive("200", {})  # type: ignore[arg-type]  # wrong on purpose
     assert not exchange.finished
     with pytest.raises(ValueError, match="absolute"):
         Exchange(BatchRequest([]), "/service/$batch")
     with pytest.raises(TypeError, match="batch is a BatchRequest"):
-        Exchange([], URL)  # type: ignore[arg-type]
+        Exchange([], URL)  # type: ignore[arg-type]  # wrong on purpose
 
 
 def test_wrong_use_is_an_error() -> None:

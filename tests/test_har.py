@@ -58,7 +58,7 @@ CHROME = {
         **{"redirectURL": "", "bodySize": -1, "_error": None},
     },
 }
-FIREFOX = {
+FIREFOX: dict[str, Any] = {
     "pageref": "page_1",
     "request": {
         **{"bodySize": len(REQUEST), "method": "POST", "url": URL, "httpVersion": "HTTP/2"},
@@ -73,7 +73,7 @@ FIREFOX = {
 }
 # Fiddler begins its files with a byte order mark, and writes text.
 FIDDLER = {
-    "request": {**FIREFOX["request"], "httpVersion": "HTTP/1.1", "bodySize": None},  # type: ignore[dict-item]
+    "request": {**FIREFOX["request"], "httpVersion": "HTTP/1.1", "bodySize": None},
     "response": {
         **{"status": 200, "statusText": "OK", "httpVersion": "HTTP/1.1"},
         "headers": fields(Transfer_Encoding="chunked", Content_Type=MULTIPART),
@@ -103,8 +103,8 @@ def entry(request: Json | None = None, response: Json | None = None) -> bytes:
     """Return a file with one entry, a good one except for the members given."""
     return har(
         {
-            "request": {**FIREFOX["request"], **(request or {})},  # type: ignore[dict-item]
-            "response": {**FIREFOX["response"], **(response or {})},  # type: ignore[dict-item]
+            "request": {**FIREFOX["request"], **(request or {})},
+            "response": {**FIREFOX["response"], **(response or {})},
         }
     )
 
@@ -183,7 +183,7 @@ def shown(exchange: CapturedExchange) -> dict[str, corpora.Json]:
 def read(row: corpora.Row) -> corpora.Row:
     """Return the row with what is read of its entry, and not of a good one."""
     good: Json = FIREFOX
-    halves: dict[str, Any] = {half: {**FIREFOX[half], **row.get(half, {})} for half in HALVES}  # type: ignore[dict-item]
+    halves: dict[str, Any] = {half: {**FIREFOX[half], **row.get(half, {})} for half in HALVES}
     usual, this = shown(only(har(good))), shown(only(har(row.get("entry", halves))))
     return {**row, "read": {name: it for name, it in this.items() if usual[name] != it}}
 

@@ -17,6 +17,7 @@ from .helpers import JSON
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 
+LIMITS = Limits()
 NASTY = st.text(st.sampled_from('[]{}"\\,:/ uda0\xe9\u20ac\U0001f600\n'), max_size=8)
 SCALARS = st.one_of(
     st.none(),
@@ -144,7 +145,7 @@ def test_depth_is_the_depth_of_the_value(source: str, limit: int) -> None:
     assert too_deep(report) == (depth_of(json.loads(source)) > limit)
 
 
-def exceeded(data: bytes, limits: Limits = Limits()) -> tuple[str, int | None]:  # noqa: B008
+def exceeded(data: bytes, limits: Limits = LIMITS) -> tuple[str, int | None]:
     """Return the message and the position of the limit of depth that is exceeded."""
     with pytest.raises(LimitExceeded) as caught:
         decode_request(data, JSON, limits=limits)

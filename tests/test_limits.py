@@ -8,6 +8,7 @@ import pickle
 from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import FrozenInstanceError, fields, replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -149,6 +150,9 @@ def test_what_is_written_within_a_limit_is_read_within_it(
     def bounded(value: int) -> Codec:
         return Codec(format=format, limits=Limits(**{name: value}), strict=True)
 
+    def written(write: Callable[[Codec, Batch], object], value: int) -> object:
+        return write(bounded(value), batch)
+
     def found_by(call: Callable[[int], object], limit: Callable[[Any], object]) -> int:
         def can(value: int) -> bool:
             try:
@@ -165,10 +169,7 @@ def test_what_is_written_within_a_limit_is_read_within_it(
         lambda value: decoded(bounded(value), batch, payload), lambda error: error.diagnostic.limit
     )
     for write in WRITERS:
-        writes = found_by(
-            lambda value, write=write: write(bounded(value), batch),  # type: ignore[misc]  # bound
-            lambda error: error.diagnostics[0].limit,
-        )
+        writes = found_by(partial(written, write), lambda error: error.diagnostics[0].limit)
         assert reads <= writes <= reads + MORE.get(name, 0) * (len(batch.items) + 1)
 
 

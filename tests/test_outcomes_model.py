@@ -85,11 +85,13 @@ class Sent:
         return BatchResponse(()) if value is None else value
 
 
-def filled(draw: st.DrawFn, item: object, with_length: bool) -> object:
+def filled(
+    draw: st.DrawFn, item: object, with_length: bool
+) -> OperationResponse | ChangeSetResponse:
     """Give a response a body, and perhaps its length."""
     if isinstance(item, ChangeSetResponse):
         inner = [filled(draw, each, with_length) for each in item.items]
-        return ChangeSetResponse(inner, id=item.id)  # type: ignore[arg-type]  # they are responses
+        return ChangeSetResponse(inner, id=item.id)
     assert isinstance(item, OperationResponse)
     body = item.body or (b"" if item.status in (204, 304) else draw(st.sampled_from(BODIES)))
     pairs = [*item.headers.pairs, *(CONTENT.items() if body else ())]
@@ -104,8 +106,8 @@ BODIES = (b"", b'{"a":1}', b'{"b":"\\r\\n","c":[]}')
 def sent(draw: st.DrawFn) -> Sent:
     exchange = draw(EXCHANGES)
     with_length = draw(st.booleans())
-    items = [filled(draw, item, with_length) for item in exchange.response.items]
-    response = replace(exchange.response, items=items)  # type: ignore[arg-type]  # they are responses
+    items = tuple([filled(draw, item, with_length) for item in exchange.response.items])
+    response = replace(exchange.response, items=items)
     body, content_type = payload(response, exchange.answers_in, made_up=False)
     return Sent(exchange=exchange, body=body, content_type=content_type)
 

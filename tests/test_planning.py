@@ -219,7 +219,7 @@ def test_sending_the_rest_until_none_is_left_executes_everything_once(
     executed: list[str] = []
     for rounds in range(20):
         is_busy = st.booleans() if rounds < 3 else st.just(False)
-        statuses = served(rest, lambda: data.draw(is_busy))  # noqa: B023  # called at once
+        statuses = served(rest, partial(data.draw, is_busy))
         executed += [id for id, status in statuses.items() if status == 200]
         rest = remaining(rest, statuses, format="json")
         encode_request(rest, format="json")

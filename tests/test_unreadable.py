@@ -113,7 +113,9 @@ def test_a_member_that_cannot_be_read_keeps_its_place() -> None:
     in_json = answer(b'{"responses":[%b]}' % members.encode(), JSON)
     assert paths(in_json.items) == ["items[0].items[1]"]
     for each in (value, in_json):
-        (found,) = (item for item in each.items[0].items if isinstance(item, Unreadable))  # type: ignore[union-attr]  # a change set
+        (answered,) = each.items
+        assert isinstance(answered, ChangeSetResponse)
+        (found,) = (item for item in answered.items if isinstance(item, Unreadable))
         assert (found.kind, found.id) == ("response", "2")
         assert found.diagnostics[0].path == "items[0].items[1]"
 
