@@ -78,4 +78,9 @@ class Limits:
             raise ValueError(f"limit change_set_depth is at most {DEEPEST}")
 
 
+def shortest(limits: Limits) -> int:
+    """Return how long a part is of which nothing can be too long."""
+    return min(limits.header_section, limits.url, limits.field_line, limits.body)
+
+
 DEFAULT_LIMITS = Limits()

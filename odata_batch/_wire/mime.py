@@ -30,7 +30,7 @@ from odata_batch._model.findings import (
     stop,
     warning,
 )
-from odata_batch._model.limits import Limits
+from odata_batch._model.limits import Limits, shortest
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 # What the header section of a part has, and no preamble
@@ -500,8 +500,7 @@ class PartSplitter:
     @cached_property
     def shortest(self) -> int:
         """How long a part may be in any case."""
-        limits = self._limits
-        return min(limits.header_section, limits.url, limits.field_line, limits.body)
+        return shortest(self._limits)
 
     @cached_property
     def _lookalikes(self) -> re.Pattern[bytes]:

@@ -394,8 +394,6 @@ class MultipartDecoder(Generic[_Start, _Item]):
         contents, position, step = parts
         heads, build, largest = self._heads, self._role.build, self._limits.body
         known, short, most = heads.known, heads.short, self._limits.headers_total
-        # In what is no longer nothing is too long.
-        small = min(short, largest)
         total, (stem, tail, own, notes) = heads.total, known.recent
         # The start lines of requests have URLs, which enter no table.
         tops: dict[bytes, _Top[_Start]] | None = known.tops if self._keeps_tops else None
@@ -417,7 +415,7 @@ class MultipartDecoder(Generic[_Start, _Item]):
                 octets, found = len(body), None if tops is None else tops.get(top)
                 line, section, headers, claim, length = found or self._recall(top, octets)
                 so_far = total + size + length
-                fits = len(content) <= small or (octets <= largest and max(size, length) <= short)
+                fits = len(content) <= short or (octets <= largest and max(size, length) <= short)
                 if line is not None and fits and so_far <= most:
                     total, id = so_far, None if tail is None else value.decode()
                     if notes:
@@ -520,7 +518,7 @@ class MultipartDecoder(Generic[_Start, _Item]):
             self._levels.append(items)
 
     def _read_part(self, part: mime.Part, boundaries: Boundaries) -> _Item | None:
-        if len(part.content) > self._splitter.shortest:
+        if len(part.content) > self._heads.short:
             longest, limit, at = self._extent(part.content, self._line_end)
             if len(part.content) > longest:
                 # What comes before the body is read, for what is too large there comes first.

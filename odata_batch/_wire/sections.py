@@ -23,7 +23,7 @@ from odata_batch._model.findings import (
     warning,
 )
 from odata_batch._model.headers import Headers, Pair, Pairs, Shape, headers_of, names_of, shaped
-from odata_batch._model.limits import Limits
+from odata_batch._model.limits import Limits, shortest
 from odata_batch._wire import grammar
 
 NOT_EXPRESSIBLE = error("""
@@ -274,7 +274,7 @@ class SectionReader:
         self.report = report
         self.known = known
         # A section that is no longer exceeds no limit that another with the same fields keeps.
-        self.short = min(limits.field_line, limits.header_section)
+        self.short = shortest(limits)
         self.total = 0
         """How many octets the sections have that were read or recalled."""
 
