@@ -129,17 +129,18 @@ def read_body(
                 return octets, None
         message = f"the charset {quote(content.charset)} is unknown, or cannot hold the text"
         return text.encode("utf-8", "replace"), (TEXT_CHARSET, message)
-    octets = decode_base64(text)
-    if octets is None and _READABLE.fullmatch(content.content_type) and "\ufffd" not in text:
+    octets, plain = decode_base64(text), text.encode("utf-8", "replace")
+    is_whole = "\ufffd" not in text and plain.decode("utf-8") == text
+    if octets is None and is_whole and _READABLE.fullmatch(content.content_type):
         message = f"the body of {quote(content.content_type)} is text, expected base64url"
-        return text.encode("utf-8"), (JSON_BODY_TEXT, message)
+        return plain, (JSON_BODY_TEXT, message)
     if content.form == "json" and (octets is None or check_body(octets, content, limits)):
         message = f"found {quote(raw)}, not the base64 of a JSON body; it is read as it is"
         return raw, (JSON_BODY_NOT_BASE64, message)
     if octets is None:
         rule = JSON_BODY_LOSSY if "\ufffd" in text else BASE64
         message = f"found {quote(text)}, expected base64url"
-        return text.encode("utf-8", "replace"), (rule, message)
+        return plain, (rule, message)
     if ("+" in text or "/" in text) and not dialect.base64_standard_alphabet:
         message = f"found {quote(text)}, with + or /, expected - or _"
         return octets, (BASE64_ALPHABET, message)
