@@ -8,7 +8,7 @@ which an HTTP server would refuse.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Final, TypeAlias, TypeVar
+from typing import Final, NamedTuple, TypeAlias, TypeVar
 
 from odata_batch._model.findings import (
     Diagnostic,
@@ -377,7 +377,23 @@ def most_claimed(claim: str) -> int:
     return max([int(digits[:21]) for digits in grammar.DIGITS.findall(claim)], default=0)
 
 
-def judge_length(claim: str, content: bytes, line_end: bytes) -> Rule | None:
+class Measure(NamedTuple):
+    """What a Content-Length is compared with."""
+
+    size: int
+    ends_line: bool
+    """Whether the last octets are CRLF."""
+    lone_feeds: int
+    """How many LF there are that no CR precedes, where the lines around the content end so."""
+
+
+def measure(content: bytes, line_end: bytes) -> Measure:
+    """Return the measure of a content."""
+    lost = content.count(b"\n") - content.count(b"\r\n") if line_end == b"\n" else 0
+    return Measure(len(content), content.endswith(b"\r\n"), lost)
+
+
+def judge_length(claim: str, content: Measure) -> Rule | None:
     """Return the rule that a Content-Length breaks, given what it claims to measure.
 
     It never frames anything (RFC 9112, 6.3). Where lines end in LF, they may have ended in CRLF
@@ -388,7 +404,7 @@ def judge_length(claim: str, content: bytes, line_end: bytes) -> Rule | None:
     if not grammar.CONTENT_LENGTH.fullmatch(claim):
         return CONTENT_LENGTH_SYNTAX
     length = int(claim)
-    if length == len(content) - 2 and content.endswith(b"\r\n"):
+    size = content.size
+    if length == size - 2 and content.ends_line:
         return CONTENT_LENGTH_TRAILING_CRLF
-    lost = content.count(b"\n") - content.count(b"\r\n") if line_end == b"\n" else 0
-    return None if length in (len(content), len(content) + lost) else CONTENT_LENGTH_MISMATCH
+    return None if length in (size, size + content.lone_feeds) else CONTENT_LENGTH_MISMATCH

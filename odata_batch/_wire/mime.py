@@ -4,7 +4,8 @@ A delimiter is a whole line: a line end, two hyphens, the boundary, white space,
 search looks for the last octet of a line end, the hyphens and the boundary, and judges the rest of
 the line; a line that only begins like a delimiter is content, in which other readers may see one.
 `PartSplitter` keeps what it has not yet given out in one buffer and never searches an octet twice,
-so its work is linear in the input, whatever the chunks. Most bodies have nothing that looks like a
+so its work is linear in the input, whatever the chunks. It gives out a part that goes on for longer
+than a chunk in pieces, where they are wanted. Most bodies have nothing that looks like a
 delimiter and is none: they are cut at whole delimiter lines at once, once counting has shown that.
 """
 
@@ -39,6 +40,8 @@ _FIRST = re.compile(rb"^content-type:", re.IGNORECASE | re.MULTILINE)
 _OUTER = re.compile(rb"^--[^\r\n]+", re.MULTILINE)
 # What is longer is no delimiter line with a slip in it.
 _LONGEST_LINE = 120
+# How far from the end of a part such a line begins at most
+TAIL = 512
 # What is taken for the hyphens of a delimiter: dashes and hyphens of Unicode, and quotes of mail
 _DASH = rb"(?:[-_]|\xe2\x80[\x90-\x95]|\xe2\x88\x92|\xe2\x80\xa6)"
 # The octets of these, and what else is around a boundary
@@ -76,6 +79,9 @@ class Extent(NamedTuple):
     """What is exceeded if it is longer; `body` once nothing that follows can change the length."""
     position: int
     """Offset in the part of what is too large then."""
+    head: int = 0
+    """Octets of what comes before the body; 0 if it is not known, or if the part is not to be given
+    out in pieces."""
 
 
 class Parts(NamedTuple):
@@ -88,7 +94,23 @@ class Parts(NamedTuple):
     """Octets of the delimiter after each part but the last, its line ends included."""
 
 
-Event: TypeAlias = Part | Parts | Diagnostic
+class Piece(NamedTuple):
+    """The next octets of a part that goes on; a `Part` is the last of its pieces."""
+
+    content: bytes
+    position: int
+    head: int = 0
+    """How long the head is with which the first piece begins."""
+
+
+class Lookalike(NamedTuple):
+    """What other readers take for a delimiter, in a part of which the first piece was given out."""
+
+    octets: bytes
+    position: int
+
+
+Event: TypeAlias = Part | Parts | Piece | Lookalike | Diagnostic
 """The result of splitting: parts, and in front of each what was found on the way to its end."""
 
 
@@ -122,8 +144,15 @@ class _Line(NamedTuple):
         return self.hyphens >= 2
 
 
+# How much white space after a boundary other readers skip; where there is more, nothing else counts.
+_SKIPPED = 256
+
 # Patterns count no further than 2**31 - 2 where pointers have 32 bits; a limit may be any number.
 _MOST_REPETITIONS = 2**30
+
+# What ends a header section, and how often a part that is not yet long is looked at after one
+_ENDS_HEAD = re.compile(rb"\n\r?\n")
+_LOOKS = 16
 
 # A pattern of its own for a boundary, which takes as long to make as a hundred lines to judge, pays
 # where the content may be made of nothing but such lines.
@@ -168,9 +197,11 @@ def _lookalikes(boundaries: tuple[bytes, ...]) -> re.Pattern[bytes]:
     OData.Core finds one anywhere, if nothing but two hyphens and white space come between it and a
     CR or an LF; Olingo ends lines at a CR, too; and some look at the beginning of the line alone.
     """
-    form = rb"%b(?:(?:--)?+[ \t\x0b\x0c\x85\xa0]*+(?:[\r\n]|\Z)|(?<![^\r\n]%b))"
+    space = rb"[ \t\x0b\x0c\x85\xa0]"
+    rest = rb"(?:--)?+(?:%b{%d}|%b*+(?:[\r\n]|\Z))" % (space, _SKIPPED, space)
     tokens = [re.escape(b"--" + boundary) for boundary in boundaries]
-    return re.compile(b"|".join([form % (token, token) for token in tokens]))
+    forms = [rb"%b(?:%b|(?<![^\r\n]%b))" % (token, rest, token) for token in tokens]
+    return re.compile(b"|".join(forms))
 
 
 def difference(line: bytes, expected: bytes) -> str:
@@ -228,13 +259,19 @@ def _plain(line: bytes) -> bytes:
     return line.strip(_AROUND).lower()
 
 
-def meant_to_close(content: bytes, boundary: bytes) -> tuple[int, bytes, str] | None:
+def meant_to_close(
+    content: bytes, boundary: bytes, heads: bytes | None = None
+) -> tuple[int, bytes, str] | None:
     """Return the line at the end of a part that was to be a close delimiter, and what it lacks.
 
-    Before it comes its offset. That of a change set in the part is none.
+    Before it comes its offset. That of a change set in the part is none; where the content is not
+    there from its beginning, `heads` is what declares these.
     """
-    text = content.rstrip()
+    before = max(0, len(content) - TAIL)
+    text = content[before:].rstrip()
     start = max(text.rfind(b"\n"), text.rfind(b"\r")) + 1
+    if before and not start:
+        return None
     start += len(text[start:]) - len(text[start:].lstrip(b" \t>"))
     line, expected = text[start:], b"--" + boundary + b"--"
     if len(line) > _LONGEST_LINE:
@@ -244,8 +281,9 @@ def meant_to_close(content: bytes, boundary: bytes) -> tuple[int, bytes, str] | 
     is_like = name.lower() == plain or (is_dashed and plain and name.lower().startswith(plain))
     is_meant = is_like or line[:2] == line[-2:] == b"--"
     if is_meant and name.lower() != plain:
-        is_meant = name not in [each.strip(_AROUND) for each in _declared(content)]
-    return (start, line, difference(line, expected)) if is_meant and name else None
+        declared = _declared(content if heads is None else heads)
+        is_meant = name not in [each.strip(_AROUND) for each in declared]
+    return (before + start, line, difference(line, expected)) if is_meant and name else None
 
 
 def begins_line(text: bytes, index: int) -> bool:
@@ -264,6 +302,9 @@ class PartSplitter:
     lines end in, how long the part may be: the beginning of a longer one is given out, cut, as soon
     as that is known, and is the last event. It is looked at when it is longer than `shortest`, and
     again whenever it has become twice as long, so the work remains linear.
+
+    With `streams`, a part whose `extent` tells where its head ends is given out in pieces, as soon
+    as that is there: all that cannot be the beginning of a delimiter, or of what looks like one.
     """
 
     line_end: bytes | None = None
@@ -285,7 +326,13 @@ class PartSplitter:
         position: int,
         outer: tuple[bytes, ...] | None = None,
         extent: Callable[[bytes, bytes], Extent] | None = None,
+        streams: bool = False,
     ) -> None:
+        self._streams = streams
+        # Whether the first piece of a part has been given out, and a lookalike in it
+        self._open = self._seen = False
+        # How much of a part was there when its head was looked for, and how often it was
+        self._looks = 0, 0
         self._extent = extent
         self._boundary = boundary
         self._boundaries = (boundary, *(outer or ()))
@@ -302,6 +349,8 @@ class PartSplitter:
     def receive_data(self, data: bytes) -> list[Event]:
         """Take the next octets and return the parts that they complete."""
         self._events = []
+        if self._open and self._pass_through(data):
+            return self._events
         is_first = self.line_end is None and len(self._buffer) == len(self._boundaries) == 1
         if is_first and data.startswith(self._line[2:]):
             # Nothing has come before, and most often nothing comes after.
@@ -318,6 +367,8 @@ class PartSplitter:
             self._searched = 0
         with suppress(Stop):
             self._split(at_end=False)
+            if self._streams and self._begun and not self.closed and self._room > 0:
+                self._hand_out()
         return self._events
 
     def receive_eof(self) -> list[Event]:
@@ -355,7 +406,7 @@ class PartSplitter:
                 break
             # Tried once for each chunk, and only where a part ends for sure: what is copied then
             # has been given out before the next chunk comes, so the work remains linear.
-            if at_once and self._begun and self.line_end == b"\r\n":
+            if at_once and self._begun and not self._open and self.line_end == b"\r\n":
                 if start > self._content and self._buffer.startswith(self._line, start - 1):
                     at_once = False
                     with memoryview(self._buffer) as view, view[self._content :] as rest:
@@ -381,12 +432,12 @@ class PartSplitter:
         It is not looked at if it is no longer than what has been `looked` at.
         """
         size = end - self._content
-        if self._extent is None or size <= max(looked, self.shortest):
+        if self._extent is None or self._open or size <= max(looked, self.shortest):
             return
         assert self.line_end is not None  # a delimiter line begins the part
         with memoryview(self._buffer) as view, view[self._content : end] as content_view:
             content = content_view.tobytes()
-        longest, limit, _ = self._extent(content, self.line_end)
+        longest, limit, _, _ = self._extent(content, self.line_end)
         if size > longest:
             cut = Part(
                 content[: longest + 1], self._offset + self._content, None, None, is_cut=True
@@ -446,6 +497,8 @@ class PartSplitter:
                 self._say_mixed("ends in", line.line_end, start + 1)
             self._events.append(self._cut(start, line))
             self._room -= 1
+            self._open = self._seen = False
+            self._looks = 0, 0
         self._begun, self.closed = True, line.is_close
         if line.is_close and line.line_end not in (b"", self.line_end):
             self._closing = self._offset + start + 1, line.line_end
@@ -476,14 +529,108 @@ class PartSplitter:
             delimiter_length = line.end - end
         with memoryview(self._buffer) as view, view[begin:end] as content_view:
             content = content_view.tobytes()
-        found = self._lookalike_in(content)
+        if self._open:
+            self._see(begin, end, end)
+        found = None if self._open else self._lookalike_in(content)
         lookalikes = None if found is None else found.re
         return Part(content, self._offset + begin, lookalikes, delimiter_length, line_feed)
 
     def _lookalike_in(self, text: bytes) -> re.Match[bytes] | None:
         if not any(b"--" + boundary in text for boundary in self._boundaries):
             return None
-        return self._lookalikes.search(text)
+        return self.lookalikes.search(text)
+
+    # -- pieces --
+
+    def _pass_through(self, data: bytes) -> bool:
+        """Give out the octets of a part that goes on, if nothing in them looks like a delimiter."""
+        held = bytes(self._buffer[1:])
+        octets = held + data if held else data
+        if any([dash in octets for dash in self._dashes]):
+            return False
+        self._give(octets, self._held_from(octets), 0)
+        return True
+
+    def _hand_out(self) -> None:
+        """Give out what is there of a part that goes on, if the end of its head is there."""
+        assert self._extent is not None  # a stream has one
+        octets, head = bytes(self._buffer[1:]), 0
+        end = self._held_from(octets)
+        for dash in self._dashes:  # what is after it decides what it is
+            at = octets.find(dash, max(0, len(octets) - self._undecided))
+            end = end if at < 0 else min(end, at - (octets[max(0, at - 2) : at] == b"\r\n") - 1)
+        if not self._open:
+            size, number = self._looks
+            # An empty line ends a head. Few are looked at, so the work remains linear.
+            is_new = number < _LOOKS and _ENDS_HEAD.search(octets, max(0, size - 2), max(0, end))
+            if not is_new and end < max(1, 2 * size):
+                return
+            self._looks = end, number + 1
+            assert self.line_end is not None  # a delimiter line begins the part
+            head = self._extent(octets[:end], self.line_end).head
+            if not head:
+                return
+            self._open = True
+        self._see(1 + head, 1 + end, len(self._buffer))
+        self._give(octets, end, head)
+
+    def _give(self, octets: bytes, end: int, head: int) -> None:
+        """Give out the first of these octets; keep the others."""
+        if end > 0:
+            self._events.append(Piece(octets[:end], self._offset + 1, head))
+            self._offset += end
+            self._searched = max(1, self._searched - end)
+            self._buffer[:] = octets[end - 1 :]
+        else:
+            self._buffer[1:] = octets
+
+    def _see(self, start: int, stop: int, end: int) -> None:
+        """Give out the first lookalike between two indexes, in a buffer that is read to an end."""
+        if self._seen or not any([self._buffer.find(each, start, end) >= 0 for each in self._dashes]):
+            return
+        found = self.lookalikes.search(self._buffer, start, end)
+        if found is not None and found.start() < stop:
+            self._seen = True
+            self._events.append(Lookalike(found[0], self._offset + found.start()))
+
+    def _held_from(self, octets: bytes) -> int:
+        """Return where a delimiter may begin, or what looks like one, of which the end is missing.
+
+        In an enclosed multipart, that may be any line: the close delimiter may be missing, and the
+        last line what was to be it.
+        """
+        held = len(octets)
+        for beginning in self._beginnings.get(octets[-1:], ()):
+            if octets.endswith(beginning):
+                held -= len(beginning)
+                break
+        if self._is_enclosed:
+            text = octets[-TAIL:].rstrip()
+            at = max(text.rfind(b"\n"), text.rfind(b"\r"))
+            if at >= 0:
+                at += max(0, len(octets) - TAIL)
+                held = min(held, at - (octets[max(0, at - 1) : at + 1] == b"\r\n"))
+        return held
+
+    @cached_property
+    def _dashes(self) -> tuple[bytes, ...]:
+        return tuple([b"--" + boundary for boundary in self._boundaries])
+
+    @cached_property
+    def _undecided(self) -> int:
+        """Octets at the end in which a delimiter or what looks like one may go on."""
+        longest = max(map(len, self._dashes))
+        return longest + len(b"---\r\n") + max(self._blanks, _SKIPPED)
+
+    @cached_property
+    def _beginnings(self) -> dict[bytes, tuple[bytes, ...]]:
+        """What delimiters and lookalikes begin with, the longest first, by the last octet."""
+        whole = [end + dash for dash in self._dashes for end in (b"", b"\n", b"\r\n")]
+        found = {each[:size] for each in (*whole, b"\r\n") for size in range(1, len(each))}
+        by_end: dict[bytes, tuple[bytes, ...]] = {}
+        for each in sorted(found, key=len, reverse=True):
+            by_end[each[-1:]] = (*by_end.get(each[-1:], ()), each)
+        return by_end
 
     def _say_mixed(self, where: str, line_end: bytes, at: int) -> None:
         found, wanted = ("LF" if each == b"\n" else "CRLF" for each in (line_end, self.line_end))
@@ -503,7 +650,8 @@ class PartSplitter:
         return shortest(self._limits)
 
     @cached_property
-    def _lookalikes(self) -> re.Pattern[bytes]:
+    def lookalikes(self) -> re.Pattern[bytes]:
+        """Finds what other readers take for a delimiter."""
         return _lookalikes(self._boundaries)
 
     @cached_property

@@ -316,7 +316,9 @@ class MultipartDecoder(Generic[_Start, _Item]):
                         self._read_parts(event, items, boundaries)
                     elif isinstance(event, Diagnostic):
                         self._pass_on(event)
-                    elif event.is_cut or event.delimiter_length is not None:
+                    elif isinstance(event, mime.Part) and (
+                        event.is_cut or event.delimiter_length is not None
+                    ):
                         self._add_part(event, items, boundaries)
             except Stop as stopped:
                 run.stopped = stopped
@@ -519,7 +521,7 @@ class MultipartDecoder(Generic[_Start, _Item]):
 
     def _read_part(self, part: mime.Part, boundaries: Boundaries) -> _Item | None:
         if len(part.content) > self._heads.short:
-            longest, limit, at = self._extent(part.content, self._line_end)
+            longest, limit, at, _ = self._extent(part.content, self._line_end)
             if len(part.content) > longest:
                 # What comes before the body is read, for what is too large there comes first.
                 if limit == "body":
@@ -552,7 +554,7 @@ class MultipartDecoder(Generic[_Start, _Item]):
             self._say_of(part.content, part.position, *problem)
         length = head.section.length
         if length is not None and length != str(len(content)) and not part.is_cut:
-            self._check_length(length, content, part)
+            self._check_length(length, http.measure(content, self._line_end), part)
         media_type = head.media_type
         for problem in head.type_findings:
             self._say_of(part.content, part.position, *problem)
@@ -593,12 +595,12 @@ class MultipartDecoder(Generic[_Start, _Item]):
             else:
                 self._say_of(octets, position, rule, message, member)
 
-    def _check_length(self, length: str, content: bytes, part: mime.Part) -> None:
-        if http.judge_length(length, content, self._line_end) is None:
+    def _check_length(self, length: str, content: http.Measure, part: mime.Part) -> None:
+        if http.judge_length(length, content) is None:
             return
         message = f"Content-Length of the part is {quote(length)}, "
-        message += f"its content has {len(content)} octets"
-        crosses = http.most_claimed(length) > len(content) + 1
+        message += f"its content has {content.size} octets"
+        crosses = http.most_claimed(length) > content.size + 1
         severity = Severity.WARNING if crosses else None
         place = part.content, part.position
         self._say_of(*place, PART_CONTENT_LENGTH, message, "part=content-length", severity)
@@ -659,10 +661,13 @@ class MultipartDecoder(Generic[_Start, _Item]):
         for found in part.lookalikes.finditer(text):
             at = found.start()
             if at >= body or mime.begins_line(text, at):
-                message = f"found {quote(found[0])}, which other readers take for a delimiter"
-                place, length = part.position + at, len(found[0].rstrip(b"\r\n"))
-                self._say(DELIMITER_LOOKALIKE, message, place, None, self._role.ambiguous, length)
+                self._say_lookalike(found[0], part.position + at)
                 return
+
+    def _say_lookalike(self, octets: bytes, position: int) -> None:
+        message = f"found {quote(octets)}, which other readers take for a delimiter"
+        length = len(octets.rstrip(b"\r\n"))
+        self._say(DELIMITER_LOOKALIKE, message, position, None, self._role.ambiguous, length)
 
     def _make_item(
         self,
@@ -679,7 +684,10 @@ class MultipartDecoder(Generic[_Start, _Item]):
         if length is not None and length != str(len(body)):
             at, size = in_part(octets, 0, "headers=content-length") or (0, 0)
             place = position + at, size
-            body = self._judge_length(length, start, body, body_position, place)
+            rule = http.judge_length(length, http.measure(body, self._line_end))
+            if rule is not None and start[0] != 304:  # RFC 9110, 8.6
+                self._say_length(rule, length, len(body), body_position, place)
+                body = body[:-2] if rule is CONTENT_LENGTH_TRAILING_CRLF else body
         id, headers = outer, fields.headers
         if fields.id is not None or outer == "":
             id = self._identify(outer, fields.id, octets, position)
@@ -688,23 +696,19 @@ class MultipartDecoder(Generic[_Start, _Item]):
             headers = without(headers, "content-id")
         return self._role.build(*start, headers, body, id, position, in_message)
 
-    def _judge_length(
-        self, length: str, start: _Start, body: bytes, position: int, place: tuple[int, int]
-    ) -> bytes:
-        """Report what is wrong with a Content-Length; return the body, as far as it is one."""
-        rule = http.judge_length(length, body, self._line_end)
-        if rule is None or start[0] == 304:  # RFC 9110, 8.6
-            return body
-        message = f"Content-Length is {quote(length)}, the body has {len(body)} octets"
+    def _say_length(
+        self, rule: Rule, length: str, size: int, position: int, place: tuple[int, int]
+    ) -> None:
+        """Report what is wrong with the Content-Length of a body of this size."""
+        message = f"Content-Length is {quote(length)}, the body has {size} octets"
         claimed, severity = http.most_claimed(length), None
-        if self._role.name == "request" and claimed > len(body):
+        if self._role.name == "request" and claimed > size:
             claim = _Claim(position, position + claimed, self._path(), rule, message, place)
             self._claims.append(claim)
-            return body
-        if not body and rule is CONTENT_LENGTH_MISMATCH:  # it may answer a HEAD
+            return
+        if not size and rule is CONTENT_LENGTH_MISMATCH:  # it may answer a HEAD
             severity = Severity.NOTE
         self._say(rule, message, place[0], None, severity, place[1])
-        return body[:-2] if rule is CONTENT_LENGTH_TRAILING_CRLF else body
 
     def _identify(
         self, outer: str | None, inner: str | None, octets: bytes, position: int
@@ -800,23 +804,19 @@ class MultipartDecoder(Generic[_Start, _Item]):
             content, boundary, self._limits, most, position, outer
         )
         inner_end = inner_end or line_end  # where no delimiter line says otherwise
-        if part.line_feed is not None and not (closed and content.endswith(b"--%b--" % boundary)):
+        is_mixed = not (closed and content.endswith(b"--%b--" % boundary))
+        if part.line_feed is not None and is_mixed:
             self._say_line_feed(part.line_feed)
         elif inner_end != line_end or part.line_feed is not None:
-            names = ["LF" if each == b"\n" else "CRLF" for each in (inner_end, line_end)]
-            message = "the lines of the change set end in {}, those around it in {}".format(*names)
-            self._say(LINE_ENDS_VARY, message, position, severity=self._role.ambiguous)
+            self._say_vary(inner_end, position)
         items: list[_Item | values.Unreadable] = []
         self._end_lines_in(inner_end)
         for event in events:
             if isinstance(event, mime.Parts):
                 self._read_parts(event, items, boundaries)
             elif isinstance(event, Diagnostic):
-                if event.rule is NO_PARTS:
-                    message = "found a change set without operations"
-                    event = Diagnostic(EMPTY_CHANGE_SET, message, event.position)
-                self._pass_on(event)
-            else:
+                self._pass_on_inner(event)
+            elif isinstance(event, mime.Part):
                 if event.delimiter_length is None:
                     # What ends this part is the delimiter line of the enclosing multipart, or what
                     # was to be the close delimiter.
@@ -831,12 +831,30 @@ class MultipartDecoder(Generic[_Start, _Item]):
             self._say_unclosed(self._role.unclosed, "change set", boundary, content, position)
         return items
 
+    def _pass_on_inner(self, finding: Diagnostic) -> None:
+        """Report what was found in splitting a change set."""
+        if finding.rule is NO_PARTS:
+            message = "found a change set without operations"
+            finding = Diagnostic(EMPTY_CHANGE_SET, message, finding.position)
+        self._pass_on(finding)
+
+    def _say_vary(self, inner: bytes, position: int) -> None:
+        names = ["LF" if each == b"\n" else "CRLF" for each in (inner, self._line_end)]
+        message = "the lines of the change set end in {}, those around it in {}".format(*names)
+        self._say(LINE_ENDS_VARY, message, position, severity=self._role.ambiguous)
+
     def _say_unclosed(
-        self, rule: Rule, what: str, boundary: bytes, content: bytes, position: int
+        self,
+        rule: Rule,
+        what: str,
+        boundary: bytes,
+        content: bytes,
+        position: int,
+        heads: bytes | None = None,
     ) -> None:
         """Report that nothing closes a multipart, at the line that was to do so if there is one."""
         message = f"the {what} ends without {quote(b'--' + boundary + b'--')}"
-        meant = mime.meant_to_close(content, boundary)
+        meant = mime.meant_to_close(content, boundary, heads)
         if meant is not None:
             start, line, hint = meant
             message = f"{message}, but with {quote(line)}{hint}"

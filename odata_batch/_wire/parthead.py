@@ -357,32 +357,37 @@ def extent(limits: Limits, role_name: str, content: bytes, line_end: bytes) -> m
 
     It is a header section and a message: a start line, a header section, a body. Of each is looked
     at no more than there may be, so what makes a part too long is the same for all beginnings of it
-    that are longer. A change set, or what is encoded, is as long as the batch at most.
+    that are longer. A change set is as long as the batch at most, and what is encoded as what that
+    makes of a message, with some white space.
     """
     section = limits.header_section + _EMPTY_LINE
     start = _after_section(content, 0, section, _line_end_of(content, 0, section, line_end))
     if start < 0:
         return mime.Extent(section, "header_section", 0)
     head = content[:start].lower()
-    if b"multipart/" in head or b"base64" in head:
-        return mime.Extent(limits.message, "body", 0)
+    if b"multipart/" in head:
+        return mime.Extent(limits.message, "body", 0, start)
     longest, limit = limits.url, "url"
     if role_name == "response":
         longest, limit = limits.field_line, "field_line"
     most = start + longest + _AROUND
+    if b"base64" in head:
+        encoded = 2 * (most + section + limits.body)
+        return mime.Extent(min(limits.message, encoded), "body", 0)
     line_end = _line_end_of(content, start, most, line_end)
     empty = grammar.EMPTY_LINES.match(content, start, most)
     first = start if empty is None else empty.end()
     end = content.find(line_end, first, most)
     if end < 0:
         return mime.Extent(most, limit, first)
-    if start_line_of(content[first:end]) is None:  # it may be anything
-        return mime.Extent(most + section + limits.body, "body", start)
+    is_message = start_line_of(content[first:end]) is not None
     end += len(line_end)
     body = _after_section(content, end, end + section, line_end)
+    if not is_message:  # it may be anything
+        return mime.Extent(most + section + limits.body, "body", start, max(0, body))
     if body < 0:
         return mime.Extent(end + section, "header_section", end)
-    return mime.Extent(body + limits.body, "body", body)
+    return mime.Extent(body + limits.body, "body", body, body)
 
 
 def _line_end_of(octets: bytes, start: int, end: int, around: bytes) -> bytes:
