@@ -7,7 +7,8 @@ The library does no I/O: it turns values into the bytes of a message, and bytes 
 * Settings: `Codec` holds dialect, format, limits and strictness; it has a method for each of the
   functions below.
 * Whole messages: `encode_request`, `encode_response`, `decode_request`, `decode_response`.
-* Messages in chunks: `RequestEncoder`, `ResponseEncoder`, `RequestDecoder`, `ResponseDecoder`.
+* Messages in chunks: `RequestEncoder`, `ResponseEncoder`, `RequestDecoder`, `ResponseDecoder`,
+  which with `stream` hand out `ItemStart`, `Data`, `ItemEnd`, `ChangeSetStart`, `ChangeSetEnd`.
 * Findings: `check_request` and `check_response` return a `Report` of `Diagnostic`s, each an
   instance of a `Rule` with a `Severity`, and a value in which `Unreadable` keeps the place of what
   could not be read; errors are `BatchError` and its descendants.
@@ -55,6 +56,15 @@ from odata_batch._coding.writing import RequestEncoder, ResponseEncoder
 from odata_batch._graph.expressions import Reference, find_references
 from odata_batch._graph.urls import is_within, location_of, rebase_url, resolve_url
 from odata_batch._model.dialect import Dialect
+from odata_batch._model.events import (
+    ChangeSetEnd,
+    ChangeSetStart,
+    Data,
+    ItemEnd,
+    ItemStart,
+    RequestEvent,
+    ResponseEvent,
+)
 from odata_batch._model.findings import (
     BatchError,
     DecodeError,
@@ -92,9 +102,12 @@ __all__ = [
     "BatchResult",
     "Begin",
     "ChangeSet",
+    "ChangeSetEnd",
     "ChangeSetResponse",
+    "ChangeSetStart",
     "Codec",
     "Commit",
+    "Data",
     "DecodeError",
     "Diagnostic",
     "Dialect",
@@ -104,6 +117,8 @@ __all__ = [
     "Execution",
     "Headers",
     "HttpRequest",
+    "ItemEnd",
+    "ItemStart",
     "LimitExceeded",
     "Limits",
     "Operation",
@@ -114,8 +129,10 @@ __all__ = [
     "Report",
     "RequestDecoder",
     "RequestEncoder",
+    "RequestEvent",
     "ResponseDecoder",
     "ResponseEncoder",
+    "ResponseEvent",
     "Rollback",
     "Rule",
     "ServiceError",

@@ -7,7 +7,7 @@ and `_graph`.
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
-from typing import Any, TypeVar, final
+from typing import Any, Literal, TypeVar, final, overload
 
 from odata_batch._client import answer, plan
 from odata_batch._client import match as matching
@@ -16,11 +16,17 @@ from odata_batch._client.exchange import Exchange
 from odata_batch._client.outcomes import BatchResult, Outcome
 from odata_batch._client.plan import is_throttled
 from odata_batch._coding import reading, writing
-from odata_batch._coding.reading import RequestDecoder, ResponseDecoder
+from odata_batch._coding.reading import (
+    OfRequest,
+    OfResponse,
+    RequestDecoder,
+    ResponseDecoder,
+)
 from odata_batch._coding.settings import Settings, format_of
 from odata_batch._coding.writing import RequestEncoder, ResponseEncoder
 from odata_batch._graph import prepare as preparing
 from odata_batch._model.dialect import ODATA_4_01, Dialect, Format
+from odata_batch._model.events import RequestEvent, ResponseEvent
 from odata_batch._model.findings import Diagnostic, Report, Reporter
 from odata_batch._model.limits import DEFAULT_LIMITS, Limits
 from odata_batch._model.public import public
@@ -153,17 +159,67 @@ class Codec(Settings):
             ResponseDecoder, self, body, content_type, headers, request, request_format
         )
 
+    @overload
     def request_decoder(
-        self, content_type: str, *, headers: HeadersLike = (), report: Reporter | None = None
-    ) -> RequestDecoder:
+        self,
+        content_type: str,
+        *,
+        headers: HeadersLike = ...,
+        report: Reporter | None = ...,
+        stream: Literal[False] = ...,
+    ) -> RequestDecoder: ...
+
+    @overload
+    def request_decoder(
+        self,
+        content_type: str,
+        *,
+        headers: HeadersLike = ...,
+        report: Reporter | None = ...,
+        stream: Literal[True] | OfRequest,
+    ) -> RequestDecoder[RequestEvent]: ...
+
+    def request_decoder(
+        self,
+        content_type: str,
+        *,
+        headers: HeadersLike = (),
+        report: Reporter | None = None,
+        stream: bool | OfRequest = False,
+    ) -> RequestDecoder[Any]:
         """Return a decoder of a batch request that arrives in chunks."""
-        return reading.decoder_of(RequestDecoder, self, content_type, headers, report)
+        return reading.decoder_of(RequestDecoder, self, content_type, headers, report, stream)
+
+    @overload
+    def response_decoder(
+        self,
+        content_type: str,
+        *,
+        headers: HeadersLike = ...,
+        report: Reporter | None = ...,
+        stream: Literal[False] = ...,
+    ) -> ResponseDecoder: ...
+
+    @overload
+    def response_decoder(
+        self,
+        content_type: str,
+        *,
+        headers: HeadersLike = ...,
+        report: Reporter | None = ...,
+        stream: Literal[True] | OfResponse,
+    ) -> ResponseDecoder[ResponseEvent]: ...
 
     def response_decoder(
-        self, content_type: str, *, headers: HeadersLike = (), report: Reporter | None = None
-    ) -> ResponseDecoder:
+        self,
+        content_type: str,
+        *,
+        headers: HeadersLike = (),
+        report: Reporter | None = None,
+        stream: bool | OfResponse = False,
+    ) -> ResponseDecoder[Any]:
         """Return a decoder of a batch response that arrives in chunks."""
-        return reading.decoder_of(ResponseDecoder, self, content_type, headers, report)
+        return reading.decoder_of(ResponseDecoder, self, content_type, headers, report, stream)
 
     def request_encoder(
         self,

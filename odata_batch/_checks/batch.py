@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, Protocol, TypeAlias, TypeVar
 
-from odata_batch._checks import messages
+from odata_batch._checks import messages, services
 from odata_batch._checks.scope import Scope, Spot
 from odata_batch._checks.services import Served, checks_for
 from odata_batch._graph import expressions
@@ -164,6 +164,13 @@ class Rules(Protocol[_Contra]):
 
     def check(self, item: _Contra, index: int) -> None:
         """Check an item, whose index is given."""
+
+    def check_body(self, item: Any, index: int) -> None:
+        """Check the body of a message that was checked without it."""
+
+    @property
+    def needs_bodies(self) -> bool:
+        """Whether a message cannot be checked without its body, because of what is in it."""
 
     def finish(self) -> None:
         """Check what needs the whole batch."""
@@ -347,6 +354,17 @@ class RequestRules:
                 if each.id is not None:
                     self._ids[each.id.lower()] = each.id
         self._place.unnamed.clear()
+
+    def check_body(self, item: Operation, index: int) -> None:
+        """Check the body of an operation that was checked without it."""
+        self._place.item, self._place.indexes = item, (index,)
+        self._messages.check_body(item)
+
+    @property
+    def needs_bodies(self) -> bool:
+        """Whether an operation cannot be checked without its body, because of what is in it."""
+        refers_not = self._scope.dialect.references == "none"
+        return refers_not or not services.OF_BODIES.isdisjoint(self._service_checks)
 
     def finish(self) -> None:
         """Report the names that the batch does not contain, or only later."""
@@ -671,6 +689,16 @@ class ResponseRules:
                 if each.id is not None:
                     self._ids[self._key(each.id)] = place if is_set else None
         unnamed.clear()
+
+    def check_body(self, item: OperationResponse, index: int) -> None:
+        """Check the body of a response that was checked without it."""
+        self._place.item, self._place.indexes = item, (index,)
+        self._messages.check_body(item)
+
+    @property
+    def needs_bodies(self) -> bool:
+        """No rule is about what is in the body of a response."""
+        return False
 
     def finish(self) -> None:
         """Nothing in a response refers to what comes later."""

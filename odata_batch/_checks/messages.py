@@ -558,6 +558,10 @@ _EACH: frozenset[_Check[Any]] = frozenset(
         *(check_header_syntax, check_header_values, check_repeated_headers),
     )
 )
+# The checks that say nothing of a message without a body
+_OF_BODY: frozenset[_Check[Any]] = frozenset(
+    (check_body_expected, check_content_type_present, check_body_forbidden)
+)
 # The checks that never object to plain URLs, which are recognised all at once
 _OF_URLS: frozenset[_Check[Any]] = frozenset(urls.CHECKS)
 _OF_FIELDS: Final[Mapping[_Check[Any], Collection[str]]] = {
@@ -612,6 +616,12 @@ class Messages(Generic[_Message]):
         kind = _kind_of(item)
         for check in self._sound.get(kind) or self._checks_of(item, kind):
             check(item, self._scope, self._say)
+
+    def check_body(self, item: _Message) -> None:
+        """Report what is wrong with the body of a message that was checked without it."""
+        for check in self._checks:
+            if check in _OF_BODY:
+                check(item, self._scope, self._say)
 
     def are_sound(self, items: Sequence[_Message], texts: Sequence[str]) -> bool:
         """Tell whether no check objects to any of these messages; nothing is reported.

@@ -396,6 +396,8 @@ CHECKS: Final[tuple[tuple[Check, tuple[str, ...]], ...]] = (
     (check_dependencies, ("dependencies",)),
 )
 """Each check, and the fields of `Dialect` that it is about."""
+OF_BODIES: Final = frozenset((check_empty_write, check_transactions))
+"""The checks that look at bodies of multipart batches."""
 
 
 # -- the batch as it is sent -----------------------------------------------------------------------

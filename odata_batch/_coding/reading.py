@@ -13,15 +13,17 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypeVar, overload
 
 from odata_batch._checks import closer, messages, pairs, services
 from odata_batch._checks.batch import Rules, path_of
 from odata_batch._checks.scope import Scope
 from odata_batch._coding.roles import REQUEST, RESPONSE, Role
 from odata_batch._coding.settings import Settings
+from odata_batch._coding.streaming import Stream
 from odata_batch._model import findings, values
 from odata_batch._model.dialect import ODATA_4_01, Dialect, Format
+from odata_batch._model.events import RequestEvent, ResponseEvent
 from odata_batch._model.findings import Diagnostic, Reporter, Rule, Severity, Stop, quote
 from odata_batch._model.headers import Headers
 from odata_batch._model.limits import DEFAULT_LIMITS, Limits
@@ -31,11 +33,26 @@ from odata_batch._wire.http import CONTENT_LENGTH_MISMATCH, LONGEST_METHOD, pars
 from odata_batch._wire.json import JsonDecoder
 from odata_batch._wire.multipart import MULTIPART_SUBTYPE, Found, MultipartDecoder, Run
 from odata_batch._wire.places import in_part
+from odata_batch._wire.streams import StreamDecoder
 
 _Item = TypeVar("_Item", values.RequestItem, values.ResponseItem)
 _Batch = TypeVar("_Batch", values.BatchRequest, values.BatchResponse)
 
-_Kind = TypeVar("_Kind", "RequestDecoder", "ResponseDecoder")
+_Kind = TypeVar("_Kind", "RequestDecoder[Any]", "ResponseDecoder[Any]")
+
+# What a decoder hands out: items, unless it is said to stream. Type checkers know of defaults.
+if TYPE_CHECKING:
+    import typing_extensions as _typing
+
+    _Request = _typing.TypeVar("_Request", default=values.RequestItem)
+    _Response = _typing.TypeVar("_Response", default=values.ResponseItem)
+else:
+    _Request, _Response = TypeVar("_Request"), TypeVar("_Response")
+_Out = TypeVar("_Out")
+
+OfRequest: TypeAlias = Callable[[values.Operation], bool]
+OfResponse: TypeAlias = Callable[[values.OperationResponse], bool]
+"""Tells of a head whether it is to be streamed."""
 
 _NO_FIELDS = Headers()
 # How many items are checked at once: where one is odd, each of them is checked.
@@ -44,7 +61,11 @@ _PIECE = 100
 _PLAIN = re.compile(r"multipart/mixed; ?boundary=([0-9A-Za-z'+_\-.]+)")
 
 
-class _Decoder(ABC, Generic[_Item, _Batch]):
+def _always(head: object) -> bool:
+    return True
+
+
+class _Decoder(ABC, Generic[_Item, _Batch, _Out]):
     """One payload that is being decoded."""
 
     _role: Role[_Item]
@@ -63,6 +84,8 @@ class _Decoder(ABC, Generic[_Item, _Batch]):
     _ended = False
     _received = 0
     _searched = 0
+    _wants: Callable[[Any], bool] | None = None
+    _stream: Stream[_Item] | None = None
 
     def __init__(
         self,
@@ -73,9 +96,10 @@ class _Decoder(ABC, Generic[_Item, _Batch]):
         limits: Limits = DEFAULT_LIMITS,
         strict: bool = False,
         report: Reporter | None = None,
+        stream: bool | Callable[[Any], bool] = False,
     ) -> None:
         settings = Settings(dialect, limits=limits, strict=strict)
-        self._begin(settings, content_type, headers, _raising(settings, report))
+        self._begin(settings, content_type, headers, _raising(settings, report), stream)
 
     def _begin(
         self,
@@ -83,11 +107,17 @@ class _Decoder(ABC, Generic[_Item, _Batch]):
         content_type: str,
         headers: values.HeadersLike,
         found: findings.Findings,
+        stream: bool | Callable[[Any], bool] = False,
     ) -> None:
         """Read what comes before the payload; what is found goes to `found`."""
+        if callable(stream):
+            self._wants = stream
+        elif stream:
+            self._wants = _always
         self._settings, self._findings = settings, found
         self._dialect, self._limits = settings.dialect, settings.limits
         self._items: list[_Item] = []
+        self._events: list[Any] = []
         if not isinstance(content_type, str):
             raise TypeError(f"content_type is a str, not {type(content_type).__name__}")
         if headers != ():
@@ -118,7 +148,7 @@ class _Decoder(ABC, Generic[_Item, _Batch]):
             raise RuntimeError("the end of the payload has not been received; call receive_eof")
         return self._value()
 
-    def receive_data(self, data: bytes) -> list[_Item]:
+    def receive_data(self, data: bytes) -> list[_Out]:
         """Take the next octets, in chunks of any size, and return the items that they complete.
 
         If an error is found after items that this call completed, they are returned, and this
@@ -126,7 +156,7 @@ class _Decoder(ABC, Generic[_Item, _Batch]):
         """
         return self._collect(self._receive, _octets(data))
 
-    def receive_eof(self) -> list[_Item]:
+    def receive_eof(self) -> list[_Out]:
         """Say that the payload ends here, and return the items that are left.
 
         Whatever error is found is raised, as no call comes after this one; items that were
@@ -138,13 +168,14 @@ class _Decoder(ABC, Generic[_Item, _Batch]):
         self._ended = True
         return items
 
-    def _collect(self, receive: Callable[..., None], *octets: bytes) -> list[_Item]:
+    def _collect(self, receive: Callable[..., None], *octets: bytes) -> list[_Out]:
         if self._error is not None:
             raise self._error
         if self._ended:
             raise RuntimeError("the end of the payload has been received")
-        items = self._items
-        before = len(items)
+        items = self._items if self._wants is None else self._events
+        before = 0 if self._wants is not None else len(items)
+        del items[: len(items) - before]
         try:
             receive(*octets)
         except findings.DecodeError as error:
@@ -194,6 +225,9 @@ class _Decoder(ABC, Generic[_Item, _Batch]):
 
     def _take(self, read: Run[_Item]) -> None:
         """Add items, and report what was found in front of each."""
+        if self._stream is not None:
+            self._stream.take(read)
+            return
         if not (read.items or read.found or read.stopped):
             return
         ahead = iter(read.found)
@@ -299,12 +333,15 @@ class _Decoder(ABC, Generic[_Item, _Batch]):
             self._engine = JsonDecoder(role.json, limits, found, position, dialect)
         else:
             known = tables.of_multipart(role.name, limits)
-            self._engine = MultipartDecoder(role.multipart, boundary, limits, known, position)
+            kind = MultipartDecoder if self._wants is None else StreamDecoder
+            self._engine = kind(role.multipart, boundary, limits, known, position)
         format = self._engine.format
         sound = tables.sound(role.name, format)
         locate = self._engine.locate
         self._scope = Scope(format, dialect, limits, found, sound=sound, locate=locate)
         self._rules = role.rules(self._scope)
+        if self._wants is not None:
+            self._stream = Stream(self._rules, self._wants, self._find, self._events)
 
     def _check_outer(self, headers: Headers, position: int) -> None:
         def say(rule: Rule, message: str, member: str = "", /) -> None:
@@ -337,20 +374,69 @@ def _octets(data: bytes) -> bytes:
 
 
 @public
-class RequestDecoder(_Decoder[values.RequestItem, values.BatchRequest]):
+class RequestDecoder(
+    _Decoder[values.RequestItem, values.BatchRequest, _Request], Generic[_Request]
+):
     """Decodes a batch request that arrives in chunks; sans-IO.
 
     The arguments are those of `decode_request`. A Content-Type from which no batch can be decoded
     raises `DecodeError` here. JSON is decoded at the end, multipart item by item.
+
+    With `stream=True` it hands out events: an `ItemStart` with an operation without its body, the
+    pieces of that as `Data`, an `ItemEnd`; `ChangeSetStart` and `ChangeSetEnd` around those of a
+    change set. With a function of such a head, that is so where it answers true, and other
+    operations come as a whole. What is in base64 comes in one piece. An item that does not end is
+    not complete. What is found about a head is reported before its start, what is found about a
+    body before its end; of change sets, rules about identifiers, URLs and references before the end
+    of the set. Nothing is kept of what was handed out: `result` has no items, and
+    `DecodeError.partial` only the events of the call that failed. Only where the dialect has rules
+    about what is in bodies, as that of Azure Tables, is each body kept until its end.
 
     >>> decoder = RequestDecoder("application/json")
     >>> decoder.receive_data(b'{"requests":[{"id":"1","method":"GET","url":"People"}]}')
     []
     >>> [operation.url for operation in decoder.receive_eof()]
     ['People']
+    >>> decoder = RequestDecoder("multipart/mixed; boundary=b", stream=True)
+    >>> head = b"--b\\r\\nContent-Type: application/http\\r\\n\\r\\nPUT Photo HTTP/1.1\\r\\n\\r\\n"
+    >>> start, data = decoder.receive_data(head + b"some octets")
+    >>> start.item.url, data
+    ('Photo', Data(data=b'some octets'))
+    >>> decoder.receive_data(b", and more\\r\\n--b--\\r\\n")
+    [Data(data=b', and more'), ItemEnd(path='items[0]')]
     """
 
     _role = REQUEST
+
+    if TYPE_CHECKING:
+
+        @overload
+        def __init__(
+            self: "RequestDecoder[values.RequestItem]",
+            content_type: str,
+            *,
+            headers: values.HeadersLike = ...,
+            dialect: Dialect = ...,
+            limits: Limits = ...,
+            strict: bool = ...,
+            report: Reporter | None = ...,
+            stream: Literal[False] = ...,
+        ) -> None: ...
+
+        @overload
+        def __init__(
+            self: "RequestDecoder[RequestEvent]",
+            content_type: str,
+            *,
+            headers: values.HeadersLike = ...,
+            dialect: Dialect = ...,
+            limits: Limits = ...,
+            strict: bool = ...,
+            report: Reporter | None = ...,
+            stream: Literal[True] | OfRequest,
+        ) -> None: ...
+
+        def __init__(self, content_type: str, **settings: Any) -> None: ...
 
     def _value(self) -> values.BatchRequest:
         annotations = () if self._engine is None else self._engine.annotations
@@ -359,11 +445,14 @@ class RequestDecoder(_Decoder[values.RequestItem, values.BatchRequest]):
 
 
 @public
-class ResponseDecoder(_Decoder[values.ResponseItem, values.BatchResponse]):
+class ResponseDecoder(
+    _Decoder[values.ResponseItem, values.BatchResponse, _Response], Generic[_Response]
+):
     """Decodes a batch response that arrives in chunks; sans-IO.
 
     The arguments are those of `decode_response`. A Content-Type from which no batch can be decoded
-    raises `DecodeError` here. JSON is decoded at the end, multipart item by item.
+    raises `DecodeError` here. JSON is decoded at the end, multipart item by item. With `stream` it
+    hands out events; see `RequestDecoder`.
 
     >>> decoder = ResponseDecoder("multipart/mixed; boundary=b")
     >>> head = b"--b\\r\\nContent-Type: application/http\\r\\n\\r\\n"
@@ -376,6 +465,36 @@ class ResponseDecoder(_Decoder[values.ResponseItem, values.BatchResponse]):
     """
 
     _role = RESPONSE
+
+    if TYPE_CHECKING:
+
+        @overload
+        def __init__(
+            self: "ResponseDecoder[values.ResponseItem]",
+            content_type: str,
+            *,
+            headers: values.HeadersLike = ...,
+            dialect: Dialect = ...,
+            limits: Limits = ...,
+            strict: bool = ...,
+            report: Reporter | None = ...,
+            stream: Literal[False] = ...,
+        ) -> None: ...
+
+        @overload
+        def __init__(
+            self: "ResponseDecoder[ResponseEvent]",
+            content_type: str,
+            *,
+            headers: values.HeadersLike = ...,
+            dialect: Dialect = ...,
+            limits: Limits = ...,
+            strict: bool = ...,
+            report: Reporter | None = ...,
+            stream: Literal[True] | OfResponse,
+        ) -> None: ...
+
+        def __init__(self, content_type: str, **settings: Any) -> None: ...
 
     def _value(self) -> values.BatchResponse:
         engine = self._engine
@@ -391,10 +510,11 @@ def decoder_of(
     content_type: str,
     headers: values.HeadersLike,
     report: Reporter | None,
+    stream: bool | Callable[[Any], bool],
 ) -> _Kind:
     """Return a decoder with these settings."""
     decoder = kind.__new__(kind)
-    decoder._begin(settings, content_type, headers, _raising(settings, report))
+    decoder._begin(settings, content_type, headers, _raising(settings, report), stream)
     return decoder
 
 
@@ -407,7 +527,7 @@ def _raising(settings: Settings, report: Reporter | None) -> findings.Findings:
 # -- whole ---------------------------------------------------------------------------------------
 
 
-def decode(decoder: _Decoder[Any, _Batch], body: bytes) -> _Batch:
+def decode(decoder: _Decoder[Any, _Batch, Any], body: bytes) -> _Batch:
     """Return the batch that the body holds, of which the decoder has received nothing yet."""
     octets = _octets(body)
     try:
@@ -420,7 +540,7 @@ def decode(decoder: _Decoder[Any, _Batch], body: bytes) -> _Batch:
 
 
 def check(
-    kind: type[_Decoder[_Item, _Batch]],
+    kind: type[_Decoder[_Item, _Batch, Any]],
     settings: Settings,
     body: bytes,
     content_type: str,

@@ -274,11 +274,14 @@ class MultipartDecoder(Generic[_Start, _Item]):
         if not self._splitter.closed and run.stopped is None:
             self.truncated = True
             assert isinstance(events[-1], mime.Part)  # the last one, which nothing ends
-            rule, last = self._role.truncated, events[-1]
-            self._say_unclosed(rule, self._role.name, self.boundary, last.content, last.position)
+            self._say_truncated(events[-1])
         # It refers to what has it, and would wait for the collector of such circles.
         del self._heads
         return run
+
+    def _say_truncated(self, last: mime.Part, heads: bytes | None = None) -> None:
+        rule, role = self._role.truncated, self._role.name
+        self._say_unclosed(rule, role, self.boundary, last.content, last.position, heads)
 
     def locate(self, position: int | None, member: str) -> tuple[int | None, int]:
         """Return the place of a member of an item that the last octets completed."""
@@ -553,8 +556,8 @@ class MultipartDecoder(Generic[_Start, _Item]):
         for problem in head.findings:
             self._say_of(part.content, part.position, *problem)
         length = head.section.length
-        if length is not None and length != str(len(content)) and not part.is_cut:
-            self._check_length(length, http.measure(content, self._line_end), part)
+        if length is not None and not part.is_cut:
+            self._check_length(length, content, part)
         media_type = head.media_type
         for problem in head.type_findings:
             self._say_of(part.content, part.position, *problem)
@@ -595,7 +598,10 @@ class MultipartDecoder(Generic[_Start, _Item]):
             else:
                 self._say_of(octets, position, rule, message, member)
 
-    def _check_length(self, length: str, content: http.Measure, part: mime.Part) -> None:
+    def _check_length(self, length: str, content: bytes, part: mime.Part) -> None:
+        self._judge_length_of(part, length, http.measure(content, self._line_end))
+
+    def _judge_length_of(self, part: mime.Part, length: str, content: http.Measure) -> None:
         if http.judge_length(length, content) is None:
             return
         message = f"Content-Length of the part is {quote(length)}, "
@@ -680,14 +686,8 @@ class MultipartDecoder(Generic[_Start, _Item]):
         outer: str | None,
     ) -> _Item:
         """Return what a message and the identifier of its part make, which has these octets."""
-        length = fields.length
-        if length is not None and length != str(len(body)):
-            at, size = in_part(octets, 0, "headers=content-length") or (0, 0)
-            place = position + at, size
-            rule = http.judge_length(length, http.measure(body, self._line_end))
-            if rule is not None and start[0] != 304:  # RFC 9110, 8.6
-                self._say_length(rule, length, len(body), body_position, place)
-                body = body[:-2] if rule is CONTENT_LENGTH_TRAILING_CRLF else body
+        length = None if start[0] == 304 else fields.length  # RFC 9110, 8.6
+        body = self._check_body(body, body_position, length, octets, position)
         id, headers = outer, fields.headers
         if fields.id is not None or outer == "":
             id = self._identify(outer, fields.id, octets, position)
@@ -695,6 +695,30 @@ class MultipartDecoder(Generic[_Start, _Item]):
         if in_message:
             headers = without(headers, "content-id")
         return self._role.build(*start, headers, body, id, position, in_message)
+
+    def _check_body(
+        self, body: bytes, body_position: int, length: str | None, octets: bytes, position: int
+    ) -> bytes:
+        """Report what is wrong with the length of a body; return it, as far as it is one."""
+        if length is None or length == str(len(body)):
+            return body
+        place = self._place_of_length(octets, position)
+        measured = http.measure(body, self._line_end)
+        rule = self._judge_length(length, measured, body_position, place)
+        return body[:-2] if rule is CONTENT_LENGTH_TRAILING_CRLF else body
+
+    def _place_of_length(self, octets: bytes, position: int) -> tuple[int, int]:
+        at, size = in_part(octets, 0, "headers=content-length") or (0, 0)
+        return position + at, size
+
+    def _judge_length(
+        self, length: str, body: http.Measure, position: int, place: tuple[int, int]
+    ) -> Rule | None:
+        """Report what is wrong with a Content-Length; return the rule."""
+        rule = http.judge_length(length, body)
+        if rule is not None:
+            self._say_length(rule, length, body.size, position, place)
+        return rule
 
     def _say_length(
         self, rule: Rule, length: str, size: int, position: int, place: tuple[int, int]
@@ -807,7 +831,7 @@ class MultipartDecoder(Generic[_Start, _Item]):
         is_mixed = not (closed and content.endswith(b"--%b--" % boundary))
         if part.line_feed is not None and is_mixed:
             self._say_line_feed(part.line_feed)
-        elif inner_end != line_end or part.line_feed is not None:
+        if inner_end != line_end or (part.line_feed is not None and not is_mixed):
             self._say_vary(inner_end, position)
         items: list[_Item | values.Unreadable] = []
         self._end_lines_in(inner_end)
@@ -818,12 +842,7 @@ class MultipartDecoder(Generic[_Start, _Item]):
                 self._pass_on_inner(event)
             elif isinstance(event, mime.Part):
                 if event.delimiter_length is None:
-                    # What ends this part is the delimiter line of the enclosing multipart, or what
-                    # was to be the close delimiter.
-                    meant = mime.meant_to_close(event.content, boundary)
-                    end = len(event.content) if meant is None else meant[0]
-                    inner = re.sub(rb"\r?\n[ \t>]*\Z", b"", event.content[:end])
-                    inner = event.content if meant is None else inner
+                    inner = without_close(event.content, boundary)
                     event = event._replace(content=inner, delimiter_length=part.delimiter_length)
                 self._add_part(event, items, boundaries)
         self._end_lines_in(line_end)
@@ -865,6 +884,16 @@ class MultipartDecoder(Generic[_Start, _Item]):
             self._say(rule, message, position - len(line), None, None, len(line.rstrip()))
         else:
             self._say(rule, message, position + len(content))
+
+
+def without_close(content: bytes, boundary: bytes, heads: bytes | None = None) -> bytes:
+    """Return the content of a part of a change set that no delimiter of its own ends.
+
+    What ends it is the delimiter line of the enclosing multipart, or what was to be the close
+    delimiter.
+    """
+    meant = mime.meant_to_close(content, boundary, heads)
+    return content if meant is None else re.sub(rb"\r?\n[ \t>]*\Z", b"", content[: meant[0]])
 
 
 _APPLICATION_HTTP = sections.parse_media_type("application/http")
