@@ -173,9 +173,11 @@ class _Decoder(ABC, Generic[_Item, _Batch, _Out]):
             raise self._error
         if self._ended:
             raise RuntimeError("the end of the payload has been received")
-        items = self._items if self._wants is None else self._events
-        before = 0 if self._wants is not None else len(items)
-        del items[: len(items) - before]
+        items: list[Any] = self._items
+        if self._wants is not None:
+            items = self._events
+            items.clear()
+        before = len(items)
         try:
             receive(*octets)
         except findings.DecodeError as error:
@@ -510,7 +512,7 @@ def decoder_of(
     content_type: str,
     headers: values.HeadersLike,
     report: Reporter | None,
-    stream: bool | Callable[[Any], bool],
+    stream: bool | Callable[[Any], bool] = False,
 ) -> _Kind:
     """Return a decoder with these settings."""
     decoder = kind.__new__(kind)

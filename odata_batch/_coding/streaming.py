@@ -41,7 +41,8 @@ class Stream(Generic[_Item]):
         out: list[Any],
     ) -> None:
         self.out = out
-        self._rules, self._wants, self._find = rules, wants, find
+        self._rules: Rules[_Item] = rules
+        self._wants, self._find = wants, find
         # The indexes of what comes next, and what was in the change sets that have begun
         self._indexes = [0]
         self._sets: list[tuple[Any, list[Any]]] = []

@@ -571,8 +571,12 @@ class PartSplitter:
             if not head:
                 return
             self._open = True
+        given = len(self._events)
         self._see(1 + head, 1 + end, len(self._buffer))
+        seen = self._events[given:]
+        del self._events[given:]
         self._give(octets, end, head)
+        self._events += seen
 
     def _give(self, octets: bytes, end: int, head: int) -> None:
         """Give out the first of these octets; keep the others."""

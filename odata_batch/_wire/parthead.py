@@ -347,6 +347,8 @@ def _declares(head: bytes, boundary: bytes, line_end: bytes) -> bool:
 
 # The first line of a head whose lines end in LF alone: an empty line or a field follows
 FIRST_IN_LF = re.compile(rb"([^\r\n]+)\n(?:\r?\n|%b[ \t]*:)" % grammar.TOKEN_BYTES.pattern)
+# The first media type, where it is that of a change set
+_MEDIA_TYPE = re.compile(rb"^content-type:[ \t\r\n]*(multipart/)?", re.MULTILINE)
 # How much longer a start line may be than the URL or the reason phrase in it
 _AROUND: Final = http.LONGEST_METHOD + len(b" HTTP/1.1 200 ")
 _EMPTY_LINE: Final = len(b"\r\n\r\n")
@@ -365,13 +367,14 @@ def extent(limits: Limits, role_name: str, content: bytes, line_end: bytes) -> m
     if start < 0:
         return mime.Extent(section, "header_section", 0)
     head = content[:start].lower()
-    if b"multipart/" in head:
+    media_type = _MEDIA_TYPE.search(head)
+    if media_type is not None and media_type[1]:
         return mime.Extent(limits.message, "body", 0, start)
     longest, limit = limits.url, "url"
     if role_name == "response":
         longest, limit = limits.field_line, "field_line"
     most = start + longest + _AROUND
-    if b"base64" in head:
+    if b"base64" in head or b"multipart/" in head:
         encoded = 2 * (most + section + limits.body)
         return mime.Extent(min(limits.message, encoded), "body", 0)
     line_end = _line_end_of(content, start, most, line_end)

@@ -325,12 +325,12 @@ class StreamDecoder(MultipartDecoder[_Start, _Item]):
     # -- a change set --
 
     def _read_inner(self, part: _Part, inner: _Level, events: list[mime.Event]) -> None:
-        around, line_end = self._line_end, inner.splitter.line_end
-        if inner.line_end is None and line_end is not None:
+        around, line_end = self._line_end, inner.splitter.line_end or _CRLF
+        if inner.line_end is None and inner.splitter.line_end is not None:
             inner.line_end = line_end
             if line_end != around:
                 self._say_vary(line_end, part.position + len(part.head))
-        self._end_lines_in(line_end or _CRLF)
+        self._end_lines_in(line_end)
         self._read_level(inner, events)
         self._end_lines_in(around)
         self._depth = len(inner.boundaries) - 1
