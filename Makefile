@@ -64,6 +64,7 @@ fuzz: $(VENV)/atheris ## fuzz TARGETS (all) for FUZZ_SECONDS (60) each; what is 
 bench: $(VENV)/ready ## time everything beside floors, with aims and bounds
 	"$(VENV)/bin/python" benchmarks/bench.py
 	"$(VENV)/bin/python" benchmarks/graphs.py
+	"$(VENV)/bin/python" benchmarks/streams.py
 
 load: $(VENV)/ready ## send many batches at once to each server example, and cut connections
 	"$(VENV)/bin/python" -m benchmarks.load

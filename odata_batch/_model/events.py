@@ -64,13 +64,7 @@ class ChangeSetEnd:
 
 
 RequestEvent: TypeAlias = (
-    ItemStart[Operation]
-    | Data
-    | ItemEnd
-    | ChangeSetStart
-    | ChangeSetEnd
-    | Operation
-    | Unreadable
+    ItemStart[Operation] | Data | ItemEnd | ChangeSetStart | ChangeSetEnd | Operation | Unreadable
 )
 """What `RequestDecoder` hands out where it streams; an `Operation` is one that is wanted whole."""
 ResponseEvent: TypeAlias = (

@@ -590,7 +590,9 @@ class PartSplitter:
 
     def _see(self, start: int, stop: int, end: int) -> None:
         """Give out the first lookalike between two indexes, in a buffer that is read to an end."""
-        if self._seen or not any([self._buffer.find(each, start, end) >= 0 for each in self._dashes]):
+        if self._seen or not any(
+            [self._buffer.find(each, start, end) >= 0 for each in self._dashes]
+        ):
             return
         found = self.lookalikes.search(self._buffer, start, end)
         if found is not None and found.start() < stop:

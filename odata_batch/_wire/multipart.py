@@ -308,24 +308,16 @@ class MultipartDecoder(Generic[_Start, _Item]):
 
     def _read_all(self, events: list[mime.Event]) -> Run[_Item]:
         run = self._run = Run(self._next)
-        self._events, self._parts = events, []
+        self._events = events
+        self._forget_parts()
         if events:
             if self._splitter.line_end == b"\n":
                 self._end_lines_in(b"\n")
-            items, boundaries = run.items, (self.boundary,)
             try:
-                for event in events:
-                    if isinstance(event, mime.Parts):
-                        self._read_parts(event, items, boundaries)
-                    elif isinstance(event, Diagnostic):
-                        self._pass_on(event)
-                    elif isinstance(event, mime.Part) and (
-                        event.is_cut or event.delimiter_length is not None
-                    ):
-                        self._add_part(event, items, boundaries)
+                self._read_events(events)
             except Stop as stopped:
                 run.stopped = stopped
-            self._next += len(items)
+            self._next += len(run.items)
         return run
 
     def _end_lines_in(self, line_end: bytes) -> None:
@@ -334,6 +326,21 @@ class MultipartDecoder(Generic[_Start, _Item]):
         if line_end == b"\n":
             known = self._known_of_lf = self._known_of_lf or parthead.Known(self._limits)
         self._heads.known = known
+
+    def _forget_parts(self) -> None:
+        self._parts = []
+
+    def _read_events(self, events: list[mime.Event]) -> None:
+        items, boundaries = self._run.items, (self.boundary,)
+        for event in events:
+            if isinstance(event, mime.Parts):
+                self._read_parts(event, items, boundaries)
+            elif isinstance(event, Diagnostic):
+                self._pass_on(event)
+            elif isinstance(event, mime.Part) and (
+                event.is_cut or event.delimiter_length is not None
+            ):
+                self._add_part(event, items, boundaries)
 
     def _pass_on(self, finding: Diagnostic) -> None:
         """Report what was found in splitting; after a fatal finding nothing is read."""

@@ -120,7 +120,7 @@ class StreamDecoder(MultipartDecoder[_Start, _Item]):
         return tuple(self._indexes[: self._depth])
 
     def _forget_parts(self) -> None:
-        del self._starts[: self._done], self._contents[: self._done]
+        del self._parts[: self._done]
         self._done = 0
 
     def _step(self, step: object) -> None:
@@ -133,7 +133,7 @@ class StreamDecoder(MultipartDecoder[_Start, _Item]):
             position = last.position + len(last.content)
             content = (begun.end + last.content)[-_END:]
             last = last._replace(content=content, position=position - len(content))
-            heads = b"\n".join(self._contents)
+            heads = b"\n".join([content for _, content in self._parts])
         super()._say_truncated(last, heads)
 
     # -- a multipart --
@@ -169,11 +169,19 @@ class StreamDecoder(MultipartDecoder[_Start, _Item]):
         part, content = level.part, last.content
         if last.delimiter_length is None and not last.is_cut:
             if len(level.boundaries) == 1:
-                return  # it is not complete
+                # It is not complete, so that no length reaches across what is before it.
+                opening = last.position if part is None else part.position
+                opening -= len(b"--" + self.boundary + self._line_end)
+                self._openings = [each for each in self._openings if each < opening]
+                return
             end = content if part is None else (part.end + content)[-_END:]
             heads = None if part is None else part.head
             lost = len(end) - len(without_close(end, level.boundaries[0], heads))
             content = content[: len(content) - lost]
+            if part is not None and part.lookalike is not None:
+                # What was to be the close delimiter is not content that looks like one.
+                if part.lookalike.position >= last.position + len(content):
+                    part.lookalike = None
         if part is None:
             self._read_whole(level, last._replace(content=content))
         else:
@@ -207,20 +215,17 @@ class StreamDecoder(MultipartDecoder[_Start, _Item]):
             exceed(self._report, self._limits, limit, position)
         if self._claims:
             self._note_openings(position, [octets], 0, level.boundaries)
-        self._starts.append(position)
-        self._contents.append(octets)
+        self._parts.append((position, octets))
 
     def _leave_part(self, level: _Level) -> None:
         level.count += 1
         level.part = None
         if len(level.boundaries) == 1:
-            self._done = len(self._starts)
+            self._done = len(self._parts)
 
     # -- a part --
 
-    def _begin(
-        self, level: _Level, head: bytes, position: int, whole: mime.Part | None
-    ) -> _Part:
+    def _begin(self, level: _Level, head: bytes, position: int, whole: mime.Part | None) -> _Part:
         """Read what comes before the body of a part, which is there as a whole or goes on."""
         self._enter_part(level, position, head)
         begun = level.part = self._beginning = _Part(head, position)
@@ -282,9 +287,10 @@ class StreamDecoder(MultipartDecoder[_Start, _Item]):
         part.end = data[-_END:] if len(data) >= _END else (part.end + data)[-_END:]
         if part.inner is not None:
             self._read_inner(part, part.inner, part.inner.splitter.receive_data(data))
-        elif part.unreadable is None:
-            if part.size > self._limits.body:
-                exceed(self._report, self._limits, "body", part.position + len(part.head))
+            return
+        if part.size > self._limits.body:
+            exceed(self._report, self._limits, "body", part.position + len(part.head))
+        if part.unreadable is None:
             self._hand_out(part, data)
 
     def _hand_out(self, part: _Part, data: bytes) -> None:
@@ -304,9 +310,9 @@ class StreamDecoder(MultipartDecoder[_Start, _Item]):
             self._end_change_set(part, part.inner, line_feed)
         elif line_feed is not None:
             self._say_line_feed(line_feed)
-        if part.lookalike is not None and not part.is_told and part.inner is None:
-            if part.unreadable is None:
-                self._say_lookalike(*part.lookalike)
+        is_message = part.inner is None and part.unreadable is None
+        if part.lookalike is not None and is_message and not part.is_told:
+            self._say_lookalike(*part.lookalike)
         ends_line = part.end.endswith(_CRLF)
         if part.of_part is not None:
             length, whole, head = part.of_part
@@ -346,8 +352,6 @@ class StreamDecoder(MultipartDecoder[_Start, _Item]):
             elif inner.line_end == self._line_end:
                 self._say_vary(self._line_end, first)
         if not is_closed:
-            heads = b"\n".join(self._contents[bisect_left(self._starts, first) :])
+            heads = b"\n".join([content for start, content in self._parts if start >= first])
             position = first + part.size - len(end)
-            self._say_unclosed(
-                self._role.unclosed, "change set", boundary, end, position, heads
-            )
+            self._say_unclosed(self._role.unclosed, "change set", boundary, end, position, heads)
