@@ -16,8 +16,8 @@ class Limits:
     """Bounds on what is read and written; what exceeds one raises `LimitExceeded`.
 
     A limit is the largest number that is still allowed. Encoding respects the same limits, so that
-    what is written can be read back. They hold where a decoder streams, too, whose memory depends on
-    neither `message` nor `body`: raise these as far as you like. Change one with
+    what is written can be read back. They hold where a decoder streams, too, whose memory depends
+    on neither `message` nor `body`: raise these for it as far as you like. Change one with
     `dataclasses.replace` or by keyword:
 
     >>> Limits(operations=20).operations

@@ -144,7 +144,7 @@ class _Line(NamedTuple):
         return self.hyphens >= 2
 
 
-# How much white space after a boundary other readers skip; where there is more, nothing else counts.
+# How much white space after a boundary other readers skip; after that much, nothing else counts.
 _SKIPPED = 256
 
 # Patterns count no further than 2**31 - 2 where pointers have 32 bits; a limit may be any number.
@@ -546,7 +546,7 @@ class PartSplitter:
         """Give out the octets of a part that goes on, if nothing in them looks like a delimiter."""
         held = bytes(self._buffer[1:])
         octets = held + data if held else data
-        if any([dash in octets for dash in self._dashes]):
+        if any(dash in octets for dash in self._dashes):
             return False
         self._give(octets, self._held_from(octets), 0)
         return True
@@ -590,9 +590,7 @@ class PartSplitter:
 
     def _see(self, start: int, stop: int, end: int) -> None:
         """Give out the first lookalike between two indexes, in a buffer that is read to an end."""
-        if self._seen or not any(
-            [self._buffer.find(each, start, end) >= 0 for each in self._dashes]
-        ):
+        if self._seen or not any(self._buffer.find(each, start, end) >= 0 for each in self._dashes):
             return
         found = self.lookalikes.search(self._buffer, start, end)
         if found is not None and found.start() < stop:
