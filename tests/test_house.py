@@ -74,6 +74,7 @@ IMPORTS_OF = {
     "__main__": {"sys"},
     "_cli": {"argparse", "difflib", "importlib.metadata", "os", "pathlib", "shtab", "sys"},
     "_client": {"datetime"},
+    "_coding": {"typing_extensions"},  # which only type checkers read, who bring it along
     "_server": {"datetime", "decimal", "logging"},
     "asgi": {"asyncio", "inspect", "urllib.parse"},
     "capture": {"io", "zipfile", "zlib"},
