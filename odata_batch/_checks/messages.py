@@ -619,7 +619,7 @@ class Messages(Generic[_Message]):
 
     def check_body(self, item: _Message) -> None:
         """Report what is wrong with the body of a message that was checked without it."""
-        for check in self._checks:
+        for check in self._applied.all:
             if check in _OF_BODY:
                 check(item, self._scope, self._say)
 

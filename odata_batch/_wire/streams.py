@@ -7,7 +7,6 @@ only its size, its last octets, and what looks like a delimiter in it.
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from typing import Final, NamedTuple, TypeVar
 
 from odata_batch._model import values
@@ -101,6 +100,7 @@ class StreamDecoder(MultipartDecoder[_Start, _Item]):
         self._indexes: list[int] = []
         self._depth = 0
         self._beginning: _Part | None = None
+        self._parts = []
         # How many parts that are located are complete
         self._done = 0
 
