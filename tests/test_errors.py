@@ -164,6 +164,11 @@ def test_what_is_fatal_is_raised_whatever_a_dialect_says(changes: dict[str, Any]
             decode_request(body, "application/json", dialect=dialect, limits=limits)
         report = check_request(body, "application/json", dialect=dialect, limits=limits)
         assert (report.ok, report.complete, len(report.diagnostics)) == (False, False, 1)
+    for wrapped in (b"x\r\n\r\n", b"GET x HTTP/1.1\r\nContent-Type: text/plain\r\n\r\n"):
+        with pytest.raises(DecodeError, match="batch-media-type"):
+            decode_request(wrapped, "application/http", dialect=dialect)
+        report = check_request(wrapped, "application/http", dialect=dialect)
+        assert (report.worst, report.complete) == (Severity.ERROR, False)
 
 
 @pytest.mark.parametrize(

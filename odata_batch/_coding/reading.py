@@ -289,6 +289,9 @@ class _Decoder(ABC, Generic[_Item, _Batch, _Out]):
         parse_line = self._role.multipart.parse_line
         message = parse_message(bytes(self._head[:end]), 0, b"\r\n", reader, parse_line)
         if message is None:
+            if self._findings.worst is not Severity.ERROR:  # the dialect calls its fault no error
+                problem = "expected an HTTP message that can be read"
+                self._findings(Diagnostic(findings.BATCH_MEDIA_TYPE, problem, 0))
             raise Stop(findings.BATCH_MEDIA_TYPE)
         headers = message[1].headers
         self._check_outer(headers, end)
