@@ -17,6 +17,7 @@ from odata_batch import (
     DecodeError,
     Diagnostic,
     Dialect,
+    Headers,
     ItemEnd,
     ItemStart,
     LimitExceeded,
@@ -141,7 +142,7 @@ def agree(case: Case, body: bytes, dialect: Dialect, chunks: list[bytes], stream
         assert is_late or other.diagnostic == error.diagnostic
 
 
-CUT = [each for each in CASES if each.format == "multipart" and len(each.body) < LONGEST]
+CUT = [each for each in CASES if len(each.body) < LONGEST]
 
 
 @pytest.mark.parametrize("case", CUT, ids=lambda case: case.slug)
@@ -160,6 +161,27 @@ def test_a_stream_has_what_is_read_without(case: Case) -> None:
                 except Exception as failure:
                     failure.add_note(f"{body!r} in {[*map(len, chunks)][:9]}, {dialect.name}")
                     raise
+
+
+# What ends where it is not expected to
+LONG = part(PUT + b"x" * 600)
+SIZED = PUT.replace(b"\r\n\r\n", b"\r\nContent-Length: 5\r\n\r\n") + b"12345"
+SET = change_set(member(PUT + b"x"))
+SEAMS = {
+    "a long line that ends the octets": batch(LONG)[: -len(CRLF + b"--b--" + CRLF)],
+    "half of a line end after the length": batch(part(SIZED + b"\r")),
+    "a line end after the length": batch(part(SIZED + CRLF)),
+    "LF before the delimiter after a change set": batch(SET).replace(b"\r\n--b--", b"\n--b--"),
+    "LF after what follows a change set": batch(SET + b"x\n"),
+}
+
+
+@pytest.mark.parametrize("body", SEAMS.values(), ids=SEAMS)
+def test_a_stream_ends_where_what_is_read_without_ends(body: bytes) -> None:
+    case = Case({}, "multipart", True, body, MULTIPART, Headers(), Limits(), ODATA_4_01)
+    for chunks in cuts(body, True, random.Random(0)):
+        for dialect in (ODATA_4_01, replace(ODATA_4_01, severities=tuple(ERRORS.items()))):
+            agree(case, body, dialect, chunks, True)
 
 
 def test_a_body_is_handed_out_as_it_arrives() -> None:

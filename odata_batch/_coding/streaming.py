@@ -63,8 +63,6 @@ class Stream(Generic[_Item]):
         while finding is not None:
             self._find(finding)
             finding = next(ahead, None)
-        if read.stopped is not None:
-            raise read.stopped
 
     def _add(self, step: Any) -> None:
         if type(step) is bytes:

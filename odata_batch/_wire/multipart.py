@@ -847,7 +847,8 @@ class MultipartDecoder(Generic[_Start, _Item]):
                 self._read_parts(event, items, boundaries)
             elif isinstance(event, Diagnostic):
                 self._pass_on_inner(event)
-            elif isinstance(event, mime.Part):
+            else:
+                assert isinstance(event, mime.Part)  # there are no pieces where nothing streams
                 if event.delimiter_length is None:
                     inner = without_close(event.content, boundary)
                     event = event._replace(content=inner, delimiter_length=part.delimiter_length)
