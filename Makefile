@@ -5,7 +5,8 @@ DEMO_FILE = spec-fixtures/valid/query-change-set-query.http
 WORKERS = auto
 FUZZ_SECONDS = 60
 TARGETS =
-MODULE = _wire/http
+MODULE =
+COUNT = 15
 SEED = 1
 
 # PYTHON=... chooses an interpreter; otherwise the first of these that is 3.11 or later.
@@ -95,8 +96,8 @@ fixtures: $(VENV)/ready ## write down anew what is read of each case of the corp
 	for name in fixtures readings messages slips har; do "$(VENV)/bin/python" -m "tests.test_$$name" || exit 1; done
 	"$(VENV)/bin/python" docs/generate.py
 
-mutants: $(VENV)/mutmut .mutants/times.json ## change MODULE (_wire/http) at 150 places; do tests notice?
-	"$(VENV)/bin/python" mutants/mutate.py --seed=$(SEED) $(MODULE)
+mutants: $(VENV)/mutmut .mutants/times.json ## change each MODULE (all) at COUNT (15) places; do tests notice?
+	"$(VENV)/bin/python" mutants/mutate.py --seed=$(SEED) --count=$(COUNT) $(MODULE)
 
 interop: TABLE = 1
 interop: $(if $(NPM),.interop/cap/ready) peers ## talk to other programs over loopback, and write docs/interop.md

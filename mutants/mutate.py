@@ -131,6 +131,12 @@ class Runs:
         by_line = self.by_line(str(path))
         contexts = {name for line in lines for name in by_line.get(line, ())}
         tests = {name.rpartition("|")[0] for name in contexts} & self.times.keys()
+        return self._first_of(tests)
+
+    def of_all(self) -> dict[str, float]:
+        return self._first_of(self.times)
+
+    def _first_of(self, tests: Iterable[str]) -> dict[str, float]:
         # The shortest come first, but not a thousand rows of one table before all others.
         rows: Counter[str] = Counter()
         places = {}
@@ -508,9 +514,12 @@ def judge(mutants: Sequence[Mutant], runs: Runs, processes: int) -> None:
 
         def noticed(mutant: Mutant) -> Outcome:
             worker = workers.get()
-            while tests := runs.of(ROOT / path_of(mutant.module), mutant.lines):
+            path = ROOT / path_of(mutant.module)
+            # All have what was run at import, by no test.
+            while tests := runs.of(path, mutant.lines) or runs.of_all():
+                at_import = mutant.at_import or not runs.of(path, mutant.lines)
                 test, hung = worker.noticed(
-                    mutant.module, mutant.source, tests, at_import=mutant.at_import
+                    mutant.module, mutant.source, tests, at_import=at_import
                 )
                 if test not in runs.times or test in proven:
                     break

@@ -303,8 +303,8 @@ def test_characters_are_what_they_were_before_they_were_spelt_out() -> None:
     spelt = b'"--b\\r\\n\\ud83d\\ude00 \\ud800 \\x41 \xff \\"\\r\\n"'
     body = "--b\r\n\U0001f600 \N{REPLACEMENT CHARACTER} A ".encode() + b'\xff "\r\n'
     assert parse_message(spelt).body == body
-    message = parse_message(b"curl -d a=$'\\n' -d '\"b\\' -k https://h/\\$batch")
-    assert (message.start_line, message.body) == ("POST https://h/$batch HTTP/1.1", b'a=\n&"b\\')
+    message = parse_message(b"curl -d \xff=$'\\n' -d '\"b\\' -k https://h/\\$batch")
+    assert (message.start_line, message.body) == ("POST https://h/$batch HTTP/1.1", b'\xff=\n&"b\\')
     assert parse_message(b"curl https://h/$batch '").start_line == "GET https://h/$batch HTTP/1.1"
 
 

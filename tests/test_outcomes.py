@@ -197,9 +197,9 @@ def test_where_a_delimiter_may_be_missing_nothing_after_it_is_counted() -> None:
         (b'{"error":{"code":"E1","message":[]}}', ServiceError("E1", "")),
         (
             b'<?xml version="1.0"?>\r\n<error xmlns="http://x"><code>E1</code>'
-            b'<message xml:lang="en-US">no &amp; never</message><innererror><message>x</message>'
-            b"</innererror></error>",
-            ServiceError("E1", "no & never"),
+            b'<message xml:lang="en-US">&lt;no&gt; \xff &amp; never</message>'
+            b"<innererror><message>x</message></innererror></error>",
+            ServiceError("E1", "<no> \ufffd & never"),
         ),
         (b"<m:error><m:code/><m:message>no</m:message></m:error>", ServiceError("", "no")),
         (PAGE, None),
