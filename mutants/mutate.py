@@ -515,9 +515,10 @@ def judge(mutants: Sequence[Mutant], runs: Runs, processes: int) -> None:
         def noticed(mutant: Mutant) -> Outcome:
             worker = workers.get()
             path = ROOT / path_of(mutant.module)
-            # All have what was run at import, by no test.
-            while tests := runs.of(path, mutant.lines) or runs.of_all():
-                at_import = mutant.at_import or not runs.of(path, mutant.lines)
+            # What was run at import, by no test, all have.
+            own = runs.of(path, mutant.lines)
+            at_import = mutant.at_import or not own
+            while tests := {**own, **runs.of_all()} if at_import else own:
                 test, hung = worker.noticed(
                     mutant.module, mutant.source, tests, at_import=at_import
                 )
@@ -530,6 +531,7 @@ def judge(mutants: Sequence[Mutant], runs: Runs, processes: int) -> None:
                     break
                 print(f"{test} fails without a change, and is left out", flush=True)
                 del runs.times[test]
+                own = runs.of(path, mutant.lines)
             else:
                 test, hung = None, False
             workers.put(worker)
