@@ -343,6 +343,8 @@ def test_everything_waits_when_the_service_is_busy() -> None:
         (LATER, "4", lambda: NOW, 30),
         ("4", LATER, lambda: NOW, 30),
         ("4", LATER, lambda: NOW.astimezone(timezone(timedelta(hours=2))), 30),
+        ("4", LATER, None, 20),  # counted from the Date of the answer
+        (LATER, "4", None, 20),
         ("1000000000", "4", None, 120),
         ("soon", "soon", None, 1),
     ],
@@ -353,7 +355,8 @@ def test_the_longest_delay_counts(
     exchange = start("GET A", now=now)
     exchange.next()
     status, headers, body = answer(f"429 [Retry-After: {inner}]")
-    exchange.receive(status, {**headers, "Retry-After": outer}, body)
+    date = "Sun, 29 Nov 2026 12:00:10 GMT"
+    exchange.receive(status, {**headers, "Retry-After": outer, "Date": date}, body)
     again = exchange.next()
     assert again is not None and again.delay == delay
 
