@@ -256,7 +256,8 @@ NAMED = PART_HEAD + b"Content-ID: 2\r\n"
 @pytest.mark.parametrize(
     ("data", "content_type", "left"),
     [
-        (b'{"requests":[%b,%b]}' % ((b'{"id":"1","method":"GET","url":"a"}',) * 2), JSON, 1),
+        (b'{"requests":[{"id":"1","method":"GET","url":"a"}],"requests":[]}', JSON, 0),
+        (b'{"requests":[{"id":"1","method":"GET","url":"a","atomicityGroup":"g"},', JSON, 1),
         (batch(part(b"GET $2/a HTTP/1.1\r\n\r\n"), part(head=NAMED))[:-2], MULTIPART, 1),
     ],
 )

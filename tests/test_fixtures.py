@@ -7,6 +7,7 @@ included; read the difference, then run `docs/generate.py`.
 from __future__ import annotations
 
 import json
+import random
 import re
 import zlib
 from collections import Counter
@@ -16,6 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from docs.manifest import SECTIONS, octets_of, rows
 from odata_batch import (
@@ -208,9 +211,9 @@ SPLITS = {"quick": 2, "default": 8}.get(PROFILE)
 
 
 def chunkings(case: Case) -> Iterator[list[bytes]]:
-    """Yield two-way splits and chunks of one size; of JSON, read at its end, few will do."""
+    """Yield two-way splits and chunks of one size."""
     body, count = case.body, SPLITS
-    if case.format == "json" or len(case.body) >= 8192:
+    if len(case.body) >= 8192:
         count = 2 if SPLITS else 8
     step = len(body) // count + 1 if count else 1
     for index in range(1 + zlib.crc32(case.slug.encode()) % step, len(body), step):
@@ -228,6 +231,28 @@ def test_chunking_does_not_matter(case: Case) -> None:
         return  # The Content-Type is at fault, so no octet is ever received.
     for chunks in chunkings(case):
         assert case.outcome(chunks) == whole
+
+
+DAMAGE = [bytes((octet,)) for octet in b',"{}[]:1x \\\xff\xc3\0\n']
+DAMAGE += [b"", b'"body":', b"[[[", b"\\ud800"]
+
+
+@given(
+    st.sampled_from([case for case in CASES if case.format == "json" and len(case.body) < 2000]),
+    st.randoms(use_true_random=False),
+)
+def test_chunks_make_no_difference_in_json_that_was_damaged(case: Case, rnd: random.Random) -> None:
+    body, limits = bytearray(case.body), case.limits
+    for _ in range(rnd.randrange(4)):
+        at = rnd.randrange(len(body) + 1)
+        body[at : at + rnd.randrange(3)] = rnd.choice(DAMAGE)
+    if rnd.random() < 0.5:
+        name = rnd.choice(("body", "url", "id", "headers_total", "json_depth", "operations"))
+        limits = replace(limits, **{name: rnd.choice((1, 3, 5, 20))})
+    damaged = replace(case, body=bytes(body), limits=limits)
+    whole, cut = damaged.outcome([damaged.body]), rnd.randrange(len(body) + 1)
+    for chunks in ([body[:cut], body[cut:]], [body[at : at + 1] for at in range(len(body))]):
+        assert damaged.outcome([bytes(each) for each in chunks]) == whole
 
 
 @pytest.mark.parametrize(

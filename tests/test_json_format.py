@@ -184,6 +184,18 @@ def test_chunking_does_not_matter(strict: bool) -> None:
         assert len(outcomes) == 1
 
 
+def test_items_come_as_they_are_complete() -> None:
+    decoder = RequestDecoder(JSON)
+    data = requests("{GET}", grouped("2"), grouped("3", "g"), grouped("4"))
+    counts = [len(decoder.receive_data(bytes([each]))) for each in data]
+    assert [at for at, count in enumerate(counts, 1) if count] == [
+        data.index(b",{", 20),
+        data.index(b',{"id":"3"'),
+        len(data) - 1,
+    ]
+    assert (sum(counts), decoder.receive_eof()) == (4, [])
+
+
 # -- limits ---------------------------------------------------------------------------------------
 
 HEADERS = '"headers":{"a":"b","c":"d"}'

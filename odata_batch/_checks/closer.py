@@ -33,7 +33,7 @@ from odata_batch._model.headers import Headers
 from odata_batch._model.jsonvalue import is_surely_json, scan_extent
 from odata_batch._model.limits import Limits
 from odata_batch._wire import grammar
-from odata_batch._wire.jsontext import JsonText
+from odata_batch._wire.jsontext import sound
 from odata_batch._wire.sections import parse_media_type
 
 JSON_BODY_SYNTAX = warning("""
@@ -155,7 +155,7 @@ def _check_json(item: Any, position: int, limits: Limits, say: _Say) -> None:
         return
     found: list[Diagnostic] = []
     with suppress(Stop):
-        text = JsonText(item.body, limits, found.append, position)
+        text = sound(item.body, limits, found.append, position)
         _, end = text.value(text.skip_space(0), scan_extent)
         if text.skip_space(end) != len(text.text):
             text.refuse(text.skip_space(end), "nothing after the JSON text")

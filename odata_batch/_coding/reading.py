@@ -385,23 +385,25 @@ class RequestDecoder(
     """Decodes a batch request that arrives in chunks; sans-IO.
 
     The arguments are those of `decode_request`. A Content-Type from which no batch can be decoded
-    raises `DecodeError` here. JSON is decoded at the end, multipart item by item.
+    raises `DecodeError` here. Items come as they are complete; in JSON, those from the first
+    atomicity group on come at the end of the array, since members of a group may be anywhere in it.
 
     With `stream=True` it hands out events: an `ItemStart` with an operation without its body, the
     pieces of that as `Data`, an `ItemEnd`; `ChangeSetStart` and `ChangeSetEnd` around those of a
     change set. With a function of such a head, that is so where it answers true, and other
-    operations come as a whole. What is in base64 comes in one piece. An item that does not end is
-    not complete. What is found about a head is reported before its start, what is found about a
-    body before its end; of change sets, rules about identifiers, URLs and references before the end
-    of the set. Nothing is kept of what was handed out: `result` has no items, and
-    `DecodeError.partial` only the events of the call that failed. Only where the dialect has rules
-    about what is in bodies, as that of Azure Tables, is each body kept until its end.
+    operations come as a whole. What is in base64 comes in one piece, and so does a body in JSON. An
+    item that does not end is not complete. What is found about a head is reported before its start,
+    what is found about a body before its end; of change sets, rules about identifiers, URLs and
+    references before the end of the set. Nothing is kept of what was handed out: `result` has no
+    items, and `DecodeError.partial` only the events of the call that failed. Only where the dialect
+    has rules about what is in bodies, as that of Azure Tables, is each body kept until its end.
 
     >>> decoder = RequestDecoder("application/json")
-    >>> decoder.receive_data(b'{"requests":[{"id":"1","method":"GET","url":"People"}]}')
-    []
-    >>> [operation.url for operation in decoder.receive_eof()]
+    >>> items = decoder.receive_data(b'{"requests":[{"id":"1","method":"GET","url":"People"}')
+    >>> [operation.url for operation in items]
     ['People']
+    >>> decoder.receive_data(b']}') + decoder.receive_eof()
+    []
     >>> decoder = RequestDecoder("multipart/mixed; boundary=b", stream=True)
     >>> head = b"--b\\r\\nContent-Type: application/http\\r\\n\\r\\nPUT Photo HTTP/1.1\\r\\n\\r\\n"
     >>> start, data = decoder.receive_data(head + b"some octets")
@@ -456,8 +458,7 @@ class ResponseDecoder(
     """Decodes a batch response that arrives in chunks; sans-IO.
 
     The arguments are those of `decode_response`. A Content-Type from which no batch can be decoded
-    raises `DecodeError` here. JSON is decoded at the end, multipart item by item. With `stream` it
-    hands out events; see `RequestDecoder`.
+    raises `DecodeError` here. Items come as those of requests do, and with `stream` events do.
 
     >>> decoder = ResponseDecoder("multipart/mixed; boundary=b")
     >>> head = b"--b\\r\\nContent-Type: application/http\\r\\n\\r\\n"

@@ -19,7 +19,7 @@ from odata_batch._model.findings import Diagnostic, Rule, Stop, error, note, quo
 from odata_batch._model.headers import Headers
 from odata_batch._model.jsonvalue import is_surely_json, scan_extent, scan_value
 from odata_batch._model.limits import Limits
-from odata_batch._wire.jsontext import JSON_SURROGATE, JsonText
+from odata_batch._wire.jsontext import JSON_SURROGATE, sound
 from odata_batch._wire.sections import NOT_EXPRESSIBLE, parse_media_type, remember
 
 Problem: TypeAlias = tuple[Rule, str]
@@ -185,11 +185,10 @@ def check_json(octets: bytes, what: str, limits: Limits, depth: int) -> list[Dia
         found.append(Diagnostic(diagnostic.rule, message, limit=diagnostic.limit))
 
     with suppress(Stop):  # it has been reported
-        text = JsonText(octets, limits, report, depth=depth)
+        text = sound(octets, limits, report, depth=depth)
         _, end = text.value(0, scan_extent)
         if end != len(text.text):
             text.refuse(end, "nothing after it")
-        text.check_depth()
         if (half := text.half(JSON_SURROGATE, 0, len(octets))) is not None:
             report(half)
     return found

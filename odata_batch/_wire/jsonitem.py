@@ -7,6 +7,7 @@ reading of it is taken. What is written has been checked by `check_message`.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from operator import itemgetter
 from typing import Any, Final, Generic, Literal, NamedTuple, TypeAlias, TypeVar
 
@@ -23,13 +24,19 @@ from odata_batch._model.findings import (
     warning,
 )
 from odata_batch._model.headers import Headers, Pair, Shape, headers_of, shaped
-from odata_batch._model.jsonvalue import scan_value
+from odata_batch._model.jsonvalue import FAULTS, scan_value
 from odata_batch._model.limits import Limits
 from odata_batch._model.values import Annotations, Operation, OperationResponse
 from odata_batch._wire import grammar, jsonbody
 from odata_batch._wire.grammar import nearest, spellings
 from odata_batch._wire.http import KNOWN_METHODS
-from odata_batch._wire.jsontext import JSON_ENCODING, JSON_SURROGATE, JsonText, Members, Span
+from odata_batch._wire.jsontext import (
+    JSON_ENCODING,
+    JSON_SURROGATE,
+    JsonText,
+    Members,
+    Span,
+)
 from odata_batch._wire.sections import REFERRING, TELLING, remember
 
 _Item = TypeVar("_Item")
@@ -52,11 +59,9 @@ _STATUSES: Final[Mapping[bytes, int]] = {str(status).encode(): status for status
 class Element(NamedTuple, Generic[_Item]):
     """An element of the array that is not just an item."""
 
-    start: int
-    body: Span | None
+    position: int
     group: str | None
-    item: _Item | None
-    """`None` if it cannot be read."""
+    item: _Item | values.Unreadable
     found: Sequence[Diagnostic]
     """Without paths, which are not known before the array has been read."""
 
@@ -73,6 +78,8 @@ class _Layout:
         self.is_sound = lower == names and len({*names}) == len(names) > 0
         """Whether the names are different and in lower case."""
         self.shape = Shape(lower)
+        self.size = len("".join(names)) + 5 * len(names) + 2
+        """How many octets are in such an object beside the values, joined by bars."""
         self.content_type = names.index("content-type") if "content-type" in names else None
         decisive = [index for index, name in enumerate(names) if name in _DECISIVE]
         # Twice, so that there is a tuple of one, too
@@ -172,38 +179,21 @@ class Reader(Generic[_Item]):
         self.role: Role[_Item] = role
         self.limits = limits
         self.found: list[Diagnostic] = []
-        self.headers_exceed = False
-        """Whether the headers of the current object are too many, together with those before."""
-        self.elements: list[_Item | Element[_Item] | None] = []
-        """What was read of the array, as far as its syntax is right."""
+        self._headers_total = 0
         self._dialect = dialect
         self._contents = jsonbody.Contents(dialect)
         self._reads_base64 = dialect.json_bodies == "base64"
         self._nothing = Headers(), self._content(None)
         self._layouts: dict[tuple[str, ...], _Layout] = {}
 
-    def read(self, text: str, offset: int) -> tuple[Any, int]:
-        """Return the items of the array there, some as elements: see `Element`."""
-        if not text.startswith("[", offset):
-            return scan_value(text, offset)
-        elements: list[_Item | Element[_Item] | None] = []
-        self.elements = elements
-        read = _read_with_halves if self.text.has_halves else self.role.read
-        is_long = len(text) > self.limits.headers_total
-        for members, start, span in self.text.items(offset):
-            self.start = start
-            try:
-                item = read(self, members, span)
-            except Stop:  # it is among the findings
-                item = None
-            if self.found or "atomicityGroup" in members or is_long:
-                group = members.get("atomicityGroup")
-                group = group if group and type(group) is str else None
-                elements.append(Element(start, span, group, item, self.found))
-                self.found = []
-            else:
-                elements.append(item)
-        return elements, self.text.end
+    def unreadable(self, start: int) -> values.Unreadable:
+        """Return what keeps the place of an element that could not be read."""
+        id = None
+        with suppress(*FAULTS):
+            read, _ = scan_value(self.text.text, start)
+            named = dict(read) if type(read) is tuple else {}
+            id = named.get("id") if type(named.get("id")) is str else None
+        return values.Unreadable(self.role.kind, id=id, position=self.text.place(start))
 
     def content(
         self, members: Members, span: Span | None
@@ -247,7 +237,7 @@ class Reader(Generic[_Item]):
 
     def say(self, rule: Rule, message: str, start: int, end: int = 0) -> None:
         """Note what was found between two offsets of the text, or at one of them."""
-        place, length = self.text.origin + start, max(0, end - start)
+        place, length = self.text.place(start), max(0, end - start)
         self.found.append(Diagnostic(rule, message, place, length=length))
 
     def say_of(self, name: str, rule: Rule, message: str) -> None:
@@ -257,7 +247,7 @@ class Reader(Generic[_Item]):
     def stop_at(self, limit: str, name: str) -> None:
         """Note that a member exceeds a limit."""
         offset = self.text.spans(self.start)[name][0]
-        exceed(self.found.append, self.limits, limit, self.text.origin + offset)
+        exceed(self.found.append, self.limits, limit, self.text.place(offset))
 
     def refuse(self, name: str, expected: str, rule: Rule = JSON_TYPE) -> None:
         """Note that a member is not what was expected."""
@@ -383,15 +373,17 @@ class Reader(Generic[_Item]):
         # All members are pairs.
         names, found = zip(*fields)  # noqa: B905  # `strict` takes half as long again
         layout = self._layouts.get(names)
-        if layout is None or self.headers_exceed:
-            if self.headers_exceed or len(names) > self.limits.fields:
-                limit = "headers_total" if self.headers_exceed else "fields"
-                self.stop_at(limit, "headers")
+        if layout is None:
+            if len(names) > self.limits.fields:
+                self.stop_at("fields", "headers")
             layout = remember(self._layouts, names, _Layout(names, self.limits))
         try:
             text = "|".join(found)  # which only strings can be
         except TypeError:
             text = None
+        self._headers_total += layout.size + len(text or "")
+        if self._headers_total > self.limits.headers_total:
+            self.stop_at("headers_total", "headers")
         if text is not None and layout.is_sound:
             picked = layout.pick(found)
             known = layout.known.get(picked)
@@ -490,7 +482,7 @@ def _read_request(reader: Reader[Any], members: Members, span: Span | None) -> O
     )
 
 
-def _read_with_halves(reader: Reader[_Item], members: Members, span: Span | None) -> _Item | None:
+def read_with_halves(reader: Reader[_Item], members: Members, span: Span | None) -> _Item | None:
     """Return the item of a text in which there are halves of surrogate pairs."""
     if span is not None:
         bad = reader.check_halves(reader.role.known - {"body"})

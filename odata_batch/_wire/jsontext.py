@@ -55,6 +55,7 @@ _LONE_SURROGATE = re.compile(
 _ESCAPE = re.compile(r"\\[bfnrtu]")
 _UNICODE_ESCAPE = re.compile(r"\\u")
 
+_MARK = b"\xef\xbb\xbf"
 _SPACES = " \t\r\n"
 _BODY_NAME = '"body"'
 
@@ -63,9 +64,6 @@ _BODY_NAME = '"body"'
 # is never parsed into values, which are many times as large.
 _NEAR = 4096
 _LARGE = 24 * 1024
-
-# In how many octets brackets are counted at once: there are fewer than may be nested.
-_BLOCK = 2048
 
 
 JSON_ENCODING = fatal("""
@@ -84,18 +82,34 @@ JSON_BYTE_ORDER_MARK = warning("""
 class JsonText:
     """A JSON text that is read; what breaks its syntax is reported and stops the reading.
 
-    `depth` is how deep the text itself is within what may nest as deep as the limit says.
+    It is read as far as it is UTF-8. Where there are octets to come, it is so even if a character
+    is cut off at its end. Of a text that was left out after `gap`, the length is added to places.
     """
 
     def __init__(
-        self, data: bytes, limits: Limits, report: Reporter, position: int = 0, depth: int = 0
+        self,
+        data: bytes,
+        limits: Limits,
+        report: Reporter,
+        position: int = 0,
+        is_end: bool = True,
+        gap: Span = NOWHERE,
     ) -> None:
         self._limits = limits
         self._report = report
-        self._position = position
-        self._depth = depth
         self.origin = position
-        self.data = self._validated(data)
+        self._gap = gap
+        self.is_end = is_end
+        self.octets = self.data = data
+        self.broken = -1
+        """Where the first octets are that are no UTF-8."""
+        try:
+            if not data.isascii():
+                data.decode("utf-8")
+        except UnicodeDecodeError as error:
+            if is_end or error.end < len(data) or not error.reason.startswith("unexpected end"):
+                self.broken = error.start
+                self.data = data[: error.start]
         self.text = self.data.decode("latin-1")
         self._is_ascii = self.data.isascii()
         self.is_printable = (
@@ -104,9 +118,10 @@ class JsonText:
         """Whether every string of it is ASCII and has no control character."""
         has_escapes = not self.is_printable and _UNICODE_ESCAPE.search(self.text) is not None
         self._is_plain = self._is_ascii and not has_escapes
-        # Where the items are that have been read, and how many brackets were counted at once
-        self._items = NOWHERE
-        self._brackets = 0
+        self.start = self.end = 0
+        """Where the current item of an array begins, and the last octet before what is not read."""
+        self.is_closed = False
+        """Whether that octet ends the array."""
         self._spans: dict[int, dict[str, Span]] = {}
         self.duplicates: dict[int, list[tuple[str, int]]] = {}
         """The names of members that appear once more, and where their values are.
@@ -121,24 +136,20 @@ class JsonText:
         self.has_halves = self._halves != ""
         """Whether a string of it has an escape for half of a surrogate pair."""
 
-    def _validated(self, data: bytes) -> bytes:
-        if data.startswith(b"\xef\xbb\xbf"):
-            message = "the text begins with a byte order mark"
-            self._report(Diagnostic(JSON_BYTE_ORDER_MARK, message, self.origin))
-            data = data[3:]
-            self.origin += 3
-        if b"\0" in data[:4] or data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-            message = f"the text begins with {quote(data[:8])}, which is not UTF-8"
-            stop(self._report, Diagnostic(JSON_ENCODING, message, self.origin))
-        try:
-            if not data.isascii():
-                data.decode("utf-8")
-        except UnicodeDecodeError as error:
-            start = error.start
-        else:
-            return data
-        message = f"found {quote(data[start : start + 8])}, which is not UTF-8"
-        stop(self._report, Diagnostic(JSON_ENCODING, message, self.origin + start))
+    def place(self, offset: int) -> int:
+        """Return the position in the payload."""
+        return self.origin + offset + (self._gap[1] if offset >= self._gap[0] else 0)
+
+    def offset(self, position: int) -> int:
+        """Return the offset of a place in the payload."""
+        at = position - self.origin
+        return at - (self._gap[1] if at >= sum(self._gap) else 0)
+
+    def refuse_encoding(self) -> NoReturn:
+        """Stop where the text is no UTF-8."""
+        found = quote(self.octets[self.broken : self.broken + 8])
+        message = f"found {found}, which is not UTF-8"
+        stop(self._report, Diagnostic(JSON_ENCODING, message, self.place(self.broken)))
 
     def half(self, rule: Rule, start: int, end: int) -> Diagnostic | None:
         """Return what is to be said of the first half of a surrogate pair between two offsets."""
@@ -146,15 +157,20 @@ class JsonText:
         if match is None:
             return None
         message = f"a string has the escape {match[0]}, which is half of a surrogate pair"
-        return Diagnostic(rule, message, self.origin + match.start(), length=len(match[0]))
+        return Diagnostic(rule, message, self.place(match.start()), length=len(match[0]))
 
-    def check_depth(self) -> None:
-        """Stop if something nests too deep; no other fault is reported before this one."""
-        limit = self._limits.json_depth - self._depth
-        start, end = self._items
-        brackets = self._brackets + _brackets(self.data[:start]) + _brackets(self.data[end:])
-        if brackets > limit and jsonvalue.deeper_than(self.data, limit):
-            exceed(self._report, self._limits, "json_depth", self._position)
+    def check_depth(self, depth: int = 0) -> None:
+        """Stop if something nests too deep in a text that is itself `depth` levels deep."""
+        if self.is_deeper(self._limits.json_depth - depth, 0, len(self.data)):
+            exceed(self._report, self._limits, "json_depth", self.origin)
+
+    def is_deeper(self, depth: int, start: int, end: int) -> bool:
+        """Tell whether something nests deeper between two offsets."""
+        # Three times as fast as to count the brackets
+        left = self.data[start:end].replace(b"{", b"")
+        left = left.replace(b"[", b"")
+        number = end - start - len(left)
+        return number > depth and jsonvalue.deeper_than(self.data[start:end], depth)
 
     def raw(self, span: Span) -> bytes:
         """Return the octets that spell a value."""
@@ -171,11 +187,10 @@ class JsonText:
 
     def refuse(self, offset: int, expected: str, length: int = 0) -> NoReturn:
         """Stop at a place where the text is not what it should be."""
-        self.check_depth()
         # No character has more than four octets.
         found = self.characters(offset, offset + 120)[:30]
         message = f"found {quote(found) if found else 'the end'}, expected {expected}"
-        stop(self._report, Diagnostic(JSON_SYNTAX, message, self.origin + offset, length=length))
+        stop(self._report, Diagnostic(JSON_SYNTAX, message, self.place(offset), length=length))
 
     def value(self, offset: int, scan: jsonvalue.Scan = jsonvalue.scan_value) -> tuple[Any, int]:
         """Return the value at `offset`, and the offset after it.
@@ -188,8 +203,7 @@ class JsonText:
                 parsed, _ = scan(self.data[offset:end].decode("utf-8"), 0)
             return parsed, end
         except RecursionError:
-            self.check_depth()
-            exceed(self._report, self._limits, "json_depth", self.origin + offset)
+            exceed(self._report, self._limits, "json_depth", self.place(offset))
         except StopIteration as error:
             offset = error.value
         except json.JSONDecodeError as error:
@@ -207,22 +221,24 @@ class JsonText:
             self.refuse(comma, _NO_COMMA, 1)
         self.refuse(offset, "JSON")
 
-    def items(self, offset: int) -> Iterator[tuple[Members, int, Span | None]]:
+    def items(self, room: int) -> Iterator[tuple[Members, int, Span | None]]:
         """Yield the members of each item of an array, where it begins, and the span of its body.
 
-        The body is not kept. An item that is no object has no members and no span. At the end,
-        `end` is where the array ends.
+        The body is not kept. An item that is no object has no members and no span. There is `room`
+        for so many. What is at `end` has been read: a bracket, a comma, or the last octet of an
+        item; so it is again after the last item that is complete.
 
         An item is scanned at once. If its last member is a body, the octets that spell this name
         are found once in it, and nothing is escaped, they are that name.
         """
         text = self.text
-        count, name, next_name, size = 0, -1, -1, len(text) + 1
-        begin = end = block = self.skip_space(offset + 1)
-        self.end = end + 1
-        is_last = text.startswith("]", end)
-        while not is_last:
+        name, next_name, size = -1, -1, len(text) + 1
+        end = self._next(self.end + 1)
+        while end >= 0:
             start = value = end
+            if not room:
+                exceed(self._report, self._limits, "operations", self.place(start))
+            room -= 1
             body: Span | None = NOWHERE
             if name < start:
                 # Where there is none, which is -1, this makes it the end.
@@ -235,7 +251,7 @@ class JsonText:
                     members = dict(pairs)
                     is_simple = len(members) == len(pairs) and text[start] == "{"
             except (TypeError, *jsonvalue.FAULTS):
-                is_simple = False  # it is no object, or broken
+                is_simple = False  # it is no object, or broken, or not complete
             if is_simple and "body" in members:
                 value, after = name + 7, end - 1
                 is_simple = name < end <= next_name and pairs[-1][0] == "body"
@@ -246,25 +262,33 @@ class JsonText:
                 members["body"], body = None, (value, after)
             if not is_simple or not (self._is_plain or self._is_plainly_spelt(start, end, value)):
                 members, body, end = self._item(start, name)
-            count += 1
+            self.end = end - 1
             yield members, start, body
-            if count > self._limits.operations:
-                self.check_depth()
-                exceed(self._report, self._limits, "operations", self.origin + start)
-            if end - block > _BLOCK:
-                self._brackets = max(self._brackets, _brackets(self.data[block:end]))
-                block = end
             if text.startswith(",{", end):
+                self.start, self.end = end + 1, end
                 end += 1
-                continue
-            match = _NEXT_ELEMENT.match(text, end)
+            else:
+                end = self._next(end)
+
+    def _next(self, at: int) -> int:
+        """Return where the next element of an array begins; -1 if there is none, or none yet."""
+        text, before = self.text, self.text[self.end]
+        if before in "[,":
+            at = self.skip_space(at)
+            self.is_closed = before == "[" and text.startswith("]", at)
+            self.end = at if self.is_closed else self.end
+        else:
+            match = _NEXT_ELEMENT.match(text, at)
             if match is None:
-                self.refuse(self.skip_space(end), "a comma or ']'")
-            is_last = match[1] is None
-            if is_last:
-                self._brackets = max(self._brackets, _brackets(self.data[block:end]))
-                self._items = (begin, end)
-            self.end = end = match.end()
+                self.start = at = self.skip_space(at)
+                if at < len(text) or self.is_end:
+                    self.refuse(at, "a comma or ']'")
+                return -1
+            at = match.end()
+            self.is_closed = match[1] is None
+            self.end = at - 1 if self.is_closed else match.start(1)
+        self.start = at
+        return -1 if self.is_closed or (at == len(text) and not self.is_end) else at
 
     def _is_plainly_spelt(self, start: int, end: int, body: int) -> bool:
         head = self.text[start : end if body == start else body]
@@ -374,6 +398,25 @@ class JsonText:
         return members, end + 1
 
 
-def _brackets(octets: bytes) -> int:
-    # Three times as fast as to count them
-    return len(octets) - len(octets.replace(b"{", b"").replace(b"[", b""))
+def sound(
+    octets: bytes, limits: Limits, report: Reporter, position: int = 0, depth: int = 0
+) -> JsonText:
+    """Return a text that is whole, in UTF-8, and not too deep, being `depth` levels deep itself."""
+    data = marked(octets, report, position)
+    text = JsonText(data, limits, report, position + len(octets) - len(data))
+    if text.broken >= 0:
+        text.refuse_encoding()
+    text.check_depth(depth)
+    return text
+
+
+def marked(data: bytes, report: Reporter, position: int) -> bytes:
+    """Return the octets of a JSON text without a byte order mark; stop if they are in UTF-16."""
+    if data.startswith(_MARK):
+        message = "the text begins with a byte order mark"
+        report(Diagnostic(JSON_BYTE_ORDER_MARK, message, position))
+        data, position = data[len(_MARK) :], position + len(_MARK)
+    if b"\0" in data[:4] or data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        message = f"the text begins with {quote(data[:8])}, which is not UTF-8"
+        stop(report, Diagnostic(JSON_ENCODING, message, position))
+    return data
