@@ -32,7 +32,7 @@ from odata_batch import (
 )
 
 from .batches import WRITERS, Batch, decoded, request, response
-from .helpers import FORMATS, MULTIPART, PART_HEAD, Format, batch, part
+from .helpers import FORMATS, JSON, MULTIPART, PART_HEAD, Format, batch, part
 
 NAMES = [field.name for field in fields(Limits)]
 
@@ -253,6 +253,39 @@ def test_what_is_too_long_is_refused_as_it_arrives(
     if back is not None:
         length = len(FIRST[role]) if isinstance(back, str) else back
         assert diagnostic.position == len(before) - length
+
+
+ARRAY = {"request": '{"requests":[', "response": '{"responses":['}
+IN_ARRAY = [
+    ({"body": 1000}, '{"id":"1","body":[', "[1],", "body", 1),
+    ({"body": 100}, '{"body":"1","headers":{},"body":"', "\\u0041", "body", 1),
+    ({"body": 100}, '{"body":', "1", "body", 0),
+    ({"url": 100}, '{},{"url" : "', "x", "url", 1),
+    ({"id": 100}, '{"atomicityGroup":"', '\\"', "id", 1),
+    ({"headers_total": 100}, '{"headers":{', '"a":"b",', "headers_total", 1),
+    ({"json_depth": 50}, '{"@a":', '{"a":', "json_depth", None),
+    ({"operations": 2}, "{},{} , ", '"x', "operations", 0),
+]
+
+
+@pytest.mark.parametrize("end", ["", "}]}", '"]}'])
+@pytest.mark.parametrize("role", ["request", "response"])
+@pytest.mark.parametrize(("limits", "before", "text", "name", "back"), IN_ARRAY)
+def test_what_is_too_long_in_json_is_refused_as_it_arrives(
+    limits: dict[str, int], before: str, text: str, name: str, back: int | None, role: str, end: str
+) -> None:
+    before = ARRAY[role] + before
+    octets = (before + text * (8000 // len(text)) + end).encode()
+    (said, _), *others = [
+        reading(role, limits, octets, each, JSON) for each in (1 << 20, 1000, 7, 1)
+    ]
+    for chunk, (other, fed) in zip((1000, 7, 1), others, strict=True):
+        assert other == said
+        assert fed <= len(before) + 6 * sum(limits.values()) + 10 + chunk
+    check = check_request if role == "request" else check_response
+    found = check(octets, JSON, limits=Limits(**limits)).diagnostics[-1]
+    position = 0 if back is None else len(before) - back
+    assert (found.limit, found.position) == ((name, limits[name]), position)
 
 
 SMALL = {"body": 100, "header_section": 100, "url": 100, "field_line": 100}
