@@ -184,6 +184,25 @@ def test_chunking_does_not_matter(strict: bool) -> None:
         assert len(outcomes) == 1
 
 
+@pytest.mark.parametrize(
+    ("data", "slug", "items"),
+    [
+        (b'{"requests":1,' + requests("{GET}")[1:], "json-duplicate-member", 1),
+        (requests("{GET}")[:-1] + b',"requests":[{}]}', "json-duplicate-member", 1),
+        (b'{"\xff":1,' + requests("{GET}")[1:], "json-encoding", 0),
+        (requests("{GET}").replace(b"]", b" \xff]"), "json-encoding", 1),
+        (b'{"\\x":[1],' + requests("{GET}")[1:], "json-syntax", 0),
+        (requests("{GET}").replace(b"req", b"\\u0072eq") + b" 1", "json-syntax", 1),
+    ],
+)
+def test_items_before_a_fault_are_handed_out(data: bytes, slug: str, items: int) -> None:
+    said = {fed(RequestDecoder(JSON), [data[:cut], data[cut:]]) for cut in range(len(data))}
+    said.add(fed(RequestDecoder(JSON), [bytes([each]) for each in data]))
+    ((error, found, _),) = said
+    assert str(error).startswith(f"error[{slug}]")
+    assert len(found) == items
+
+
 def test_items_come_as_they_are_complete() -> None:
     decoder = RequestDecoder(JSON)
     data = requests("{GET}", grouped("2"), grouped("3", "g"), grouped("4"))
