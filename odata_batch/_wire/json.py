@@ -121,10 +121,11 @@ class JsonDecoder(jsonitem.Reader[_Item]):
         # The text up to the array, `None` before that; whether the array has ended, or is none
         self._head: bytes | None = None
         self._is_last = False
-        # What was read of the array and is not handed out, since the members of a group may be
-        # anywhere; how much was read; and the texts of what is not handed out, or last
+        # What was read of the array and is not handed out; which is the first with a group, whose
+        # members may be anywhere; how much was read; and the texts of what is not handed out, or
+        # was last
         self._elements: list[_Item | Element[_Item]] = []
-        self._holds = False
+        self._held: int | None = None
         self._number = 0
         self._texts: list[JsonText] = []
         self._fault: Diagnostic | None = None
@@ -273,7 +274,8 @@ class JsonDecoder(jsonitem.Reader[_Item]):
                 if item is None or self.found or "atomicityGroup" in members:
                     group = members.get("atomicityGroup")
                     group = group if group and type(group) is str else None
-                    self._holds = self._holds or group is not None
+                    if group is not None and self._held is None:
+                        self._held = len(elements)
                     kept = self.unreadable(start) if item is None else item
                     elements.append(Element(text.place(start), group, kept, self.found))
                     self.found = []
@@ -376,10 +378,11 @@ class JsonDecoder(jsonitem.Reader[_Item]):
 
     def _hand_out(self, is_all: bool) -> None:
         """Add the items that were read, unless those before may be members of one to come."""
-        elements = self._elements
-        if self._holds and not is_all:
+        number = len(self._elements) if is_all or self._held is None else self._held
+        if not number:
             return
-        self._elements = []
+        elements, self._elements = self._elements[:number], self._elements[number:]
+        self._held = None if self._held is None else 0
         if Element not in {*map(type, elements)}:
             self._run.items += elements  # type: ignore[arg-type]  # none is an element
             return

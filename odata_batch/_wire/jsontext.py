@@ -110,7 +110,6 @@ class JsonText:
             if is_end or error.end < len(data) or not error.reason.startswith("unexpected end"):
                 self.broken = error.start
                 self.data = data[: error.start]
-        self._goes_on = not is_end or self.broken >= 0
         self.text = self.data.decode("latin-1")
         self._is_ascii = self.data.isascii()
         self.is_printable = (
@@ -282,14 +281,14 @@ class JsonText:
             match = _NEXT_ELEMENT.match(text, at)
             if match is None:
                 self.start = at = self.skip_space(at)
-                if at < len(text) or not self._goes_on:
+                if at < len(text) or (at == len(self.octets) and self.is_end):
                     self.refuse(at, "a comma or ']'")
                 return -1
             at = match.end()
             self.is_closed = match[1] is None
             self.end = at - 1 if self.is_closed else match.start(1)
         self.start = at
-        return -1 if self.is_closed or (at == len(text) and self._goes_on) else at
+        return -1 if self.is_closed or (at == len(self.octets) and not self.is_end) else at
 
     def _is_plainly_spelt(self, start: int, end: int, body: int) -> bool:
         head = self.text[start : end if body == start else body]
