@@ -54,7 +54,8 @@ PART = b"--b\r\nContent-Type: application/http\r\nContent-Transfer-Encoding: bin
 GET = PART + b"GET People HTTP/1.1\r\n"
 OK = PART + b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\n"
 CLOSE = b"\r\n--b--\r\n"
-REQUEST_HEAD = b'{"requests":[{"id":"1","method":"POST","url":"People","body":'
+FIRST = b'{"requests":[{"id":"1","method":"POST","url":"People"'
+REQUEST_HEAD = FIRST + b',"body":'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,6 +202,18 @@ def prefer(text: str) -> Make:
     return lambda size: Payload(body=GET + b"\r\n" + CLOSE, prefer=text * (size // len(text)))
 
 
+# What comes after the first members of a request, what is repeated, and the end of the batch
+MANY = (
+    *((f',"{name}":['.encode(), b"[],", b"1]}]}") for name in ("body", "x", "headers")),
+    *((b',"body":[', text, b"1]}]}") for text in (b"1,", b"[[0]],", b'{"a":[{}]},', b"[ ],")),
+    (b',"body":' + b'{"a":[' * 40, b'"a",', b"1" + b"]}" * 40 + b"}]}"),
+    *((f',"{name}":{{'.encode(), b'"a":1,', b'"b":2}}]}') for name in ("body", "headers", "x")),
+    (b',"dependsOn":[', b'"22",', b'"1"]}]}'),
+    *((b"", text, b"}]}") for text in (b',"a":1', b',"id":"2"', b',"a":[[],{}]')),
+    *((b"}],", text, b'"y":1}') for text in (b'"a":1,', b'"a":[[],{}],')),
+)
+
+
 def json_texts() -> Iterator[Case]:
     """What a reader of JSON text could stumble over."""
     yield Case(name="200 000 nested brackets", size=400_000, make=nested)
@@ -224,6 +237,10 @@ def json_texts() -> Iterator[Case]:
     fields = json_request(begin, b'"x":"y",', b'"z":""}}]}')
     yield Case(name="fields of one name in JSON", size=MIB, make=fields)
     begin = b'{"requests":[{"id":"0"},{"id":"1","method":"GET","url":"People","dependsOn":['
+    for begin, text, end in MANY:
+        name = f"many {text!r} after {begin!r}"
+        make = json_request(FIRST + begin, text, end)
+        yield Case(name=name, size=MIB, make=make)
     yield Case(name="dependencies", size=MIB, make=json_request(begin, b'"0",', b'"0"]}]}'))
 
 

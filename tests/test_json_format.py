@@ -188,6 +188,7 @@ def test_chunking_does_not_matter(strict: bool) -> None:
     ("data", "slug", "items"),
     [
         (b'{"requests":1,' + requests("{GET}")[1:], "json-duplicate-member", 1),
+        (b'{"requests":{},' + requests("{GET}")[1:], "json-duplicate-member", 1),
         (requests("{GET}")[:-1] + b',"requests":[{}]}', "json-duplicate-member", 1),
         (b'{"\xff":1,' + requests("{GET}")[1:], "json-encoding", 0),
         (requests("{GET}").replace(b"]", b" \xff]"), "json-encoding", 1),

@@ -188,6 +188,59 @@ def test_brackets_that_do_not_nest_are_broken_syntax(data: bytes) -> None:
     assert check_request(data, JSON).diagnostics[-1].rule.slug == "json-syntax"
 
 
+# What may come last in an array, some of it broken
+LAST = [
+    *(
+        b"[[[1]], {}]]",
+        b'{"a":[{"b":[]} , 1 ]} ]',
+        b'{"a":{"b":{}},"c":{"d":{}}}]',
+        b"1 2]",
+        b",1]",
+    ),
+    *(b'"\\x"]', b'"\x01"]', b"NaN]", b"01]", b"[[1}]]", b'{"a":[[1],]}]', b"[[[,1]]]]"),
+    *(b'{"a":}]', b"[[1] [2]]]", b"[[1", b'[["', b"[[]]", b'{"a":[[]] "b":1}]', b"[[1]]:1]"),
+]
+
+
+@pytest.mark.parametrize("last", LAST)
+@pytest.mark.parametrize("member", [b"body", b"@a", b"headers"])
+def test_what_is_long_is_sound_or_broken_like_what_is_short(member: bytes, last: bytes) -> None:
+    def found_in(values: bytes) -> list[tuple[str, str, int]]:
+        text = b'{"requests":[{"%b":[%b%b}]}' % (member, values, last)
+        found = check_request(text, JSON).diagnostics[-1]
+        is_syntax = found.rule.slug == "json-syntax"
+        at = found.position - len(values) if is_syntax and found.position is not None else 0
+        return [(found.rule.slug, found.message if is_syntax else "", at)]
+
+    assert found_in(b'[[1],"a"],' * 5000) == found_in(b'[[1],"a"],')
+
+
+def test_long_fields_and_dependencies_are_read_up_to_their_limits() -> None:
+    fields = {"x": "\xe9," * 3000, "y": "["}
+    names = [50 * "\xe9," + str(number) for number in range(100)]
+    item = {"id": "1", "method": "GET", "url": "A", "headers": fields, "dependsOn": names}
+    octets = json.dumps({"requests": [item]}, ensure_ascii=False).encode()
+    for limits in (Limits(), Limits(fields=2), Limits(depends_on=100)):
+        request = check_request(octets, JSON, limits=limits).value
+        assert request is not None
+        operation = request.operations()[0]
+        assert ({**operation.headers}, operation.depends_on) == (fields, tuple(names))
+    for limits in (Limits(fields=1), Limits(depends_on=99)):
+        found = check_request(octets, JSON, limits=limits).diagnostics[-1]
+        assert found.limit in (("fields", 1), ("depends_on", 99))
+
+
+@pytest.mark.parametrize("members", [',"a":1', ',"id":"2"', ',"@a%d":[[],{}]'])
+def test_an_item_has_annotations_up_to_their_limit(members: str) -> None:
+    many = "".join(members.replace("%d", str(number)) for number in range(1010))
+    octets = f'{{"requests":[{{"id":"1","method":"GET","url":"A"{many}}}]}}'.encode()
+    for limits in (Limits(), Limits(annotations=1009)):
+        found = check_request(octets, JSON, limits=limits).diagnostics[-1]
+        assert (found.limit, found.position) == (("annotations", limits.annotations), 13)
+    report = check_request(octets, JSON, limits=Limits(annotations=1010))
+    assert report.complete and "limit-exceeded" not in [it.rule for it in report.diagnostics]
+
+
 @pytest.mark.parametrize(("start", "position"), [(b"  ", 2), (b'{"a":', 5), (b'{"requests":[', 13)])
 def test_what_is_too_deep_for_the_scanner_exceeds_the_limit(start: bytes, position: int) -> None:
     message = "the json depth is too large: the limit is 1000000 (Limits.json_depth)"

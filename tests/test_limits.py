@@ -55,11 +55,12 @@ def test_the_defaults_are_those_that_are_documented() -> None:
         epilogue=65_536,
         transport_padding=256,
         json_depth=100,
+        annotations=1000,
         id=256,
         depends_on=10_000,
         diagnostics=100,
     )
-    assert len(NAMES) == 19
+    assert len(NAMES) == 20
 
 
 def test_items_are_as_many_as_operations_unless_somebody_says_otherwise() -> None:
@@ -263,6 +264,7 @@ IN_ARRAY = [
     ({"url": 100}, '{},{"url" : "', "x", "url", 1),
     ({"id": 100}, '{"atomicityGroup":"', '\\"', "id", 1),
     ({"headers_total": 100}, '{"headers":{', '"a":"b",', "headers_total", 1),
+    ({"annotations": 100}, '{"@b":', '1,"":', "annotations", 6),
     ({"json_depth": 50}, '{"@a":', '{"a":', "json_depth", None),
     ({"operations": 2}, "{},{} , ", '"x', "operations", 0),
 ]

@@ -203,6 +203,7 @@ class Report(Generic[T_co]):
 
 def quote(found: str | bytes, length: int = 60) -> str:
     """Return `found` as `repr` shows it, cut at `length` characters or bytes."""
+    found = found[: length + 1]
     text = found.decode("latin-1") if isinstance(found, bytes) else found
     shown = text if text.isascii() else _meant(text[:length], len(text) > length)
     return repr(shown) if len(text) <= length else f"{shown[:length]!r}..."
@@ -343,6 +344,7 @@ _NUMBERS: Final[Mapping[str, str]] = {
     "items": "items",
     "change_set_operations": "operations in a change set",
     "fields": "field lines",
+    "annotations": "annotations",
     "depends_on": "entries in dependsOn",
 }
 

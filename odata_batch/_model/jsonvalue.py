@@ -9,7 +9,9 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from functools import cache
 from itertools import accumulate
 from typing import Any, NoReturn, TypeAlias
 
@@ -69,8 +71,71 @@ scan_value: Scan = _scanner(tuple, str.encode)
 Numbers are the `bytes` that spell them, never numbers: 1e400 is as good as any.
 """
 
-scan_extent: Scan = _scanner(len, len)
-"""Scans strings as they are; of the rest, only the size is kept, roughly."""
+_scan_size = _scanner(len, len)
+
+_SPACE = re.compile(r"[ \t\n\r]*")
+
+LARGE = 4096
+"""How many octets of a JSON text may be made into values only to find out where a value ends.
+
+For a moment each may take thirty octets of memory, or more.
+"""
+_DEEPEST = 1000
+
+
+@cache
+def _runs() -> Mapping[str, re.Pattern[str]]:
+    """Return what matches the members of an object, or the values of an array, up to a bracket.
+
+    What nests no deeper than once is passed over; of what comes next, `name` and `value` are
+    matched if they are there. As all repeats are possessive, time is linear and no memory is taken.
+    """
+    space, digits = r"[ \t\n\r]*+", "[0-9]++"
+    string = r'"(?:[^"\\\x00-\x1f]++|\\(?:["\\/bfnrt]|u[0-9A-Fa-f]{4}))*+"'
+    number = rf"-?+(?:0|[1-9][0-9]*+)(?:\.{digits})?+(?:[Ee][+\-]?+{digits})?+"
+    name, scalar = f"{string}{space}:{space}", f"(?:{string}|{number}|true|false|null){space}"
+    array = rf"\[{space}(?:{scalar}(?:,{space}{scalar})*+)?+\]"
+    object = rf"\{{{space}(?:{name}{scalar}(?:,{space}{name}{scalar})*+)?+\}}"
+    value = f"(?:{scalar}|(?:{array}|{object}){space})"
+    next_value = f"(?P<value>{value})?"
+    return {
+        "{": re.compile(f"{space}((?:{name}{value},{space})*+)(?:(?P<name>{name}){next_value})?"),
+        "[": re.compile(f"{space}((?:{value},{space})*+)(?P<name>){next_value}"),
+    }
+
+
+def scan_extent(text: str, start: int) -> tuple[Any, int]:
+    """Scan strings as they are; of the rest, return any number, for only the extent counts.
+
+    What is large is read from bracket to bracket, and not made into values.
+    """
+    if len(text) - start <= LARGE or text[start] not in "[{":
+        return _scan_size(text, start)
+    with suppress(*FAULTS):
+        size, end = _scan_size(text[start : start + LARGE], 0)
+        return size, start + end
+    # A bracket begins after a name, or in an array; it ends after a value, or if nothing is in it.
+    brackets, at = text[start], start + 1
+    while brackets:
+        match = _runs()[brackets[-1]].match(text, at)
+        assert match is not None  # for it may match nothing
+        is_new, at = text[at - 1] != ",", match.end()
+        if match["name"] is not None and match.end("value") < 0 and text[at : at + 1] in ("[", "{"):
+            brackets, at = brackets + text[at], at + 1
+            if len(brackets) > _DEEPEST:
+                raise RecursionError
+            continue
+        end = at
+        if match.end("value") >= 0 or (is_new and at == match.start(1)):
+            while brackets and text.startswith("}" if brackets[-1] == "{" else "]", end):
+                brackets, at = brackets[:-1], end + 1
+                end = at + len(_SPACE.match(text, at)[0])  # type: ignore[index]  # never None
+        if brackets and (end == match.end() or not text.startswith(",", end)):
+            if not text.startswith(("[", "{"), end):
+                _scan_size(text, end)  # which tells what is wrong in a string or a number
+            raise StopIteration(end)
+        at = end + 1 if brackets else at
+    return at - start, at
 
 
 # A string of a text without escaped quotes

@@ -59,6 +59,9 @@ class Limits:
     """Spaces and tabs after the boundary on a delimiter line."""
     json_depth: int = 100
     """Arrays and objects within each other, the envelope counted: RFC 8259, 9 leaves it open."""
+    annotations: int = 1000
+    """Annotations of a JSON batch or of one of its items: members that the standard lacks, which
+    has eight at most. Those within bodies are not counted."""
     id: int = 256
     """Characters of a request identifier or of a group's name."""
     depends_on: int = 10_000

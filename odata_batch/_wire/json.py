@@ -25,13 +25,13 @@ from odata_batch._model.findings import (
     stop,
     warning,
 )
-from odata_batch._model.jsonvalue import JSON_SYNTAX, scan_extent, scan_value
+from odata_batch._model.jsonvalue import JSON_SYNTAX, scan_extent
 from odata_batch._model.limits import Limits
 from odata_batch._wire import jsonitem
 from odata_batch._wire.grammar import nearest, spellings
 from odata_batch._wire.jsonextent import SPACE, Extent, bounds_of, end_of
 from odata_batch._wire.jsonitem import Element, Role, read_with_halves
-from odata_batch._wire.jsontext import NOWHERE, JsonText, Members, Span, marked
+from odata_batch._wire.jsontext import MOST_MEMBERS, NOWHERE, JsonText, Members, Span, marked
 from odata_batch._wire.multipart import Found, Run
 
 _Item = TypeVar("_Item")
@@ -90,7 +90,7 @@ class _Array(Exception):
 def _until_array(text: str, offset: int) -> tuple[Any, int]:
     if text.startswith("[", offset):
         raise _Array
-    return scan_value(text, offset)
+    return scan_extent(text, offset)
 
 
 class JsonDecoder(jsonitem.Reader[_Item]):
@@ -132,7 +132,9 @@ class JsonDecoder(jsonitem.Reader[_Item]):
         self._run: Run[_Item] = Run(0)
         self._located: tuple[int, Mapping[str, Span]] = -1, {}
         self._bounds = bounds_of(limits)
-        self._shortest = min(min(bound[1:]) for bound in self._bounds.values())
+        self._most = limits.annotations + MOST_MEMBERS
+        # Five octets spell a member and its comma.
+        self._shortest = min(5 * self._most, *(min(each[1:]) for each in self._bounds.values()))
 
     def locate(self, position: int | None, member: str) -> tuple[int | None, int]:
         """Return the place of a member of an item that was among the last."""
@@ -214,7 +216,7 @@ class JsonDecoder(jsonitem.Reader[_Item]):
         data, extent, array = text.octets, self._extent, self.role.array
         if extent is None:
             start = end_of(SPACE, data, 0)
-            extent = Extent(start, self.limits.json_depth, {}, array)
+            extent = Extent(start, self.limits.json_depth, self._most, {}, array)
         end = extent.find(data)
         if extent.excess is not None:
             self._exceed(*extent.excess)
@@ -301,7 +303,7 @@ class JsonDecoder(jsonitem.Reader[_Item]):
 
     def _check_extent(self, text: JsonText, start: int) -> Extent:
         """Look at an element as if it had arrived in pieces."""
-        extent = Extent(start, self.limits.json_depth - _DEPTH, self._bounds)
+        extent = Extent(start, self.limits.json_depth - _DEPTH, self._most, self._bounds)
         extent.find(text.octets)
         if extent.excess is not None:
             self._exceed(*extent.excess)
@@ -360,6 +362,7 @@ class JsonDecoder(jsonitem.Reader[_Item]):
             message = f"the response is cut off after items[{self._number - 1}]"
             fault = Diagnostic(JSON_TRUNCATED, message, fault.position)
         is_member = fault.limit is not None and fault.limit[0] not in ("json_depth", "operations")
+        is_member = is_member and self._head is not None and not self._is_last
         self._find(fault, (self._index,) if is_member else ())
 
     def _is_cut(self, fault: Diagnostic) -> bool:
@@ -429,7 +432,7 @@ class JsonDecoder(jsonitem.Reader[_Item]):
         """Read what is beside the array, to the end of the text."""
         array, head = self.role.array, self._head or b""
         gap = len(head), self._position - self._origin - len(head)
-        data = head + self._buffer
+        data, self._buffer = head + self._buffer, bytearray()
         text = self.text = JsonText(data, self.limits, self._hold, self._origin, gap=gap)
         if text.broken >= 0:
             text.refuse_encoding()
@@ -441,7 +444,7 @@ class JsonDecoder(jsonitem.Reader[_Item]):
         if text.text.startswith("{", start):
             batch, end = text.walk(start, {array: scan_extent})
         else:
-            end = text.value(start)[1]
+            end = text.value(start, scan_extent)[1]
         end = text.skip_space(end)
         if end < len(text.text):
             text.refuse(end, "nothing after the JSON text")
@@ -454,6 +457,7 @@ class JsonDecoder(jsonitem.Reader[_Item]):
             self.say(JSON_NO_REQUESTS, "the array requests is empty", 0)
         for each in self.found:
             self._find(each, ())
+        self.check_annotations(self.annotations, self._hold)
 
     def _read_envelope(self, batch: Members) -> None:
         """Read what is beside the items, and refuse what is no batch of this role."""

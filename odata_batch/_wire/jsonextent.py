@@ -48,17 +48,21 @@ def bounds_of(limits: Limits) -> Bounds:
 class Extent:
     """The extent of a value that begins at `start`, as far as its octets have arrived.
 
-    Nothing but strings and brackets is looked at, and the members of an object: the octets of those
-    in `bounds` are counted. An object may end before its end, at the `array` that it has.
+    Nothing but strings and brackets is looked at, and the members of an object: there may be
+    so many of them, and the octets of those in `bounds` are counted. An object may end before its
+    end, at the `array` that it has.
     """
 
-    def __init__(self, start: int, depth: int, bounds: Bounds, array: str = "") -> None:
+    def __init__(
+        self, start: int, depth: int, members: int, bounds: Bounds, array: str = ""
+    ) -> None:
         self.start = self._at = start
         self.excess: tuple[str, int] | None = None
         """The limit that is exceeded, and where what exceeds it begins."""
         self.has_array = False
         """Whether the end is the bracket that begins the array."""
         self._room = depth
+        self._members = members
         self._bounds = bounds
         self._array = array
         self._depth = 0
@@ -120,7 +124,7 @@ class Extent:
                     return at
                 self._measure(at)
             elif octet == b",":
-                self._value, self._bound = _NAME, None
+                self._separate(data)
             elif self._value == _NAME:
                 self._value = _VALUE
         self._at = at
@@ -148,6 +152,13 @@ class Extent:
             self._deepen()
             self.has_array = self.excess is None
         return self.has_array
+
+    def _separate(self, data: bytes | bytearray) -> None:
+        """Expect one more member, or element."""
+        self._value, self._bound = _NAME, None
+        self._members -= data.startswith(b"{", self.start)
+        if self._members < 0:
+            self.excess = "annotations", self.start
 
     def _measure(self, end: int) -> None:
         """Compare what there is of the value of a member with what is allowed."""

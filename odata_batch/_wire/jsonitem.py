@@ -7,7 +7,6 @@ reading of it is taken. What is written has been checked by `check_message`.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import suppress
 from operator import itemgetter
 from typing import Any, Final, Generic, Literal, NamedTuple, TypeAlias, TypeVar
 
@@ -15,8 +14,10 @@ from odata_batch._model import values
 from odata_batch._model.dialect import Dialect
 from odata_batch._model.findings import (
     Diagnostic,
+    Reporter,
     Rule,
     Stop,
+    check_sizes,
     error,
     exceed,
     note,
@@ -24,7 +25,7 @@ from odata_batch._model.findings import (
     warning,
 )
 from odata_batch._model.headers import Headers, Pair, Shape, headers_of, shaped
-from odata_batch._model.jsonvalue import FAULTS, scan_value
+from odata_batch._model.jsonvalue import scan_extent
 from odata_batch._model.limits import Limits
 from odata_batch._model.values import Annotations, Operation, OperationResponse
 from odata_batch._wire import grammar, jsonbody
@@ -33,6 +34,7 @@ from odata_batch._wire.http import KNOWN_METHODS
 from odata_batch._wire.jsontext import (
     JSON_ENCODING,
     JSON_SURROGATE,
+    TOO_MANY,
     JsonText,
     Members,
     Span,
@@ -48,6 +50,8 @@ _EXPECTED: Final[Mapping[type, str]] = {
     tuple: "an object",
     list: "an array of strings",
 }
+# More octets than a message quotes of a value
+_SHOWN: Final = 400
 _NEEDED = frozenset(("id", "method", "url", "status"))
 _SHARED = frozenset(("id", "atomicityGroup", "headers", "body"))
 REQUEST_MEMBERS: Final = _SHARED | {"method", "url", "dependsOn", "if"}
@@ -188,11 +192,8 @@ class Reader(Generic[_Item]):
 
     def unreadable(self, start: int) -> values.Unreadable:
         """Return what keeps the place of an element that could not be read."""
-        id = None
-        with suppress(*FAULTS):
-            read, _ = scan_value(self.text.text, start)
-            named = dict(read) if type(read) is tuple else {}
-            id = named.get("id") if type(named.get("id")) is str else None
+        named, _, _ = self.text.walk_item(start)
+        id = named.get("id") if type(named.get("id")) is str else None
         return values.Unreadable(self.role.kind, id=id, position=self.text.place(start))
 
     def content(
@@ -200,7 +201,8 @@ class Reader(Generic[_Item]):
     ) -> tuple[str | None, Headers, bytes, Annotations]:
         """Return what requests and responses have: id, headers, body and annotations."""
         if span is None:
-            raw = self.text.raw((self.start, self.text.value(self.start)[1]))
+            end = self.text.value(self.start, scan_extent)[1]
+            raw = self.text.raw((self.start, min(end, self.start + _SHOWN)))
             self.say(JSON_ITEM, f"found {quote(raw)}, expected an object", self.start)
             raise Stop(JSON_ITEM)
         known = self.role.known
@@ -233,12 +235,20 @@ class Reader(Generic[_Item]):
                 fields = self.text.spans(self.text.spans(self.start)["headers"][0])
                 name = next(each for each in fields if each.lower() == "content-length")
                 self.say(JSON_CONTENT_LENGTH, message, *fields[name])
-        return id, headers, body, () if known.issuperset(members) else self.others(known)
+        others = () if known.issuperset(members) else self.others(known)
+        if others or self.text.duplicates:
+            self.check_annotations(others, self.found.append)
+        return id, headers, body, others
 
     def say(self, rule: Rule, message: str, start: int, end: int = 0) -> None:
         """Note what was found between two offsets of the text, or at one of them."""
         place, length = self.text.place(start), max(0, end - start)
         self.found.append(Diagnostic(rule, message, place, length=length))
+
+    def check_annotations(self, others: Annotations, report: Reporter) -> None:
+        """Report that there are too many annotations, those included that repeat a member."""
+        number = len(others) + len(self.text.duplicates.get(self.start, ()))
+        check_sizes(report, self.limits, {"annotations": number}, self.text.place(self.start))
 
     def say_of(self, name: str, rule: Rule, message: str) -> None:
         """Note what was found in the value of a member."""
@@ -252,7 +262,7 @@ class Reader(Generic[_Item]):
     def refuse(self, name: str, expected: str, rule: Rule = JSON_TYPE) -> None:
         """Note that a member is not what was expected."""
         start, end = self.text.spans(self.start)[name]
-        found = quote(self.text.characters(start, end))
+        found = quote(self.text.characters(start, min(end, start + _SHOWN)))
         self.say(rule, f"{name} is {found}, expected {expected}", start, end)
 
     def check_duplicates(self, decisive: Collection[str]) -> None:
@@ -338,6 +348,8 @@ class Reader(Generic[_Item]):
             message = f"dependsOn is the string {quote(parsed)}, expected an array"
             self.say_of("dependsOn", JSON_DEPENDS_ON_STRING, message)
             return (parsed,)
+        if parsed is TOO_MANY:
+            self.stop_at("depends_on", "dependsOn")
         names = self.member(members, "dependsOn", kind=list) or ()
         if bytes in map(type, names):
             message = "dependsOn has a number, expected strings"
@@ -366,6 +378,8 @@ class Reader(Generic[_Item]):
     def _headers(self, members: Members) -> tuple[Headers, jsonbody.Content | None]:
         """Return the fields of the member `headers`, and the content that they announce."""
         fields = members["headers"]
+        if fields is TOO_MANY:
+            self.stop_at("fields", "headers")
         if type(fields) is not tuple:
             fields = self.member(members, "headers", kind=tuple) or ()
         if not fields:

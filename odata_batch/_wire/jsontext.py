@@ -34,8 +34,12 @@ Members: TypeAlias = dict[str, Any]
 
 NOWHERE: Final = (0, 0)
 
-_NOT_SCANNED: Final[Mapping[str, jsonvalue.Scan]] = {"body": jsonvalue.scan_extent}
+TOO_MANY: Final = object()
+"""What is read of fields or dependencies that are so many that a limit is surely exceeded."""
 
+_NOTHING: Final[Mapping[str, jsonvalue.Scan]] = {}
+
+_COMMA = re.compile(r'"(?:[^"\\]|\\.)*"|,')
 _SPACE = grammar.JSON_SPACE.pattern
 
 # array = "[" ws [ value *( ws "," ws value ) ] ws "]", up to the next value     RFC 8259, 5
@@ -60,10 +64,15 @@ _SPACES = " \t\r\n"
 _BODY_NAME = '"body"'
 
 # In how many octets the name of a body is looked for, and the next one after it: so little that all
-# items together are searched once. An item in which many octets follow is walked, so that its body
-# is never parsed into values, which are many times as large.
-_NEAR = 4096
-_LARGE = 24 * 1024
+# items together are searched once. An item in which more follow is walked, so that what is large in
+# it is never parsed into values, which are many times as large.
+_NEAR = jsonvalue.LARGE
+
+# How many objects are walked before where their members are is forgotten
+_WALKED = 16
+
+MOST_MEMBERS: Final = 8
+"""How many members the standard gives to a request, the largest of the objects."""
 
 
 JSON_ENCODING = fatal("""
@@ -166,10 +175,12 @@ class JsonText:
 
     def is_deeper(self, depth: int, start: int, end: int) -> bool:
         """Tell whether something nests deeper between two offsets."""
-        # Three times as fast as to count the brackets
-        left = self.data[start:end].replace(b"{", b"")
+        # Three times as fast as to count the brackets, but it copies
+        left = self.data[start : min(end, start + _NEAR)].replace(b"{", b"")
         left = left.replace(b"[", b"")
-        number = end - start - len(left)
+        number = min(end - start, _NEAR) - len(left)
+        number += self.data.count(b"{", start + _NEAR, end)
+        number += self.data.count(b"[", start + _NEAR, end)
         return number > depth and jsonvalue.deeper_than(self.data[start:end], depth)
 
     def raw(self, span: Span) -> bytes:
@@ -233,6 +244,8 @@ class JsonText:
         """
         text = self.text
         name, next_name, size = -1, -1, len(text) + 1
+        # What is scanned at once, and where it begins
+        window, base = "", -_NEAR
         end = self._next(self.end + 1)
         while end >= 0:
             start = value = end
@@ -244,14 +257,18 @@ class JsonText:
                 # Where there is none, which is -1, this makes it the end.
                 name = next_name if next_name >= start else text.find(_BODY_NAME, start) % size
                 next_name = text.find(_BODY_NAME, name + 1) % size
-            is_simple = next_name - name < _LARGE or name - start > _NEAR
+            is_simple = next_name - name < _NEAR or name - start > _NEAR
             try:
                 if is_simple:
-                    pairs, end = jsonvalue.scan_value(text, start)
+                    if start >= base + _NEAR:
+                        window, base = text[start : start + 2 * _NEAR], start
+                    pairs, end = jsonvalue.scan_value(window, start - base)
+                    end += base
                     members = dict(pairs)
                     is_simple = len(members) == len(pairs) and text[start] == "{"
             except (TypeError, *jsonvalue.FAULTS):
-                is_simple = False  # it is no object, or broken, or not complete
+                is_simple = False  # it is no object, or broken, or not complete, or long
+                window, base = "", -_NEAR
             if is_simple and "body" in members:
                 value, after = name + 7, end - 1
                 is_simple = name < end <= next_name and pairs[-1][0] == "body"
@@ -327,14 +344,19 @@ class JsonText:
     def walk_item(self, start: int) -> tuple[Members, Span | None, int]:
         """Return the same, read member by member."""
         if not self.text.startswith("{", start):
-            return {}, None, self.value(start)[1]
-        members, end = self.walk(start, _NOT_SCANNED)
+            return {}, None, self.value(start, jsonvalue.scan_extent)[1]
+        limits = self._limits
+        scans = {
+            "headers": self._bounded("{", limits.fields),
+            "dependsOn": self._bounded("[", limits.depends_on),
+        }
+        members, end = self.walk(start, scans)
         return members, self._spans[start].get("body", NOWHERE), end
 
     def spans(self, start: int) -> dict[str, Span]:
         """Return the spans of the members of the item that begins there."""
         if start not in self._spans:
-            self.walk(start, _NOT_SCANNED)
+            self.walk(start, _NOTHING)
         return self._spans[start]
 
     def name_at(self, value: int) -> Span:
@@ -362,15 +384,16 @@ class JsonText:
     def walk(self, offset: int, scans: Mapping[str, jsonvalue.Scan]) -> tuple[Members, int]:
         """Return the object whose brace is at `offset`, read member by member, and where it ends.
 
-        The members that `scans` names are scanned as it says. Of members that appear more than once
-        the last one counts.
+        Of members that appear more than once the last one counts. Of arrays and objects only the
+        extent is read, but as `scans` says for members of these names. If members are so many that
+        there are too many annotations, not all are kept.
 
         object = "{" ws [ member *( ws "," ws member ) ] ws "}"                (RFC 8259, 4)
         """
         text = self.text
         members: dict[str, Any] = {}
         spans: dict[str, Span] = {}
-        end = offset
+        end, left = offset, self._limits.annotations + MOST_MEMBERS
         while not text.startswith("}", end):
             start = self.skip_space(end + 1)
             if text.startswith("}", start):
@@ -380,12 +403,18 @@ class JsonText:
                 break
             if not text.startswith('"', start):
                 self.refuse(start, "the name of a member")
+            left -= 1
+            if left < -1:
+                end = self.value(offset, jsonvalue.scan_extent)[1] - 1
+                break
             name, end = self.value(start)
             colon = self.skip_space(end)
             if not text.startswith(":", colon):
                 self.refuse(colon, "a colon")
             start = self.skip_space(colon + 1)
-            members[name], after = self.value(start, scans.get(name, jsonvalue.scan_value))
+            is_plain = name != "body" and not text.startswith(("[", "{"), start)
+            scan = jsonvalue.scan_value if is_plain else scans.get(name, jsonvalue.scan_extent)
+            members[name], after = self.value(start, scan)
             if name in spans:
                 self.duplicates.setdefault(offset, []).append((name, start))
             spans[name] = (start, after)
@@ -394,8 +423,25 @@ class JsonText:
                 if text.startswith(',"', after - 2):  # a name begins where the string should end
                     self.refuse(start, "a double quote where the string ends", after - start)
                 self.refuse(end, "a comma or '}'")
+        if len(self._spans) >= _WALKED:
+            self._spans.clear()
         self._spans[offset] = spans
         return members, end + 1
+
+    def _bounded(self, bracket: str, most: int) -> jsonvalue.Scan:
+        """Return what scans so many values at most, at least where they are long."""
+
+        def scan(text: str, start: int) -> tuple[Any, int]:
+            size, end = self.value(start, jsonvalue.scan_extent)
+            if end - start > _NEAR:
+                if not text.startswith(bracket, start):
+                    return size, end
+                commas = (each[0] == "," for each in _COMMA.finditer(text, start, end))
+                if sum(commas) >= most:
+                    return TOO_MANY, end
+            return self.value(start)
+
+        return scan
 
 
 def sound(

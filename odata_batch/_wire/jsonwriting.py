@@ -142,7 +142,8 @@ class JsonEncoder:
     def _check_annotations(
         self, annotations: values.Annotations, known: set[str], depth: int, report: Reporter
     ) -> None:
-        """Report annotations that are among the known members, or appear twice, or are no JSON."""
+        """Report annotations that are too many, are known members, appear twice, or are no JSON."""
+        check_sizes(report, self._limits, {"annotations": len(annotations)})
         for name, raw in annotations:
             what = f"the annotation {quote(name)}"
             if name in known:
