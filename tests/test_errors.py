@@ -77,9 +77,27 @@ def test_an_encode_error_lists_all_findings() -> None:
     error = EncodeError((WARNING, ERROR))
     assert error.diagnostics == (WARNING, ERROR)
     assert str(error) == (
-        "warning[no-parts] at byte 2: a warning; "
-        "error[no-delimiter] at byte 3 in items[2].items[0]: an error"
+        "refused[no-parts] at byte 2: a warning; "
+        "refused[no-delimiter] at byte 3 in items[2].items[0]: an error. "
+        f"{WARNING.rule.remedy} {ERROR.rule.remedy}"
     )
+
+
+def test_the_remedy_of_an_exceeded_limit_fits_the_limit() -> None:
+    def told(limits: Limits) -> str:
+        octets = b'{"requests":[{"id":"12","method":"GET","url":"A","headers":{"a":"b"}}]}'
+        return check_request(octets, "application/json", limits=limits).diagnostics[-1].remedy
+
+    may_raise = "or raise Limits.{0} (--limit {0}=N) if the sender is trusted."
+    for name, first in {
+        "url": "Make the url smaller",
+        "id": "Make the id smaller",
+        "json_depth": "Make the json depth smaller",
+        "fields": "Send fewer field lines",
+        "operations": "Split the batch",
+    }.items():
+        assert told(Limits(**{name: 0})) == f"{first}, {may_raise.format(name)}"
+    assert WARNING.remedy == WARNING.rule.remedy
 
 
 @pytest.mark.parametrize(

@@ -407,7 +407,7 @@ RANGE = {"headers": {"Range": "bytes=0-1"}}
         (CUT_OFF, Ask("People", "DELETE"), ["(204, '')", "unknown: the response was cut off"]),
         (TOO_MUCH, Ask("People"), ["(413, 'too much')"] * 2),
         (OperationResponse(429), Ask("People"), ["(200, 'People')"] * 2),
-        (None, Ask("People", options=RANGE), ["warning[forbidden-header]"] * 2),
+        (None, Ask("People", options=RANGE), ["refused[forbidden-header]"] * 2),
     ],
     ids=["cut off", "refused", "throttled", "not written"],
 )

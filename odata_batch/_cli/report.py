@@ -75,7 +75,7 @@ def text_lines(checked: Checked, options: Options) -> Iterator[str]:
         if rule not in explained:
             explained.add(rule)
             yield from filled(f"{rule.sentence} ({rule.citation})", "  = ", "    ")
-            yield from filled(rule.remedy, "  = To fix: ", "    ")
+            yield from filled(finding.diagnostic.remedy, "  = To fix: ", "    ")
             if rule.fatal:
                 yield "  = Nothing after this point was read."
         yield ""
@@ -167,7 +167,7 @@ def github_lines(checked: Checked) -> Iterator[str]:
             properties |= {"line": str(place.line), "col": str(place.column)}
             if finding.diagnostic.length:
                 properties["endColumn"] = str(place.end_column)
-        text = f"{_told(finding)}\n{rule.sentence} ({rule.citation})\n{rule.remedy}"
+        text = f"{_told(finding)}\n{rule.sentence} ({rule.citation})\n{finding.diagnostic.remedy}"
         name = name_of(finding.diagnostic.severity)
         name = "notice" if name == "note" else name
         yield _command(name, text, **properties, title=rule.slug)

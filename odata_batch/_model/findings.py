@@ -121,8 +121,8 @@ fatal: Final = partial(Rule, severity=Severity.ERROR, fatal=True)
 
 LIMIT_EXCEEDED = fatal("""
     limit-exceeded (413): No part of a message is larger than the limits in force. [RFC 9110, 17.5]
-    Split the batch into smaller ones, or raise this limit in the reader if the sender is
-    trusted.""")
+    Make smaller what the message names, split the batch, or raise this limit in the reader if the
+    sender is trusted.""")
 BATCH_MEDIA_TYPE = fatal("""
     batch-media-type (415): The media type of a batch is multipart/mixed or application/json. [OData
     Protocol, 11.7.1]
@@ -164,9 +164,29 @@ class Diagnostic:
             object.__setattr__(self, "severity", self.rule.severity)
 
     def __str__(self) -> str:
+        return self._told(self.severity.name.lower())
+
+    def _told(self, as_what: str) -> str:
         place = "" if self.position is None else f" at byte {self.position}"
         path = f" in {self.path}" if self.path else ""
-        return f"{self.severity.name.lower()}[{self.rule.slug}]{place}{path}: {self.message}"
+        return f"{as_what}[{self.rule.slug}]{place}{path}: {self.message}"
+
+    @property
+    def remedy(self) -> str:
+        """How to mend it: the remedy of the rule, or what fits the limit that was exceeded.
+
+        >>> from odata_batch import check_request
+        >>> report = check_request(b'{"requests":[', "application/json", limits=Limits(message=9))
+        >>> report.diagnostics[0].remedy
+        'Split the batch, or raise Limits.message (--limit message=N) if the sender is trusted.'
+        """
+        if self.limit is None:
+            return self.rule.remedy
+        name, _ = self.limit
+        number = _NUMBERS.get(name)
+        smaller = f"Send fewer {number}" if number else f"Make the {name.replace('_', ' ')} smaller"
+        smaller = "Split the batch" if name in _SPLIT else smaller
+        return f"{smaller}, or raise Limits.{name} (--limit {name}=N) if the sender is trusted."
 
 
 Reporter = Callable[[Diagnostic], None]
@@ -302,7 +322,7 @@ class EncodeError(BatchError):
     >>> from odata_batch import rules
     >>> error = EncodeError((Diagnostic(rules.NO_PARTS, "the batch is empty"),))
     >>> print(error)
-    warning[no-parts]: the batch is empty
+    refused[no-parts]: the batch is empty. Leave the batch out if there is nothing to send.
     """
 
     def __init__(self, diagnostics: tuple[Diagnostic, ...]) -> None:
@@ -316,7 +336,8 @@ class EncodeError(BatchError):
         return 500
 
     def __str__(self) -> str:
-        return "; ".join(map(str, self.diagnostics))
+        found = "; ".join(each._told("refused") for each in self.diagnostics)
+        return " ".join([f"{found}.", *dict.fromkeys(each.remedy for each in self.diagnostics)])
 
 
 @public
@@ -347,6 +368,8 @@ _NUMBERS: Final[Mapping[str, str]] = {
     "annotations": "annotations",
     "depends_on": "entries in dependsOn",
 }
+# Of what a smaller batch has less
+_SPLIT: Final = frozenset(("message", "operations", "items", "headers_total", "depends_on"))
 
 
 def excess(limit: str, value: int) -> str:
