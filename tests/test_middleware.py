@@ -555,6 +555,17 @@ def test_a_change_set_is_committed_once_or_rolled_back_once(
     assert log.events == events
 
 
+@pytest.mark.parametrize("given", [None, 1, "closed", Headers()])
+def test_what_cannot_be_committed_fails_before_anything_is_run(
+    service: Service, given: object, caplog: pytest.LogCaptureFixture
+) -> None:
+    response = service.post(BatchRequest([writes("1", "2")]), "json", begin=lambda: given)
+    assert (set(statuses(response)), service.asked) == ({500}, [])
+    expected = "expected something with `commit` and `rollback`, or a context manager"
+    assert caplog.records[0].exc_info is not None
+    assert str(caplog.records[0].exc_info[1]) == f"`begin` gave {given!r}, {expected}"
+
+
 class Ended(BaseException):
     """As KeyboardInterrupt, of which asyncio itself makes an end of everything."""
 

@@ -76,8 +76,9 @@ class Endpoint:
     """Called for each change set. What it gives, which may be awaited in ASGI, has `commit` and
     `rollback`, as a session of SQLAlchemy has; or it is a context manager, asynchronous or not,
     which is left with an error to roll back, as `atomic` of Django wants it, and what it gives when
-    it is entered is the transaction (in ASGI, it is left by another task than entered it). Without
-    `begin`, change sets are answered with 501."""
+    it is entered is the transaction (in ASGI, it is left by another task than entered it). With
+    anything else, nothing of the change set is run, and it is answered with 500; without `begin`,
+    change sets are answered with 501."""
     references: Literal["keep", "resolve"] = "keep"
     """As in `Execution`: whether `$1/Name` in a query, `"$1"` in `@odata.bind` and conditions are
     resolved."""
@@ -247,6 +248,10 @@ class Serving:
             self._execution.complete(work, replace(outcome, headers=pairs))
         elif work is not None:
             if isinstance(work, Begin):
+                if not (hasattr(outcome, "commit") and hasattr(outcome, "rollback")):
+                    given = f"`begin` gave {outcome!r:.60}"
+                    expected = "`commit` and `rollback`, or a context manager"
+                    raise TypeError(f"{given}, expected something with {expected}")
                 self.transactions[work.group] = outcome
             else:
                 self.transactions.pop(work.group, None)
