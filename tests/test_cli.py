@@ -64,6 +64,9 @@ def clean(files: dict[str, str]) -> str:
 # -- usage --
 
 
+NO_STATUS = "is no status from 100 to 599"
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -74,6 +77,13 @@ def clean(files: dict[str, str]) -> str:
         ("check", " check: error: the following arguments are required: FILE"),
         ("check - -", " check: error: standard input can be read once only"),
         ("convert a", " convert: error: the following arguments are required: --to"),
+        *(
+            (
+                f"outcomes --status={each} a",
+                f" outcomes: error: argument --status: {each!r} {NO_STATUS}",
+            )
+            for each in ("-5", "99", "600", "99999", "20\u0661", "x", "")
+        ),
         ("convert --to json --boundary b a", " convert: error: a JSON batch has no boundary"),
     ],
 )
@@ -306,6 +316,7 @@ def test_colours_and_dialects_are_chosen(clean: str) -> None:
         (batch(part()), har((batch(part()), batch(NO_CONTENT))), "", 2, "1 exchange not usable"),
         (batch(part()), b"<html>no</html>", "--status 403", 1, "refused with 403"),
         (batch(part()), b"", "--status 403", 1, "refused with 403"),
+        (b"--c\r\n", b"", "", 2, "cannot be read: error[no-delimiter] at byte 0: "),
     ],
 )
 def test_outcomes_are_those_of_two_messages(
@@ -320,6 +331,10 @@ def test_outcomes_are_those_of_two_messages(
 def test_without_a_batch_there_are_no_outcomes() -> None:
     done = run("outcomes", "-", data=har())
     assert (done.status, done.errors) == (2, "odata-batch: no batch among 1 exchange\n")
+    done = run("outcomes", "-", data=b"\nneither\r\nthis")
+    assert (done.status, done.errors) == (2, "")
+    message = "not usable: the request cannot be read: error[batch-media-type] at byte 0: found "
+    assert message in done.text and " (line 1, column 1)\n" in done.text
 
 
 def test_rules_are_printed_for_programs() -> None:

@@ -123,7 +123,7 @@ def _add_own_options(add: _Add) -> None:
     what = "the URL of the batch, where the capture does not say it; implies --resolve"
     add("show", "--url", type=_batch_url, help=what)
     what = "the status of a response that was captured without its head (default: %(default)s)"
-    add("outcomes", "--status", type=int, default=200, help=what)
+    add("outcomes", "--status", metavar="STATUS", type=_status, default=200, help=what)
     what = "how it is printed (default: %(default)s)"
     formats = ("text", "concise", "json", "github", "sarif")
     add("check", "--format", choices=formats, default="text", help=what)
@@ -172,6 +172,12 @@ def _limit(text: str) -> tuple[str, int]:
         message = f"{text!r} is not NAME=N with one of these names: {names}"
         raise argparse.ArgumentTypeError(message) from None
     return limit
+
+
+def _status(text: str) -> int:
+    if not re.fullmatch("[1-5][0-9][0-9]", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no status from 100 to 599")
+    return int(text)
 
 
 def _rules_of(text: str) -> frozenset[str]:

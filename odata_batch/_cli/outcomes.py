@@ -103,15 +103,16 @@ def outcomes_of(
         reasons = [str(each) for each in exchange.diagnostics if each.rule.fatal]
         return replace(told, unusable=(*reasons, "there is no request")[0])
     told = replace(told, request=request.start_line.partition(" HTTP/")[0])
-    if response is None and not exchange.name:
-        missing = "there is no response; name its file after that of the request"
-        return replace(told, unusable=missing)
     checked = check_message(request, codec)
     batch, sent = checked.batch, request.headers
     errors = checked.totals[Severity.ERROR]
     if not isinstance(batch, BatchRequest) or (errors and not batch.items):
-        why = max((each.diagnostic for each in checked.findings), key=lambda each: each.severity)
-        return replace(told, unusable=f"the request cannot be read: {why}")
+        why = max(checked.findings, key=lambda each: each.diagnostic.severity)
+        line = f" (line {why.place.line}, column {why.place.column})" if why.place else ""
+        return replace(told, unusable=f"the request cannot be read: {why.diagnostic}{line}")
+    if response is None and not exchange.name:
+        missing = "there is no response; name its file after that of the request"
+        return replace(told, unusable=missing)
     told = replace(told, request_errors=errors)
     if response is None:
         result = codec.match(batch, None, request_headers=sent)
