@@ -382,6 +382,14 @@ def sarif(data: bytes, *arguments: str) -> Any:
     return checked(data, *arguments, format="sarif")
 
 
+def test_sarif_leads_to_the_pages_of_rules_where_they_are() -> None:
+    assert "helpUri" not in sarif(WARNED)["tool"]["driver"]["rules"][0]
+    (rule,) = sarif(WARNED, "--rule-url", "https://example.org/rules/{}/#{}")["tool"]["driver"][
+        "rules"
+    ]
+    assert rule["helpUri"] == f"https://example.org/rules/{rule['id']}/#{rule['id']}"
+
+
 def test_sarif_has_regions_in_octets_and_the_same_in_lines() -> None:
     for octets, columns, snippet in (
         ("GET  ë HTTP/1.1".encode(), 15, {"text": "GET  ë HTTP/1.1"}),

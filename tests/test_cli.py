@@ -64,6 +64,7 @@ def clean(files: dict[str, str]) -> str:
 # -- usage --
 
 
+NO_NAME = "has no {} for the name of the rule"
 NO_STATUS = "is no status from 100 to 599"
 
 
@@ -83,6 +84,10 @@ NO_STATUS = "is no status from 100 to 599"
                 f" outcomes: error: argument --status: {each!r} {NO_STATUS}",
             )
             for each in ("-5", "99", "600", "99999", "20\u0661", "x", "")
+        ),
+        (
+            "check --rule-url https://h/ a",
+            f" check: error: argument --rule-url: 'https://h/' {NO_NAME}",
         ),
         ("convert --to json --boundary b a", " convert: error: a JSON batch has no boundary"),
     ],
@@ -109,7 +114,7 @@ def test_an_unknown_dialect_is_wrong_usage(dialect: str, capsys: Capsys) -> None
             "show",
             "bodies color dialect fail-on headers ignore limit output resolve select strict url",
         ),
-        ("check", "color dialect fail-on format ignore limit output select strict"),
+        ("check", "color dialect fail-on format ignore limit output rule-url select strict"),
         ("convert", "boundary color dialect ignore limit message output select to"),
         ("outcomes", "color dialect format limit output status"),
         ("rules", "color format output"),

@@ -127,6 +127,8 @@ def _add_own_options(add: _Add) -> None:
     what = "how it is printed (default: %(default)s)"
     formats = ("text", "concise", "json", "github", "sarif")
     add("check", "--format", choices=formats, default="text", help=what)
+    what = "the URL of the page of a rule, with {} in the place of its name; SARIF leads there"
+    add("check", "--rule-url", metavar="URL", type=_rule_url, help=what)
     add("outcomes rules", "--format", choices=("text", "json"), default="text", help=what)
 
 
@@ -172,6 +174,12 @@ def _limit(text: str) -> tuple[str, int]:
         message = f"{text!r} is not NAME=N with one of these names: {names}"
         raise argparse.ArgumentTypeError(message) from None
     return limit
+
+
+def _rule_url(text: str) -> str:
+    if "{}" not in text:
+        raise argparse.ArgumentTypeError(f"{text!r} has no {{}} for the name of the rule")
+    return text
 
 
 def _status(text: str) -> int:
@@ -270,7 +278,7 @@ def _check(arguments: argparse.Namespace) -> int:
     elif format == "json":
         console.print_lines(report.json_lines(results, _version(), codec.dialect))
     elif format == "sarif":
-        console.print_lines(report.sarif_lines(results, _version()))
+        console.print_lines(report.sarif_lines(results, _version(), arguments.rule_url))
     if any(each.error for each in results):
         return 2
     return int(any(_reaches(each.worst, arguments.fail_on) for each in results))

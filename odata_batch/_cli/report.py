@@ -256,7 +256,9 @@ _EXPLAINED = "are explained by octets that the capture has lost"
 _RESERVED = re.compile(rb"[^A-Za-z0-9\-._~/]")
 
 
-def sarif_lines(results: Sequence[Checked], tool: str | None) -> Iterator[str]:
+def sarif_lines(
+    results: Sequence[Checked], tool: str | None, rule_url: str | None
+) -> Iterator[str]:
     """Yield the lines of a SARIF log (SARIF 2.1.0, OASIS Standard); `tool` is as for JSON.
 
     A finding in a file that is one message has a region in octets and, the same, in lines; columns
@@ -274,7 +276,7 @@ def sarif_lines(results: Sequence[Checked], tool: str | None) -> Iterator[str]:
     driver: dict[str, _Json] = {"name": "odata-batch"}
     if tool is not None:
         driver["version"] = tool
-    driver["rules"] = [_descriptor(rule) for rule in indices]
+    driver["rules"] = [_descriptor(rule, rule_url) for rule in indices]
     run: dict[str, _Json] = {
         "tool": {"driver": driver},
         "invocations": [_invocation(results, artifacts)],
@@ -303,8 +305,9 @@ def _uri_of(file: str) -> str:
     return f"file://{path}" if path.startswith("/") else path
 
 
-def _descriptor(rule: Rule) -> _Json:
+def _descriptor(rule: Rule, url: str | None) -> _Json:
     return {
+        **({} if url is None else {"helpUri": url.replace("{}", rule.slug)}),
         "id": rule.slug,
         "shortDescription": {"text": rule.sentence},
         "fullDescription": {"text": f"{rule.sentence} ({rule.citation})"},
