@@ -164,7 +164,7 @@ def test_what_is_made_of_references_is_limited_like_what_arrives() -> None:
 
 
 def test_what_is_asked_of_an_execution_is_what_a_reference_means() -> None:
-    text = "a: POST A if c; b: GET Bad; { c: POST Entity; d: POST D }; e: GET E"
+    text = "a: POST A if c; b: GET Bad; { c: POST Entity; d: POST D }; e: PUT E"
     asked: list[str] = []
 
     def evaluate(condition: str, responses: object) -> bool:

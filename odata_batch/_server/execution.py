@@ -103,8 +103,9 @@ class Execution:
     - In the query, `$1/Address/City` is that member of the JSON in the response to 1, and `$1` the
       value of a single property, as a literal: a number as it is spelt, a string in quotes unless
       it is spelt as a GUID, a date, a time or both. Objects and arrays have no literal, elements of
-      arrays no path; members of null are null. In the option `$id`, `$1` is a URL. Nothing in
-      quotes is a reference, nor is a name that no request of the batch has.
+      arrays no path; members of null are null, and so is what was answered with 204 to a GET. In
+      the option `$id`, `$1` is a URL. Nothing in quotes is a reference, nor is a name that no
+      request of the batch has.
     - In JSON in UTF-8, `"$1"` and `"$1/Orders(5)"` are URLs in members whose names end in
       `@odata.bind`, `@bind`, `@odata.id` and `@id`. All other octets stay as they are.
     - Without `evaluate`, a condition has literals, `$1/$succeeded`, references as in the query,

@@ -219,8 +219,12 @@ class Making:
             return answer.ok
         node = self._succeeded(name, node, unit)
         if node not in self._values:
-            self._derive(len(self.responses[node].body), 424, "values")
-            self._values[node] = references.values_in(self.responses[node], name)
+            answer = self.responses[node]
+            self._derive(len(answer.body), 424, "values")
+            # OData Protocol, 9.1.4: what was asked for is null. A group is no operation.
+            methods = [each.method for each in self._operations[node : node + 1]]
+            is_null = answer.status == 204 and methods == ["GET"]
+            self._values[node] = (None, None) if is_null else references.values_in(answer, name)
         value = references.member(self._values[node], path, name)
         if isinstance(value, str) and len(value) > self._limits.url:
             raise Refused(414, f"{quote(f'${name}/{path}')} has {len(value)} characters")
