@@ -30,7 +30,6 @@ _SHOWN_OF_A_CIRCLE = 8
 # Where a reference is that is in no field
 _MEMBERS: Final[Mapping[str, str]] = {"body": "body", "query": "url"}
 # A tuple, so that it is not made anew for each item.
-_SETS = (values.ChangeSet, values.ChangeSetResponse)
 
 
 def path_of(indexes: Sequence[int]) -> str:
@@ -42,10 +41,10 @@ def _inside(
     item: values.Item, indexes: tuple[int, ...]
 ) -> Iterator[tuple[tuple[int, ...], values.Item]]:
     """Yield all that an item holds, in order, with their indexes."""
-    if isinstance(item, _SETS):
+    if isinstance(item, values.CHANGE_SETS):
         for index, inner in enumerate(item.items):
             yield (*indexes, index), inner
-            if isinstance(inner, _SETS):
+            if isinstance(inner, values.CHANGE_SETS):
                 yield from _inside(inner, (*indexes, index))
 
 
@@ -96,7 +95,7 @@ class _Place:
         change_sets: list[values.ChangeSet | values.ChangeSetResponse] = []
         members: list[Any] = []
         if values.holds_change_sets(items):
-            change_sets = [item for item in items if isinstance(item, _SETS)]
+            change_sets = [item for item in items if isinstance(item, values.CHANGE_SETS)]
             members = [inner for item in change_sets for inner in item.items]
             every = [*items, *members]
             messages = [item for item in every if isinstance(item, Operation | OperationResponse)]
@@ -146,7 +145,7 @@ class _Place:
         self.item, self.indexes = item, (index,)
         self._operations += operations
         limits, report = self._scope.limits, self._scope.report
-        if isinstance(item, _SETS):
+        if isinstance(item, values.CHANGE_SETS):
             self._change_sets += 1
             if operations > limits.change_set_operations:
                 exceed(report, limits, "change_set_operations", item.position)

@@ -26,7 +26,6 @@ _Item: TypeAlias = values.RequestItem | values.ResponseItem
 _Leaf: TypeAlias = values.Operation | values.Unreadable
 Meanings: TypeAlias = Mapping[str, Iterable[str]]
 """What is told of the URLs of operations, by their paths."""
-_SETS = (values.ChangeSet, values.ChangeSetResponse)
 
 # A quoted line and its indentation fit into 100 columns.
 _WIDTH = 92
@@ -92,7 +91,7 @@ def _batch_lines(batch: _Batch, paint: Paint) -> Iterator[str]:
 
 def _item_lines(item: _Item, path: str, options: Options, told: Meanings) -> Iterator[str]:
     yield f"{options.paint(terminal.BOLD, path)}  {_title(item, options.paint)}"
-    if isinstance(item, _SETS):
+    if isinstance(item, values.CHANGE_SETS):
         for index, member in enumerate(item.items):
             yield from indented(_item_lines(member, f"{path}.items[{index}]", options, told))
     elif isinstance(item, values.Unreadable):
@@ -199,5 +198,5 @@ def _contents(batch: _Batch | None) -> str:
         return "no batch"
     noun = "operation" if isinstance(batch, values.BatchRequest) else "response"
     number = len([*values.leaves(batch.items)])
-    change_sets = sum(isinstance(item, _SETS) for item in batch.items)
+    change_sets = sum(isinstance(item, values.CHANGE_SETS) for item in batch.items)
     return f"{count(number, noun)}, {count(change_sets, 'change set')}"

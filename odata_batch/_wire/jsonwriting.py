@@ -27,7 +27,6 @@ from odata_batch._wire.jsonitem import (
 from odata_batch._wire.jsontext import JSON_ENCODING
 from odata_batch._wire.sections import NOT_EXPRESSIBLE
 
-_SETS = (values.ChangeSet, values.ChangeSetResponse)
 _HEADERS = ',"headers":'
 # How many objects are around the members of a batch
 _DEPTH = 1
@@ -104,13 +103,13 @@ class JsonEncoder:
 
     def check(self, item: values.Item, path: str) -> None:
         """Report what is wrong with an item that JSON cannot carry."""
-        if isinstance(item, _SETS):
+        if isinstance(item, values.CHANGE_SETS):
             if item.id == "":
                 message = "JSON has no group with an empty name"
                 self._report(Diagnostic(NOT_EXPRESSIBLE, message, item.position, path))
             for index, inner in enumerate(item.items):
                 inner_path = f"{path}.items[{index}]"
-                if isinstance(inner, _SETS):
+                if isinstance(inner, values.CHANGE_SETS):
                     message = "JSON has no group in a group"
                     found = Diagnostic(NOT_EXPRESSIBLE, message, inner.position, inner_path)
                     self._report(found)
@@ -193,11 +192,11 @@ class JsonEncoder:
     def _pieces(self, items: Sequence[values.Item]) -> list[bytes]:
         pieces: list[bytes] = []
         for item in items:
-            if isinstance(item, _SETS):
+            if isinstance(item, values.CHANGE_SETS):
                 group = f'"atomicityGroup":{quoted(item.id or "")},'
                 for inner in item.items:
                     # Groups in groups were refused, and so was what could not be read.
-                    assert not isinstance(inner, (*_SETS, values.Unreadable))
+                    assert not isinstance(inner, (*values.CHANGE_SETS, values.Unreadable))
                     self._add(inner, group, pieces)
             else:
                 assert not isinstance(item, values.Unreadable)

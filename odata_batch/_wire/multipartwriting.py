@@ -16,7 +16,6 @@ from odata_batch._wire.mime import NO_PARTS
 from odata_batch._wire.multipart import BOUNDARY_CHARACTERS
 from odata_batch._wire.sections import NOT_EXPRESSIBLE, remember, sizes_of
 
-_SETS = (values.ChangeSet, values.ChangeSetResponse)
 _Parts: TypeAlias = tuple[list[bytes], list[bytes]]
 """The head of each part, and what follows it."""
 
@@ -104,7 +103,7 @@ class MultipartEncoder:
 
     def check(self, item: values.Item, path: str) -> None:
         """Report what is lost of an item."""
-        if isinstance(item, _SETS):
+        if isinstance(item, values.CHANGE_SETS):
             for index, inner in enumerate(item.items):
                 self.check(inner, f"{path}.items[{index}]")
             return
@@ -154,7 +153,7 @@ class MultipartEncoder:
             return self._messages(cast("Sequence[Message]", items))
         heads, contents = [], []
         for item in items:
-            if isinstance(item, _SETS):
+            if isinstance(item, values.CHANGE_SETS):
                 boundaries = self._boundaries("changeset")
                 content, boundary = self._joined(self._parts(item.items), boundaries)
                 self._change_sets += 1
