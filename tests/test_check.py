@@ -321,6 +321,7 @@ def test_an_excerpt_has_pictures_and_escapes(data: bytes, line: str) -> None:
         (HEAD + batch(*[TWO_SPACES] * 105), "105 notes; 5 not listed"),
         (HEAD + batch(part(PICTURE)), "1 note; 1 explained by octets that the capture has"),
         (har(), "0 notes; 1 message without a batch"),
+        (b'{"log":{"entries":[]}}', "0 notes; no message"),
     ],
 )
 def test_the_summary_counts(data: bytes, line: str) -> None:

@@ -106,9 +106,12 @@ DAMAGED = HEAD + batch(SPACE_BEFORE_COLON)
 ACCEPTED = b"HTTP/1.1 202 Accepted\r\nLocation: a\r\n\r\n"
 ARCHIVE = har((batch(part()), ANSWER))
 CANNOT, BOTH = "cannot convert '-'\n", "entries[1].request, entries[1].response"
+NO_MESSAGE = "there is no message 'a'; choose one with --message"
 BLANK = "error[header-white-space-before-colon]: field line 'Prefer : return=minimal' has\n"
 EMPTY = "note[capture-accepted]: status 202 with an empty body and the Location 'a'\n"
-CHOOSE = "choose a message with --message"
+CHOOSE = (
+    "choose a directory that exists with --output for 2 messages, or one of them with --message"
+)
 
 
 @pytest.mark.parametrize(
@@ -120,9 +123,10 @@ CHOOSE = "choose a message with --message"
         ("--to json", DAMAGED, 1, CANNOT + BLANK),
         ("--to multipart --boundary \x1b", CONDITION, 1, f"{CANNOT}warning[boundary-characters]: "),
         ("--to json", ACCEPTED, 1, CANNOT + EMPTY),
-        ("--to json", ARCHIVE, 2, f"{CHOOSE} or name a directory with --output: {BOTH}\n"),
-        ("--to json --message entries[0].request", ARCHIVE, 2, f"{CHOOSE}: {BOTH}\n"),
-        ("--to json --message a", CLEAN, 2, f"{CHOOSE}: none has a name\n"),
+        ("--to json", ARCHIVE, 2, f"{CHOOSE}: {BOTH}\n"),
+        ("--to json -o no", ARCHIVE, 2, f"'no' is no directory; {CHOOSE}: {BOTH}\n"),
+        ("--to json --message a", ARCHIVE, 2, f"{NO_MESSAGE}: {BOTH}\n"),
+        ("--to json --message a", CLEAN, 2, f"{NO_MESSAGE}: none has a name\n"),
     ],
 )
 def test_what_is_lost_or_refused_is_said(
@@ -186,6 +190,18 @@ def test_what_is_ignored_does_not_keep_a_batch_from_being_converted() -> None:
 def test_a_converted_batch_is_written_to_a_file(tmp_path: Path) -> None:
     output = tmp_path / "out"
     assert to("json", CLEAN, "-o", str(output)) == b"" and output.read_bytes() == AS_JSON
+
+
+@pytest.mark.parametrize("command", ["check", "show", "outcomes", "convert --to json"])
+def test_nothing_is_written_over_what_is_read(command: str, tmp_path: Path) -> None:
+    file, link = tmp_path / "a", tmp_path / ".hidden"
+    file.write_bytes(CLEAN)
+    link.symlink_to(file)
+    for read, output in ((file, file), (file, link), (tmp_path, file)):
+        done = run(*command.split(), str(tmp_path / "missing"), str(read), "-o", str(output))
+        expected = f"cannot write {str(output)!r}: it is one of the files that are read\n"
+        assert (done.status, done.errors.endswith(expected)) == (2, True), done.errors
+    assert file.read_bytes() == CLEAN
 
 
 @pytest.mark.parametrize(

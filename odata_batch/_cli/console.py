@@ -62,6 +62,8 @@ def captures(
 def _read(file: str, most: int) -> bytes:
     """Return the octets of a file, of which no more are read than the limits allow."""
     try:
+        if os.path.isdir(file):
+            raise ValueError("there are no files in this directory, or only hidden ones")
         if file != "-":
             with open(file, "rb") as source:
                 data = source.read(most + 1)
@@ -113,6 +115,13 @@ class Progress:
 
 
 # -- writing -------------------------------------------------------------------------------------
+
+
+def spare(files: Iterable[str], output: str) -> None:
+    """Refuse to write over a file that is read."""
+    for each in files_of(files) if os.path.isfile(output) else ():
+        if os.path.exists(each) and os.path.samefile(each, output):
+            raise Failure(f"cannot write {output!r}: it is one of the files that are read")
 
 
 def write(octets: bytes, output: str) -> None:

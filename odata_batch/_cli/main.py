@@ -48,7 +48,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         if getattr(arguments, "files", []).count("-") > 1:
             arguments.parser.error("standard input can be read once only")
         run: _Command = arguments.run
-        with console.redirected(getattr(arguments, "report", "-")):
+        output: str = getattr(arguments, "report", "-")
+        console.spare(getattr(arguments, "files", []), output)
+        with console.redirected(output):
             return run(arguments)
     except Failure as failure:
         say(str(failure))
@@ -72,6 +74,7 @@ def _parser(files: object = None) -> argparse.ArgumentParser:
     what = "print what makes this shell complete arguments, and exit; needs shtab"
     shells = ("bash", "zsh", "fish")
     parser.add_argument("--print-completion", choices=shells, metavar="SHELL", help=what)
+    parser.epilog = f"{PROG} COMMAND --help prints the options of a command, and examples."
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     parsers: dict[str, argparse.ArgumentParser] = {}
     for run in (_check, _convert, _outcomes, _rules, _show):
@@ -408,10 +411,13 @@ def _convert(arguments: argparse.Namespace) -> int:
     wanted: str | None = arguments.message
     chosen = {place: each for place, each in found.items() if wanted in (None, place[1])}
     is_many = len(chosen) > 1
-    if not chosen or (is_many and not Path(arguments.output).is_dir()):
-        names = ", ".join(dict.fromkeys(name for _, name in found if name)) or "none has a name"
-        hint = " or name a directory with --output" * is_many
-        raise Failure(f"choose a message with --message{hint}: {names}")
+    names = ", ".join(dict.fromkeys(name for _, name in found if name)) or "none has a name"
+    if not chosen:
+        raise Failure(f"there is no message {wanted!r}; choose one with --message: {names}")
+    if is_many and not Path(arguments.output).is_dir():
+        why = "" if arguments.output == "-" else f"{arguments.output!r} is no directory; "
+        what = f"{why}choose a directory that exists with --output for {len(chosen)} messages"
+        raise Failure(f"{what}, or one of them with --message: {names}")
     written: set[str] = set()
     for (file, name), message in chosen.items():
         label, output = "", arguments.output
@@ -421,6 +427,7 @@ def _convert(arguments: argparse.Namespace) -> int:
             if output in written:
                 raise Failure(f"two messages would be written to {output!r}")
             written.add(output)
+        console.spare(arguments.files, output)
         status = max(status, _convert_message(arguments, codec, file, label, message, output))
     return status
 

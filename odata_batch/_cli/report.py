@@ -100,6 +100,8 @@ def summary_lines(results: Sequence[Checked]) -> Iterator[str]:
         parts.append(f"{count(others, 'message')} without a batch")
     if unreadable := numbers["unreadable"]:
         parts.append(f"{count(unreadable, 'file')} not read")
+    if not (numbers["batches"] or others or unreadable):
+        parts.append("no message")
     yield from filled("; ".join(parts), "", "    ")
 
 
