@@ -239,7 +239,8 @@ class JsonDecoder(jsonitem.Reader[_Item]):
 
     def _read_items(self, text: JsonText) -> None:
         self.text = text
-        if not self._elements:
+        # Checking, which is told of all octets at once, looks at all items in the end.
+        if not self._elements and not text.is_end:
             self._texts.clear()
         self._texts.append(text)
         self._needed, self._extent = 0, None
