@@ -230,18 +230,6 @@ def test_long_fields_and_dependencies_are_read_up_to_their_limits() -> None:
         assert found.limit in (("fields", 1), ("depends_on", 99))
 
 
-@pytest.mark.parametrize(
-    "end", ["", ",", ',{"id":"2"', ',{"id":"2","method":"GET","url":"B"}', "]"]
-)
-def test_what_is_before_a_cut_is_looked_at_as_closely(end: str) -> None:
-    item = '{"id":"1","method":"POST","url":"A","body":{"x@odata.bind":"$9"}}'
-    for start in ('{"requests":[', '\ufeff{"requests":['):
-        found = check_request(f"{start}{item}{end}".encode(), JSON).diagnostics
-        (place,) = [it for it in found if it.rule.slug == "body-reference-unknown"]
-        assert place.position == len(f"{start}{item}".encode()) - 22 and place.length == 21
-        assert "json-syntax" in [it.rule.slug for it in found]
-
-
 @pytest.mark.parametrize("members", [',"a":1', ',"id":"2"', ',"@a%d":[[],{}]'])
 def test_an_item_has_annotations_up_to_their_limit(members: str) -> None:
     many = "".join(members.replace("%d", str(number)) for number in range(1010))

@@ -12,18 +12,21 @@ from odata_batch import (
     ChangeSet,
     ChangeSetResponse,
     EncodeError,
+    Limits,
     Operation,
     OperationResponse,
     RequestEncoder,
     ResponseEncoder,
     decode_request,
+    decode_response,
     encode_request,
     encode_response,
 )
 
-from .helpers import CRLF, PART_HEAD, batch, change_set, member, part
+from .helpers import CRLF, MULTIPART, PART_HEAD, batch, change_set, member, part
 
 A_B = {"Content-Type": "a/b"}
+WITH_ID = PART_HEAD + b"Content-ID: 2\r\n"
 REQUEST = BatchRequest(
     [
         Operation("GET", "People", {"Accept": "a/b"}),
@@ -62,7 +65,7 @@ def test_a_request_is_written_octet_by_octet() -> None:
         b"--b\r\nContent-Type: multipart/mixed; boundary=" + inner + CRLF * 2,
         member(body, boundary=inner),
         b"--" + inner + b"--\r\n\r\n",
-        part(b"DELETE x HTTP/1.1\r\n\r\n", head=PART_HEAD + b"Content-ID: 2\r\n"),
+        part(b"DELETE x HTTP/1.1\r\n\r\n", head=WITH_ID),
     )
     assert written(REQUEST) == expected
     encoder = RequestEncoder(format="multipart", boundary="b")
@@ -78,6 +81,29 @@ def test_a_response_is_written_with_boundaries_of_its_own() -> None:
     assert encode_response(RESPONSE, format="multipart", boundary="r").body == expected
     encoder = ResponseEncoder(format="multipart", boundary="r")
     assert encoder.send(RESPONSE.items[0]) + encoder.close() == expected
+
+
+def test_a_content_id_is_written_where_it_was_found() -> None:
+    message = b"HTTP/1.1 204 No Content\r\nA: b\r\nContent-ID: 1\r\n\r\n"
+    data = batch(part(message), part(message.replace(b"Content-ID: 1\r\n", b""), head=WITH_ID))
+    response = decode_response(data, MULTIPART)
+    assert [each.id for each in response.responses()] == ["1", "2"]
+    assert encode_response(response, format="multipart", boundary="b").body == data
+
+
+def test_change_sets_nest_as_deep_as_the_limit() -> None:
+    inner = ChangeSet([Operation.delete("x", id="2")])
+    value = BatchRequest([ChangeSet([Operation.delete("x", id="1"), inner])])
+    limits = Limits(change_set_depth=2)
+    payload = encode_request(value, format="multipart", limits=limits)
+    assert decode_request(payload.body, payload.content_type, limits=limits) == value
+
+
+def test_items_know_where_they_begin() -> None:
+    data = batch(part(), change_set(member(b"DELETE x HTTP/1.1\r\n\r\n")), part())
+    read, start = decode_request(data, MULTIPART), data.index(b"--c\r\n")
+    assert [each.position for each in read.items] == [5, start, data.rindex(b"--b\r\n") + 5]
+    assert read.operations()[1].position == start + 5
 
 
 def test_boundaries_are_random_unless_one_is_given() -> None:

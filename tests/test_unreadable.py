@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Iterable
 from dataclasses import replace
 
 import pytest
@@ -37,7 +36,7 @@ from odata_batch import (
 from odata_batch.dialects import GRAPH, ODATA_4_01
 
 from .command_line import run
-from .helpers import FORMATS, JSON, MULTIPART, PART_HEAD, Format, batch, change_set, member, part
+from .helpers import FORMATS, MULTIPART, PART_HEAD, Format, batch, change_set, member, part
 
 POST = b"POST People HTTP/1.1\r\n\r\n"
 CREATED = b"HTTP/1.1 201 Created\r\n\r\n"
@@ -64,86 +63,7 @@ def request(data: bytes, content_type: str = MULTIPART) -> BatchRequest:
     return report.value
 
 
-def paths(items: Iterable[object], parent: str = "") -> list[str]:
-    """The paths of what could not be read."""
-    found = []
-    for index, item in enumerate(items):
-        path = f"{parent}items[{index}]"
-        if isinstance(item, Unreadable):
-            found.append(path)
-        elif isinstance(item, ChangeSet | ChangeSetResponse):
-            found += paths(item.items, f"{path}.")
-    return found
-
-
 # -- reading --------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("data", "kind", "id"),
-    [
-        (part(DAMAGED), "response", None),
-        (part(DAMAGED, head=WITH_ID), "response", "2"),
-        (part(DAMAGED, head=WITH_ID + b"Content-ID: 3\r\n"), "response", None),
-        (part(CREATED, head=b"Content-Type: text/html\r\n"), "response", None),
-        (part(CREATED, head=b"Content-Type: multipart/mixed\r\n"), "change set", None),
-        (part(b"", head=b""), "response", None),
-    ],
-)
-def test_a_part_that_cannot_be_read_keeps_its_place(data: bytes, kind: str, id: str | None) -> None:
-    value = answer(batch(part(CREATED), data, part(CREATED)))
-    assert [type(item).__name__ for item in value.items] == [
-        "OperationResponse",
-        "Unreadable",
-        "OperationResponse",
-    ]
-    found = value.items[1]
-    assert isinstance(found, Unreadable)
-    assert (found.kind, found.id, found.position) == (kind, id, len(part(CREATED)) + 5)
-    assert {each.path.partition(".")[0] for each in found.diagnostics} == {"items[1]"}
-    assert not value.truncated
-    assert len(value.responses()) == 2
-
-
-def test_a_member_that_cannot_be_read_keeps_its_place() -> None:
-    value = answer(batch(change_set(member(CREATED), member(DAMAGED, b"2"), member(BUSY, b"3"))))
-    assert paths(value.items) == ["items[0].items[1]"]
-    group = '{"id":"%s","status":%s,"atomicityGroup":"g"}'
-    members = ",".join(group % each for each in (("1", "201"), ("2", "null"), ("3", "201")))
-    in_json = answer(b'{"responses":[%b]}' % members.encode(), JSON)
-    assert paths(in_json.items) == ["items[0].items[1]"]
-    for each in (value, in_json):
-        (answered,) = each.items
-        assert isinstance(answered, ChangeSetResponse)
-        (found,) = (item for item in answered.items if isinstance(item, Unreadable))
-        assert (found.kind, found.id) == ("response", "2")
-        assert found.diagnostics[0].path == "items[0].items[1]"
-
-
-def test_requests_and_elements_that_are_no_objects_keep_their_places() -> None:
-    value = request(
-        b'{"requests":[{"id":"1","url":"a"},7,{"id":"3","method":"GET","url":"a"}]}', JSON
-    )
-    assert value.items[:2] == (Unreadable("operation", id="1"), Unreadable("operation"))
-    assert value.operations() == (Operation.get("a", id="3"),)
-    multipart = request(batch(part(b"GET\r\n\r\n"), part()))
-    assert multipart.items == (Unreadable("operation"), Operation.get("People"))
-
-
-def test_a_cut_and_a_gap_are_told_apart() -> None:
-    gap = answer(batch(part(DAMAGED), part(CREATED)))
-    assert (gap.truncated, paths(gap.items)) == (False, ["items[0]"])
-    cut = check_response(part(CREATED) + part(CREATED)[:-2], MULTIPART).value
-    assert cut is not None
-    assert (cut.truncated, paths(cut.items)) == (True, [])
-    both = answer(part(DAMAGED) + part(CREATED)[:-2])
-    assert (both.truncated, paths(both.items)) == (True, ["items[0]"])
-
-
-def test_an_error_that_is_in_no_gap_may_have_cut_something_off() -> None:
-    blank = b"HTTP/1.1 201 Created\r\nLocation : a\r\n\r\n"
-    value = answer(batch(part(blank), part(DAMAGED)))
-    assert (value.truncated, paths(value.items)) == (True, ["items[1]"])
 
 
 def test_where_a_dialect_makes_light_of_the_error_decoding_keeps_the_place_too() -> None:
