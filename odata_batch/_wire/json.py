@@ -259,7 +259,7 @@ class JsonDecoder(jsonitem.Reader[_Item]):
     def _read_elements(self, text: JsonText) -> None:
         """Read the elements of the array that are complete."""
         elements, shortest = self._elements, self._shortest
-        first, block = len(elements), text.end
+        before, first, block = len(elements), len(elements), text.end
         read = read_with_halves if text.has_halves else self.role.read
         try:
             for members, start, span in text.items(self.limits.operations - self._number):
@@ -269,7 +269,6 @@ class JsonDecoder(jsonitem.Reader[_Item]):
                     first, block = len(elements), start
                 if text.end - start > shortest:
                     self._check_length(text, span or NOWHERE)
-                self._number += 1
                 try:
                     item = read(self, members, span)
                 except Stop:  # it is among the findings
@@ -285,6 +284,7 @@ class JsonDecoder(jsonitem.Reader[_Item]):
                 else:
                     elements.append(item)
         finally:  # whatever is wrong comes after what is too deep before it
+            self._number += len(elements) - before
             self._check_depth(text, first, block, text.end + 1)
 
     def _check_depth(self, text: JsonText, first: int, start: int, end: int) -> None:
@@ -443,7 +443,7 @@ class JsonDecoder(jsonitem.Reader[_Item]):
             text.refuse(start, "a JSON batch")
         batch = None
         if text.text.startswith("{", start):
-            batch, end = text.walk(start, {array: scan_extent})
+            batch, end = text.walk(start, {})
         else:
             end = text.value(start, scan_extent)[1]
         end = text.skip_space(end)

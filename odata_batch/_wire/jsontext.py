@@ -175,12 +175,11 @@ class JsonText:
 
     def is_deeper(self, depth: int, start: int, end: int) -> bool:
         """Tell whether something nests deeper between two offsets."""
-        # Three times as fast as to count the brackets, but it copies
-        left = self.data[start : min(end, start + _NEAR)].replace(b"{", b"")
-        left = left.replace(b"[", b"")
-        number = min(end - start, _NEAR) - len(left)
-        number += self.data.count(b"{", start + _NEAR, end)
-        number += self.data.count(b"[", start + _NEAR, end)
+        if end - start > _NEAR:
+            number = self.data.count(b"{", start, end) + self.data.count(b"[", start, end)
+        else:  # three times as fast, but it copies
+            octets = self.data[start:end]
+            number = len(octets) - len(octets.replace(b"{", b"").replace(b"[", b""))
         return number > depth and jsonvalue.deeper_than(self.data[start:end], depth)
 
     def raw(self, span: Span) -> bytes:
@@ -206,7 +205,7 @@ class JsonText:
     def value(self, offset: int, scan: jsonvalue.Scan = jsonvalue.scan_value) -> tuple[Any, int]:
         """Return the value at `offset`, and the offset after it.
 
-        Strings are `str`, numbers `Number`, arrays lists and objects tuples of pairs.
+        Strings are `str`, numbers `bytes`, arrays lists and objects tuples of pairs.
         """
         try:
             parsed, end = scan(self.text, offset)
@@ -245,7 +244,7 @@ class JsonText:
         text = self.text
         name, next_name, size = -1, -1, len(text) + 1
         # What is scanned at once, and where it begins
-        window, base = "", -_NEAR
+        window, base, limit = "", 0, 0
         end = self._next(self.end + 1)
         while end >= 0:
             start = value = end
@@ -260,15 +259,15 @@ class JsonText:
             is_simple = next_name - name < _NEAR or name - start > _NEAR
             try:
                 if is_simple:
-                    if start >= base + _NEAR:
-                        window, base = text[start : start + 2 * _NEAR], start
+                    if start >= limit:
+                        window, base, limit = text[start : start + 2 * _NEAR], start, start + _NEAR
                     pairs, end = jsonvalue.scan_value(window, start - base)
                     end += base
                     members = dict(pairs)
                     is_simple = len(members) == len(pairs) and text[start] == "{"
             except (TypeError, *jsonvalue.FAULTS):
                 is_simple = False  # it is no object, or broken, or not complete, or long
-                window, base = "", -_NEAR
+                limit = 0
             if is_simple and "body" in members:
                 value, after = name + 7, end - 1
                 is_simple = name < end <= next_name and pairs[-1][0] == "body"
