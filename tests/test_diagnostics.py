@@ -18,15 +18,12 @@ from odata_batch import (
     Report,
     Rule,
     Severity,
-    check_request,
     encode_request,
     match,
     rules,
 )
 from odata_batch.dialects import AZURE_TABLES
 from odata_batch.rules import LIMIT_EXCEEDED, NO_DELIMITER, NO_PARTS, REASON_MISSING, RULES
-
-from .helpers import GET, MULTIPART, batch, part
 
 NOTE = Diagnostic(REASON_MISSING, "a note")
 WARNING = Diagnostic(NO_PARTS, "a warning")
@@ -160,27 +157,6 @@ def test_a_report_gives_the_diagnostics_of_a_severity() -> None:
 
 
 # -- quoting -------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("found", "text"),
-    [
-        (b"a\r\n\0", r"'a\r\n\x00'"),
-        (b"a\n\xff\0", r"'a\n@\x00'".replace("@", "\xff")),
-        (b"it's", '"it\'s"'),
-        (b"x" * 60, repr("x" * 60)),
-        (b"x" * 61, repr("x" * 60) + "..."),
-        (b"\0" * 61, repr("\0" * 60) + "..."),
-    ],
-)
-def test_input_is_quoted_and_cut_at_sixty(found: bytes, text: str) -> None:
-    report = check_request(found + b"\r\n" + batch(part()), MULTIPART)
-    assert report.diagnostics[0].message == f"found {text} before the first delimiter"
-
-
-def test_octets_that_are_not_utf_8_are_quoted_as_surrogates() -> None:
-    report = check_request(batch(part(GET.replace(b"People", b"\xff"))), MULTIPART)
-    assert r"'\udcff'" in report.diagnostics[0].message
 
 
 def test_a_message_is_printable_and_cut_at_five_hundred() -> None:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import email
 import email.policy
-from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
-from typing import Any
 
 import pytest
 from hypothesis import assume, given
@@ -27,15 +25,10 @@ from odata_batch import (
 from odata_batch.dialects import ODATA_4_01
 
 from .helpers import (
-    GET,
     MULTIPART,
     PART_HEAD,
     batch,
-    change_set,
-    checked_request,
-    checked_response,
     fed,
-    member,
     part,
 )
 
@@ -139,61 +132,3 @@ def test_the_standard_library_sees_the_same_parts(contents: list[bytes]) -> None
     payloads = [part.get_payload(decode=True) for part in message.iter_parts()]
     found = bodies(check_request(body, MULTIPART))
     assert [HEAD[len(PART_HEAD) + 2 :] + each for each in found] == payloads
-
-
-def test_a_lookalike_is_told_whatever_the_transfer_encoding_that_changes_nothing() -> None:
-    content = b"POST x HTTP/1.1\r\nContent-Type: a/b\r\n\r\na\r\n--b-\r\n"
-    head = PART_HEAD.replace(b"binary", b"8bit")
-    (found,) = check_request(batch(part(content, head=head)), MULTIPART).diagnostics
-    assert found.rule.slug == "delimiter-lookalike"
-
-
-@pytest.mark.parametrize("text", [b"\x0b", b"\x0c\r\n", b"\x1c"])
-def test_only_spaces_tabs_and_line_ends_around_the_parts_are_nothing(text: bytes) -> None:
-    body = batch(part(GET))
-    for data, slug in ((body + text, "epilogue"), (text + b"\r\n" + body, "preamble")):
-        assert [each.rule.slug for each in check_request(data, MULTIPART).diagnostics] == [slug]
-
-
-def test_each_multipart_decides_how_its_lines_end() -> None:
-    inner = change_set(member(b"DELETE x HTTP/1.1\r\n\r\n")).replace(b"--c\r\n", b"--c\n")
-    report = check_request(batch(inner), MULTIPART)
-    assert {each.rule.slug for each in report.diagnostics} == {"line-ends-vary"}
-    assert report.value is not None and len(report.value.operations()) == 1
-    broken = batch(change_set(), part(GET)).replace(b"--c", b"==c").replace(b"\r\n", b"\n")
-    found = check_request(broken, MULTIPART).diagnostics
-    assert [each.rule.slug for each in found if each.severity is Severity.ERROR] == ["no-delimiter"]
-
-
-def test_a_change_set_within_another_is_read_where_limits_allow_it() -> None:
-    innermost = change_set(
-        member(b"DELETE x HTTP/1.1\r\n\r\n", boundary=b"d"), boundary=b"d", outer=b"c"
-    )
-    report = check_request(
-        batch(change_set(innermost)), MULTIPART, limits=Limits(change_set_depth=2)
-    )
-    assert report.value is not None
-    assert [each.url for each in report.value.operations()] == ["x"]
-    assert report.diagnostics == ()
-
-
-@pytest.mark.parametrize("before", [b" ", b"x", b"text ", b"\xef\xbb\xbf\xef\xbb\xbf", b"\xef\xbb"])
-@pytest.mark.parametrize("check", [checked_request, checked_response])
-def test_what_spoils_the_first_delimiter_is_an_error(
-    before: bytes, check: Callable[[bytes], Report[Any]]
-) -> None:
-    message = GET if check is checked_request else b"HTTP/1.1 201 Created\r\n\r\n"
-    whole = batch(part(message), part(message))
-    for data in (before + whole, b"x" + whole[1:], whole[1:]):
-        assert "delimiter-lookalike" in [
-            found.rule.slug for found in check(data).of(Severity.ERROR)
-        ]
-
-
-@pytest.mark.parametrize("check", [checked_request, checked_response])
-def test_a_byte_order_mark_is_skipped(check: Callable[[bytes], Report[Any]]) -> None:
-    message = GET if check is checked_request else b"HTTP/1.1 200 OK\r\n\r\n"
-    report = check(b"\xef\xbb\xbf" + batch(part(message), part(message)))
-    assert report.value is not None and len(report.value.items) == 2
-    (found,) = report.diagnostics
-    assert (found.rule.slug, found.severity, found.position) == ("preamble", Severity.WARNING, 0)

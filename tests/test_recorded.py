@@ -66,6 +66,12 @@ COMMANDS = {
     ],
     "outcomes": [["outcomes", *each] for each in PAIRS]
     + [["outcomes", each] for each in CAPTURES if each.endswith((".har", ".saz"))],
+    "rules": [
+        ["rules", each]
+        for each in """
+        no-parts no-delimiter method-tunnel json-duplicate no_delimiter no-part qqqq
+        """.split()
+    ],
     "outcomes-json": [["outcomes", "--format", "json", *PAIRS[2], "captures/exchange.har"]],
     "convert-json": [["convert", "--to", "json", each] for each in (*CAPTURES, *BATCHES)],
     "convert-multipart": [
