@@ -29,7 +29,6 @@ _Contra = TypeVar("_Contra", contravariant=True)
 _SHOWN_OF_A_CIRCLE = 8
 # Where a reference is that is in no field
 _MEMBERS: Final[Mapping[str, str]] = {"body": "body", "query": "url"}
-# A tuple, so that it is not made anew for each item.
 
 
 def path_of(indexes: Sequence[int]) -> str:

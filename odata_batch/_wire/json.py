@@ -474,10 +474,9 @@ class JsonDecoder(jsonitem.Reader[_Item]):
             stop(self._hold, Diagnostic(JSON_ERROR_RESPONSE, message, position))
         if array not in batch:
             meant = nearest(array, spellings(batch))
-            place = (
-                (self.start, self.start) if meant is None else self.text.name_at(spans[meant][0])
-            )
-            found = "no such member" if meant is None else f"the member {quote(meant)}"
+            place, found = (self.start, self.start), "no such member"
+            if meant is not None:
+                place, found = self.text.name_at(spans[meant][0]), f"the member {quote(meant)}"
             self._refuse(place, f"found {found}")
         if self._head is None:
             self._refuse(spans[array], f"found {quote(self.text.raw(spans[array]))}")
@@ -497,6 +496,5 @@ class JsonDecoder(jsonitem.Reader[_Item]):
 
     def _refuse(self, span: Span, found: str) -> NoReturn:
         message = f"{found}, expected an object with the array {self.role.array}"
-        start, end = span
-        position = self.text.place(start)
-        stop(self._hold, Diagnostic(JSON_ENVELOPE, message, position, length=end - start))
+        position, length = self.text.place(span[0]), span[1] - span[0]
+        stop(self._hold, Diagnostic(JSON_ENVELOPE, message, position, length=length))
