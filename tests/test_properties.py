@@ -283,6 +283,7 @@ def _batches_with(text: str) -> Iterator[Batch]:
         ({"x": text}, b""),
         ({"Content-Type": text}, b"{}"),
         ({"Content-Type": f"text/plain; charset={text}"}, b"x"),
+        ({"Content-Type": "text/plain"}, text.encode("utf-16", "surrogatepass")),
     ]
     post = partial(Operation, "POST", "a", id="1")
     operations = [

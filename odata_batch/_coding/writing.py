@@ -34,6 +34,7 @@ from odata_batch._model.public import public
 from odata_batch._model.values import NESTED_CHANGE_SET
 from odata_batch._wire.heads import Kind, Message, Unsettled
 from odata_batch._wire.http import METHOD_SYNTAX, REQUEST_LINE_SYNTAX
+from odata_batch._wire.jsonbody import TEXT_CHARSET
 from odata_batch._wire.jsonitem import JSON_DUPLICATE_MEMBER
 from odata_batch._wire.jsonwriting import JsonEncoder
 from odata_batch._wire.multipart import BOUNDARY_CHARACTERS
@@ -46,7 +47,7 @@ _REFUSED: Final = frozenset(
     (
         *(URL_WHITE_SPACE, URL_CHARACTERS, URL_FRAGMENT, REQUEST_LINE_SYNTAX, METHOD_SYNTAX),
         *(HEADER_SYNTAX, HEADER_CHARACTERS, CONTROL_CHARACTER, NOT_EXPRESSIBLE),
-        *(JSON_DUPLICATE_MEMBER, BOUNDARY_CHARACTERS, BOUNDARY_IN_CONTENT),
+        *(JSON_DUPLICATE_MEMBER, TEXT_CHARSET, BOUNDARY_CHARACTERS, BOUNDARY_IN_CONTENT),
     )
 )
 
