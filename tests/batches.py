@@ -30,6 +30,7 @@ import re
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
@@ -154,16 +155,33 @@ def payload(of: Batch, format: Format, *, made_up: bool = True) -> tuple[bytes, 
 # -- writing and reading ---------------------------------------------------------------------------
 
 
-def _in_items(codec: Codec, batch: Batch) -> Payload:
+def _send(encoder: Any, item: Any) -> bytes:
+    sent: bytes = encoder.send(item)
+    return sent
+
+
+def stream(encoder: Any, item: Any, size: int = 3) -> bytes:
+    """Return the octets of an item, the body of which, if it has one, comes in such pieces."""
+    if isinstance(item, Set):
+        return _send(encoder, item)
+    pieces = [item.body[at : at + size] for at in range(0, len(item.body), size)]
+    head = replace(item, body=b"") if item.body else item
+    return b"".join(encoder.stream(head, pieces))
+
+
+def _in_items(codec: Codec, batch: Batch, send: Callable[[Any, Any], bytes] = _send) -> Payload:
     """Encode item by item."""
     pieces: list[bytes] = []
     if isinstance(batch, BatchRequest):
         goes_on = batch.continue_on_error
         requests = codec.request_encoder(annotations=batch.annotations, continue_on_error=goes_on)
-        pieces += [*map(requests.send, batch.items), requests.close()]
+        pieces += [*map(partial(send, requests), batch.items), requests.close()]
         return Payload(b"".join(pieces), requests.headers)
     responses = codec.response_encoder(annotations=batch.annotations)
-    pieces += [*map(responses.send, batch.items), responses.close(next_link=batch.next_link)]
+    pieces += [
+        *map(partial(send, responses), batch.items),
+        responses.close(next_link=batch.next_link),
+    ]
     return Payload(b"".join(pieces), responses.headers)
 
 
@@ -175,7 +193,7 @@ def _as_a_whole(codec: Codec, batch: Batch) -> Payload:
 
 
 Writer = Callable[[Codec, Batch], Payload]
-WRITERS: tuple[Writer, ...] = (_as_a_whole, _in_items)
+WRITERS: tuple[Writer, ...] = (_as_a_whole, _in_items, partial(_in_items, send=stream))
 
 
 def decoded(codec: Codec, batch: Batch, payload: Payload) -> Batch:

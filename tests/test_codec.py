@@ -18,7 +18,6 @@ from odata_batch import (
     Limits,
     Operation,
     OperationResponse,
-    Payload,
     RequestDecoder,
     RequestEncoder,
     ResponseDecoder,
@@ -38,7 +37,7 @@ from odata_batch.dialects import GRAPH, ODATA_2, ODATA_4_0
 
 from .batches import line, places, response
 from .batches import request as batch_of
-from .helpers import FORMATS, JSON, MULTIPART, Format, batch, chunkings, fed, member, outcomes, part
+from .helpers import JSON, MULTIPART, Format, batch, chunkings, fed, member, outcomes, part
 
 ONE = b'{"requests":[{"id":"1","method":"GET","url":"People"}]}'
 ANSWER = b'{"responses":[{"id":"1","status":204}]}'
@@ -339,19 +338,6 @@ def test_the_wanted_format_can_be_another() -> None:
     assert payload.headers["Accept"] == "application/json"
     with pytest.raises(EncodeError, match="control-character"):
         encode_request(REQUEST, accept="a\r\nb: c")
-
-
-@pytest.mark.parametrize("format", FORMATS)
-def test_the_chunks_of_the_encoders_joined_are_the_whole(format: Format) -> None:
-    boundary = "b" if format == "multipart" else None
-    requests = RequestEncoder(format=format, boundary=boundary, continue_on_error=True)
-    body = b"".join([*map(requests.send, REQUEST.items), requests.close()])
-    whole = encode_request(REQUEST, format=format, boundary=boundary)
-    assert Payload(body, requests.headers) == whole
-    responses = ResponseEncoder(format=format, boundary=boundary)
-    body = b"".join([*map(responses.send, RESPONSE.items), responses.close()])
-    whole = encode_response(RESPONSE, format=format, boundary=boundary)
-    assert Payload(body, responses.headers) == whole
 
 
 def test_an_encoder_refuses_what_does_not_fit_what_it_has_written() -> None:

@@ -65,16 +65,16 @@ KNOWN_TO = {"mime": {"grammar"}, "http": {"grammar", "sections"}, "sections": {"
 # each of which repairs in silence what this package reports.
 IMPORTS = frozenset(
     """
-    __future__ abc binascii bisect collections collections.abc contextlib copy dataclasses enum
-    functools hashlib itertools json json.decoder json.encoder json.scanner operator re secrets
-    types typing
+    __future__ abc binascii bisect codecs collections collections.abc contextlib copy dataclasses
+    enum functools hashlib itertools json json.decoder json.encoder json.scanner operator re
+    secrets types typing
     """.split()
 )
 IMPORTS_OF = {
     "__main__": {"sys"},
     "_cli": {"argparse", "difflib", "importlib.metadata", "os", "pathlib", "shtab", "sys"},
     "_client": {"datetime"},
-    "_coding": {"typing_extensions"},  # which only type checkers read, who bring it along
+    "_coding": {"sys", "typing_extensions"},  # which type checkers alone read, who bring it along
     "_server": {"datetime", "decimal", "logging"},
     "asgi": {"asyncio", "inspect", "urllib.parse"},
     "capture": {"io", "zipfile", "zlib"},

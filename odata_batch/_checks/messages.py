@@ -127,7 +127,7 @@ def check_transfer_encoding(item: Operation | OperationResponse, scope: Scope, s
 def has_octets(item: Operation | OperationResponse) -> bool:
     """Tell whether a JSON batch has the body in base64, being neither JSON nor text."""
     content_type = sections.parse_media_type(item.headers.get("content-type", "application/json"))
-    return item.body != b"" and not (content_type.is_json or content_type.is_text)
+    return bool(item.body) and not (content_type.is_json or content_type.is_text)
 
 
 def check_version_header(item: Operation | OperationResponse, scope: Scope, say: Say) -> None:
@@ -558,9 +558,12 @@ _EACH: frozenset[_Check[Any]] = frozenset(
         *(check_header_syntax, check_header_values, check_repeated_headers),
     )
 )
-# The checks that say nothing of a message without a body
+# The checks that say no more of a message whose body is not known than what they say of its head
 _OF_BODY: frozenset[_Check[Any]] = frozenset(
-    (check_body_expected, check_content_type_present, check_body_forbidden)
+    (
+        *(check_body_expected, check_content_type_present, check_body_forbidden),
+        *(check_content_length, check_sizes),
+    )
 )
 # The checks that never object to plain URLs, which are recognised all at once
 _OF_URLS: frozenset[_Check[Any]] = frozenset(urls.CHECKS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
@@ -13,14 +14,14 @@ from odata_batch._wire.streams import END, Head
 _Item = TypeVar("_Item", values.RequestItem, values.ResponseItem)
 
 
-class _Size(bytes):
+class Size(bytes):
     """In place of the octets of a body that has passed: what is checked of them is their number."""
 
     size: int
 
-    def __new__(cls, size: int) -> _Size:
+    def __new__(cls, size: int) -> Size:
         made = super().__new__(cls)
-        made.size = size
+        made.size = min(size, sys.maxsize)  # no more can be the length of anything
         return made
 
     def __len__(self) -> int:
@@ -134,7 +135,7 @@ class Stream(Generic[_Item]):
             item = values.changed(change_set, items=tuple(members))
             event = events.ChangeSetEnd(path_of(self._indexes))
         else:
-            item = values.changed(head, body=_Size(self._size)) if self._size else head
+            item = values.changed(head, body=Size(self._size)) if self._size else head
             whole = values.changed(head, body=b"".join(self._kept)) if self._kept else head
             self._kept.clear()
             if self._rules.needs_bodies:

@@ -4,10 +4,12 @@ One-shot encoding writes the octets of the incremental encoder, after all items 
 what must not be written is raised in one error.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from typing import Final, Generic, TypeVar, cast
+from functools import partial
+from itertools import chain
+from typing import BinaryIO, Final, Generic, TypeVar, cast
 
 from odata_batch._checks import messages, services
 from odata_batch._checks.batch import ACCEPTED_NOT_LAST, DUPLICATE_ID, Rules, path_of
@@ -16,6 +18,7 @@ from odata_batch._checks.scope import Scope
 from odata_batch._checks.urls import URL_CHARACTERS, URL_FRAGMENT, URL_WHITE_SPACE
 from odata_batch._coding.roles import REQUEST, RESPONSE, Role
 from odata_batch._coding.settings import Settings, format_of
+from odata_batch._coding.streaming import Size
 from odata_batch._graph.prepare import Preparation, written_preference
 from odata_batch._model import values
 from odata_batch._model.dialect import ODATA_4_01, Dialect, Format
@@ -33,7 +36,7 @@ from odata_batch._model.limits import DEFAULT_LIMITS, Limits
 from odata_batch._model.public import public
 from odata_batch._model.values import NESTED_CHANGE_SET
 from odata_batch._wire.heads import Kind, Message, Unsettled
-from odata_batch._wire.http import METHOD_SYNTAX, REQUEST_LINE_SYNTAX
+from odata_batch._wire.http import METHOD_SYNTAX, REQUEST_LINE_SYNTAX, most_claimed
 from odata_batch._wire.jsonbody import TEXT_CHARSET
 from odata_batch._wire.jsonitem import JSON_DUPLICATE_MEMBER
 from odata_batch._wire.jsonwriting import JsonEncoder
@@ -79,7 +82,7 @@ class _Encoder(Generic[_Item]):
         self._severities = dict(dialect.severities)
         self._found: list[Diagnostic] = []
         self._items = self._length = 0
-        self._closed = False
+        self._closed = self._streams = False
         self._preparation = Preparation(format, dialect, batch.items)
         self._scope = Scope(format, dialect, limits, self._report, "written")
         self._rules = self._role.rules(self._scope)
@@ -87,7 +90,7 @@ class _Encoder(Generic[_Item]):
             services.check_format_spoken(self._scope, self._say)
         if format == "multipart":
             self._engine = MultipartEncoder(
-                self._role.name, boundary, limits, self._report, dialect.message_type
+                self._role.name, boundary, dialect, limits, self._report
             )
         elif boundary is not None:
             raise ValueError("a JSON batch has no boundary")
@@ -143,8 +146,66 @@ class _Encoder(Generic[_Item]):
         self._closed = True
         return self._count(self._engine.close(self._batch.annotations, next_link))
 
+    def _stream(self, item: Message, body: Iterable[bytes] | BinaryIO) -> Iterator[bytes]:
+        """Return the octets of an item in pieces; `EncodeError` if its head cannot be written.
+
+        What comes before the body and after it is that of a message with as many octets, of which
+        none is there.
+        """
+        self._use()
+        kind = self._role.items[0]
+        if not isinstance(item, kind):
+            name = f"{kind.__name__}, not {type(item).__name__}"
+            raise TypeError(f"an item whose body comes in pieces is {name}")
+        if item.body:
+            raise ValueError("the item has a body, and so has the call")
+        pieces = _pieces_of(body)
+        first = next(pieces, b"")
+        if not first or self._rules.needs_bodies or self._engine.is_whole(item):
+            kept, size = [first], len(first)
+            while size <= self._limits.body and (piece := next(pieces, b"")):
+                kept.append(piece)
+                size += len(piece)
+            item = values.changed(item, body=b"".join(kept))
+            written = self._handed_out((), self.send(cast("_Item", item)))
+        else:
+            claim = 0
+            if self._scope.format == "multipart":  # JSON does not carry it
+                claim = most_claimed(item.headers.get("content-length", ""))
+            marked = values.changed(item, body=Size(max(claim, len(first))))
+            head, last = self.send(cast("_Item", marked)), self._engine.after_body
+            counted = self._counted(item, chain((first,), pieces), claim or self._limits.body)
+            chunks = map(self._count, self._engine.write_pieces(item, counted))
+            written = self._handed_out(chain((head.removesuffix(last),), chunks), last)
+        self._streams = True
+        return written
+
+    def _handed_out(self, chunks: Iterable[bytes], last: bytes) -> Iterator[bytes]:
+        yield from filter(None, chunks)
+        self._raise()
+        self._streams = False
+        yield last
+
+    def _counted(self, item: Message, pieces: Iterable[bytes], most: int) -> Iterator[bytes]:
+        """Yield the pieces of a body, which is checked when it is too long, and at its end."""
+        size = 0
+        for piece in pieces:
+            size += len(piece)
+            if size > most:
+                self._check_body(item, size)
+            yield piece
+        self._check_body(item, size)
+
+    def _check_body(self, item: Message, size: int) -> None:
+        """Raise what is wrong with the item that was sent last, whose body has this size."""
+        with suppress(Stop):  # which is reported
+            self._rules.check_body(values.changed(item, body=Size(size)), self._items - 1)
+        self._raise()
+
     def _use(self) -> None:
         self._raise()
+        if self._streams:
+            raise RuntimeError("the last item is not whole: take all that stream returned for it")
         if self._closed:
             raise RuntimeError("the encoder is closed")
 
@@ -247,7 +308,8 @@ class RequestEncoder(_Encoder[values.RequestItem]):
     `headers` are complete at construction, so that an HTTP request can begin before the first item
     is known. The chunks are those of `encode_request` with the same boundary, provided that no
     later item uses or refers to an identifier that had to be generated for an earlier one; such an
-    item is an `EncodeError`. After an error every further call raises it again.
+    item is an `EncodeError`. After an error every further call raises it again. `stream` takes a
+    body in pieces, that may be larger than memory.
 
     >>> encoder = RequestEncoder(boundary="b")
     >>> encoder.headers["Content-Type"]
@@ -273,6 +335,31 @@ class RequestEncoder(_Encoder[values.RequestItem]):
         )
         self._begin(Settings(dialect, format=format, limits=limits), batch, boundary, accept)
         self._raise()
+
+    def stream(self, item: values.Operation, body: Iterable[bytes] | BinaryIO) -> Iterator[bytes]:
+        r"""Return the octets of an operation in pieces, as its body comes in pieces.
+
+        - `item`: the operation, without its body.
+        - `body`: its octets in any pieces, or a binary file, which is read and not closed.
+
+        Joined, these are what `send` returns for the operation with that body, of which no more
+        than a piece is kept. What is wrong with the head is raised at once; what is wrong with the
+        body (the boundary in it, other than Content-Length octets, what is no text in its charset,
+        a limit) before the octets in question are handed out. The iterator is to be exhausted
+        before anything else is written. After an error, and if it is abandoned, the batch is
+        incomplete, and the encoder refuses to go on.
+
+        A body is taken and written as a whole where it is JSON in a JSON batch, where the dialect
+        has a Content-Length that the headers have not, and where it has rules about what is in
+        bodies. Otherwise nothing looks for references in it. Change sets go through `send`.
+
+        >>> encoder = RequestEncoder(boundary="b")
+        >>> photo = Operation.put("Photos(1)/$value", headers={"Content-Type": "image/png"})
+        >>> pieces = [*encoder.stream(photo, [b"\x89PNG", b"..."]), encoder.close()]
+        >>> decode_request(b"".join(pieces), encoder.headers["Content-Type"]).items[0].body
+        b'\x89PNG...'
+        """
+        return self._stream(item, body)
 
     def close(self) -> bytes:
         """Return what ends the body; `EncodeError` if the batch as a whole breaks a rule."""
@@ -308,6 +395,21 @@ class ResponseEncoder(_Encoder[values.ResponseItem]):
         self._begin(Settings(dialect, format=format, limits=limits), batch, boundary)
         self._raise()
 
+    def stream(
+        self, item: values.OperationResponse, body: Iterable[bytes] | BinaryIO
+    ) -> Iterator[bytes]:
+        """Return the octets of a response in pieces, as its body comes in pieces.
+
+        What holds for `item` and `body` of `RequestEncoder.stream` holds here.
+
+        >>> encoder = ResponseEncoder(format="json")
+        >>> photo = OperationResponse(200, {"Content-Type": "image/png"}, id="1")
+        >>> pieces = [*encoder.stream(photo, [b"some", b"octets"]), encoder.close()]
+        >>> decode_response(b"".join(pieces), "application/json").items[0].body
+        b'someoctets'
+        """
+        return self._stream(item, body)
+
     def close(self, *, next_link: str | None = None) -> bytes:
         """Return what ends the body, with the URL of the rest where there is one (JSON only)."""
         annotations = self._batch.annotations
@@ -342,6 +444,21 @@ def encode(
     return encoder._whole()
 
 
+def _pieces_of(body: Iterable[bytes] | BinaryIO) -> Iterator[bytes]:
+    """Yield the octets of a body in pieces, of which none is empty."""
+    kinds = bytes, bytearray, memoryview
+    read = getattr(body, "read", None)
+    pieces = body if read is None else iter(partial(read, _PIECE), b"")
+    for piece in (body,) if isinstance(body, (str, *kinds)) else pieces:
+        if not isinstance(piece, kinds):
+            found = type(piece).__name__
+            raise TypeError(f"a body is bytes in pieces, or a binary file, not {found}")
+        if piece:
+            yield bytes(piece)
+
+
+# As much of a file is read at a time.
+_PIECE: Final = 64 * 1024
 _ANY = 2**63
 
 

@@ -9,13 +9,24 @@ from __future__ import annotations
 
 import binascii
 import re
-from collections.abc import Mapping
+from codecs import getincrementaldecoder
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
+from itertools import chain
 from json.encoder import encode_basestring as quoted
 from typing import Final, Literal, NamedTuple, TypeAlias
 
 from odata_batch._model.dialect import Dialect
-from odata_batch._model.findings import Diagnostic, Rule, Stop, error, note, quote, warning
+from odata_batch._model.findings import (
+    Diagnostic,
+    Reporter,
+    Rule,
+    Stop,
+    error,
+    note,
+    quote,
+    warning,
+)
 from odata_batch._model.headers import Headers
 from odata_batch._model.jsonvalue import is_surely_json, scan_extent, scan_value
 from odata_batch._model.limits import Limits
@@ -27,6 +38,8 @@ Problem: TypeAlias = tuple[Rule, str]
 # How many arrays and objects are around the members of an item: its own, the array, the batch's
 DEPTH: Final = 3
 SPACE: Final = b" \t\r\n"
+# As many octets are converted at a time, a multiple of three.
+_PIECE: Final = 3 * 2**13
 
 
 class Content(NamedTuple):
@@ -153,7 +166,39 @@ def write_body(body: bytes, content: Content, dialect: Dialect) -> bytes:
         return body
     if content.form == "text":
         return quoted(body.decode(content.codec or "utf-8")).encode("utf-8")
-    return f'"{encode_base64(body, dialect)}"'.encode("ascii")
+    return b'"%b"' % encode_base64(body, dialect)
+
+
+def write_pieces(
+    pieces: Iterable[bytes], content: Content, dialect: Dialect, report: Reporter
+) -> Iterator[bytes]:
+    """Yield what is between the quotes of a string in place of a body that arrives in pieces.
+
+    Its charset is known. After what is no text in that, which is reported, nothing is read.
+    """
+    carry = b""
+    # A character is at most six octets in JSON.
+    parts = (each[at : at + _PIECE] for each in pieces for at in range(0, len(each), _PIECE))
+    if content.codec is None:
+        for part in parts:
+            carry += part
+            end = len(carry) - len(carry) % 3
+            yield encode_base64(carry[:end], dialect)
+            carry = carry[end:]
+        yield encode_base64(carry, dialect)
+        return
+    decoder = getincrementaldecoder(content.codec)()
+    for part in chain(parts, (b"",)):
+        carry += part
+        with suppress(UnicodeError):
+            text = decoder.decode(part, final=not part)
+            octets = text.encode(content.codec)
+            if carry.startswith(octets) if part else carry == octets:
+                carry = carry[len(octets) :]
+                yield quoted(text)[1:-1].encode("utf-8")
+                continue
+        report(_no_text(carry, content))
+        return
 
 
 def check_body(body: bytes, content: Content, limits: Limits) -> list[Diagnostic]:
@@ -170,8 +215,12 @@ def check_body(body: bytes, content: Content, limits: Limits) -> list[Diagnostic
     with suppress(UnicodeError):
         if content.codec is not None and body.decode(content.codec).encode(content.codec) == body:
             return []
-    message = f"the body {quote(body)} is not text in charset {quote(content.charset)}"
-    return [Diagnostic(TEXT_CHARSET, message)]
+    return [_no_text(body, content)]
+
+
+def _no_text(octets: bytes, content: Content) -> Diagnostic:
+    message = f"the body {quote(octets)} is not text in charset {quote(content.charset)}"
+    return Diagnostic(TEXT_CHARSET, message)
 
 
 def check_json(octets: bytes, what: str, limits: Limits, depth: int) -> list[Diagnostic]:
@@ -213,9 +262,9 @@ def decode_base64(text: str) -> bytes | None:
     return None
 
 
-def encode_base64(octets: bytes, dialect: Dialect) -> str:
+def encode_base64(octets: bytes, dialect: Dialect) -> bytes:
     """Return base64url, or what the dialect wants in its place."""
-    text = binascii.b2a_base64(octets, newline=False).decode("ascii")
+    text = binascii.b2a_base64(octets, newline=False)
     if not dialect.base64_standard_alphabet:
-        text = text.replace("+", "-").replace("/", "_")
-    return text if dialect.base64_padding else text.rstrip("=")
+        text = text.replace(b"+", b"-").replace(b"/", b"_")
+    return text if dialect.base64_padding else text.rstrip(b"=")

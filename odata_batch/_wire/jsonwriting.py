@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from json.encoder import encode_basestring as quoted
@@ -67,6 +67,8 @@ class JsonEncoder:
 
     content_type = "application/json"
     boundary = ""
+    after_body = b'"}'
+    """What comes after a body that is not JSON."""
 
     def __init__(
         self,
@@ -163,6 +165,16 @@ class JsonEncoder:
     def send(self, item: values.Item) -> bytes:
         """Return the octets of the item, with the comma after the one before."""
         return b"".join(self._pieces([item]))
+
+    def is_whole(self, item: Message) -> bool:
+        """Tell whether the body has to be known as a whole: JSON is checked so."""
+        content = self._contents.of(item.headers)
+        return content.form == "json" or (content.form == "text" and content.codec is None)
+
+    def write_pieces(self, item: Message, pieces: Iterable[bytes]) -> Iterator[bytes]:
+        """Yield the octets of a body that arrives in pieces; what is wrong with it is reported."""
+        content = self._contents.of(item.headers)
+        return jsonbody.write_pieces(pieces, content, self._dialect, self._report)
 
     def close(self, annotations: values.Annotations, next_link: str | None) -> bytes:
         """Return what ends the batch."""

@@ -8,6 +8,7 @@ from operator import attrgetter
 from typing import TypeAlias, cast
 
 from odata_batch._model import values
+from odata_batch._model.dialect import Dialect
 from odata_batch._model.findings import Diagnostic, Reporter, Stop, check_sizes, error, quote
 from odata_batch._model.limits import Limits
 from odata_batch._wire import grammar, http
@@ -43,22 +44,25 @@ class MultipartEncoder:
     Without a `boundary` one is made of 128 random bits; with one, everything is reproducible.
     """
 
+    after_body = b"\r\n"
+
     def __init__(
         self,
         role_name: str,
         boundary: str | None,
+        dialect: Dialect,
         limits: Limits,
         report: Reporter,
-        message_type: bool,
     ) -> None:
         self.headers_total = 0
         self._report = report
         self._limits = limits
         self._is_request = role_name == "request"
-        parameter = f"; msgtype={role_name}" if message_type else ""
+        parameter = f"; msgtype={role_name}" if dialect.message_type else ""
         self._part_head = f"Content-Type: application/http{parameter}\r\n{_CODING}"
         self._suffix = "" if self._is_request else "response"
         self._change_sets = 0
+        self._counts = dialect.content_length
         self._heads = Heads(limits, "content-length", _Lengths({None: None}))
         self._judge: Judge | None = None
         self._given = boundary
@@ -126,6 +130,30 @@ class MultipartEncoder:
         """Return the octets of the item, its delimiter in front."""
         body, _ = self._joined(self._parts([item]), (self.boundary,))
         return body[: -len(self.close((), None))]
+
+    def is_whole(self, item: Message) -> bool:
+        """Tell whether the body has to be known as a whole: where its length has to be."""
+        return self._counts and "content-length" not in item.headers
+
+    def write_pieces(self, item: Message, pieces: Iterable[bytes]) -> Iterator[bytes]:
+        """Yield a body that arrives in pieces, but what may be the beginning of the boundary.
+
+        After what holds the boundary, which is reported, nothing is read.
+        """
+        token = b"--" + self.boundary.encode("ascii")
+        held = b""
+        for piece in pieces:
+            octets = held + piece if held else piece
+            if token in octets:
+                self._report(_occurs(self.boundary))
+                return
+            tail = octets[1 - len(token) :]
+            start = tail.find(b"-")
+            while start >= 0 and not token.startswith(tail[start:]):
+                start = tail.find(b"-", start + 1)
+            held = tail[start:] if start >= 0 else b""
+            yield octets[: len(octets) - len(held)]
+        yield held
 
     def close(self, annotations: values.Annotations, next_link: str | None) -> bytes:
         """Return the close delimiter; multipart has no place for what is given."""
@@ -267,9 +295,12 @@ class MultipartEncoder:
                 return body, boundary
         if self._judge is not None:
             raise Unsettled
-        message = f"{quote('--' + boundary)} occurs in the content"
-        self._report(Diagnostic(BOUNDARY_IN_CONTENT, message))
+        self._report(_occurs(boundary))
         return body, boundary
+
+
+def _occurs(boundary: str) -> Diagnostic:
+    return Diagnostic(BOUNDARY_IN_CONTENT, f"{quote('--' + boundary)} occurs in the content")
 
 
 _address = id
