@@ -95,12 +95,10 @@ class Parts(NamedTuple):
 
 
 class Piece(NamedTuple):
-    """The next octets of a part that goes on; a `Part` is the last of its pieces."""
+    """The next octets of a part that goes on: first its head, and a `Part` last."""
 
     content: bytes
     position: int
-    head: int = 0
-    """How long the head is with which the first piece begins."""
 
 
 class Lookalike(NamedTuple):
@@ -544,17 +542,21 @@ class PartSplitter:
 
     def _pass_through(self, data: bytes) -> bool:
         """Give out the octets of a part that goes on, if nothing in them looks like a delimiter."""
-        held = bytes(self._buffer[1:])
+        held = self._kept()
         octets = held + data if held else data
         if any(dash in octets for dash in self._dashes):
             return False
         self._give(octets, self._held_from(octets), 0)
         return True
 
+    def _kept(self) -> bytes:
+        with memoryview(self._buffer) as view, view[1:] as rest:
+            return rest.tobytes()
+
     def _hand_out(self) -> None:
         """Give out what is there of a part that goes on, if the end of its head is there."""
         assert self._extent is not None  # a stream has one
-        octets, head = bytes(self._buffer[1:]), 0
+        octets, head = self._kept(), 0
         end = self._held_from(octets)
         for dash in self._dashes:  # what is after it decides what it is
             at = octets.find(dash, max(0, len(octets) - self._undecided))
@@ -581,10 +583,13 @@ class PartSplitter:
     def _give(self, octets: bytes, end: int, head: int) -> None:
         """Give out the first of these octets; keep the others."""
         if end > 0:
-            self._events.append(Piece(octets[:end], self._offset + 1, head))
+            self._buffer = bytearray(octets[end - 1 :])  # one that is cut keeps its memory
+            if head:
+                self._events.append(Piece(octets[:head], self._offset + 1))
+            if head < end:
+                self._events.append(Piece(octets[head:end], self._offset + 1 + head))
             self._offset += end
             self._searched = max(1, self._searched - end)
-            self._buffer[:] = octets[end - 1 :]
         else:
             self._buffer[1:] = octets
 

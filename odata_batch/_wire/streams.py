@@ -156,11 +156,10 @@ class StreamDecoder(MultipartDecoder[_Start, _Item]):
                     self._read_whole(level, mime.Part(content, position, None, 0))
                     position += len(content) + event.delimiter_length
             elif isinstance(event, mime.Piece):
-                part, data = level.part, event.content
-                if part is None:
-                    part = self._begin(level, data[: event.head], event.position, None)
-                    data = data[event.head :]
-                self._go_on(level, part, data)
+                if level.part is None:
+                    self._begin(level, event.content, event.position, None)
+                else:
+                    self._go_on(level, level.part, event.content)
             else:
                 self._read_last(level, event)
 
