@@ -130,6 +130,8 @@ def main() -> None:
     for name, passing, text in rows:
         speed, memory = measured(passing, text)
         aim, bound = (0, 0) if name.endswith("in JSON") else (AIM, BOUND)
+        if name.endswith("in a change set"):  # which is split twice
+            aim, bound = aim / 2, bound / 2
         is_far = speed < bound or memory > MEMORY
         fails = fails or is_far
         row = f"{name:45}{speed:7.1f}{aim:6.1f}{bound:7.1f}{memory // 1024:7}{MEMORY // 1024:6}"
