@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import gc
 import tracemalloc
+from typing import Literal
 
 import pytest
 
-from odata_batch import BatchError, RequestDecoder, ResponseDecoder
+from odata_batch import (
+    BatchError,
+    Limits,
+    Operation,
+    RequestDecoder,
+    RequestEncoder,
+    ResponseDecoder,
+)
 
 from .helpers import JSON, MULTIPART, PART_HEAD
 
@@ -118,3 +126,25 @@ def test_reading_takes_four_times_the_octets_and_the_values(
     assert (
         peak <= factor * (len(octets) + values) + 30_000
     )  # for what does not grow with the octets
+
+
+@pytest.mark.parametrize("format", ["multipart", "json"])
+def test_no_body_that_streams_is_kept(format: Literal["multipart", "json"]) -> None:
+    limits = Limits(message=100 * SIZE, body=100 * SIZE)
+    encoder = RequestEncoder(format=format, limits=limits)
+    content_type = encoder.headers["Content-Type"]
+    decoder = RequestDecoder(content_type, limits=limits, stream=True)
+    photo = Operation.put("Photo", headers={"Content-Type": "image/png"})
+    piece, size = b"x" * SIZE, 0
+    gc.collect()
+    tracemalloc.start()
+    try:
+        for each in encoder.stream(photo, (piece for _ in range(40))):
+            size += len(each)
+            if format == "multipart":  # a body in JSON is an item
+                decoder.receive_data(each)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert size > 40 * SIZE
+    assert peak < 5 * SIZE
