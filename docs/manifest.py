@@ -16,7 +16,8 @@ from typing import Any, Final, TypeAlias
 
 from odata_batch.rules import RULES
 
-CORPUS: Final = Path(__file__).resolve().parent.parent / "spec-fixtures"
+DOCS: Final = Path(__file__).resolve().parent
+CORPUS: Final = DOCS.parent / "spec-fixtures"
 VERSION: Final = 1
 SECTIONS: Final = {
     "cases": ("valid", "invalid", "captured"),
@@ -40,6 +41,24 @@ def rows(folder: str) -> Iterator[Row]:
         yield {"slug": path.stem, **file, **pair}
     if files:
         sys.exit(f"no JSON says what is expected of {sorted(map(str, files.values()))}")
+
+
+@cache
+def told() -> dict[str, dict[str, Any]]:
+    """Return what is known of rules beyond their rows and cases."""
+    found: dict[str, dict[str, Any]] = json.loads((DOCS / "rules.json").read_bytes())
+    return found
+
+
+def explained(row: Row) -> Row:
+    """Return a case with the section and the reason of the rule that rejects, if it has none."""
+    said = row["expectation"]
+    for error in ("error", "strict_error"):
+        if error in said:
+            rule = said[error]["rule"]
+            why = {"why": told()[rule]["why"]} if "why" in told().get(rule, {}) else {}
+            return {"slug": row["slug"], "section": RULES[rule].citation, **why, **row}
+    return row
 
 
 def octets_of(row: Row) -> bytes:
@@ -79,6 +98,7 @@ def manifest() -> dict[str, Any]:
         name: [row for folder in folders for row in rows(folder)]
         for name, folders in SECTIONS.items()
     }
+    sections["cases"] = [explained(row) for row in sections["cases"]]
     produced_by = {rule: who for slug, rule, who in found_in(sections) if slug == rule}
     missing = [rule for rule in RULES if rule not in produced_by]
     if missing:

@@ -18,13 +18,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-from docs.manifest import manifest, octets_of, owner
+from docs.manifest import DOCS, manifest, octets_of, owner, told
 from odata_batch import Rule, Severity
 from odata_batch.__main__ import main
 from odata_batch.capture import parse_message
 from odata_batch.dialects import PRESETS
 
-DOCS: Final = Path(__file__).resolve().parent
 MEANING: Final = {
     Severity.ERROR: (
         "failure",
@@ -40,13 +39,6 @@ MEANING: Final = {
 
 _SHOWN: Final = 8
 """So many messages of programs are listed."""
-
-
-@cache
-def told() -> dict[str, dict[str, Any]]:
-    """Return what is known of rules beyond their rows and cases."""
-    found: dict[str, dict[str, Any]] = json.loads((DOCS / "rules.json").read_bytes())
-    return found
 
 
 def case_of(rule: Rule) -> Mapping[str, Any]:

@@ -167,7 +167,8 @@ def listed(diagnostics: Iterable[Diagnostic], slug: str) -> list[Json]:
     """Return what is found; the case that is called like a rule says the message, too."""
     rows: list[Json] = []
     for found in diagnostics:
-        row: dict[str, Json] = {"rule": found.rule.slug, "position": found.position}
+        row: dict[str, Json] = {"rule": found.rule.slug, "severity": found.severity.name.lower()}
+        row |= {"position": found.position}
         rows.append({**row, "message": found.message} if found.rule.slug == slug else row)
     return rows
 
