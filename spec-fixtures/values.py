@@ -1,17 +1,19 @@
-"""Run an implementation over the value corpora: python values.py COMMAND [ARGUMENT...]
+"""Run an implementation over the value corpora: python3 values.py [--only WORD]... COMMAND ...
 
 The command is asked a question a line, in JSON, and answers each with a line of JSON. A question is
 a row of urls.json, matches.json, plans.json or conversions.json without what is expected of it,
 with `do` in addition: the file and the list that it comes from, as in `urls.resolve`. What is
 expected is `result`, `references`, `outcomes`, `pieces`, `rest`, `value` and `losses`, or `error`,
-whatever it says. What the command cannot do it answers with `{}`.
+whatever it says. What the command cannot do it answers with `{}`. WORD is what is
+to be done, or how that begins: `urls`.
 """
 
 import json
 import sys
 from pathlib import Path
 
-from run import ask
+from ask import ask
+from run import plain
 
 CORPUS = Path(__file__).resolve().parent
 FILES = ("urls", "matches", "plans", "conversions")
@@ -19,13 +21,14 @@ EXPECTED = ("result", "references", "outcomes", "pieces", "rest", "value", "loss
 
 
 def questions():
-    """Yield each question and the answer that is expected."""
+    """Yield each question, its name and word, and the answer that is expected."""
     for name in FILES:
         for section, rows in json.loads((CORPUS / f"{name}.json").read_bytes()).items():
+            do = f"{name}.{section}"
             for row in rows if isinstance(rows, list) else ():
                 asked = {key: value for key, value in row.items() if key not in EXPECTED}
                 expected = {key: row[key] for key in EXPECTED if key in row}
-                yield {"do": f"{name}.{section}", **asked}, expected
+                yield {"do": do, **asked}, f"{do}, {row['about']}", [do], expected
 
 
 def compared(value):
@@ -43,8 +46,8 @@ def compared(value):
 
 
 def agrees(answer, expected):
-    return compared(answer) == compared(expected)
+    return plain(compared(answer)) == plain(compared(expected))
 
 
 if __name__ == "__main__":
-    sys.exit(ask(list(questions()), agrees, lambda row: f"{row['do']}, {row['about']}"))
+    sys.exit(ask(questions(), agrees, __doc__))
