@@ -137,10 +137,11 @@ def test_a_corpus_fits_its_schema(path: Path) -> None:
     validator(schema).validate(json.loads(Path(str(path).replace(".schema", "")).read_bytes()))
 
 
-def test_every_slug_stands_once() -> None:
+@pytest.mark.parametrize("name", ["slug", "about"])
+def test_every_slug_and_every_sentence_is_there_once(name: str) -> None:
     for section in SECTIONS:
-        slugs = Counter(row["slug"] for row in MANIFEST[section])
-        assert [slug for slug, count in slugs.items() if count > 1] == []
+        found = Counter(row[name] for row in MANIFEST[section])
+        assert [each for each, count in found.items() if count > 1] == []
 
 
 def test_what_is_invalid_is_named_after_a_rule_and_what_is_valid_is_accepted() -> None:
