@@ -1,8 +1,8 @@
 """Write the files that are made from the code and the corpus, or tell which of them are stale.
 
 `python docs/generate.py` writes reference.md, rules.md and dialects.md of this directory, and
-manifest.json of spec-fixtures. With `--check` it compares them instead, names those that differ and
-exits with 1 if there are any.
+manifest.json and the tables in README.md of spec-fixtures. With `--check` it compares them instead,
+names those that differ and exits with 1 if there are any.
 
 A new public name needs nothing here. What a module defines is shown under its title in `TITLES` or,
 without one, under its name.
@@ -11,19 +11,22 @@ without one, under its name.
 from __future__ import annotations
 
 import argparse
+import json
 import re
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
+from itertools import chain
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, get_args, get_type_hints
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from docs import names
 from docs.manifest import CORPUS, manifest, owner
 from docs.manifest import text as manifest_text
-from odata_batch import Dialect, Rule
+from odata_batch import Dialect, Limits, Rule, State
 from odata_batch import dialects as presets
 from odata_batch.dialects import PRESETS
 from odata_batch.rules import RULES
@@ -250,6 +253,96 @@ def dialects() -> str:
     return "\n".join(lines)
 
 
+# -- the tables of the corpus --------------------------------------------------------------------
+
+
+def members(cls: type) -> dict[str, str]:
+    """Return what is said of the fields of a class, or of the members of an enumeration."""
+    module = names.place_of(names.PACKAGE, cls.__name__).module
+    found = names.definitions(module, cls.__name__)
+    return {name: " ".join(it.docstring.split()) for name, it in found.items() if it.docstring}
+
+
+def contents() -> str:
+    """Return how many messages and rows the corpus has, and of which kind."""
+    made, kinds = manifest(), ("request", "response")
+    cases = Counter((it["format"], it["kind"]) for it in made["cases"])
+    bind = Counter((it["format"], it["kind"]) for it in made["cases"] if "required" in it["tags"])
+    lines = [
+        [format, *(f"{bind[format, kind]} of {cases[format, kind]}" for kind in kinds)]
+        for format in ("multipart", "json")
+    ]
+    rows = {name: len(made[name]) for name in ("captures", "refusals")}
+    for path in sorted(CORPUS.glob("*.schema.json")):
+        name = path.name.partition(".")[0]
+        lists = json.loads((CORPUS / f"{name}.json").read_bytes()).values()
+        rows |= {name: sum(len(each) for each in lists if isinstance(each, list))}
+    others = ", ".join(
+        f"{rows[name]} {name}" for name in rows if name not in ("manifest", "quirks")
+    )
+    version = json.loads((CORPUS / "package.json").read_bytes())["version"]
+    head = f"Version {version} has {len(made['cases'])} messages, of which so many are `required`:"
+    return f"{head}\n\n{table(['', 'requests', 'responses'], lines)}\nAnd there are {others}.\n"
+
+
+def default_limits() -> str:
+    """Return the limits with their defaults."""
+    known = members(Limits)
+    rows = [[f"`{name}`", str(getattr(Limits(), name)), said] for name, said in known.items()]
+    return table(["limit", "default", "meaning"], rows)
+
+
+def choices(hint: object) -> list[str]:
+    """Return the texts that a type allows, if it allows few.
+
+    >>> choices(get_type_hints(Dialect)["dependencies"])
+    ['any', 'uniform']
+    """
+    found = chain.from_iterable(map(choices, get_args(hint)))
+    return [hint] if isinstance(hint, str) else list(found)
+
+
+def dialect_fields() -> str:
+    """Return the fields of a dialect, with what OData 4.01 has in them."""
+    known, hints, default = members(Dialect), get_type_hints(Dialect), PRESETS["4.01"]
+    rows = [
+        [
+            f"`{field.name}`",
+            ", ".join(f"`{each}`" for each in choices(hints[field.name])),
+            cell(getattr(default, field.name)),
+            known[field.name].replace("`None`", "`null`"),
+        ]
+        for field in fields(Dialect)
+        if field.init and field.name != "severities"
+    ]
+    return table(["field", "one of", "in OData 4.01", "meaning"], rows)
+
+
+def states() -> str:
+    """Return the states of an operation."""
+    rows = [[f"`{state.value}`", members(State)[state.name]] for state in State]
+    return table(["state", "meaning"], rows)
+
+
+TABLES: Final = {
+    "contents": contents,
+    "limits": default_limits,
+    "dialects": dialect_fields,
+    "states": states,
+}
+"""What makes the tables between two comments in the README of the corpus, by the name there."""
+
+
+def corpus_readme() -> str:
+    """Return the README of the corpus with its tables made anew."""
+    text = (CORPUS / "README.md").read_text("utf-8")
+    for name, make in TABLES.items():
+        begin = f"<!-- {name}, generated -->\n"
+        before, _, rest = text.partition(begin)
+        text = f"{before}{begin}{make()}<!-- end -->{rest.partition('<!-- end -->')[2]}"
+    return text
+
+
 def page(make: Callable[[], str]) -> str:
     return f"{NOTICE}\n\n{make()}"
 
@@ -265,6 +358,7 @@ def main() -> int:
         (DOCS / "rules.md", page(rules)),
         (DOCS / "dialects.md", page(dialects)),
         (CORPUS / "manifest.json", manifest_text()),
+        (CORPUS / "README.md", corpus_readme()),
     ):
         target = (arguments.directory or path.parent) / path.name
         if target.is_file() and target.read_bytes() == text.encode():

@@ -63,10 +63,12 @@ def string_of(node: ast.stmt | None) -> str:
 
 
 @cache
-def definitions(module: str) -> dict[str, Place]:
-    """Return what a module defines, in the order of its text."""
+def definitions(module: str, class_name: str = "") -> dict[str, Place]:
+    """Return what a module, or a class of it, defines, in the order of its text."""
     found: dict[str, Place] = {}
     body = tree(module).body
+    if class_name:
+        [body] = [it.body for it in body if isinstance(it, ast.ClassDef) and it.name == class_name]
     for node, after in zip(body, [*body[1:], None], strict=True):
         if isinstance(node, ast.ClassDef | ast.FunctionDef):
             found[node.name] = Place(module, node.lineno, ast.get_docstring(node) or "")

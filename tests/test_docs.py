@@ -29,7 +29,7 @@ ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
 PAGES = sorted(path.relative_to(DOCS).as_posix() for path in DOCS.glob("**/*.md"))
 ALL = ["../README.md", "../examples/README.md", *PAGES]
-GENERATED = ["dialects.md", "manifest.json", "reference.md", "rules.md"]
+GENERATED = ["README.md", "dialects.md", "manifest.json", "reference.md", "rules.md"]
 WRITTEN = [name for name in PAGES if name not in GENERATED]
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from docs import rule_pages, site
-from docs.manifest import octets_of
+from docs.manifest import octets_of, told
 from odata_batch import Rule
 from odata_batch.rules import RULES
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.untraced
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = cache(lambda: site.content()[0])  # a link that leads nowhere raises
-TOLD = rule_pages.told()
+TOLD = told()
 NOT_MENDED = {
     # Nothing brings back what a capture or an answer has lost.
     *(rule for rule in RULES if rule.startswith("capture-")),
