@@ -207,10 +207,14 @@ def listed(diagnostics: Iterable[Diagnostic]) -> list[list[str]]:
 
 
 def as_said(diagnostics: Iterable[Diagnostic], row: Row, *names: str) -> list[dict[str, Json]]:
-    """Return what is found, with these attributes, and the messages that the row does not omit."""
+    """Return what is found, with these attributes, and the messages that the row does not omit.
+
+    The severity is there if it is not that of the rule.
+    """
     said = chain(row.get("diagnostics", ()), repeat({"message": ""}))
     return [
         {"rule": each.rule.slug, "position": each.position}
+        | ({} if each.severity == each.rule.severity else {"severity": each.severity.name.lower()})
         | {name: getattr(each, name) for name in names}
         | ({"message": each.message} if "message" in known else {})
         for each, known in zip(diagnostics, said, strict=False)
