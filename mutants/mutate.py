@@ -380,12 +380,16 @@ class Selection(Noticing):
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
-        if session.testsfailed:
-            return False  # they could not be collected, and so everybody is told
         items = {item.nodeid: item for item in session.items}
+        # What the tests have frozen is not listed.
+        gc.unfreeze()
         # Not `isinstance`, which asks the object: what Django makes lazily fails when it is asked.
         functions = [each for each in gc.get_objects() if type(each) is FunctionType]
+        package = str(Path(PACKAGE).resolve())
+        functions = [each for each in functions if each.__code__.co_filename.startswith(package)]
         gc.freeze()
+        if session.testsfailed or not functions:
+            return False  # there is nothing to run, or to change, and so everybody is told
         for line in self.questions:
             path, unchanged, source, times = json.loads(line)
 
