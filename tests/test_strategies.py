@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -179,7 +180,9 @@ def test_a_service_is_sent_what_it_knows(dialect: Dialect, data: st.DataObject) 
         assert operation.url in ("/a(1)", "/b") or dialect.references != "none"
         assert operation.url in ("/a(1)", "/b") or operation.url.startswith("$")
         assert operation.method in methods
-        assert operation.body == (b"" if operation.method == "GET" else b'{"name": "Ann"}')
+        body, content_type = operation.body, operation.headers.get("content-type")
+        assert body == (b"" if operation.method == "GET" else b'{"name": "Ann"}')
+        assert not body or content_type == "application/json"
 
 
 def test_what_a_dialect_refuses_is_not_given() -> None:
@@ -249,6 +252,7 @@ HEADERS: Mapping[str, Callable[[Headers], object]] = {
     "obs-text": lambda headers: any(not value.isascii() for value in headers.values()),
     "tab": lambda headers: any("\t" in value for value in headers.values()),
     "C1 control": lambda headers: any("\x85" in value for value in headers.values()),
+    "odd space at an end": lambda headers: any(it != it.strip() for _, it in headers.pairs),
     "empty value": lambda headers: "" in headers.values(),
     "odd token": lambda headers: any("|" in name for name in headers),
     "repeated field": lambda headers: len(headers) < len(headers.pairs),
@@ -269,6 +273,7 @@ IDS: Mapping[str, Callable[[str], object]] = {
 
 JSON_TEXTS: Mapping[str, Callable[[bytes], object]] = {
     "infinite": lambda text: b"1e400" in text,
+    "exponent": lambda text: re.match(rb"-?[0-9.]+e[0-35-9]", text),
     "minus zero": lambda text: b"-0" in text,
     "final zero": lambda text: b"1.10" in text,
     "escape": lambda text: b"\\u" in text,
@@ -323,6 +328,7 @@ OPERATIONS: Mapping[str, Callable[[Operation], object]] = {
     "absolute URL": lambda operation: operation.url.startswith("HTTPS:"),
     "system resource": lambda operation: operation.url.startswith("$metadata"),
     "query alone": lambda operation: operation.url.startswith("?"),
+    "asterisk": lambda operation: operation.url.startswith("*"),
     "colon in path": lambda operation: ":" in operation.url.replace("//", "").partition("?")[0],
 }
 MULTIPART_OPERATIONS: Mapping[str, Callable[[Operation], object]] = {
