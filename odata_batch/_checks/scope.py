@@ -40,7 +40,7 @@ class Scope:
     dialect: Dialect
     limits: Limits
     report: Reporter
-    origin: Literal["read", "made", "written"] = "read"
+    origin: Literal["read", "made", "written"]
     """Whether the items were read from a payload, made by the caller, or are to be written."""
     sound: dict[Kind, tuple[Check, ...]] = field(default_factory=dict)
     """The kinds of messages to which no check objects, and the checks that are applied to each."""

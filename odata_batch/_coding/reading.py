@@ -343,7 +343,7 @@ class _Decoder(ABC, Generic[_Item, _Batch, _Out]):
         format = self._engine.format
         sound = tables.sound(role.name, format)
         locate = self._engine.locate
-        self._scope = Scope(format, dialect, limits, found, sound=sound, locate=locate)
+        self._scope = Scope(format, dialect, limits, found, "read", sound, locate)
         self._rules = role.rules(self._scope)
         if self._wants is not None:
             self._stream = Stream(self._rules, self._wants, self._find, self._events)

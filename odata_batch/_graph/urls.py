@@ -81,10 +81,8 @@ def referenced_id(url: str, dialect: Dialect = ODATA_4_01) -> str | None:
     >>> referenced_id("$1/Orders"), referenced_id("$10(1)"), referenced_id("$metadata")
     ('1', '10', None)
     """
-    if not url.startswith("$"):
-        return None
     match = grammar.DOLLAR_SEGMENT.match(url)
-    name = match[1] if match else ""
+    name = match and match[1]
     return None if not name or name in system_resources(dialect) else name
 
 

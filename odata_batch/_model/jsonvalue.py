@@ -39,7 +39,7 @@ def _unique_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) < len(pairs):
         counts = Counter(name for name, _ in pairs)
-        raise ValueError(f"the member {quote(counts.most_common(1)[0][0])} appears more than once")
+        raise ValueError(f"the member {quote(counts.most_common()[0][0])} appears more than once")
     return members
 
 

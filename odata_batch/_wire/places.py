@@ -30,17 +30,16 @@ def in_part(octets: bytes, start: int, member: str) -> Span | None:
     if member == "body":
         empty = grammar.EMPTY_LINE_AFTER.search(octets, message)
         return None if empty is None else (empty.end(), 0)
-    line_end = octets.find(b"\n", message)
-    line = octets[message : line_end if line_end >= 0 else len(octets)].rstrip(b"\r ")
+    line = octets[message : octets.find(b"\n", message) + 1 or None].rstrip()
     first, _, rest = line.partition(b" ")
     if member == "method":
         return message, len(first)
-    last = line.rfind(b" ")
     at = len(line) - len(rest.lstrip(b" "))
     if member == "status":
         return message + at, len(line[at:].partition(b" ")[0])
+    last = line.rfind(b" ")
     end = len(line[:last].rstrip(b" ")) if line.startswith(b"HTTP/", last + 1) else len(line)
-    return (message + at, end - at) if member == "url" and end > at else None
+    return message + at, end - at
 
 
 def _field(octets: bytes, start: int, name: str, group: int) -> Span | None:
