@@ -61,13 +61,20 @@ def answer(execution: Execution, work: Any, **service: OperationResponse) -> Non
         execution.done(work)
 
 
-def reached(execution: Execution, **service: OperationResponse) -> str:
-    """Run the batch, and return how the last operation was handed out, or what answered it."""
+def reached(
+    execution: Execution, *, meant: list[Any] | None = None, **service: OperationResponse
+) -> str:
+    """Run the batch, and return how the last operation was handed out, or what answered it.
+
+    What `$1` means to operations 2 goes to `meant`.
+    """
     last = ""
     while not execution.finished:
         for each in execution.ready():
             if isinstance(each, Step):
                 last = f"{each.url.removeprefix(ROOT)} {each.body.decode()}".strip()
+                if meant is not None and each.id == "2":
+                    meant.append(execution.reference("$1", step=each))
             answer(execution, each, **service)
     response = execution.response().responses()[-1]
     if response.status < 400:
@@ -201,7 +208,9 @@ def test_what_is_asked_of_an_execution_is_what_a_reference_means() -> None:
 
 def test_an_identifier_means_what_it_means_where_it_is_used() -> None:
     text = '{ 1: POST A; 2: POST $1 }; { 1: POST Entity; 2: POST B = {"C@bind":"$1"} }'
-    assert reached(start(text, "multipart", dialect=ODATA_2)) == f'B {{"C@bind":"{ROOT}Entity(1)"}}'
+    execution, meant = start(text, "multipart", dialect=ODATA_2), list[Any]()
+    assert reached(execution, meant=meant) == f'B {{"C@bind":"{ROOT}Entity(1)"}}'
+    assert meant == [f"{ROOT}A(1)", f"{ROOT}Entity(1)"]
     text = 'a: POST A; b: POST B?f=$a/N = {"C@bind":"$a"}'
     none = replace(ODATA_4_01, references="none")
     assert reached(start(text, "multipart", dialect=none)) == 'B?f=$a/N {"C@bind":"$a"}'

@@ -85,14 +85,15 @@ OPERATION = Operation.get("People")
         ("{ 1: POST A }; { 1: POST A }", "{ 204 }; { 204 }", "1", "2 operations match 1; use out"),
         ("1: GET People", "200", "9", "9"),
         ("1: GET People", "200", Operation.get("People", id="9"), "9"),
+        ("GET People", "200", None, "None"),
     ],
 )
 def test_what_was_not_sent_or_was_sent_twice_is_not_found(
-    batch: str | BatchRequest, answer: str, key: str | Operation, error: str
+    batch: str | BatchRequest, answer: str, key: Any, error: str
 ) -> None:
     with pytest.raises(LookupError, match=error) as caught:
         asked(batch, answer)[key]
-    assert isinstance(caught.value, KeyError) == (error == "9")
+    assert isinstance(caught.value, KeyError) == (error in ("9", "None"))
 
 
 def test_a_result_survives_pickling_and_copying() -> None:

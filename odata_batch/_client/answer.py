@@ -82,8 +82,8 @@ def completed(
     items: tuple[Any, ...] = () if more is None else more.items
     if is_alone and place is not None:
         items, more = (replace(rest.message, id=place.id),), None
-    seam = first.seam
-    if seam is None and more is not None and rest.seam is not None:
+    seam = None  # of the first: after one, nothing is known to be pending
+    if more is not None and rest.seam is not None:
         seam = len(batch.items) - (place is not None) + rest.seam
     if place is None:
         items = (*batch.items, *items)

@@ -327,7 +327,7 @@ class Order:
         )
         for place, (slot, item) in enumerate(zip(self.slots, items, strict=False)):
             why = self._misfit(slot, item)
-            if why == "" and is_short and not (_is_gap(item) or evidence.is_named(slot, item)):
+            if why == "" and is_short and not evidence.is_named(slot, item):
                 why = f"the response in place of items[{slot.number}] may be to another one"
             if why is not None or (has_failed and evidence.surely_stops):
                 yield place, why or ""
