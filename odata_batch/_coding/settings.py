@@ -55,7 +55,7 @@ class Settings:
     """The limits on what is read and written."""
     strict: bool = field(default=False, kw_only=True)
     """Whether warnings raise in decoding."""
-    _tables: Tables = field(init=False, default_factory=Tables, compare=False, repr=False)
+    _tables: Tables = field(init=False, default_factory=Tables, compare=False)
     """What has been learned so far."""
 
     def __post_init__(self) -> None:

@@ -71,17 +71,17 @@ class Operation(_Shown):
     url: str
     """The URL as it is in the batch: absolute, an absolute path, relative, or `$id/...`; octets
     that are not UTF-8 are surrogates, as `surrogateescape` makes them."""
-    headers: Headers = NO_HEADERS
+    headers: Headers
     """The header fields of the request; values are ISO-8859-1."""
-    body: bytes = b""
+    body: bytes
     """The octets of the body, never changed; empty if there is none."""
-    id: str | None = None
+    id: str | None
     """The request identifier: Content-ID in multipart, `id` in JSON."""
-    depends_on: tuple[str, ...] = ()
+    depends_on: tuple[str, ...]
     """Identifiers of requests and groups that come first; JSON only."""
-    condition: str | None = None
+    condition: str | None
     """The member `if`, an expression that is not looked into; JSON only."""
-    annotations: Annotations = ()
+    annotations: Annotations
     """Members that the standard does not define, as `(name, raw JSON)`; JSON only."""
     position: int | None = field(init=False, compare=False, repr=False)
     """Offset in bytes at which the item was found; `None` if it was not decoded."""
@@ -262,7 +262,7 @@ class ChangeSet(_Shown):
     items: "tuple[Operation | ChangeSet | Unreadable, ...]"
     """The operations in order. Change sets within are for other protocols, 32 deep at most
     (`ValueError`): OData forbids them."""
-    id: str | None = None
+    id: str | None
     """The name of the atomicity group; multipart does not carry it."""
     position: int | None = field(init=False, compare=False, repr=False)
     """Offset in bytes at which the item was found; `None` if it was not decoded."""
@@ -295,10 +295,10 @@ class BatchRequest(_Shown):
 
     items: tuple[Operation | ChangeSet | Unreadable, ...]
     """The operations and change sets in order."""
-    continue_on_error: bool | None = None
+    continue_on_error: bool | None
     """The preference of that name. `None` leaves it out: then multipart batches stop at the first
     error, and JSON batches go on."""
-    annotations: Annotations = ()
+    annotations: Annotations
     """Members of the JSON object beside `requests`, as `(name, raw JSON)`; JSON only."""
     format: Format | None = field(init=False, compare=False, repr=False)
     """The format in which the batch was read; `None` if it was made by hand."""
@@ -354,16 +354,16 @@ class OperationResponse(_Shown):
 
     status: int
     """The status code; `ValueError` if it has more than nine digits."""
-    headers: Headers = NO_HEADERS
+    headers: Headers
     """The header fields of the response; values are ISO-8859-1."""
-    body: bytes = b""
+    body: bytes
     """The octets of the body, never changed; empty if there is none."""
-    id: str | None = None
+    id: str | None
     """The identifier of the request that it answers, where there is one."""
-    reason: str | None = field(default=None, compare=False)
+    reason: str | None = field(compare=False)
     """The reason phrase, ISO-8859-1; where there is none, the usual one is written. JSON does not
     carry it."""
-    annotations: Annotations = ()
+    annotations: Annotations
     """Members that the standard does not define, as `(name, raw JSON)`; JSON only."""
     position: int | None = field(init=False, compare=False, repr=False)
     """Offset in bytes at which the item was found; `None` if it was not decoded."""
@@ -416,7 +416,7 @@ class ChangeSetResponse(_Shown):
 
     items: "tuple[OperationResponse | ChangeSetResponse | Unreadable, ...]"
     """The responses in order."""
-    id: str | None = None
+    id: str | None
     """The name of the atomicity group; multipart does not carry it."""
     position: int | None = field(init=False, compare=False, repr=False)
     """Offset in bytes at which the item was found; `None` if it was not decoded."""
@@ -451,13 +451,13 @@ class BatchResponse(_Shown):
 
     items: tuple[OperationResponse | ChangeSetResponse | Unreadable, ...]
     """The responses in order."""
-    next_link: str | None = None
+    next_link: str | None
     """The URL of the rest, where the service answers in pages; JSON only."""
-    truncated: bool = False
+    truncated: bool
     """Whether the end is missing: the close delimiter, because the service failed while it was
     writing, or what comes after an error at which `check_response` stopped. What could not be read
     in between is `Unreadable`."""
-    annotations: Annotations = ()
+    annotations: Annotations
     """Members of the JSON object beside `responses`, as `(name, raw JSON)`; JSON only."""
     format: Format | None = field(init=False, compare=False, repr=False)
     """The format in which the batch was read; `None` if it was made by hand."""
