@@ -2,9 +2,7 @@
 
 import sys
 
-from odata_batch._cli.main import main
-
-__all__ = ["main"]
+from odata_batch._cli.main import main as main
 
 if __name__ == "__main__":
     sys.exit(main())
