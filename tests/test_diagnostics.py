@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import pickle
 import re
-from dataclasses import FrozenInstanceError, replace
+from dataclasses import replace
 
 import pytest
 
@@ -106,8 +106,6 @@ def test_a_diagnostic_has_the_severity_of_its_rule_and_no_place_unless_it_is_tol
     assert WARNING.severity is Severity.WARNING
     assert ERROR.severity is Severity.ERROR
     assert (NOTE.position, NOTE.path, NOTE.limit) == (None, "", None)
-    with pytest.raises(FrozenInstanceError):
-        NOTE.message = "other"  # type: ignore[misc] # that it is refused is the point
 
 
 def test_a_diagnostic_is_hashable_and_can_be_copied() -> None:

@@ -7,7 +7,7 @@ import copy
 import pickle
 from bisect import bisect_left
 from collections.abc import Callable
-from dataclasses import FrozenInstanceError, fields, replace
+from dataclasses import fields, replace
 from functools import partial
 from typing import Any
 
@@ -102,8 +102,6 @@ def test_limits_are_a_value_that_is_given_by_name() -> None:
     copies.append(eval(repr(limits)))
     assert copies == [limits] * 4
     assert {hash(each) for each in copies} == {hash(limits)}
-    with pytest.raises(FrozenInstanceError):
-        limits.body = 1  # type: ignore[misc] # that it is refused is the point
     with pytest.raises(TypeError):
         Limits(1)  # type: ignore[call-arg] # that it is refused is the point
 

@@ -263,7 +263,7 @@ CLASSES = [each for name in odata_batch.__all__ if inspect.isclass(each := vars(
 
 
 @pytest.mark.parametrize("cls", CLASSES)
-def test_a_public_class_is_found_where_users_import_it(cls: type) -> None:
+def test_a_public_class_is_found_where_users_import_it_and_is_frozen(cls: type) -> None:
     assert cls.__module__ == "odata_batch"
     params = getattr(cls, "__dataclass_params__", None)
     assert params is None or (params.frozen and ("__slots__" in vars(cls) or cls is Endpoint))
