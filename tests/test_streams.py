@@ -173,6 +173,9 @@ SEAMS = {
     "a line end after the length": batch(part(SIZED + CRLF)),
     "LF before the delimiter after a change set": batch(SET).replace(b"\r\n--b--", b"\n--b--"),
     "LF after what follows a change set": batch(SET + b"x\n"),
+    "CRLF among lines that end in LF": batch(part(SIZED.replace(b": 5", b": 6")))
+    .replace(CRLF, b"\n")
+    .replace(b"12345", b"1\r\n2\n"),
 }
 
 
