@@ -281,7 +281,6 @@ class StreamDecoder(MultipartDecoder[_Start, _Item]):
         self._end_lines_in(level.splitter.line_end or _CRLF)
         if self._line_end == b"\n":
             part.feeds += http.measure(data, b"\n").lone_feeds
-            part.feeds -= part.end[-1:] == b"\r" and data[:1] == b"\n"
         part.size += len(data)
         part.end = data[-_END:] if len(data) >= _END else (part.end + data)[-_END:]
         if part.inner is not None:
