@@ -58,6 +58,7 @@ EMPTY_LINE = re.compile(rb"\r?\n")
 EMPTY_LINES = re.compile(rb"(?:\r?\n)+")
 EMPTY_CRLF_LINES = re.compile(rb"(?:\r\n)+")
 EMPTY_LINE_AFTER = re.compile(rb"\r?\n\r?\n")
+EMPTY_LINES_AFTER = re.compile(rb"\r?\n(?:\r?\n)+")
 
 # obs-fold = OWS CRLF RWS, here by the octets that a line begins with   RFC 9112, 5.2
 FOLD = re.compile(rb"\n[ \t]")

@@ -19,7 +19,7 @@ Span: TypeAlias = tuple[int, int]
 
 def in_part(octets: bytes, start: int, member: str) -> Span | None:
     """Return the place of a member of the item in the part at `start`, if it is known."""
-    head = grammar.EMPTY_LINE_AFTER.search(octets, start)
+    head = grammar.EMPTY_LINES_AFTER.search(octets, start)  # more may come before a start line
     message = len(octets) if head is None else head.end()
     if member == "id":
         return _field(octets, start, "content-id", 2) or _field(octets, message, "content-id", 2)
