@@ -377,3 +377,19 @@ def cases(name: str) -> pytest.MarkDecorator:
                 Case(about, tuple(head.split()), batch, tuple(filter(None, findings.split(", "))))
             )
     return pytest.mark.parametrize("case", found, ids=lambda case: f"{case.about} {case.text}")
+
+
+def scripts(name: str) -> pytest.MarkDecorator:
+    """Run a test with each script of a table in data/: words, a batch, and what is done."""
+    rows: list[tuple[str, str, str, str]] = []
+    about = ""
+    for text in table(name):
+        if text.startswith("# "):
+            about = text[2:]
+        elif not text.startswith("    "):
+            words, _, batch = text.partition("| ")
+            rows.append((words, batch, "", about))
+        else:
+            rows[-1] = (*rows[-1][:2], rows[-1][2] + text, about)
+    found = [pytest.param(*row[:3], id=f"{row[3]} {number}") for number, row in enumerate(rows)]
+    return pytest.mark.parametrize(("words", "batch", "script"), found)

@@ -34,7 +34,7 @@ from odata_batch import (
 from odata_batch.dialects import AZURE_TABLES, BUSINESS_CENTRAL, GRAPH, ODATA_4_01, SHAREPOINT
 
 from .batches import answer as answer_of
-from .batches import request, response, table
+from .batches import request, response, scripts, table
 from .batches import request as request_of
 from .helpers import FORMATS, Format
 
@@ -123,35 +123,18 @@ def options_of(words: str) -> dict[str, Any]:
     return options
 
 
-def talks(name: str) -> pytest.MarkDecorator:
-    """Run a test with each talk of a table in data/: options, a batch, and what is said.
-
-    `> ` is what is sent, after `@` how much later, and `> -` nothing for now; `>> ` is where it is
-    asked for. `< ` are responses, after `^` with a next link; `<< ` is an HTTP answer without them,
-    or none; `w ` and `u ` in their places are responses, and `ww ` and `uu ` answers, that come as
-    `application/http` or with AsyncResult. `== ` are the states or statuses of all operations in
-    the end, `=? ` before it, and `! ` is why the last has its own.
-    """
-    rows: list[tuple[str, str, str, str]] = []
-    about = ""
-    for text in table(name):
-        if text.startswith("# "):
-            about = text[2:]
-        elif not text.startswith("    "):
-            words, _, batch = text.partition("| ")
-            rows.append((words, batch, "", about))
-        else:
-            rows[-1] = (*rows[-1][:2], rows[-1][2] + text, about)
-    found = [pytest.param(*row[:3], id=f"{row[3]} {number}") for number, row in enumerate(rows)]
-    return pytest.mark.parametrize(("words", "batch", "script"), found)
-
-
 def shown(items: list[Any]) -> str:
     return "; ".join(f"{{{shown(it)}}}" if isinstance(it, list) else it for it in items)
 
 
-@talks("exchanges")
+@scripts("exchanges")
 def test_what_is_sent_after_what_is_answered(words: str, batch: str, script: str) -> None:
+    """`> ` is what is sent, after `@` how much later, and `> -` nothing for now; `>> ` is where it
+    is asked for. `< ` are responses, after `^` with a next link; `<< ` is an HTTP answer without
+    them, or none; `w ` and `u ` in their places are responses, and `ww ` and `uu ` answers, that
+    come as `application/http` or with AsyncResult. `== ` are the states or statuses of all
+    operations in the end, `=? ` before it, and `! ` is why the last has its own.
+    """
     format: Format = "json" if "json" in words.split() else "multipart"
     asked = replace(request_of(batch), continue_on_error=True if "on" in words.split() else None)
     exchange, request = start(asked, format, **options_of(words)), None

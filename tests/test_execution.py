@@ -44,7 +44,7 @@ from odata_batch.dialects import ODATA_2, ODATA_4_01
 from odata_batch.rules import DEPENDS_ON_CYCLE, DEPENDS_ON_FORWARD, LIMIT_EXCEEDED
 from odata_batch.strategies import batch_requests
 
-from .batches import request, table
+from .batches import answer, request, scripts, table
 from .helpers import CRLF, FORMATS, JSON, MULTIPART, Format, batch, change_set, part
 
 BATCH_URL = "http://host/service/$batch"
@@ -222,64 +222,31 @@ def test_a_batch_without_items_is_finished() -> None:
     assert execution.response() == BatchResponse(())
 
 
-STOP = {"continue_on_error": False}
-ALL = {"ordered": False}
-
-
-@pytest.mark.parametrize(
-    ("options", "text", "script"),
-    [
-        # What was handed out is not handed out again.
-        ({}, "GET A", "> A; >"),
-        # A request runs when all that it depends on has succeeded.
-        ({}, "a: GET A; b: GET B; c: GET C after a b", "> A + B; B; >; A; > C"),
-        # After a stop, what was handed out is completed and nothing else starts, such as D, which
-        # nobody has fetched.
-        (
-            STOP,
-            "1: GET A; 2: GET B; 3: GET C; 4: GET D after 1; g{ 5: POST E }",
-            "> A + B + C + Begin 4; A; B=404; >; C; Begin 4; > E",
-        ),
-        # Nor does a change set begin that nobody has fetched.
-        (STOP, "1: GET A; 2: GET B; g{ 3: POST C after 1 }", "> A + B; A; B=404; >; 200 404"),
-        # A change set rolls back when all that runs has come back.
-        (
-            ALL,
-            "g{ 1: POST A; 2: POST B; 3: POST C }",
-            "> Begin 0; Begin 0; > A + B + C; B=409; >; A; >; C=412; > Rollback 0",
-        ),
-        # Members that nobody has fetched before a failure do not run.
-        (
-            ALL,
-            "g{ 1: POST A; 2: POST B; 3: POST C after 1 }",
-            "> Begin 0; Begin 0; > A + B; A; B=409; > Rollback 0; Rollback 0; [424 409 424]",
-        ),
-    ],
-)
-def test_one_comes_after_the_other(options: dict[str, Any], text: str, script: str) -> None:
-    """`> A + B` fetches, `A` or `A=404` answers, and digits are the response in the end."""
-    execution = start(text, "json", **options)
+@scripts("turns")
+def test_what_is_handed_out_after_what_has_come_back(words: str, batch: str, script: str) -> None:
+    """`> A + B` fetches, `A` or `A=404` answers, `! A` is too late, `abandon` says what it returns,
+    and `==` are the statuses of the response in the end, which can be written and read."""
+    format: Format = "json" if "json" in words.split() else "multipart"
+    execution = start(batch, format, **options_of(words.split()))
     out: dict[str, Ready] = {}
-    for line in script.split("; "):
-        if line.startswith(">"):
-            ready = execution.ready()
-            assert " + ".join(names(ready)) == line[1:].strip()
+    for said in re.split(r"; |    ", script.strip()):
+        kind, _, text = said.partition(" ")
+        if kind in (">", "abandon"):
+            ready = execution.ready() if kind == ">" else execution.abandon()
+            assert " + ".join(names(ready)) == text
             out |= {name(each): each for each in ready}
-        elif line[:1] in "[0123456789":
-            assert execution.finished
-            assert str(statuses(execution.response())).replace(",", "") == f"[{line}]"
+        elif kind == "!":
+            with pytest.raises(RuntimeError, match=OVER):
+                obey(execution, out[text], {})
+        elif kind == "==":
+            assert execution.finished and execution.ready() == execution.abandon() == ()
+            payload = execution.payload()
+            read = decode_response(payload.body, payload.content_type, strict=True)
+            for response in (execution.response(), read):
+                assert str(statuses(response)).replace(",", "") == f"[{text}]"
         else:
-            which, _, status = line.partition("=")
-            obey(execution, out.pop(which), {which: int(status or 200)})
-
-
-def test_the_response_to_a_change_set_is_that_of_the_operation_that_failed_first() -> None:
-    execution = start(CHANGES, ordered=False)
-    obey(execution, execution.ready()[0], {})
-    for step in reversed(execution.ready()):
-        obey(execution, step, {"B": 409, "C": 412})
-    run(execution)
-    assert execution.response() == BatchResponse([OperationResponse(412, id="3")])
+            which, _, status = said.partition("=")
+            obey(execution, out[which], {which: answer(status or "200")})
 
 
 def test_a_step_shows_the_operation_as_the_caller_made_it() -> None:
@@ -510,13 +477,6 @@ def test_a_signal_that_fails_fails_the_change_set_as_a_whole(
     assert execution.response() == BatchResponse([ChangeSetResponse(answers, id="g")])
 
 
-def test_202_is_the_answer_to_a_single_request_in_json() -> None:
-    accepted = OperationResponse(202, {"Location": "/monitor"}, id="1")
-    execution = start([get("A", id="1"), get("B", id="2")], "json")
-    run(execution, {"A": accepted})
-    assert execution.response().items[0] == accepted
-
-
 def test_nested_change_sets_are_one_transaction() -> None:
     text = "{ 1: POST A; { 2: POST B; { 3: POST C } }; 4: POST D }"
     execution = start(text, limits=Limits(change_set_depth=3))
@@ -554,22 +514,6 @@ def test_in_an_etag_field_a_reference_stands_for_the_etag_of_the_response() -> N
     obey(execution, execution.ready()[0], {"A(1)": OperationResponse(200, {"ETag": 'W/"x"'})})
     (step,) = steps(execution)
     assert step.headers == Headers({"If-Match": 'W/"x"', "If-None-Match": 'W/"$1,$1",W/"x" , $9'})
-
-
-def test_an_etag_of_a_change_set_that_is_not_committed_is_not_given_away() -> None:
-    text = "x: GET X; a: PATCH A after x [If-Match: $b]; g{ b: POST B; c: POST C }"
-    execution = start(text, "json")
-    x, begin = execution.ready()
-    obey(execution, begin, {})
-    obey(execution, execution.ready()[0], {"B": OperationResponse(200, {"ETag": '"1"'})})
-    obey(execution, x, {})
-    assert run(execution) == ["C", "Commit 2"]
-    assert statuses(execution.response()) == [200, 424, [200, 200]]
-
-
-def test_an_etag_reference_to_nothing_is_left_to_the_service() -> None:
-    (step,) = steps(start([Operation.patch("A(1)", headers={"If-Match": "$x"})]))
-    assert step.headers["if-match"] == "$x"
 
 
 def test_an_identifier_means_the_first_in_its_change_set_or_else_the_first_of_all() -> None:
