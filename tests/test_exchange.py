@@ -248,17 +248,6 @@ def test_what_cannot_be_sent_is_refused_before_anything_is(row: str, found: str)
     assert (type(caught.value).__name__, message in str(caught.value)) == (error, True)
 
 
-@pytest.mark.parametrize(("second", "again"), [("429", True), ("400", False)])
-def test_a_batch_that_is_one_transaction_is_sent_again_as_a_whole(second: str, again: bool) -> None:
-    batch = replace(request("DELETE A; DELETE B; DELETE C"), continue_on_error=True)
-    exchange = Exchange(batch, URL, **WORDS["in-one"])
-    go_on(exchange, answer(f"204; {second}; 429"))
-    assert states(exchange) == "rolled-back failed failed"
-    assert exchange.finished is not again
-    if again:
-        assert sent(exchange.next()) == ["DELETE A", "DELETE B", "DELETE C"]
-
-
 def test_a_reference_to_an_earlier_piece_is_written_as_its_location() -> None:
     exchange = start("1: POST B; GET $1/C; DELETE $1/D; PATCH $1 [If-Match: $1]", max_operations=2)
     assert sent(exchange.next()) == ["POST B", "GET $1/C"]
@@ -266,16 +255,6 @@ def test_a_reference_to_an_earlier_piece_is_written_as_its_location() -> None:
     second = exchange.next()
     assert second is not None and b'\r\nIf-Match: "x"\r\n' in second.body
     assert sent(second) == ["DELETE http://host/service/B(7)/D", "PATCH http://host/service/B(7)"]
-
-
-def test_a_location_that_cannot_be_written_is_said() -> None:
-    exchange = start("1: POST B; GET $1/A; GET $1/C", max_operations=2)
-    exchange.next()
-    exchange.receive(*answer("201 [Location: http://host/{B}]; 200"))
-    assert exchange.next() is None and exchange.finished
-    assert states(exchange) == "succeeded succeeded not-executed"
-    reason = exchange.result.outcomes[2].reason
-    assert reason.startswith("it was not sent: ") and "{B}" in reason
 
 
 def test_what_is_sent_twice_as_one_object_has_an_outcome_for_each() -> None:
@@ -342,14 +321,6 @@ def test_the_longest_delay_counts(
     exchange.receive(status, {**headers, "Retry-After": outer, "Date": date}, body)
     again = exchange.next()
     assert again is not None and again.delay == delay
-
-
-def test_a_batch_that_is_refused_to_the_end_has_failed() -> None:
-    exchange = start("POST A", attempts=2)
-    go_on(exchange, *[(503, {"Retry-After": "3"}, b"")] * 2)
-    (outcome,) = exchange.result
-    assert (outcome.state, outcome.status, outcome.refusal) == (State.FAILED, 503, 503)
-    assert outcome.reason == "the batch as a whole was refused with 503 and Retry-After"
 
 
 def test_what_is_asked_for_is_sent_again() -> None:
@@ -488,16 +459,6 @@ def test_an_operation_in_json_is_followed_alone(result: Callable[[Answer], Answe
     assert last is not None and last.body == b"text"
 
 
-def test_a_service_that_does_not_give_the_result_leaves_it_pending() -> None:
-    exchange = start("POST A", attempts=2)
-    go_on(exchange, ACCEPTED)
-    exchange.next()
-    exchange.fail(TimeoutError())
-    go_on(exchange, (500, {}, b""))
-    assert exchange.next() is None and states(exchange) == "pending"
-    assert exchange.result.outcomes[0].location == "monitor/1"
-
-
 @pytest.mark.parametrize(
     "location", ["file:///etc/passwd", "ftp://host/m", "//", "$1/A", "/m\r\nA: b"]
 )
@@ -516,14 +477,6 @@ def test_headers_go_to_the_service_alone(location: str) -> None:
 
 
 # -- on the way ------------------------------------------------------------------------------------
-
-
-def test_before_the_end_the_result_says_what_is_known() -> None:
-    exchange = start("GET A; POST B", max_operations=1)
-    assert [outcome.reason for outcome in exchange.result] == ["it has not been sent"] * 2
-    exchange.next()
-    assert states(exchange) == "unknown not-executed"
-    assert exchange.result.outcomes[0].reason == "it was sent, and there is no answer yet"
 
 
 def test_the_answers_are_kept() -> None:
