@@ -132,8 +132,8 @@ def test_what_is_sent_after_what_is_answered(words: str, batch: str, script: str
     """`> ` is what is sent, after `@` how much later, and `> -` nothing for now; `>> ` is where it
     is asked for. `< ` are responses, after `^` with a next link; `<< ` is an HTTP answer without
     them, or none; `w ` and `u ` in their places are responses, and `ww ` and `uu ` answers, that
-    come as `application/http` or with AsyncResult. `== ` are the states or statuses of all
-    operations in the end, `=? ` before it, and `! ` is why the last has its own.
+    come as `application/http` or with AsyncResult. `== ` are the states, statuses or refusals of
+    all operations in the end, `=? ` before it, and `! ` is why the last has its own.
     """
     format: Format = "json" if "json" in words.split() else "multipart"
     asked = replace(request_of(batch), continue_on_error=True if "on" in words.split() else None)
@@ -153,7 +153,8 @@ def test_what_is_sent_after_what_is_answered(words: str, batch: str, script: str
         elif kind in ("==", "=?"):
             assert kind == "=?" or (exchange.next() is None and exchange.finished)
             for outcome, word in zip(exchange.result, text.split(), strict=True):
-                assert word in (str(outcome.status), outcome.state.value)
+                refusal = f"refused-{outcome.refusal}"
+                assert word in (str(outcome.status), outcome.state.value, refusal)
         elif kind == "!":
             assert exchange.result.outcomes[-1].reason == text
         else:
