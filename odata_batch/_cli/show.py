@@ -186,7 +186,7 @@ def meanings(batch: values.BatchRequest, url: str, dialect: Dialect) -> Meanings
         what = "nothing in this batch"
         if edge.target is not None:
             what = f"items[{names.item(edge.target)}]"
-            if edge.target < len(paths):
+            if edge.target >= 0:
                 operation = names.operations[edge.target]
                 what = f"{paths[edge.target]}, {operation.method} {operation.url}"
         told[paths[edge.source]] |= {f"-> {edge.name}: {what}": None}

@@ -131,8 +131,7 @@ class Pieces:
                 yield from self._operations_of(node)
 
     def _operations_of(self, node: int) -> Sequence[int]:
-        size = len(self.names.operations)
-        return (node,) if node < size else self.names.members[node - size]
+        return self.names.members[~node] if node < 0 else (node,)
 
     # -- a piece as it is sent --
 
@@ -142,8 +141,8 @@ class Pieces:
 
     def write(self, indexes: Sequence[int], outcomes: Sequence[Outcome]) -> Written:
         """Return what these operations say, given what has become of all of them."""
-        names, size = self.names, len(self.names.operations)
-        inside = {*indexes, *(size + names.item_of[index] for index in indexes)}
+        names = self.names
+        inside = {*indexes, *(~names.item_of[index] for index in indexes)}
         dropped: dict[int, tuple[State, str]] = {}
         written = Written(self._batch, [], dropped)
         items: list[values.RequestItem] = []
@@ -160,7 +159,7 @@ class Pieces:
                     dropped.update((index, (state, error.args[0])) for index in unit)
                     inside.difference_update(unit)
             if not operations:
-                inside.discard(size + number)
+                inside.discard(~number)
             items += plan.regrouped(names.items[number], operations)
         return written._replace(batch=plan.part(self._batch, items))
 

@@ -292,7 +292,7 @@ class Choice:
         for item, outcome in zip(names.item_of, outcomes, strict=True):
             self._open[item] += outcome.state is not State.SUCCEEDED
         done = [i for i, outcome in enumerate(outcomes) if outcome.state is State.SUCCEEDED]
-        done += [len(outcomes) + item for item, count in enumerate(self._open) if not count]
+        done += [~item for item, count in enumerate(self._open) if not count]
         self._finished = frozenset(done)
         """The nodes that have succeeded."""
         self._met = set(done)
@@ -311,7 +311,7 @@ class Choice:
             is_chosen = self._is_wanted(unit, resume) and not self._is_hindered(unit)
             for index in unit if is_chosen else ():
                 item = names.item_of[index]
-                group = len(outcomes) + item
+                group = ~item
                 self._open[item] -= index not in self._finished
                 self._met.update((index,) if self._open[item] else (index, group))
                 self.chosen.update((index, group))

@@ -14,6 +14,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import count, pairwise
+from typing import Protocol
 
 from odata_batch._graph import expressions
 from odata_batch._model.dialect import ODATA_4_01, Dialect, Format
@@ -62,13 +63,64 @@ class Edge:
     """The node that has that name, see `Names`; `None` if nothing in the batch has."""
 
 
+class Lookup(Protocol):
+    """What identifiers mean."""
+
+    dialect: Dialect
+
+    def find(self, id: str, item: int) -> int | None:
+        """Return the operation that an operation of this item means by an identifier."""
+
+    def group(self, name: str) -> int | None:
+        """Return the index of the first change set that has this name."""
+
+
+def may_depend(operation: Operation) -> bool:
+    """Tell, at little cost, whether there may be such names; most operations have none."""
+    return (
+        bool(operation.depends_on)
+        or "$" in operation.url
+        or expressions.may_refer_outside_url(operation)
+    )
+
+
+def edges_of(operation: Operation, source: int, item: int, names: Lookup) -> Iterator[Edge]:
+    """Yield an edge for each name that the operation uses outside of its body."""
+
+    def group_node(name: str) -> int | None:
+        group = names.group(name)
+        return None if group is None else ~group
+
+    for name in dict.fromkeys(operation.depends_on):
+        group = group_node(name)
+        target = names.find(name, item) if group is None else group
+        yield Edge(source=source, name=name, place="depends_on", target=target)
+    references = expressions.references_outside_body(operation, names.dialect)
+    for name, place in dict.fromkeys((each.id, each.place) for each in references):
+        target = names.find(name, item)
+        if target is None and place == "condition":
+            target = group_node(name)
+        yield Edge(source=source, name=name, place=place, target=target)
+
+
+def bindings_of(operation: Operation, source: int, item: int, names: Lookup) -> Iterator[Edge]:
+    """Yield an edge for each name that a member such as `Customer@odata.bind` refers to."""
+    # Most bodies hold no dollar sign, in either spelling; `in` takes twice as long.
+    body = operation.body
+    if body.find(b"$") < 0 and body.find(b"\\u0024") < 0:
+        return
+    for name in dict.fromkeys(expressions.bindings_in(operation, names.dialect)):
+        target = names.find(name, item)
+        yield Edge(source=source, name=name, place="body", target=target)
+
+
 class Names:
     """The one index of a batch: its operations, their identifiers, and what depends on what.
 
     Its n operations are the nodes 0 to n - 1, in the order of the batch, those of change sets
-    included. The item i of the batch, where it is a change set, is the node n + i. Of several
-    operations with the same identifier, the first in the same change set is meant, or else the
-    first of all; `dialect` says whether the case of identifiers matters.
+    included. The item i of the batch, where it is a change set, is the node ~i, which is negative.
+    Of several operations with the same identifier, the first in the same change set is meant, or
+    else the first of all; `dialect` says whether the case of identifiers matters.
     """
 
     def __init__(self, items: Iterable[RequestItem] = (), *, dialect: Dialect = ODATA_4_01) -> None:
@@ -144,8 +196,7 @@ class Names:
 
     def item(self, node: int) -> int:
         """Return the index of the item that a node is or belongs to."""
-        size = len(self.operations)
-        return self.item_of[node] if node < size else node - size
+        return ~node if node < 0 else self.item_of[node]
 
     @cached_property
     def edges(self) -> tuple[Edge, ...]:
@@ -159,29 +210,15 @@ class Names:
         >>> [(edge.source, edge.name, edge.target) for edge in Names(items).edges]
         [(1, '1', 0), (2, '3', None)]
         """
-        found = []
-        for source, operation in enumerate(self.operations):
-            # Most operations of most batches depend on nothing.
-            if not operation.depends_on and "$" not in operation.url:
-                if not expressions.may_refer_outside_url(operation):
-                    continue
-            item = self.item_of[source]
-            for name in dict.fromkeys(operation.depends_on):
-                group = self._group_node(name)
-                target = self.find(name, item) if group is None else group
-                found.append(Edge(source=source, name=name, place="depends_on", target=target))
-            references = expressions.references_outside_body(operation, self.dialect)
-            for name, place in dict.fromkeys((each.id, each.place) for each in references):
-                target = self.find(name, item)
-                if target is None and place == "condition":
-                    target = self._group_node(name)
-                if target is not None or place == "url":
-                    found.append(Edge(source=source, name=name, place=place, target=target))
-        return tuple(found)
-
-    def _group_node(self, name: str) -> int | None:
-        group = self.group(name)
-        return None if group is None else len(self.operations) + group
+        return tuple(
+            [
+                edge
+                for source, operation in enumerate(self.operations)
+                if may_depend(operation)
+                for edge in edges_of(operation, source, self.item_of[source], self)
+                if edge.target is not None or edge.place in ("url", "depends_on")
+            ]
+        )
 
     def bindings(self) -> Iterator[Edge]:
         """Yield an edge for each name that a member such as `Customer@odata.bind` refers to.
@@ -196,13 +233,7 @@ class Names:
         if self.dialect.references == "none":
             return
         for source, operation in enumerate(self.operations):
-            # Most bodies hold no dollar sign, in either spelling; `in` takes twice as long.
-            body = operation.body
-            if body.find(b"$") < 0 and body.find(b"\\u0024") < 0:
-                continue
-            for name in dict.fromkeys(expressions.bindings_in(operation, self.dialect)):
-                target = self.find(name, self.item_of[source])
-                yield Edge(source=source, name=name, place="body", target=target)
+            yield from bindings_of(operation, source, self.item_of[source], self)
 
     def order(self, edges: Iterable[Edge] | None = None) -> tuple[int, ...]:
         """Return the operations so that each comes after what it depends on, if that is possible.
@@ -262,7 +293,7 @@ class Names:
             item, other = self.item_of[edge.source], self.item(edge.target)
             if item != other:
                 outer[item].setdefault(other, edge.source)
-            elif edge.target < len(inner):
+            elif edge.target >= 0:
                 inner[edge.source].append(edge.target)
         return inner, outer
 

@@ -200,7 +200,6 @@ class Execution:
         self._answers.check_names(taken.ids, taken.source)
         self._replaced = replaced
         self._stops = stops_at_error(request, format, dialect, continue_on_error)
-        self._operations, self._source, self._ids = taken.operations, taken.source, taken.ids
         in_turn = ordered or (format == "multipart" and (self._stops or ordered is None))
         if references not in ("keep", "resolve"):
             raise ValueError(f"references is 'keep' or 'resolve', not {references!r}")
@@ -432,7 +431,7 @@ class Execution:
 
     def _begin(self, unit: Group) -> None:
         """Begin a change set, or fail it if it can be known that one of its operations will."""
-        parts = parts_of(self._source[unit.index])
+        parts = parts_of(self._plan.source[unit.index])
         if any(isinstance(part, values.Unreadable) for part in parts):
             unit.fail(self._answers.error(400, "this item could not be read"))
         elif not unit.members:
@@ -498,15 +497,15 @@ class Execution:
                 whole = replace(failure, id=None)
             else:
                 whole = self._responses[unit.culprit] if failed else OperationResponse(200)
-            self._responses[len(self._operations) + unit.index] = whole
+            self._responses[~unit.index] = whole
         self._close(unit)
 
     def _named(self, index: int, answer: OperationResponse) -> OperationResponse:
         """Return the response with the identifier of its request."""
         return values.response_of(
-            *(answer.status, answer.reason, answer.headers, answer.body, self._ids[index]),
+            *(answer.status, answer.reason, answer.headers, answer.body, self._plan.ids[index]),
             # In version 2, an identifier is echoed where it was read. [MS-ODATA], 2.2.7.6.6
-            id_in_message=self._operations[index].id_in_message,
+            id_in_message=self._plan.operations[index].id_in_message,
             annotations=answer.annotations,
         )
 
@@ -528,8 +527,8 @@ class Execution:
     def _group_items(self, unit: Group) -> list[values.ResponseItem]:
         """Return what comes in place of a change set."""
         answers = [self._responses[index] for index in unit.members]
-        source = self._source[unit.index]
-        whole = self._responses[len(self._operations) + unit.index]
+        source = self._plan.source[unit.index]
+        whole = self._responses[~unit.index]
         if isinstance(source, values.Unreadable):
             return [replace(whole, id=source.id)]
         assert isinstance(source, values.ChangeSet)

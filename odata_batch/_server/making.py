@@ -88,7 +88,7 @@ class Making:
     def reference(self, text: str, step: Step | None) -> object:
         """Return what a reference means to a step, or to who is no part of the batch."""
         name, slash, path = text.removeprefix("$").partition("/")
-        node = self._plan.find(name, 0 if step is None else step.index)
+        node = self._plan.find_from(name, 0 if step is None else step.index)
         unit = None if step is None else self._plan.unit_of(step.index)
         if slash:
             return self._value(name, node, path, unit)

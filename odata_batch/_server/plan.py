@@ -10,10 +10,10 @@ in most batches, the order is that of the batch.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias, TypeVar
 
 from odata_batch._checks import batch as rules
 from odata_batch._checks.scope import Scope
@@ -26,7 +26,9 @@ from odata_batch._model.findings import Diagnostic
 from odata_batch._model.limits import Limits
 from odata_batch._model.values import ChangeSet, Operation, RequestItem, Unreadable
 
+_T = TypeVar("_T")
 _Pairs = list[tuple[int, int]]
+Numbered: TypeAlias = Sequence[_T] | dict[int, _T]
 
 
 class Admitted(NamedTuple):
@@ -97,6 +99,21 @@ def _index(request: values.BatchRequest, format: Format, dialect: Dialect, limit
         "change_set_operations": max(sizes, default=0),
         "items": len(request.items),
     }
+    check_counts(counts, limits, dialect)
+    report = findings.Findings(limits, dialect.severities, findings.Severity.ERROR)
+    # Values may come from another decoder: they are checked as if nothing had checked them.
+    checks = rules.RequestRules(Scope(format, dialect, limits, report, "made"))
+    if checks.take(request.items, 0):
+        return Names(request.items, dialect=dialect)
+    for index, item in enumerate(request.items):
+        check_depth(item, index, limits)
+        checks.check(item, index)
+    checks.finish()
+    return checks.names
+
+
+def check_counts(counts: Mapping[str, int], limits: Limits, dialect: Dialect) -> None:
+    """Raise `LimitExceeded` for more than a batch may have of something."""
     for limit, count in counts.items():
         quotas = getattr(limits, limit, limits.operations), getattr(dialect, limit, None)
         allowed = min(each for each in quotas if each is not None)
@@ -105,20 +122,15 @@ def _index(request: values.BatchRequest, format: Format, dialect: Dialect, limit
             message = f"too many {what}: found {count}, the limit is {allowed}"
             found = Diagnostic(findings.LIMIT_EXCEEDED, message, limit=(limit, allowed))
             raise findings.LimitExceeded(found)
-    report = findings.Findings(limits, dialect.severities, findings.Severity.ERROR)
-    # Values may come from another decoder: they are checked as if nothing had checked them.
-    checks = rules.RequestRules(Scope(format, dialect, limits, report, "made"))
-    if checks.take(request.items, 0):
-        return Names(request.items, dialect=dialect)
-    for index, item in enumerate(request.items):
-        depth = values.depth_of(item) if isinstance(item, ChangeSet) else 0
-        if depth > limits.change_set_depth:
-            message, path = f"found change sets nested {depth} deep", rules.path_of([index])
-            found = Diagnostic(values.NESTED_CHANGE_SET, message, item.position, path)
-            raise findings.DecodeError(found)
-        checks.check(item, index)
-    checks.finish()
-    return checks.names
+
+
+def check_depth(item: RequestItem, index: int, limits: Limits) -> None:
+    """Raise `DecodeError` for a change set that nests deeper than allowed."""
+    depth = values.depth_of(item) if isinstance(item, ChangeSet) else 0
+    if depth > limits.change_set_depth:
+        message, path = f"found change sets nested {depth} deep", rules.path_of([index])
+        found = Diagnostic(values.NESTED_CHANGE_SET, message, item.position, path)
+        raise findings.DecodeError(found)
 
 
 class Schedule:
@@ -191,6 +203,55 @@ class Group(Unit):
         self.change_set, self.schedule = item, schedule
 
 
+class Turns(NamedTuple):
+    """The order in which items are run, and the operations of each."""
+
+    items: Sequence[int]
+    between: _Pairs
+    """Items of which the second waits for the first."""
+    ranks: Sequence[int]
+    """The place of each operation."""
+    within: Mapping[int, _Pairs]
+    """For an item, the operations of which the second waits for the first."""
+
+    def unit(self, names: Names, index: int, item: RequestItem, members_in_turn: bool) -> Unit:
+        """Return the unit of an item."""
+        members = names.members[index]
+        if not isinstance(item, ChangeSet):
+            return Unit(index, members)
+        turns = sorted(members, key=self.ranks.__getitem__)
+        schedule = Schedule(turns, self.within.get(index, []), members_in_turn)
+        return Group(index, members, item, schedule)
+
+
+def arranged(names: Names, edges: Sequence[Edge]) -> Turns:
+    """Return in which order items are run that have these edges, and what waits for what."""
+    within: dict[int, _Pairs] = {}
+    between: _Pairs = []
+    if not edges:
+        return Turns(range(len(names.items)), between, range(len(names.operations)), within)
+    # Only a group that was split on the wire may depend on what now comes later; other
+    # references than these two do not change the order.
+    order = names.order(edge for edge in edges if edge.place in ("depends_on", "url"))
+    ranks = sorted(range(len(order)), key=order.__getitem__)
+    # Change sets stay whole in this order; an item without operations stays where it is.
+    unit_ranks: list[int] = []
+    for members in names.members:
+        before = unit_ranks[-1] if unit_ranks else -1
+        unit_ranks.append(ranks[members[0]] if members else before)
+    for edge in edges:
+        if edge.target is None:
+            continue
+        unit, other = names.item_of[edge.source], names.item(edge.target)
+        # Nothing waits for what comes later, so that nothing waits forever.
+        if unit != other and unit_ranks[other] < unit_ranks[unit]:
+            between.append((other, unit))
+        elif unit == other and ranks[edge.target] < ranks[edge.source]:
+            within.setdefault(unit, []).append((edge.target, edge.source))
+    items = sorted(range(len(unit_ranks)), key=unit_ranks.__getitem__)
+    return Turns(items, between, ranks, within)
+
+
 class Plan:
     """The units of a batch, and what their operations depend on.
 
@@ -198,69 +259,54 @@ class Plan:
     change set. If it `resolves` references, what binds in a body depends on something, too.
     """
 
+    operations: Numbered[Operation]
+    """The caller's own operations."""
+    source: Numbered[RequestItem]
+    """The items with the identifiers that they were sent with."""
+    ids: Numbered[str | None]
+    """The identifiers of the operations."""
+    size: int
+    """How many items there are."""
+
     def __init__(
         self, taken: Admitted, in_turn: bool, members_in_turn: bool, resolves: bool
     ) -> None:
-        self.operations, self.ids = taken.operations, taken.ids
-        self._members_in_turn = members_in_turn
-        self._names, self._items = names, items = taken.names, taken.items
-        size = len(names.operations)
-        self.resolves = resolves
+        self.operations, self.source, self.ids = taken.operations, taken.source, taken.ids
+        self.size = len(taken.items)
+        self._names, self._items = names, _ = taken.names, taken.items
+        self._begin(members_in_turn, resolves)
         found = (*names.edges, *names.bindings()) if resolves else names.edges
         # Nothing waits for its own change set.
-        edges = [it for it in found if it.target != size + names.item_of[it.source]]
+        edges = [it for it in found if it.target != ~names.item_of[it.source]]
+        self._note(edges)
+        self._turns = arranged(names, edges)
+        self.schedule = Schedule(self._turns.items, self._turns.between, in_turn)
+
+    def _begin(self, members_in_turn: bool, resolves: bool) -> None:
+        self._members_in_turn, self.resolves = members_in_turn, resolves
         self.edges: dict[int, list[Edge]] = {}
         """For each operation that depends on something, on what, its own change set left out."""
         self.depended_on: set[int] = set()
         """The nodes that something depends on."""
-        self._ranks: Sequence[int] = range(size)
-        self._within: dict[int, _Pairs] = {}
-        between: _Pairs = []
-        order = self._sort(edges, between) if edges else range(len(items))
-        self.schedule = Schedule(order, between, in_turn)
         self.units: dict[int, Unit] = {}
         """Those that have been looked up, by their index."""
 
-    def _sort(self, edges: list[Edge], between: _Pairs) -> Sequence[int]:
-        """Return the order of the units, and take note of what waits for what."""
-        names = self._names
-        # Only a group that was split on the wire may depend on what now comes later; other
-        # references than these two do not change the order.
-        order = names.order(edge for edge in edges if edge.place in ("depends_on", "url"))
-        ranks = self._ranks = sorted(range(len(order)), key=order.__getitem__)
-        # Change sets stay whole in this order; an item without operations stays where it is.
-        unit_ranks: list[int] = []
-        for members in names.members:
-            before = unit_ranks[-1] if unit_ranks else -1
-            unit_ranks.append(ranks[members[0]] if members else before)
+    def _note(self, edges: Iterable[Edge]) -> None:
         for edge in edges:
             self.edges.setdefault(edge.source, []).append(edge)
-            if edge.target is None:
-                continue
-            self.depended_on.add(edge.target)
-            unit, other = names.item_of[edge.source], names.item(edge.target)
-            # Nothing waits for what comes later, so that nothing waits forever.
-            if unit != other and unit_ranks[other] < unit_ranks[unit]:
-                between.append((other, unit))
-            elif unit == other and ranks[edge.target] < ranks[edge.source]:
-                self._within.setdefault(unit, []).append((edge.target, edge.source))
-        return sorted(range(len(unit_ranks)), key=unit_ranks.__getitem__)
+            if edge.target is not None:
+                self.depended_on.add(edge.target)
 
     def unit(self, index: int) -> Unit:
         """Return the unit of an item."""
         unit = self.units.get(index)
         if unit is None:
-            members, item = self._names.members[index], self._items[index]
-            if isinstance(item, ChangeSet):
-                turns = sorted(members, key=self._ranks.__getitem__)
-                schedule = Schedule(turns, self._within.get(index, []), self._members_in_turn)
-                unit = Group(index, members, item, schedule)
-            else:
-                unit = Unit(index, members)
+            item = self._items[index]
+            unit = self._turns.unit(self._names, index, item, self._members_in_turn)
             self.units[index] = unit
         return unit
 
-    def find(self, name: str, source: int) -> int | None:
+    def find_from(self, name: str, source: int) -> int | None:
         """Return the operation that another one means by an identifier."""
         names = self._names
         return names.find(name, names.item_of[source]) if names.operations else None
