@@ -279,9 +279,9 @@ class RequestRules:
         self._groups: set[str] = set()
         self._dependencies = 0
         self._named: tuple[Operation | None, frozenset[str]] = None, frozenset()
-        # Names that were not known when they were used: the rule that is broken if they stay
-        # unknown, the name, its use in words, the operation, its indexes, and the place of the name
-        self._pending: list[tuple[Rule, str, str, int, tuple[int, ...], Spot]] = []
+        self.pending: list[tuple[Rule, str, str, int, tuple[int, ...], Spot]] = []
+        """Names that were not known when they were used: the rule that is broken if they stay
+        unknown, the name, its use in words, the operation, its indexes, and where the name is."""
         self._service_checks = checks_for(scope.dialect)
         self._served = Served(scope, self._say, self._names)
 
@@ -342,6 +342,12 @@ class RequestRules:
         self._place.pass_by(items, found)
         return True
 
+    def pass_by(self, item: values.RequestItem) -> None:
+        """Take note of the names in an item that is not checked."""
+        names = (item.id, *(each.id for each in values.leaves((item,))))
+        self._place.spellings.update(name.lower() for name in names if name is not None)
+        self._place.unnamed.append(item)
+
     def _name(self) -> None:
         """Index the names of the items that were taken; few batches need any."""
         for item in self._place.unnamed:
@@ -367,12 +373,12 @@ class RequestRules:
     def finish(self) -> None:
         """Report the names that the batch does not contain, or only later."""
         names = self._names
-        if self._pending:
+        if self.pending:
             self._name()
         # One without a name may be meant.
-        may_be_meant = self._scope.format == "json" and bool(self._pending)
+        may_be_meant = self._scope.format == "json" and bool(self.pending)
         may_be_meant = may_be_meant and None in {each.id for each in names.operations}
-        for unknown, name, use, source, indexes, spot in self._pending:
+        for unknown, name, use, source, indexes, spot in self.pending:
             self._place.item, self._place.indexes = names.operations[source], indexes
             target = names.find(name, names.item_of[source])
             is_dependency = unknown is DEPENDS_ON_UNKNOWN
@@ -386,7 +392,7 @@ class RequestRules:
                 rule = DEPENDS_ON_FORWARD if is_dependency else REFERENCE_FORWARD
                 self._place.tell(rule, f"{use}, which comes later in the batch", spot)
         # Where everything refers backward there is no circle, so few batches come here.
-        for cycle in names.cycles() if self._pending else ():
+        for cycle in names.cycles() if self.pending else ():
             item = names.item_of[cycle[0]]
             walk = ((item,), names.items[item]), *_inside(names.items[item], (item,))
             places = [place for place in walk if isinstance(place[1], Operation)]
@@ -501,7 +507,7 @@ class RequestRules:
     def _wait(self, rule: Rule, name: str, use: str, source: int, member: str = "") -> None:
         """Take note of a name that is not known yet."""
         place = self._place
-        self._pending.append((rule, name, use, source, place.indexes, place.find(rule, member)))
+        self.pending.append((rule, name, use, source, place.indexes, place.find(rule, member)))
 
     def _check_url(self, item: Operation, source: int) -> None:
         reference = reference_in(item.url, self._scope.dialect)

@@ -4,7 +4,7 @@ OData Protocol, 11.7.7.4 to 11.7.7.6, and OData JSON, 19.4 to 19.6. `Execution` 
 takes their responses; how they are run is up to the caller: a server, a mock or a gateway.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Any, ClassVar, Literal, TypeAlias
 
@@ -21,6 +21,7 @@ from odata_batch._model.public import public
 from odata_batch._model.values import OperationResponse
 from odata_batch._server import steps
 from odata_batch._server.answers import Answers, check_final, mirrored
+from odata_batch._server.feeding import Feed
 from odata_batch._server.making import Evaluate, Locate, Making
 from odata_batch._server.plan import Group, Plan, Unit, admit, parts_of
 from odata_batch._server.steps import Begin, Commit, Refused, Rollback, Signal, Step
@@ -188,23 +189,31 @@ class Execution:
         locate: Locate | None = None,
         references: Literal["keep", "resolve"] = "keep",
         replaced: Replaced | None = None,
+        more: bool = False,
     ) -> None:
         format = format_of(Settings(dialect, format=format, limits=limits), request)
         settings = Settings(dialect, format=format, limits=limits)
         self._response_format = format if response_format is None else response_format
         check_format(self._response_format)
         self._flat = format == "json" and self._response_format == "multipart"
-        taken = admit(request, format, settings)
+        taken = None if more else admit(request, format, settings)
         outer = Headers(headers)
         self._answers = Answers(settings, self._response_format, outer)
-        self._answers.check_names(taken.ids, taken.source)
+        if taken is not None:
+            self._answers.check_names(taken.ids, taken.source)
         self._replaced = replaced
         self._stops = stops_at_error(request, format, dialect, continue_on_error)
         in_turn = ordered or (format == "multipart" and (self._stops or ordered is None))
         if references not in ("keep", "resolve"):
             raise ValueError(f"references is 'keep' or 'resolve', not {references!r}")
         resolves = references == "resolve" and dialect.references != "none"
-        self._plan = plan = Plan(taken, bool(in_turn), ordered is not False, resolves)
+        order = bool(in_turn), ordered is not False, resolves
+        self._feed: Feed | None = None
+        if taken is not None:
+            plan = Plan(taken, *order)
+        else:
+            plan = self._feed = Feed(format, settings, self._answers, *order)
+        self._plan = plan
         inheritance = steps.Inheritance(outer, settings, self._response_format, dropped_headers)
         urls = ServiceUrls(batch_url, service_root, dialect)
         is_json = self._response_format == "json"
@@ -214,14 +223,52 @@ class Execution:
         self._in_flight: dict[object, Unit] = {}
         # The units of which more may be handed out
         self._pending: dict[int, Unit] = {}
-        self._open = 0
-        self._stopped = self._abandoned = False
-        self._advance()
+        # How many units are at work, and the index of the first that is not drained
+        self._open = self._next = 0
+        self._stopped = self._abandoned = self._has_lost = False
+        self._more = more
+        if more:
+            self.feed(request.items)
+        else:
+            self._advance()
 
     @property
     def finished(self) -> bool:
-        """Whether there is nothing left to run; until then something is ready or handed out."""
-        return self._open == 0
+        """Whether there is nothing left to run; until then something is ready or handed out.
+
+        If items are fed, it may also be that nothing can be run before more come, or `feed_eof`.
+        """
+        return self._open == 0 and not self._more
+
+    def feed(self, items: Iterable[values.RequestItem]) -> None:
+        """Take the next items of a batch of which there are `more`; see there.
+
+        After a stop they are dropped. `RuntimeError` after `feed_eof` or `abandon`.
+        """
+        if self._feed is None or not self._more:
+            raise RuntimeError("nothing can be fed: the batch is complete")
+        if not self._stopped:
+            self._feed.add(values.BatchRequest(items).items)
+        self._advance()
+
+    def feed_eof(self) -> None:
+        """Say that the batch is complete; `RuntimeError` where nothing can be fed."""
+        self.feed(())
+        self._end()
+        self._advance()
+
+    def drain(self) -> list[values.ResponseItem]:
+        """Return the next items of the response, in its order, as far as they are final.
+
+        `response` and `payload` hold what has not been drained.
+        """
+        items: list[values.ResponseItem] = []
+        for unit in self._final():
+            items += self._items(unit)
+            self._next = unit.index + 1
+            if self._feed is not None:
+                self._making.forget((*unit.members, ~unit.index), self._feed.forget(unit))
+        return items
 
     def ready(self) -> tuple[Step | Signal, ...]:
         """Return what may be run now, all of it at the same time; each is returned once.
@@ -322,6 +369,7 @@ class Execution:
         if self._abandoned:
             return ()
         self._abandoned = True
+        self._end()
         waiting = [unit for unit in self._waiting() if not unit.begun]
         self._out.clear()
         self._pending.clear()
@@ -337,7 +385,7 @@ class Execution:
             elif isinstance(unit, Group):
                 waiting.append(unit)
             else:
-                unit.lost = True
+                unit.lost = self._has_lost = True
                 self._open -= 1
                 self._plan.schedule.settle(unit.index)
         for unit in waiting:
@@ -368,17 +416,7 @@ class Execution:
         """
         if not self.finished:
             raise RuntimeError(f"the batch is not finished, {self._open} of its items are open")
-        units = [unit for _, unit in sorted(self._plan.units.items())]
-        lost = next((place for place, unit in enumerate(units) if unit.lost), None)
-        if lost is not None:
-            # Beside an error what is missing would pass for what has not been executed.
-            units = [unit for unit in units[:lost] if not (unit.failed and self._stops)]
-        items: list[values.ResponseItem] = []
-        for unit in units:
-            if isinstance(unit, Group) and unit.settled:
-                items += self._group_items(unit)
-            elif unit.settled:
-                items.append(self._responses[unit.members.start])
+        items = [item for unit in self._final() for item in self._items(unit)]
         return values.changed(values.BatchResponse(items), format=self._response_format)
 
     def payload(self) -> values.Payload:
@@ -391,6 +429,12 @@ class Execution:
         """
         return self._answers.payload(self.response())
 
+    def _end(self) -> None:
+        """Plan what is left of what was fed."""
+        if self._feed is not None and self._more:
+            self._more = False
+            self._feed.end()
+
     # -- what runs --
 
     def _misused(self, work: object, verb: str) -> RuntimeError:
@@ -402,7 +446,11 @@ class Execution:
         return [*(unit for unit, _ in self._out), *self._pending.values()]
 
     def _give_up(self, unit: Unit) -> None:
-        unit.fail(self._answers.error(503, _ABANDONED))
+        """Answer a unit that is not run, because it breaks a rule or the batch was abandoned."""
+        status, message = 503, _ABANDONED
+        if unit.fault is not None:
+            status, message = unit.fault.http_status, unit.fault.diagnostic.message
+        unit.fail(self._answers.error(status, message))
         self._settle(unit)
 
     def _advance(self) -> None:
@@ -414,7 +462,7 @@ class Execution:
             else:
                 unit = self._plan.unit(startable.popleft())
                 self._open += 1
-                if self._abandoned:
+                if self._abandoned or unit.fault is not None:
                     self._give_up(unit)
                     continue
                 if isinstance(unit, Group):
@@ -524,19 +572,42 @@ class Execution:
 
     # -- the response --
 
+    def _final(self) -> Iterator[Unit]:
+        """Yield the units, from the first that was not drained, of which the answer is final."""
+        units = self._plan.units
+        for index in range(self._next, self._plan.size):
+            unit = units.get(index)
+            if unit is not None and unit.settled:
+                # Beside an error what is missing would pass for what has not been executed.
+                if not (self._has_lost and unit.failed and self._stops):
+                    yield unit
+            elif unit is None or not unit.begun:
+                if not self._stopped:
+                    return  # after a stop, it is left out
+            else:
+                return
+
+    def _items(self, unit: Unit) -> list[values.ResponseItem]:
+        """Return what comes in place of an item."""
+        if isinstance(unit, Group):
+            return self._group_items(unit)
+        return [self._responses[unit.members.start]]
+
     def _group_items(self, unit: Group) -> list[values.ResponseItem]:
         """Return what comes in place of a change set."""
         answers = [self._responses[index] for index in unit.members]
         source = self._plan.source[unit.index]
         whole = self._responses[~unit.index]
         if isinstance(source, values.Unreadable):
-            return [replace(whole, id=source.id)]
+            return [replace(whole, id=source.id if unit.fault is None else None)]
         assert isinstance(source, values.ChangeSet)
         if self._flat:
             return [*answers]
         if unit.failed and (self._response_format == "multipart" or not answers):
             return [whole]
-        return [mirrored(source, iter(answers), whole, self._response_format)]
+        made = mirrored(source, iter(answers), whole, self._response_format)
+        # What breaks a rule may have the name of another change set.
+        return [made] if unit.fault is None else [*made.items]
 
 
 _ABANDONED = "the batch was abandoned before this was run"

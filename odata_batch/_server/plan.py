@@ -10,7 +10,7 @@ in most batches, the order is that of the batch.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import NamedTuple, TypeAlias, TypeVar
@@ -156,10 +156,20 @@ class Schedule:
         for other in self._rest:
             self.startable.append(other)
             return
-        for other in self._after.get(node, ()):
+        for other in self._after.pop(node, ()):
             self._waiting[other] -= 1
             if not self._waiting[other]:
+                del self._waiting[other]
                 self.startable.append(other)
+
+    def add(self, node: int, others: Collection[int]) -> None:
+        """Add a node that waits for others, none of which is settled."""
+        for other in others:
+            self._after.setdefault(other, []).append(node)
+        if others:
+            self._waiting[node] = len(others)
+        else:
+            self.startable.append(node)
 
 
 class Unit:
@@ -179,6 +189,8 @@ class Unit:
     """The operation that failed first."""
     failure: values.OperationResponse | None = None
     """The response to all of it, where it failed as a whole."""
+    fault: findings.DecodeError | None = None
+    """Why it is not to be run, if it was fed and breaks a rule."""
 
     def __init__(self, index: int, members: range) -> None:
         self.index = index
@@ -214,14 +226,23 @@ class Turns(NamedTuple):
     within: Mapping[int, _Pairs]
     """For an item, the operations of which the second waits for the first."""
 
-    def unit(self, names: Names, index: int, item: RequestItem, members_in_turn: bool) -> Unit:
-        """Return the unit of an item."""
-        members = names.members[index]
+    def unit(
+        self,
+        names: Names,
+        at: int,
+        item: RequestItem,
+        members_in_turn: bool,
+        base: int = 0,
+        start: int = 0,
+    ) -> Unit:
+        """Return the unit of an item; `base` items and `start` operations come before these."""
+        index, own = base + at, names.members[at]
+        members = range(start + own.start, start + own.stop)
         if not isinstance(item, ChangeSet):
             return Unit(index, members)
-        turns = sorted(members, key=self.ranks.__getitem__)
-        schedule = Schedule(turns, self.within.get(index, []), members_in_turn)
-        return Group(index, members, item, schedule)
+        turns = [start + each for each in sorted(own, key=self.ranks.__getitem__)]
+        pairs = [(start + first, start + second) for first, second in self.within.get(at, ())]
+        return Group(index, members, item, Schedule(turns, pairs, members_in_turn))
 
 
 def arranged(names: Names, edges: Sequence[Edge]) -> Turns:

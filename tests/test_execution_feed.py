@@ -1,0 +1,211 @@
+"""An `Execution` that is fed and drained answers as one that has the whole batch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from random import Random
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from odata_batch import (
+    BatchRequest,
+    BatchResponse,
+    Begin,
+    ChangeSet,
+    ChangeSetResponse,
+    Commit,
+    DecodeError,
+    Execution,
+    Operation,
+    OperationResponse,
+    Rollback,
+    Step,
+    Unreadable,
+    encode_response,
+)
+from odata_batch.dialects import PRESETS
+
+from .helpers import Format
+
+CASES = [
+    (dialect, format, goes_on)
+    for dialect in PRESETS
+    for format in sorted(PRESETS[dialect].formats)
+    for goes_on in (False, None, True)
+]
+WAYS = ("url", "etag", "query", "body", "after", "group", "if")
+
+
+@st.composite
+def batches(draw: st.DrawFn, format: str, hostile: bool) -> list[Any]:
+    """Give items that refer to those before; if they are hostile, to others and to themselves."""
+    items: list[Any] = []
+    count = 0
+
+    def operation(group: int | None) -> Operation | Unreadable:
+        nonlocal count
+        count += 1
+        own, most = str(count), count + 2 if hostile else count - 1
+        options: dict[str, Any] = {"id": own}
+        url = f"A({own})"
+        ways = draw(st.lists(st.sampled_from(WAYS), max_size=2)) if most else []
+        for way in ways:
+            name = str(draw(st.integers(1, most)))
+            if way == "url":
+                url = f"${name}/B({own})"
+            elif way == "etag":
+                options["headers"] = {"If-Match": f"${name}"}
+            elif way == "query":
+                url = f"{url.partition('?')[0]}?$filter=C eq ${name}/C".replace(" ", "%20")
+            elif way == "body":
+                options["body"] = b'{"C@odata.bind":"$%s"}' % name.encode()
+            elif format == "json" and way == "after":
+                options["depends_on"] = (name,)
+            elif format == "json" and way == "group" and group is not None and group > 0:
+                options["depends_on"] = (f"g{draw(st.integers(0, group - 1))}",)
+            elif format == "json" and way == "if":
+                options |= {"depends_on": (name,), "condition": f"${name}/$succeeded"}
+        if options.get("body"):
+            options["headers"] = {**options.get("headers", {}), "Content-Type": "application/json"}
+        odd = draw(st.integers(0, 30)) if hostile else 9
+        if odd < 3:
+            options["id"] = draw(st.sampled_from(("1", "2", "g0")))
+        if odd == 3:
+            url = "http://[" if draw(st.booleans()) else "A B"
+        if odd == 4:
+            return Unreadable(id=f"u{own}", kind="operation")
+        if group is None and format == "multipart" and draw(st.booleans()):
+            options["id"] = None
+        method = "GET" if group is None and draw(st.booleans()) else "POST"
+        if "body" in options:
+            method = "POST"
+        return Operation(method, url, **options)
+
+    for size in draw(st.lists(st.sampled_from((1, 0, 0, 2, 0, 3)), min_size=1, max_size=8)):
+        group = len(items)
+        members = [operation(group) for _ in range(size)]
+        name = f"g{group}" if format == "json" else None
+        items.append(ChangeSet(members, id=name) if size else operation(None))
+    return items
+
+
+def answer(step: Step, moods: int) -> OperationResponse:
+    """Return what the service answers, which the step alone decides."""
+    mood = (sum(map(ord, step.url)) * 7 + moods) % 11
+    if mood < 2:
+        return OperationResponse(404)
+    fields = {"Location": f"http://host/service/New({step.index})", "ETag": f'W/"{mood}"'}
+    if mood % 3 == 0:
+        return OperationResponse(204)
+    return OperationResponse(
+        200, {**fields, "Content-Type": "application/json"}, b'{"C":%d}' % mood
+    )
+
+
+def evaluate(condition: str, known: Mapping[str, OperationResponse]) -> bool:
+    return sum(len(each.body) + each.status for each in known.values()) % 3 > 0
+
+
+def locate(step: Step, response: OperationResponse) -> str:
+    return f"{step.url}/{step.method}({len(response.body)})"
+
+
+class Running:
+    """A batch that is run in any order; how each step and signal ends is decided by itself."""
+
+    def __init__(self, execution: Execution, moods: int, random: Random) -> None:
+        self.execution, self.moods, self.random = execution, moods, random
+        self.flying: list[Step | Begin | Commit | Rollback] = []
+        self.open: set[int] = set()
+        self.drained: list[OperationResponse | ChangeSetResponse | Unreadable] = []
+
+    def go_on(self) -> bool:
+        """Do something; tell whether there was anything to do."""
+        if self.random.random() < 0.5:
+            self.drained += self.execution.drain()
+        self.flying += self.execution.ready()
+        if not self.flying:
+            return False
+        work = self.flying.pop(self.random.randrange(len(self.flying)))
+        if isinstance(work, Step):
+            self.execution.complete(work, answer(work, self.moods))
+            return True
+        if isinstance(work, Begin):
+            assert work.group not in self.open
+            self.open.add(work.group)
+        elif isinstance(work, Rollback):
+            self.open.remove(work.group)
+        if (work.group + self.moods) % 7 == 0 and isinstance(work, Begin | Commit):
+            self.execution.fail(work, OperationResponse(503))
+            self.open -= {work.group} if isinstance(work, Begin) else set()
+        else:
+            self.execution.done(work)
+            self.open -= {work.group} if isinstance(work, Commit) else set()
+        return True
+
+    def feed(self, items: Sequence[Any]) -> None:
+        """Feed it these items, in pieces, and do something in between."""
+        rest = [*items]
+        while rest:
+            number = self.random.randrange(1, len(rest) + 1)
+            self.execution.feed(rest[:number])
+            del rest[:number]
+            while self.random.random() < 0.7 and self.go_on():
+                pass
+
+    def response(self) -> BatchResponse:
+        """Run it to the end."""
+        while self.go_on():
+            pass
+        assert self.execution.finished and not self.open
+        return BatchResponse([*self.drained, *self.execution.response().items])
+
+
+@pytest.mark.parametrize(("dialect", "format", "goes_on"), CASES)
+@given(data=st.data(), random=st.randoms(use_true_random=True))
+def test_what_is_fed_is_answered_as_a_whole_is(
+    dialect: str, format: Format, goes_on: bool | None, data: st.DataObject, random: Random
+) -> None:
+    items = data.draw(batches(format, data.draw(st.booleans())))
+    answered: Format = data.draw(st.sampled_from(("multipart", "json")))
+    options: dict[str, Any] = {
+        "batch_url": "http://host/service/$batch",
+        "format": format,
+        "dialect": PRESETS[dialect],
+        "continue_on_error": goes_on,
+        # Where a batch may stop and items run at the same time, it is chance what has begun.
+        "ordered": data.draw(st.sampled_from((None, True, False))) if goes_on else True,
+        "references": data.draw(st.sampled_from(("keep", "resolve"))),
+        "response_format": answered,
+        "evaluate": data.draw(st.sampled_from((None, evaluate))),
+        "locate": data.draw(st.sampled_from((None, locate))),
+    }
+    moods = data.draw(st.integers(0, 10))
+    first = random.randrange(len(items) + 1)
+    fed = Running(Execution(BatchRequest(items[:first]), more=True, **options), moods, random)
+    fed.feed(items[first:])
+    assert not fed.execution.finished
+    if data.draw(st.sampled_from((False, False, False, True))):
+        fed.flying = [each for each in fed.flying if isinstance(each, Rollback)]
+        fed.flying += fed.execution.abandon()
+        fed.response()
+        return
+    fed.execution.feed_eof()
+    response = fed.response()
+    # Whatever comes of it can be written.
+    encode_response(response, dialect=PRESETS[dialect], format=answered)
+    try:
+        whole = Execution(BatchRequest(items), **options)
+    except DecodeError as error:
+        if goes_on:
+            said, _, _ = error.diagnostic.message.partition(": found")  # how many of all there are
+            assert any(
+                said in each.json()["error"]["message"]
+                for each in response.responses()
+                if each.status in (400, 413)
+            )
+    else:
+        assert response == Running(whole, moods, random).response()
