@@ -16,7 +16,7 @@ from odata_batch._checks.scope import Scope, Spot
 from odata_batch._checks.services import Served, checks_for
 from odata_batch._graph import expressions
 from odata_batch._graph.expressions import references_outside_body
-from odata_batch._graph.names import Names, key_of
+from odata_batch._graph.names import Names, key_of, may_depend
 from odata_batch._graph.urls import reference_in
 from odata_batch._model import values
 from odata_batch._model.findings import Diagnostic, Rule, error, exceed, note, quote, warning
@@ -60,8 +60,9 @@ class _Place:
         self.indexes: tuple[int, ...]
         self.spellings: set[str] = set()
         """The names of all that was passed by or that somebody added, in lower case."""
-        self.unnamed: list[Any] = []
-        """What was passed by, until somebody wants to know its names."""
+        self.unnamed: list[tuple[int, Sequence[Any]]] = []
+        """What was passed by, until somebody wants to know its names: the index of the first of
+        some items, and these."""
         self._scope = scope
         self._operations = self._change_sets = 0
 
@@ -123,7 +124,7 @@ class _Place:
             return None
         return messages, members, len(change_sets), spellings
 
-    def pass_by(self, items: Sequence[values.Item], found: _Survey) -> None:
+    def pass_by(self, items: Sequence[values.Item], index: int, found: _Survey) -> None:
         """Pass items by that hold what was found."""
         messages, _, change_sets, spellings = found
         self._operations += len(messages)
@@ -132,7 +133,7 @@ class _Place:
             self.spellings |= spellings
         else:  # most batches are one run
             self.spellings = spellings
-        self.unnamed += items
+        self.unnamed.append((index, items))
 
     def say_unreadable(self) -> None:
         """Refuse what could not be read, where it is to be written."""
@@ -156,6 +157,9 @@ class _Place:
 
 class Rules(Protocol[_Contra]):
     """The interface of the rules for decoding and encoding, in both roles."""
+
+    forgets: bool
+    """Whether no more is kept of an item than what may be said of others needs."""
 
     def take(self, items: Sequence[_Contra], index: int) -> bool:
         """Take items if no rule can object to them; otherwise each has to be checked."""
@@ -267,6 +271,8 @@ ID_CASE_IGNORED = error("""
 class RequestRules:
     """Applies the rules to the items of one batch request, in order."""
 
+    forgets = False
+
     def __init__(self, scope: Scope) -> None:
         self._scope = scope
         self._place = _Place(scope)
@@ -284,13 +290,24 @@ class RequestRules:
         unknown, the name, its use in words, the operation, its indexes, and where the name is."""
         self._service_checks = checks_for(scope.dialect)
         self._served = Served(scope, self._say, self._names)
+        # For each item in the index of names, its index in the batch; and whether one without a
+        # name is not there any more
+        self._indexes: list[int] = []
+        self._has_unnamed = False
 
     def check(self, item: values.RequestItem, index: int) -> None:
         """Check the item, whose index among the items of the batch is given."""
-        names = self._names
         self._name()
-        source = len(names.operations)
-        names.add(item)
+        self._names.add(item)
+        self._indexes.append(index)
+        try:
+            self._check(item, index, self._names.members[-1].start)
+        finally:
+            if self.forgets:
+                self._learn(item)
+
+    def _check(self, item: values.RequestItem, index: int, source: int) -> None:
+        names = self._names
         self._place.enter(item, index, len(names.operations) - source)
         if not isinstance(item, values.ChangeSet):
             self._check_message(item, source)
@@ -339,24 +356,16 @@ class RequestRules:
             bodies = [x for x in bodies if x.find(b"$") >= 0 or x.find(b"\\u0024") >= 0]
             if [x for x in bodies if b'"$' in x or b'"\\u0024' in x]:
                 return False
-        self._place.pass_by(items, found)
+        self._place.pass_by(items, index, found)
+        if self.forgets:
+            self._name()
         return True
-
-    def pass_by(self, item: values.RequestItem) -> None:
-        """Take note of the names in an item that is not checked."""
-        names = (item.id, *(each.id for each in values.leaves((item,))))
-        self._place.spellings.update(name.lower() for name in names if name is not None)
-        self._place.unnamed.append(item)
 
     def _name(self) -> None:
         """Index the names of the items that were taken; few batches need any."""
-        for item in self._place.unnamed:
-            self._names.add(item)
-            if isinstance(item, values.ChangeSet) and item.id is not None:
-                self._groups.add(item.id.lower())
-            for each in values.leaves((item,)):
-                if each.id is not None:
-                    self._ids[each.id.lower()] = each.id
+        for first, items in self._place.unnamed:
+            for index, item in enumerate(items, first):
+                self.pass_by(item, index)
         self._place.unnamed.clear()
 
     def check_body(self, item: Operation, index: int) -> None:
@@ -370,6 +379,32 @@ class RequestRules:
         refers_not = self._scope.dialect.references == "none"
         return refers_not or not services.OF_BODIES.isdisjoint(self._service_checks)
 
+    def pass_by(self, item: values.RequestItem, index: int) -> None:
+        """Take note of the names in an item that is not checked."""
+        self._names.add(item)
+        self._indexes.append(index)
+        self._learn(item)
+
+    def _learn(self, item: values.RequestItem) -> None:
+        """Take note of the names in the last item."""
+        names = [each.id for each in values.leaves((item,)) if each.id is not None]
+        for name in names:
+            self._ids.setdefault(name.lower(), name)
+        if isinstance(item, values.ChangeSet) and item.id is not None:
+            names.append(item.id)
+            self._groups.add(item.id.lower())
+        if not self.forgets:
+            return
+        self._place.spellings.update([name.lower() for name in names])
+        members = self._names.members[-1]
+        waits = bool(self.pending) and self.pending[-1][3] >= members.start
+        if names or waits or self._service_checks:  # these count all operations
+            self._names.replace(_shortened(item))
+        else:
+            self._has_unnamed = self._has_unnamed or bool(members)
+            self._names.replace(None)
+            self._indexes.pop()
+
     def finish(self) -> None:
         """Report the names that the batch does not contain, or only later."""
         names = self._names
@@ -377,7 +412,9 @@ class RequestRules:
             self._name()
         # One without a name may be meant.
         may_be_meant = self._scope.format == "json" and bool(self.pending)
-        may_be_meant = may_be_meant and None in {each.id for each in names.operations}
+        may_be_meant = may_be_meant and (
+            self._has_unnamed or None in {each.id for each in names.operations}
+        )
         for unknown, name, use, source, indexes, spot in self.pending:
             self._place.item, self._place.indexes = names.operations[source], indexes
             target = names.find(name, names.item_of[source])
@@ -394,7 +431,8 @@ class RequestRules:
         # Where everything refers backward there is no circle, so few batches come here.
         for cycle in names.cycles() if self.pending else ():
             item = names.item_of[cycle[0]]
-            walk = ((item,), names.items[item]), *_inside(names.items[item], (item,))
+            at = (self._indexes[item],)
+            walk = (at, names.items[item]), *_inside(names.items[item], at)
             places = [place for place in walk if isinstance(place[1], Operation)]
             self._place.indexes, self._place.item = places[cycle[0] - names.members[item].start]
             operations = [names.operations[node] for node in cycle]
@@ -592,6 +630,20 @@ class RequestRules:
         return group is not None and self._names.key(group) in self._named[1]
 
 
+def _shortened(item: values.RequestItem) -> values.RequestItem:
+    """Return what is asked of an item when others are checked."""
+    if isinstance(item, values.ChangeSet):
+        return values.changed(item, items=tuple(map(_shortened, item.items)))
+    if isinstance(item, Unreadable):
+        return item
+    url, headers = "", values.NO_HEADERS
+    rest: tuple[bool, tuple[str, ...], str | None, tuple[()]] = False, (), None, ()
+    if may_depend(item):
+        url, headers = item.url, item.headers
+        rest = False, item.depends_on, item.condition, ()
+    return values.operation_of(item.method, url, headers, b"", item.id, item.position, *rest)
+
+
 def _last_of(names: Names, group: str) -> int:
     item = names.group(group)
     assert item is not None  # or it would be unknown
@@ -633,6 +685,8 @@ GROUP_STATUS_MIXED = note("""
 class ResponseRules:
     """Applies the rules to the items of one batch response, in order."""
 
+    forgets = False
+
     def __init__(self, scope: Scope) -> None:
         self._scope = scope
         self._place = _Place(scope)
@@ -645,7 +699,7 @@ class ResponseRules:
 
     def check(self, item: values.ResponseItem, index: int) -> None:
         """Check the item, whose index among the items of the batch is given."""
-        self._name(index)
+        self._name()
         if self._accepted is not None:
             self._place.indexes, self._place.item, spot = self._accepted
             self._accepted = None
@@ -679,13 +733,15 @@ class ResponseRules:
             return False
         if not self._messages.are_sound(responses, ()):
             return False
-        self._place.pass_by(items, found)
+        self._place.pass_by(items, index, found)
+        if self.forgets:
+            self._name()
         return True
 
-    def _name(self, index: int) -> None:
-        """Learn the names of what was taken, the items before this index."""
+    def _name(self) -> None:
+        """Learn the names of what was taken."""
         unnamed = self._place.unnamed
-        for place, item in enumerate(unnamed, index - len(unnamed)):
+        for place, item in [each for first, items in unnamed for each in enumerate(items, first)]:
             is_set = isinstance(item, values.ChangeSetResponse)
             if is_set and item.id is not None:
                 self._groups.add(self._key(item.id))

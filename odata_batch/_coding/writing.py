@@ -132,6 +132,7 @@ class _Encoder(Generic[_Item]):
             found = Diagnostic(DUPLICATE_ID, message, item.position, path_of([self._items]))
             self._found.append(found)
             self._raise()
+        self._rules.forgets = True
         self._preparation.add(item)
         prepared: _Item = self._preparation.item(item)
         self._check_items([prepared])

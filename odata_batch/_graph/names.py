@@ -151,6 +151,15 @@ class Names:
         self.members.append(range(start, end))
         self.items.append(item)
 
+    def replace(self, item: RequestItem | None) -> None:
+        """Put an item with the same names in place of the last one, or nothing if it has none."""
+        start = self.members.pop().start
+        del self.operations[start:], self.item_of[start:], self.items[-1:]
+        if item is not None:
+            self.add(item)
+        self._operations_read = min(self._operations_read, len(self.operations))
+        self._items_read = min(self._items_read, len(self.items))
+
     # -- names --
 
     def named(self, id: str) -> Sequence[int]:

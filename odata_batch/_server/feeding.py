@@ -71,6 +71,7 @@ class Feed(Plan):
         self._key = key_of(self.dialect)
         self._severities = dict(self.dialect.severities)
         self._rules = RequestRules(Scope(format, self.dialect, self._limits, self._report, "made"))
+        self._rules.forgets = True
         # In JSON, an operation depends on what it refers to, though it does not say so.
         self._filling = _Filling(format, self.dialect) if format == "json" else None
         self._decisive = {"condition", *ETAG_FIELDS, *(("query", "body") if resolves else ())}
@@ -128,12 +129,12 @@ class Feed(Plan):
     def _check(self, item: RequestItem, number: int) -> bool:
         """Apply the rules to an item; tell whether something of it is known at the end only."""
         self._at, pending = number, len(self._rules.pending)
-        if number not in self._faults:
-            with suppress(Stop):
-                self._rules.check(item, number)
-                return len(self._rules.pending) > pending
-        self._rules.pass_by(item)
-        return False
+        if number in self._faults:
+            self._rules.pass_by(item, number)
+            return False
+        with suppress(Stop):
+            self._rules.check(item, number)
+        return len(self._rules.pending) > pending
 
     def _report(self, found: Diagnostic) -> None:
         """Take note of what is wrong with an item."""
@@ -166,9 +167,9 @@ class Feed(Plan):
             self.operations[node], self._unit_of[node] = operation, index
             self.ids[node] = id = self._usable(operation.id, fault)
             if id is not None:
-                self._named.setdefault(self._key(id), node)
                 self._members.setdefault((index, self._key(id)), node)
                 self.depended_on.add(node)
+                self._named.setdefault(self._key(id), node)
         if self._filling is not None and fault is None:
             item = self._filling.item(item)
         if isinstance(item, ChangeSet) and item.id is not None:
@@ -269,17 +270,14 @@ class Feed(Plan):
     def forget(self, unit: Unit) -> list[int]:
         """Forget a unit that is over; return its nodes that later ones may refer to."""
         del self.units[unit.index], self.source[unit.index]
-        named = [~unit.index] if ~unit.index in self.depended_on else []
+        nodes = (~unit.index, *unit.members)
+        named = [node for node in nodes if node in self.depended_on]
+        self.depended_on.difference_update(nodes)
         for node in unit.members:
             del self.operations[node], self._unit_of[node]
             self.edges.pop(node, None)
             id = self.ids.pop(node)
-            if id is not None:
-                self._members.pop((unit.index, self._key(id)), None)
-                if self._named[self._key(id)] == node:
-                    named.append(node)
-                else:
-                    self.depended_on.discard(node)
+            self._members.pop((unit.index, self._key(id or "")), None)
         return named
 
 

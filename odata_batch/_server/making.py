@@ -5,6 +5,7 @@ OData Protocol, 11.7.4 to 11.7.6. All that is derived from references is limited
 
 import json
 from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import suppress
 from typing import AnyStr, TypeAlias
 
 from odata_batch._coding.settings import Settings
@@ -12,7 +13,7 @@ from odata_batch._graph import expressions
 from odata_batch._graph.expressions import ETAG_FIELDS, Word
 from odata_batch._graph.urls import ServiceUrls, is_batch_resource, location_of, resolve_url
 from odata_batch._model.findings import UnresolvedReference, quote
-from odata_batch._model.values import NO_HEADERS, Operation, OperationResponse
+from odata_batch._model.values import OperationResponse
 from odata_batch._server import references
 from odata_batch._server.plan import Group, Plan, Unit
 from odata_batch._server.steps import Inheritance, Refused, Step, step_of
@@ -24,8 +25,6 @@ _NO_CONDITIONS = "conditions are not supported"
 # What is decided by conditions, and what is left to the service: what it refers to comes first.
 _CONDITION = frozenset(("condition",))
 _ORDER_ONLY = _CONDITION | {"query", "body"}
-# The fields of a response that references mean
-_KEPT = frozenset(("location", "etag"))
 
 
 class Making:
@@ -53,6 +52,8 @@ class Making:
         self._steps: dict[int, Step] = {}
         self._locations: dict[int, str | None] = {}
         self._values: dict[int, tuple[object, object]] = {}
+        # By status, what is kept of a response that has no ETag
+        self._plain: dict[int, OperationResponse] = {}
         # How many octets may yet be derived from references
         self._room = settings.limits.message
 
@@ -95,14 +96,15 @@ class Making:
         for node in nodes:
             if node not in named:
                 self.responses.pop(node, None)
-                self._steps.pop(node, None)
             elif not (self._evaluates or self._locate):
-                answer, step = self.responses[node], self._steps.get(node)
-                fields = [pair for pair in answer.headers.pairs if pair[0].lower() in _KEPT]
-                self.responses[node] = OperationResponse(answer.status, fields)
-                if step is not None:
-                    operation, own = Operation(step.method, ""), (NO_HEADERS, NO_HEADERS, b"")
-                    self._steps[node] = step_of(operation, node, None, step.url, *own, step.group)
+                answer = self.responses[node]
+                if self._steps.get(node) is not None and answer.ok:
+                    with suppress(Refused):
+                        self._location("", node)
+                self._steps.pop(node, None)
+                etags = [pair for pair in answer.headers.pairs if pair[0].lower() == "etag"]
+                plain = self._plain.setdefault(answer.status, OperationResponse(answer.status))
+                self.responses[node] = OperationResponse(answer.status, etags) if etags else plain
 
     def reference(self, text: str, step: Step | None) -> object:
         """Return what a reference means to a step, or to who is no part of the batch."""
