@@ -158,14 +158,35 @@ class Execution:
     supports, or else the one in which the request was read, or else multipart. `response_format` is
     that of the response, by default the same; the response remembers it.
 
+    **More items.** With `more=True` those of `request` are the first, and others are given to
+    `feed` as they arrive. `drain` returns what is final of the response:
+
+    >>> execution = Execution(BatchRequest([]), batch_url=url, more=True)
+    >>> execution.feed([Operation.get("People(1)"), Operation.get("People(2)")])
+    >>> (step,) = execution.ready()
+    >>> execution.complete(step, OperationResponse(204))
+    >>> [response.status for response in execution.drain()]
+    [204]
+    >>> execution.feed_eof()
+
+    What is over and drained is forgotten, except for what later items may ask of what has a name:
+    whether it has succeeded, its URL and its ETag; with `evaluate`, `locate` or references that
+    are resolved, all of its response. What comes of it is what comes of the whole batch, but
+
+    - an item that would have the batch refused is answered with 400 or 413 and not run; without its
+      identifier, if that was used before or the answer cannot repeat it;
+    - an item that uses a name that has not come waits for `feed_eof`, and so does all after it;
+    - no identifier is generated, and respond-async is left out wherever there is one.
+
     **Response.** Identifiers are those of the request, whatever the responses say, and are where
     they were there.
 
     `RuntimeError` is wrong use: a step completed twice, one that was not handed out, a signal
     completed, a step done, a response before the end. `evaluate` and `locate` are called from the
-    constructor, `ready`, `complete`, `done` and `fail`, `replaced` from the last two or three. What
-    they raise passes through, except for `evaluate`, after note has been taken of what was said;
-    `ready` asks again, and raises only if there is nothing else to hand out.
+    constructor, `feed`, `feed_eof`, `ready`, `complete`, `done` and `fail`, `replaced` from
+    `complete` and `fail`. What they raise passes through, except for `evaluate`, after note has
+    been taken of what was said; `ready` asks again, and raises only if there is nothing else to
+    hand out.
     """
 
     DROPPED_HEADERS: ClassVar[frozenset[str]] = steps.DROPPED_HEADERS
@@ -241,9 +262,9 @@ class Execution:
         return self._open == 0 and not self._more
 
     def feed(self, items: Iterable[values.RequestItem]) -> None:
-        """Take the next items of a batch of which there are `more`; see there.
+        """Take the next items of the batch; after a stop they are dropped.
 
-        After a stop they are dropped. `RuntimeError` after `feed_eof` or `abandon`.
+        `RuntimeError` if it is complete: without `more`, and after `feed_eof` or `abandon`.
         """
         if self._feed is None or not self._more:
             raise RuntimeError("nothing can be fed: the batch is complete")
@@ -252,7 +273,7 @@ class Execution:
         self._advance()
 
     def feed_eof(self) -> None:
-        """Say that the batch is complete; `RuntimeError` where nothing can be fed."""
+        """Say that the batch is complete; `RuntimeError` if it was before."""
         self.feed(())
         self._end()
         self._advance()
@@ -260,7 +281,7 @@ class Execution:
     def drain(self) -> list[values.ResponseItem]:
         """Return the next items of the response, in its order, as far as they are final.
 
-        `response` and `payload` hold what has not been drained.
+        An item is returned once; `response` and `payload` have what has not been.
         """
         items: list[values.ResponseItem] = []
         for unit in self._final():

@@ -206,6 +206,10 @@ class Feed(Plan):
         """Return the unit of an item that is not over."""
         return self.units[index]
 
+    def method(self, node: int) -> str:
+        """Return the method of an operation that is not over."""
+        return self.operations[node].method if node in self.operations else ""
+
     def unit_of(self, node: int) -> Unit:
         """Return the unit of an operation, or of a change set."""
         return self.units.get(self._item(node), _OVER)

@@ -243,8 +243,9 @@ class Making:
             answer = self.responses[node]
             self._derive(len(answer.body), 424, "values")
             # OData Protocol, 9.1.4: what was asked for is null. A group is no operation.
-            methods = [each.method for each in self._operations[node : node + 1]]
-            is_null = answer.status == 204 and methods == ["GET"]
+            step = self._steps.get(node)
+            method = self._plan.method(node) if step is None else step.method
+            is_null = answer.status == 204 and method == "GET"
             self._values[node] = (None, None) if is_null else references.values_in(answer, name)
         value = references.member(self._values[node], path, name)
         if isinstance(value, str) and len(value) > self._limits.url:

@@ -332,6 +332,10 @@ class Plan:
         names = self._names
         return names.find(name, names.item_of[source]) if names.operations else None
 
+    def method(self, node: int) -> str:
+        """Return the method of an operation, nothing for a change set."""
+        return self.operations[node].method if node >= 0 else ""
+
     def unit_of(self, node: int) -> Unit:
         """Return the unit of an operation, or of a change set."""
         return self.unit(self._names.item(node))
