@@ -66,6 +66,7 @@ bench: $(VENV)/ready ## time everything beside floors, with aims and bounds
 	"$(VENV)/bin/python" benchmarks/bench.py
 	"$(VENV)/bin/python" benchmarks/graphs.py
 	"$(VENV)/bin/python" benchmarks/streams.py
+	"$(VENV)/bin/python" benchmarks/pipe.py
 
 load: $(VENV)/ready ## send many batches at once to each server example, and cut connections
 	"$(VENV)/bin/python" -m benchmarks.load

@@ -43,6 +43,7 @@ class Stream(Generic[_Item]):
     ) -> None:
         self.out = out
         self._rules: Rules[_Item] = rules
+        rules.forgets = True
         self._wants, self._find = wants, find
         # The indexes of what comes next, and what was in the change sets that have begun
         self._indexes = [0]
