@@ -55,17 +55,25 @@ class BatchMiddleware(Endpoint):
         headers = Headers(_decoded(scope["headers"]))
         url = f"{scope.get('scheme', 'http')}://{headers.get('host', '')}"
         url = f"{url}{quote(scope['path'], safe='/$')}?{scope['query_string'].decode('latin-1')}"
-        serving = Serving(self, scope["method"], url, headers)
+        serving, is_begun = Serving(self, scope["method"], url, headers), False
         while serving.wants_data:
             message = await receive()
             if message["type"] == "http.disconnect":
                 return
             serving.receive_data(message.get("body", b""), more=message.get("more_body", False))
+            if serving.wants_data and serving.head is not None:
+                await self._run(scope, serving, _nothing)
+                body = serving.drain()
+                if body and not is_begun:
+                    await send(_start(serving.head))
+                    is_begun = True
+                if body:
+                    await send({"type": "http.response.body", "body": body, "more_body": True})
         await self._run(scope, serving, receive)
         answer = serving.answer
         if answer is not None:  # else the client has gone
-            fields = _encoded([*answer.headers.pairs, ("Content-Length", str(len(answer.body)))])
-            await send({"type": "http.response.start", "status": answer.status, "headers": fields})
+            if not is_begun:
+                await send(_start(answer, ("Content-Length", str(len(answer.body)))))
             await send({"type": "http.response.body", "body": answer.body})
 
     async def _run(self, scope: Message, serving: Serving, receive: Receive) -> None:
@@ -164,6 +172,16 @@ def _decoded(fields: Iterable[tuple[bytes, bytes]]) -> list[tuple[str, str]]:
 
 def _encoded(fields: Iterable[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
     return [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in fields]
+
+
+def _start(answer: OperationResponse, *fields: tuple[str, str]) -> Message:
+    pairs = _encoded([*answer.headers.pairs, *fields])
+    return {"type": "http.response.start", "status": answer.status, "headers": pairs}
+
+
+async def _nothing() -> Message:
+    """Wait in place of `receive`, which gives the body and not whether the client has gone."""
+    return await asyncio.Future()
 
 
 async def _disconnect(receive: Receive) -> None:

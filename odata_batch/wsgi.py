@@ -5,9 +5,11 @@
 It needs nothing beside the standard library.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from io import BytesIO
+from itertools import chain
 from typing import Any
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 from wsgiref.types import StartResponse, WSGIApplication
@@ -58,16 +60,40 @@ class BatchMiddleware(Endpoint):
         if serving.wants_data and not is_known and not environ.get("wsgi.input_terminated"):
             # RFC 9112, 6.3: nobody says where the body ends.
             serving.refuse(411, "a batch request has a Content-Length")
+        answered = self._answered(environ, serving, left, start_response)
+        first = next(answered)
+        # What is answered while the batch arrives is run as it is sent.
+        return [first] if serving.answer is not None else chain((first,), answered)
+
+    def _answered(
+        self, environ: dict[str, Any], serving: Serving, left: int, start_response: StartResponse
+    ) -> Iterator[bytes]:
+        """Yield the body of the answer, after its head was given to `start_response`."""
+
+        def start(answer: OperationResponse, *fields: tuple[str, str]) -> None:
+            status = f"{answer.status} {REASONS.get(answer.status, NO_REASON)}"
+            start_response(status, [*answer.headers.pairs, *fields])
+
+        is_begun = False
+        call = partial(self._call, environ, serving)
         while serving.wants_data:
             data = environ["wsgi.input"].read(min(left, 64 * 1024))
             left -= len(data)
             serving.receive_data(data, more=bool(data and left))
-        serving.run(lambda *own: self._call(environ, serving, *own))
+            if serving.wants_data and serving.head is not None:
+                serving.run(call)
+                body = serving.drain()
+                if body and not is_begun:
+                    start(serving.head)
+                    is_begun = True
+                if body:
+                    yield body
+        serving.run(call)
         answer = serving.answer
         assert answer is not None  # for all has been done
-        pairs = [*answer.headers.pairs, ("Content-Length", str(len(answer.body)))]
-        start_response(f"{answer.status} {REASONS.get(answer.status, NO_REASON)}", pairs)
-        return [answer.body]
+        if not is_begun:
+            start(answer, ("Content-Length", str(len(answer.body))))
+        yield answer.body
 
     def _call(
         self, outer: dict[str, Any], serving: Serving, step: Step, transaction: object

@@ -41,6 +41,7 @@ from odata_batch import (
     Payload,
     Serving,
     asgi,
+    check_response,
     decode_response,
     encode_request,
     wsgi,
@@ -352,6 +353,57 @@ def test_a_body_that_is_cut_off_is_not_run_though_it_reads_as_a_whole(service: S
     answer = service.send(sent, headers=[("Content-Length", "18")], **TOY)
     assert (answer.status_code, service.asked) == (400, [])
     assert error_of(answer) == "the body ends before its Content-Length, 18"
+
+
+# -- while it arrives -----------------------------------------------------------------------------
+
+LONG: dict[str, Any] = {"stream_from": 1000, "codec": Codec(limits=Limits(operations=1000))}
+
+
+def long_batch(*items: Operation | ChangeSet) -> BatchRequest:
+    """Give a batch of which the first operation has come long before the last."""
+    people, orders = Operation.get("People", id="9"), Operation.get("$9/Orders", id="10")
+    rest = [Operation.post(f"Q{index}", json="x" * 30_000) for index in range(7)]
+    items = people, writes("1", "2"), MISSING, *rest[:3], writes("3"), orders, *rest[3:], *items
+    return BatchRequest(items, continue_on_error=True)
+
+
+def test_a_long_batch_is_run_and_answered_while_it_arrives(
+    service: Service, format: Format
+) -> None:
+    log, sent = Log(), encode_request(long_batch(), format=format)
+    settings: dict[str, Any] = {"begin": log.begin, "ordered": True}
+    whole = service.send(sent, **settings)
+    asked, events = [*service.lines], [*log.events]
+    long = service.send(sent, **settings, **LONG)
+    assert service.lines == asked * 2 and log.events == events * 2
+    assert {*whole.headers} - {*long.headers} == {"content-length"}
+    first, second = (
+        decode_response(each.content, each.headers["content-type"]) for each in (whole, long)
+    )
+    assert first == second and statuses(first).count(404) == 1
+    sent = encode_request(long_batch(), accept=LINES)  # which is written when it is known
+    for settings in ({"validate": lambda batch, headers: None}, {"stream_from": 10**6}, TOY):
+        again = service.send(sent, **{**LONG, "begin": log.begin, **settings})
+        assert again.headers["content-length"] == str(len(again.content))
+
+
+@pytest.mark.parametrize("cut", [False, True])
+def test_an_answer_to_what_cannot_be_read_has_no_end(
+    service: Service, format: Format, cut: bool
+) -> None:
+    sent = encode_request(long_batch(), format=format)
+    body = sent.body[:-40] if cut else sent.body[:-40] + b"\0" * 70_000
+    fields = [("Content-Length", str(len(sent.body)))] if cut else []
+    headers = [pair for pair in sent.headers.pairs if pair[0] != "Content-Length"]
+    answer = service.send(Payload(body, headers), headers=fields, begin=Log().begin, **LONG)
+    assert answer.status_code == 200 and "GET /service/People" in service.lines
+    content_type = answer.headers["content-type"]
+    report = check_response(answer.content, content_type)
+    assert report.value is None or report.value.truncated
+    # Nothing has been run of what is wrong at the beginning.
+    answer = service.send(Payload(b"\0" * 2000, sent.headers), **LONG)
+    assert answer.status_code == 400
 
 
 # -- what is refused ------------------------------------------------------------------------------

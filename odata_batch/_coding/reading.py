@@ -445,6 +445,11 @@ class RequestDecoder(
 
         def __init__(self, content_type: str, **settings: Any) -> None: ...
 
+    @property
+    def continue_on_error(self) -> bool | None:
+        """What the header fields say, as `BatchRequest.continue_on_error`."""
+        return self._continue_on_error
+
     def _value(self) -> values.BatchRequest:
         annotations = () if self._engine is None else self._engine.annotations
         fields = tuple(self._items), self._continue_on_error, annotations, self.format

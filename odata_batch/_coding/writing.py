@@ -473,11 +473,13 @@ class Judge:
             (rule, Severity.NOTE) for rule in (ACCEPTED_NOT_LAST, ACCEPTED_WITHOUT_LOCATION)
         )
         dialect = replace(settings.dialect, severities=settings.dialect.severities + severities)
-        limits = replace(settings.limits, items=_ANY, operations=_ANY)
+        counts = dict.fromkeys(("items", "operations", "message", "headers_total"), _ANY)
+        limits = replace(settings.limits, **counts)
         self._settings = Settings(dialect, format=settings.format, limits=limits)
-        self._encoder = self._new()
+        self._encoder = self.encoder()
 
-    def _new(self) -> ResponseEncoder:
+    def encoder(self) -> ResponseEncoder:
+        """Return what writes a batch of responses that can be carried, however many they are."""
         return encoder_of(ResponseEncoder, self._settings, values.BatchResponse(()), None)
 
     def __call__(self, item: values.OperationResponse) -> tuple[Diagnostic, ...]:
@@ -486,7 +488,7 @@ class Judge:
         encoder._check_items([encoder._preparation.item(item)])
         found = tuple(encoder._found)
         if found:
-            self._encoder = self._new()
+            self._encoder = self.encoder()
         return found
 
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from odata_batch._checks.messages import ID_SYNTAX, VERSION_HEADER, carries
 from odata_batch._coding.settings import Settings
-from odata_batch._coding.writing import Judge, write_judged
+from odata_batch._coding.writing import Judge, ResponseEncoder, write_judged
 from odata_batch._model import values
 from odata_batch._model.dialect import Dialect, Format
 from odata_batch._model.findings import DecodeError, Diagnostic, Severity, quote
@@ -102,6 +102,11 @@ class Answers:
             if not (is_short and is_named and carries(self._format, name)):
                 message = f"found the id {quote(name)}, which no response could repeat"
                 raise DecodeError(Diagnostic(ID_SYNTAX, message, severity=Severity.ERROR))
+
+    def encoder(self) -> tuple[ResponseEncoder, Headers]:
+        """Return what writes responses one after the other, and the fields to send before them."""
+        encoder = self._judge.encoder()
+        return encoder, Headers((*encoder.headers.pairs[:1], *self._fields))
 
     def payload(self, response: values.BatchResponse) -> values.Payload:
         """Return what is sent, given responses that have been judged."""

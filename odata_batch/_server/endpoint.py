@@ -5,15 +5,17 @@ OData Protocol, 11.7. `Endpoint` is what the owner of a service decides; `Servin
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Final, Literal, TypeAlias
 
 from odata_batch._coding.reading import RequestDecoder, decode, decoder_of
 from odata_batch._coding.settings import Settings
+from odata_batch._coding.writing import ResponseEncoder
 from odata_batch._graph.urls import ascii_decoded
 from odata_batch._model import values
 from odata_batch._model.dialect import Format
+from odata_batch._model.events import ChangeSetEnd, ChangeSetStart, RequestEvent
 from odata_batch._model.findings import BatchError
 from odata_batch._model.headers import Headers
 from odata_batch._model.limits import Limits
@@ -105,6 +107,12 @@ class Endpoint:
     """The names, in lower case, of the fields of the batch request that each operation gets unless
     it has them: who asks for the batch asks for its operations. A name that ends in `*` means all
     that begin so. What an operation itself claims of these is dropped, see `Execution`."""
+    stream_from: int | None = None
+    """Where the body is longer than this many octets, operations are run and answered while it
+    arrives, as far as `Execution` does so with `more`; `None` waits for the end. Then nothing is
+    refused as a whole once one has been run: what is wrong with an item is answered in its place,
+    and an answer to what cannot be read, is too long or cut off has no end. Not with `validate`,
+    nor where one of `formats` is sent or answered."""
     options: Mapping[str, Any] = field(default_factory=dict)
     """Further arguments of `Execution`, by name, such as `evaluate` or `service_root`."""
 
@@ -122,13 +130,21 @@ class Serving:
     raised, and wherever one gives up, what is left here is to be rolled back."""
     wants_data: bool
     """Whether the body is to be read on: it has not ended, and is not refused yet."""
+    head: OperationResponse | None = None
+    """Status and fields of an answer that may begin before the body has ended, see `drain`."""
     _execution: Execution
     _type: str
+    _decoder: RequestDecoder[Any]
+    _encoder: ResponseEncoder
+    _has_begun = _is_broken = False
+    _received = 0
 
     def __init__(self, endpoint: Endpoint, method: str, url: str, headers: HeadersLike) -> None:
         self.transactions, self.wants_data = {}, True
         self._endpoint, self._headers, self._body = endpoint, Headers(headers), bytearray()
         self._answer: OperationResponse | None = None
+        # The change sets that have begun in a body that is not complete, and what is in them
+        self._sets: list[tuple[str | None, list[Any]]] = []
         names = "|".join(map(re.escape, endpoint.handed_on)).replace(r"\*", ".*")
         known = re.compile(names, re.IGNORECASE)
         self._handed_on = [pair for pair in self._headers.pairs if known.fullmatch(pair[0])]
@@ -150,25 +166,35 @@ class Serving:
 
         Nothing is kept of a body that is refused.
         """
-        self._check_length(len(self._body) + len(data))
-        if self.wants_data:
-            self._body += data
-            self.wants_data = more
-            if not more and len(self._body) < self._length:
-                # What is cut off is not to be run, even if it reads as a whole. RFC 9112, 8
-                self.refuse(400, f"the body ends before its Content-Length, {self._length}")
+        self._received += len(data)
+        self._check_length(self._received)
+        if not self.wants_data:
+            return
+        self._body += data
+        self.wants_data = more
+        if not more and self._received < self._length:
+            # What is cut off is not to be run, even if it reads as a whole. RFC 9112, 8
+            self.refuse(400, f"the body ends before its Content-Length, {self._length}")
+            return
+        try:
+            if self.head is not None or self._is_long():
+                self._pass_on(more)
             elif not more:
-                try:
-                    self._begin()
-                except (BatchError, ValueError) as error:
-                    self.refuse(getattr(error, "http_status", 400), str(error))
+                self._begin()
+        except (BatchError, ValueError) as error:
+            self.refuse(getattr(error, "http_status", 400), str(error))
 
     def refuse(self, status: int, message: str) -> None:
         """Answer with `status` and an error of OData that has the `message` (OData JSON, 21.1).
 
-        Nothing else is done. Without a message the answer has no body.
+        Nothing else is done. Without a message the answer has no body. Where an operation has been
+        run, what there is of the answer has no end.
         """
-        self.wants_data, self._answer = False, _error(status, message)
+        self.wants_data, self._is_broken = False, self._has_begun
+        if self._has_begun:
+            self._execution.feed_eof()
+        else:
+            self._answer = _error(status, message)
 
     def _check_length(self, length: int) -> None:
         most = self._endpoint.codec.limits.message
@@ -189,18 +215,67 @@ class Serving:
         if endpoint.validate is not None:
             self._answer = endpoint.validate(batch, self._headers)
         self._type = self._type_of(own)
+        if self._answer is None:
+            self._execution = self._execute(batch)
+
+    def _execute(self, batch: BatchRequest, **options: Any) -> Execution:
+        endpoint, codec = self._endpoint, self._endpoint.codec
         more = {**endpoint.options, "ordered": endpoint.ordered, "headers": self._headers}
         more |= {"continue_on_error": endpoint.continue_on_error, "limits": codec.limits}
         more["references"] = endpoint.references
         more |= {"dialect": codec.dialect, "response_format": _FORMATS.get(self._type, "multipart")}
-        if self._answer is None:
-            self._execution = Execution(batch, batch_url=self._url, **more)
+        return Execution(batch, batch_url=self._url, **more, **options)
+
+    def _is_long(self) -> bool:
+        """Begin to run what is arriving, if the body is too long to wait for its end."""
+        endpoint, content_type = self._endpoint, self._headers.get("content-type", "")
+        if endpoint.stream_from is None or len(self._body) <= endpoint.stream_from:
+            return False
+        own = content_type.partition(";")[0].strip().lower()
+        self._type = self._type_of(own)
+        if endpoint.validate or not {own, self._type} <= {*_FORMATS} - {*endpoint.formats}:
+            return False
+        settings = endpoint.codec, content_type, self._headers, None, _never
+        self._decoder = decoder_of(RequestDecoder, *settings)
+        goes_on = self._decoder.continue_on_error
+        batch = BatchRequest((), continue_on_error=goes_on)
+        self._execution = self._execute(batch, format=self._decoder.format, more=True)
+        self._encoder, fields = self._execution.encoder()
+        self.head = OperationResponse(200, fields)
+        return True
+
+    def _pass_on(self, more: bool) -> None:
+        """Have the execution take what is complete."""
+        data, self._body = bytes(self._body), bytearray()
+        self._execution.feed(self._items(self._decoder.receive_data(data)))
+        if not more:
+            self._execution.feed(self._items(self._decoder.receive_eof()))
+            self._execution.feed_eof()
+
+    def _items(self, events: Iterable[RequestEvent]) -> Iterator[values.RequestItem]:
+        """Yield the items that end here."""
+        for event in events:
+            if isinstance(event, ChangeSetStart):
+                self._sets.append((event.id, []))
+                continue
+            item: Any = event
+            if isinstance(event, ChangeSetEnd):
+                id, members = self._sets.pop()
+                item = values.ChangeSet(members, id=id)
+            if self._sets:
+                self._sets[-1][1].append(item)
+            else:
+                yield item
 
     # -- the work --
 
     def ready(self) -> tuple[Work, ...]:
         """Return what may be done now, at the same time, as `Execution.ready` does."""
-        return () if self.wants_data or self._answer is not None else self._execution.ready()
+        if self._answer is not None or (self.wants_data and self.head is None):
+            return ()
+        works = self._execution.ready()
+        self._has_begun = self._has_begun or bool(works)
+        return works
 
     def run(self, call: Callable[[Step, Any], OperationResponse]) -> None:
         """Do all that there is to do, in turn; what a step is, `call` does, see `do`.
@@ -284,10 +359,24 @@ class Serving:
 
     # -- the answer --
 
+    def drain(self) -> bytes:
+        """Return the next octets of an answer that has a `head`, as far as there are any.
+
+        What has not been drained at the end is the body of `answer`.
+        """
+        octets = b"".join([self._encoder.send(item) for item in self._execution.drain()])
+        self._has_begun = self._has_begun or bool(octets)
+        return octets
+
     @property
     def answer(self) -> OperationResponse | None:
         """The answer to the batch request; `None` as long as there is none yet."""
-        if self._answer is None and not self.wants_data and self._execution.finished:
+        is_over = self._answer is None and not self.wants_data and self._execution.finished
+        if is_over and self.head is not None:
+            rest = self.drain()
+            rest += b"" if self._is_broken else self._encoder.close()
+            self._answer = replace(self.head, body=rest)
+        elif is_over:
             payload = self._execution.payload()
             if self._type not in _FORMATS:
                 payload = self._endpoint.formats[self._type][1](self._execution.response())
@@ -308,6 +397,11 @@ class Serving:
         weights.setdefault(own, weights.get(f"{own.split('/')[0]}/*", weights.get("*/*", 0.0)))
         best = max((name for name in weights if name in types), key=weights.__getitem__)
         return best if weights[best] and endpoint.answer == "as asked" else own
+
+
+def _never(head: values.Operation) -> bool:
+    """Tell that an operation is wanted as a whole."""
+    return False
 
 
 class _Entered:

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Literal, TypeAlias
 
 from odata_batch._checks.batch import ACCEPTED_IN_CHANGE_SET
 from odata_batch._coding.settings import Settings, format_of
+from odata_batch._coding.writing import ResponseEncoder
 from odata_batch._graph.names import stops_at_error
 from odata_batch._graph.urls import ServiceUrls
 from odata_batch._model import values
@@ -455,6 +456,10 @@ class Execution:
         if self._feed is not None and self._more:
             self._more = False
             self._feed.end()
+
+    def encoder(self) -> tuple[ResponseEncoder, Headers]:
+        """Return what writes the items that `drain` returns, and the header fields of `payload`."""
+        return self._answers.encoder()
 
     # -- what runs --
 
