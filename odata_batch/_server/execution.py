@@ -458,7 +458,10 @@ class Execution:
             self._feed.end()
 
     def encoder(self) -> tuple[ResponseEncoder, Headers]:
-        """Return what writes the items that `drain` returns, and the header fields of `payload`."""
+        """Return what writes the items that `drain` returns, and the fields to send before them.
+
+        They are those of `payload`.
+        """
         return self._answers.encoder()
 
     # -- what runs --
