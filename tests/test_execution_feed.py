@@ -32,7 +32,7 @@ from odata_batch import (
     Unreadable,
     UnresolvedReference,
     decode_request,
-    encode_response,
+    decode_response,
 )
 from odata_batch.dialects import PRESETS
 
@@ -80,7 +80,7 @@ def batches(draw: st.DrawFn, format: str, hostile: bool) -> list[Any]:
             options["headers"] = {**options.get("headers", {}), "Content-Type": "application/json"}
         odd = draw(st.integers(0, 30)) if hostile else 9
         if odd < 3:
-            options["id"] = draw(st.sampled_from(("1", "2", "g0")))
+            options["id"] = draw(st.sampled_from(("1", "2", "g0", "g1")))
         if odd == 3:
             url = "http://[" if draw(st.booleans()) else "A B"
         if odd == 4:
@@ -207,8 +207,10 @@ def test_what_is_fed_is_answered_as_a_whole_is(
         return
     fed.execution.feed_eof()
     response = fed.response()
-    # Whatever comes of it can be written.
-    encode_response(response, dialect=PRESETS[dialect], format=answered)
+    # Whatever comes of it can be written, one after the other.
+    encoder, _ = fed.execution.encoder()
+    body = b"".join([*map(encoder.send, response.items), encoder.close()])
+    assert decode_response(body, encoder.headers["Content-Type"], dialect=PRESETS[dialect])
     try:
         whole = Execution(BatchRequest(items), **options)
     except DecodeError as error:
@@ -246,6 +248,24 @@ def test_what_was_drained_is_referred_to_by_its_name() -> None:
     for done in (execution, Execution(BatchRequest([]), batch_url=url)):
         with pytest.raises(RuntimeError, match="the batch is complete"):
             done.feed([])
+
+
+def test_no_name_that_was_made_up_is_that_of_a_later_item() -> None:
+    url, first = "http://host/$batch", BatchRequest([ChangeSet([Operation.post("A", id="1")])])
+    execution = Execution(first, batch_url=url, response_format="json", more=True)
+    encoder, headers = execution.encoder()
+    octets = b""
+    for item in (Operation.get("B", id="g1"), Operation.get("C", id="g2")):
+        while not (drained := execution.drain()):
+            for work in execution.ready():
+                if isinstance(work, Step):
+                    execution.complete(work, OperationResponse(204))
+                else:
+                    execution.done(work)
+        octets += encoder.send(drained[0])
+        execution.feed([item])
+    response = decode_response(octets + encoder.close(), headers["Content-Type"])
+    assert [each.id for each in response.responses()] == ["1", "g1"]
 
 
 def test_a_group_may_depend_on_what_comes_within_it() -> None:

@@ -479,8 +479,12 @@ class Judge:
         self._encoder = self.encoder()
 
     def encoder(self) -> ResponseEncoder:
-        """Return what writes a batch of responses that can be carried, however many they are."""
-        return encoder_of(ResponseEncoder, self._settings, values.BatchResponse(()), None)
+        """Return what writes any number of such responses, whatever they are named."""
+        import secrets
+
+        encoder = encoder_of(ResponseEncoder, self._settings, values.BatchResponse(()), None)
+        encoder._preparation.tail = secrets.token_hex(8)
+        return encoder
 
     def __call__(self, item: values.OperationResponse) -> tuple[Diagnostic, ...]:
         """Return why the response cannot be written."""

@@ -68,6 +68,8 @@ class Preparation:
     """
 
     def __init__(self, format: Format, dialect: Dialect, known: Iterable[values.Item] = ()) -> None:
+        self.tail = ""
+        """What generated names end in, so that no item that comes later has one of them."""
         self._json = format == "json"
         self._dialect = dialect
         self._key = key_of(dialect)
@@ -209,11 +211,11 @@ class Preparation:
         self._used.update(map(self._key, _names_in(self._unread)))
         self._unread.clear()
         number = self._next[prefix]
-        while f"{prefix}{number}" in self._used:
+        while (name := f"{prefix}{number}{self.tail}") in self._used:
             number += 1
         self._next[prefix] = number + 1
-        self._made.add(f"{prefix}{number}")
-        return f"{prefix}{number}"
+        self._made.add(name)
+        return name
 
 
 def _lacks_type(item: values.Item) -> bool:

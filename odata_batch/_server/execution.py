@@ -192,6 +192,9 @@ class Execution:
 
     DROPPED_HEADERS: ClassVar[frozenset[str]] = steps.DROPPED_HEADERS
     """The names of the header fields that no operation may say for itself, in lower case."""
+    # How many units are at work, and the index of the first that is not drained
+    _open = _next = 0
+    _stopped = _abandoned = _has_lost = False
 
     def __init__(
         self,
@@ -218,11 +221,8 @@ class Execution:
         self._response_format = format if response_format is None else response_format
         check_format(self._response_format)
         self._flat = format == "json" and self._response_format == "multipart"
-        taken = None if more else admit(request, format, settings)
         outer = Headers(headers)
         self._answers = Answers(settings, self._response_format, outer)
-        if taken is not None:
-            self._answers.check_names(taken.ids, taken.source)
         self._replaced = replaced
         self._stops = stops_at_error(request, format, dialect, continue_on_error)
         in_turn = ordered or (format == "multipart" and (self._stops or ordered is None))
@@ -230,12 +230,9 @@ class Execution:
             raise ValueError(f"references is 'keep' or 'resolve', not {references!r}")
         resolves = references == "resolve" and dialect.references != "none"
         order = bool(in_turn), ordered is not False, resolves
-        self._feed: Feed | None = None
-        if taken is not None:
-            plan = Plan(taken, *order)
-        else:
-            plan = self._feed = Feed(format, settings, self._answers, *order)
-        self._plan = plan
+        feed = Feed(format, settings, self._answers, *order) if more else None
+        self._feed, self._more = feed, more
+        self._plan = plan = feed or self._known(request, format, settings, *order)
         inheritance = steps.Inheritance(outer, settings, self._response_format, dropped_headers)
         urls = ServiceUrls(batch_url, service_root, dialect)
         is_json = self._response_format == "json"
@@ -245,14 +242,9 @@ class Execution:
         self._in_flight: dict[object, Unit] = {}
         # The units of which more may be handed out
         self._pending: dict[int, Unit] = {}
-        # How many units are at work, and the index of the first that is not drained
-        self._open = self._next = 0
-        self._stopped = self._abandoned = self._has_lost = False
-        self._more = more
         if more:
             self.feed(request.items)
-        else:
-            self._advance()
+        self._advance()
 
     @property
     def finished(self) -> bool:
@@ -463,6 +455,14 @@ class Execution:
         They are those of `payload`.
         """
         return self._answers.encoder()
+
+    def _known(
+        self, request: values.BatchRequest, format: Format, settings: Settings, *order: bool
+    ) -> Plan:
+        """Return the plan of a batch that is known as a whole."""
+        taken = admit(request, format, settings)
+        self._answers.check_names(taken.ids, taken.source)
+        return Plan(taken, *order)
 
     # -- what runs --
 
