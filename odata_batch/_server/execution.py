@@ -216,6 +216,8 @@ class Execution:
         replaced: Replaced | None = None,
         more: bool = False,
     ) -> None:
+        if not isinstance(request, values.BatchRequest):
+            raise TypeError(f"request is a BatchRequest, not {type(request).__name__}")
         format = format_of(Settings(dialect, format=format, limits=limits), request)
         settings = Settings(dialect, format=format, limits=limits)
         self._response_format = format if response_format is None else response_format

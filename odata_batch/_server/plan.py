@@ -90,8 +90,6 @@ def _dissolved(request: values.BatchRequest, dialect: Dialect) -> values.BatchRe
 
 def _index(request: values.BatchRequest, format: Format, dialect: Dialect, limits: Limits) -> Names:
     """Return the index; raise for what decoding would have raised for, and for what is too much."""
-    if not isinstance(request, values.BatchRequest):
-        raise TypeError(f"request is a BatchRequest, not {type(request).__name__}")
     sizes = [len(item.operations()) for item in request.items if isinstance(item, ChangeSet)]
     counts = {
         "operations": len(request.items) - len(sizes) + sum(sizes),
