@@ -207,10 +207,7 @@ def listed(diagnostics: Iterable[Diagnostic]) -> list[list[str]]:
 
 
 def as_said(diagnostics: Iterable[Diagnostic], row: Row, *names: str) -> list[dict[str, Json]]:
-    """Return what is found, with these attributes, and the messages that the row does not omit.
-
-    The severity is there if it is not that of the rule.
-    """
+    """Return what is found, with these attributes, and what the rule or the row does not tell."""
     said = chain(row.get("diagnostics", ()), repeat({"message": ""}))
     return [
         {"rule": each.rule.slug, "position": each.position}
