@@ -301,46 +301,20 @@ def test_a_group_that_was_split_on_the_wire_comes_after_what_it_depends_on() -> 
         assert [each.id for each in execution.response().responses()] == ["a", "b", "x"]
 
 
-@pytest.mark.parametrize(
-    ("text", "service", "answer", "rounds", "expected"),
-    [
-        # It is asked once all is known that it depends on, and about nothing else.
-        ("a: GET A; o: GET O; b: GET B after a if c", {"A": 404}, True, "A + O, B", [{"a": 404}]),
-        # Within a group that it fails, which was rolled back.
-        (
-            "g{ b: POST B; c: POST C after b if c }",
-            {},
-            False,
-            "Begin 0, B, Rollback 0",
-            [{"b": 200}],
-        ),
-        # A group counts as 200, or as what failed it, and its members have failed with it.
-        ("g{ a: POST A }; b: GET B after g if c", {}, True, None, [{"g": 200}]),
-        ("g{ a: POST A }; b: GET B after g if c", {"Commit 0": 503}, True, None, [{"g": 503}]),
-        (
-            "g{ a: POST A; b: POST B }; c: GET C after a g if c",
-            {"B": 409},
-            True,
-            "Begin 0, A, B, Rollback 0, C",
-            [{"a": 424, "g": 409}],
-        ),
-        # What comes later is not waited for.
-        ("a: GET A if $b/$succeeded; b: GET B", {}, True, "A + B", [{}]),
-    ],
-)
-def test_a_condition_is_asked_of_what_is_known(
-    text: str, service: Service, answer: bool, rounds: str | None, expected: list[dict[str, int]]
-) -> None:
+@pytest.mark.parametrize("row", [row for row in table("asked") if row[0] != "#"])
+def test_a_condition_is_asked_of_what_is_known(row: str) -> None:
+    """A row has a batch, how the service and the evaluator answer, the rounds, what was known."""
+    text, service, answer, rounds, expected = (part.strip() for part in row.split("|"))
     seen: list[dict[str, int]] = []
 
     def evaluate(condition: str, results: Mapping[str, OperationResponse]) -> bool:
         assert condition in ("c", "$b/$succeeded")
         seen.append({id: response.status for id, response in results.items()})
-        return answer
+        return answer == "met"
 
-    found = run(start(text, "json", evaluate=evaluate), service)
-    assert rounds is None or found == rounds.split(", ")
-    assert seen == expected
+    found = run(start(text, "json", evaluate=evaluate), ast.literal_eval(service))
+    assert found == rounds.split(", ")
+    assert seen == [ast.literal_eval(expected)]
 
 
 class Cancelled(BaseException):
