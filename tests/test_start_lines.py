@@ -19,6 +19,7 @@ from odata_batch import (
     encode_response,
 )
 
+from .batches import table
 from .helpers import CRLF, MULTIPART, PART_HEAD, batch
 
 
@@ -51,43 +52,18 @@ def test_a_request_is_written_with_fields_in_order_and_case(
     assert encode_request(BatchRequest([operation]), boundary="b").body == data_of(octets)
 
 
-@pytest.mark.parametrize(
-    ("status", "reason", "line"),
-    [
-        (200, None, b"200 OK"),
-        (424, None, b"424 Failed Dependency"),
-        (422, None, b"422 Unprocessable Content"),
-        (299, None, b"299 Unassigned"),
-        (100, None, b"100 Continue"),
-        (404, "Not  Found ", b"404 Not  Found "),
-        (204, "", b"204 No Content"),
-    ],
-)
-def test_without_a_reason_the_usual_phrase_is_written(
-    status: int, reason: str | None, line: bytes
-) -> None:
-    response = OperationResponse(status, {"A": "b"}, reason=reason)
-    payload = encode_response(BatchResponse([response]), format="multipart", boundary="b")
-    assert payload.body == data_of(b"HTTP/1.1 " + line + b"\r\nA: b\r\n\r\n")
+@pytest.mark.parametrize("line", table("reasons"))
+def test_without_a_reason_the_usual_phrase_is_written(line: str) -> None:
+    for reason in (None, ""):
+        response = OperationResponse(int(line[:3]), {"Location": "x"}, reason=reason)
+        payload = encode_response(BatchResponse([response]), format="multipart", boundary="b")
+        assert payload.body == data_of(f"HTTP/1.1 {line}\r\nLocation: x\r\n\r\n".encode())
 
 
-REASONS = {
-    **{200: "OK", 201: "Created", 202: "Accepted", 204: "No Content", 302: "Found"},
-    **{304: "Not Modified", 400: "Bad Request", 401: "Unauthorized", 403: "Forbidden"},
-    **{404: "Not Found", 405: "Method Not Allowed", 406: "Not Acceptable", 409: "Conflict"},
-    **{410: "Gone", 412: "Precondition Failed", 413: "Content Too Large"},
-    **{415: "Unsupported Media Type", 424: "Failed Dependency", 428: "Precondition Required"},
-    **{429: "Too Many Requests", 500: "Internal Server Error", 501: "Not Implemented"},
-    **{502: "Bad Gateway", 503: "Service Unavailable", 504: "Gateway Timeout"},
-}
-
-
-def test_the_usual_statuses_have_their_phrases() -> None:
-    for status, reason in REASONS.items():
-        response = BatchResponse([OperationResponse(status, {"Location": "x"})])
-        payload = encode_response(response, format="multipart", boundary="b")
-        expected = f"HTTP/1.1 {status} {reason}\r\nLocation: x\r\n\r\n"
-        assert payload.body == data_of(expected.encode())
+def test_a_reason_is_written_as_it_is() -> None:
+    response = BatchResponse([OperationResponse(404, {"A": "b"}, reason="Not  Found ")])
+    payload = encode_response(response, format="multipart", boundary="b")
+    assert payload.body == data_of(b"HTTP/1.1 404 Not  Found \r\nA: b\r\n\r\n")
 
 
 # -- properties --
