@@ -1,4 +1,4 @@
-"""The rules for a batch as a whole: identifiers, dependencies, references, responses."""
+"""The rules for a batch as a whole: identifiers, dependencies, references, responses; and URLs."""
 
 from __future__ import annotations
 
