@@ -238,6 +238,8 @@ def test_what_was_drained_is_referred_to_by_its_name() -> None:
     assert execution.reference("$1") == "http://host/service/New(0)"
     with pytest.raises(UnresolvedReference, match="no request of the batch is named '2'"):
         execution.reference("$2")
+    with pytest.raises(UnresolvedReference):  # its body is not kept
+        execution.reference("$1/C")
     execution.feed([Operation.get("$1/B", id="2")])
     (step,) = execution.ready()
     assert isinstance(step, Step) and step.url == "http://host/service/New(0)/B"
@@ -284,6 +286,15 @@ def test_a_group_may_depend_on_what_comes_within_it() -> None:
     assert not fed.drained  # what it waits for comes later
     fed.execution.feed_eof()
     assert fed.response() == whole and len(whole.items) == 2
+
+
+def test_a_name_that_comes_later_matters_only_where_it_decides() -> None:
+    items = [Operation.get("A?$filter=C%20eq%20$2/C"), Operation.get("$3/B", id="2")]
+    batch, url = BatchRequest(items, continue_on_error=True), "http://host/service/$batch"
+    fed = Running(Execution(batch, batch_url=url, more=True), 2, Random(0))
+    assert fed.go_on() and not fed.go_on()  # the other waits for the end
+    fed.execution.feed_eof()
+    assert fed.response() == Running(Execution(batch, batch_url=url), 2, Random(0)).response()
 
 
 def passed(number: int) -> int:
