@@ -263,10 +263,14 @@ CLASSES = [each for name in odata_batch.__all__ if inspect.isclass(each := vars(
 
 
 @pytest.mark.parametrize("cls", CLASSES)
-def test_a_public_class_is_found_where_users_import_it_and_is_frozen(cls: type) -> None:
+def test_a_public_class_is_found_where_users_import_it(cls: type) -> None:
     assert cls.__module__ == "odata_batch"
-    params = getattr(cls, "__dataclass_params__", None)
-    assert params is None or (params.frozen and ("__slots__" in vars(cls) or cls is Endpoint))
+
+
+def test_public_values_cannot_be_changed_and_have_slots() -> None:
+    for each in CLASSES:
+        params = getattr(each, "__dataclass_params__", None)
+        assert params is None or (params.frozen and (each is Endpoint or "__slots__" in vars(each)))
 
 
 def test_the_module_says_its_version() -> None:
