@@ -47,7 +47,7 @@ ANY = [
     {"headers": Headers([("Content-Length", "15")])},
     {"headers": Headers([("Content-Length", "015")])},
     {"headers": Headers([("Content-Length", "9"), ("Content-Type", "application/json")])},
-    {"headers": Headers([("Content-ID", "b0")])},
+    {"headers": Headers([("Content-ID", "a")])},
     {"headers": Headers([("If-Match", "$4")])},
     {"headers": Headers([("Location", "$4")])},
     {"headers": Headers([("OData-Version", "x")])},
