@@ -112,6 +112,8 @@ def test_a_header_that_no_field_line_can_carry_is_refused(
     assert read(batch, "json") == read(answer, "json") == [expected]
     for format in FORMATS:
         assert refused(batch, format) == refused(answer, format) == [expected]
+        second = BatchRequest([get("People", headers={"a": "x"}, id="0"), *batch.items])
+        assert refused(second, format) == [expected.replace(" 0:", " 1:")]
 
 
 @pytest.mark.parametrize("value", ["", "x", "a\tb", "\xa0", "\x80\xff", "a  b", " x", "x\t", " "])

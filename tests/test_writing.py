@@ -60,7 +60,6 @@ ANY = [
     {"headers": Headers([("a", ' "\\"')])},
     {"headers": Headers([("a", "b "), ("b", "a")])},
     {"headers": Headers([("a", "\x00")])},
-    {"headers": Headers({**FIELDS, "Content-Type": "application/json\x00"})},
     {"headers": Headers([("a", "\t\xe9\\")])},
     {"headers": Headers([("a", "\u20ac")])},
     {"headers": Headers([("a", "a" * 700)])},
