@@ -15,6 +15,7 @@ from odata_batch import (
     Limits,
     Operation,
     OperationResponse,
+    RequestDecoder,
     decode_request,
     decode_response,
     encode_request,
@@ -99,6 +100,13 @@ def test_items_know_where_they_begin() -> None:
     assert read.operations()[1].position == start + 5
 
 
+def test_items_are_checked_once_however_many_come_at_once() -> None:
+    body = written(BatchRequest([Operation.get("A", id=str(number)) for number in range(300)]))
+    decoder = RequestDecoder(MULTIPART, strict=True)
+    items = [*decoder.receive_data(body[:9000]), *decoder.receive_data(body[9000:])]
+    assert [*items, *decoder.receive_eof()] == [*decode_request(body, MULTIPART).items]
+
+
 def test_boundaries_are_random_unless_one_is_given() -> None:
     requests = [encode_request(REQUEST, format="multipart") for _ in range(2)]
     responses = [encode_response(RESPONSE, format="multipart") for _ in range(2)]
@@ -111,9 +119,9 @@ def test_boundaries_are_random_unless_one_is_given() -> None:
 
 
 def test_every_change_set_has_a_boundary_of_its_own() -> None:
-    items = [ChangeSet([Operation.delete("x", id=id)]) for id in ("1", "2")]
+    items = [ChangeSet([Operation.delete("x", id=id)]) for id in "123"]
     body = written(BatchRequest(items))
-    assert all(f"boundary={derived('b', index, 0)}".encode() in body for index in (0, 1))
+    assert all(f"boundary={derived('b', index, 0)}".encode() in body for index in range(3))
 
 
 def holding(boundaries: list[str]) -> BatchRequest:

@@ -163,9 +163,8 @@ def _batch_in(
     def without_doubtful(item: values.Item, path: str) -> values.Item:
         if path not in doubtful or isinstance(item, values.Unreadable):
             return item
-        is_set = isinstance(item, values.ChangeSetResponse)
         # Its identifier may be what is wrong.
-        return values.Unreadable("change set" if is_set else "response", position=item.position)
+        return values.Unreadable("response", position=item.position)
 
     items = values.rebuilt(report.value.items, without_doubtful)
     # What comes after the end may be parts, and what comes before the beginning, too.
