@@ -271,6 +271,8 @@ def test_public_values_cannot_be_changed_and_have_slots() -> None:
     for each in CLASSES:
         params = getattr(each, "__dataclass_params__", None)
         assert params is None or (params.frozen and (each is Endpoint or "__slots__" in vars(each)))
+    start = odata_batch.ChangeSetStart
+    assert start("g", "items[0]", 1) == start("g", "items[0]") != start("h", "items[0]")
 
 
 def test_the_module_says_its_version() -> None:
