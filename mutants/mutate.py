@@ -597,7 +597,10 @@ def main() -> int:
     if given.answer is not None:
         return run_tests(given.answer)
     if given.survey is not None:
-        return survey(given.processes, given.survey)
+        code = survey(given.processes, given.survey)
+        # The processes of pytest-xdist have no plugin of ours; they run what is named.
+        also = [] if code or given.survey else [f"tests/{name}" for name in ALSO]
+        return survey(given.processes, also) if also else code
     modules = given.modules or all_modules()
     wanted = range(1, given.count + 1)
 
