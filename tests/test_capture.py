@@ -12,6 +12,7 @@ import pickle
 import re
 import zlib
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -260,56 +261,56 @@ def test_octets_that_were_replaced_are_noticed_and_others_are_not(content: bytes
 
 
 SENT = b"POST /$batch HTTP/1.1\r\n" + MULTIPART_HEAD + b"\r\n" + batch(part())
-TEXTS = {
+CODED_TEXTS = {
     "the text is UTF-16": [
         SENT.decode().encode("utf-16"),
         b"\xfe\xff" + SENT.decode().encode("utf-16be"),
     ],
     "a byte order mark begins the text": [b"\xef\xbb\xbf" + SENT],
-    "each line is quoted with '>'": [
-        re.sub(b"^", b"> ", SENT, flags=re.M),
-        re.sub(b"^", b">", SENT, flags=re.M),
-    ],
-    "line ends are spelt out": [
-        json.dumps(SENT.decode()).encode(),
-        SENT.replace(b"\r", rb"\r").replace(b"\n", rb"\n") + b"\n",
-        json.dumps(SENT.decode()).replace("G", "\\u0047").encode(),
-    ],
-    "the text is a command of curl": [
-        rb"curl '/$batch' -X POST -H 'Content-Type: multipart/mixed; boundary=b' --compressed "
-        rb"--data-binary $'" + SENT.partition(b"\r\n\r\n")[2].replace(b"\r\n", rb"\r\n") + b"'\n",
-        b"  curl  -d '" + SENT.partition(b"\r\n\r\n")[2] + b"' /\\$batch "
-        b"-H 'Content-Type: multipart/mixed; boundary=b'",
-        b'$ curl --url "/\\$batch" --request=POST \\\r\n '
-        b'--header="Content-Type: multipart/mixed; boundary=b" --data "'
-        + SENT.partition(b"\r\n\r\n")[2]
-        + b'"',
-    ],
 }
 
 
-@pytest.mark.parametrize("what", TEXTS)
+@pytest.mark.parametrize("what", CODED_TEXTS)
 def test_a_text_is_read_as_the_message_that_it_stands_for(what: str) -> None:
     expected = parse_message(SENT)
     assert expected.diagnostics == ()
-    for text in TEXTS[what]:
+    for text in CODED_TEXTS[what]:
         message = parse_message(text)
         (found,) = message.diagnostics
         assert found.message == f"{what}; it is read as the message that it is a copy of"
         assert replace(message, diagnostics=()) == expected
 
 
+_, *SECTIONS = (Path(__file__).parent / "data" / "texts.txt").read_text("utf-8").split("\n=== ")
+MEANT = dict(each[8:].split("\n", 1) for each in SECTIONS if each.startswith("message "))
+COPIES = [
+    (*head.split(" | "), text)
+    for head, text in (each.split("\n", 1) for each in SECTIONS)
+    if not head.startswith("message ")
+]
+
+
+@pytest.mark.parametrize(("about", "name", "said", "text"), COPIES)
+def test_the_message_in_a_text_is_found(about: str, name: str, said: str, text: str) -> None:
+    message = parse_message(text.encode())
+    meant = text if name == "itself" else MEANT[name]
+    assert message.source.decode().replace("\r\n", "\n").rstrip() == meant.rstrip()
+    found = [each.message for each in message.diagnostics if each.rule.slug == "capture-text"]
+    assert found == ([f"{said}; it is read as the message that it is a copy of"] if said else [])
+
+
 def test_characters_are_what_they_were_before_they_were_spelt_out() -> None:
-    spelt = b'"--b\\r\\n\\ud83d\\ude00 \\ud800 \\x41 \xff \\"\\r\\n"'
-    body = "--b\r\n\U0001f600 \N{REPLACEMENT CHARACTER} A ".encode() + b'\xff "\r\n'
+    spelt = b'"--b\\r\\nContent-ID: \\ud83d\\ude00 \\ud800 \\x41 \xff \\"\\r\\n"'
+    body = "--b\r\nContent-ID: \U0001f600 \N{REPLACEMENT CHARACTER} A ".encode() + b'\xff "\r\n'
     assert parse_message(spelt).body == body
     message = parse_message(b"curl -d \xff=$'\\n' -d '\"b\\' -k https://h/\\$batch")
     assert (message.start_line, message.body) == ("POST https://h/$batch HTTP/1.1", b'\xff=\n&"b\\')
-    assert parse_message(b"curl https://h/$batch '").start_line == "GET https://h/$batch HTTP/1.1"
+    assert parse_message(b"curl https://h/$batch ' ").start_line == "GET https://h/$batch HTTP/1.1"
 
 
 PIECES = (
     *(b"curl ", b"$'", b"'", b'"', b"\\u0041", rb"\r\n", b"\xff\xfe", b"\xef\xbb\xbf", b"> "),
+    *(b"{'requests': [", rb"\"", b"^", b"`", b'""', b"&quot;", b"%22requests", rb"[\r][\n]" b'"'),
     *(b"\r\n", b"\n", b"\r", b" ", b":", b"--b", b"--", b"{", b'"responses":', b"}", b"\xff"),
     *(b"HTTP/1.1 200 OK", b"POST /$batch HTTP/1.1", b"https://a/", b"Content-Length: 7"),
     *(b"Content-Type: application/json", MULTIPART_HEAD, b"Content-Type: application/http"),

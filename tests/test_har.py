@@ -82,6 +82,16 @@ FIDDLER = {
 }
 
 
+# What people copy of an entry: a member, with or without what is around it
+REQUEST_PART, RESPONSE_PART = (json.dumps(FIREFOX[side]) for side in ("request", "response"))
+PIECES = [
+    *(json.dumps(each).encode() for each in (FIREFOX, [FIREFOX], {"entries": [FIREFOX]})),
+    *(f"{REQUEST_PART},".encode(), RESPONSE_PART.encode()),
+    *(f' "request": {REQUEST_PART},\n"response": {RESPONSE_PART},\n'.encode(),),
+    *(f'"request": {REQUEST_PART}\n'.encode(), f'"response": {RESPONSE_PART}'.encode()),
+]
+
+
 def only(data: bytes, limits: Limits | None = None) -> CapturedExchange:
     (exchange,) = parse_har(data, limits=limits or Limits())
     return exchange
@@ -223,6 +233,13 @@ def test_members_that_nobody_reads_may_be_repeated() -> None:
     assert only(data).diagnostics == ()
 
 
+@pytest.mark.parametrize("data", PIECES)
+def test_a_piece_of_a_har_file_is_read_as_it_is_in_the_file(data: bytes) -> None:
+    whole, piece = only(har(FIREFOX)), only(data)
+    assert piece.is_batch
+    assert piece.request in (whole.request, None) and piece.response in (whole.response, None)
+
+
 @pytest.mark.parametrize(
     ("data", "message"),
     [
@@ -253,6 +270,7 @@ def test_a_document_that_is_broken_cannot_be_read(data: bytes, message: str) -> 
         (b'[{"log":{"entries":[]}}]', False),
         (b'{"requests":[]}', False),
         (b"", False),
+        (b'{"requests":[{"body":{"postData":{},"method":"","url":"","headers":[]}}]}', False),
     ],
 )
 def test_a_har_file_is_told_by_its_log(data: bytes, expected: bool) -> None:

@@ -77,7 +77,7 @@ IMPORTS_OF = {
     "_coding": {"sys", "typing_extensions"},  # which type checkers alone read, who bring it along
     "_server": {"datetime", "decimal", "logging"},
     "asgi": {"asyncio", "inspect", "urllib.parse"},
-    "capture": {"io", "zipfile", "zlib"},
+    "capture": {"html", "io", "urllib.parse", "zipfile", "zlib"},
     "rules": {"sys"},
     "strategies": {"hypothesis"},
     "wsgi": {"http", "io", "sys", "urllib.parse", "wsgiref.types"},

@@ -34,12 +34,10 @@ function inputs() {
     return found;
 }
 
-// A text field has LF only. JSON does not care; everything else is sent with CRLF. What a forge or a
-// ticket puts around a text to keep it as it is, is no part of it.
+// A text field has LF only. JSON does not care; everything else is sent with CRLF.
 function withLineEnds(text) {
-    const own = text.replace(/^\s*```[^\n]*\n([^]*?)\n```\s*$/, "$1");
-    const isJson = /^\s*[[{"]/.test(own);
-    return isJson || $("ends").value === "lf" ? own : own.replace(/\r?\n/g, "\r\n");
+    const isJson = /^\s*("|[[{]\s*["[\]{}])/.test(text);
+    return isJson || $("ends").value === "lf" ? text : text.replace(/\r?\n/g, "\r\n");
 }
 
 function addFiles(files) {

@@ -92,7 +92,7 @@ _SECRETS = _patterns(
 _FOLDED = _patterns(
     rb"^[ \t]*" + _NAME + rb"[ \t]*:[^\r\n]*((?:\r?\n[ \t]+(?!--)[^\s:][^\r\n:]*(?=[\r\n]|\Z))+)"
 )
-_CURL = _patterns(rb"\s(?:-b|--cookie|-u|--user) ?([\"'][^\"'\r\n]*|[^\s\"']+)")
+_CURL = _patterns(rb"\s(?:-b|--cookie|-u|--user) ?\^?([\"'][^\"'\r\n]*|[^\s\"']+)")
 _CODED = re.compile(rb'"text"\s*:\s*"([A-Za-z0-9+/]{16,}={0,2})"')
 # Schemes and attributes say nothing that is secret.
 _KEPT = re.compile(
@@ -141,7 +141,7 @@ def _places(data: bytes, word: bytes) -> Iterator[int]:
 
 
 def _masked_piece(data: bytes) -> bytes:
-    for pattern in (*_FOLDED, *(_CURL if b"curl" in data[:100] else ())):
+    for pattern in (*_FOLDED, *(_CURL if b"curl" in data else ())):
         data = pattern.sub(_starred, data)
     return _masked_lines(data)
 
@@ -390,7 +390,9 @@ def show(index: int) -> str:
     for message in _messages(exchange):
         if message.body_position is None and not _now.secrets:
             message = replace(message, body=masked(message.body))
-        if not _now.is_masked:
+        # A spelling may have hidden a secret that is seen where it is undone.
+        is_undone = any(each.rule.slug == "capture-text" for each in message.diagnostics)
+        if not _now.is_masked or (is_undone and not _now.secrets):
             message = replace(message, body=masked(message.body), source=masked(message.source))
         source = f"{exchange.name}.{message.kind}" if exchange.name else ""
         batch = _read(message, codec)

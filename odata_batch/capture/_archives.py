@@ -29,6 +29,7 @@ from odata_batch._wire import grammar
 from odata_batch._wire.sections import HEADER_SYNTAX
 from odata_batch.capture import _raw
 from odata_batch.capture._raw import CAPTURE_CODING, Budget, Entry, Raw, unreadable
+from odata_batch.capture._texts import BYTE_ORDER_MARK, SURROGATES
 
 # -- HAR -------------------------------------------------------------------------------------------
 
@@ -37,6 +38,9 @@ _Fields: TypeAlias = list[tuple[str, str]]
 
 _HAR_START = re.compile(rb'\s*\{\s*"log"\s*:\s*\{')
 _LOG = re.compile(rb'"log"\s*:\s*\{')
+# A member of an entry that nothing else has, and a member that is copied without its object.
+_PIECE = re.compile(rb'"(?:headersSize|httpVersion|postData)"\s*:')
+_BARE_MEMBER = re.compile(rb'\s*"(?:log|request|response|entries)"\s*:')
 # Members that hold a message or say why there is none.
 _KNOWN = frozenset(
     """
@@ -60,7 +64,7 @@ _MOST_ENTRIES = 65_535
 
 
 def is_har(data: bytes) -> bool:
-    """Tell whether a file is a HAR file, maybe a damaged one.
+    """Tell whether a file is a HAR file, maybe a damaged one, or an entry or a message of one.
 
     >>> is_har(b'{"log":{"version":"1.2","entries":[]}}'), is_har(b'{"requests":[]}')
     (True, False)
@@ -68,7 +72,7 @@ def is_har(data: bytes) -> bool:
     text = _as_utf8(data)
     if _HAR_START.match(text):
         return True
-    if not _LOG.search(text):
+    if not (_LOG.search(text) or _PIECE.search(text)):
         return False
     try:
         return _entries(text) is not None
@@ -158,20 +162,33 @@ def read_har(data: bytes, budget: Budget) -> list[Entry]:
 def _as_utf8(data: bytes) -> bytes:
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return data.decode("utf-16", "replace").encode("utf-8", "replace")
-    return data.removeprefix(_raw.BYTE_ORDER_MARK)
+    return data.removeprefix(BYTE_ORDER_MARK)
 
 
 def _entries(data: bytes) -> object:
-    root = json.loads(
+    """Return the entries of a file, or of what was copied out of one: an entry, or its members."""
+    if _BARE_MEMBER.match(data):
+        data = b"{%b}" % data.strip().removesuffix(b",")
+    root: object = json.loads(
         # An octet that is not UTF-8 becomes an octet of the body again.
-        data.decode("utf-8", "surrogateescape"),
+        data.decode("utf-8", "surrogateescape").rstrip().removesuffix(","),
         object_pairs_hook=_Object,
         parse_int=_number,
         parse_float=_number,
         parse_constant=_number,
     )
-    log = root.get("log") if isinstance(root, _Object) else None
-    return log.get("entries") if isinstance(log, _Object) else None
+    match root:
+        case {"log": {"entries": entries}} | {"entries": entries}:
+            return entries
+        case [{"request": {"headers": _}}, *_]:
+            return root
+        case {"request": {"headers": _}} | {"response": {"headers": _}}:
+            return [root]
+        case {"method": _, "url": _, "headers": _}:
+            return [_Object([("request", root)])]
+        case {"status": _, "content": _, "headers": _}:
+            return [_Object([("response", root)])]
+    return None
 
 
 def _number(text: str) -> int:
@@ -314,7 +331,7 @@ def _body(content: _Object, content_type: str) -> bytes:
     elif encoding:
         found = f"{content.path_of('encoding')} is {encoding[:60]!r}"
         content.say(CAPTURE_MEMBER, f"{found}, expected 'base64'; the text is read as it is")
-    text = _raw.SURROGATES.sub("\ufffd", text)
+    text = SURROGATES.sub("\ufffd", text)
     charset = _CHARSET.search(content_type)
     if charset is not None and charset[1].lower() in _WESTERN:
         for coding in ("cp1252", "latin-1"):

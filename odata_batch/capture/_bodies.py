@@ -29,6 +29,7 @@ from odata_batch._model.values import BatchRequest, BatchResponse, leaves
 from odata_batch._wire import grammar
 from odata_batch.capture import _raw
 from odata_batch.capture._raw import media_type
+from odata_batch.capture._texts import BYTE_ORDER_MARK
 
 # -- what it looks like ---------------------------------------------------------------------------
 
@@ -68,7 +69,7 @@ def kind_of(start_line: str, body: bytes) -> Literal["request", "response"]:
 
 
 def _is_json(body: bytes) -> bool:
-    return body.removeprefix(_raw.BYTE_ORDER_MARK).lstrip(b" \t\r\n")[:1] == b"{"
+    return body.removeprefix(BYTE_ORDER_MARK).lstrip(b" \t\r\n")[:1] == b"{"
 
 
 # -- what is there instead -----------------------------------------------------------------------
