@@ -451,4 +451,7 @@ def _content_type(headers: Headers, media_type: str, body: bytes) -> tuple[str, 
         _, start = _raw.first_line(body)
         beginning = quote(start) if start else "nothing"
         message = f"found {beginning}, expected an HTTP message, a delimiter line or a JSON object"
+        if start:
+            begins = 'the request line, the first --boundary or {"requests"'
+            message += f"; if it is a log, a mail or a command, give it from {begins} on"
     return "", Diagnostic(BATCH_MEDIA_TYPE, message)
