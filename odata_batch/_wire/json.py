@@ -426,8 +426,8 @@ class JsonDecoder(jsonitem.Reader[_Item]):
 
     def _find(self, found: Diagnostic, path: tuple[int, ...]) -> None:
         before = path[0] if path else self._index
-        about = found.rule, found.message, found.position, path, found.limit
-        self._run.found.append(Found(before, *about, length=found.length))
+        about = found.rule, found.message, found.position, path, found.limit, found.severity
+        self._run.found.append(Found(before, *about, found.length))
 
     def _finish(self) -> None:
         """Read what is beside the array, to the end of the text."""

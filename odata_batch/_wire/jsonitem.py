@@ -7,6 +7,7 @@ reading of it is taken. What is written has been checked by `check_message`.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from operator import itemgetter
 from typing import Any, Final, Generic, Literal, NamedTuple, TypeAlias, TypeVar
 
@@ -16,6 +17,7 @@ from odata_batch._model.findings import (
     Diagnostic,
     Reporter,
     Rule,
+    Severity,
     Stop,
     check_sizes,
     error,
@@ -53,6 +55,8 @@ _EXPECTED: Final[Mapping[type, str]] = {
 # More octets than a message quotes of a value
 _SHOWN: Final = 400
 _NEEDED = frozenset(("id", "method", "url", "status"))
+# Members without which something else is done
+_LOST = ("dependsOn", "atomicityGroup", "headers", "body")
 _SHARED = frozenset(("id", "atomicityGroup", "headers", "body"))
 REQUEST_MEMBERS: Final = _SHARED | {"method", "url", "dependsOn", "if"}
 RESPONSE_MEMBERS: Final = _SHARED | {"status"}
@@ -301,6 +305,9 @@ class Reader(Generic[_Item]):
             elif meant is not None and meant not in spans:
                 message = f"found the member {quote(name)}, expected {quote(meant)}"
                 self.say(JSON_MEMBER_MISSPELT, message, *place)
+                # Of the Python client of Microsoft Graph, every request has depends_on.
+                if meant in _LOST and "_" not in name:
+                    self.found[-1] = replace(self.found[-1], severity=Severity.WARNING)
             elif "@" not in name:
                 message = f"found the member {quote(name)}; it is kept as an annotation"
                 self.say(JSON_UNKNOWN_MEMBER, message, *place)
