@@ -38,6 +38,7 @@ export const counted = (number, noun) =>
 
 export function say(text) {
     $("status").textContent = text;
+    $("status").classList.remove("heard");
 }
 
 export async function copy(text, button) {

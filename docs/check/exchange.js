@@ -6,11 +6,12 @@ import { $, copy, counted, keep, make, say, written } from "./dom.js";
 // -- an exchange ---------------------------------------------------------------------------------
 
 export function showExchange({ findings, messages, outcomes }, index) {
-    const parts = [];
-    if (findings.length > 0)
-        parts.push(make("ol", { class: "findings" }, ...findings.map((each) => findingOf(each))));
+    const own = make("ol", { class: "findings" }, ...findings.map((each) => findingOf(each)));
+    const isMinor = findings.every(({ severity }) => severity === "note");
+    const parts = isMinor ? [] : [own];
     if (outcomes.length > 0) parts.push(outcomesOf(outcomes));
     messages.forEach((message, side) => parts.push(messageOf(message, side, index)));
+    if (isMinor && findings.length > 0) parts.push(own);
     $("exchange").replaceChildren(...parts);
 }
 
@@ -26,6 +27,7 @@ function messageOf(message, side, index) {
         { class: "message", "aria-labelledby": id },
         make("h2", { id }, name, " ", make("span", { class: "hint" }, message.source)),
         make("p", { class: "start" }, what || "no start line"),
+        message.read && make("p", { class: "hint" }, `How it was read: ${message.read}.`),
         headersOf(message.headers),
         make(
             "div",
@@ -51,7 +53,7 @@ function messageOf(message, side, index) {
                     "h3",
                     {},
                     "Payload ",
-                    make("span", { class: "hint" }, counted(message.octets, "octet")),
+                    make("span", { class: "hint" }, counted(message.octets, "byte")),
                 ),
                 payloadOf(message, id, `Payload of the ${message.kind}`),
             ),
@@ -149,7 +151,7 @@ function payloadOf({ payload, findings }, id, label) {
     const marked = new Set();
     const lines = payload.map((line) => {
         if (typeof line === "number")
-            return make("div", { class: "gap" }, `… ${counted(line, "octet")} not shown …`);
+            return make("div", { class: "gap" }, `… ${counted(line, "byte")} not shown …`);
         const [number, pieces] = line;
         const shown = pieces.map(([text, finding], at) => {
             if (finding < 0)
@@ -157,8 +159,12 @@ function payloadOf({ payload, findings }, id, label) {
                     ? make("span", { class: "end" }, ...written(text))
                     : written(text);
             const own = `${id}-mark-${finding}`;
-            const attributes = { class: findings[finding].severity, title: findings[finding].rule };
+            const { severity, rule } = findings[finding];
+            const attributes = { class: severity, title: `${rule}: Enter goes to the finding` };
             if (!marked.has(own)) Object.assign(attributes, { id: own, tabindex: "-1" });
+            const back = () => goTo(`${own}-finding`);
+            attributes.onclick = back;
+            attributes.onkeydown = (event) => event.key === "Enter" && back();
             marked.add(own);
             return [make("mark", attributes, ...written(text))];
         });

@@ -43,7 +43,7 @@ function withLineEnds(text) {
 function addFiles(files) {
     dropped.push(...files);
     showChosen();
-    check();
+    checkAndShow();
 }
 
 function showChosen() {
@@ -57,7 +57,7 @@ function showChosen() {
         make(
             "li",
             {},
-            `${file.name} (${counted(file.size, "octet")}) `,
+            `${file.name} (${counted(file.size, "byte")}) `,
             make(
                 "button",
                 { type: "button", onclick: () => remove(file) },
@@ -137,14 +137,16 @@ function worstOf(exchanges) {
 function showResult(result, first, took) {
     const { totals, dialect, exchanges } = result;
     const found = ["error", "warning", "note"].map((each) => counted(totals[`${each}s`], each));
+    // The status is for those who hear it: the others see the results.
     const told = `${found.join(", ")} in ${counted(totals.batches, "message")}`;
     say(`${told} (${took} ms).`);
+    $("status").classList.add("heard");
     const guessed = dialect.guessed ? `, guessed from ${dialect.guessed}` : "";
     const more = [
         totals.others && `${counted(totals.others, "message")} without a batch`,
         totals.omitted && `${counted(totals.omitted, "finding")} not listed`,
         totals.explained &&
-            `${counted(totals.explained, "finding")} explained by octets that the capture has lost`,
+            `${counted(totals.explained, "finding")} explained by bytes that the capture has lost`,
     ].filter(Boolean);
     $("totals").replaceChildren(
         ...keep([
@@ -304,12 +306,30 @@ function checkSoon() {
     timer = setTimeout(check, 150);
 }
 
-for (const id of ["message", "answer", "url"]) $(id).addEventListener("input", checkSoon);
+// What was pasted or dropped is to be seen; who types stays where they type.
+async function checkAndShow() {
+    await check();
+    if (!$("results").hidden) $("results").scrollIntoView({ block: "start" });
+}
+
+for (const id of ["message", "answer", "url"]) {
+    $(id).addEventListener("input", ({ inputType }) =>
+        inputType === "insertFromPaste" ? checkAndShow() : checkSoon(),
+    );
+}
+$("form").addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) $("form").requestSubmit();
+});
+$("skip").addEventListener("click", (event) => {
+    event.preventDefault();
+    const target = $("results").hidden ? null : $("exchange").querySelector(".finding");
+    (target ?? ($("results").hidden ? $("message") : $("results"))).focus();
+});
 for (const id of ["dialect", "ends", "secrets"]) $(id).addEventListener("change", check);
 $("form").addEventListener("submit", async (event) => {
     event.preventDefault();
-    await check();
-    $("results").focus();
+    await checkAndShow();
+    $("results").focus({ preventScroll: true });
 });
 $("cancel").addEventListener("click", () => {
     restart("Cancelled.");
@@ -324,7 +344,7 @@ $("clear").addEventListener("click", () => {
 });
 $("example").addEventListener("click", () => {
     for (const [id, text] of Object.entries(examples)) $(id).value = text;
-    check();
+    checkAndShow();
 });
 $("files").addEventListener("change", (event) => {
     addFiles(event.currentTarget.files);

@@ -193,7 +193,8 @@ _SERVICES = [
         ),
         (r"//api\.businesscentral\.|/v2\.0/[^?]*/api/(?:v\d|[^/]+/[^/]+/)", "business-central"),
         (
-            r"\.table\.(?:core|cosmos|storage|cosmosdb)\.|/devstoreaccount1|//[^/]+:10002/",
+            r"\.table\.(?:core|cosmos|storage|cosmosdb)\.|/devstoreaccount1|//[^/]+:10002/"
+            r"|Windows-Azure-Table",
             "azure-tables",
         ),
         (r"\.sharepoint\.|/_api/|/_vti_bin/", "sharepoint"),
@@ -205,6 +206,12 @@ _SERVICES = [
     )
 ]
 _OLD = re.compile(r"\s*[12]\.0")
+# A URL of the service in a body: of an operation, of what was made, or of a context
+_URL = re.compile(
+    rb"""^(?:Location:|DataServiceId:|[A-Z]+)[ ](https?://[^\s"]+)
+    | "(?:@?odata\.(?:context|metadata)|uri|url)"\s*:\s*"(https?://[^"\\]+)""",
+    re.IGNORECASE | re.MULTILINE | re.VERBOSE,
+)
 
 
 def guessed(url: str, messages: Iterable[Message] = ()) -> tuple[str, str]:
@@ -217,9 +224,15 @@ def guessed(url: str, messages: Iterable[Message] = ()) -> tuple[str, str]:
         host = message.headers.get("host")
         if host and url.startswith("/"):
             url = f"https://{host}{url}"
-    for pattern, dialect in _SERVICES:
-        if pattern.search(url):
-            return dialect, url
+    told = [url]
+    for message in messages:
+        found = _URL.search(message.body, 0, _NEAR)
+        told += [message.headers.get("server", "")]
+        told += [(found[1] or found[2]).decode("utf-8", "replace")] if found else []
+    for each in told:
+        for pattern, dialect in _SERVICES:
+            if pattern.search(each):
+                return dialect, each
     for message in messages:
         for name in ("dataserviceversion", "maxdataserviceversion"):
             if _OLD.match(message.headers.get(name, "")):
@@ -239,6 +252,8 @@ class _Session:
     found: dict[tuple[str, str], list[_Json]] = field(default_factory=dict)
     """The findings of the report by file and message."""
     rules: dict[str, _Json] = field(default_factory=dict)
+    read: dict[tuple[str, str], list[str]] = field(default_factory=dict)
+    """How a message was read, in place of findings that say nothing else."""
     names: dict[str, str] = field(default_factory=dict)
     """The files that are now messages of an archive, by the names of these messages."""
     is_masked: bool = True
@@ -247,6 +262,8 @@ class _Session:
 
 
 _now = _Session()
+_HOW_READ = ("capture-text", "capture-bare-body", "capture-decoded")
+_ORDER = ("error", "warning", "note")
 
 
 def check(names: str, dialect: str, url: str, secrets: bool) -> str:
@@ -269,17 +286,23 @@ def check(names: str, dialect: str, url: str, secrets: bool) -> str:
     batches = [(file, each) for file, all in parsed for each in all if each.is_batch]
     reason = ""
     if not dialect:
-        exchange = next((each for _, each in batches if url or each.url), None)
+        first = batches[0][1] if batches else None
+        exchange = next((each for _, each in batches if url or each.url), first)
         messages = () if exchange is None else _messages(exchange)
         dialect, reason = guessed(url or (exchange.url if exchange else ""), messages)
     _now.files, _now.dialect, _now.secrets, _now.exchanges = files, dialect, secrets, batches
     report = json.loads(save("json"))
-    _now.found, _now.rules = {}, report["rules"]
+    _now.found, _now.read, _now.rules = {}, {}, report["rules"]
     for each in report["files"]:
         if each["error"]:
             problems[each["file"]] = each["error"]
         for finding in each["findings"]:
-            _now.found.setdefault((each["file"], finding["source"]), []).append(finding)
+            key = each["file"], finding["source"]
+            if finding["rule"] in _HOW_READ:
+                _now.read.setdefault(key, []).append(finding["message"])
+                report["totals"]["notes"] -= 1
+            else:
+                _now.found.setdefault(key, []).append(finding)
     return _answer(
         {
             "files": files,
@@ -358,7 +381,9 @@ def _sources(exchange: CapturedExchange) -> list[str]:
 
 
 def _found(file: str, source: str) -> list[_Json]:
-    return _now.found.get((file, source), [])
+    """Return what is worst first, and otherwise by place."""
+    found = _now.found.get((file, source), [])
+    return sorted(found, key=lambda each: _ORDER.index(each["severity"]))
 
 
 def save(format: str) -> str:
@@ -396,7 +421,9 @@ def show(index: int) -> str:
             message = replace(message, body=masked(message.body), source=masked(message.source))
         source = f"{exchange.name}.{message.kind}" if exchange.name else ""
         batch = _read(message, codec)
-        shown.append(_message(message, batch, _found(file, source), source))
+        how = "; ".join(_now.read.get((file, source), []))
+        read = {"read": _visible(how if _now.secrets else _masked_text_of(how))}
+        shown.append(_message(message, batch, _found(file, source), source) | read)
         if isinstance(batch, BatchRequest):
             request = batch
         elif request is not None:
@@ -570,7 +597,7 @@ def _told(item: _Item) -> _Json:
         title, kind = f"{item.status} {item.reason or ''}", "ok" if item.ok else "failed"
     if item.body:
         more.append(
-            f"{len(item.body)} octets of {_visible(item.headers.get('content-type', 'no type'))}"
+            f"{len(item.body)} bytes of {_visible(item.headers.get('content-type', 'no type'))}"
         )
     headers = _fields(item.headers)
     return {"title": _visible(title), "kind": kind, "more": more, "headers": headers}

@@ -178,8 +178,9 @@ def parse_message(data: bytes, *, limits: Limits = _LIMITS) -> Message:
     `limits.message`.
     """
     message = _message(_raw.split(data, limits), Budget(limits))
-    # Archives leave fields out.
-    no_version = message.headers.keys().isdisjoint(("odata-version", "dataserviceversion"))
+    # Archives leave fields out; Azure Tables has x-ms-version alone (captured from azurite).
+    versions = ("odata-version", "dataserviceversion", "x-ms-version")
+    no_version = message.headers.keys().isdisjoint(versions)
     is_told = message.start_line and message.is_readable and message.kind == "response"
     if is_told and no_version and message.media_type.startswith("multipart/"):
         return _of_batch(

@@ -135,7 +135,9 @@ async function pasted(message, answer = "") {
             document.getElementById("message").value = one;
             document
                 .getElementById("message")
-                .dispatchEvent(new InputEvent("input", { bubbles: true }));
+                .dispatchEvent(
+                    new InputEvent("input", { bubbles: true, inputType: "insertFromPaste" }),
+                );
         },
         [message, answer],
     );
@@ -155,6 +157,15 @@ const findings = () =>
             mark: document.getElementById(each.id.replace(/-finding$/, ""))?.textContent ?? null,
         })),
     );
+
+// What the command line finds, as the page lists it: what is worst first, and not how it was read.
+function listed(found) {
+    const order = ["error", "warning", "note"];
+    const read = ["capture-text", "capture-bare-body", "capture-decoded"];
+    return found
+        .filter(({ rule }) => !read.includes(rule))
+        .sort((one, other) => order.indexOf(one.severity) - order.indexOf(other.severity));
+}
 
 // What the command line finds in the same files: the rules, severities and places.
 function reported(files, format = "json", ...options) {
@@ -218,7 +229,9 @@ for (const each of faults) {
                 all.filter((one) => said.includes(`Read as ${one.textContent}`)).at(-1).value,
             dialect,
         );
-        const expected = JSON.parse(reported([each], "json", "--dialect", name)).files[0].findings;
+        const expected = listed(
+            JSON.parse(reported([each], "json", "--dialect", name)).files[0].findings,
+        );
         const found = await findings();
         assert.deepEqual(
             found.map(({ rule, severity }) => [rule, severity]),
@@ -264,6 +277,56 @@ test("a text that is pasted is answered within half a second", async () => {
     }
     console.log(`from paste to answer: ${times.join(", ")} ms`);
     assert.ok(Math.min(...times) < 500);
+});
+
+test("the message in every text of the table is found when it is pasted", async () => {
+    const [, ...sections] = readFileSync(join(root, "tests/data/texts.txt"), "utf8").split(
+        "\n=== ",
+    );
+    const rows = sections.map((each) => [
+        each.slice(0, each.indexOf("\n")).split(" | "),
+        each.slice(each.indexOf("\n") + 1),
+    ]);
+    for (const [[about, meant, said], content] of rows) {
+        if (meant === undefined || meant === "itself" || meant === "no batch") continue;
+        await pasted(content);
+        const shown = await page.textContent("#exchange");
+        assert.doesNotMatch(shown, /batch-media-type|json-syntax|Nothing after this/, about);
+        assert.ok(shown.includes(`How it was read: ${said}`), about);
+    }
+});
+
+test("the first finding of what is pasted is seen, and the way to it and back is a key", async () => {
+    const graph = (dependsOn) =>
+        `12:00 POST https://graph.microsoft.com/v1.0/$batch ${JSON.stringify({ requests: [{ id: "1", method: "GET", url: "/me", [dependsOn]: ["1"], headers: { Accept: "*/*" } }] })}`;
+    for (const width of [400, 900, 1400]) {
+        await page.setViewportSize({ width, height: 800 });
+        await pasted(graph("dependOn"));
+        await page.screenshot({ path: join(shots, `${width}-pasted.png`) });
+        const [first] = await findings();
+        assert.deepEqual([first.rule, first.severity], ["json-member-misspelt", "warning"]);
+        assert.ok(
+            await page.evaluate(
+                () => document.querySelector(".finding .told").getBoundingClientRect().bottom < 800,
+            ),
+            `${width}`,
+        );
+    }
+    await page.setViewportSize({ width: 1280, height: 900 });
+    const focused = (selector) =>
+        page.evaluate((each) => document.activeElement.matches(each), selector);
+    await page.focus(".finding button:has-text('Show')");
+    await page.keyboard.press("Enter");
+    assert.ok(await focused(".payload mark"));
+    await page.keyboard.press("Enter");
+    assert.ok(await focused(".finding"));
+    await page.focus("#skip");
+    await page.keyboard.press("Enter");
+    assert.ok(await focused(".finding"));
+    await page.focus("#message");
+    await page.keyboard.press("Control+Enter");
+    await page.waitForFunction(() => document.activeElement.id === "results");
+    assert.equal(await page.locator("#status.heard").count(), 1);
 });
 
 test("copies of a log are read when pasted", async () => {
@@ -350,6 +413,16 @@ test("the dialect is guessed from the URL, or chosen", async () => {
         "http://localhost:4004/odata/v4/catalog/$batch": "SAP CAP",
         "https://host/service/$batch": "OData 4.01",
     };
+    const answer = (field, place) =>
+        `HTTP/1.1 202 Accepted\nContent-Type: multipart/mixed; boundary=b\n${field}\n\n--b\nContent-Type: application/http\nContent-Transfer-Encoding: binary\n\nHTTP/1.1 204 No Content\nLocation: ${place}\n\n\n--b--\n`;
+    for (const [given, name] of [
+        [answer("Server: Windows-Azure-Table/1.0", "T(1)"), "Azure Tables"],
+        [answer("A: b", "https://acc.table.core.windows.net/T(1)"), "Azure Tables"],
+        [`{"responses":[{"id":"1","status":200,"body":{"@odata.context":"https://graph.microsoft.com/v1.0/$metadata"}}]}`, "Microsoft Graph"],
+    ]) {
+        await pasted(given);
+        assert.match(await page.textContent("#totals"), new RegExp(`Read as ${name}`), given);
+    }
     for (const [url, name] of Object.entries(urls)) {
         await pasted(
             `POST ${url} HTTP/1.1\nContent-Type: application/json\n\n{"requests":[{"id":"1","method":"GET","url":"A"}]}`,
@@ -436,7 +509,7 @@ test("a HAR file with 300 exchanges is listed, and shows the worst of them first
     console.log(`300 exchanges in ${Math.round(performance.now() - begun)} ms`);
     assert.equal(await page.locator("#exchanges li").count(), 300);
     assert.match(await page.textContent("#exchanges [aria-current]"), /entries\[217\]/);
-    const expected = JSON.parse(reported([given])).files[0].findings;
+    const expected = listed(JSON.parse(reported([given])).files[0].findings);
     assert.deepEqual(
         (await findings()).map(({ rule }) => rule),
         expected.map(({ rule }) => rule),
@@ -544,7 +617,7 @@ test("a response of 20 MiB is checked, and can be cancelled", async () => {
     const begun = performance.now();
     assert.match(await checked(given), /^0 errors, 0 warnings, 0 notes in 1 message/);
     console.log(`20 MiB in ${Math.round(performance.now() - begun)} ms`);
-    assert.match(await page.textContent(".payload"), /octets not shown/);
+    assert.match(await page.textContent(".payload"), /bytes not shown/);
     assert.match(await page.textContent(".tree"), /items more without findings/);
     assert.ok((await page.evaluate(() => document.querySelectorAll("*").length)) < 10_000);
     await clear();
