@@ -13,7 +13,7 @@ import json
 import re
 import zipfile
 from collections.abc import Iterable, Iterator
-from contextlib import redirect_stderr
+from contextlib import redirect_stderr, suppress
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
@@ -25,7 +25,9 @@ from odata_batch import (
     ChangeSet,
     ChangeSetResponse,
     Codec,
+    DecodeError,
     Headers,
+    ItemStart,
     Limits,
     Operation,
     OperationResponse,
@@ -423,7 +425,9 @@ def show(index: int) -> str:
         batch = _read(message, codec)
         how = "; ".join(_now.read.get((file, source), []))
         read = {"read": _visible(how if _now.secrets else _masked_text_of(how))}
-        shown.append(_message(message, batch, _found(file, source), source) | read)
+        cut = batch if isinstance(batch, BatchResponse) and batch.truncated else None
+        heads = [] if cut is None else list(_heads(message, codec))
+        shown.append(_message(message, batch, _found(file, source), source, heads) | read)
         if isinstance(batch, BatchRequest):
             request = batch
         elif request is not None:
@@ -438,7 +442,22 @@ def _read(message: Message, codec: Codec) -> _Batch | None:
     return read(message.body, message.content_type, headers=message.headers).value
 
 
-def _message(message: Message, batch: _Batch | None, found: list[_Json], source: str) -> _Json:
+def _heads(message: Message, codec: Codec) -> Iterator[ItemStart[OperationResponse]]:
+    """Yield what begins in a response, also in a change set that is cut and so is not read."""
+    decoder = codec.response_decoder(message.content_type, headers=message.headers, stream=True)
+    with suppress(DecodeError):
+        for event in decoder.receive_data(message.body):
+            if isinstance(event, ItemStart):
+                yield event
+
+
+def _message(
+    message: Message,
+    batch: _Batch | None,
+    found: list[_Json],
+    source: str,
+    heads: list[ItemStart[OperationResponse]],
+) -> _Json:
     origins = {(each["place"] or {}).get("origin") for each in found}
     # What is quoted of a body whose codings were undone is in the body.
     is_whole = message.body_position is not None or not message.body
@@ -467,7 +486,7 @@ def _message(message: Message, batch: _Batch | None, found: list[_Json], source:
         "octets": len(data),
         "findings": findings,
         "payload": _payload(data, marks),
-        "tree": None if batch is None else _tree(batch, findings, data, top),
+        "tree": None if batch is None else _tree(batch, findings, data, top, heads),
     }
 
 
@@ -529,7 +548,13 @@ def _outcomes(
 # -- the tree ------------------------------------------------------------------------------------
 
 
-def _tree(batch: _Batch, findings: list[_Json], data: bytes, top: int) -> _Json:
+def _tree(
+    batch: _Batch,
+    findings: list[_Json],
+    data: bytes,
+    top: int,
+    heads: list[ItemStart[OperationResponse]],
+) -> _Json:
     by_path: dict[str, list[int]] = {}
     for number, each in enumerate(findings):
         # A finding is about the item that its path begins with.
@@ -544,7 +569,19 @@ def _tree(batch: _Batch, findings: list[_Json], data: bytes, top: int) -> _Json:
         told += [f"next link: {_visible(batch.next_link)}"] if batch.next_link else []
     left = [_ITEMS]
     items = list(_nodes(batch.items, "", by_path, left, lambda at: lines.at(top + at)))
-    return {"told": told, "items": items, "left": sum(_size(batch.items)) - _shown(items)}
+    left_out = sum(_size(batch.items)) - _shown(items)
+    read = set(_paths(items))
+    for start in heads[:_ITEMS]:
+        if start.path not in read:
+            node = {"path": start.path, **_told(start.item), "findings": [], "items": []}
+            items.append({**node, "line": None, "more": [*node["more"], "before the cut"]})
+    return {"told": told, "items": items, "left": left_out}
+
+
+def _paths(nodes: list[_Json]) -> Iterator[str]:
+    for each in nodes:
+        yield each["path"]
+        yield from _paths(each["items"])
 
 
 def _size(items: Iterable[_Item]) -> Iterator[int]:

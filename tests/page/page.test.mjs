@@ -361,6 +361,13 @@ test("line ends of a text are CRLF unless it is said otherwise", async () => {
     assert.equal(await page.textContent(".line .end"), "LF");
 });
 
+test("of a response that is cut, the tree has what comes before the cut", async () => {
+    const part = `--c\nContent-Type: application/http\nContent-Transfer-Encoding: binary\n\nHTTP/1.1 204 No Content\n\n\n`;
+    const head = "HTTP/1.1 200 OK\nContent-Type: multipart/mixed; boundary=b\n\n--b\n";
+    await pasted(`${head}Content-Type: multipart/mixed; boundary=c\n\n${part}${part}--c\nContent`);
+    assert.equal(await page.locator(".tree li:has-text('before the cut')").count(), 2);
+});
+
 test("a request and its response are a pair, with the outcome of every operation", async () => {
     const request = lines(
         "POST /s/$batch HTTP/1.1",
