@@ -102,8 +102,8 @@ REQUEST: Role[tuple[str, str], values.RequestItem] = Role(
 TRUNCATED_RESPONSE = warning("""
     truncated-response: A response whose close delimiter is missing has failed as a whole. [OData
     Protocol, 9.4]
-    Look for the reason in the log of the server, or whether a copy was cut, and do not count on
-    operations without a response.""")
+    Look for the reason in the server's log, or whether a copy was cut; do not count on operations
+    without a response.""")
 CHANGE_SET_UNCLOSED = warning("""
     change-set-unclosed (seam): The multipart of a change set response ends with its own close
     delimiter. [RFC 2046, 5.1.2]
