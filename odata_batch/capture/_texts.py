@@ -351,7 +351,7 @@ _CLOSED = re.compile(
     rb"^[ \t]*(?:```|~~~|\{code\}|\{noformat\}|</pre>|</code>|\[/code\])", re.MULTILINE
 )
 _COMMAND = re.compile(
-    rb"Invoke-(?:WebRequest|RestMethod)|\bfetch\(|\baxios\b|\brequests\.\w+\(|\bHttp\w*\(", re.I
+    rb"Invoke-(?:WebRequest|RestMethod)|fetch\(|axios|requests\.(?:post|request)\(|HttpRequest"
 )
 _MIXED = re.compile(rb"multipart/mixed; ?boundary=[\\`\"']*([^\s\"'\\`,;)]+)")
 _IS_ANSWER = re.compile(rb'\s*\{[^\[]*"responses"|--[^\n]*\n(?:[^\n:]+:[^\n]*\n|\r?\n)*HTTP/')
@@ -486,8 +486,8 @@ def _head(data: bytes, place: _Place, end: int) -> bytes:
 # -- curl ------------------------------------------------------------------------------------------
 
 _CURL = re.compile(
-    rb"""^[ \t]*(?:[$#%>][ \t]*|(?:PS[ ])?[A-Z]:\\[^\n>]*>[ \t]*)?curl(?:\.exe)?[ \t]+
-    (?=[\-'"^/$\\]|https?:)""",
+    rb"""^[ \t]*(?:[\x24#%>][ \t]*|(?:PS[ ])?[A-Z]:\\[^\n>]*>[ \t]*)?curl(?:\.exe)?[ \t]+
+    (?=[\-'"\x5e/\x24\\]|https?:)""",
     re.MULTILINE | re.VERBOSE,
 )
 # What a word of a shell is made of, $'...', '...', "...", an escaped character, others, and what is
