@@ -123,7 +123,6 @@ BAD_ETAG = {**ENTITY, "ETag": '"\r\n"'}
 NO_ETAG = Headers({name: value for name, value in ENTITY.items() if name != "ETag"})
 BOTH = "json multipart"
 UNWRITABLE: list[tuple[str, str, OperationResponse, Headers, bytes]] = [
-    ("json", "not-expressible", ok(b"null"), KEPT, b""),
     ("json", "json-syntax", ok(b"NaN"), KEPT, b""),
     ("json", "json-byte-order-mark", ok(b"\xef\xbb\xbf{}"), KEPT, b""),
     ("json", "json-encoding", ok(b"\x1f\x8b\x08", Content_Encoding="gzip"), KEPT, b""),
@@ -184,6 +183,21 @@ def test_what_was_read_and_errors_are_answered_with_500(
     answers = read(execution.payload()).responses()
     assert statuses(execution) == [500, 500 if "B" in service else 204, 500]
     assert answers[0].json()["error"]["message"].startswith("the response ")
+
+
+@pytest.mark.parametrize("items", ["1: GET A; 2: POST B", "g{ 1: POST A; 2: POST B }"])
+@pytest.mark.parametrize("status", [200, 409])
+def test_a_body_that_is_only_null_is_left_out_of_json_wherever_it_is(
+    items: str, status: int
+) -> None:
+    null = ok(b"null", Content_Length="4")
+    service = {"A": null, "B": replace(null, body=b" null\n", status=status)}
+    execution, done, replaced = run(request(items), service, format="json")
+    assert done[-1] == ("POST B" if "{" not in items else "Commit" if status == 200 else "Rollback")
+    assert {rule for _, _, rule in replaced} == {"not-expressible"}
+    answers = read(execution.payload()).responses()
+    assert (answers[1].status, answers[1].headers, answers[1].body) == (status, KEPT, b"")
+    assert "{" in items or (answers[0].status, answers[0].body) == (200, b"")
 
 
 @unwritable

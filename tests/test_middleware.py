@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import re
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -47,6 +48,7 @@ from odata_batch import (
     wsgi,
 )
 from odata_batch.dialects import GRAPH
+from odata_batch.rules import RULES
 from tests.batches import table
 from tests.helpers import FORMATS, Format
 from tests.servers import WATCHDOG
@@ -408,6 +410,7 @@ def test_an_answer_to_what_cannot_be_read_has_no_end(
 
 # -- what is refused ------------------------------------------------------------------------------
 
+NO_FORM = "[batch-media-type] at byte 0 in headers: found 'Multipart/Form-Data', expected multipart"
 NO_DELIMITER = "[no-delimiter] at byte 0: body starts with '--x', Content-Type says 'b'"
 
 
@@ -434,6 +437,7 @@ def test_a_body_has_no_content_coding(service: Service, coding: str, status: int
         ("multipart/mixed", b"--x\r\n", 400, "[boundary-missing] at byte 0 in headers: "),
         ("text/plain", b"", 415, "[batch-media-type] at byte 0 in headers: found 'text/plain'"),
         ("application/json", b'{"requests":', 400, "[json-syntax]"),
+        ("Multipart/Form-Data; boundary=b", b"--b\r\nX: form-data\r\n\r\n1\r\n--b--", 415, NO_FORM),
     ],
 )
 def test_a_payload_that_cannot_be_read_is_refused_with_its_rule(
@@ -442,6 +446,7 @@ def test_a_payload_that_cannot_be_read_is_refused_with_its_rule(
     answer = service.send(Payload(body, {"Content-Type": content_type}))
     assert (answer.status_code, service.asked) == (status, [])
     assert error_of(answer).startswith(f"error{message}")
+    assert error_of(answer).endswith(f". {RULES[message.partition(']')[0][1:]].remedy}")
     assert answer.headers["content-type"] == "application/json"
 
 
@@ -510,8 +515,28 @@ def test_a_response_that_is_none_or_too_large_is_answered_with_500(
 
 
 def test_change_sets_without_transactions_are_not_implemented(service: Service) -> None:
-    assert statuses(service.post(BatchRequest([writes("1")]))) == [501]
-    assert service.asked == []
+    [response] = service.post(BatchRequest([writes("1")])).responses()
+    assert (response.status, service.asked) == (501, [])
+    assert response.json()["error"]["message"] == "this service takes no change sets"
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"path": "service/$batch"}, "path begins with a slash, not 'service/$batch'"),
+        ({"codec": GRAPH}, "codec is a Codec, not Dialect: Codec(GRAPH)"),
+        ({"codec": "json"}, "codec is a Codec, not str"),
+        ({"begin": 3}, "begin is called, and 3 cannot be"),
+        ({"validate": True}, "validate is called, and True cannot be"),
+        ({"references": "all"}, "references is 'keep' or 'resolve', not 'all'"),
+        ({"answer": "json"}, "answer is 'as asked' or 'as sent', not 'json'"),
+    ],
+)
+def test_a_wrong_setting_is_refused_at_once(settings: dict[str, Any], message: str) -> None:
+    app: Any = by_path
+    for kind in (Endpoint, partial(asgi.BatchMiddleware, app), partial(wsgi.BatchMiddleware, app)):
+        with pytest.raises((TypeError, ValueError), match=f"^{re.escape(message)}$"):
+            kind(**settings)
 
 
 # -- transactions ---------------------------------------------------------------------------------

@@ -14,9 +14,15 @@ from odata_batch._coding.settings import Settings
 from odata_batch._coding.writing import ResponseEncoder
 from odata_batch._graph.urls import ascii_decoded
 from odata_batch._model import values
-from odata_batch._model.dialect import Format
+from odata_batch._model.dialect import Dialect, Format
 from odata_batch._model.events import ChangeSetEnd, ChangeSetStart, RequestEvent
-from odata_batch._model.findings import BatchError
+from odata_batch._model.findings import (
+    BATCH_MEDIA_TYPE,
+    BatchError,
+    DecodeError,
+    Diagnostic,
+    quote,
+)
 from odata_batch._model.headers import Headers
 from odata_batch._model.limits import Limits
 from odata_batch._model.public import public
@@ -34,6 +40,8 @@ _FORMAT_OPTION = re.compile(r"(?:^|&)(?:\$|%24)format=([^&]*)")
 _ABBREVIATED: Final[Mapping[str, str]] = {name: type for type, name in _FORMATS.items()}
 # A media range and its weight. RFC 9110, 12.5.1
 _RANGE = re.compile(r"([^,;\s]+)(?:[^,]*?;\s*q=([01](?:\.[0-9]*)?))?[^,]*")
+_REFERENCES: Final = ("keep", "resolve")
+_ANSWERS: Final = ("as asked", "as sent")
 # They speak of a message that is not there, or, Set-Cookie, cannot be said twice in JSON.
 _LEFT_OUT = frozenset("connection content-length keep-alive set-cookie transfer-encoding".split())
 
@@ -116,6 +124,22 @@ class Endpoint:
     options: Mapping[str, Any] = field(default_factory=dict)
     """Further arguments of `Execution`, by name, such as `evaluate` or `service_root`."""
 
+    def __post_init__(self) -> None:
+        codec: object = self.codec
+        if not str(self.path).startswith("/"):
+            raise ValueError(f"path begins with a slash, not {self.path!r}")
+        if not isinstance(codec, Settings):
+            hint = f": Codec({codec!r:.60})" if isinstance(codec, Dialect) else ""
+            raise TypeError(f"codec is a Codec, not {type(codec).__name__}{hint}")
+        for name in ("begin", "validate"):
+            value = getattr(self, name)
+            if value is not None and not callable(value):
+                raise TypeError(f"{name} is called, and {value!r:.60} cannot be")
+        for name, known in (("references", _REFERENCES), ("answer", _ANSWERS)):
+            if (value := getattr(self, name)) not in known:
+                expected = " or ".join(map(repr, known))
+                raise ValueError(f"{name} is {expected}, not {value!r:.60}")
+
 
 @public
 class Serving:
@@ -182,7 +206,7 @@ class Serving:
             elif not more:
                 self._begin()
         except (BatchError, ValueError) as error:
-            self.refuse(getattr(error, "http_status", 400), str(error))
+            self._refuse_for(error)
 
     def refuse(self, status: int, message: str) -> None:
         """Answer with `status` and an error of OData that has the `message` (OData JSON, 21.1).
@@ -195,6 +219,19 @@ class Serving:
             self._execution.feed_eof()
         else:
             self._answer = _error(status, message)
+
+    def _refuse_for(self, error: BatchError | ValueError) -> None:
+        """Answer with what is wrong with the batch, and how to mend it."""
+        if not isinstance(error, DecodeError):
+            return self.refuse(getattr(error, "http_status", 400), str(error))
+        own = self._headers.get("content-type", "").partition(";")[0].strip()
+        if own.lower().startswith("multipart/") and own.lower() not in _FORMATS:
+            # Of whatever is wrong with the parts, it is the cause.
+            message = f"found {quote(own)}, expected {' or '.join(_FORMATS)}"
+            error = DecodeError(Diagnostic(BATCH_MEDIA_TYPE, message, 0, "headers"))
+        # A limit is for the owner of the service to raise.
+        remedy = "" if error.diagnostic.limit else f". {error.diagnostic.remedy}"
+        return self.refuse(error.http_status, f"{error}{remedy}")
 
     def _check_length(self, length: int) -> None:
         most = self._endpoint.codec.limits.message
@@ -341,7 +378,8 @@ class Serving:
 
         logging.getLogger("odata_batch").error("a batch has failed", exc_info=error)
         is_missing = isinstance(work, Begin) and self._endpoint.begin is None
-        answer = _error(501 if is_missing else 500, "it has failed")
+        missing = 501, "this service takes no change sets"
+        answer = _error(*(missing if is_missing else (500, "it has failed")))
         if isinstance(work, Step):
             self._execution.complete(work, answer)
         elif work is not None:

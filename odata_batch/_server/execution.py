@@ -144,7 +144,8 @@ class Execution:
     can carry, by the checks of `encode_response` with `limits` and `dialect`. In a change set, one
     that cannot be carried is a 500, and the change set is rolled back. Outside of one, what was
     read and errors become a 500; what was written keeps its status, and of its fields and body what
-    can be carried, since an error says that nothing was changed (OData Protocol, 9.2). `replaced`
+    can be carried, since an error says that nothing was changed (OData Protocol, 9.2). A JSON body
+    that is only `null`, which would be read as none, is left out wherever it is. `replaced`
     is then called with the step, the response as it was, and what is wrong with it; a response that
     a signal fails with becomes a 500 in the same way. So `payload` can write whatever a finished
     execution holds.
