@@ -77,6 +77,7 @@ TITLES: Final[Mapping[str, str]] = {
     "Endpoint": "Answering batch requests",
     "asgi.BatchMiddleware": "ASGI applications",
     "wsgi.BatchMiddleware": "WSGI applications",
+    "django.batch_view": "Django projects",
     "find_references": "References",
     "resolve_url": "URLs",
     "Diagnostic": "Findings, and what is raised",

@@ -18,6 +18,7 @@ MODULES: Final = (
     PACKAGE,
     *(f"{PACKAGE}.{name}" for name in ("asgi", "wsgi", "dialects", "rules", "capture")),
     f"{PACKAGE}.strategies",
+    f"{PACKAGE}.django",
 )
 """The public modules."""
 

@@ -1,60 +1,18 @@
 """A service of people, made with Django, in one file; change sets are transactions.
 
-The batch is a view of its own, so that it works with WSGI, with ASGI and in tests: the operations
-go through Django's handler, middleware included, one after the other, in the thread of the view.
 Any WSGI server runs `make_app("people.db")`.
 """
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import cache
-from typing import Any
 
 import django
 from django.conf import settings
-from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
-from django.db import IntegrityError, connection, transaction
+from django.core.handlers.wsgi import WSGIHandler
+from django.db import IntegrityError, connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import path
-from django.views.decorators.csrf import csrf_exempt
 
-from odata_batch.wsgi import BatchMiddleware
-
-
-@contextmanager
-def change_set() -> Iterator[None]:
-    """What the operations do is within it, be it in transactions of their own."""
-    with transaction.atomic():
-        yield
-        if transaction.get_rollback():  # leaving it would roll back without a word
-            raise RuntimeError("an operation has broken the transaction")
-
-
-@cache
-def middleware() -> BatchMiddleware:
-    handler = WSGIHandler()
-
-    def call(environ: dict[str, Any], start_response: Any) -> list[bytes]:
-        response = handler.get_response(WSGIRequest(environ))
-        start_response(f"{response.status_code} {response.reason_phrase}", [*response.items()])
-        return list(response)
-
-    return BatchMiddleware(call, path="/service/$batch", begin=change_set)
-
-
-@csrf_exempt  # it is the operations that the middleware protects
-@transaction.non_atomic_requests  # and they that are transactions with ATOMIC_REQUESTS
-def batch(request: HttpRequest) -> HttpResponse:
-    # What WSGI has, of a request that may have come by ASGI, which has a body of any length.
-    environ = {**request.META, "wsgi.input": request, "wsgi.url_scheme": request.scheme}
-    environ["wsgi.input_terminated"] = not isinstance(request, WSGIRequest)
-    head: dict[str, Any] = {}
-
-    def start_response(status: str, fields: list[tuple[str, str]], *_: object) -> Any:
-        head.update(status=int(status[:3]), headers=dict(fields))
-
-    return HttpResponse(b"".join(middleware()(environ, start_response)), **head)
+from odata_batch.django import batch_view
 
 
 def people(request: HttpRequest) -> HttpResponse:
@@ -77,7 +35,7 @@ def person(request: HttpRequest, id: int) -> HttpResponse:
         return HttpResponse(status=204 if cursor.rowcount == 1 else 404)
 
 
-urlpatterns = [path("service/$batch", batch), path("service/People", people)]
+urlpatterns = [path("service/$batch", batch_view()), path("service/People", people)]
 urlpatterns += [path("service/People(<int:id>)", person)]
 
 

@@ -1,4 +1,4 @@
-"""A `$batch` endpoint for any WSGI application: Flask, Django, or none of them.
+"""A `$batch` endpoint for any WSGI application: Flask, or none; for Django, see its view.
 
     app.wsgi_app = BatchMiddleware(app.wsgi_app, path="/service/$batch", begin=begin)
 
@@ -28,9 +28,9 @@ class BatchMiddleware(Endpoint):
     exception is logged, and answered with 500.
 
     For each change set `begin()` is called. What it gives has `commit` and `rollback`, as a session
-    of SQLAlchemy has, or is a context manager, as `atomic()` of Django, and the application finds
-    it in its environ as `"odata.transaction"`. Each is committed once or rolled back once, whatever
-    is raised. Without `begin`, change sets are answered with 501.
+    of SQLAlchemy has, or is a context manager, and the application finds it in its environ as
+    `"odata.transaction"`. Each is committed once or rolled back once, whatever is raised.
+    Without `begin`, change sets are answered with 501.
 
     >>> def app(environ, start_response):
     ...     start_response("200 OK", [("Content-Type", "text/plain")])

@@ -90,12 +90,16 @@ def served(page: str) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("page", ALL)
-def test_the_python_of_a_page_runs_from_top_to_bottom_and_prints_what_it_shows(page: str) -> None:
+def test_the_python_of_a_page_runs_from_top_to_bottom_and_prints_what_it_shows(
+    page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     names: dict[str, object] = {"__name__": page}
     shown = [each for each in fences(text_of(page)) if each.language in ("python", "pycon", "text")]
     programs = "".join(each.text for each in shown if each.language == "python")
     for module in re.findall(r"^(?:from|import) (\w+)", programs, re.MULTILINE):
         pytest.importorskip(module)
+    if "people.db" in programs:
+        monkeypatch.chdir(tmp_path)
     with served(page) as origin:
         # What is asked for is not here, but a model of it.
         if origin == ADVERTISED and "httpx.Client(" in programs:
