@@ -451,7 +451,9 @@ class JsonDecoder(jsonitem.Reader[_Item]):
             text.refuse(end, "nothing after the JSON text")
         if batch is None:
             found = quote(text.characters(start, start + 120)[:30])
-            self._refuse((start, start), f"found {found}")
+            twice = text.text.startswith(('"{', '"--'), start)
+            hint = ", a batch that has been serialised once more" if twice else ""
+            self._refuse((start, start), f"found {found}{hint}")
         self.start = start
         self._read_envelope(batch)
         if not self._number and array == "requests":
