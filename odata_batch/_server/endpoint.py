@@ -225,9 +225,10 @@ class Serving:
         if not isinstance(error, DecodeError):
             return self.refuse(getattr(error, "http_status", 400), str(error))
         own = self._headers.get("content-type", "").partition(";")[0].strip()
-        if own.lower().startswith("multipart/") and own.lower() not in _FORMATS:
+        known = (*_FORMATS, *self._endpoint.formats)
+        if own.lower().startswith("multipart/") and own.lower() not in known:
             # Of whatever is wrong with the parts, it is the cause.
-            message = f"found {quote(own)}, expected {' or '.join(_FORMATS)}"
+            message = f"found {quote(own)}, expected {' or '.join(known)}"
             error = DecodeError(Diagnostic(BATCH_MEDIA_TYPE, message, 0, "headers"))
         # A limit is for the owner of the service to raise.
         remedy = "" if error.diagnostic.limit else f". {error.diagnostic.remedy}"
