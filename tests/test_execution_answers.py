@@ -187,9 +187,7 @@ def test_what_was_read_and_errors_are_answered_with_500(
 
 @pytest.mark.parametrize("items", ["1: GET A; 2: POST B", "g{ 1: POST A; 2: POST B }"])
 @pytest.mark.parametrize("status", [200, 409])
-def test_a_body_that_is_only_null_is_left_out_of_json_wherever_it_is(
-    items: str, status: int
-) -> None:
+def test_a_body_that_is_only_null_is_left_out_of_json(items: str, status: int) -> None:
     null = ok(b"null", Content_Length="4")
     service = {"A": null, "B": replace(null, body=b" null\n", status=status)}
     execution, done, replaced = run(request(items), service, format="json")

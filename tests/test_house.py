@@ -80,8 +80,7 @@ IMPORTS_OF = {
     "asgi": {"asyncio", "inspect", "urllib.parse"},
     "capture": {"html", "io", "urllib.parse", "zipfile", "zlib"},
     "django": {
-        *("django.core.handlers.wsgi", "django.db", "django.http"),
-        "django.views.decorators.csrf",
+        f"django.{it}" for it in ("core.handlers.wsgi", "db", "http", "views.decorators.csrf")
     },
     "rules": {"sys"},
     "strategies": {"hypothesis"},
