@@ -124,7 +124,8 @@ GRAPH = Dialect(
   "base64" to have JSON bodies written so. The page says base64url, while clients read responses in
   the standard alphabet (JavaScript's `atob`); that one is written, and read without complaint.
 - Fully sequential or fully parallel (Sequencing requests with the dependsOn property). The SDK for
-  JavaScript 3.0, `BatchRequestContent`, also allows that all others depend on the same request.
+  JavaScript 3.0, `BatchRequestContent`, also allows that all others depend on the same request, and
+  says that each can depend on a single other one.
 - `dependsOn` gives an order and no more: the page has no references to results. Nothing stops a
   batch: the page does not mention the preference continue-on-error.
 - The page does not mention `atomicityGroup`, and no response in its examples has one; it is

@@ -80,7 +80,9 @@ def batches(draw: st.DrawFn, dialect: Dialect, format: Format) -> BatchRequest:
         elif how == "etag" and dialect.references != "none" and method in ("PATCH", "DELETE"):
             headers["If-Match"] = f"${target}"
         elif how == "depends" and format == "json":
-            depends_on = [target]
+            depends_on = draw(
+                st.lists(st.sampled_from(earlier), min_size=1, max_size=2, unique=True)
+            )
         body = b"" if method in ("GET", "DELETE") else b'{"Name":"%d"}' % number
         if body:
             headers["Content-Type"] = "application/json"

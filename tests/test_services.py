@@ -42,7 +42,7 @@ def test_one_entity_may_have_several_urls(first: str, second: str, same: bool) -
 
 MIXED = (
     "GET '/People' breaks the pattern of earlier dependencies; for Microsoft Graph, "
-    "let each depend on the one before, or all others on one, or none on any"
+    "let each depend on the one before alone, or all others on one, or none on any"
 )
 
 
@@ -51,7 +51,7 @@ MIXED = (
     [
         (("", "", ""), None),
         (("", "1", "2", "3"), None),
-        (("", "1", "1 2", "1 3"), None),
+        (("", "1", "1 2", "1 3"), 2),
         (("", "1", "1", "1"), None),
         (("2", "", "2", "2"), None),
         (("", "unknown", ""), None),
@@ -61,6 +61,8 @@ MIXED = (
         (("", "1", "2", ""), 3),
         (("", "", "1", "2"), 2),
         (("", "", "1 2"), 2),
+        (("", "1", "2", "3 1"), 3),
+        (("", "1 1", "2", "3"), None),
         (("", "1", "", "1"), 2),
         (("", "1", ""), 2),
         (("", "", "1"), 2),

@@ -40,7 +40,7 @@ class Served:
     entities: set[str] = field(default_factory=set)
     partition: tuple[str, str] | None = None
     # Which uniform patterns the dependencies so far follow: none depends on any, each on the one
-    # before, or all others on the same one.
+    # before alone, or all others on the same one.
     parallel: bool = True
     serial: bool = True
     shared: set[int] = field(default_factory=set)
@@ -353,7 +353,7 @@ def _entity_of(url: str) -> str:
 DEPENDENCIES_MIXED = warning("""
     dependencies-mixed (@depends_on): All requests run one after the other, or all at once.
     [Microsoft Graph, JSON batching, Sequencing requests with the dependsOn property]
-    Let each request depend on the one before it, or none on any.""")
+    Let each request depend on the one before it alone, or none on any.""")
 
 
 def check_dependencies(item: Operation, source: int, batch: Served) -> None:
@@ -366,14 +366,14 @@ def check_dependencies(item: Operation, source: int, batch: Served) -> None:
     own = source if item.id is None else batch.names.named(item.id)[0]
     was_uniform = _is_uniform(batch)
     batch.parallel = batch.parallel and not targets
-    batch.serial = batch.serial and (batch.previous is None or batch.previous in targets)
+    batch.serial = batch.serial and (batch.previous is None or targets == {batch.previous})
     batch.shared |= targets
     if not targets:
         batch.independent.add(own)
     batch.previous = own
     if was_uniform and not _is_uniform(batch):
         found = f"{item.method} {quote(item.url)} breaks the pattern of earlier dependencies"
-        mended = "let each depend on the one before, or all others on one, or none on any"
+        mended = "let each depend on the one before alone, or all others on one, or none on any"
         batch.say(DEPENDENCIES_MIXED, f"{found}; for {batch.scope.dialect.name}, {mended}")
 
 

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from itertools import chain, groupby
+from itertools import chain, groupby, pairwise
 from typing import NamedTuple
 
 from odata_batch._checks import services
@@ -143,6 +143,7 @@ class Pieces:
         """Return what these operations say, given what has become of all of them."""
         names = self.names
         inside = {*indexes, *(~names.item_of[index] for index in indexes)}
+        before = {index: (it, ~names.item_of[it]) for it, index in pairwise(indexes)}
         dropped: dict[int, tuple[State, str]] = {}
         written = Written(self._batch, [], dropped)
         items: list[values.RequestItem] = []
@@ -152,7 +153,10 @@ class Pieces:
             operations: list[Operation] = []
             for unit in units:
                 try:
-                    operations += [self._detached(it, inside, outcomes, dropped) for it in unit]
+                    operations += [
+                        self._detached(index, before.get(index, ()), inside, outcomes, dropped)
+                        for index in unit
+                    ]
                     written.indexes.extend(unit)
                 except findings.UnresolvedReference as error:
                     state = error.args[1] if isinstance(error, _Unmet) else State.NOT_EXECUTED
@@ -166,15 +170,17 @@ class Pieces:
     def _detached(
         self,
         index: int,
+        before: Collection[int],
         inside: set[int],
         outcomes: Sequence[Outcome],
         dropped: Mapping[int, tuple[State, str]],
     ) -> Operation:
-        """Return the operation with what was answered in place of references to other pieces."""
-        item = self.names.operations[index]
+        """Return the operation with what was answered in place of references to other pieces.
+
+        `before` are the nodes of the operation before it.
+        """
+        item, dialect = self.names.operations[index], self.names.dialect
         gone = [(edge, node) for edge, node in self._needs[index] if node not in inside]
-        if not gone:
-            return item
         for edge, node in gone:
             for target in self._operations_of(node):
                 state = dropped[target][0] if target in dropped else outcomes[target].state
@@ -183,7 +189,12 @@ class Pieces:
                     word = "failed" if failed else VERBS[state]
                     reason = f"it was not sent: it needs {findings.quote(edge.name)}, which {word}"
                     raise _Unmet(reason, State.DEPENDENCY_FAILED if failed else State.NOT_EXECUTED)
-        return plan.detached(item, gone, outcomes, self.names.dialect, self._locate)
+        if dialect.dependencies == "uniform":
+            needs = [it for it in self._needs[index] if it[0].place == "depends_on"]
+            others = [it for it in needs if it[1] in inside and it[1] not in before]
+            # In a chain, the one before needs the others itself.
+            gone += others if any(node in before for _, node in needs) else []
+        return plan.detached(item, gone, outcomes, dialect, self._locate)
 
     def _locate(self, item: Operation, edge: Edge, node: int, unresolved: str) -> str:
         if node not in self._locations:

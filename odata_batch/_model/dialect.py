@@ -72,7 +72,7 @@ class Dialect:
     """Whether POST, PUT and PATCH may have no body."""
     dependencies: Literal["any", "uniform"] = "any"
     """Whether requests depend on any others; or, throughout the batch, none on any, each on the one
-    before, or all others on one and the same."""
+    before alone, or all others on one and the same."""
     transactions: Literal["optional", "required", "single"] = "optional"
     """Where writes may be: anywhere; in change sets only; or in one change set that is the whole
     batch and changes no entity twice, while a query is a batch of its own."""
