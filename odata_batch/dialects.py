@@ -408,7 +408,7 @@ for _name, _value in tuple(globals().items()):
 
 
 def check_dialect(dialect: object) -> None:
-    """Raise `TypeError` for what is no `Dialect`; for the name of a preset, it says what to import.
+    """Raise `TypeError` for what is no `Dialect`, and say what was meant by the name of a preset.
 
     >>> check_dialect("graph")
     Traceback (most recent call last):
@@ -420,4 +420,6 @@ def check_dialect(dialect: object) -> None:
     names = {key: value.preset for key, value in PRESETS.items()}
     names |= {str(value).lower().replace("_", "-"): value for value in names.values()}
     mend = f"from odata_batch.dialects import {names.get(name, 'ODATA_4_01')}"
+    if name in ("json", "multipart"):
+        mend = f'format="{name}"'
     raise TypeError(f"dialect is a Dialect, not {dialect!r:.60}: {mend}")

@@ -56,7 +56,9 @@ def test_a_group_that_is_split_is_ordered_as_the_payload_has_it() -> None:
         "group-not-adjacent"
     ]
     # What is written has the order of the items, wherever they were found.
-    with pytest.raises(EncodeError, match="'3' depends on '2', which comes later in the batch"):
+    with pytest.raises(
+        EncodeError, match="POST 'c' depends on '2', which comes later in the batch"
+    ):
         encode_request(decode_request(data, JSON), format="json")
 
 

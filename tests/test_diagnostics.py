@@ -166,6 +166,10 @@ def test_a_message_is_printable_and_cut_at_five_hundred() -> None:
         encode_request(batch, dialect=AZURE_TABLES)
     with pytest.raises(BatchFailed, match=r": GET a\\n 'b' is unknown") as failed:
         match(batch, None).raise_for_failures()
+    with pytest.raises(
+        EncodeError, match=r"; and 297 more\. Percent-encode the characters, [^;]*$"
+    ):
+        encode_request(BatchRequest([Operation.get("{")] * 300))
     assert f"{caught.value}{failed.value}".isprintable()
 
 

@@ -221,6 +221,7 @@ def test_a_codec_is_a_value() -> None:
         ("ODATA_2", "ODATA_2"),
         ("nobody", "ODATA_4_01"),
         (None, "ODATA_4_01"),
+        ("json", 'format="json"'),
     ],
 )
 def test_the_name_of_a_dialect_is_a_type_error_that_says_what_to_import(
@@ -244,8 +245,8 @@ def test_the_name_of_a_dialect_is_a_type_error_that_says_what_to_import(
     for call in calls:
         with pytest.raises(TypeError) as caught:
             call()
-        expected = f"dialect is a Dialect, not {name!r}: from odata_batch.dialects import {preset}"
-        assert str(caught.value) == expected
+        mend = preset if "=" in preset else f"from odata_batch.dialects import {preset}"
+        assert str(caught.value) == f"dialect is a Dialect, not {name!r}: {mend}"
 
 
 def test_formats_and_limits_of_the_wrong_kind_are_refused() -> None:

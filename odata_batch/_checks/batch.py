@@ -531,7 +531,7 @@ class RequestRules:
             elif names.group(name) is not None:
                 continue
             elif (target := self._known(name, source)) is None:
-                use = f"{_name_of(item)} depends on {quote(name)}"
+                use = f"{item.method} {quote(item.url)} depends on {quote(name)}"
                 self._wait(DEPENDS_ON_UNKNOWN, name, use, source, member)
             elif names.item_of[target] != names.item_of[source]:
                 needed = names.group_of(target)

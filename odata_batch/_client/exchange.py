@@ -140,7 +140,7 @@ class Exchange:
         self._format = format_of(settings, batch)
         self._settings = replace(settings, format=self._format)
         self._url, self._headers = url, Headers(headers)
-        self._origin = resolve_url("/", url)  # of an absolute URL, or else ValueError
+        self._origin = _origin_of(url)
         if "content-type" in self._headers:
             raise ValueError("headers must not have a Content-Type: the batch determines it")
         _check_counts(parallel, attempts, 1 if max_operations is None else max_operations)
@@ -313,7 +313,10 @@ class Exchange:
         if request is None and len(self._sent) == 1:
             (request,) = self._sent
         if request is None:
-            raise RuntimeError(f"{len(self._sent)} requests have no answer yet; say which one")
+            what = "no request waits for an answer; `next()` hands one out"
+            if self._sent:
+                what = f"{len(self._sent)} requests have no answer yet; say which one"
+            raise RuntimeError(what)
         if request not in self._sent:
             raise RuntimeError("the request is not waiting for an answer")
         return self._sent.pop(request)
@@ -454,6 +457,13 @@ class Exchange:
             results = BatchResult(tuple(outcomes), answer)
             named = plan.retry_after(results, when=lambda _: True, now=now)
         return min(growing if named is None else named, self._longest)
+
+
+def _origin_of(url: str) -> str:
+    try:
+        return resolve_url("/", url)
+    except ValueError:
+        raise ValueError(f"url is an absolute URL, not {quote(url)}") from None
 
 
 def _followed(location: str, base: str) -> str | None:

@@ -37,6 +37,7 @@ from odata_batch._model.findings import quote
 from odata_batch._model.headers import Headers
 from odata_batch._model.values import BatchRequest, BatchResponse, OperationResponse
 from odata_batch._wire.http import REASONS
+from odata_batch._wire.sections import parse_media_type
 
 _LOOSE = "its change set was answered, but not every response tells which operation it is for"
 
@@ -93,6 +94,11 @@ def _without_response(
         reason = f"the batch was accepted, and the response will be at {quote(location)}"
     elif status is not None:
         reason = f"there is no response but the status {status}"
+        media_type = parse_media_type(headers.get("content-type", "")).name
+        if media_type and status < 400 and status != 202:  # such as the page of a login
+            expected = "expected a batch as multipart/mixed or application/json"
+            found = f"the answer is {quote(media_type)}, {expected}"
+            reason = f"{reason}; {found}; is the URL that of $batch?"
     outcomes = [_outcome(each, state, reason, location=location) for each in evidence.sent]
     refusal = status if refused else None
     return BatchResult(tuple(replace(each, refusal=refusal) for each in outcomes))

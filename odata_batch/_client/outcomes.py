@@ -7,14 +7,14 @@ from enum import Enum
 from typing import Final, Literal, TypeAlias
 
 from odata_batch._client.errors import ServiceError, error_in
-from odata_batch._model.findings import BatchError, fitted, quote
+from odata_batch._model.findings import SHOWN, BatchError, fitted, quote
 from odata_batch._model.public import public
 from odata_batch._model.values import Operation, OperationResponse
 
 MatchedBy: TypeAlias = Literal["id", "position"]
 _put = object.__setattr__
-# Nobody would read a longer message.
-_SHOWN = 3
+# How many identifiers are named
+_NAMED = 10
 # The characters that are quoted of a message of the service
 _SAID = 120
 
@@ -171,7 +171,11 @@ class BatchResult:
             _put(self, "_index", index)
         found = index.get(id(key)) or index.get(key, [])
         if not found:
-            raise KeyError(key)
+            known = [quote(each.id) for each in self.outcomes if each.id is not None]
+            if len(known) > _NAMED:
+                known[_NAMED:] = [f"{len(known) - _NAMED} more"]
+            ids = ", ".join(known) or "none"
+            raise KeyError(f"no operation matches {key!s:.60}; the ids are {ids}")
         if len(found) > 1:
             raise LookupError(f"{len(found)} operations match {key!s:.60}; use outcomes")
         return self.outcomes[found[0]]
@@ -210,7 +214,7 @@ class BatchFailed(BatchError):
     def __str__(self) -> str:
         failures = self.result.failures
         lines = []
-        for outcome in failures[:_SHOWN]:
+        for outcome in failures[:SHOWN]:
             operation = outcome.operation
             id = "" if outcome.id is None else f" (id {quote(outcome.id)})"
             name = f"{fitted(operation.method)} {quote(operation.url)}{id}"
@@ -218,7 +222,7 @@ class BatchFailed(BatchError):
             if (error := outcome.error) is not None:
                 line += f" ({quote(error.code)}: {quote(error.message, _SAID)})"
             lines.append(line)
-        if len(failures) > _SHOWN:
-            lines.append(f"and {len(failures) - _SHOWN} more")
+        if len(failures) > SHOWN:
+            lines.append(f"and {len(failures) - SHOWN} more")
         counts = f"{len(failures)} of {len(self.result)} operations did not succeed"
         return f"{counts}: {'; '.join(lines)}"

@@ -397,13 +397,16 @@ class Attempts:
         """Whether one that is settled has not succeeded."""
         self._failures = [0] * len(own)
         """How often each was sent without success."""
+        self._sent = [0] * len(own)
+        """How often each was handed out."""
         self._doubtful: set[int] = set()
         """Those of which an attempt is unknown."""
 
     def begin(self, piece: Piece) -> None:
         """Take note that a piece is sent."""
-        reason = "it was sent, and there is no answer yet"
+        reason = "it was sent, and no answer was given to `receive`"
         for index in piece.indexes:
+            self._sent[index] += 1
             self.outcomes[index] = replace(self._unsent[index], state=State.UNKNOWN, reason=reason)
         piece.outcomes = [self.outcomes[index] for index in piece.indexes]
 
@@ -469,10 +472,14 @@ class Attempts:
         if outcome.state is State.SUCCEEDED:
             return
         self.has_failed = True
-        is_safe = outcome.operation.method in _SAFE
-        if index in self._doubtful and not is_safe and outcome.state is not State.PENDING:
+        if outcome.state is State.PENDING:
+            return
+        if index in self._doubtful and outcome.operation.method not in _SAFE:
             reason = f"{outcome.reason}; but it may have been applied when it was sent before"
             self.outcomes[index] = replace(outcome, state=State.UNKNOWN, reason=reason)
+        elif self._sent[index] > 1:
+            reason = f"{outcome.reason}; it was tried {self._sent[index]} times"
+            self.outcomes[index] = replace(outcome, reason=reason)
 
 
 def repeatable_batch(batch: BatchRequest, now: Callable[[], datetime] | None) -> BatchRequest:

@@ -20,6 +20,7 @@ from odata_batch._model.public import public
 T_co = TypeVar("T_co", covariant=True)
 
 _LONGEST: Final = 500
+SHOWN: Final = 3  # of what an error is about; nobody would read a longer message
 _OF_THE_RULE: Any = None
 _ROW: Final = re.compile(r"([a-z0-9-]+)(?: \(([^()]+)\))?: ([^\[]+) \[([^\]]+)\] (.+)")
 
@@ -336,8 +337,11 @@ class EncodeError(BatchError):
         return 500
 
     def __str__(self) -> str:
-        found = "; ".join(each._told("refused") for each in self.diagnostics)
-        return " ".join([f"{found}.", *dict.fromkeys(each.remedy for each in self.diagnostics)])
+        shown = self.diagnostics[:SHOWN]
+        found = [each._told("refused") for each in shown]
+        if len(self.diagnostics) > SHOWN:
+            found.append(f"and {len(self.diagnostics) - SHOWN} more")
+        return " ".join([f"{'; '.join(found)}.", *dict.fromkeys(each.remedy for each in shown)])
 
 
 @public

@@ -631,7 +631,13 @@ def rebuilt(
 
 def _of_type(value: object, kind: type[_Kind], name: str) -> _Kind:
     if not isinstance(value, kind):
-        raise TypeError(f"{name} is {kind.__name__}, not {type(value).__name__}: {value!r:.60}")
+        mend = (
+            "; `.encode()` it, or give an operation `json=`"
+            if (kind, type(value)) == (bytes, str)
+            else ""
+        )
+        found = f"{type(value).__name__}: {value!r:.60}{mend}"
+        raise TypeError(f"{name} is {kind.__name__}, not {found}")
     return value
 
 
