@@ -257,9 +257,14 @@ def test_limits_are_those_of_the_command_line(clean: str, capsys: Capsys) -> Non
 def test_a_directory_stands_for_the_files_in_it(files: dict[str, str], tmp_path: Path) -> None:
     (tmp_path / "deep").mkdir()
     (tmp_path / "deep" / ".hidden").write_bytes(b"?")
+    (tmp_path / "deep" / "readme").write_bytes(b"?")
+    done = run("check", str(tmp_path / "deep"))
+    assert (done.status, done.errors) == (2, "odata-batch: no message among 1 file\n")
+    assert run("check", str(tmp_path / "deep" / "readme")).status == 1
     Path(files["error"]).rename(tmp_path / "deep" / "error")
     done = run("check", str(tmp_path))
-    assert done.lines[-1] == "4 files, 1 error, 1 warning, 1 note"
+    assert done.lines[-1] == "5 files, 1 error, 1 warning, 1 note; 1 message without a batch"
+    (tmp_path / "deep" / "readme").unlink()
     shown = [line for line in run("show", str(tmp_path)).lines if line.startswith("== ")]
     names = [tmp_path / name for name in ("clean", "deep/error", "note", "warning")]
     assert shown == [f"== {name}" for name in names]

@@ -123,7 +123,7 @@ def _check_url_colon(url: str, scope: Scope, say: Say) -> None:
             say(URL_SCHEME, f"URL {quote(url)} begins with {quote(scheme[0])}")
         elif not names_host(url):
             say(URL_HOST, f"URL {quote(url)} names no host that can be read")
-        elif scope.format == "json":
+        elif scope.format == "json" and "absolute" in scope.dialect.url_forms:
             say(JSON_URL_ABSOLUTE, f"URL {quote(url)} is absolute")
     elif ":" in url.partition("?")[0]:
         say(URL_COLON, f"URL {quote(url)} has a colon in its path, expected %3A")

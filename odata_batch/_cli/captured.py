@@ -8,7 +8,7 @@ of the file. Bodies that a file holds encoded have places that count from the st
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal, TypeAlias
 
@@ -109,6 +109,12 @@ def check_exchanges(
         explained=sum(each.explained for each in parts),
         totals=sum((each.totals for each in parts), Counter()),
     )
+
+
+def is_message(exchanges: Sequence[CapturedExchange]) -> bool:
+    """Tell whether a file looks like a message, its body or an archive, and not like a text."""
+    found = exchanges[0].request if len(exchanges) == 1 and not exchanges[0].name else None
+    return found is None or bool(found.start_line or found.headers or found.content_type)
 
 
 def messages_of(exchange: CapturedExchange) -> Iterator[tuple[str, Message]]:

@@ -105,6 +105,7 @@ def _parser(files: object = None) -> argparse.ArgumentParser:
 _Add: TypeAlias = Callable[..., None]
 """Adds an option to the commands that are named first."""
 _FOUR = "check convert outcomes show"
+_LIMITS = ", ".join(each.name for each in fields(Limits))
 
 
 def _add_own_options(add: _Add) -> None:
@@ -130,9 +131,9 @@ def _add_own_options(add: _Add) -> None:
     what = "how it is printed (default: %(default)s)"
     formats = ("text", "concise", "json", "github", "sarif")
     add("check", "--format", choices=formats, default="text", help=what)
+    add("outcomes rules", "--format", choices=("text", "json"), default="text", help=what)
     what = "the URL of the page of a rule, with {} in the place of its name; SARIF leads there"
     add("check", "--rule-url", metavar="URL", type=_rule_url, help=what)
-    add("outcomes rules", "--format", choices=("text", "json"), default="text", help=what)
 
 
 def _add_common_options(add: _Add) -> None:
@@ -145,7 +146,7 @@ def _add_common_options(add: _Add) -> None:
     what += " (default: %(default)s)"
     dialect: dict[str, Any] = {"type": str.lower, "choices": (*PRESETS,), "default": "4.01"}
     add(_FOUR, "--dialect", metavar="NAME", help=what, **dialect)
-    what = "another limit, as in message=1000000; see the names in the reference"
+    what = f"another limit, as in message=1000000; the names are {_LIMITS}"
     add(_FOUR, "--limit", metavar="NAME=N", type=_limit, action="append", default=[], help=what)
     what = "rules to report, separated by commas; others are left out"
     add("check convert show", "--select", metavar="RULES", type=_rules_of, default=(), help=what)
@@ -173,8 +174,7 @@ def _limit(text: str) -> tuple[str, int]:
         limit = name.replace("-", "_"), int(number)
         Limits(**dict([limit]))
     except (TypeError, ValueError):
-        names = ", ".join(each.name for each in fields(Limits))
-        message = f"{text!r} is not NAME=N with one of these names: {names}"
+        message = f"{text!r} is not NAME=N with one of these names: {_LIMITS}"
         raise argparse.ArgumentTypeError(message) from None
     return limit
 
@@ -249,8 +249,9 @@ def _completion(shell: str) -> str:
 def _check(arguments: argparse.Namespace) -> int:
     """List what is wrong with captured batches.
 
-    Exit status: 0 without findings at or above --fail-on, 1 with such findings, 2 if a FILE cannot
-    be read; the others are checked all the same.
+    A file in a directory that looks like no message is counted, and no more. Exit status: 0 without
+    findings at or above --fail-on, 1 with such findings, 2 if a FILE cannot be read or no file of a
+    directory is a message; the others are checked all the same.
 
       odata-batch check batch.http
       odata-batch check --dialect sap-cap --strict capture.har
@@ -264,9 +265,13 @@ def _check(arguments: argparse.Namespace) -> int:
         "github": report.github_lines,
     }
     results: list[captured.Checked] = []
+    named, others = frozenset(arguments.files), 0
     progress = console.Progress(console.files_of(arguments.files))
     try:
         for file, exchanges, error in console.captures(progress, codec.limits, progress.clear):
+            if not (error or file in named or captured.is_message(exchanges)):
+                exchanges = (replace(exchanges[0], is_batch=False),)
+                others += 1
             name = file if format in ("text", "concise") else console.in_utf8(file)
             checked = captured.check_exchanges(name, exchanges, codec, is_told)
             results.append(replace(checked, error=error))
@@ -282,6 +287,9 @@ def _check(arguments: argparse.Namespace) -> int:
         console.print_lines(report.json_lines(results, _version(), codec.dialect))
     elif format == "sarif":
         console.print_lines(report.sarif_lines(results, _version(), arguments.rule_url))
+    if others and others == sum(each.batches + each.others for each in results):
+        say(f"no message among {count(others, 'file')}")
+        return 2
     if any(each.error for each in results):
         return 2
     return int(any(_reaches(each.worst, arguments.fail_on) for each in results))
