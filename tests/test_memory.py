@@ -129,12 +129,13 @@ def test_reading_takes_four_times_the_octets_and_the_values(
 
 
 @pytest.mark.parametrize("format", ["multipart", "json"])
-def test_no_body_that_streams_is_kept(format: Literal["multipart", "json"]) -> None:
+@pytest.mark.parametrize("type", ["image/png", "text/plain"])
+def test_no_body_that_streams_is_kept(format: Literal["multipart", "json"], type: str) -> None:
     limits = Limits(message=100 * SIZE, body=100 * SIZE)
     encoder = RequestEncoder(format=format, limits=limits)
     content_type = encoder.headers["Content-Type"]
     decoder = RequestDecoder(content_type, limits=limits, stream=True)
-    photo = Operation.put("Photo", headers={"Content-Type": "image/png"})
+    photo = Operation.put("Photo", headers={"Content-Type": type})
     piece, size = b"x" * SIZE, 0
     gc.collect()
     tracemalloc.start()
