@@ -338,7 +338,7 @@ class Choice:
         )
 
     def _needed_outside(self, index: int, unit: range) -> Iterator[int]:
-        own_group = len(self._outcomes) + self._names.item_of[index]
+        own_group = ~self._names.item_of[index]
         for _, target in self._needs[index]:
             if target not in unit and target != own_group:
                 yield target
