@@ -512,6 +512,10 @@ def test_wrong_use_is_an_error() -> None:
     exchange.receive(*answer("200"))
     with pytest.raises(RuntimeError, match="is not waiting for an answer"):
         exchange.fail("", request=request)
+    exchange = start("GET A; GET B", max_operations=1, parallel=2, dialect=GOES_ON)
+    assert exchange.next() and exchange.next()
+    with pytest.raises(RuntimeError, match="2 requests have no answer yet; say which one"):
+        exchange.receive(200, {})
 
 
 def test_a_codec_says_what_holds_for_its_exchanges() -> None:
