@@ -207,10 +207,7 @@ def test_formats_for_programs_say_nothing_about_clean_files(format: str, clean: 
     ("file", "reason"),
     [
         ("missing", "cannot read 'missing': No such file or directory"),
-        (
-            "empty",
-            "cannot read 'empty': there are no files in this directory, or only hidden ones",
-        ),
+        ("empty", "cannot read 'empty': there are no files in this directory, or only hidden ones"),
         ("a\0b", "cannot read 'a\\x00b': embedded null byte"),
     ],
 )

@@ -42,14 +42,7 @@ from odata_batch import (
     match,
     prepare,
 )
-from odata_batch.dialects import (
-    DATAVERSE,
-    GRAPH,
-    ODATA_2,
-    ODATA_4_0,
-    ODATA_4_01,
-    ODATA_4_02,
-)
+from odata_batch.dialects import DATAVERSE, GRAPH, ODATA_2, ODATA_4_0, ODATA_4_01, ODATA_4_02
 from odata_batch.strategies import batch_requests
 
 from .batches import Case, answer, cases, request

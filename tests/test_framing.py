@@ -24,13 +24,7 @@ from odata_batch import (
 )
 from odata_batch.dialects import ODATA_4_01
 
-from .helpers import (
-    MULTIPART,
-    PART_HEAD,
-    batch,
-    fed,
-    part,
-)
+from .helpers import MULTIPART, PART_HEAD, batch, fed, part
 
 # What `@` is short for: everything before the body of an operation.
 HEAD = PART_HEAD + b"\r\nPOST x HTTP/1.1\r\nContent-Type: a/b\r\n\r\n"

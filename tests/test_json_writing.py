@@ -217,10 +217,7 @@ BY_NAME: list[BatchRequest | BatchResponse] = [
         (request("g{ h{ 1: PUT a } }"), [NO_GROUP]),
         (response("g{ h{ 1: 200 } }"), [NO_GROUP]),
         (BatchResponse((), truncated=True), [f"{NOT} a truncated response cannot be written"]),
-        (
-            BatchResponse((), next_link=LONE),
-            [f"json-encoding: next_link is {HALVED}"],
-        ),
+        (BatchResponse((), next_link=LONE), [f"json-encoding: next_link is {HALVED}"]),
         (noted(b"}"), [f"json-syntax: the annotation '@a' {SPLICED}: found '}}', expected JSON"]),
         (noted(b"[" * 100 + b"]" * 100), [f"limit-exceeded: the annotation '@a' {TOO_DEEP}"]),
         *((batch, [TWICE.format(batch.annotations[0][0])]) for batch in BY_NAME),

@@ -122,12 +122,7 @@ def told(sent: Sent, body: bytes) -> BatchResult:
     exchange = sent.exchange
     fields = {"Content-Type": sent.content_type}
     return outcomes(
-        exchange.request,
-        200,
-        fields,
-        body,
-        format=exchange.format,
-        dialect=exchange.dialect,
+        exchange.request, 200, fields, body, format=exchange.format, dialect=exchange.dialect
     )
 
 

@@ -312,11 +312,7 @@ left: Callable[..., object] = remaining
     ("call", "error", "message"),
     [
         *(
-            (
-                partial(cut, BatchRequest([]), max_operations=most),
-                TypeError,
-                f"an int, not {name}",
-            )
+            (partial(cut, BatchRequest([]), max_operations=most), TypeError, f"an int, not {name}")
             for most, name in ((1.5, "float"), (True, "bool"), ("2", "str"))
         ),
         (partial(cut, BatchRequest([]), max_operations=0), ValueError, "at least 1, not 0$"),
