@@ -84,7 +84,8 @@ def patterns() -> dict[str, Pattern]:
     """Return the patterns of all modules, by name."""
     found: dict[str, Pattern] = {}
     for each in pkgutil.walk_packages(odata_batch.__path__, "odata_batch."):
-        if not each.name.endswith("__main__"):
+        # The adapter for Django, without which it cannot be imported, has none.
+        if not each.name.endswith(("__main__", ".django")):
             values = vars(import_module(each.name)).items()
             found |= {name: value for name, value in values if isinstance(value, re.Pattern)}
     return dict(sorted(found.items()))

@@ -39,7 +39,7 @@ TOO_MANY: Final = object()
 
 _NOTHING: Final[Mapping[str, jsonvalue.Scan]] = {}
 
-_COMMA = re.compile(r'"(?:[^"\\]|\\.)*"|,')
+_COMMA = re.compile(r'"(?:[^"\\]|\\.)*"?|,')
 _SPACE = grammar.JSON_SPACE.pattern
 
 # array = "[" ws [ value *( ws "," ws value ) ] ws "]", up to the next value     RFC 8259, 5
