@@ -91,8 +91,7 @@ def read(role: str, content_type: str, chunks: list[bytes]) -> object:
         return error.args
 
 
-@pytest.mark.parametrize("chunk", [10 * SIZE, 1000])
-@pytest.mark.parametrize("role", ["request", "response"])
+@pytest.mark.parametrize(("role", "chunk"), [("request", 1000), ("response", 10 * SIZE)])
 @pytest.mark.parametrize(
     ("content_type", "pieces"),
     [*((JSON, each) for each in IN_JSON + MANY), *((MULTIPART, each) for each in IN_PARTS)],

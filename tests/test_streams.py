@@ -92,7 +92,7 @@ def cuts(body: bytes, is_whole: bool, source: random.Random) -> Iterator[list[by
     yield [body[at : at + 1] for at in range(len(body))]
     yield [body[at : at + 7] for at in range(0, len(body), 7)]
     places = range(1, len(body))
-    for at in places if is_whole else source.sample(places, min(len(places), 6)):
+    for at in places if is_whole else source.sample(places, min(len(places), 2)):
         yield [body[:at], body[at:]]
 
 
@@ -154,8 +154,8 @@ def test_a_stream_has_what_is_read_without(case: Case) -> None:
     bodies = [case.body, *[mutated(case.body, source) for _ in range(MUTATIONS)]]
     for number, body in enumerate(bodies):
         is_whole = PROFILE == "thorough" and not number and len(body) < 600
-        for chunks in cuts(body, is_whole, source):
-            for dialect in (case.dialect, lenient):
+        for index, chunks in enumerate(cuts(body, is_whole, source)):
+            for dialect in (case.dialect, lenient)[: 2 if is_whole or index < 2 else 1]:
                 try:
                     agree(case, body, dialect, chunks, wants[number % 2])
                 except Exception as failure:
