@@ -129,7 +129,9 @@ def scan_extent(text: str, start: int) -> tuple[Any, int]:
         if match.end("value") >= 0 or (is_new and at == match.start(1)):
             while brackets and text.startswith("}" if brackets[-1] == "{" else "]", end):
                 brackets, at = brackets[:-1], end + 1
-                end = at + len(_SPACE.match(text, at)[0])  # type: ignore[index]  # never None
+                space = _SPACE.match(text, at)
+                assert space is not None  # for it may match nothing
+                end = space.end()
         if brackets and (end == match.end() or not text.startswith(",", end)):
             if not text.startswith(("[", "{"), end):
                 _scan_size(text, end)  # which tells what is wrong in a string or a number

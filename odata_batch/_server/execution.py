@@ -229,10 +229,7 @@ class Execution:
         self._replaced = replaced
         self._stops = stops_at_error(request, format, dialect, continue_on_error)
         in_turn = ordered or (format == "multipart" and (self._stops or ordered is None))
-        if references not in ("keep", "resolve"):
-            raise ValueError(f"references is 'keep' or 'resolve', not {references!r}")
-        resolves = references == "resolve" and dialect.references != "none"
-        order = bool(in_turn), ordered is not False, resolves
+        order = bool(in_turn), ordered is not False, _resolves(references, dialect)
         feed = Feed(format, settings, self._answers, *order) if more else None
         self._feed, self._more = feed, more
         self._plan = plan = feed or self._known(request, format, settings, *order)
@@ -640,6 +637,12 @@ class Execution:
         made = mirrored(source, iter(answers), whole, self._response_format)
         # What breaks a rule may have the name of another change set.
         return [made] if unit.fault is None else [*made.items]
+
+
+def _resolves(references: str, dialect: Dialect) -> bool:
+    if references not in ("keep", "resolve"):
+        raise ValueError(f"references is 'keep' or 'resolve', not {references!r}")
+    return references == "resolve" and dialect.references != "none"
 
 
 _ABANDONED = "the batch was abandoned before this was run"
