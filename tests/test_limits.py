@@ -129,6 +129,7 @@ BATCHES: list[tuple[Format, Batch]] = [
     ("json", response("")),
     ("json", request("1: GET A; 2: GET B after 1; 3: GET C after 1 2")),
     ("json", response("1: 200 [Content-Type: image/png] = octets", next_link="A")),
+    ("json", response("1: 204", annotations=[("@a.b", b"[1]"), ("@a.c", b"2")])),
     ("multipart", decode_request(INNER, MULTIPART)),
 ]
 # The outer fields count as lines, with their names; of start lines some octets may count, too; an

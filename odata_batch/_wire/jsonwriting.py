@@ -92,8 +92,6 @@ class JsonEncoder:
         """Report what is wrong beside the items, whose number is given."""
         if not items and isinstance(batch, values.BatchRequest):
             self._report(Diagnostic(JSON_NO_REQUESTS, "the array requests is empty"))
-        with suppress(Stop):  # which is reported
-            check_sizes(self._report, self._limits, {"json_depth": _DEPTH + 1})
         known = {"requests", "responses"}
         if isinstance(batch, values.BatchResponse):
             known.update(NEXT_LINKS)
@@ -101,7 +99,9 @@ class JsonEncoder:
                 message = "a truncated response cannot be written"
                 self._report(Diagnostic(NOT_EXPRESSIBLE, message))
             _check_text("next_link", batch.next_link, self._report)
-        self._check_annotations(batch.annotations, known, _DEPTH, self._report)
+        with suppress(Stop):  # a limit, which is reported, too, ends the checks
+            check_sizes(self._report, self._limits, {"json_depth": _DEPTH + 1})
+            self._check_annotations(batch.annotations, known, _DEPTH, self._report)
 
     def check(self, item: values.Item, path: str) -> None:
         """Report what is wrong with an item that JSON cannot carry."""
