@@ -10,7 +10,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from odata_batch import (
@@ -35,8 +35,9 @@ from odata_batch import (
 )
 from odata_batch.dialects import PRESETS
 
-from .helpers import Format
+from .helpers import PROFILE, Format
 
+EXAMPLES = {"quick": 5, "thorough": 10_000}.get(PROFILE, 10)  # of each of many cases
 CASES = [
     (dialect, format, goes_on)
     for dialect in PRESETS
@@ -175,6 +176,7 @@ class Running:
 
 
 @pytest.mark.parametrize(("dialect", "format", "goes_on"), CASES)
+@settings(max_examples=EXAMPLES)
 @given(data=st.data(), random=st.randoms(use_true_random=True))
 def test_what_is_fed_is_answered_as_a_whole_is(
     dialect: str, format: Format, goes_on: bool | None, data: st.DataObject, random: Random

@@ -175,6 +175,7 @@ def test_200_000_nested_brackets_are_refused(data: bytes) -> None:
     assert exceeded(data)[1] == 0
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("text", [b'"%b"' % (b"[" * 200_000), b"[" + b"[]," * 100_000 + b"[]]"])
 def test_200_000_brackets_that_do_not_nest_are_read(text: bytes) -> None:
     assert decode_request(request_with(text), JSON).operations()[0].body == text
@@ -190,15 +191,10 @@ def test_brackets_that_do_not_nest_are_broken_syntax(data: bytes) -> None:
 
 # What may come last in an array, some of it broken
 LAST = [
-    *(
-        b"[[[1]], {}]]",
-        b'{"a":[{"b":[]} , 1 ]} ]',
-        b'{"a":{"b":{}},"c":{"d":{}}}]',
-        b"1 2]",
-        b",1]",
-    ),
+    *(b"[[[1]], {}]]", b'{"a":[{"b":[]} , 1 ]} ]', b'{"a":{"b":{}},"c":{"d":{}}}]', b"1 2]"),
     *(b'"\\x"]', b'"\x01"]', b"NaN]", b"01]", b"[[1}]]", b'{"a":[[1],]}]', b"[[[,1]]]]"),
     *(b'{"a":}]', b"[[1] [2]]]", b"[[1", b'[["', b"[[]]", b'{"a":[[]] "b":1}]', b"[[1]]:1]"),
+    b",1]",
 ]
 
 
@@ -212,7 +208,7 @@ def test_what_is_long_is_sound_or_broken_like_what_is_short(member: bytes, last:
         at = found.position - len(values) if is_syntax and found.position is not None else 0
         return [(found.rule.slug, found.message if is_syntax else "", at)]
 
-    assert found_in(b'[[1],"a"],' * 5000) == found_in(b'[[1],"a"],')
+    assert found_in(b'[[1],"a"],' * 2000) == found_in(b'[[1],"a"],')
 
 
 def test_long_fields_and_dependencies_are_read_up_to_their_limits() -> None:
@@ -241,6 +237,7 @@ def test_an_item_has_annotations_up_to_their_limit(members: str) -> None:
     assert report.complete and "limit-exceeded" not in [it.rule for it in report.diagnostics]
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize(("start", "position"), [(b"  ", 2), (b'{"a":', 5), (b'{"requests":[', 13)])
 def test_what_is_too_deep_for_the_scanner_exceeds_the_limit(start: bytes, position: int) -> None:
     message = "the json depth is too large: the limit is 1000000 (Limits.json_depth)"

@@ -194,6 +194,10 @@ def test_what_json_cannot_carry_is_refused(item: Operation, expected: str) -> No
     assert (found.limit is None) == (found.rule.slug != "limit-exceeded")
 
 
+NO_NAME = [
+    "id-syntax 0: found the id '', expected letters, digits and - . _ ~",
+    "not-expressible 0: JSON has no group with an empty name",
+]
 NO_GROUP = "not-expressible 0.0: JSON has no group in a group"
 NOT, HALVED = "not-expressible:", r"'\ud800', with half of a surrogate pair"
 
@@ -216,6 +220,7 @@ BY_NAME: list[BatchRequest | BatchResponse] = [
     [
         (request("g{ h{ 1: PUT a } }"), [NO_GROUP]),
         (response("g{ h{ 1: 200 } }"), [NO_GROUP]),
+        (BatchRequest([ChangeSet([Operation("PUT", "a", id="1")], id="")]), NO_NAME),
         (BatchResponse((), truncated=True), [f"{NOT} a truncated response cannot be written"]),
         (BatchResponse((), next_link=LONE), [f"json-encoding: next_link is {HALVED}"]),
         (noted(b"}"), [f"json-syntax: the annotation '@a' {SPLICED}: found '}}', expected JSON"]),

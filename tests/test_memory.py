@@ -72,7 +72,8 @@ IN_PARTS = [
 
 def octets_of(role: str, content_type: str, pieces: tuple[bytes, bytes, bytes]) -> bytes:
     before, text, after = pieces
-    repeated = text * ((4 * SIZE if pieces in MANY else SIZE) // len(text))
+    # The fields of a first window are made, however many, before there are too many of them.
+    repeated = text * ((2 * SIZE if before == b',"headers":{' else SIZE) // len(text))
     if content_type == JSON:
         return FIRST[role] + before + repeated + after + b"}]}"
     return before + START[role] + repeated + after
@@ -81,7 +82,8 @@ def octets_of(role: str, content_type: str, pieces: tuple[bytes, bytes, bytes]) 
 def read(role: str, content_type: str, chunks: list[bytes]) -> object:
     """Return what is kept of a payload, or what is raised says."""
     decode = RequestDecoder if role == "request" else ResponseDecoder
-    decoder: RequestDecoder | ResponseDecoder = decode(content_type)
+    limits = Limits(operations=90, annotations=90)  # fewer than a payload has values
+    decoder: RequestDecoder | ResponseDecoder = decode(content_type, limits=limits)
     try:
         for each in chunks:
             decoder.receive_data(each)

@@ -77,6 +77,7 @@ IN_EACH_FORMAT = pytest.mark.parametrize("format", FORMATS)
 Batches = Callable[[Any], st.SearchStrategy[Batch]]
 
 
+@pytest.mark.untraced
 @ROLES
 @IN_EACH_FORMAT
 @given(data=st.data())
@@ -322,6 +323,7 @@ CODECS = [
 ]
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("write", WRITERS)
 @pytest.mark.parametrize("codec", CODECS, ids=lambda codec: f"{codec.dialect.name} {codec.format}")
 @pytest.mark.parametrize("text", NASTY, ids=ascii)

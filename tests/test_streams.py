@@ -30,7 +30,7 @@ from odata_batch import (
 )
 from odata_batch.dialects import AZURE_TABLES, ODATA_4_01
 
-from .helpers import CRLF, MULTIPART, PART_HEAD, PROFILE, batch, change_set, member, part
+from .helpers import CRLF, MULTIPART, PART_HEAD, PROFILE, batch, change_set, member, part, untraced
 from .test_fixtures import CASES, Case
 
 MUTATIONS = 20 if PROFILE == "thorough" else 1
@@ -164,8 +164,11 @@ def test_a_stream_has_what_is_read_without(case: Case) -> None:
     for number, body in enumerate(bodies):
         is_whole = PROFILE == "thorough" and not number and len(body) < 600
         cut = [*cuts(body, is_whole, source)]
-        agree(case, body, case.dialect, cut, wants[number % 2])
-        agree(case, body, lenient, cut[: None if is_whole else 2], wants[number % 2])
+        agree(case, body, case.dialect, cut[:1] + cut[2:], wants[number % 2])
+        agree(case, body, lenient, cut[:1], wants[number % 2])
+        with untraced():
+            agree(case, body, case.dialect, cut[1:2], wants[number % 2])
+            agree(case, body, lenient, cut[1 : None if is_whole else 2], wants[number % 2])
 
 
 # What ends where it is not expected to

@@ -112,6 +112,7 @@ def test_what_follows_a_resource_is_no_reference() -> None:
     assert referenced("/service/$odata", ROOTED) == "odata"
 
 
+@pytest.mark.untraced
 def test_long_urls_are_judged_in_linear_time() -> None:
     long = 200_000
     short = long // 10
