@@ -42,14 +42,26 @@ test: $(VENV)/ready ## run the tests; every branch of the package must be covere
 	COVERAGE_FILE="$(VENV)/coverage" "$(VENV)/bin/python" -m pytest --numprocesses=$(WORKERS) \
 		--dist=worksteal $(if $(filter no,$(COVERAGE)),,--cov --cov-report=term-missing)
 
-check: $(VENV)/ready ## check format, lint, types, and that what is generated is current
+# Two at a time: make --jobs=2 check
+check: style types $(if $(NPM),pyright recheck,without-node) generated ## check format, lint, types, and that what is generated is current
+
+.PHONY: style types pyright generated without-node
+
+style: $(VENV)/ready
 	"$(VENV)/bin/python" -m ruff format --check .
 	"$(VENV)/bin/python" -m ruff check .
+
+types: $(VENV)/ready
 	"$(VENV)/bin/python" -m mypy --strict
-	@if [ -n "$(NPM)" ]; then "$(VENV)/bin/python" -m pyright --pythonpath "$(VENV)/bin/python" && \
-	$(MAKE) --no-print-directory recheck; \
-	else echo "There is no Node, so pyright and recheck are left out." >&2; fi
+
+pyright: $(VENV)/ready
+	"$(VENV)/bin/python" -m pyright --pythonpath "$(VENV)/bin/python"
+
+generated: $(VENV)/ready
 	"$(VENV)/bin/python" docs/generate.py --check
+
+without-node:
+	@echo "There is no Node, so pyright and recheck are left out." >&2
 
 # No pattern takes more than linear time, whatever the text.
 recheck: .interop/recheck/ready | python

@@ -160,7 +160,7 @@ TARGETS = [
 
 
 @pytest.mark.parametrize(("dialect", "format"), TARGETS)
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(data=st.data())
 def test_each_dialect_accepts_what_is_for_it(
     dialect: Dialect, format: strategies.Format, data: st.DataObject
