@@ -103,14 +103,11 @@ def test_the_remedy_of_an_exceeded_limit_fits_the_limit() -> None:
 @pytest.mark.parametrize(
     ("error", "status"),
     [
-        (BatchError(), 400),
-        (DecodeError(ERROR), 400),
+        *((BatchError(), 400), (DecodeError(ERROR), 400)),
         (DecodeError(Diagnostic(JSON_SYNTAX, "")), 400),
         (DecodeError(Diagnostic(BATCH_MEDIA_TYPE, "")), 415),
-        (DecodeError(Diagnostic(JSON_CHARSET, "")), 415),
-        (LimitExceeded(LIMIT), 413),
-        (EncodeError((ERROR,)), 500),
-        (UnresolvedReference("$1"), 400),
+        *((DecodeError(Diagnostic(JSON_CHARSET, "")), 415), (LimitExceeded(LIMIT), 413)),
+        *((EncodeError((ERROR,)), 500), (UnresolvedReference("$1"), 400)),
     ],
 )
 def test_a_server_can_answer_with_a_status(error: BatchError, status: int) -> None:

@@ -367,15 +367,9 @@ def test_identifiers_may_be_unique_in_their_change_set_only(
 @pytest.mark.parametrize(
     ("id", "format", "is_answered"),
     [
-        ("a b", "json", True),
-        ("a b", "multipart", True),
-        ("\u00e9", "multipart", True),
-        ("\u20ac", "json", True),
-        ("\u20ac", "multipart", False),
-        ("a\r\nb", "multipart", False),
-        (" a", "multipart", False),
-        ("a\r\nb", "json", True),
-        ("\ud800", "json", False),
+        *(("a b", "json", True), ("a b", "multipart", True), ("\u00e9", "multipart", True)),
+        *(("\u20ac", "json", True), ("\u20ac", "multipart", False), ("a\r\nb", "multipart", False)),
+        *((" a", "multipart", False), ("a\r\nb", "json", True), ("\ud800", "json", False)),
     ],
 )
 def test_an_identifier_is_repeated_or_the_batch_is_refused(
@@ -537,14 +531,9 @@ def test_an_etag_is_not_multiplied_beyond_the_length_of_a_field() -> None:
 @pytest.mark.parametrize(
     "batch_url",
     [
-        "http://a@h/s/$batch",
-        "http://h:abc/s/$batch",
-        "http://h%/s/$batch",
-        "http://h x/s/$batch",
-        "http://[::1/s/$batch",
-        "http://h/a%/$batch",
-        "http://h/%2e%2e/$batch",
-        "ftp://h/s/$batch",
+        *("http://a@h/s/$batch", "http://h:abc/s/$batch", "http://h%/s/$batch"),
+        *("http://h x/s/$batch", "http://[::1/s/$batch", "http://h/a%/$batch"),
+        *("http://h/%2e%2e/$batch", "ftp://h/s/$batch"),
     ],
 )
 def test_a_service_whose_url_is_not_clear_does_not_begin(batch_url: str) -> None:

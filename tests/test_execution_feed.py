@@ -33,8 +33,9 @@ from odata_batch import (
     decode_request,
     decode_response,
 )
-from odata_batch.dialects import PRESETS
+from odata_batch.dialects import GRAPH, PRESETS
 
+from .batches import request
 from .helpers import PROFILE, Format
 
 EXAMPLES = {"quick": 5, "thorough": 10_000}.get(PROFILE, 10)  # of each of many cases
@@ -223,6 +224,37 @@ def test_what_is_fed_is_answered_as_a_whole_is(
             )
     else:
         assert response == Running(whole, moods, random).response()
+
+
+@pytest.mark.parametrize(
+    ("options", "text", "statuses"),
+    [
+        ({"references": "resolve"}, "1: GET A; 1: GET B; 2: GET $1/C", [200, 400, 404]),
+        ({}, "1: GET A; 2: GET B; 3: GET C; 4: GET D; 5: GET E", [200, 204, 200, 404, 413]),
+        ({}, "1: GET A; 2: GET $3/B; 3: GET A after 2", [200, 400, 424]),
+        ({"locate": locate}, "1: POST A; g{ 1: POST B; 2: POST $1/C }", [200, 400, 400]),
+        ({}, "g{ 1: POST A }; g{ 3: POST A }; 4: GET B after g", [200, 400, 204]),
+        (
+            {"dialect": GRAPH},
+            "g{ 1: POST A; 2: POST B after g }; 3: GET A after 2",
+            [200, 204, 200],
+        ),
+        ({"continue_on_error": False}, "1: GET A; 1: GET B; 3: GET C", [200, 400]),
+    ],
+)
+def test_what_a_batch_may_not_have_is_answered_in_its_place(
+    options: dict[str, Any], text: str, statuses: list[int]
+) -> None:
+    url, limits = "http://host/service/$batch", Limits(operations=4)
+    base: dict[str, Any] = {"continue_on_error": True, "batch_url": url, "format": "json"}
+    execution = Execution(BatchRequest([]), more=True, limits=limits, **base | options)
+    running = Running(execution, 2, Random(0))
+    for item in request(text).items:
+        execution.feed([item])
+        while "continue_on_error" in options and running.go_on():
+            pass
+    execution.feed_eof()
+    assert [each.status for each in running.response().responses()] == statuses
 
 
 def test_what_was_drained_is_referred_to_by_its_name() -> None:

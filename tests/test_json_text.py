@@ -164,10 +164,7 @@ def test_nesting_as_deep_as_the_limit_is_read(ends: tuple[bytes, bytes]) -> None
 @pytest.mark.parametrize(
     "data",
     [
-        b"[" * 200_000,
-        b"[" * 100_000 + b"]" * 100_000,
-        b'{"a":' * 100_000,
-        b"[{" * 100_000,
+        *(b"[" * 200_000, b"[" * 100_000 + b"]" * 100_000, b'{"a":' * 100_000, b"[{" * 100_000),
         b'["",' * 100_000,
     ],
 )

@@ -73,6 +73,7 @@ def states(result: BatchResult) -> str:
         (400, {"Content-Type": JSON}, IN_JSON[:-9], "SUCCEEDED UNKNOWN"),
         (200, {"Content-Type": MULTIPART}, part(OK) + part(GONE)[:-2], "SUCCEEDED UNKNOWN"),
         (200, {"Content-Type": MULTIPART}, b"x\n" + batch(part(OK), part(GONE)), "UNKNOWN UNKNOWN"),
+        (200, {"Content-Type": MULTIPART}, batch(part(OK)) + b"--b-", "UNKNOWN UNKNOWN"),
     ],
 )
 def test_any_answer_tells_something(

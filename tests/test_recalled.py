@@ -116,10 +116,7 @@ def test_usual_heads_keep_the_limit_of_fields(fields: int) -> None:
 @pytest.mark.parametrize(
     ("rest", "slugs"),
     [
-        (b"", []),
-        (b" \r\n", []),
-        (b"x", ["epilogue"]),
-        (b"--b\r\n", ["epilogue-delimiter"]),
+        *((b"", []), (b" \r\n", []), (b"x", ["epilogue"]), (b"--b\r\n", ["epilogue-delimiter"])),
         (b"\r\n--b--", ["epilogue-delimiter"]),
     ],
 )
