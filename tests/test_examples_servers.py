@@ -68,12 +68,12 @@ def test_what_is_no_batch_is_refused(client: httpx.Client) -> None:
 def test_many_clients_are_served_at_the_same_time(client: httpx.Client) -> None:
     """A small form of what `python -m benchmarks.load` measures: what is committed and what is
     rolled back, references and reads, in both formats."""
-    assert asyncio.run(press(str(client.base_url), range(40), 8)) == []
+    assert asyncio.run(press(str(client.base_url), range(16), 8)) == []
 
 
 def test_a_connection_that_is_cut_leaves_nothing_open(client: httpx.Client) -> None:
     """Wherever it is cut, the change set is done as a whole or not at all, and others go on."""
-    assert asyncio.run(cut(str(client.base_url), 16, 8))[1] == []
+    assert asyncio.run(cut(str(client.base_url), 8, 8))[1] == []
 
 
 @pytest.mark.parametrize("inside", ["autocommit", "atomic", "atomic requests"])
