@@ -194,6 +194,7 @@ def test_what_json_cannot_carry_is_refused(item: Operation, expected: str) -> No
     assert (found.limit is None) == (found.rule.slug != "limit-exceeded")
 
 
+LIKE = "json-member-misspelt 0: found the member"
 NO_NAME = [
     "id-syntax 0: found the id '', expected letters, digits and - . _ ~",
     "not-expressible 0: JSON has no group with an empty name",
@@ -223,6 +224,7 @@ BY_NAME: list[BatchRequest | BatchResponse] = [
         (BatchRequest([ChangeSet([Operation("PUT", "a", id="1")], id="")]), NO_NAME),
         (BatchResponse((), truncated=True), [f"{NOT} a truncated response cannot be written"]),
         (BatchResponse((), next_link=LONE), [f"json-encoding: next_link is {HALVED}"]),
+        (BatchRequest([get(("dependOn", b"[]"))]), [f"{LIKE} 'dependOn', expected 'dependsOn'"]),
         (noted(b"}"), [f"json-syntax: the annotation '@a' {SPLICED}: found '}}', expected JSON"]),
         (noted(b"[" * 100 + b"]" * 100), [f"limit-exceeded: the annotation '@a' {TOO_DEEP}"]),
         *((batch, [TWICE.format(batch.annotations[0][0])]) for batch in BY_NAME),

@@ -64,6 +64,15 @@ RESPONSE_MEMBERS: Final = _SHARED | {"status"}
 _STATUSES: Final[Mapping[bytes, int]] = {str(status).encode(): status for status in range(100, 600)}
 
 
+def misspelt(name: str, meant: str) -> Diagnostic:
+    """Return what is said of a member whose name is like that of one that is not there."""
+    message = f"found the member {quote(name)}, expected {quote(meant)}"
+    # Of the Python client of Microsoft Graph, every request has depends_on.
+    is_lost = meant in _LOST and "_" not in name
+    severity = Severity.WARNING if is_lost else JSON_MEMBER_MISSPELT.severity
+    return Diagnostic(JSON_MEMBER_MISSPELT, message, severity=severity)
+
+
 class Element(NamedTuple, Generic[_Item]):
     """An element of the array that is not just an item."""
 
@@ -303,11 +312,8 @@ class Reader(Generic[_Item]):
             if meant in _NEEDED and meant not in spans:
                 pass  # that it is missing has been said here
             elif meant is not None and meant not in spans:
-                message = f"found the member {quote(name)}, expected {quote(meant)}"
-                self.say(JSON_MEMBER_MISSPELT, message, *place)
-                # Of the Python client of Microsoft Graph, every request has depends_on.
-                if meant in _LOST and "_" not in name:
-                    self.found[-1] = replace(self.found[-1], severity=Severity.WARNING)
+                at, length = self.text.place(place[0]), place[1] - place[0]
+                self.found.append(replace(misspelt(name, meant), position=at, length=length))
             elif "@" not in name:
                 message = f"found the member {quote(name)}; it is kept as an annotation"
                 self.say(JSON_UNKNOWN_MEMBER, message, *place)

@@ -14,6 +14,7 @@ from odata_batch._model.headers import by_lower_name, headers_of, names_of
 from odata_batch._model.jsonvalue import is_surely_json
 from odata_batch._model.limits import Limits
 from odata_batch._wire import jsonbody
+from odata_batch._wire.grammar import nearest, spellings
 from odata_batch._wire.heads import Heads, Judge, Message, Unsettled
 from odata_batch._wire.json import JSON_NO_REQUESTS, NEXT_LINKS
 from odata_batch._wire.jsonitem import (
@@ -23,6 +24,7 @@ from odata_batch._wire.jsonitem import (
     JSON_UNKNOWN_MEMBER,
     REQUEST_MEMBERS,
     RESPONSE_MEMBERS,
+    misspelt,
 )
 from odata_batch._wire.jsontext import JSON_ENCODING
 from odata_batch._wire.sections import NOT_EXPRESSIBLE
@@ -92,18 +94,19 @@ class JsonEncoder:
         """Report what is wrong beside the items, whose number is given."""
         if not items and isinstance(batch, values.BatchRequest):
             self._report(Diagnostic(JSON_NO_REQUESTS, "the array requests is empty"))
-        known = {"requests", "responses"}
+        known, absent = {"requests", "responses"}, set[str]()
         if isinstance(batch, values.BatchResponse):
             known.update(NEXT_LINKS)
+            absent.update(NEXT_LINKS if batch.next_link is None else ())
             if batch.truncated:
                 message = "a truncated response cannot be written"
                 self._report(Diagnostic(NOT_EXPRESSIBLE, message))
             _check_text("next_link", batch.next_link, self._report)
         with suppress(Stop):  # a limit, which is reported, too, ends the checks
             check_sizes(self._report, self._limits, {"json_depth": _DEPTH + 1})
-            self._check_annotations(batch.annotations, known, _DEPTH, self._report)
+            self._check_annotations(batch.annotations, known, absent, _DEPTH, self._report)
 
-    def check(self, item: values.Item, path: str) -> None:
+    def check(self, item: values.Item, path: str, in_group: bool = False) -> None:
         """Report what is wrong with an item that JSON cannot carry."""
         if isinstance(item, values.CHANGE_SETS):
             if item.id == "":
@@ -116,7 +119,7 @@ class JsonEncoder:
                     found = Diagnostic(NOT_EXPRESSIBLE, message, inner.position, inner_path)
                     self._report(found)
                 else:
-                    self.check(inner, inner_path)
+                    self.check(inner, inner_path, True)
             return
         if isinstance(item, values.Unreadable):
             return
@@ -128,9 +131,9 @@ class JsonEncoder:
         if names_of(item.headers).count("set-cookie") > 1:
             message = "JSON cannot carry several Set-Cookie fields"
             report(Diagnostic(NOT_EXPRESSIBLE, message))
-        is_request = isinstance(item, values.Operation)
-        known = {*(REQUEST_MEMBERS if is_request else RESPONSE_MEMBERS)}
-        self._check_annotations(item.annotations, known, jsonbody.DEPTH, report)
+        known = {*(REQUEST_MEMBERS if isinstance(item, values.Operation) else RESPONSE_MEMBERS)}
+        absent = _absent_in(item, in_group)
+        self._check_annotations(item.annotations, known, absent, jsonbody.DEPTH, report)
         if isinstance(item, values.Operation):
             _check_text("condition", item.condition, report)
             for name in item.depends_on:
@@ -141,18 +144,29 @@ class JsonEncoder:
                 report(found)
 
     def _check_annotations(
-        self, annotations: values.Annotations, known: set[str], depth: int, report: Reporter
+        self,
+        annotations: values.Annotations,
+        known: set[str],
+        absent: set[str],
+        depth: int,
+        report: Reporter,
     ) -> None:
-        """Report annotations that are too many, are known members, appear twice, or are no JSON."""
+        """Report annotations that are too many, or what members are that are not there or known.
+
+        They may also appear twice, or be no JSON.
+        """
         check_sizes(report, self._limits, {"annotations": len(annotations)})
+        typed = spellings(known)
         for name, raw in annotations:
             what = f"the annotation {quote(name)}"
             if name in known:
                 message = f"{what} appears twice, or is a member"
                 report(Diagnostic(JSON_DUPLICATE_MEMBER, message))
             known.add(name)
-            # Only a dialect that takes these for more than notes refuses them.
-            if "@" not in name:
+            # Only a dialect that takes these for more than notes refuses most of them.
+            if (meant := nearest(name, typed)) in absent:
+                report(misspelt(name, meant))
+            elif "@" not in name:
                 report(Diagnostic(JSON_UNKNOWN_MEMBER, f"{what} has no '@' in its name"))
             elif name in CONTEXTS:
                 report(Diagnostic(JSON_CONTEXT, f"{what} is for the bodies of items"))
@@ -264,6 +278,15 @@ class JsonEncoder:
             return not is_surely_json(body, self._limits.json_depth - jsonbody.DEPTH)
         has_space = body.strip(jsonbody.SPACE) != body
         return has_space or bool(jsonbody.check_body(body, content, self._limits))
+
+
+def _absent_in(item: Message, in_group: bool) -> set[str]:
+    """Return members that the object of an item does not have."""
+    there: dict[str, object] = {"body": item.body, "atomicityGroup": in_group}
+    there["headers"] = item.headers or in_group
+    if isinstance(item, values.Operation):
+        there |= {"dependsOn": item.depends_on, "if": item.condition}
+    return {name for name, value in there.items() if not value}
 
 
 def _check_text(what: str, text: str | None, report: Reporter) -> None:
