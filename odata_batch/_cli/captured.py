@@ -7,6 +7,7 @@ of the file. Bodies that a file holds encoded have places that count from the st
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -25,7 +26,6 @@ IsTold: TypeAlias = Callable[[str], bool]
 # Octets: what a region marks at most, and what is kept of its line on both sides for excerpts.
 _MARKED = 80
 _REACH = 400
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -252,7 +252,7 @@ class _Lines:
     def __init__(self, data: bytes, origin: Origin) -> None:
         self._data = data
         self._origin: Origin = origin
-        self._last = len(_BYTE_ORDER_MARK) if data.startswith(_BYTE_ORDER_MARK) else 0
+        self._last = len(BOM_UTF8) if data.startswith(BOM_UTF8) else 0
         self._line = self._column = 1
 
     def place(self, offset: int, length: int) -> Place:

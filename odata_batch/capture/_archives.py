@@ -19,6 +19,7 @@ import json
 import re
 import zipfile
 import zlib
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from contextlib import suppress
 from io import BytesIO
@@ -29,7 +30,7 @@ from odata_batch._wire import grammar
 from odata_batch._wire.sections import HEADER_SYNTAX
 from odata_batch.capture import _raw
 from odata_batch.capture._raw import CAPTURE_CODING, Budget, Entry, Raw, unreadable
-from odata_batch.capture._texts import BYTE_ORDER_MARK, SURROGATES
+from odata_batch.capture._texts import SURROGATES, UTF_16_MARKS
 
 # -- HAR -------------------------------------------------------------------------------------------
 
@@ -160,9 +161,9 @@ def read_har(data: bytes, budget: Budget) -> list[Entry]:
 
 
 def _as_utf8(data: bytes) -> bytes:
-    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+    if data.startswith(UTF_16_MARKS):
         return data.decode("utf-16", "replace").encode("utf-8", "replace")
-    return data.removeprefix(BYTE_ORDER_MARK)
+    return data.removeprefix(BOM_UTF8)
 
 
 def _entries(data: bytes) -> object:

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import json
 import re
+from codecs import BOM_UTF8
 from collections.abc import Mapping
 from typing import Final, Literal
 
@@ -29,7 +30,6 @@ from odata_batch._model.values import BatchRequest, BatchResponse, leaves
 from odata_batch._wire import grammar
 from odata_batch.capture import _raw
 from odata_batch.capture._raw import media_type
-from odata_batch.capture._texts import BYTE_ORDER_MARK
 
 # -- what it looks like ---------------------------------------------------------------------------
 
@@ -69,7 +69,7 @@ def kind_of(start_line: str, body: bytes) -> Literal["request", "response"]:
 
 
 def _is_json(body: bytes) -> bool:
-    return body.removeprefix(BYTE_ORDER_MARK).lstrip(b" \t\r\n")[:1] == b"{"
+    return body.removeprefix(BOM_UTF8).lstrip(b" \t\r\n")[:1] == b"{"
 
 
 # -- what is there instead -----------------------------------------------------------------------
@@ -176,7 +176,7 @@ def _refusal(start_line: str, name: str, body: bytes) -> str | None:
 
 def _page(name: str, body: bytes) -> str | None:
     """Return what a body is that a person can read and that is no batch."""
-    start = body[:_REACH].removeprefix(b"\xef\xbb\xbf")
+    start = body[:_REACH].removeprefix(BOM_UTF8)
     if _HTML.match(start) or (name == "text/html" and start.strip()):
         return _with_text("an HTML page", _first(_TITLES, start))
     if _XML.match(start):

@@ -14,6 +14,7 @@ with them. It cannot always be known what the octets were.
 from __future__ import annotations
 
 import re
+from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Callable, Iterator, Mapping
 from html import unescape
 from itertools import islice
@@ -22,13 +23,12 @@ from urllib.parse import unquote
 
 from odata_batch._model.findings import Diagnostic, note, quote
 
-BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 CAPTURE_TEXT = note("""
     capture-text: A capture holds the octets of the message, not a text that was made of them. [RFC
     9112, 2.2]
     Read places as those in the text as it was undone; capture the octets if they may differ.""")
 
-_MARKS = ((b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
+UTF_16_MARKS = (BOM_UTF16_LE, BOM_UTF16_BE)
 # Surrogates that are no octet of `surrogateescape`
 SURROGATES = re.compile("[\ud800-\udc7f\udd00-\udfff]")
 
@@ -40,11 +40,10 @@ def undone(data: bytes) -> tuple[bytes, Diagnostic | None]:
     b'--b\r\n\r\nGET People HTTP/1.1\r\n\r\n\r\n--b--\r\n'
     """
     found: list[str] = []
-    for mark, encoding in _MARKS:
-        if data.startswith(mark):
-            data = data[2:].decode(encoding, "replace").encode("utf-8", "replace")
-            found.append("the text is UTF-16")
-    if data.startswith(BYTE_ORDER_MARK) and not data[3:].lstrip().startswith(b"{"):
+    if data.startswith(UTF_16_MARKS):
+        data = data.decode("utf-16", "replace").encode("utf-8", "replace")
+        found.append("the text is UTF-16")
+    if data.startswith(BOM_UTF8) and not data[3:].lstrip().startswith(b"{"):
         data = data[3:]
         found.append("a byte order mark begins the text")
     if b"\r" in data and b"\n" not in data:
@@ -413,7 +412,7 @@ def _read(data: bytes, place: _Place) -> tuple[bytes, list[str]]:
 
 def _is_message(data: bytes, place: _Place) -> bool:
     """Tell whether a text is a message as it is, in which a message as it is may be found, too."""
-    if not data[: place.at].removeprefix(BYTE_ORDER_MARK).strip():
+    if not data[: place.at].removeprefix(BOM_UTF8).strip():
         return place.is_plain and (place.kind == "json" or place.at == place.line)
     if _JSON.match(data):
         return _MEMBER.search(data, 0, place.at) is not None
