@@ -22,11 +22,11 @@ from typing import Any, Final, TypeVar
 from odata_batch._checks import batch as rules
 from odata_batch._checks import messages, urls
 from odata_batch._checks.services import REFERENCE_LOOKALIKE
-from odata_batch._client.fitting import WHOLE, Entry, Fitting, Unit, percent_encoded
+from odata_batch._client.fitting import WHOLE, Entry, Fitting, Unit
 from odata_batch._coding.settings import Settings, format_of
 from odata_batch._graph.expressions import bindings_in, references_outside_body
 from odata_batch._graph.names import Names, key_of, stops_at_error
-from odata_batch._graph.urls import referenced_id
+from odata_batch._graph.urls import percent_encoded, referenced_id
 from odata_batch._model import values
 from odata_batch._model.dialect import METHODS, Format, check_format
 from odata_batch._model.findings import Diagnostic, Rule, quote

@@ -17,13 +17,12 @@ from typing import Any
 from odata_batch._client import plan
 from odata_batch._client.answer import Answer, completed, outcomes, read
 from odata_batch._client.dates import date_of
-from odata_batch._client.fitting import percent_encoded
 from odata_batch._client.outcomes import BatchResult, Outcome, State
 from odata_batch._client.pieces import Attempts, Follow, Piece, Pieces, repeatable_batch
 from odata_batch._coding.settings import Settings, format_of
 from odata_batch._graph.names import stops_at_error
 from odata_batch._graph.prepare import prepare, relative
-from odata_batch._graph.urls import resolve_url
+from odata_batch._graph.urls import percent_encoded, resolve_url
 from odata_batch._model import values
 from odata_batch._model.dialect import ODATA_4_01, Dialect, Format
 from odata_batch._model.findings import EncodeError, UnresolvedReference, quote

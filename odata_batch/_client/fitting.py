@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -15,7 +14,7 @@ from odata_batch._model.dialect import Dialect, Format
 from odata_batch._model.findings import Diagnostic, EncodeError, Rule, Severity, quote
 from odata_batch._model.headers import Headers, Pair, without
 from odata_batch._model.limits import DEFAULT_LIMITS
-from odata_batch._wire import grammar, jsonbody, sections
+from odata_batch._wire import jsonbody, sections
 from odata_batch._wire.http import TRANSFER_ENCODING
 from odata_batch._wire.mime import NO_PARTS
 from odata_batch._wire.multipart import CONTENT_ID_CONFLICT, EMPTY_CHANGE_SET
@@ -217,14 +216,3 @@ class Fitting(ABC, Generic[_Message, _Batch]):
             self.lose(CONTENT_TYPE_MISSING, message, place)
             fields.append(("Content-Type", "application/json"))
         entry.message = replace(item, headers=Headers(fields), annotations=())
-
-
-def percent_encoded(url: str) -> str:
-    """Percent-encode white space and characters that have no place in a URL (RFC 3986, 2.1)."""
-    return grammar.URL_ODD_CHARACTER.sub(_octets_of, url.replace(" ", "%20"))
-
-
-def _octets_of(match: re.Match[str]) -> str:
-    # An octet, as `surrogateescape` hides it, or half a surrogate pair
-    errors = "surrogateescape" if "\udc80" <= match[0] <= "\udcff" else "surrogatepass"
-    return "".join(f"%{octet:02X}" for octet in match[0].encode("utf-8", errors))

@@ -453,6 +453,17 @@ def ascii_decoded(text: str) -> str:
     return _ENCODED_ASCII.sub(lambda match: chr(int(match[1], 16)), text) if "%" in text else text
 
 
+def percent_encoded(url: str) -> str:
+    """Percent-encode white space and characters that have no place in a URL (RFC 3986, 2.1)."""
+    return grammar.URL_ODD_CHARACTER.sub(_octets_of, url.replace(" ", "%20"))
+
+
+def _octets_of(match: re.Match[str]) -> str:
+    # An octet, as `surrogateescape` hides it, or half a surrogate pair
+    errors = "surrogateescape" if "\udc80" <= match[0] <= "\udcff" else "surrogatepass"
+    return "".join(f"%{octet:02X}" for octet in match[0].encode("utf-8", errors))
+
+
 # -- RFC 3986 ------------------------------------------------------------------------------------
 
 
