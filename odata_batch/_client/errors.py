@@ -1,7 +1,6 @@
 """The error that a service reports: code, message and target (OData JSON, 21.1)."""
 
 import re
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -62,7 +61,9 @@ def error_in(response: OperationResponse) -> ServiceError | None:
                 found[name] = value.strip()
     else:
         with suppress(DecodeError):
-            found = next(_objects(response.json(strict=False)), {})
+            match response.json(strict=False):
+                case {"error": dict(error)} | {"odata.error": dict(error)}:
+                    found = error
     code, message, target = (found.get(name) for name in ("code", "message", "target"))
     if isinstance(message, dict):
         message = message.get("value")
@@ -70,12 +71,6 @@ def error_in(response: OperationResponse) -> ServiceError | None:
         return None
     code, message = (str(each) if isinstance(each, str | int) else "" for each in (code, message))
     return ServiceError(code, message, target if isinstance(target, str) else None)
-
-
-def _objects(value: object) -> Iterator[dict[str, Any]]:
-    for name in ("error", "odata.error"):
-        if isinstance(value, dict) and isinstance(value.get(name), dict):
-            yield value[name]
 
 
 def index_in(response: OperationResponse) -> int | None:

@@ -165,7 +165,7 @@ class Pieces:
             if not operations:
                 inside.discard(~number)
             items += plan.regrouped(names.items[number], operations)
-        return written._replace(batch=plan.part(self._batch, items))
+        return written._replace(batch=values.changed(self._batch, items=tuple(items)))
 
     def _detached(
         self,

@@ -69,11 +69,6 @@ def needs(names: Names) -> Needs:
     return found
 
 
-def part(batch: BatchRequest, items: Iterable[values.RequestItem]) -> BatchRequest:
-    """Return a batch of other items that is written as the given one was read."""
-    return values.changed(batch, items=tuple(items))
-
-
 # -- split -----------------------------------------------------------------------------------------
 
 
@@ -92,7 +87,7 @@ def split(
     names = _names_of(batch, settings)
     items = _own_items(batch, names)
     pieces = (map(items.__getitem__, piece) for piece in packed(names, most))
-    return tuple(part(batch, piece) for piece in pieces)
+    return tuple(values.changed(batch, items=tuple(piece)) for piece in pieces)
 
 
 def packed(names: Names, most: int) -> list[list[int]]:
@@ -237,7 +232,7 @@ def remaining(
     for item, members in zip(names.items, names.members, strict=True):
         left = [choice.detached(index) for index in members if index in choice.chosen]
         items += regrouped(item, left)
-    return part(batch, items)
+    return values.changed(batch, items=tuple(items))
 
 
 def regrouped(item: values.RequestItem, operations: list[Operation]) -> list[values.RequestItem]:

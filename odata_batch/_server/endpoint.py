@@ -273,7 +273,7 @@ class Serving:
         self._type = self._type_of(own)
         if endpoint.validate or not {own, self._type} <= {*_FORMATS} - {*endpoint.formats}:
             return False
-        settings = endpoint.codec, content_type, self._headers, None, _never
+        settings = endpoint.codec, content_type, self._headers, None, lambda head: False
         self._decoder = decoder_of(RequestDecoder, *settings)
         goes_on = self._decoder.continue_on_error
         batch = BatchRequest((), continue_on_error=goes_on)
@@ -436,11 +436,6 @@ class Serving:
         weights.setdefault(own, weights.get(f"{own.split('/')[0]}/*", weights.get("*/*", 0.0)))
         best = max((name for name in weights if name in types), key=weights.__getitem__)
         return best if weights[best] and endpoint.answer == "as asked" else own
-
-
-def _never(head: values.Operation) -> bool:
-    """Tell that an operation is wanted as a whole."""
-    return False
 
 
 class _Entered:

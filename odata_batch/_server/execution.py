@@ -618,12 +618,8 @@ class Execution:
 
     def _items(self, unit: Unit) -> list[values.ResponseItem]:
         """Return what comes in place of an item."""
-        if isinstance(unit, Group):
-            return self._group_items(unit)
-        return [self._responses[unit.members.start]]
-
-    def _group_items(self, unit: Group) -> list[values.ResponseItem]:
-        """Return what comes in place of a change set."""
+        if not isinstance(unit, Group):
+            return [self._responses[unit.members.start]]
         answers = [self._responses[index] for index in unit.members]
         source = self._plan.source[unit.index]
         whole = self._responses[~unit.index]
