@@ -23,7 +23,6 @@ from odata_batch._model.findings import Diagnostic, Rule, error, exceed, note, q
 from odata_batch._model.values import Operation, OperationResponse, Unreadable
 from odata_batch._wire import grammar
 from odata_batch._wire.jsonitem import JSON_MISSING_MEMBER
-from odata_batch._wire.sections import NOT_EXPRESSIBLE
 
 _Contra = TypeVar("_Contra", contravariant=True)
 _SHOWN_OF_A_CIRCLE = 8
@@ -138,7 +137,7 @@ class _Place:
     def say_unreadable(self) -> None:
         """Refuse what could not be read, where it is to be written."""
         if self._scope.origin == "written":
-            self.say(NOT_EXPRESSIBLE, "what could not be read cannot be written")
+            self.say(values.NOT_EXPRESSIBLE, "what could not be read cannot be written")
 
     def enter(self, item: values.Item, index: int, operations: int) -> None:
         """Go to the next item of the batch, which has this number of operations."""

@@ -19,7 +19,7 @@ from odata_batch._checks import urls
 from odata_batch._checks.scope import Kind, Say, Scope
 from odata_batch._graph.expressions import reserved_names
 from odata_batch._graph.urls import referenced_id
-from odata_batch._model import findings
+from odata_batch._model import findings, values
 from odata_batch._model.findings import (
     Diagnostic,
     Rule,
@@ -349,7 +349,7 @@ def check_identifier(id: str, scope: Scope, position: int | None, say: Say) -> N
     if not grammar.REQUEST_ID.fullmatch(id):
         say(ID_SYNTAX, f"found the id {quote(id)}, expected letters, digits and - . _ ~")
         if scope.origin == "written" and not carries(scope.format, id):  # whatever a dialect takes
-            say(sections.NOT_EXPRESSIBLE, f"the id {quote(id)} would not come back as it is")
+            say(values.NOT_EXPRESSIBLE, f"the id {quote(id)} would not come back as it is")
 
 
 def carries(format: str, id: str) -> bool:
@@ -408,7 +408,7 @@ def _check_field(pair: Pair, scope: Scope, say: Say) -> None:
     problems = [*field_problems(name, value)]
     if value != value.strip(" \t"):
         # JSON carries the white space; on a field line it would be lost.
-        rule = HEADER_WHITE_SPACE if scope.format == "json" else sections.NOT_EXPRESSIBLE
+        rule = HEADER_WHITE_SPACE if scope.format == "json" else values.NOT_EXPRESSIBLE
         message = f"header {quote(name)} has the value {quote(value)}, with white space at an end"
         problems.append((rule, message))
     for rule, message in problems:

@@ -30,9 +30,8 @@ from odata_batch._graph.urls import percent_encoded, referenced_id
 from odata_batch._model import values
 from odata_batch._model.dialect import METHODS, Format, check_format
 from odata_batch._model.findings import Diagnostic, Rule, quote
-from odata_batch._model.values import BatchRequest, Operation
+from odata_batch._model.values import NOT_EXPRESSIBLE, BatchRequest, Operation
 from odata_batch._wire.jsonitem import JSON_RESPONSE_ID_MISSING
-from odata_batch._wire.sections import NOT_EXPRESSIBLE
 
 _Batch = TypeVar("_Batch", BatchRequest, values.BatchResponse)
 

@@ -14,11 +14,11 @@ from odata_batch._model.dialect import Dialect, Format
 from odata_batch._model.findings import Diagnostic, EncodeError, Rule, Severity, quote
 from odata_batch._model.headers import Headers, Pair, without
 from odata_batch._model.limits import DEFAULT_LIMITS
+from odata_batch._model.values import NOT_EXPRESSIBLE
 from odata_batch._wire import jsonbody, sections
 from odata_batch._wire.http import TRANSFER_ENCODING
 from odata_batch._wire.mime import NO_PARTS
 from odata_batch._wire.multipart import CONTENT_ID_CONFLICT, EMPTY_CHANGE_SET
-from odata_batch._wire.sections import NOT_EXPRESSIBLE
 
 _Message = TypeVar("_Message", values.Operation, values.OperationResponse)
 _Batch = TypeVar("_Batch", values.BatchRequest, values.BatchResponse)

@@ -42,14 +42,14 @@ from odata_batch._wire.jsonitem import JSON_DUPLICATE_MEMBER
 from odata_batch._wire.jsonwriting import JsonEncoder
 from odata_batch._wire.multipart import BOUNDARY_CHARACTERS
 from odata_batch._wire.multipartwriting import BOUNDARY_IN_CONTENT, MultipartEncoder
-from odata_batch._wire.sections import CONTROL_CHARACTER, HEADER_SYNTAX, NOT_EXPRESSIBLE
+from odata_batch._wire.sections import CONTROL_CHARACTER, HEADER_SYNTAX
 
 # What is not written, even where a dialect has a note on it: some readers take it for something
 # else, or it would not come back as it is.
 _REFUSED: Final = frozenset(
     (
         *(URL_WHITE_SPACE, URL_CHARACTERS, URL_FRAGMENT, REQUEST_LINE_SYNTAX, METHOD_SYNTAX),
-        *(HEADER_SYNTAX, HEADER_CHARACTERS, CONTROL_CHARACTER, NOT_EXPRESSIBLE),
+        *(HEADER_SYNTAX, HEADER_CHARACTERS, CONTROL_CHARACTER, values.NOT_EXPRESSIBLE),
         *(JSON_DUPLICATE_MEMBER, TEXT_CHARSET, BOUNDARY_CHARACTERS, BOUNDARY_IN_CONTENT),
     )
 )

@@ -19,6 +19,10 @@ from odata_batch._model.jsonvalue import FAULTS, JSON_SYNTAX, value_of
 from odata_batch._model.limits import DEEPEST
 from odata_batch._model.public import public
 
+NOT_EXPRESSIBLE = error("""
+    not-expressible: A value is written only in a format that can express all of it. [OData
+    Protocol, 11.7.1]
+    Choose the other format, or convert the batch and accept what is lost.""")
 NESTED_CHANGE_SET = error("""
     nested-change-set: A change set holds no change set. [OData Protocol, 11.7.2]
     Move the operations of the inner change set into the outer one.""")

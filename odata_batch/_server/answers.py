@@ -21,7 +21,6 @@ from odata_batch._model.values import OperationResponse
 from odata_batch._server.plan import parts_of
 from odata_batch._wire import grammar
 from odata_batch._wire.http import REASONS
-from odata_batch._wire.sections import NOT_EXPRESSIBLE
 
 _READING = frozenset(("GET", "HEAD"))
 # The fields that say where the written entity is, and in which version
@@ -69,7 +68,7 @@ class Answers:
         """
         bare = replace(response, id=None, body=b"")
         # Of what cannot be expressed, only null is nothing but a body, and it says as much as none.
-        is_null = problems[0].rule is NOT_EXPRESSIBLE and not self._judge(bare)
+        is_null = problems[0].rule is values.NOT_EXPRESSIBLE and not self._judge(bare)
         if not is_null and (method in _READING or response.status >= 400):
             found = problems[0].message
             return self.error(500, f"the response {response.status} cannot be written: {found}")

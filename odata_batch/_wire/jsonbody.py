@@ -30,8 +30,9 @@ from odata_batch._model.findings import (
 from odata_batch._model.headers import Headers
 from odata_batch._model.jsonvalue import is_surely_json, scan_extent, scan_value
 from odata_batch._model.limits import Limits
+from odata_batch._model.values import NOT_EXPRESSIBLE
 from odata_batch._wire.jsontext import JSON_SURROGATE, sound
-from odata_batch._wire.sections import NOT_EXPRESSIBLE, parse_media_type, remember
+from odata_batch._wire.sections import parse_media_type, remember
 
 Problem: TypeAlias = tuple[Rule, str]
 

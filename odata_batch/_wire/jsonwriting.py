@@ -27,7 +27,6 @@ from odata_batch._wire.jsonitem import (
     misspelt,
 )
 from odata_batch._wire.jsontext import JSON_ENCODING
-from odata_batch._wire.sections import NOT_EXPRESSIBLE
 
 _HEADERS = ',"headers":'
 # How many objects are around the members of a batch
@@ -100,7 +99,7 @@ class JsonEncoder:
             absent.update(NEXT_LINKS if batch.next_link is None else ())
             if batch.truncated:
                 message = "a truncated response cannot be written"
-                self._report(Diagnostic(NOT_EXPRESSIBLE, message))
+                self._report(Diagnostic(values.NOT_EXPRESSIBLE, message))
             _check_text("next_link", batch.next_link, self._report)
         with suppress(Stop):  # a limit, which is reported, too, ends the checks
             check_sizes(self._report, self._limits, {"json_depth": _DEPTH + 1})
@@ -111,12 +110,12 @@ class JsonEncoder:
         if isinstance(item, values.CHANGE_SETS):
             if item.id == "":
                 message = "JSON has no group with an empty name"
-                self._report(Diagnostic(NOT_EXPRESSIBLE, message, item.position, path))
+                self._report(Diagnostic(values.NOT_EXPRESSIBLE, message, item.position, path))
             for index, inner in enumerate(item.items):
                 inner_path = f"{path}.items[{index}]"
                 if isinstance(inner, values.CHANGE_SETS):
                     message = "JSON has no group in a group"
-                    found = Diagnostic(NOT_EXPRESSIBLE, message, inner.position, inner_path)
+                    found = Diagnostic(values.NOT_EXPRESSIBLE, message, inner.position, inner_path)
                     self._report(found)
                 else:
                     self.check(inner, inner_path, True)
@@ -130,7 +129,7 @@ class JsonEncoder:
         check_sizes(report, self._limits, {"json_depth": jsonbody.DEPTH + 1}, item.position)
         if names_of(item.headers).count("set-cookie") > 1:
             message = "JSON cannot carry several Set-Cookie fields"
-            report(Diagnostic(NOT_EXPRESSIBLE, message))
+            report(Diagnostic(values.NOT_EXPRESSIBLE, message))
         known = {*(REQUEST_MEMBERS if isinstance(item, values.Operation) else RESPONSE_MEMBERS)}
         absent = _absent_in(item, in_group)
         self._check_annotations(item.annotations, known, absent, jsonbody.DEPTH, report)

@@ -15,7 +15,7 @@ from odata_batch._wire import grammar, http
 from odata_batch._wire.heads import Heads, Judge, Message, Unsettled
 from odata_batch._wire.mime import NO_PARTS
 from odata_batch._wire.multipart import BOUNDARY_CHARACTERS
-from odata_batch._wire.sections import NOT_EXPRESSIBLE, remember, sizes_of
+from odata_batch._wire.sections import remember, sizes_of
 
 _Parts: TypeAlias = tuple[list[bytes], list[bytes]]
 """The head of each part, and what follows it."""
@@ -122,7 +122,7 @@ class MultipartEncoder:
     def _refuse(self, lost: list[str], position: int | None, path: str) -> None:
         for name in lost:
             message = f"a multipart batch cannot carry {name}"
-            self._report(Diagnostic(NOT_EXPRESSIBLE, message, position, path))
+            self._report(Diagnostic(values.NOT_EXPRESSIBLE, message, position, path))
 
     # -- octets --
 

@@ -26,12 +26,6 @@ from odata_batch._model.headers import Headers, Pair, Pairs, Shape, headers_of, 
 from odata_batch._model.limits import Limits, shortest
 from odata_batch._wire import grammar
 
-NOT_EXPRESSIBLE = error("""
-    not-expressible: A value is written only in a format that can express all of it. [OData
-    Protocol, 11.7.1]
-    Choose the other format, or convert the batch and accept what is lost.""")
-
-
 Problem = tuple[Rule, str]
 
 _Key = TypeVar("_Key")
