@@ -712,6 +712,15 @@ def leaves(items: tuple[Any, ...]) -> Iterator[Any]:
             yield item
 
 
+def parts_of(item: RequestItem) -> Iterator[Operation | Unreadable]:
+    """Yield an item, or what a change set holds: operations, and what could not be read."""
+    if isinstance(item, ChangeSet):
+        for inner in item.items:
+            yield from parts_of(inner)
+    else:
+        yield item
+
+
 def holds_change_sets(items: Collection[object]) -> bool:
     """Tell whether one of the items is no message: a change set, or what could not be read."""
     others = {*map(type, items)} - _MESSAGES  # most often none

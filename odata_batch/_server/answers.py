@@ -18,7 +18,6 @@ from odata_batch._model.dialect import Dialect, Format
 from odata_batch._model.findings import DecodeError, Diagnostic, Severity, quote
 from odata_batch._model.headers import Headers, names_of
 from odata_batch._model.values import OperationResponse
-from odata_batch._server.plan import parts_of
 from odata_batch._wire import grammar
 from odata_batch._wire.http import REASONS
 
@@ -95,7 +94,7 @@ class Answers:
         odd = [item for item in items if not isinstance(item, values.Operation)]
         sets = odd if self._format == "json" else ()  # multipart has no names of change sets
         groups = dict.fromkeys(item.id for item in sets if isinstance(item, values.ChangeSet))
-        parts = [part for item in odd for part in parts_of(item)]
+        parts = [part for item in odd for part in values.parts_of(item)]
         lost = dict.fromkeys(part.id for part in parts if isinstance(part, values.Unreadable))
         names = [name for name in (*ids, *groups, *lost) if name is not None]
         is_plain = not lost and "" not in groups and grammar.REQUEST_ID.fullmatch("".join(names))
@@ -139,7 +138,7 @@ def mirrored(
     if format == "json":
         answers = [
             replace(whole, id=part.id) if isinstance(part, values.Unreadable) else next(responses)
-            for part in parts_of(source)
+            for part in values.parts_of(source)
         ]
         return values.ChangeSetResponse(answers, id=source.id)
     items = [

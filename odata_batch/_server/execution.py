@@ -24,7 +24,7 @@ from odata_batch._server import steps
 from odata_batch._server.answers import Answers, check_final, mirrored
 from odata_batch._server.feeding import Feed
 from odata_batch._server.making import Evaluate, Locate, Making
-from odata_batch._server.plan import Group, Plan, Unit, admit, parts_of
+from odata_batch._server.plan import Group, Plan, Unit
 from odata_batch._server.steps import Begin, Commit, Refused, Rollback, Signal, Step
 
 Replaced: TypeAlias = Callable[[Step | Signal, OperationResponse, tuple[Diagnostic, ...]], None]
@@ -230,9 +230,10 @@ class Execution:
         self._stops = stops_at_error(request, format, dialect, continue_on_error)
         in_turn = ordered or (format == "multipart" and (self._stops or ordered is None))
         order = bool(in_turn), ordered is not False, _resolves(references, dialect)
-        feed = Feed(format, settings, self._answers, *order) if more else None
+        how = format, settings, self._answers.check_names, *order
+        feed = Feed(*how) if more else None
         self._feed, self._more = feed, more
-        self._plan = plan = feed or self._known(request, format, settings, *order)
+        self._plan = plan = feed or Plan(request, *how)
         inheritance = steps.Inheritance(outer, settings, self._response_format, dropped_headers)
         urls = ServiceUrls(batch_url, service_root, dialect)
         is_json = self._response_format == "json"
@@ -456,14 +457,6 @@ class Execution:
         """
         return self._answers.encoder()
 
-    def _known(
-        self, request: values.BatchRequest, format: Format, settings: Settings, *order: bool
-    ) -> Plan:
-        """Return the plan of a batch that is known as a whole."""
-        taken = admit(request, format, settings)
-        self._answers.check_names(taken.ids, taken.source)
-        return Plan(taken, *order)
-
     # -- what runs --
 
     def _misused(self, work: object, verb: str) -> RuntimeError:
@@ -508,7 +501,7 @@ class Execution:
 
     def _begin(self, unit: Group) -> None:
         """Begin a change set, or fail it if it can be known that one of its operations will."""
-        parts = parts_of(self._plan.source[unit.index])
+        parts = values.parts_of(self._plan.source[unit.index])
         if any(isinstance(part, values.Unreadable) for part in parts):
             unit.fail(self._answers.error(400, "this item could not be read"))
         elif not unit.members:

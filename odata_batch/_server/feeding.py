@@ -20,16 +20,15 @@ from odata_batch._graph.names import Edge, Names, bindings_of, edges_of, key_of,
 from odata_batch._graph.prepare import Preparation
 from odata_batch._model.dialect import Format
 from odata_batch._model.findings import DecodeError, Diagnostic, LimitExceeded, Severity, Stop
-from odata_batch._model.values import ChangeSet, Operation, RequestItem, Unreadable
-from odata_batch._server.answers import Answers
+from odata_batch._model.values import ChangeSet, Operation, RequestItem, Unreadable, parts_of
 from odata_batch._server.plan import (
+    CheckNames,
     Plan,
     Schedule,
     Unit,
     arranged,
     check_counts,
     check_depth,
-    parts_of,
 )
 
 _OVER = Unit(-1, range(0))
@@ -56,7 +55,7 @@ class Feed(Plan):
         self,
         format: Format,
         settings: Settings,
-        answers: Answers,
+        check_names: CheckNames,
         in_turn: bool,
         members_in_turn: bool,
         resolves: bool,
@@ -67,7 +66,8 @@ class Feed(Plan):
         self.size = self._count = self._number = 0
         self._begin(members_in_turn, resolves)
         self.schedule, self._in_turn, self._last = Schedule((), [], False), in_turn, -1
-        self.dialect, self._limits, self._answers = settings.dialect, settings.limits, answers
+        self.dialect, self._limits = settings.dialect, settings.limits
+        self._check_names = check_names
         self._key = key_of(self.dialect)
         self._severities = dict(self.dialect.severities)
         self._rules = RequestRules(Scope(format, self.dialect, self._limits, self._report, "made"))
@@ -124,7 +124,7 @@ class Feed(Plan):
         size = {"change_set_operations": len(operations) if is_set else 0}
         check_counts(self._counts | size, self._limits, self.dialect)
         check_depth(item, number, self._limits)
-        self._answers.check_names([each.id for each in operations], [item])
+        self._check_names([each.id for each in operations], [item])
 
     def _check(self, item: RequestItem, number: int) -> bool:
         """Apply the rules to an item; tell whether something of it is known at the end only."""

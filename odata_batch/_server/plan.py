@@ -10,7 +10,7 @@ in most batches, the order is that of the batch.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import NamedTuple, TypeAlias, TypeVar
@@ -29,50 +29,8 @@ from odata_batch._model.values import ChangeSet, Operation, RequestItem, Unreada
 _T = TypeVar("_T")
 _Pairs = list[tuple[int, int]]
 Numbered: TypeAlias = Sequence[_T] | dict[int, _T]
-
-
-class Admitted(NamedTuple):
-    """A batch that may be executed."""
-
-    operations: tuple[Operation, ...]
-    """The caller's own operations."""
-    items: tuple[RequestItem, ...]
-    """The items; their operations alone, where change sets are not executed as one."""
-    source: tuple[RequestItem, ...]
-    """The same with the identifiers that they were sent with."""
-    ids: list[str | None]
-    """The identifiers of the operations."""
-    names: Names
-    """The index of `source`."""
-
-
-def admit(request: values.BatchRequest, format: Format, settings: Settings) -> Admitted:
-    """Raise what `Execution` says, or return what is executed."""
-    dialect = settings.dialect
-    names = _index(request, format, dialect, settings.limits)
-    operations, source = tuple(names.operations), request
-    if format == "json":
-        # A JSON request names its operations; what else is generated was never sent. One that was
-        # read and does not is answered without names.
-        source = prepare(request, format=format, dialect=dialect)
-        names = Names(source.items, dialect=dialect)
-    ids = [each.id for each in (operations if request.format == format else names.operations)]
-    items = request.items
-    if not dialect.atomicity_groups:
-        items, source = _dissolved(request, dialect).items, _dissolved(source, dialect)
-        names = Names(source.items, dialect=dialect)
-    # What could not be read is run like a change set without operations: it fails at once.
-    items = tuple(ChangeSet(()) if isinstance(each, Unreadable) else each for each in items)
-    return Admitted(operations, items, source.items, ids, names)
-
-
-def parts_of(item: RequestItem) -> Iterator[Operation | Unreadable]:
-    """Yield an item, or what a change set holds."""
-    if isinstance(item, ChangeSet):
-        for inner in item.items:
-            yield from parts_of(inner)
-    else:
-        yield item
+CheckNames: TypeAlias = Callable[[list[str | None], Sequence[RequestItem]], None]
+"""Raises `DecodeError` for identifiers of operations, and items, that could not be answered."""
 
 
 def _dissolved(request: values.BatchRequest, dialect: Dialect) -> values.BatchRequest:
@@ -80,7 +38,7 @@ def _dissolved(request: values.BatchRequest, dialect: Dialect) -> values.BatchRe
     names = Names(request.items, dialect=dialect)
     items: list[RequestItem] = []
     for item in request.items:
-        for each in parts_of(item):
+        for each in values.parts_of(item):
             if isinstance(each, Operation):
                 kept = tuple(name for name in each.depends_on if names.group(name) is None)
                 each = replace(each, depends_on=kept)
@@ -281,18 +239,42 @@ class Plan:
     operations: Numbered[Operation]
     """The caller's own operations."""
     source: Numbered[RequestItem]
-    """The items with the identifiers that they were sent with."""
+    """The items with the identifiers that they were sent with; their operations alone, where change
+    sets are not executed as one."""
     ids: Numbered[str | None]
     """The identifiers of the operations."""
     size: int
     """How many items there are."""
 
     def __init__(
-        self, taken: Admitted, in_turn: bool, members_in_turn: bool, resolves: bool
+        self,
+        request: values.BatchRequest,
+        format: Format,
+        settings: Settings,
+        check_names: CheckNames,
+        in_turn: bool,
+        members_in_turn: bool,
+        resolves: bool,
     ) -> None:
-        self.operations, self.source, self.ids = taken.operations, taken.source, taken.ids
-        self.size = len(taken.items)
-        self._names, self._items = names, _ = taken.names, taken.items
+        """Plan a batch that is known as a whole; raise what `Execution` says."""
+        dialect = settings.dialect
+        names = _index(request, format, dialect, settings.limits)
+        self.operations, source, items = tuple(names.operations), request, request.items
+        if format == "json":
+            # A JSON request names its operations; what else is generated was never sent. One that
+            # was read and does not is answered without names.
+            source = prepare(request, format=format, dialect=dialect)
+            names = Names(source.items, dialect=dialect)
+        sent = self.operations if request.format == format else names.operations
+        self.ids = ids = [each.id for each in sent]
+        if not dialect.atomicity_groups:
+            items, source = _dissolved(request, dialect).items, _dissolved(source, dialect)
+            names = Names(source.items, dialect=dialect)
+        self.source, self.size = source.items, len(items)
+        check_names(ids, source.items)
+        # What could not be read is run like a change set without operations: it fails at once.
+        items = tuple(ChangeSet(()) if isinstance(each, Unreadable) else each for each in items)
+        self._names, self._items = names, items
         self._begin(members_in_turn, resolves)
         found = (*names.edges, *names.bindings()) if resolves else names.edges
         # Nothing waits for its own change set.
