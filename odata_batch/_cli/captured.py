@@ -137,7 +137,7 @@ def told(checked: Checked, is_told: IsTold) -> Checked:
 
 
 def checked_messages(
-    exchange: CapturedExchange, codec: Codec, is_told: IsTold = lambda rule: True
+    exchange: CapturedExchange, codec: Codec, is_told: IsTold
 ) -> Iterator[tuple[str, Message | None, Checked]]:
     """Yield the name of each message of an exchange, the message, and what is wrong with it.
 

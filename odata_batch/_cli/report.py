@@ -34,8 +34,6 @@ from odata_batch.rules import RULES
 
 _Json: TypeAlias = "int | str | bool | list[_Json] | dict[str, _Json] | None"
 
-# An excerpt fits into 80 columns, with its indentation, its bar and its dots.
-_WIDTH = 73
 _SEVERITIES = sorted(Severity, reverse=True)
 
 
@@ -70,7 +68,7 @@ def text_lines(checked: Checked, options: Options) -> Iterator[str]:
         yield f"  --> {_location(checked.file, finding)}"
         if place is not None:
             marked = place.after[: place.length] if finding.diagnostic.length else b""
-            shown = excerpt(place.before, place.after, _WIDTH, marked, options.show)
+            shown = excerpt(place.before, place.after, marked, options.show)
             yield from indented(shown)
         if rule not in explained:
             explained.add(rule)

@@ -10,14 +10,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import TypeAlias
 
-from odata_batch import Dialect, UnresolvedReference, resolve_url
+from odata_batch import Dialect, Headers, UnresolvedReference, resolve_url
 from odata_batch._cli import report, terminal
 from odata_batch._cli.captured import Checked
 from odata_batch._cli.terminal import Options, Paint, count, indented, visible
 from odata_batch._graph.names import Names
 from odata_batch._graph.urls import reference_in
 from odata_batch._model import values
-from odata_batch._model.headers import Headers
 from odata_batch.capture import Message, parse_message
 
 _Batch: TypeAlias = values.BatchRequest | values.BatchResponse

@@ -113,23 +113,23 @@ _PICTURES: Final[Mapping[int, str]] = {
 }
 
 
+# An excerpt fits into 80 columns, with its indentation, its bar and its dots.
+_WIDTH = 73
+
+
 def excerpt(
-    before: bytes,
-    after: bytes,
-    width: int,
-    marked: bytes,
-    show: Callable[[bytes], str],
+    before: bytes, after: bytes, marked: bytes, show: Callable[[bytes], str]
 ) -> tuple[str, str]:
     """Return the line around a place, and carets below the octets that are marked, or the first.
 
-    `before` and `after` are the octets of the line on both sides of the place; of a line that is
-    wider than `width` the place stays visible.
+    `before` and `after` are the octets of the line on both sides of the place, which stays visible
+    in a line that is too wide.
     """
     left = show(before)
-    if len(left) > width // 2:
-        left = f"...{left[-width // 2 :]}"
+    if len(left) > _WIDTH // 2:
+        left = f"...{left[-_WIDTH // 2 :]}"
     right = show(after) or "(end)"
-    room = width - len(left)
+    room = _WIDTH - len(left)
     if len(right) > room:
         right = f"{right[:room]}..."
     carets = "^" * max(1, min(len(show(marked)), room))
