@@ -29,9 +29,10 @@ from odata_batch._graph.names import Names, key_of, stops_at_error
 from odata_batch._graph.urls import percent_encoded, referenced_id
 from odata_batch._model import values
 from odata_batch._model.dialect import METHODS, Format, check_format
-from odata_batch._model.findings import Diagnostic, Rule, quote
+from odata_batch._model.findings import Diagnostic, EncodeError, Rule, quote
 from odata_batch._model.values import NOT_EXPRESSIBLE, BatchRequest, Operation
 from odata_batch._wire.jsonitem import JSON_RESPONSE_ID_MISSING
+from odata_batch._wire.mime import NO_PARTS
 
 _Batch = TypeVar("_Batch", BatchRequest, values.BatchResponse)
 
@@ -124,7 +125,9 @@ class Requests(Fitting[Operation, BatchRequest]):
             self._lose_dependencies(unit, left, stops)
         names = Names(self.pack(), dialect=self.dialect)
         self._leave_out(lambda item, number: self._misplaced(item, number, names))
-        self.refuse_nothing()
+        if not self.units:
+            message = "a multipart batch has at least one item, and none is left"
+            raise EncodeError((Diagnostic(NO_PARTS, message),))
         for unit in self.units:
             unit.name = None
             for entry in unit.entries:

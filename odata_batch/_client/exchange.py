@@ -364,25 +364,23 @@ class Exchange:
 
     def _receive_rest(self, follow: Follow, message: OperationResponse, answer: Answer) -> None:
         piece, batch = follow.piece, answer.response
-        if not message.ok or (batch is not None and batch.truncated and not batch.items):
-            self._ask_again(follow, message)
-        elif message.status == 202 and batch is None:
+        is_single = follow.is_alone and (batch is None or self._format == "json")
+        is_cut = batch is not None and batch.truncated and not batch.items
+        is_later = message.status == 202 and batch is None
+        if is_later:
             location = message.headers.get("location", follow.url)
             follow.url = _followed(location, follow.url) or follow.url
+        # Without a sign that it is the result, it may be a page that says how far things are.
+        may_be_page = not answer.is_result and (batch is None or is_single)
+        if is_cut or is_later or may_be_page or not message.ok:
             self._ask_again(follow, message)
-        elif not answer.is_result and (
-            batch is None or (follow.is_alone and self._format == "json")
-        ):
-            # Without a sign that it is the result, it may be a page that says how far things are.
-            self._ask_again(follow, message)
+            return
+        if is_single or batch is not None:
+            piece.answer = completed(piece.answer, follow.response, answer, is_alone=is_single)
         else:
-            is_single = follow.is_alone and (batch is None or self._format == "json")
-            if is_single or batch is not None:
-                piece.answer = completed(piece.answer, follow.response, answer, is_alone=is_single)
-            else:
-                told = self._told(piece, answer)
-                piece.settled.update((place, told[place]) for place in follow.places)
-            self._end(follow)
+            told = self._told(piece, answer)
+            piece.settled.update((place, told[place]) for place in follow.places)
+        self._end(follow)
 
     def _end(self, follow: Follow) -> None:
         """Take note that nothing more is asked for here."""

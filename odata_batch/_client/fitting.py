@@ -17,7 +17,6 @@ from odata_batch._model.limits import DEFAULT_LIMITS
 from odata_batch._model.values import NOT_EXPRESSIBLE
 from odata_batch._wire import jsonbody, sections
 from odata_batch._wire.http import TRANSFER_ENCODING
-from odata_batch._wire.mime import NO_PARTS
 from odata_batch._wire.multipart import CONTENT_ID_CONFLICT, EMPTY_CHANGE_SET
 
 _Message = TypeVar("_Message", values.Operation, values.OperationResponse)
@@ -135,12 +134,6 @@ class Fitting(ABC, Generic[_Message, _Batch]):
     def refuses(self, rule: Rule) -> bool:
         """Tell whether encoding refuses what breaks the rule."""
         return self._severities.get(rule, rule.severity) > Severity.NOTE
-
-    def refuse_nothing(self) -> None:
-        """Raise `EncodeError` if there is nothing that multipart could carry."""
-        if not self.units:
-            message = "a multipart batch has at least one item, and none is left"
-            raise EncodeError((Diagnostic(NO_PARTS, message),))
 
     def lose_annotations(self, annotations: values.Annotations, place: Place) -> None:
         """Drop members that only JSON has."""

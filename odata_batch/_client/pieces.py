@@ -249,9 +249,8 @@ class Pieces:
         if is_unit:
             message = f"found {count} operations that belong together, a batch may have {bound}"
             raise findings.EncodeError((findings.Diagnostic(findings.LIMIT_EXCEEDED, message),))
-        if dialect.dependencies == "uniform":
-            return self._fitting(self._waves(bound))
-        return self._fitting(self._split(bound))
+        cut = self._waves if dialect.dependencies == "uniform" else self._split
+        return self._fitting(cut(bound))
 
     def _fitting(self, pieces: Sequence[list[int]]) -> list[list[int]]:
         """Return the pieces, halved where they have too many octets, all as if they succeed."""
