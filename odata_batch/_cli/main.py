@@ -112,14 +112,11 @@ def _add_own_options(add: _Add) -> None:
     what = "an HTTP message, its body, a HAR file, a SAZ file, or a directory of such files; "
     what += "- is standard input"
     add(_FOUR, "files", nargs="+", metavar="FILE", help=what)
-    what = "the rule to explain"
-    add("rules", "slug", nargs="?", metavar="SLUG", help=what)
-    what = "the format to write"
-    add("convert", "--to", choices=("json", "multipart"), required=True, help=what)
+    add("rules", "slug", nargs="?", metavar="SLUG", help="the rule to explain")
+    add("convert", "--to", choices=("json", "multipart"), required=True, help="the format to write")
     what = "which message of the files to convert, as in entries[0].request; all by default"
     add("convert", "--message", metavar="NAME", help=what)
-    what = "the boundary of a multipart batch, in place of a random one"
-    add("convert", "--boundary", help=what)
+    add("convert", "--boundary", help="the boundary of a multipart batch, in place of a random one")
     add("show", "--headers", action="store_true", help="print all header fields")
     add("show", "--bodies", action="store_true", help="print all lines of the bodies")
     what = "print what the URLs mean, and what references refer to"
@@ -153,17 +150,10 @@ def _add_common_options(add: _Add) -> None:
     what = "rules to leave out, separated by commas"
     add("check convert show", "--ignore", metavar="RULES", type=_rules_of, default=(), help=what)
     what = "the file to write in place of standard output"
-    add(
-        "check outcomes rules show",
-        "-o",
-        "--output",
-        dest="report",
-        metavar="OUT",
-        default="-",
-        help=what,
-    )
+    out = {"metavar": "OUT", "default": "-"}
+    add("check outcomes rules show", "-o", "--output", dest="report", help=what, **out)
     what += ", or a directory, where several messages are converted"
-    add("convert", "-o", "--output", metavar="OUT", default="-", help=what)
+    add("convert", "-o", "--output", help=what, **out)
     what = "whether to use colour"
     add(f"{_FOUR} rules", "--color", choices=("auto", "always", "never"), default="auto", help=what)
 
