@@ -212,10 +212,7 @@ def _pieces(
 
 _OCTETS = _pieces(st.binary(max_size=8))
 _UTF_8 = _pieces(_TEXT.map(str.encode), [it for it in _TRAPS if b"\xff" not in it])
-_ASCII = _pieces(
-    _texts(_ASCII_CHARACTERS).map(str.encode),
-    [it for it in _TRAPS if it.isascii()],
-)
+_ASCII = _pieces(_texts(_ASCII_CHARACTERS).map(str.encode), [it for it in _TRAPS if it.isascii()])
 
 _JSON_TYPES = (
     *("application/json", "APPLICATION/json;odata.metadata=minimal; charset=UTF-8"),

@@ -471,11 +471,7 @@ def _state_of_error(response: OperationResponse) -> State:
 
 
 def _outcome(
-    each: Sent,
-    state: State,
-    reason: str,
-    shared: Shared | None = None,
-    location: str | None = None,
+    each: Sent, state: State, reason: str, shared: Shared | None = None, location: str | None = None
 ) -> Outcome:
     response, matched_by = None, None
     if shared is not None:

@@ -16,13 +16,7 @@ from odata_batch._graph.urls import ascii_decoded
 from odata_batch._model import values
 from odata_batch._model.dialect import Dialect, Format
 from odata_batch._model.events import ChangeSetEnd, ChangeSetStart, RequestEvent
-from odata_batch._model.findings import (
-    BATCH_MEDIA_TYPE,
-    BatchError,
-    DecodeError,
-    Diagnostic,
-    quote,
-)
+from odata_batch._model.findings import BATCH_MEDIA_TYPE, BatchError, DecodeError, Diagnostic, quote
 from odata_batch._model.headers import Headers
 from odata_batch._model.limits import Limits
 from odata_batch._model.public import public
@@ -275,8 +269,7 @@ class Serving:
             return False
         settings = endpoint.codec, content_type, self._headers, None, lambda head: False
         self._decoder = decoder_of(RequestDecoder, *settings)
-        goes_on = self._decoder.continue_on_error
-        batch = BatchRequest((), continue_on_error=goes_on)
+        batch = BatchRequest((), continue_on_error=self._decoder.continue_on_error)
         self._execution = self._execute(batch, format=self._decoder.format, more=True)
         self._encoder, fields = self._execution.encoder()
         self.head = OperationResponse(200, fields)
