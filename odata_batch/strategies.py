@@ -359,8 +359,7 @@ def operations(
     >>> find(operations(), lambda operation: operation.method == "MERGE").url
     'People/'
     """
-    target = _target(format, dialect, urls, methods, bodies)
-    return st.composite(_operation)(target)
+    return st.composite(_operation)(_target(format, dialect, urls, methods, bodies))
 
 
 def _operation(draw: st.DrawFn, target: _Target) -> Operation:
@@ -469,8 +468,7 @@ class _Names:
     def connect(self, operation: Operation, target: _Target) -> Operation:
         """Return the operation, which may now refer to or depend on what came before it."""
         operation = self.identify(operation)
-        may_refer = bool(self._ids and target.reference_ends)
-        if may_refer and self._draw(st.booleans()):
+        if self._ids and target.reference_ends and self._draw(st.booleans()):
             ids, ends = st.sampled_from(self._ids), st.sampled_from(target.reference_ends)
             url = st.builds("${}{}".format, ids, ends).filter(lambda it: "batch" not in it)
             operation = replace(operation, url=self._draw(url))
@@ -560,8 +558,7 @@ def batch_requests(
     ...     assert {operation.url for operation in batch.operations()} <= {"/users", "/me"}
     >>> test_the_service_answers_any_batch()
     """
-    target = _target(format, dialect, urls, methods, bodies)
-    return st.composite(_batch_request)(target, max_items)
+    return st.composite(_batch_request)(_target(format, dialect, urls, methods, bodies), max_items)
 
 
 def _batch_request(draw: st.DrawFn, target: _Target, max_items: int) -> BatchRequest:

@@ -72,8 +72,7 @@ def _read(file: str, most: int) -> bytes:
         else:
             data = sys.stdin.buffer.read(most + 1)
         if len(data) > most:
-            what = f"it has more than {most} octets; allow more with --limit message=N"
-            raise ValueError(what)
+            raise ValueError(f"it has more than {most} octets; allow more with --limit message=N")
     except (OSError, ValueError) as error:
         raise Failure(f"cannot read {file!r}", error) from error
     return data

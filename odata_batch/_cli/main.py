@@ -227,8 +227,7 @@ def _completion(shell: str) -> str:
     try:
         import shtab
     except ImportError:
-        what = "completion needs shtab; pip install 'odata-batch[completion]'"
-        raise Failure(what) from None
+        raise Failure("completion needs shtab; pip install 'odata-batch[completion]'") from None
     text: str = shtab.complete(_parser(shtab.FILE), shell)
     return text
 

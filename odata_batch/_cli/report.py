@@ -62,14 +62,12 @@ def text_lines(checked: Checked, options: Options) -> Iterator[str]:
     for finding in checked.findings:
         rule, place, label = finding.diagnostic.rule, finding.place, label_of(finding)
         first, *others = filled(visible(finding.diagnostic.message), f"{label}: ", "    ")
-        colour = COLOURS[finding.diagnostic.severity]
-        yield options.paint(colour, label) + first.removeprefix(label)
+        yield options.paint(COLOURS[finding.diagnostic.severity], label) + first.removeprefix(label)
         yield from others
         yield f"  --> {_location(checked.file, finding)}"
         if place is not None:
             marked = place.after[: place.length] if finding.diagnostic.length else b""
-            shown = excerpt(place.before, place.after, marked, options.show)
-            yield from indented(shown)
+            yield from indented(excerpt(place.before, place.after, marked, options.show))
         if rule not in explained:
             explained.add(rule)
             yield from filled(f"{rule.sentence} ({rule.citation})", "  = ", "    ")
@@ -84,8 +82,7 @@ def _location(file: str, finding: Finding) -> str:
     place = finding.place
     where = f"{visible(file)} {visible(finding.source)}".strip(" ")
     if place is not None:
-        in_file = place.origin == "file"
-        line = f":{place.line}:{place.column}" if in_file else f", line {place.line}"
+        line = f":{place.line}:{place.column}" if place.origin == "file" else f", line {place.line}"
         where += f"{line}, {_octet_of(place)}"
     return ", ".join(filter(None, (where, visible(finding.diagnostic.path))))
 

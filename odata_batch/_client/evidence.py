@@ -172,8 +172,7 @@ class Evidence:
         """Return that nothing was executed after the item, from this operation on."""
         id = None if slot.is_set or not slot.members else slot.members[0].id
         place = f"items[{slot.number}]" if id is None else f"operation {quote(id)}"
-        reason = f"the batch stopped at {place}, which failed"
-        return Rest(State.NOT_EXECUTED, reason, start=start)
+        return Rest(State.NOT_EXECUTED, f"the batch stopped at {place}, which failed", start=start)
 
     # -- a change set --
 
@@ -196,8 +195,7 @@ class Evidence:
         culprit, how = found[0]
         others = [its for other, its in found if other is not culprit]
         if others:
-            note = f"{how} and {others[0]} name different operations"
-            return Shared(response, by, None, note)
+            return Shared(response, by, None, f"{how} and {others[0]} name different operations")
         return Shared(response, by, culprit, f"{how} names it")
 
     def take_members(self, slot: Slot, item: ChangeSetResponse) -> None:
@@ -241,9 +239,9 @@ class Order:
     ) -> None:
         count = len(items) + (tail is not None)
         # A change set without operations has a place only if the number of responses says so.
-        filled = [slot for slot in slots if slot.members or not slot.is_set]
+        self.filled = [slot for slot in slots if slot.members or not slot.is_set]
         self.evidence = evidence
-        self.slots = filled if count == len(filled) else slots
+        self.slots = self.filled if count == len(self.filled) else slots
         self.items = items
         self.tail = tail
         self.pairs = list(zip(self.slots, items, strict=False))
@@ -270,7 +268,7 @@ class Order:
         owners = [evidence.only(each.id) for each in singles]
         numbers = [evidence.names.item_of[each.index] for each in owners if each is not None]
         is_named, sizes = len({*owners} - {None}) == len(singles), Counter(numbers)
-        slots = [slot for slot in self.slots if slot.members or not slot.is_set]
+        slots = self.filled
         found: list[ResponseItem] = []
         by: MatchedBy = "position"
         at = 0

@@ -460,8 +460,7 @@ def _together(evidence: Evidence, slot: Slot) -> Iterator[Outcome]:
             yield replace(outcome, state=State.UNKNOWN, reason=reason, location=None)
         elif pending is not None and outcome.state is State.SUCCEEDED:
             reason = f"{outcome.reason}, but the rest of its change set is pending"
-            location = pending.location
-            yield replace(outcome, state=State.PENDING, reason=reason, location=location)
+            yield replace(outcome, state=State.PENDING, reason=reason, location=pending.location)
         else:
             yield outcome
 

@@ -603,11 +603,8 @@ class Execution:
                 # Beside an error what is missing would pass for what has not been executed.
                 if not (self._has_lost and unit.failed and self._stops):
                     yield unit
-            elif unit is None or not unit.begun:
-                if not self._stopped:
-                    return  # after a stop, it is left out
-            else:
-                return
+            elif not self._stopped or (unit is not None and unit.begun):
+                return  # after a stop, what has not begun is left out
 
     def _items(self, unit: Unit) -> list[values.ResponseItem]:
         """Return what comes in place of an item."""

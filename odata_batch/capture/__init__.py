@@ -274,8 +274,7 @@ def _holds_batch(message: Message) -> bool:
     # An asynchronous result is wrapped once (OData Protocol, 11.7.7.6).
     if message.media_type == "application/http":
         message = parse_message(message.body)
-    is_multipart = message.media_type == "multipart/mixed"
-    return is_multipart or _bodies.is_json_batch(message.body)
+    return message.media_type == "multipart/mixed" or _bodies.is_json_batch(message.body)
 
 
 BATCH_METHOD = error("""

@@ -319,14 +319,14 @@ def _dechunk(body: bytes) -> _Step:
         size = min(int(size_line[1], 16), len(body))
         start = size_line.end()
         if size == 0:
-            return b"".join(chunks), _behind("last chunk", body[start:])
+            return b"".join(chunks), _after("last chunk", body[start:])
         chunks.append(body[start : start + size])
         line_end = _LINE_END.match(body, start + size)
         size_line = None if line_end is None else _CHUNK_SIZE.match(body, line_end.end())
     return _cut_short(b"".join(chunks), "the coding 'chunked' has no last chunk")
 
 
-def _behind(end: str, rest: bytes) -> Diagnostic | None:
+def _after(end: str, rest: bytes) -> Diagnostic | None:
     if not rest.strip(b"\r\n"):
         return None
     message = f"found {rest[:60].decode('latin-1')!r} after the {end}, which is not read"
@@ -354,4 +354,4 @@ def _inflate(coding: str, body: bytes, window: int, budget: Budget) -> _Step:
     budget.take(len(inflated))
     if not decompressor.eof:
         return _cut_short(inflated, f"the coding {coding!r} has no end")
-    return inflated, _behind("stream", decompressor.unused_data)
+    return inflated, _after("stream", decompressor.unused_data)
