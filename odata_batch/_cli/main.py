@@ -7,6 +7,7 @@ in `console`; what is printed is made by `report`, `outcomes` and `show`.
 from __future__ import annotations
 
 import argparse
+import difflib
 import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -491,6 +492,8 @@ def _rules(arguments: argparse.Namespace) -> int:
 
 
 def _unknown_rule(slug: str) -> str:
-    similar = report.similar_slugs(slug)
+    # What may have been meant holds the text, or is spelt alike.
+    similar = [each for each in RULES if slug and slug in each]
+    similar = similar or difflib.get_close_matches(slug, RULES, n=3)
     hint = f"; do you mean {' or '.join(similar)}?" if similar else ""
     return f"there is no rule {slug!r}{hint}"

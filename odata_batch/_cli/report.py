@@ -8,7 +8,6 @@ they are, since programs look for the files, each in the escapes of its syntax.
 from __future__ import annotations
 
 import binascii
-import difflib
 import hashlib
 import json
 import re
@@ -409,9 +408,3 @@ def rule_lines(rule: Rule, paint: Paint) -> Iterator[str]:
         told["Reading:"] = "nothing after such a point is read"
     for title, text in {**told, "To fix:": rule.remedy}.items():
         yield from filled(text, f"  {title:11}", " " * 13)
-
-
-def similar_slugs(slug: str) -> list[str]:
-    """Return slugs that may have been meant: those that hold the text, or are spelled alike."""
-    holding = [each for each in RULES if slug and slug in each]
-    return holding or difflib.get_close_matches(slug, RULES, n=3)

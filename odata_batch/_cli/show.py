@@ -142,14 +142,14 @@ def _body_lines(content_type: str, body: bytes, options: Options) -> Iterator[st
     kind = f" of {visible(content_type)}" if content_type else ""
     yield f"body: {count(len(body), 'byte')}{kind}"
     lines = body.removesuffix(b"\n").split(b"\n") if options.bodies else ()
-    texts = [terminal.visible_bytes(line.removesuffix(b"\r")) for line in lines]
+    texts = [terminal.visible_line(line) for line in lines]
     yield from (f"  | {text}" for text in texts or (_beginning(body),))
 
 
 def _beginning(body: bytes) -> str:
     """Return the first line, cut, with dots if there is more."""
     line = body[: 4 * _WIDTH].partition(b"\n")[0]
-    text = terminal.visible_bytes(line.removesuffix(b"\r"))
+    text = terminal.visible_line(line)
     is_whole = len(text) <= _WIDTH and len(body) <= len(line) + 1
     return text if is_whole else f"{text[:_WIDTH]} ..."
 

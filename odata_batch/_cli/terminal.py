@@ -86,9 +86,9 @@ def _escape(character: str) -> str:
     return character.encode("unicode_escape").decode("ascii")
 
 
-def visible_bytes(data: bytes) -> str:
-    """Return octets as `visible` text."""
-    return visible(data.decode("utf-8", "backslashreplace"))
+def visible_line(line: bytes) -> str:
+    """Return the octets of a line as `visible` text, without a CR at its end."""
+    return visible(line.removesuffix(b"\r").decode("utf-8", "backslashreplace"))
 
 
 def quoted(data: bytes) -> str:

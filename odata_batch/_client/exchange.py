@@ -22,15 +22,14 @@ from odata_batch._client.pieces import Attempts, Follow, Piece, Pieces, repeatab
 from odata_batch._coding.settings import Settings, format_of
 from odata_batch._graph.names import stops_at_error
 from odata_batch._graph.prepare import prepare, relative
-from odata_batch._graph.urls import percent_encoded, resolve_url
+from odata_batch._graph.urls import followed_url, resolve_url
 from odata_batch._model import values
 from odata_batch._model.dialect import ODATA_4_01, Dialect, Format
-from odata_batch._model.findings import EncodeError, UnresolvedReference, quote
+from odata_batch._model.findings import EncodeError, quote
 from odata_batch._model.headers import Headers
 from odata_batch._model.limits import DEFAULT_LIMITS, Limits
 from odata_batch._model.public import public
 from odata_batch._model.values import OperationResponse
-from odata_batch._wire import grammar
 
 # RFC 9110, 15.5.5 and 15.5.11: there is no such result, or not any more.
 _GONE = frozenset((404, 410))
@@ -349,7 +348,7 @@ class Exchange:
             # Of a change set, what was answered is pending for the sake of the rest.
             if location is None or own != location or piece.fruitless >= self._most_attempts:
                 continue
-            url = _followed(location, base)
+            url = followed_url(location, base)
             if url is not None:
                 is_alone = None not in (answer.response, response) and len(places) == 1
                 follow = Follow(piece, places, url, response, is_alone)
@@ -369,7 +368,7 @@ class Exchange:
         is_later = message.status == 202 and batch is None
         if is_later:
             location = message.headers.get("location", follow.url)
-            follow.url = _followed(location, follow.url) or follow.url
+            follow.url = followed_url(location, follow.url) or follow.url
         # Without a sign that it is the result, it may be a page that says how far things are.
         may_be_page = not answer.is_result and (batch is None or is_single)
         if is_cut or is_later or may_be_page or not message.ok:
@@ -461,16 +460,6 @@ def _origin_of(url: str) -> str:
         return resolve_url("/", url)
     except ValueError:
         raise ValueError(f"url is an absolute URL, not {quote(url)}") from None
-
-
-def _followed(location: str, base: str) -> str | None:
-    """Return the absolute URL of what is to be followed, if it is a sound one of HTTP."""
-    with suppress(UnresolvedReference, ValueError):
-        url = percent_encoded(resolve_url(location, base))
-        is_http = resolve_url("/", url).lower().startswith(("http://", "https://"))
-        if is_http and grammar.URL.fullmatch(url):
-            return url
-    return None
 
 
 def _check_counts(*counts: int) -> None:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from types import MappingProxyType
 from typing import Final, Literal, NamedTuple
 
@@ -451,6 +452,16 @@ def _decoded(path: str) -> str:
 def ascii_decoded(text: str) -> str:
     """Decode the percent-encodings of US-ASCII."""
     return _ENCODED_ASCII.sub(lambda match: chr(int(match[1], 16)), text) if "%" in text else text
+
+
+def followed_url(location: str, base: str) -> str | None:
+    """Return the absolute URL of what is to be followed, if it is a sound one of HTTP."""
+    with suppress(UnresolvedReference, ValueError):
+        url = percent_encoded(resolve_url(location, base))
+        is_http = resolve_url("/", url).lower().startswith(("http://", "https://"))
+        if is_http and grammar.URL.fullmatch(url):
+            return url
+    return None
 
 
 def percent_encoded(url: str) -> str:

@@ -29,7 +29,7 @@ _VERSIONS = ("1.0", "2.0", "3.0", "4.0", "4.01")
 
 
 class Answers:
-    """How the responses of one batch are written: `settings` have the format of its response."""
+    """How the responses of one batch are written: in which format and version."""
 
     def __init__(self, settings: Settings, format: Format, outer: Headers) -> None:
         dialect = settings.dialect

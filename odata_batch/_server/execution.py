@@ -27,6 +27,7 @@ from odata_batch._server.making import Evaluate, Locate, Making
 from odata_batch._server.plan import Group, Plan, Unit
 from odata_batch._server.steps import Begin, Commit, Refused, Rollback, Signal, Step
 
+_ABANDONED = "the batch was abandoned before this was run"
 Replaced: TypeAlias = Callable[[Step | Signal, OperationResponse, tuple[Diagnostic, ...]], None]
 
 
@@ -629,6 +630,3 @@ def _resolves(references: str, dialect: Dialect) -> bool:
     if references not in ("keep", "resolve"):
         raise ValueError(f"references is 'keep' or 'resolve', not {references!r}")
     return references == "resolve" and dialect.references != "none"
-
-
-_ABANDONED = "the batch was abandoned before this was run"
