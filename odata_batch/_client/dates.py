@@ -7,17 +7,17 @@ from datetime import UTC, datetime, timedelta
 
 # HTTP-date = IMF-fixdate / rfc850-date / asctime-date              RFC 9110, 5.6.7
 _TIME = r"(?P<hour>[0-9]{2}):(?P<minute>[0-9]{2}):(?P<second>[0-9]{2})"
-_MONTH = r"(?P<month>Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
+_DAYS = tuple("Mon Tue Wed Thu Fri Sat Sun".split())
+_MONTHS = tuple("Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split())
+_MONTH = rf"(?P<month>{'|'.join(_MONTHS)})"
 _YEAR = r"(?P<year>[0-9]{4})"
-_DAY_NAME = r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)"
+_DAY_NAME = rf"(?:{'|'.join(_DAYS)})"
 _LONG_DAY_NAME = r"(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day"
 _DATES = (
     re.compile(rf"{_DAY_NAME}, (?P<day>[0-9]{{2}}) {_MONTH} {_YEAR} {_TIME} GMT"),
     re.compile(rf"{_LONG_DAY_NAME}, (?P<day>[0-9]{{2}})-{_MONTH}-(?P<year>[0-9]{{2}}) {_TIME} GMT"),
     re.compile(rf"{_DAY_NAME} {_MONTH} (?P<day>[0-9 ][0-9]) {_TIME} {_YEAR}"),
 )
-_DAYS = tuple("Mon Tue Wed Thu Fri Sat Sun".split())
-_MONTHS = tuple("Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split())
 
 
 def http_date(date: datetime) -> str:

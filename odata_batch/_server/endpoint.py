@@ -371,9 +371,9 @@ class Serving:
         import logging  # which is as large as all that is here
 
         logging.getLogger("odata_batch").error("a batch has failed", exc_info=error)
-        is_missing = isinstance(work, Begin) and self._endpoint.begin is None
-        missing = 501, "this service takes no change sets"
-        answer = _error(*(missing if is_missing else (500, "it has failed")))
+        answer = _error(500, "it has failed")
+        if isinstance(work, Begin) and self._endpoint.begin is None:
+            answer = _error(501, "this service takes no change sets")
         if isinstance(work, Step):
             self._execution.complete(work, answer)
         elif work is not None:

@@ -17,7 +17,7 @@ import re
 from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Callable, Iterator, Mapping
 from html import unescape
-from itertools import islice
+from itertools import chain, islice
 from typing import Final, NamedTuple
 from urllib.parse import unquote
 
@@ -371,13 +371,10 @@ def _unwrapped(data: bytes, found: list[str]) -> bytes:
     if first is None:
         return data
     read = _read(data, first)
+    others = (_read(data, place) for place in islice(places, _MOST_MESSAGES))
     # A log has messages without a body, too.
-    for place in () if _HAS_BATCH.search(read[0]) else islice(places, _MOST_MESSAGES):
-        tried = _read(data, place)
-        if _HAS_BATCH.search(tried[0]):
-            read = tried
-            break
-    text, said = read
+    batches = (each for each in chain([read], others) if _HAS_BATCH.search(each[0]))
+    text, said = next(batches, read)
     found += said or ["there is text around the message"]
     return text
 
