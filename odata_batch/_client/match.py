@@ -122,7 +122,7 @@ def _as_one(outcomes: list[Outcome]) -> Iterator[Outcome]:
 # -- which responses are to which operations -------------------------------------------------------
 
 
-def _collect(evidence: Evidence, response: BatchResponse, seam: int | None = None) -> None:
+def _collect(evidence: Evidence, response: BatchResponse, seam: int | None) -> None:
     """Collect what the response says; `seam` is an item after which others may be missing."""
     evidence.response, evidence.seam = response, seam
     by_id = evidence.json or _is_json(response)

@@ -617,7 +617,7 @@ class Execution:
         if isinstance(source, values.Unreadable):
             return [replace(whole, id=source.id if unit.fault is None else None)]
         assert isinstance(source, values.ChangeSet)
-        if self._flat and (answers or not unit.failed):
+        if self._flat and answers:
             return [*answers]
         if unit.failed and (self._response_format == "multipart" or not answers):
             return [whole]
