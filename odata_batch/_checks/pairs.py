@@ -15,7 +15,7 @@ from odata_batch._graph.names import Names, stops_at_error
 from odata_batch._graph.prepare import prepare
 from odata_batch._model import values
 from odata_batch._model.dialect import Format
-from odata_batch._model.findings import Diagnostic, Rule, quote, warning
+from odata_batch._model.findings import Diagnostic, Rule, counted, quote, warning
 from odata_batch._model.values import BatchResponse, OperationResponse
 
 
@@ -78,8 +78,7 @@ def _missing(items: Sequence[values.RequestItem], response: BatchResponse) -> It
 
 def _name_of(item: values.RequestItem) -> str:
     if isinstance(item, values.ChangeSet):
-        count = len(item.operations())
-        return f"a change set of {count} operation{'' if count == 1 else 's'}"
+        return f"a change set of {counted(len(item.operations()), 'operation')}"
     if isinstance(item, values.Unreadable):
         return f"the {item.kind} that could not be read"
     return f"{item.method} {quote(item.url)}"

@@ -19,7 +19,7 @@ from odata_batch._checks.scope import Say, Scope
 from odata_batch._graph.names import Names, stops_at_error
 from odata_batch._graph.urls import referenced_id
 from odata_batch._model.dialect import ODATA_4_01, Dialect
-from odata_batch._model.findings import error, quote, warning
+from odata_batch._model.findings import counted, error, quote, warning
 from odata_batch._model.headers import Headers, by_lower_name
 from odata_batch._model.values import BatchRequest, Operation
 from odata_batch._wire import grammar
@@ -245,7 +245,7 @@ def check_counts(item: Operation, source: int, batch: Served) -> None:
     """How many operations and change sets a service takes, and whether it executes a set as one."""
     dialect, say = batch.scope.dialect, batch.say
     if source == dialect.operations:
-        message = f"{dialect.name} takes {_number(source, 'operation')}; split the batch"
+        message = f"{dialect.name} takes {counted(source, 'operation')}; split the batch"
         say(TOO_MANY_OPERATIONS, message)
     change_set = batch.names.change_set(source)
     if change_set is None:
@@ -253,20 +253,16 @@ def check_counts(item: Operation, source: int, batch: Served) -> None:
     members = source - batch.names.members[change_set].start
     if members == 0:
         if batch.change_sets == dialect.change_sets:
-            limit = _number(batch.change_sets, "change set")
+            limit = counted(batch.change_sets, "change set")
             say(TOO_MANY_CHANGE_SETS, f"{dialect.name} takes {limit}; split the batch")
         batch.change_sets += 1
     if members == dialect.change_set_operations:
-        limit = _number(members, "operation")
+        limit = counted(members, "operation")
         say(CHANGE_SET_TOO_LARGE, f"{dialect.name} takes {limit} in a change set")
     if members == 1 and not dialect.atomicity_groups:
         found = f"{dialect.name} does not execute the operations of a change set as one"
         message = f"{found}: what succeeded stays when another fails; send each on its own"
         say(ATOMICITY_IGNORED, message)
-
-
-def _number(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 WRITE_OUTSIDE_CHANGE_SET = error("""

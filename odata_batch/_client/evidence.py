@@ -28,7 +28,7 @@ from odata_batch._graph.names import Names, stops_at_error
 from odata_batch._graph.prepare import prepare
 from odata_batch._model import values
 from odata_batch._model.dialect import Dialect, Format
-from odata_batch._model.findings import quote
+from odata_batch._model.findings import counted, quote
 from odata_batch._model.values import ChangeSetResponse, OperationResponse, ResponseItem, Unreadable
 
 GAP = "its response could not be read"
@@ -339,10 +339,9 @@ class Order:
             evidence.stops and (_ends_in_error(items) or any(map(_is_gap, items[-1:])))
         )
         if missing < 0 or (missing > 0 and not may_be_less):
-            count = len(evidence.response.items)
-            noun = "response" if count == 1 else "responses"
-            found = f"found {count} {noun}, expected {len(evidence.slots)}"
-            yield min(len(items), len(self.slots)), found
+            found = f"found {counted(len(evidence.response.items), 'response')}"
+            expected = f"expected {len(evidence.slots)}"
+            yield min(len(items), len(self.slots)), f"{found}, {expected}"
         elif evidence.response.truncated:
             yield len(items), ""
 

@@ -242,6 +242,11 @@ def _meant(text: str, is_cut: bool) -> str:
         return text
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number and its noun, in the plural where there is not one."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def fitted(message: str) -> str:
     """Return the message with escapes for what cannot be printed, and cut at 500 characters."""
     if not message.isprintable():
