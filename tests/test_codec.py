@@ -184,28 +184,6 @@ def test_what_was_asked_wrongly_is_a_value_error() -> None:
         encode_request(BatchRequest([]), format=words)
 
 
-@pytest.mark.parametrize(
-    ("call", "arguments", "message"),
-    [
-        (decode_request, (b"", None), "content_type is a str, not NoneType"),
-        (decode_request, ("", JSON), "data is bytes, not str"),
-        (check_request, ("", JSON), "data is bytes, not str"),
-        (encode_request, (BatchResponse([]),), "batch is a BatchRequest, not BatchResponse"),
-        (encode_response, (BatchRequest([]),), "batch is a BatchResponse, not BatchRequest"),
-        (
-            RequestEncoder().send,
-            (OperationResponse(200),),
-            "an item is Operation or ChangeSet, not OperationResponse",
-        ),
-    ],
-)
-def test_what_is_of_a_wrong_type_is_a_type_error(
-    call: Callable[..., object], arguments: tuple[object, ...], message: str
-) -> None:
-    with pytest.raises(TypeError, match=message):
-        call(*arguments)
-
-
 @pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
 def test_any_kind_of_octets_is_taken(kind: type) -> None:
     assert len(decode_request(kind(TWO_GETS), MULTIPART).items) == 2

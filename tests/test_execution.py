@@ -777,11 +777,6 @@ def refusal(error: type[Exception], call: Callable[..., object], *arguments: obj
     return str(caught.value)
 
 
-def test_a_request_of_another_type_is_refused() -> None:
-    message = refusal(TypeError, lambda: Execution([get("A")], batch_url=BATCH_URL))  # type: ignore[arg-type]  # this is the test
-    assert message == "request is a BatchRequest, not list"
-
-
 # -- wrong use -------------------------------------------------------------------------------------
 
 OVER = "it was not handed out, or it has ended"
@@ -822,7 +817,7 @@ def test_a_step_is_completed_with_a_final_response() -> None:
         message = refusal(ValueError, execution.complete, step, OperationResponse(status))
         assert message == f"the status is from 200 to 599 here, not {status}"
     message = refusal(TypeError, execution.complete, step, 200)
-    assert message == "response is an OperationResponse, not int"
+    assert message == "response is an OperationResponse, not int: 200"
     execution.complete(step, OperationResponse(599))
 
 

@@ -6,14 +6,18 @@ import copy
 import json
 import pickle
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
+from datetime import datetime
 from functools import partial
 from http import HTTPStatus
 from typing import Any
 
 import pytest
 
+import odata_batch
 from odata_batch import (
+    BatchError,
     BatchRequest,
     BatchResponse,
     ChangeSet,
@@ -128,15 +132,31 @@ def test_what_the_caller_gives_becomes_tuples_and_headers() -> None:
 
 ITEM = Operation.get("a")
 ANSWER = OperationResponse(200)
+NAMES = {**vars(odata_batch), **globals(), "datetime": datetime}
 
 
 @pytest.mark.parametrize("text", table("wrong_types"))
-def test_a_wrong_type_is_a_type_error(text: str) -> None:
+def test_what_is_of_a_wrong_type_is_named(text: str) -> None:
     """Each line is what a caller may do who has no type checker, and what is said of it."""
     call, _, message = text.partition(" -> ")
-    with pytest.raises(TypeError) as caught:
-        eval(call)
+    with pytest.raises((TypeError, ValueError)) as caught:
+        eval(call, NAMES)
     assert str(caught.value) == message
+
+
+ANYTHING = (None, 5, -1, 0.5, True, "\udcff", b"x", [None], {5: ""}, {"x"}, ITEM, ANSWER, Headers())
+
+
+@pytest.mark.parametrize("text", table("calls"))
+def test_whatever_is_passed_the_error_is_a_documented_one(text: str) -> None:
+    call = eval(text, NAMES)
+    for place in (*range(len(call.args)), *call.keywords):
+        for wrong in ANYTHING:
+            arguments = [wrong if each == place else value for each, value in enumerate(call.args)]
+            with suppress(BatchError, TypeError, ValueError, RuntimeError):
+                call.func(
+                    *arguments, **call.keywords | ({place: wrong} if place in call.keywords else {})
+                )
 
 
 # -- constructors that people type ---------------------------------------------------------------

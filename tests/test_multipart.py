@@ -185,13 +185,6 @@ def test_a_boundary_is_no_longer_than_the_limit() -> None:
     ]
 
 
-def test_a_boundary_is_a_str() -> None:
-    # What a caller without a type checker may pass.
-    boundary: str = b"b"  # type: ignore[assignment]  # the wrong type is the point
-    with pytest.raises(TypeError, match="boundary is a str, not bytes"):
-        encode_request(REQUEST, format="multipart", boundary=boundary)
-
-
 NO = "a multipart batch cannot carry"
 NOTE = [("@a", b"1")]
 

@@ -87,8 +87,3 @@ def test_a_response_is_missing_to_what_could_not_be_read() -> None:
     assert "there is no response to the operation that could not be read" in [
         each.message for each in report.diagnostics
     ]
-
-
-def test_a_request_is_a_batch_request() -> None:
-    with pytest.raises(TypeError, match="request is a BatchRequest, not str"):
-        check_response(b"", JSON, request="GET A")  # type: ignore[arg-type]  # wrong on purpose

@@ -304,31 +304,6 @@ def test_a_date_needs_another_one(headers: dict[str, str]) -> None:
         retry_after(results(throttled(Retry_After=date, **headers)))
 
 
-cut: Callable[..., object] = split  # called with what no type checker lets pass
-left: Callable[..., object] = remaining
-
-
-@pytest.mark.parametrize(
-    ("call", "error", "message"),
-    [
-        *(
-            (partial(cut, BatchRequest([]), max_operations=most), TypeError, f"an int, not {name}")
-            for most, name in ((1.5, "float"), (True, "bool"), ("2", "str"))
-        ),
-        (partial(cut, BatchRequest([]), max_operations=0), ValueError, "at least 1, not 0$"),
-        (partial(cut, BatchRequest([])), ValueError, r"missing, and OData 4\.01 does not say"),
-        (partial(cut, [], max_operations=1), TypeError, "batch is a BatchRequest, not list$"),
-        (partial(left, BatchRequest([]), []), TypeError, "a BatchResult or a mapping, not l"),
-        (partial(retry_after, results(), now=datetime(1994, 11, 6)), ValueError, "no time zone$"),
-    ],
-)
-def test_what_is_asked_wrongly_is_refused(
-    call: Callable[[], object], error: type[Exception], message: str
-) -> None:
-    with pytest.raises(error, match=message):
-        call()
-
-
 def test_what_is_sent_next_is_written_as_it_was_read() -> None:
     payload = encode_request(BatchRequest(map(delete, "ab")), format="json")
     batch = decode_request(payload.body, payload.content_type)

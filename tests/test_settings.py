@@ -243,15 +243,6 @@ def test_the_name_of_a_dialect_is_a_type_error_that_says_what_to_import(
         assert str(caught.value) == f"dialect is a Dialect, not {name!r}: {mend}"
 
 
-def test_formats_and_limits_of_the_wrong_kind_are_refused() -> None:
-    with pytest.raises(ValueError, match="format is 'multipart' or 'json', not 'xml'"):
-        Codec(format="xml")  # type: ignore[arg-type]  # it is what is tried
-    with pytest.raises(TypeError, match="limits is a Limits, not int"):
-        Codec(limits=5)  # type: ignore[arg-type]  # likewise
-    with pytest.raises(TypeError, match="accept is a str, not int"):
-        encode_request(REQUEST, accept=5)  # type: ignore[arg-type]  # likewise
-
-
 # -- what help() and type checkers see -------------------------------------------------------------
 
 CLASSES = [each for name in odata_batch.__all__ if inspect.isclass(each := vars(odata_batch)[name])]

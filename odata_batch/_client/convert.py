@@ -30,6 +30,7 @@ from odata_batch._graph.urls import percent_encoded, referenced_id
 from odata_batch._model import values
 from odata_batch._model.dialect import METHODS, Format, check_format
 from odata_batch._model.findings import Diagnostic, EncodeError, Rule, quote
+from odata_batch._model.public import of_type
 from odata_batch._model.values import NOT_EXPRESSIBLE, BatchRequest, Operation
 from odata_batch._wire.jsonitem import JSON_RESPONSE_ID_MISSING
 from odata_batch._wire.mime import NO_PARTS
@@ -51,8 +52,7 @@ def convert(
 ) -> tuple[_Batch, tuple[Diagnostic, ...]]:
     """Return the batch as one of the format `target`, and what is lost."""
     source = format_of(replace(settings, format=source), batch)
-    if not isinstance(batch, kind.batch):
-        raise TypeError(f"batch is a {kind.batch.__name__}, not {type(batch).__name__}")
+    of_type(batch, kind.batch, "batch")
     check_format(target)
     if source == target:
         return values.changed(batch, format=target), ()

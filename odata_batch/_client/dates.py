@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 
+from odata_batch._model.public import of_type
+
 # HTTP-date = IMF-fixdate / rfc850-date / asctime-date              RFC 9110, 5.6.7
 _TIME = r"(?P<hour>[0-9]{2}):(?P<minute>[0-9]{2}):(?P<second>[0-9]{2})"
 _DAYS = tuple("Mon Tue Wed Thu Fri Sat Sun".split())
@@ -28,6 +30,12 @@ def http_date(date: datetime) -> str:
     it = date.astimezone(UTC)
     day = f"{_DAYS[it.weekday()]}, {it.day:02} {_MONTHS[it.month - 1]} {it.year:04}"
     return f"{day} {it.hour:02}:{it.minute:02}:{it.second:02} GMT"
+
+
+def check_now(now: datetime | None) -> None:
+    """Raise `TypeError` for what is no time, and `ValueError` where it has no time zone."""
+    if now is not None and of_type(now, datetime, "now").utcoffset() is None:
+        raise ValueError("now has no time zone")
 
 
 def date_of(text: str, now: datetime | None) -> datetime | None:

@@ -16,7 +16,7 @@ from typing import Any
 
 from odata_batch._client import plan
 from odata_batch._client.answer import Answer, completed, outcomes, read
-from odata_batch._client.dates import date_of
+from odata_batch._client.dates import check_now, date_of
 from odata_batch._client.outcomes import BatchResult, Outcome, State
 from odata_batch._client.pieces import Attempts, Follow, Piece, Pieces, repeatable_batch
 from odata_batch._coding.settings import Settings, format_of
@@ -28,7 +28,7 @@ from odata_batch._model.dialect import ODATA_4_01, Dialect, Format
 from odata_batch._model.findings import EncodeError, quote
 from odata_batch._model.headers import Headers
 from odata_batch._model.limits import DEFAULT_LIMITS, Limits
-from odata_batch._model.public import public
+from odata_batch._model.public import at_least_1, check_called, of_type, public
 from odata_batch._model.values import OperationResponse
 
 # RFC 9110, 15.5.5 and 15.5.11: there is no such result, or not any more.
@@ -132,21 +132,21 @@ class Exchange:
         now: Callable[[], datetime] | None = None,
         relative_to: str | None = None,
     ) -> None:
-        if not isinstance(batch, values.BatchRequest):
-            raise TypeError(f"batch is a BatchRequest, not {type(batch).__name__}")
+        of_type(batch, values.BatchRequest, "batch")
         settings = Settings(dialect, format=format, limits=limits, strict=strict)
         self._format = format_of(settings, batch)
         self._settings = replace(settings, format=self._format)
-        self._url, self._headers = url, Headers(headers)
+        self._url, self._headers = of_type(url, str, "url"), Headers(headers)
         self._origin = _origin_of(url)
         if "content-type" in self._headers:
             raise ValueError("headers must not have a Content-Type: the batch determines it")
-        _check_counts(parallel, attempts, 1 if max_operations is None else max_operations)
+        most = 1 if max_operations is None else max_operations
+        counts = {"parallel": parallel, "attempts": attempts, "max_operations": most}
+        _check(counts, longest_delay, resend=resend, now=now)
         self._stops = stops_at_error(batch, self._format, dialect)
         self._parallel = 1 if self._stops else parallel
         self._most_attempts, self._longest, self._now = attempts, longest_delay, now
-        if now is not None and now().utcoffset() is None:
-            raise ValueError("now has no time zone")
+        check_now(None if now is None else now())
         own = batch.operations()
         asked = repeatable_batch(batch, now) if repeatable else batch
         prepared = prepare(relative(asked, relative_to), format=self._format, dialect=dialect)
@@ -462,8 +462,10 @@ def _origin_of(url: str) -> str:
         raise ValueError(f"url is an absolute URL, not {quote(url)}") from None
 
 
-def _check_counts(*counts: int) -> None:
-    if not all(isinstance(each, int) for each in counts):
-        raise TypeError("parallel, attempts and max_operations are each an int")
-    if min(counts) < 1:
-        raise ValueError("parallel, attempts and max_operations are at least 1")
+def _check(counts: dict[str, int], longest_delay: float, **functions: object) -> None:
+    for name, count in counts.items():
+        at_least_1(count, name)
+    for name, function in functions.items():
+        check_called(function, name)
+    if not isinstance(longest_delay, int | float) or not longest_delay >= 0:
+        raise ValueError(f"longest_delay is a number of seconds, not {longest_delay!r:.60}")

@@ -35,6 +35,7 @@ from odata_batch._coding.settings import Settings, known_format
 from odata_batch._model import values
 from odata_batch._model.findings import quote
 from odata_batch._model.headers import Headers
+from odata_batch._model.public import of_type, optional
 from odata_batch._model.values import BatchRequest, BatchResponse, OperationResponse
 from odata_batch._wire.http import REASONS
 from odata_batch._wire.sections import parse_media_type
@@ -55,10 +56,9 @@ def match(
 
     `seam` is the first item of the response after which a delimiter may be missing.
     """
-    if not isinstance(request, BatchRequest):
-        raise TypeError(f"request is a BatchRequest, not {type(request).__name__}")
-    if not isinstance(response, BatchResponse | None):
-        raise TypeError(f"response is a BatchResponse or None, not {type(response).__name__}")
+    of_type(request, BatchRequest, "request")
+    optional(response, BatchResponse, "response")
+    optional(status, int, "status")
     format = known_format(settings, request)
     by_ids_alone = format is None and response is not None and response.format == "json"
     format = "json" if by_ids_alone else format or "multipart"

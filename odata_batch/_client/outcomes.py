@@ -175,9 +175,9 @@ class BatchResult:
             if len(known) > _NAMED:
                 known[_NAMED:] = [f"{len(known) - _NAMED} more"]
             ids = ", ".join(known) or "none"
-            raise KeyError(f"no operation matches {key!s:.60}; the ids are {ids}")
+            raise KeyError(f"no operation matches {key!r:.60}; the ids are {ids}")
         if len(found) > 1:
-            raise LookupError(f"{len(found)} operations match {key!s:.60}; use outcomes")
+            raise LookupError(f"{len(found)} operations match {key!r:.60}; use outcomes")
         return self.outcomes[found[0]]
 
     def __iter__(self) -> Iterator[Outcome]:

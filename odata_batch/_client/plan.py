@@ -18,7 +18,7 @@ from itertools import chain
 from operator import sub
 from typing import TypeAlias
 
-from odata_batch._client.dates import date_of
+from odata_batch._client.dates import check_now, date_of
 from odata_batch._client.outcomes import BatchResult, Outcome, State
 from odata_batch._coding.settings import Settings, format_of
 from odata_batch._graph.expressions import ETAG_FIELDS, KNOWN_BY_URL, references_outside_body
@@ -28,6 +28,7 @@ from odata_batch._model import findings, values
 from odata_batch._model.dialect import Dialect, Format
 from odata_batch._model.findings import UnresolvedReference, quote
 from odata_batch._model.headers import Headers
+from odata_batch._model.public import at_least_1, of_type
 from odata_batch._model.values import BatchRequest, Operation
 
 # RFC 6585, 4 and RFC 9110, 15.6.4: later, the same request may succeed.
@@ -46,12 +47,11 @@ def is_throttled(outcome: Outcome) -> bool:
     >>> is_throttled(Outcome(operation=Operation.get("People"), state=State.UNKNOWN, reason=""))
     False
     """
-    return outcome.status in _THROTTLED
+    return of_type(outcome, Outcome, "outcome").status in _THROTTLED
 
 
 def _names_of(batch: BatchRequest, settings: Settings) -> Names:
-    if not isinstance(batch, BatchRequest):
-        raise TypeError(f"batch is a BatchRequest, not {type(batch).__name__}")
+    of_type(batch, BatchRequest, "batch")
     format, dialect = format_of(settings, batch), settings.dialect
     return Names(prepare(batch, format=format, dialect=dialect).items, dialect=dialect)
 
@@ -78,12 +78,9 @@ def split(
     """Return batches of at most `max_operations` operations that hold those of `batch`."""
     dialect = settings.dialect
     most = dialect.operations if max_operations is None else max_operations
-    if not isinstance(most, int | None) or isinstance(most, bool):
-        raise TypeError(f"max_operations is an int, not {type(most).__name__}")
     if most is None:
         raise ValueError(f"max_operations is missing, and {dialect.name} does not say how many")
-    if most < 1:
-        raise ValueError(f"max_operations is at least 1, not {most}")
+    at_least_1(most, "max_operations")
     names = _names_of(batch, settings)
     items = _own_items(batch, names)
     pieces = (map(items.__getitem__, piece) for piece in packed(names, most))
@@ -430,9 +427,9 @@ def retry_after(
     >>> retry_after(BatchResult((result,)))
     2.5
     """
-    if now is not None and now.utcoffset() is None:
-        raise ValueError("now has no time zone")
-    asked = [outcome.response for outcome in results.outcomes if when(outcome)]
+    outcomes = of_type(results, BatchResult, "results").outcomes
+    check_now(now)
+    asked = [outcome.response for outcome in outcomes if when(outcome)]
     delays = [
         _delay(value, response.headers, now)
         for response in (*asked, results.answer)

@@ -22,12 +22,12 @@ from odata_batch._coding.roles import REQUEST, RESPONSE, Role
 from odata_batch._coding.settings import Settings
 from odata_batch._coding.streaming import Stream
 from odata_batch._model import findings, values
-from odata_batch._model.dialect import ODATA_4_01, Dialect, Format
+from odata_batch._model.dialect import ODATA_4_01, Dialect, Format, check_format
 from odata_batch._model.events import RequestEvent, ResponseEvent
 from odata_batch._model.findings import Diagnostic, Reporter, Rule, Severity, Stop, quote
 from odata_batch._model.headers import Headers
 from odata_batch._model.limits import DEFAULT_LIMITS, Limits
-from odata_batch._model.public import public
+from odata_batch._model.public import check_called, octets_of, of_type, optional, public
 from odata_batch._wire import mime, multipart, sections
 from odata_batch._wire.http import CONTENT_LENGTH_MISMATCH, LONGEST_METHOD, parse_message
 from odata_batch._wire.json import JsonDecoder
@@ -118,8 +118,7 @@ class _Decoder(ABC, Generic[_Item, _Batch, _Out]):
         self._dialect, self._limits = settings.dialect, settings.limits
         self._items: list[_Item] = []
         self._events: list[Any] = []
-        if not isinstance(content_type, str):
-            raise TypeError(f"content_type is a str, not {type(content_type).__name__}")
+        of_type(content_type, str, "content_type")
         if headers != ():
             self._outer = Headers(headers)
             for value in self._outer.get_all("content-type"):
@@ -154,7 +153,7 @@ class _Decoder(ABC, Generic[_Item, _Batch, _Out]):
         If an error is found after items that this call completed, they are returned, and this
         error is raised by the next call and every later one. After `receive_eof`: `RuntimeError`.
         """
-        return self._collect(self._receive, _octets(data))
+        return self._collect(self._receive, octets_of(data))
 
     def receive_eof(self) -> list[_Out]:
         """Say that the payload ends here, and return the items that are left.
@@ -369,12 +368,6 @@ def _located(octets: bytes, position: int | None, member: str) -> tuple[int | No
     return (position, 0) if found is None else found
 
 
-def _octets(data: bytes) -> bytes:
-    if type(data) is not bytes and not isinstance(data, bytes | bytearray | memoryview):
-        raise TypeError(f"data is bytes, not {type(data).__name__}")
-    return bytes(data)
-
-
 # -- as they arrive ------------------------------------------------------------------------------
 
 
@@ -530,6 +523,7 @@ def decoder_of(
 
 
 def _raising(settings: Settings, report: Reporter | None) -> findings.Findings:
+    check_called(report, "report")
     raise_from = Severity.WARNING if settings.strict else Severity.ERROR
     severities, silent = settings.dialect.severities, settings.dialect.silent
     return findings.Findings(settings.limits, severities, raise_from, report, silent)
@@ -540,7 +534,7 @@ def _raising(settings: Settings, report: Reporter | None) -> findings.Findings:
 
 def decode(decoder: _Decoder[Any, _Batch, Any], body: bytes) -> _Batch:
     """Return the batch that the body holds, of which the decoder has received nothing yet."""
-    octets = _octets(body)
+    octets = octets_of(body)
     try:
         decoder._receive(octets)
         decoder._receive_end()
@@ -561,9 +555,11 @@ def check(
     url: str | None = None,
 ) -> findings.Report[_Batch]:
     """Return what is wrong with a batch, sent to `url`, alone or as the answer to `request`."""
-    if request is not None and not isinstance(request, values.BatchRequest):
-        raise TypeError(f"request is a BatchRequest, not {type(request).__name__}")
-    octets = _octets(body)
+    optional(request, values.BatchRequest, "request")
+    optional(url, str, "url")
+    if request_format is not None:
+        check_format(request_format)
+    octets = octets_of(body)
     severities, silent = settings.dialect.severities, settings.dialect.silent
     found = findings.Findings(settings.limits, severities, None, silent=silent)
     decoder = kind.__new__(kind)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from odata_batch._checks.scope import Check, Kind
 from odata_batch._model.dialect import ODATA_4_01, Dialect, Format, check_format
 from odata_batch._model.limits import DEFAULT_LIMITS, Limits
+from odata_batch._model.public import of_type
 from odata_batch._model.values import BatchRequest, BatchResponse
 from odata_batch._wire import parthead
 from odata_batch._wire.sections import is_full
@@ -62,8 +63,8 @@ class Settings:
         check_dialect(self.dialect)
         if self.format is not None:
             check_format(self.format)
-        if not isinstance(self.limits, Limits):
-            raise TypeError(f"limits is a Limits, not {type(self.limits).__name__}")
+        of_type(self.limits, Limits, "limits")
+        of_type(self.strict, bool, "strict")
 
 
 def known_format(settings: Settings, batch: BatchRequest | BatchResponse) -> Format | None:

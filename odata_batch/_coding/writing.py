@@ -33,7 +33,7 @@ from odata_batch._model.findings import (
 )
 from odata_batch._model.headers import Headers, headers_of
 from odata_batch._model.limits import DEFAULT_LIMITS, Limits
-from odata_batch._model.public import public
+from odata_batch._model.public import of_type, public
 from odata_batch._model.values import NESTED_CHANGE_SET
 from odata_batch._wire.heads import Kind, Message, Unsettled
 from odata_batch._wire.http import METHOD_SYNTAX, REQUEST_LINE_SYNTAX, most_claimed
@@ -73,9 +73,7 @@ class _Encoder(Generic[_Item]):
         accept: str | None = None,
     ) -> None:
         """Take the batch, whose items may be yet to come; collect what is wrong with the rest."""
-        if not isinstance(batch, self._role.batch):
-            expected = self._role.batch.__name__
-            raise TypeError(f"batch is a {expected}, not {type(batch).__name__}")
+        of_type(batch, self._role.batch, "batch")
         format, dialect, limits = format_of(settings, batch), settings.dialect, settings.limits
         self._batch = batch
         self._limits = limits
@@ -101,9 +99,7 @@ class _Encoder(Generic[_Item]):
         if isinstance(batch, values.BatchRequest):
             if accept is None:
                 accept = "application/json" if format == "json" else "multipart/mixed"
-            elif not isinstance(accept, str):
-                raise TypeError(f"accept is a str, not {type(accept).__name__}")
-            fields.append(("Accept", accept))
+            fields.append(("Accept", of_type(accept, str, "accept")))
             services.check_stop(batch.continue_on_error, self._scope, self._say)
             goes_on = written_preference(batch.continue_on_error, format, dialect)
             if goes_on is not None:
@@ -154,10 +150,7 @@ class _Encoder(Generic[_Item]):
         none is there.
         """
         self._use()
-        kind = self._role.items[0]
-        if not isinstance(item, kind):
-            name = f"{kind.__name__}, not {type(item).__name__}"
-            raise TypeError(f"an item whose body comes in pieces is {name}")
+        of_type(item, self._role.items[0], "an item whose body comes in pieces")
         if item.body:
             raise ValueError("the item has a body, and so has the call")
         pieces = _pieces_of(body)

@@ -14,7 +14,7 @@ from odata_batch._graph.urls import SYSTEM_RESOURCES, reference_in, system_resou
 from odata_batch._model import jsonvalue
 from odata_batch._model.dialect import ODATA_4_01, Dialect
 from odata_batch._model.headers import names_of
-from odata_batch._model.public import public
+from odata_batch._model.public import of_type, public
 from odata_batch._model.values import Operation
 from odata_batch._wire import grammar
 from odata_batch._wire.sections import parse_media_type
@@ -100,6 +100,7 @@ def find_references(
     [('1', 'url'), ('2', 'query')]
     """
     check_dialect(dialect)
+    of_type(operation, Operation, "operation")
     found = _references_in_body(operation, dialect)
     in_body = (Reference(id=each.id, place="body", text=each.text) for each in found)
     return (*references_outside_body(operation, dialect), *in_body)

@@ -11,10 +11,11 @@ from typing import TypeVar
 
 from odata_batch._graph.expressions import bindings_in, references_outside_body
 from odata_batch._graph.names import key_of
-from odata_batch._graph.urls import is_within, rebase_url, referenced_id
+from odata_batch._graph.urls import is_within, rebase_url, referenced_id, root_of
 from odata_batch._model import values
 from odata_batch._model.dialect import Dialect, Format, check_format
 from odata_batch._model.headers import Headers, without
+from odata_batch._model.public import of_type
 from odata_batch._model.values import Operation
 from odata_batch._wire import grammar
 from odata_batch._wire.sections import parse_media_type
@@ -27,6 +28,8 @@ _Message = TypeVar("_Message", Operation, values.OperationResponse)
 def prepare(batch: _Batch, *, format: Format, dialect: Dialect) -> _Batch:
     """Return the batch as it is written in this format and read back; see `odata_batch.prepare`."""
     check_format(format)
+    if not isinstance(batch, values.BatchResponse):
+        of_type(batch, values.BatchRequest, "batch", " or BatchResponse")
     items = Preparation(format, dialect, batch.items).items(batch.items)
     if isinstance(batch, values.BatchRequest):
         goes_on = written_preference(batch.continue_on_error, format, dialect)
@@ -38,6 +41,8 @@ def relative(batch: values.BatchRequest, root: str | None) -> values.BatchReques
     """Return the batch with absolute URLs below the service root, if any, made relative to it."""
     if root is None:
         return batch
+    of_type(batch, values.BatchRequest, "batch")
+    root_of(root, "relative_to")
 
     def change(item: values.RequestItem, path: str) -> values.RequestItem:
         if not isinstance(item, Operation) or grammar.SCHEME.match(item.url) is None:

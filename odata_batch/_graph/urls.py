@@ -22,6 +22,7 @@ from typing import Final, Literal, NamedTuple
 
 from odata_batch._model.dialect import ODATA_4_01, Dialect
 from odata_batch._model.findings import UnresolvedReference, quote
+from odata_batch._model.public import of_type, optional
 from odata_batch._model.values import OperationResponse
 from odata_batch._wire import grammar
 from odata_batch.dialects import check_dialect
@@ -188,6 +189,8 @@ def resolve_url(
     "http://host/service/Customers('A')/Orders"
     """
     check_dialect(dialect)
+    optional(host, str, "host")
+    of_type(url, str, "url")
     return _resolved(url, _absolute(base, "base"), host, locations, dialect, service_root)
 
 
@@ -233,6 +236,7 @@ def location_of(effective_url: str, response: OperationResponse) -> str | None:
     "http://host/service/Customers('A')"
     """
     base = _absolute(effective_url, "effective_url")
+    of_type(response, OperationResponse, "response")
     found = frozenset(response.headers.get_all("location"))
     if not response.ok or response.status == 202 or len(found) != 1:
         return None
@@ -297,7 +301,8 @@ def is_within(url: str, service_root: str) -> bool:
     >>> is_within("http://host/service/%2e%2e/admin", "http://host/service/")
     False
     """
-    return _below(url, _root(service_root, "service_root")) is not None
+    root = root_of(service_root, "service_root")
+    return _below(of_type(url, str, "url"), root) is not None
 
 
 class ServiceUrls:
@@ -312,7 +317,7 @@ class ServiceUrls:
         self._start = _absolute(batch_url, "batch_url")
         directory = _text(_merged(self._start, _split("-")))[:-1]
         self._service_root = directory if service_root is None else service_root
-        self._root = _root(self._service_root, "service_root")
+        self._root = root_of(self._service_root, "service_root")
         # What comes before a plain URL; where that is no part of the service, none is plain.
         self._prefix = directory if self.holds(directory) else None
 
@@ -362,8 +367,8 @@ def rebase_url(
     """
     if form not in ("absolute", "path", "relative"):
         raise ValueError(f"form is 'absolute', 'path' or 'relative', not {form!r}")
-    old, new = _root(source, "source"), _root(target, "target")
-    if referenced_id(url) is not None:
+    old, new = root_of(source, "source"), root_of(target, "target")
+    if referenced_id(of_type(url, str, "url")) is not None:
         return url
     absolute = _merged(old._replace(path=f"{old.path}/"), _split(url))
     rest = _below(_text(absolute), old)
@@ -383,7 +388,8 @@ def rebase_url(
     return _text(_Parts(None, None, path, absolute.query, None))
 
 
-def _root(url: str, name: str) -> _Parts:
+def root_of(url: str, name: str) -> _Parts:
+    """Return the components of a service root; `ValueError` for what is not clear."""
     parts = _absolute(url, name)
     root = parts._replace(path=_without_dots(parts.path).removesuffix("/"))
     if root.query is not None or _below(url, root) is None:
@@ -541,7 +547,7 @@ def _without_dots(path: str) -> str:
 
 
 def _absolute(url: str, name: str) -> _Parts:
-    parts = _split(url)
+    parts = _split(of_type(url, str, name))
     if parts.scheme is None or not parts.authority:
         raise ValueError(f"{name} is an absolute URL, not {quote(url)}")
     return parts

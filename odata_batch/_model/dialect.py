@@ -1,10 +1,10 @@
 """How versions and services differ, as one value: `Dialect`."""
 
-from dataclasses import dataclass, field, fields
-from typing import Literal, TypeAlias
+from dataclasses import MISSING, dataclass, field, fields
+from typing import Literal, TypeAlias, get_args
 
 from odata_batch._model.findings import Severity
-from odata_batch._model.public import public
+from odata_batch._model.public import of_type, public
 
 Format: TypeAlias = Literal["multipart", "json"]
 
@@ -113,6 +113,19 @@ class Dialect:
     """Rules, or their slugs, of which nothing is said in reading, unless they are fatal."""
     preset: str | None = field(init=False, default=None, compare=False, repr=False)
     """The name of the constant in `odata_batch.dialects`; `None` for a dialect of your own."""
+
+    def __post_init__(self) -> None:
+        for each in fields(self):
+            value = getattr(self, each.name)
+            if value is each.default or not each.init:
+                continue
+            kind: type = {MISSING: str, None: int}.get(each.default, type(each.default))
+            of_type(value, kind, each.name)
+            known = get_args(each.type)
+            known = get_args(known[0]) if kind is frozenset else known if kind is str else ()
+            if known and not {*known}.issuperset(value if kind is frozenset else (value,)):
+                expected = " or ".join(map(repr, known))
+                raise ValueError(f"{each.name} is {expected}, not {value!r:.60}")
 
     def __repr__(self) -> str:
         if self.preset is not None:

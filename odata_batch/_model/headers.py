@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, KeysView, Mapping
 from typing import Final, ParamSpec, TypeVar, cast, overload
 
-from odata_batch._model.public import public
+from odata_batch._model.public import of_type, public
 
 Pair = tuple[str, str]
 Pairs = tuple[Pair, ...]
@@ -59,7 +59,7 @@ class Headers(Mapping[str, str]):
         elif isinstance(fields, Mapping):
             pairs = tuple(map(_pair, fields.items()))
         else:
-            pairs = tuple(map(_pair, fields))
+            pairs = tuple(map(_pair, of_type(fields, Iterable, "headers")))
         _put(self, "_pairs", pairs)
         _put(self, "_shape", _UNREAD)
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, fields
 from typing import Any
 
-from odata_batch._model.public import public
+from odata_batch._model.public import of_type, public
 
 DEEPEST = 32
 """How deep change sets nest at most: each level takes a few frames of the interpreter's stack."""
@@ -74,9 +74,7 @@ class Limits:
         if self.items is _AS_OPERATIONS:
             object.__setattr__(self, "items", self.operations)
         for field in fields(self):
-            value = getattr(self, field.name)
-            if not isinstance(value, int) or isinstance(value, bool):
-                raise TypeError(f"limit {field.name} is an int, not {type(value).__name__}")
+            value = of_type(getattr(self, field.name), int, f"limit {field.name}")
             if value < 0:
                 raise ValueError(f"limit {field.name} is not negative: {value}")
         if self.change_set_depth > DEEPEST:

@@ -17,7 +17,7 @@ from odata_batch._model.findings import DecodeError, Diagnostic, error, quote
 from odata_batch._model.headers import Headers
 from odata_batch._model.jsonvalue import FAULTS, JSON_SYNTAX, value_of
 from odata_batch._model.limits import DEEPEST
-from odata_batch._model.public import public
+from odata_batch._model.public import names_in, of_type, optional, public
 
 NOT_EXPRESSIBLE = error("""
     not-expressible: A value is written only in a format that can express all of it. [OData
@@ -104,13 +104,17 @@ class Operation(_Shown):
         condition: str | None = None,
         annotations: Iterable[tuple[str, bytes]] = (),
     ) -> None:
-        _put(self, "method", _of_type(method, str, "method"))
-        _put(self, "url", _of_type(url, str, "url"))
+        _put(self, "method", of_type(method, str, "method"))
+        _put(self, "url", of_type(url, str, "url"))
         _put(self, "headers", _headers(headers))
-        _put(self, "body", _of_type(body, bytes, "body"))
-        _put(self, "id", _optional(id, "id"))
-        _put(self, "depends_on", _strings(depends_on) if depends_on != () else ())
-        _put(self, "condition", _optional(condition, "condition"))
+        _put(self, "body", of_type(body, bytes, "body"))
+        _put(self, "id", optional(id, str, "id"))
+        _put(
+            self,
+            "depends_on",
+            tuple(names_in(depends_on, "depends_on")) if depends_on != () else (),
+        )
+        _put(self, "condition", optional(condition, str, "condition"))
         _put(self, "annotations", _annotations(annotations) if annotations != () else ())
         _put(self, "position", None)
         _put(self, "id_in_message", False)
@@ -276,7 +280,7 @@ class ChangeSet(_Shown):
     ) -> None:
         _put(self, "items", _items(items, (Operation, ChangeSet)))
         _check_depth(self)
-        _put(self, "id", _optional(id, "id"))
+        _put(self, "id", optional(id, str, "id"))
         _put(self, "position", None)
 
     def operations(self) -> tuple[Operation, ...]:
@@ -315,9 +319,7 @@ class BatchRequest(_Shown):
         annotations: Iterable[tuple[str, bytes]] = (),
     ) -> None:
         _put(self, "items", _items(items, (Operation, ChangeSet)))
-        if continue_on_error is not None:
-            _of_type(continue_on_error, bool, "continue_on_error")
-        _put(self, "continue_on_error", continue_on_error)
+        _put(self, "continue_on_error", optional(continue_on_error, bool, "continue_on_error"))
         _put(self, "annotations", _annotations(annotations))
         _put(self, "format", None)
 
@@ -384,15 +386,13 @@ class OperationResponse(_Shown):
         reason: str | None = None,
         annotations: Iterable[tuple[str, bytes]] = (),
     ) -> None:
-        if isinstance(status, bool):
-            raise TypeError("status is an int, not bool")
-        if abs(_of_type(status, int, "status")) >= 10**9:
+        if abs(of_type(status, int, "status")) >= 10**9:
             raise ValueError("status has more than nine digits")
         _put(self, "status", int(status))
         _put(self, "headers", _headers(headers))
-        _put(self, "body", _of_type(body, bytes, "body"))
-        _put(self, "id", _optional(id, "id"))
-        _put(self, "reason", _optional(reason, "reason"))
+        _put(self, "body", of_type(body, bytes, "body"))
+        _put(self, "id", optional(id, str, "id"))
+        _put(self, "reason", optional(reason, str, "reason"))
         _put(self, "annotations", _annotations(annotations) if annotations != () else ())
         _put(self, "position", None)
         _put(self, "id_in_message", False)
@@ -433,7 +433,7 @@ class ChangeSetResponse(_Shown):
     ) -> None:
         _put(self, "items", _items(items, (OperationResponse, ChangeSetResponse)))
         _check_depth(self)
-        _put(self, "id", _optional(id, "id"))
+        _put(self, "id", optional(id, str, "id"))
         _put(self, "position", None)
 
     def responses(self) -> tuple[OperationResponse, ...]:
@@ -475,8 +475,8 @@ class BatchResponse(_Shown):
         annotations: Iterable[tuple[str, bytes]] = (),
     ) -> None:
         _put(self, "items", _items(items, (OperationResponse, ChangeSetResponse)))
-        _put(self, "next_link", _optional(next_link, "next_link"))
-        _put(self, "truncated", _of_type(truncated, bool, "truncated"))
+        _put(self, "next_link", optional(next_link, str, "next_link"))
+        _put(self, "truncated", of_type(truncated, bool, "truncated"))
         _put(self, "annotations", _annotations(annotations))
         _put(self, "format", None)
 
@@ -503,7 +503,7 @@ class Payload(_Shown):
     """Content-Type and the version, on requests also Accept and, where it is set, Prefer."""
 
     def __init__(self, body: bytes, headers: HeadersLike) -> None:
-        _put(self, "body", _of_type(body, bytes, "body"))
+        _put(self, "body", of_type(body, bytes, "body"))
         _put(self, "headers", _headers(headers))
 
     @property
@@ -633,35 +633,13 @@ def rebuilt(
     return tuple(made)
 
 
-def _of_type(value: object, kind: type[_Kind], name: str) -> _Kind:
-    if not isinstance(value, kind):
-        mend = (
-            "; `.encode()` it, or give an operation `json=`"
-            if (kind, type(value)) == (bytes, str)
-            else ""
-        )
-        found = f"{type(value).__name__}: {value!r:.60}{mend}"
-        raise TypeError(f"{name} is {kind.__name__}, not {found}")
-    return value
-
-
-def _optional(value: str | None, name: str) -> str | None:
-    return None if value is None else _of_type(value, str, name)
-
-
 def _headers(value: HeadersLike) -> Headers:
     return value if isinstance(value, Headers) else Headers(value)
 
 
-def _strings(values: Iterable[str]) -> tuple[str, ...]:
-    if isinstance(values, str):
-        raise TypeError(f"depends_on is an iterable of str, not str: {values!r:.60}")
-    return tuple(_of_type(value, str, "entry of depends_on") for value in values)
-
-
 def _annotations(values: Iterable[object]) -> Annotations:
     entries = []
-    for entry in values:
+    for entry in of_type(values, Iterable, "annotations"):
         match entry:
             case (str(name), bytes(value)):
                 entries.append((name, value))
@@ -673,7 +651,7 @@ def _annotations(values: Iterable[object]) -> Annotations:
 def _items(values: Iterable[object], kinds: tuple[type, type]) -> tuple[object, ...]:
     if isinstance(values, kinds):
         raise TypeError(f"items is an iterable of items, not a single {type(values).__name__}")
-    items = tuple(values)
+    items = tuple(of_type(values, Iterable, "items"))
     for item in () if {*kinds}.issuperset(map(type, items)) else items:
         if not isinstance(item, kinds) and not isinstance(item, Unreadable):
             names = " or ".join(kind.__name__ for kind in kinds)

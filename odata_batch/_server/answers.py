@@ -17,6 +17,7 @@ from odata_batch._model import values
 from odata_batch._model.dialect import Dialect, Format
 from odata_batch._model.findings import DecodeError, Diagnostic, Severity, quote
 from odata_batch._model.headers import Headers, names_of
+from odata_batch._model.public import of_type
 from odata_batch._model.values import OperationResponse
 from odata_batch._wire import grammar
 from odata_batch._wire.http import REASONS
@@ -118,8 +119,7 @@ class Answers:
 
 def check_final(response: OperationResponse, lowest: int) -> None:
     """Raise for what is no response that ends a request, with this status at least."""
-    if not isinstance(response, OperationResponse):
-        raise TypeError(f"response is an OperationResponse, not {type(response).__name__}")
+    of_type(response, OperationResponse, "response")
     if not lowest <= response.status <= 599:
         raise ValueError(f"the status is from {lowest} to 599 here, not {response.status}")
 

@@ -18,7 +18,7 @@ from odata_batch._model.dialect import ODATA_4_01, Dialect, Format, check_format
 from odata_batch._model.findings import Diagnostic, UnresolvedReference
 from odata_batch._model.headers import Headers
 from odata_batch._model.limits import DEFAULT_LIMITS, Limits
-from odata_batch._model.public import public
+from odata_batch._model.public import check_called, of_type, public
 from odata_batch._model.values import OperationResponse
 from odata_batch._server import steps
 from odata_batch._server.answers import Answers, check_final, mirrored
@@ -218,8 +218,9 @@ class Execution:
         replaced: Replaced | None = None,
         more: bool = False,
     ) -> None:
-        if not isinstance(request, values.BatchRequest):
-            raise TypeError(f"request is a BatchRequest, not {type(request).__name__}")
+        of_type(request, values.BatchRequest, "request")
+        for name, value in (("evaluate", evaluate), ("locate", locate), ("replaced", replaced)):
+            check_called(value, name)
         format = format_of(Settings(dialect, format=format, limits=limits), request)
         settings = Settings(dialect, format=format, limits=limits)
         self._response_format = format if response_format is None else response_format

@@ -16,7 +16,7 @@ from odata_batch._model import headers as sections
 from odata_batch._model.dialect import Format
 from odata_batch._model.findings import quote
 from odata_batch._model.headers import Headers, Pairs, names_of
-from odata_batch._model.public import public
+from odata_batch._model.public import names_in, public
 from odata_batch._model.values import ChangeSet, Operation
 from odata_batch._wire import grammar
 from odata_batch._wire.sections import remember
@@ -181,7 +181,7 @@ class Inheritance:
     ) -> None:
         self._json = settings.format == "json"
         self._longest = settings.limits.field_line
-        names = {*dropped, *settings.dialect.forbidden_headers}
+        names = {*names_in(dropped, "dropped_headers"), *settings.dialect.forbidden_headers}
         names |= {"content-length", "transfer-encoding"}
         if response_format == "json":
             names.add("accept-encoding")  # JSON carries no body with a content coding

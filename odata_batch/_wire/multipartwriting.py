@@ -11,6 +11,7 @@ from odata_batch._model import values
 from odata_batch._model.dialect import Dialect
 from odata_batch._model.findings import Diagnostic, Reporter, Stop, check_sizes, error, quote
 from odata_batch._model.limits import Limits
+from odata_batch._model.public import of_type
 from odata_batch._wire import grammar, http
 from odata_batch._wire.heads import Heads, Judge, Message, Unsettled
 from odata_batch._wire.mime import NO_PARTS
@@ -76,9 +77,7 @@ class MultipartEncoder:
 
     def _check_boundary(self, boundary: str) -> None:
         """Report what a caller's boundary must not be (RFC 2046, 5.1.1)."""
-        if not isinstance(boundary, str):
-            raise TypeError(f"boundary is a str, not {type(boundary).__name__}")
-        if not grammar.BOUNDARY.fullmatch(boundary):
+        if not grammar.BOUNDARY.fullmatch(of_type(boundary, str, "boundary")):
             found = f"found the boundary {quote(boundary)}"
             message = f"{found}, expected digits, letters, '()+_,-./:=? and spaces"
             self._report(Diagnostic(BOUNDARY_CHARACTERS, message))
