@@ -161,7 +161,7 @@ class BatchMiddleware(Endpoint):
             serving.fail(None, error)  # as in servers, what has been sent has been sent
         if not is_complete and gone.done():
             return OperationResponse(500)  # to nobody
-        if not is_complete:
+        if not (is_complete and start):
             raise EOFError("the application has ended before its response")
         return OperationResponse(start["status"], _decoded(start.get("headers", ())), bytes(body))
 

@@ -130,4 +130,6 @@ class BatchMiddleware(Endpoint):
                 getattr(chunks, "close", lambda: None)()
             except Exception as error:
                 serving.fail(None, error)  # as in servers, what has been sent has been sent
+        if not head:
+            raise EOFError("the application has not called start_response")
         return OperationResponse(head[0], head[1], bytes(body))

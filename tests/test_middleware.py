@@ -520,6 +520,9 @@ def test_change_sets_without_transactions_are_not_implemented(service: Service) 
     assert response.json()["error"]["message"] == "this service takes no change sets"
 
 
+OPTIONS = "dropped_headers, evaluate, locate, replaced, service_root"
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
@@ -527,6 +530,11 @@ def test_change_sets_without_transactions_are_not_implemented(service: Service) 
         ({"codec": GRAPH}, "codec is a Codec, not Dialect: Codec(GRAPH)"),
         ({"codec": "json"}, "codec is a Codec, not str"),
         ({"begin": 3}, "begin is called, and 3 cannot be"),
+        ({"path": 5}, "path is a str, not int: 5"),
+        ({"handed_on": "cookie"}, "handed_on is an iterable of str, not str: 'cookie'"),
+        ({"formats": ["a/b"]}, "formats is a Mapping, not list: ['a/b']"),
+        ({"stream_from": "1M"}, "stream_from is an int or None, not str: '1M'"),
+        ({"options": {"ordered": True}}, f"options has ['ordered'], expected some of {OPTIONS}"),
         ({"validate": True}, "validate is called, and True cannot be"),
         ({"references": "all"}, "references is 'keep' or 'resolve', not 'all'"),
         ({"answer": "json"}, "answer is 'as asked' or 'as sent', not 'json'"),
@@ -846,6 +854,10 @@ async def ends_too_early(scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "http.response.body", "body": b"half", "more_body": True})
 
 
+async def begins_with_the_end(scope: Any, receive: Any, send: Any) -> None:
+    await send({"type": "http.response.body", "body": b"whole"})
+
+
 async def fails_too_late(scope: Any, receive: Any, send: Any) -> None:
     await respond(send, 201)
     assert (await receive())["type"] == "http.request"
@@ -879,6 +891,7 @@ def test_what_a_server_raises_about_the_connection_passes_through() -> None:
     ("app", "status", "said"),
     [
         (ends_too_early, 500, "the application has ended before its response"),
+        (begins_with_the_end, 500, "the application has ended before its response"),
         (fails_too_late, 201, "a task in the background has failed"),
         (says_more, 203, ""),
         (gives_itself_up, 500, "CancelledError"),
@@ -1047,6 +1060,14 @@ def test_no_more_of_a_body_is_read_than_its_length_and_the_limit() -> None:
     del environ["CONTENT_LENGTH"]
     assert Site().ask(environ, codec=settings)[0].startswith("413 ")
     assert environ["wsgi.input"].sizes == [501, 401, 301, 201, 101, 1]
+
+
+def test_an_application_that_starts_no_response_has_failed(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    app = wsgi.BatchMiddleware(lambda environ, start: [b""], path=PATH)
+    b"".join(app(environ_of(BatchRequest([GET])), lambda *_: print))
+    assert "EOFError: the application has not called start_response" in caplog.text
 
 
 def test_an_operation_has_an_environ_of_its_own() -> None:

@@ -19,7 +19,7 @@ from odata_batch._model.events import ChangeSetEnd, ChangeSetStart, RequestEvent
 from odata_batch._model.findings import BATCH_MEDIA_TYPE, BatchError, DecodeError, Diagnostic, quote
 from odata_batch._model.headers import Headers
 from odata_batch._model.limits import Limits
-from odata_batch._model.public import public
+from odata_batch._model.public import check_called, names_in, octets_of, of_type, optional, public
 from odata_batch._model.values import BatchRequest, HeadersLike, OperationResponse
 from odata_batch._server.execution import Execution
 from odata_batch._server.steps import Begin, Commit, Signal, Step
@@ -35,6 +35,7 @@ _ABBREVIATED: Final[Mapping[str, str]] = {name: type for type, name in _FORMATS.
 # A media range and its weight. RFC 9110, 12.5.1
 _RANGE = re.compile(r"([^,;\s]+)(?:[^,]*?;\s*q=([01](?:\.[0-9]*)?))?[^,]*")
 _REFERENCES: Final = ("keep", "resolve")
+_OPTIONS = frozenset("dropped_headers evaluate locate replaced service_root".split())
 _ANSWERS: Final = ("as asked", "as sent")
 # They speak of a message that is not there, or, Set-Cookie, cannot be said twice in JSON.
 _LEFT_OUT = frozenset("connection content-length keep-alive set-cookie transfer-encoding".split())
@@ -120,15 +121,19 @@ class Endpoint:
 
     def __post_init__(self) -> None:
         codec: object = self.codec
-        if not str(self.path).startswith("/"):
+        if not of_type(self.path, str, "path").startswith("/"):
             raise ValueError(f"path begins with a slash, not {self.path!r}")
         if not isinstance(codec, Settings):
             hint = f": Codec({codec!r:.60})" if isinstance(codec, Dialect) else ""
             raise TypeError(f"codec is a Codec, not {type(codec).__name__}{hint}")
-        for name in ("begin", "validate"):
-            value = getattr(self, name)
-            if value is not None and not callable(value):
-                raise TypeError(f"{name} is called, and {value!r:.60} cannot be")
+        for name in ("begin", "validate", "app"):
+            check_called(getattr(self, name, None), name)
+        names_in(self.handed_on, "handed_on")
+        of_type(self.formats, Mapping, "formats")
+        optional(self.stream_from, int, "stream_from")
+        if unknown := {*of_type(self.options, Mapping, "options")} - _OPTIONS:
+            names = ", ".join(sorted(_OPTIONS))
+            raise TypeError(f"options has {sorted(unknown)}, expected some of {names}")
         for name, known in (("references", _REFERENCES), ("answer", _ANSWERS)):
             if (value := getattr(self, name)) not in known:
                 expected = " or ".join(map(repr, known))
@@ -158,6 +163,8 @@ class Serving:
     _received = 0
 
     def __init__(self, endpoint: Endpoint, method: str, url: str, headers: HeadersLike) -> None:
+        of_type(endpoint, Endpoint, "endpoint")
+        of_type(url, str, "url")
         self.transactions, self.wants_data = {}, True
         self._endpoint, self._headers, self._body = endpoint, Headers(headers), bytearray()
         self._answer: OperationResponse | None = None
@@ -184,6 +191,7 @@ class Serving:
 
         Nothing is kept of a body that is refused.
         """
+        data = octets_of(data)
         self._received += len(data)
         self._check_length(self._received)
         if not self.wants_data:
