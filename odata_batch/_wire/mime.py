@@ -745,7 +745,8 @@ class PartSplitter:
         line = max(1, buffer.rfind(b"\n", 0, at - 1) + 1) if spoiled < 0 else at
         at = line if buffer[line:at].strip() else at
         text = bytes(buffer[at : buffer.find(b"\n", at)]).rstrip(b"\r")
-        message = f"found {quote(text)} where the first part begins, expected {expected}"
+        whole = bytes(buffer[buffer.rfind(b"\n", 0, at) + 1 : at]) + text
+        message = f"found {quote(whole)} where the first part begins, expected {expected}"
         self._say(DELIMITER_LOOKALIKE, message, at, Severity.ERROR, len(text))
         return True
 
