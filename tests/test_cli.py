@@ -248,7 +248,10 @@ def test_limits_are_those_of_the_command_line(clean: str, capsys: Capsys) -> Non
     for wrong in ("message", "message=many", "message=-1", "massage=1"):
         with pytest.raises(SystemExit):
             main(["check", "--limit", wrong, clean])
-        assert f"{wrong!r} is not NAME=N with one of these names: m" in capsys.readouterr().err
+        assert (
+            f"{wrong!r} is not NAME=N with a number and one of these names: m"
+            in capsys.readouterr().err
+        )
 
 
 def test_a_directory_stands_for_the_files_in_it(files: dict[str, str], tmp_path: Path) -> None:

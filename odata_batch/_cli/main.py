@@ -165,7 +165,7 @@ def _limit(text: str) -> tuple[str, int]:
         limit = name.replace("-", "_"), int(number)
         Limits(**dict([limit]))
     except (TypeError, ValueError):
-        message = f"{text!r} is not NAME=N with one of these names: {_LIMITS}"
+        message = f"{text!r} is not NAME=N with a number and one of these names: {_LIMITS}"
         raise argparse.ArgumentTypeError(message) from None
     return limit
 
@@ -192,8 +192,9 @@ def _rules_of(text: str) -> frozenset[str]:
 def _batch_url(text: str) -> str:
     try:
         return resolve_url(text, text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
+    except ValueError:
+        message = f"{text!r} is no absolute URL, as in 'https://host/service/$batch'"
+        raise argparse.ArgumentTypeError(message) from None
 
 
 def _codec(arguments: argparse.Namespace) -> Codec:
@@ -495,5 +496,5 @@ def _unknown_rule(slug: str) -> str:
     # What may have been meant holds the text, or is spelt alike.
     similar = [each for each in RULES if slug and slug in each]
     similar = similar or difflib.get_close_matches(slug, RULES, n=3)
-    hint = f"; do you mean {' or '.join(similar)}?" if similar else ""
+    hint = f"; do you mean {' or '.join(similar)}?" if similar else "; odata-batch rules lists them"
     return f"there is no rule {slug!r}{hint}"
