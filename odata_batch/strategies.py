@@ -37,7 +37,7 @@ from odata_batch import (
     Operation,
     OperationResponse,
 )
-from odata_batch.dialects import ODATA_4_01
+from odata_batch.dialects import ODATA_4_01, check_dialect
 
 Format: TypeAlias = Literal["multipart", "json", "both"]
 _Message = TypeVar("_Message", Operation, OperationResponse)
@@ -126,6 +126,8 @@ def headers(format: Format = "multipart") -> st.SearchStrategy[Headers]:
     >>> find(headers(), lambda headers: len(headers) > 0 and not headers.pairs[0][1].isascii())
     Headers({'Accept': '\\x80'})
     """
+    if format not in ("multipart", "json", "both"):
+        raise ValueError(f"format is 'multipart', 'json' or 'both', not {format!r}")
     return _HEADERS if format == "multipart" else _JOINED_HEADERS
 
 
@@ -305,6 +307,10 @@ def _target(
     methods: Collection[str] | None,
     bodies: Values[Any] | None,
 ) -> _Target:
+    check_dialect(dialect)
+    for several in (urls, methods, bodies):
+        if isinstance(several, str):
+            raise TypeError(f"several values are expected, not a single str: {several!r:.60}")
     if format is None:
         format = "multipart" if "multipart" in dialect.formats else "json"
     if not dialect.formats.issuperset(("multipart", "json") if format == "both" else (format,)):

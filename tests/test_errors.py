@@ -170,7 +170,8 @@ def test_a_check_records_everything_and_the_worst_of_it(
 
 
 @pytest.mark.parametrize(
-    "changes", [{"severities": [(r, Severity.NOTE) for r in RULES]}, {"silent": RULES}]
+    "changes",
+    [{"severities": tuple((r, Severity.NOTE) for r in RULES)}, {"silent": frozenset(RULES)}],
 )
 def test_what_is_fatal_is_raised_whatever_a_dialect_says(changes: dict[str, Any]) -> None:
     dialect = replace(ODATA_4_01, **changes)

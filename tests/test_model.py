@@ -27,9 +27,11 @@ from odata_batch import (
     Operation,
     OperationResponse,
     Payload,
+    capture,
     decode_request,
     decode_response,
     match,
+    strategies,
 )
 
 from .batches import Batch, Item, table
@@ -133,6 +135,7 @@ def test_what_the_caller_gives_becomes_tuples_and_headers() -> None:
 ITEM = Operation.get("a")
 ANSWER = OperationResponse(200)
 NAMES = {**vars(odata_batch), **globals(), "datetime": datetime}
+NAMES |= {"capture": capture, "strategies": strategies}
 
 
 @pytest.mark.parametrize("text", table("wrong_types"))

@@ -29,7 +29,8 @@ def of_type(value: _Value, kind: type, name: str, also: str = "") -> _Value:
     article = "" if kind is bytes else "an " if kind.__name__[0] in "AEIOUi" else "a "
     found = f"{type(value).__name__}: {value!r:.60}"
     if kind is bytes and isinstance(value, str):
-        found += "; `.encode()` it" + (", or give an operation `json=`" if name == "body" else "")
+        mend = "`.encode()` it, or give an operation `json=`"
+        found += f"; {mend if name == 'body' else 'give the octets as they were read'}"
     raise TypeError(f"{name} is {article}{kind.__name__}{also}, not {found}")
 
 

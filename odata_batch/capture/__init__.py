@@ -31,6 +31,7 @@ from odata_batch._model.findings import (
 )
 from odata_batch._model.headers import Headers
 from odata_batch._model.limits import Limits
+from odata_batch._model.public import octets_of
 from odata_batch._wire.sections import REPEATED_HEADER
 from odata_batch.capture import _archives, _bodies, _raw
 from odata_batch.capture._raw import Budget, Raw
@@ -177,7 +178,8 @@ def parse_message(data: bytes, *, limits: Limits = _LIMITS) -> Message:
     The transfer coding chunked and the content codings gzip and deflate are undone, up to
     `limits.message`.
     """
-    message = _message(_raw.split(data, limits), Budget(limits))
+    budget = Budget(limits)
+    message = _message(_raw.split(octets_of(data), limits), budget)
     # Archives leave fields out; Azure Tables has x-ms-version alone (captured from azurite).
     versions = ("odata-version", "dataserviceversion", "x-ms-version")
     no_version = message.headers.keys().isdisjoint(versions)
@@ -203,6 +205,7 @@ def parse_capture(data: bytes, *, limits: Limits = _LIMITS) -> tuple[CapturedExc
     >>> exchange.url, exchange.response is None
     ('/service/$batch', True)
     """
+    data = octets_of(data)
     if _archives.is_zip(data):
         return parse_saz(data, limits=limits)
     if _archives.is_har(data):
@@ -231,7 +234,7 @@ def parse_har(data: bytes, *, limits: Limits = _LIMITS) -> tuple[CapturedExchang
     ('entries[0]', True, 'capture-body-missing')
     """
     budget = Budget(limits)
-    return tuple(_exchange(entry, budget) for entry in _archives.read_har(data, budget))
+    return tuple(_exchange(entry, budget) for entry in _archives.read_har(octets_of(data), budget))
 
 
 def parse_saz(data: bytes, *, limits: Limits = _LIMITS) -> tuple[CapturedExchange, ...]:
@@ -244,7 +247,7 @@ def parse_saz(data: bytes, *, limits: Limits = _LIMITS) -> tuple[CapturedExchang
     'not a ZIP archive, or damaged'
     """
     budget = Budget(limits)
-    return tuple(_exchange(entry, budget) for entry in _archives.read_saz(data, budget))
+    return tuple(_exchange(entry, budget) for entry in _archives.read_saz(octets_of(data), budget))
 
 
 # -- exchanges -----------------------------------------------------------------------------------

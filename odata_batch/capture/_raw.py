@@ -27,6 +27,7 @@ from odata_batch._model.findings import (
 )
 from odata_batch._model.headers import Headers
 from odata_batch._model.limits import Limits
+from odata_batch._model.public import of_type
 from odata_batch._wire import grammar, sections
 from odata_batch.capture._texts import undone
 
@@ -197,7 +198,7 @@ class Budget:
     """How many octets the bodies of a file may still take, all together and one by one."""
 
     def __init__(self, limits: Limits) -> None:
-        self.left = _ARCHIVE * limits.message
+        self.left = _ARCHIVE * of_type(limits, Limits, "limits").message
         self.limits = limits
 
     @property
