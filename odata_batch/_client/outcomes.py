@@ -119,6 +119,12 @@ class BatchResult:
     `result[operation]` finds an outcome by the object itself, or else by equality; `result["id"]`
     by the identifier that was sent. A key that several operations have is `LookupError`, and one
     that none has is `KeyError`, a subclass of it.
+
+    >>> from odata_batch import BatchRequest, BatchResponse, match
+    >>> get = Operation.get("People")
+    >>> result = match(BatchRequest([get]), BatchResponse([OperationResponse(404)]))
+    >>> result.ok, result[get].reason, [outcome.state.value for outcome in result.failures]
+    (False, '404 Not Found', ['failed'])
     """
 
     outcomes: tuple[Outcome, ...]

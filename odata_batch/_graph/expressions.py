@@ -63,7 +63,8 @@ KNOWN_BY_URL = frozenset(("GET", "PUT", "PATCH", "MERGE"))
 @public
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reference:
-    """A reference to another request of the batch, as an operation makes it."""
+    """A reference to another request of the batch, as an operation makes it; see
+    `find_references`."""
 
     id: str
     """The request identifier, without the dollar sign."""

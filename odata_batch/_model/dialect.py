@@ -17,7 +17,15 @@ METHODS = frozenset(("GET", "POST", "PUT", "PATCH", "DELETE"))
 @public
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dialect:
-    """What a version of OData, or a service, writes and takes; frozen data, compared by value."""
+    """What a version of OData, or a service, writes and takes; frozen data, compared by value.
+
+    A field of a wrong type is `TypeError`, a word that it does not know `ValueError`.
+
+    >>> from dataclasses import replace
+    >>> from odata_batch.dialects import GRAPH
+    >>> replace(GRAPH, name="our proxy of Graph", operations=5).formats
+    frozenset({'json'})
+    """
 
     name: str
     """The name for people, as reports print it."""

@@ -197,7 +197,13 @@ Reporter = Callable[[Diagnostic], None]
 @public
 @dataclass(frozen=True, slots=True)
 class Report(Generic[T_co]):
-    """What `check_request` and `check_response` return: the value, and what is wrong with it."""
+    """What `check_request` and `check_response` return: the value, and what is wrong with it.
+
+    >>> from odata_batch import check_request
+    >>> report = check_request(b'{"requests":[{"id":"1","method":"GET"}]}', "application/json")
+    >>> report.ok, report.totals, report.of(Severity.ERROR)[0].path
+    (False, (0, 0, 1), 'items[0]')
+    """
 
     value: T_co | None
     """What could be read; `None` only if nothing could."""
@@ -308,7 +314,15 @@ class DecodeError(BatchError):
 
 @public
 class LimitExceeded(DecodeError):
-    """The payload is larger than a limit allows; nothing is read after it."""
+    """The payload is larger than a limit allows; nothing is read after it.
+
+    >>> from odata_batch import Limits, decode_request
+    >>> try:
+    ...     decode_request(b'{"requests":[]}', "application/json", limits=Limits(message=10))
+    ... except LimitExceeded as error:
+    ...     print(error.limit, error.value, error.http_status)
+    message 10 413
+    """
 
     @property
     def limit(self) -> str:
@@ -351,7 +365,15 @@ class EncodeError(BatchError):
 
 @public
 class UnresolvedReference(BatchError):
-    """A `$id` reference cannot be resolved into a URL."""
+    """A `$id` reference cannot be resolved into a URL.
+
+    >>> from odata_batch import resolve_url
+    >>> try:
+    ...     resolve_url("$1/Orders", "http://host/service/$batch")
+    ... except UnresolvedReference as error:
+    ...     print(error)
+    URL '$1/Orders' refers to '1', which has no location; give its absolute URL in locations
+    """
 
 
 class Stop(Exception):

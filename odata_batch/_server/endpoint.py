@@ -144,6 +144,10 @@ class Endpoint:
 class Serving:
     """One batch request that is being served: octets in, work out, an answer at the end.
 
+    - `endpoint`: the endpoint that it was sent to, which has an example.
+    - `method`, `headers`: those of the HTTP request.
+    - `url`: its absolute URL, as the client has it.
+
     Feed it the body as long as it `wants_data`, `run` it, or do what is `ready` until there is no
     more, and send the `answer`. Nothing that a client sends makes it raise.
     """
