@@ -15,7 +15,7 @@ from operator import itemgetter
 from typing import Any, Final, Generic, NoReturn, Self, TypeVar
 
 from odata_batch._model.limits import Limits
-from odata_batch._model.public import public
+from odata_batch._model.public import of_type, public
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -225,6 +225,7 @@ class Report(Generic[T_co]):
 
     def of(self, severity: Severity) -> tuple[Diagnostic, ...]:
         """Return the recorded diagnostics of exactly this severity."""
+        of_type(severity, Severity, "severity")
         return tuple(found for found in self.diagnostics if found.severity is severity)
 
 

@@ -207,6 +207,8 @@ def difference(line: bytes, expected: bytes) -> str:
     plain, token = re.sub(_DASH, b"", line), re.sub(_DASH, b"", expected)
     if b"\\r\\n" in line or b"\\n" in line:
         return "; its line ends are spelt out"
+    if line.startswith(b"\x1f\x8b"):  # RFC 1952, 2.3.1
+        return "; it is compressed: undo the Content-Encoding first"
     if b"\0" in line:
         return "; it is UTF-16"
     if expected == b"--" + line and line.startswith(b"--"):
