@@ -1106,8 +1106,24 @@ def test_what_has_been_answered_counts_if_closing_fails(caplog: pytest.LogCaptur
 
 def test_what_is_refused_has_nothing_to_be_done_and_takes_no_more() -> None:
     serving = Serving(Endpoint(), "POST", "https://h/$batch", {"Content-Type": "text/plain"})
-    assert (serving.answer, serving.ready()) == (None, ())
+    assert (serving.answer, serving.ready(), serving.drain()) == (None, (), b"")
     serving.refuse(401, "who are you?")
     serving.receive_data(b"x", more=False)
     assert serving.answer is not None and serving.answer.status == 401
     assert (serving.wants_data, serving.ready()) == (False, ())
+
+
+def test_a_transaction_that_is_over_is_not_committed_again() -> None:
+    payload = encode_request(BatchRequest([writes("1")]))
+    serving = Serving(Endpoint(begin=Log().begin), "POST", "https://h/$batch", payload.headers)
+    serving.receive_data(payload.body, more=False)
+    (begin,) = serving.ready()
+    serving.done(begin, serving.do(begin, print))
+    (step,) = serving.ready()
+    with pytest.raises(TypeError, match="the response to a step is an OperationResponse, not None"):
+        serving.done(step)
+    serving.done(step, OperationResponse(204))
+    (commit,) = serving.ready()
+    serving.done(commit, serving.do(commit, print))
+    with pytest.raises(RuntimeError, match="the transaction is over"):
+        serving.do(commit, print)

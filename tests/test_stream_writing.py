@@ -230,6 +230,7 @@ def test_what_passes_is_counted_in_the_message(format: Format) -> None:
     [
         (PUT, "", TypeError, "a body is bytes in pieces, or a binary file, not str"),
         (PUT, io.StringIO("text"), TypeError, "bytes in pieces, or a binary file, not str"),
+        (PUT, None, TypeError, "bytes in pieces, or a binary file, not NoneType"),
         (PUT, [1], TypeError, "bytes in pieces, or a binary file, not int"),
         (OK, [b""], TypeError, "an item whose body comes in pieces is an Operation, not Op"),
         (ChangeSet([PUT]), [], TypeError, "is an Operation, not ChangeSet"),

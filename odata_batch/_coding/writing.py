@@ -442,8 +442,8 @@ def _pieces_of(body: Iterable[bytes] | BinaryIO) -> Iterator[bytes]:
     """Yield the octets of a body in pieces, of which none is empty."""
     kinds = bytes, bytearray, memoryview
     read = getattr(body, "read", None)
-    pieces = body if read is None else iter(partial(read, _PIECE), b"")
-    for piece in (body,) if isinstance(body, (str, *kinds)) else pieces:
+    is_one = isinstance(body, (str, *kinds)) or not isinstance(body, Iterable)
+    for piece in iter(partial(read, _PIECE), b"") if read else (body,) if is_one else body:
         if not isinstance(piece, kinds):
             found = type(piece).__name__
             raise TypeError(f"a body is bytes in pieces, or a binary file, not {found}")

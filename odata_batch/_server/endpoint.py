@@ -345,15 +345,17 @@ class Serving:
         A step is `call(step, transaction)`, which gives an `OperationResponse`; the transaction of
         its change set is what `Endpoint.begin` gave.
         """
+        transaction = self.transactions.get(work.group)
         if isinstance(work, Step):
-            transaction = self.transactions.get(work.group)
             return call(work, transaction.value if type(transaction) is _Entered else transaction)
         if isinstance(work, Begin):
             if self._endpoint.begin is None:
                 raise RuntimeError("there is no `begin` for change sets")
             return _begun(self._endpoint.begin())
+        if transaction is None:
+            raise RuntimeError("the transaction is over")
         if isinstance(work, Commit):
-            return self.transactions[work.group].commit()
+            return transaction.commit()
         return self.transactions.pop(work.group).rollback()
 
     def done(self, work: Work | None, outcome: Any = None) -> None:
@@ -362,6 +364,7 @@ class Serving:
         A `work` of `None` is what nobody waits for any more, such as rolling back what is left.
         """
         if isinstance(work, Step):
+            of_type(outcome, OperationResponse, "the response to a step")
             pairs = [pair for pair in outcome.headers.pairs if pair[0].lower() not in _LEFT_OUT]
             self._execution.complete(work, replace(outcome, headers=pairs))
         elif work is not None:
@@ -408,7 +411,8 @@ class Serving:
 
         What has not been drained at the end is the body of `answer`.
         """
-        octets = b"".join([self._encoder.send(item) for item in self._execution.drain()])
+        items = () if self.head is None else self._execution.drain()
+        octets = b"".join([self._encoder.send(item) for item in items])
         self._has_begun = self._has_begun or bool(octets)
         return octets
 
