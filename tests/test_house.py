@@ -74,7 +74,7 @@ IMPORTS = frozenset(
 IMPORTS_OF = {
     "__main__": {"sys"},
     "_cli": {"argparse", "difflib", "importlib.metadata", "os", "pathlib", "shtab", "sys"},
-    "_client": {"datetime"},
+    "_client": {"datetime", "html"},
     "_coding": {"sys", "typing_extensions"},  # which type checkers alone read, who bring it along
     "_server": {"datetime", "decimal", "logging"},
     "asgi": {"asyncio", "inspect", "urllib.parse"},

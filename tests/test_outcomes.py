@@ -192,14 +192,17 @@ def test_where_a_delimiter_may_be_missing_nothing_after_it_is_counted() -> None:
     ("body", "expected"),
     [
         (ERROR, ServiceError("E1", "no")),
-        (b'{"error":{"code":"E","message":"a","target":"b"}}', ServiceError("E", "a", "b")),
+        (
+            b'\xef\xbb\xbf{"error":{"code":"<","message":"","target":"b"}}',
+            ServiceError("<", "", "b"),
+        ),
         (b'{"error":{"code":null,"message":"no","target":1}}', ServiceError("", "no")),
         (b'{"error":{"code":-1,"message":{"lang":"en","value":"no"}}}', ServiceError("-1", "no")),
         (b'{"odata.error":{"code":"E1","message":{"value":"no"}}}', ServiceError("E1", "no")),
         (b'{"error":{"code":"E1","message":[]}}', ServiceError("E1", "")),
         (
             b'<?xml version="1.0"?>\r\n<error xmlns="http://x"><code>E1</code>'
-            b'<message xml:lang="en-US">&lt;no&gt; \xff &amp; never</message>'
+            b'<message xml:lang="en-US">&lt;no&gt; \xff &#38; &#x6e;ever</message>'
             b"<innererror><message>x</message></innererror></error>",
             ServiceError("E1", "<no> \ufffd & never"),
         ),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from odata_batch._model.findings import DecodeError
+from odata_batch._model.jsonvalue import FAULTS, value_of
 from odata_batch._model.public import public
 from odata_batch._model.values import OperationResponse
 
@@ -18,8 +19,6 @@ _XML_MEMBER = re.compile(
 # Azure Tables puts the index of the operation before the message, in JSON and in XML.
 _INDEX = re.compile(r"([0-9]{1,6}):")
 _XML_INDEX = re.compile(rb"<(?:[a-z]{1,9}:)?message(?: [^<>]{0,200})?>[ \t\r\n]{0,9}([0-9]{1,6}):")
-# XML 1.0, 4.6; the last is what all begin with.
-_ENTITIES = (("&lt;", "<"), ("&gt;", ">"), ("&quot;", '"'), ("&apos;", "'"), ("&amp;", "&"))
 # What is longer is a page, or an attack; an error is neither.
 _SEARCHED = 64 * 1024
 
@@ -47,21 +46,21 @@ def error_in(response: OperationResponse) -> ServiceError | None:
     They are the `error` of OData JSON, 21.1, also with the message of OData 3, an object with
     `lang` and `value`; its `odata.error`; and the XML element `error`.
     """
-    body = response.body
+    body = response.body.lstrip(b"\xef\xbb\xbf \t\r\n")
     if response.status < 400 or len(body) > _SEARCHED:
         return None
     found: dict[str, Any] = {}
-    if b"<" in body[:100]:
-        text = body.decode("utf-8", "replace")
-        if (start := _XML_ERROR.search(text)) is not None:
-            # The first of each: what is inside of an inner error comes later.
-            for name, value in reversed(_XML_MEMBER.findall(text, start.end() - 1)):
-                for entity, character in _ENTITIES:
-                    value = value.replace(entity, character)
-                found[name] = value.strip()
-    else:
-        with suppress(DecodeError):
-            match response.json(strict=False):
+    with suppress(*FAULTS):
+        if body.startswith(b"<"):
+            from html import unescape  # which has a large table
+
+            text = body.decode("utf-8", "replace")
+            if (start := _XML_ERROR.search(text)) is not None:
+                # The first of each: what is inside of an inner error comes later.
+                for name, value in reversed(_XML_MEMBER.findall(text, start.end() - 1)):
+                    found[name] = unescape(value).strip()
+        else:
+            match value_of(body, strict=False):
                 case {"error": dict(error)} | {"odata.error": dict(error)}:
                     found = error
     code, message, target = (found.get(name) for name in ("code", "message", "target"))
