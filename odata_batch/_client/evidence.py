@@ -387,9 +387,11 @@ class Order:
 
     @cached_property
     def _says_ids(self) -> bool:
-        """Whether a response that is in no change set has an identifier of an operation."""
+        """Whether a response has the identifier of an operation that is in no change set."""
+        evidence = self.evidence
+        found = (evidence.only(it.id) for it in self.items if isinstance(it, OperationResponse))
         return any(
-            isinstance(it, OperationResponse) and self.evidence.only(it.id) for it in self.items
+            each and not evidence.slots[evidence.names.item_of[each.index]].is_set for each in found
         )
 
     def _is_confirmed(self, slot: Slot, item: ResponseItem) -> bool:
