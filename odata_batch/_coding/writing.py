@@ -12,8 +12,14 @@ from itertools import chain
 from typing import BinaryIO, Final, Generic, TypeVar, cast
 
 from odata_batch._checks import messages, services
-from odata_batch._checks.batch import ACCEPTED_NOT_LAST, DUPLICATE_ID, Rules, path_of
-from odata_batch._checks.messages import ACCEPTED_WITHOUT_LOCATION, HEADER_CHARACTERS
+from odata_batch._checks.batch import (
+    ACCEPTED_NOT_LAST,
+    DUPLICATE_ID,
+    DUPLICATE_RESPONSE_ID,
+    Rules,
+    path_of,
+)
+from odata_batch._checks.messages import ACCEPTED_WITHOUT_LOCATION, HEADER_CHARACTERS, ID_SYNTAX
 from odata_batch._checks.scope import Scope
 from odata_batch._checks.urls import URL_CHARACTERS, URL_FRAGMENT, URL_WHITE_SPACE
 from odata_batch._coding.roles import REQUEST, RESPONSE, Role
@@ -460,11 +466,10 @@ class Judge:
     """Tells whether a batch response can carry a response."""
 
     def __init__(self, settings: Settings) -> None:
-        # How many there are is known, and where they will be is not. 202 without a Location may
-        # say less than it should, but it is an answer.
-        severities = tuple(
-            (rule, Severity.NOTE) for rule in (ACCEPTED_NOT_LAST, ACCEPTED_WITHOUT_LOCATION)
-        )
+        # How many there are is known, and where they will be is not; their names are those of
+        # requests. 202 without a Location may say less than it should, but it is an answer.
+        rules = ACCEPTED_NOT_LAST, ACCEPTED_WITHOUT_LOCATION, ID_SYNTAX, DUPLICATE_RESPONSE_ID
+        severities = tuple((rule, Severity.NOTE) for rule in rules)
         dialect = replace(settings.dialect, severities=settings.dialect.severities + severities)
         counts = dict.fromkeys(("items", "operations", "message", "headers_total"), _ANY)
         limits = replace(settings.limits, **counts)

@@ -98,7 +98,7 @@ class Answers:
         parts = [part for item in odd for part in values.parts_of(item)]
         lost = dict.fromkeys(part.id for part in parts if isinstance(part, values.Unreadable))
         names = [name for name in (*ids, *groups, *lost) if name is not None]
-        is_plain = not lost and "" not in groups and grammar.REQUEST_ID.fullmatch("".join(names))
+        is_plain = not lost and "" not in names and grammar.REQUEST_ID.fullmatch("".join(names))
         for name in [] if is_plain else names:
             is_short = len(name) <= self._settings.limits.id or name not in lost
             is_named = name != "" or name not in groups

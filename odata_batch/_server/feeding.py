@@ -12,7 +12,6 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from odata_batch._checks.batch import RequestRules
-from odata_batch._checks.messages import ID_SYNTAX
 from odata_batch._checks.scope import Scope
 from odata_batch._coding.settings import Settings
 from odata_batch._graph.expressions import ETAG_FIELDS
@@ -185,7 +184,11 @@ class Feed(Plan):
         if fault is None or id is None:
             return id
         is_taken = self._key(id) in self._named or self._key(id) in self._groups
-        return None if is_taken or fault.rule is ID_SYNTAX else id
+        if not is_taken and len(id) <= self._limits.id:
+            with suppress(DecodeError):
+                self._check_names([id], ())
+                return id
+        return None
 
     # -- what depends on what --
 
