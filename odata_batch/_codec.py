@@ -569,11 +569,12 @@ def outcomes(
     """Return what became of each operation of the batch, by the HTTP answer to it.
 
     Any answer is accepted, and none raises an error. A batch is read as far as it can be, and
-    matched: what could not be read, or has an error (with `strict` a warning), is `UNKNOWN`. A
-    message that is wrapped as application/http is read in its place, and AsyncResult is the status
-    if there is one. Anything else, such as an OData error, the page of a proxy or nothing, is the
-    answer to all operations: everything has `FAILED` with 4xx other than 408, is `PENDING` with a
-    202 that has a Location, and is otherwise `UNKNOWN`.
+    matched: what could not be read, or has an error that is not one in `dialect` alone (with
+    `strict` any error or warning), is `UNKNOWN`. A message that is wrapped as application/http is
+    read in its place, and AsyncResult is the status if there is one. Anything else, such as an
+    OData error, the page of a proxy or nothing, is the answer to all operations: everything has
+    `FAILED` with 4xx other than 408, is `PENDING` with a 202 that has a Location, and is otherwise
+    `UNKNOWN`.
 
     - `batch`: the value that was given to `encode_request`.
     - `status`: that of the HTTP answer.

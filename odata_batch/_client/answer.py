@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from odata_batch._client.match import match
 from odata_batch._client.outcomes import BatchResult
-from odata_batch._coding.reading import ResponseDecoder, check
+from odata_batch._coding.reading import ResponseDecoder, check, doubts
 from odata_batch._coding.settings import Settings
 from odata_batch._model import values
 from odata_batch._model.findings import Report, Severity, Stop
@@ -153,12 +153,11 @@ def _batch_in(
         return None, None
     if report.value is None:
         return _CUT, None
-    severe = Severity.WARNING if settings.strict else Severity.ERROR
-    doubtful = {
-        found.path.removesuffix(".headers")
-        for found in report.diagnostics
-        if found.severity >= severe or found.rule == CONTENT_ID_CONFLICT
-    }
+    errors = [each for each in report.diagnostics if each.rule == CONTENT_ID_CONFLICT]
+    errors += doubts(report.diagnostics, settings.dialect)
+    if settings.strict:
+        errors = [each for each in report.diagnostics if each.severity > Severity.NOTE]
+    doubtful = {each.path.removesuffix(".headers") for each in errors}
 
     def without_doubtful(item: values.Item, path: str) -> values.Item:
         if path not in doubtful or isinstance(item, values.Unreadable):

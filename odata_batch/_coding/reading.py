@@ -9,7 +9,7 @@ may come so (OData Protocol, 11.6). Its head says which decoder reads its body.
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -582,13 +582,27 @@ def check(
             value = decoder._value()
             decoder._look_closer(octets, value, url)
     if value is not None and found.worst is Severity.ERROR:
-        value = _with_reasons(value, found)
+        value = _with_reasons(value, found, settings.dialect)
     notes, warnings, errors = found.counts.values()
     totals, recorded = (notes, warnings, errors), tuple(found.diagnostics)
     return findings.Report(value, recorded, complete, found.omitted, found.worst, totals)
 
 
-def _with_reasons(value: _Batch, found: findings.Findings) -> _Batch:
+def doubts(found: Iterable[Diagnostic], dialect: Dialect) -> list[Diagnostic]:
+    """Return the errors, those left out that a dialect has because its readers refuse something.
+
+    What they refuse can be read all the same, and nobody reads it otherwise.
+    """
+    raised = {rule for rule, severity in dialect.severities if severity is Severity.ERROR}
+    return [
+        each
+        for each in found
+        if each.severity is Severity.ERROR
+        and (each.rule.severity is Severity.ERROR or each.rule not in raised)
+    ]
+
+
+def _with_reasons(value: _Batch, found: findings.Findings, dialect: Dialect) -> _Batch:
     """Return the batch in which what is unreadable says why.
 
     A response with other errors may lack its end: nothing is counted in it.
@@ -609,7 +623,7 @@ def _with_reasons(value: _Batch, found: findings.Findings) -> _Batch:
 
     value = values.changed(value, items=values.rebuilt(value.items, explain))
     if isinstance(value, values.BatchResponse):
-        errors = [each for each in found.diagnostics if each.severity is Severity.ERROR]
+        errors = doubts(found.diagnostics, dialect)
         is_batch = all("no-batch" not in each.rule.tags for each in errors)
         if is_batch and (found.omitted or any(id(each) not in explained for each in errors)):
             return values.changed(value, truncated=True)
