@@ -131,6 +131,7 @@ UNWRITABLE: list[tuple[str, str, OperationResponse, Headers, bytes]] = [
     (BOTH, "header-syntax", bare(201, ("X Y", "1")), KEPT, b""),
     (BOTH, "header-characters", bare(201, ("X", "\u20ac")), KEPT, b""),
     ("multipart", "content-length-mismatch", ok(b"{}", Content_Length="3"), TYPED, b"{}"),
+    ("multipart", "content-length-mismatch", bare(201, ("Content-Length", "5")), KEPT, b""),
     ("multipart", "control-character", bare(201, reason="a\r\nb"), KEPT, b""),
     ("multipart", "transfer-encoding", ok(b"{}", Transfer_Encoding="chunked"), TYPED, b"{}"),
     ("multipart", "not-expressible", bare(200, annotations=[("@a", b"1")]), KEPT, b""),
@@ -172,9 +173,11 @@ def test_what_was_read_and_errors_are_answered_with_500(
     if response.status != 204:
         service["B"] = error
     execution, done, replaced = run(batch, service, format=format)
-    assert len(done) == 3 and len(replaced) == len(service) + 1
+    # Without a body, it may be the length of the answer to a GET (RFC 9110, 8.6).
+    is_head = slug == "content-length-mismatch" and not response.body
+    assert len(done) == 3 and len(replaced) == len(service) + (not is_head)
     answers = read(execution.payload()).responses()
-    assert statuses(execution) == [500, 500 if "B" in service else 204, 500]
+    assert statuses(execution) == [500, 500 if "B" in service else 204, 201 if is_head else 500]
     assert answers[0].json()["error"]["message"].startswith("the response ")
 
 

@@ -20,7 +20,7 @@ from odata_batch._model.headers import Headers, names_of
 from odata_batch._model.public import of_type
 from odata_batch._model.values import OperationResponse
 from odata_batch._wire import grammar
-from odata_batch._wire.http import REASONS
+from odata_batch._wire.http import CONTENT_LENGTH_MISMATCH, REASONS
 
 _READING = frozenset(("GET", "HEAD"))
 # The fields that say where the written entity is, and in which version
@@ -50,12 +50,18 @@ class Answers:
         response = OperationResponse(status, {"Content-Type": "application/json"}, body)
         return OperationResponse(status) if self._judge(response) else response
 
-    def problems(self, response: OperationResponse) -> tuple[Diagnostic, ...]:
-        """Return why the response cannot be written, whatever its identifier."""
+    def problems(self, response: OperationResponse, method: str = "GET") -> tuple[Diagnostic, ...]:
+        """Return why the response to a request cannot be written, whatever its identifier."""
         if response.headers is values.NO_HEADERS and not (
             response.body or response.reason or response.annotations
         ):
             return ()
+        claim = "" if response.body else response.headers.get("content-length", "")
+        is_told = self._format == "json" or method == "HEAD" or response.status == 304
+        if claim.strip("0") and not is_told:
+            # Some readers would pass over the parts after it, to find as many octets.
+            message = f"Content-Length is {quote(claim)}, the body has 0 octets"
+            return (Diagnostic(CONTENT_LENGTH_MISMATCH, message),)
         return self._judge(replace(response, id=None))
 
     def in_place_of(

@@ -318,7 +318,8 @@ class Execution:
         """
         if type(response) is not OperationResponse or not 200 <= response.status <= 599:
             check_final(response, 200)
-        problems = self._answers.problems(response)
+        method = step.method if isinstance(step, Step) else ""
+        problems = self._answers.problems(response, method)
         unit = self._in_flight.pop(step, None) if isinstance(step, Step) else None
         if unit is None:
             raise self._misused(step, "completed")
@@ -331,7 +332,7 @@ class Execution:
                 problems = (Diagnostic(ACCEPTED_IN_CHANGE_SET, message),)
         answer = response
         if problems:
-            method = "GET" if isinstance(unit, Group) else step.method
+            method = "GET" if isinstance(unit, Group) else method
             answer = self._answers.in_place_of(method, response, problems)
         self._answer(unit, step.index, answer)
         if problems and self._replaced is not None:
