@@ -143,6 +143,8 @@ class BatchMiddleware(Endpoint):
 
         async def send(message: Message) -> None:
             nonlocal is_complete
+            if is_complete:  # as in servers, it is not changed any more
+                raise RuntimeError("the response is complete")
             if message["type"] == "http.response.start":
                 start.update(message)
             elif message["type"] == "http.response.body":

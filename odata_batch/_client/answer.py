@@ -153,10 +153,10 @@ def _batch_in(
         return None, None
     if report.value is None:
         return _CUT, None
-    errors = [each for each in report.diagnostics if each.rule == CONTENT_ID_CONFLICT]
-    errors += doubts(report.diagnostics, settings.dialect)
+    errors = doubts(report.diagnostics, settings.dialect)
     if settings.strict:
         errors = [each for each in report.diagnostics if each.severity > Severity.NOTE]
+    errors += [each for each in report.diagnostics if each.rule == CONTENT_ID_CONFLICT]
     doubtful = {each.path.removesuffix(".headers") for each in errors}
 
     def without_doubtful(item: values.Item, path: str) -> values.Item:
