@@ -155,6 +155,15 @@ def test_a_wrapper_that_holds_no_batch_is_an_error(data: bytes, slug: str) -> No
     assert report.value == BatchResponse([], truncated=True)
 
 
+def test_a_fault_in_the_head_of_a_wrapper_has_its_place() -> None:
+    data = HEAD + b"multipart/mixed;boundary=b\r\nA : b\r\n\r\n" + batch(part())
+    found = check_response(data, "application/http").diagnostics[0]
+    assert (found.rule.slug, found.position) == (
+        "header-white-space-before-colon",
+        data.index(b"A :"),
+    )
+
+
 def test_a_response_of_which_something_may_be_missing_is_truncated() -> None:
     of_none = check_response(b'{"error":{"code":"1","message":"no"}}', JSON)
     assert of_none.value == BatchResponse([])

@@ -131,9 +131,7 @@ def report(*diagnostics: Diagnostic) -> Report[str]:
 @pytest.mark.parametrize(
     ("found", "ok"),
     [
-        (report(), True),
-        (report(NOTE), True),
-        (report(NOTE, WARNING), True),
+        *((report(), True), (report(NOTE), True), (report(NOTE, WARNING), True)),
         (report(NOTE, ERROR, WARNING), False),
     ],
 )

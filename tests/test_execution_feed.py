@@ -6,6 +6,7 @@ import gc
 import json
 import tracemalloc
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -255,6 +256,21 @@ def test_what_a_batch_may_not_have_is_answered_in_its_place(
             pass
     execution.feed_eof()
     assert [each.status for each in running.response().responses()] == statuses
+
+
+def test_nothing_waits_for_what_could_not_be_read_or_is_refused() -> None:
+    url = "http://host/service/$batch"
+    execution = Execution(BatchRequest([]), batch_url=url, format="json", dialect=GRAPH, more=True)
+    one = Operation.get("A", id="2")
+    lost = Unreadable(id="1", kind="operation")
+    execution.feed([lost, one, one, replace(one, id="\ud800"), replace(one, id="3")])
+    running = Running(execution, 2, Random(0))
+    while running.go_on():
+        pass
+    drained = BatchResponse([*running.drained, *execution.drain()]).responses()
+    assert [(each.id, each.ok) for each in drained] == [
+        *(("1", False), ("2", True), (None, False), (None, False), ("3", True))
+    ]
 
 
 def test_what_was_drained_is_referred_to_by_its_name() -> None:

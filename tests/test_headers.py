@@ -57,11 +57,8 @@ def test_looking_up_what_is_no_str_is_a_type_error(look_up: object) -> None:
 @pytest.mark.parametrize(
     "fields",
     [
-        {"A": "1", "B": "2"},
-        [("A", "1"), ("B", "2")],
-        (("A", "1"), ("B", "2")),
-        {"A": "1", "B": "2"}.items(),
-        Headers({"A": "1", "B": "2"}),
+        *({"A": "1", "B": "2"}, [("A", "1"), ("B", "2")], (("A", "1"), ("B", "2"))),
+        *({"A": "1", "B": "2"}.items(), Headers({"A": "1", "B": "2"})),
     ],
 )
 def test_headers_are_made_of_mappings_and_pairs(
