@@ -196,11 +196,15 @@ function reported(files, format = "json", ...options) {
 }
 
 async function saved(format) {
-    const [download] = await Promise.all([
-        page.waitForEvent("download"),
-        page.click(`[data-save=${format}]`),
-    ]);
-    return readFileSync(await download.path(), "utf8");
+    // Of clicks that come faster than a person's, Chromium drops a download now and then.
+    for (let left = 4; ; left -= 1) {
+        const [begun] = await Promise.allSettled([
+            page.waitForEvent("download", { timeout: 5_000 }),
+            page.click(`[data-save=${format}]`),
+        ]);
+        if (begun.status === "fulfilled") return readFileSync(await begun.value.path(), "utf8");
+        if (left === 0) throw begun.reason;
+    }
 }
 
 const everything = () => page.evaluate(() => document.documentElement.outerHTML);
