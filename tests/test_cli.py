@@ -356,8 +356,7 @@ def test_rules_are_printed_for_programs() -> None:
 @pytest.mark.parametrize(
     ("environment", "is_coloured"),
     [
-        ({"TERM": "xterm", "NO_COLOR": "1"}, False),
-        ({"TERM": "xterm", "NO_COLOR": ""}, True),
+        *(({"TERM": "xterm", "NO_COLOR": "1"}, False), ({"TERM": "xterm", "NO_COLOR": ""}, True)),
         ({"TERM": "dumb", "NO_COLOR": ""}, False),
     ],
 )
@@ -374,8 +373,7 @@ def test_a_terminal_is_given_colours_if_it_wants_them(
     ("encoding", "shown", "line_end"),
     [
         ("utf-8", "\N{SNOWMAN}ë", "␍␊"),
-        ("latin-1", "\\u2603ë", "\\r\\n"),
-        ("ascii", "\\u2603\\xeb", "\\r\\n"),
+        *(("latin-1", "\\u2603ë", "\\r\\n"), ("ascii", "\\u2603\\xeb", "\\r\\n")),
     ],
 )
 def test_what_the_encoding_does_not_have_is_escaped(

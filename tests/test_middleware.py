@@ -514,10 +514,13 @@ def test_a_response_that_is_none_or_too_large_is_answered_with_500(
     assert statuses(service.post(BatchRequest([GET]), codec=codec)) == [500]
 
 
-def test_change_sets_without_transactions_are_not_implemented(service: Service) -> None:
+def test_change_sets_without_transactions_are_not_implemented(
+    service: Service, caplog: pytest.LogCaptureFixture
+) -> None:
     [response] = service.post(BatchRequest([writes("1")])).responses()
     assert (response.status, service.asked) == (501, [])
     assert response.json()["error"]["message"] == "this service takes no change sets"
+    assert [(each.levelname, each.exc_info) for each in caplog.records] == [("WARNING", None)]
 
 
 OPTIONS = "dropped_headers, evaluate, locate, replaced, service_root"

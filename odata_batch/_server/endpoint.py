@@ -381,14 +381,18 @@ class Serving:
     def fail(self, work: Work | None, error: BaseException) -> None:
         """Log the `error` for which `work` could not be done; the client is told 500 alone.
 
-        A change set without `Endpoint.begin` is 501. A `work` of `None` is as in `done`.
+        A change set without `Endpoint.begin` is 501, and no more than a warning in the log. A
+        `work` of `None` is as in `done`.
         """
         import logging  # which is as large as all that is here
 
-        logging.getLogger("odata_batch").error("a batch has failed", exc_info=error)
-        answer = _error(500, "it has failed")
+        log = logging.getLogger("odata_batch")
         if isinstance(work, Begin) and self._endpoint.begin is None:
+            log.warning("a change set was refused: the endpoint has no `begin`")
             answer = _error(501, "this service takes no change sets")
+        else:
+            log.error("a batch has failed", exc_info=error)
+            answer = _error(500, "it has failed")
         if isinstance(work, Step):
             self._execution.complete(work, answer)
         elif work is not None:
