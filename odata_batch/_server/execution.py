@@ -24,7 +24,7 @@ from odata_batch._server import steps
 from odata_batch._server.answers import Answers, check_final, mirrored
 from odata_batch._server.feeding import Feed
 from odata_batch._server.making import Evaluate, Locate, Making
-from odata_batch._server.plan import Group, Plan, Unit
+from odata_batch._server.plan import Group, Plan, Unit, Way
 from odata_batch._server.steps import Begin, Commit, Refused, Rollback, Signal, Step
 
 _ABANDONED = "the batch was abandoned before this was run"
@@ -232,10 +232,10 @@ class Execution:
         self._stops = stops_at_error(request, format, dialect, continue_on_error)
         in_turn = ordered or (format == "multipart" and (self._stops or ordered is None))
         order = bool(in_turn), ordered is not False, _resolves(references, dialect)
-        how = format, settings, self._answers.check_names, *order
-        feed = Feed(*how) if more else None
+        way = Way(format, settings, self._answers.check_names, *order)
+        feed = Feed(way) if more else None
         self._feed, self._more = feed, more
-        self._plan = plan = feed or Plan(request, *how)
+        self._plan = plan = feed or Plan(request, way)
         inheritance = steps.Inheritance(outer, settings, self._response_format, dropped_headers)
         urls = ServiceUrls(batch_url, service_root, dialect)
         is_json = self._response_format == "json"

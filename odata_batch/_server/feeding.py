@@ -13,18 +13,16 @@ from typing import NamedTuple
 
 from odata_batch._checks.batch import RequestRules
 from odata_batch._checks.scope import Scope
-from odata_batch._coding.settings import Settings
 from odata_batch._graph.expressions import ETAG_FIELDS
 from odata_batch._graph.names import Edge, Names, bindings_of, edges_of, key_of, may_depend
 from odata_batch._graph.prepare import Preparation
-from odata_batch._model.dialect import Format
 from odata_batch._model.findings import DecodeError, Diagnostic, LimitExceeded, Severity, Stop
 from odata_batch._model.values import ChangeSet, Operation, RequestItem, Unreadable, parts_of
 from odata_batch._server.plan import (
-    CheckNames,
     Plan,
     Schedule,
     Unit,
+    Way,
     arranged,
     check_counts,
     check_depth,
@@ -50,30 +48,22 @@ class Feed(Plan):
     wait for the end, and are planned together. What breaks a rule is a unit with a fault.
     """
 
-    def __init__(
-        self,
-        format: Format,
-        settings: Settings,
-        check_names: CheckNames,
-        in_turn: bool,
-        members_in_turn: bool,
-        resolves: bool,
-    ) -> None:
+    def __init__(self, way: Way) -> None:
         self.operations: dict[int, Operation] = {}
         self.source: dict[int, RequestItem] = {}
         self.ids: dict[int, str | None] = {}
         self.size = self._count = self._number = 0
-        self._begin(members_in_turn, resolves)
-        self.schedule, self._in_turn, self._last = Schedule((), [], False), in_turn, -1
-        self.dialect, self._limits = settings.dialect, settings.limits
-        self._check_names = check_names
+        self._begin(way)
+        self.schedule, self._in_turn, self._last = Schedule((), [], False), way.in_turn, -1
+        self.dialect, self._limits = way.settings.dialect, way.settings.limits
+        format, self._check_names = way.format, way.check_names
         self._key = key_of(self.dialect)
         self._severities = dict(self.dialect.severities)
         self._rules = RequestRules(Scope(format, self.dialect, self._limits, self._report, "made"))
         self._rules.forgets = True
         # In JSON, an operation depends on what it refers to, though it does not say so.
         self._filling = _Filling(format, self.dialect) if format == "json" else None
-        self._decisive = {"condition", *ETAG_FIELDS, *(("query", "body") if resolves else ())}
+        self._decisive = {"condition", *ETAG_FIELDS, *(("query", "body") if way.resolves else ())}
         self._counts = {"operations": 0, "change_sets": 0, "items": 0}
         self._faults: dict[int, DecodeError] = {}
         self._at = 0

@@ -29,8 +29,21 @@ from odata_batch._model.values import ChangeSet, Operation, RequestItem, Unreada
 _T = TypeVar("_T")
 _Pairs = list[tuple[int, int]]
 Numbered: TypeAlias = Sequence[_T] | dict[int, _T]
-CheckNames: TypeAlias = Callable[[list[str | None], Sequence[RequestItem]], None]
-"""Raises `DecodeError` for identifiers of operations, and items, that could not be answered."""
+
+
+class Way(NamedTuple):
+    """How a batch is planned."""
+
+    format: Format
+    settings: Settings
+    check_names: Callable[[list[str | None], Sequence[RequestItem]], None]
+    """Raises `DecodeError` for identifiers of operations, and items, that could not be answered."""
+    in_turn: bool
+    """Whether items run one after the other."""
+    members_in_turn: bool
+    """Whether operations of a change set do."""
+    resolves: bool
+    """Whether references are resolved where the value is needed."""
 
 
 def _dissolved(request: values.BatchRequest, dialect: Dialect) -> values.BatchRequest:
@@ -246,19 +259,10 @@ class Plan:
     size: int
     """How many items there are."""
 
-    def __init__(
-        self,
-        request: values.BatchRequest,
-        format: Format,
-        settings: Settings,
-        check_names: CheckNames,
-        in_turn: bool,
-        members_in_turn: bool,
-        resolves: bool,
-    ) -> None:
+    def __init__(self, request: values.BatchRequest, way: Way) -> None:
         """Plan a batch that is known as a whole; raise what `Execution` says."""
-        dialect = settings.dialect
-        names = _index(request, format, dialect, settings.limits)
+        format, dialect = way.format, way.settings.dialect
+        names = _index(request, format, dialect, way.settings.limits)
         self.operations, source, items = tuple(names.operations), request, request.items
         if format == "json":
             # A JSON request names its operations; what else is generated was never sent. One that
@@ -271,20 +275,20 @@ class Plan:
             items, source = _dissolved(request, dialect).items, _dissolved(source, dialect)
             names = Names(source.items, dialect=dialect)
         self.source, self.size = source.items, len(items)
-        check_names(ids, source.items)
+        way.check_names(ids, source.items)
         # What could not be read is run like a change set without operations: it fails at once.
         items = tuple(ChangeSet(()) if isinstance(each, Unreadable) else each for each in items)
         self._names, self._items = names, items
-        self._begin(members_in_turn, resolves)
-        found = (*names.edges, *names.bindings()) if resolves else names.edges
+        self._begin(way)
+        found = (*names.edges, *names.bindings()) if way.resolves else names.edges
         # Nothing waits for its own change set.
         edges = [it for it in found if it.target != ~names.item_of[it.source]]
         self._note(edges)
         self._turns = arranged(names, edges)
-        self.schedule = Schedule(self._turns.items, self._turns.between, in_turn)
+        self.schedule = Schedule(self._turns.items, self._turns.between, way.in_turn)
 
-    def _begin(self, members_in_turn: bool, resolves: bool) -> None:
-        self._members_in_turn, self.resolves = members_in_turn, resolves
+    def _begin(self, way: Way) -> None:
+        self._members_in_turn, self.resolves = way.members_in_turn, way.resolves
         self.edges: dict[int, list[Edge]] = {}
         """For each operation that depends on something, on what, its own change set left out."""
         self.depended_on: set[int] = set()
