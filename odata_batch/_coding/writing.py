@@ -448,8 +448,12 @@ def _pieces_of(body: Iterable[bytes] | BinaryIO) -> Iterator[bytes]:
     """Yield the octets of a body in pieces, of which none is empty."""
     kinds = bytes, bytearray, memoryview
     read = getattr(body, "read", None)
-    is_one = isinstance(body, (str, *kinds)) or not isinstance(body, Iterable)
-    for piece in iter(partial(read, _PIECE), b"") if read else (body,) if is_one else body:
+    pieces: Iterable[object] = (body,)  # what is no octets is refused as a piece
+    if read is not None:
+        pieces = iter(partial(read, _PIECE), b"")
+    elif isinstance(body, Iterable) and not isinstance(body, (str, *kinds)):
+        pieces = body
+    for piece in pieces:
         if not isinstance(piece, kinds):
             found = type(piece).__name__
             raise TypeError(f"a body is bytes in pieces, or a binary file, not {found}")

@@ -109,11 +109,8 @@ class Operation(_Shown):
         _put(self, "headers", _headers(headers))
         _put(self, "body", of_type(body, bytes, "body"))
         _put(self, "id", optional(id, str, "id"))
-        _put(
-            self,
-            "depends_on",
-            tuple(names_in(depends_on, "depends_on")) if depends_on != () else (),
-        )
+        names = names_in(depends_on, "depends_on") if depends_on != () else ()
+        _put(self, "depends_on", tuple(names))
         _put(self, "condition", optional(condition, str, "condition"))
         _put(self, "annotations", _annotations(annotations) if annotations != () else ())
         _put(self, "position", None)
