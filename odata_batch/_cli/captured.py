@@ -13,13 +13,24 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal, TypeAlias
 
-from odata_batch import BatchRequest, BatchResponse, Codec, Diagnostic, Payload, Report, Severity
+from odata_batch._codec import Codec
 from odata_batch._model.dialect import Format
+from odata_batch._model.findings import Diagnostic, Report, Severity
+from odata_batch._model.values import (
+    BatchRequest,
+    BatchResponse,
+    ChangeSet,
+    Operation,
+    Payload,
+    RequestItem,
+    Unreadable,
+)
 from odata_batch._wire import grammar
 from odata_batch.capture import CapturedExchange, Message
 
 Origin: TypeAlias = Literal["file", "member", "body"]
 """What a place counts in: the file, a member of an archive, or a body with its codings undone."""
+Leaf: TypeAlias = Operation | Unreadable
 IsTold: TypeAlias = Callable[[str], bool]
 """Tells whether the findings of a rule are kept; the others are left out, as if not made."""
 
@@ -122,6 +133,16 @@ def messages_of(exchange: CapturedExchange) -> Iterator[tuple[str, Message]]:
     for side, message in (("request", exchange.request), ("response", exchange.response)):
         if message is not None:
             yield f"{exchange.name}.{side}" if exchange.name else "", message
+
+
+def located(items: Sequence[RequestItem], parent: str = "") -> Iterator[tuple[str, Leaf]]:
+    """Yield the operations, and what could not be read, after their paths in the batch."""
+    for index, item in enumerate(items):
+        path = f"{parent}items[{index}]"
+        if isinstance(item, ChangeSet):
+            yield from located(item.items, f"{path}.")
+        else:
+            yield path, item
 
 
 def _totals(found: Iterable[Diagnostic]) -> Counter[Severity]:

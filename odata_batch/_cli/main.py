@@ -19,7 +19,7 @@ from typing import Any, TypeAlias  # what `argparse` takes is as various as opti
 from odata_batch import BatchRequest, Codec, EncodeError, Limits, Severity, resolve_url
 from odata_batch._cli import captured, console, outcomes, report
 from odata_batch._cli.console import PROG, Failure, say
-from odata_batch._cli.show import Meanings, meanings, message_lines
+from odata_batch._cli.show import Meanings, contents_of, meanings, message_lines
 from odata_batch._cli.terminal import BOLD, Options, count, filled, pictured, quoted, visible
 from odata_batch.capture import CapturedExchange, Message, parse_message
 from odata_batch.dialects import PRESETS
@@ -312,9 +312,8 @@ def _show(arguments: argparse.Namespace) -> int:
         if error:
             status = 2
         elif not batches:
-            console.print_lines(
-                [f"{visible(file)}: no batch among {count(len(exchanges), 'exchange')}"]
-            )
+            what = f"no batch among {count(len(exchanges), 'exchange')}"
+            console.print_lines([f"{visible(file)}: {what}"])
         for exchange in batches:
             for name, message, found in captured.checked_messages(exchange, codec, is_told):
                 checked = replace(found, file=file)
@@ -329,8 +328,10 @@ def _show(arguments: argparse.Namespace) -> int:
                     if (arguments.resolve or url) and isinstance(checked.batch, BatchRequest):
                         own = url or _url_of(exchange, message)
                         told = meanings(checked.batch, own, codec.dialect)
-                    lines = message_lines(message, checked, options, told)
-                    console.print_lines([*lines, *[""] * has_name])
+                    console.print_lines(message_lines(message, checked.batch, options, told))
+                    end = "; ".join((contents_of(checked.batch), *report.tally([checked])))
+                    lines = report.text_lines(checked, options)
+                    console.print_lines([*lines, end, *[""] * has_name])
                 if _reaches(checked.worst, arguments.fail_on):
                     status = max(status, 1)
     return status
@@ -486,9 +487,8 @@ def _rules(arguments: argparse.Namespace) -> int:
     if arguments.format == "json":
         console.print_lines(report.rules_in_json([rule] if rule else RULES.values()))
     else:
-        console.print_lines(
-            report.rule_lines(rule, paint) if rule else report.catalogue_lines(paint)
-        )
+        lines = report.rule_lines(rule, paint) if rule else report.catalogue_lines(paint)
+        console.print_lines(lines)
     return 0
 
 

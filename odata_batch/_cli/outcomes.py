@@ -22,10 +22,18 @@ from odata_batch import (
     Unreadable,
     retry_after,
 )
-from odata_batch._cli.captured import check_message
-from odata_batch._cli.report import dumped
-from odata_batch._cli.show import located
-from odata_batch._cli.terminal import BOLD, GREEN, RED, YELLOW, Paint, count, indented, visible
+from odata_batch._cli.captured import check_message, located
+from odata_batch._cli.terminal import (
+    BOLD,
+    GREEN,
+    RED,
+    YELLOW,
+    Paint,
+    count,
+    dumped,
+    indented,
+    visible,
+)
 from odata_batch.capture import CapturedExchange
 from odata_batch.capture._bodies import status_of
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import binascii
 import hashlib
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TypeAlias
@@ -22,6 +21,7 @@ from odata_batch._cli.terminal import (
     Options,
     Paint,
     count,
+    dumped,
     excerpt,
     filled,
     indented,
@@ -198,11 +198,6 @@ def _rules_of(results: Sequence[Checked]) -> list[Rule]:
     """Return the rules of all findings, in alphabetical order."""
     rules = {finding.diagnostic.rule for each in results for finding in each.findings}
     return [rule for rule in RULES.values() if rule in rules]
-
-
-def dumped(document: Mapping[str, object]) -> Iterator[str]:
-    """Yield the lines of a JSON text in US-ASCII, without any control character."""
-    yield from json.dumps(document, indent=2).replace("\x7f", "\\u007f").split("\n")
 
 
 def _rule(rule: Rule) -> _Json:

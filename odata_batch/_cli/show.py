@@ -1,4 +1,4 @@
-"""What `odata-batch show` prints: the tree of a captured batch and what is wrong with it, as lines.
+"""What `odata-batch show` prints: the tree of a captured batch, and what its URLs mean, as lines.
 
 Functions called `..._lines` yield what is printed, without line ends. Nothing is read or printed
 here. Whatever comes from the capture goes through `visible` on its way to a terminal.
@@ -6,13 +6,13 @@ here. Whatever comes from the capture goes through `visible` on its way to a ter
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import TypeAlias
 
 from odata_batch import Dialect, Headers, UnresolvedReference, resolve_url
-from odata_batch._cli import report, terminal
-from odata_batch._cli.captured import Checked
+from odata_batch._cli import terminal
+from odata_batch._cli.captured import located
 from odata_batch._cli.terminal import Options, Paint, count, indented, visible
 from odata_batch._graph.names import Names
 from odata_batch._graph.urls import reference_in
@@ -22,7 +22,6 @@ from odata_batch.capture import Message, parse_message
 _Batch: TypeAlias = values.BatchRequest | values.BatchResponse
 _Operation: TypeAlias = values.Operation | values.OperationResponse
 _Item: TypeAlias = values.RequestItem | values.ResponseItem
-_Leaf: TypeAlias = values.Operation | values.Unreadable
 Meanings: TypeAlias = Mapping[str, Iterable[str]]
 """What is told of the URLs of operations, by their paths."""
 
@@ -34,10 +33,9 @@ _WIDTH = 92
 
 
 def message_lines(
-    message: Message, checked: Checked, options: Options, told: Meanings
+    message: Message, batch: _Batch | None, options: Options, told: Meanings
 ) -> Iterator[str]:
-    """Yield everything that is to be shown of a message that has been checked."""
-    batch = checked.batch
+    """Yield everything that is to be shown of a message but what is wrong with it."""
     paint = options.paint
     yield paint(terminal.BOLD, _heading(message))
     if message.start_line:
@@ -56,8 +54,6 @@ def message_lines(
         yield ""
         yield from _body_lines("", message.body, options)
     yield ""
-    yield from report.text_lines(checked, options)
-    yield "; ".join((_contents(batch), *report.tally([checked])))
 
 
 def _heading(message: Message) -> str:
@@ -157,16 +153,6 @@ def _beginning(body: bytes) -> str:
 # -- what URLs mean ------------------------------------------------------------------------------
 
 
-def located(items: Sequence[values.RequestItem], parent: str = "") -> Iterator[tuple[str, _Leaf]]:
-    """Yield the operations, and what could not be read, after their paths in the batch."""
-    for index, item in enumerate(items):
-        path = f"{parent}items[{index}]"
-        if isinstance(item, values.ChangeSet):
-            yield from located(item.items, f"{path}.")
-        else:
-            yield path, item
-
-
 def meanings(batch: values.BatchRequest, url: str, dialect: Dialect) -> Meanings:
     """Return what the URLs in a batch mean, and what the references that are no URLs lead to.
 
@@ -192,7 +178,8 @@ def meanings(batch: values.BatchRequest, url: str, dialect: Dialect) -> Meanings
     return told
 
 
-def _contents(batch: _Batch | None) -> str:
+def contents_of(batch: _Batch | None) -> str:
+    """Return how much a batch contains."""
     if batch is None:
         return "no batch"
     noun = "operation" if isinstance(batch, values.BatchRequest) else "response"

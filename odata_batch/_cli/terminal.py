@@ -6,6 +6,7 @@ reorder a line and octets that are not UTF-8 are all printed as escapes.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeAlias
@@ -111,6 +112,11 @@ _PICTURES: Final[Mapping[int, str]] = {
     **dict(enumerate(map(chr, range(0x2400, 0x2420)))),
     0x7F: "\N{SYMBOL FOR DELETE}",
 }
+
+
+def dumped(document: Mapping[str, object]) -> Iterator[str]:
+    """Yield the lines of a JSON text in US-ASCII, without any control character."""
+    yield from json.dumps(document, indent=2).replace("\x7f", "\\u007f").split("\n")
 
 
 # An excerpt fits into 80 columns, with its indentation, its bar and its dots.
