@@ -70,7 +70,6 @@ TITLES: Final[Mapping[str, str]] = {
     "RequestEncoder": "Writing in chunks",
     "RequestDecoder": "Reading in chunks",
     "Outcome": "Results",
-    "ServiceError": "Errors of a service",
     "Exchange": "Sending",
     "retry_after": "Trying again",
     "Execution": "Executing",

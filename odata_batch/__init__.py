@@ -31,9 +31,8 @@ The library does no I/O: it turns values into the bytes of a message, and bytes 
 True
 """
 
-from odata_batch._client.errors import ServiceError
 from odata_batch._client.exchange import Exchange, HttpRequest
-from odata_batch._client.outcomes import BatchFailed, BatchResult, Outcome, State
+from odata_batch._client.outcomes import BatchFailed, BatchResult, Outcome, ServiceError, State
 from odata_batch._client.plan import is_throttled, retry_after
 from odata_batch._codec import (
     Codec,

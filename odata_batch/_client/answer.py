@@ -10,10 +10,10 @@ import re
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
 from odata_batch._client.match import match
-from odata_batch._client.outcomes import BatchResult
+from odata_batch._client.outcomes import Answer, BatchResult
 from odata_batch._coding.reading import ResponseDecoder, check, doubts
 from odata_batch._coding.settings import Settings
 from odata_batch._model import values
@@ -31,19 +31,6 @@ from odata_batch._wire.sections import Known, SectionReader, parse_media_type
 
 _STATUS = re.compile(r"[1-5][0-9]{2}")
 _CUT = values.BatchResponse((), truncated=True)
-
-
-class Answer(NamedTuple):
-    """An HTTP answer, read as the answer to a batch as far as possible."""
-
-    message: values.OperationResponse
-    """What was answered; where that is wrapped, the message inside."""
-    response: values.BatchResponse | None
-    """The batch, its doubtful items as `Unreadable`; `None` if the answer is not a batch."""
-    seam: int | None = None
-    """The item after which a delimiter may be missing."""
-    is_result: bool = False
-    """Whether it is marked as passed on by a status monitor."""
 
 
 def read(settings: Settings, answer: values.OperationResponse) -> Answer:

@@ -22,8 +22,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
 
-from odata_batch._client.errors import content_id_in, index_in
-from odata_batch._client.outcomes import MatchedBy, State
+from odata_batch._client.outcomes import MatchedBy, State, content_id_in, index_in
 from odata_batch._graph.names import Names, stops_at_error
 from odata_batch._graph.prepare import prepare
 from odata_batch._model import values

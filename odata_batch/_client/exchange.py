@@ -15,9 +15,9 @@ from itertools import islice
 from typing import Any
 
 from odata_batch._client import plan
-from odata_batch._client.answer import Answer, completed, outcomes, read
+from odata_batch._client.answer import completed, outcomes, read
 from odata_batch._client.dates import check_now, date_of
-from odata_batch._client.outcomes import BatchResult, Outcome, State
+from odata_batch._client.outcomes import Answer, BatchResult, Outcome, State
 from odata_batch._client.pieces import Attempts, Follow, Piece, Pieces, repeatable_batch
 from odata_batch._coding.settings import Settings, format_of
 from odata_batch._graph.names import stops_at_error

@@ -20,9 +20,8 @@ from typing import NamedTuple
 
 from odata_batch._checks import services
 from odata_batch._client import plan
-from odata_batch._client.answer import Answer
 from odata_batch._client.dates import http_date
-from odata_batch._client.outcomes import VERBS, Outcome, State
+from odata_batch._client.outcomes import VERBS, Answer, Outcome, State
 from odata_batch._coding.settings import Settings
 from odata_batch._coding.writing import RequestEncoder, encode
 from odata_batch._graph.expressions import ETAG_FIELDS, KNOWN_BY_URL
