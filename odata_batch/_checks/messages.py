@@ -221,7 +221,7 @@ _CURLY = re.compile("\xe2\x80[\x98-\x9f]")
 def check_prefer(item: Operation, scope: Scope, say: Say) -> None:
     """OData Protocol, 11.7.7.6 and 8.2.8.3: what is a preference of the batch as a whole."""
     check_preferences(item.headers, say)
-    for name, _ in preferences(item.headers):
+    for name, _ in grammar.preferences(item.headers.get_all("prefer")):
         plain = name.removeprefix("odata.")
         if plain == "respond-async" and scope.format == "multipart":
             say(RESPOND_ASYNC_INSIDE, f"found the preference {name} in one request")
@@ -231,7 +231,7 @@ def check_prefer(item: Operation, scope: Scope, say: Say) -> None:
 
 def check_preferences(headers: Headers, say: Say) -> None:
     """RFC 7240, 2: how preferences are spelt."""
-    for name, _ in preferences(headers):
+    for name, _ in grammar.preferences(headers.get_all("prefer")):
         plain = name.removeprefix("odata.")
         meant = None if plain in _ALL_PREFERENCES else grammar.nearest(name, _PREFERENCES)
         if meant is not None:
@@ -742,7 +742,7 @@ def check_outer_request(headers: Headers, say: Say) -> None:
         value = quote(headers["x-http-method"])
         say(METHOD_TUNNEL, f"the batch request has X-HTTP-Method {value}")
     check_preferences(headers, say)
-    for name, _ in preferences(headers):
+    for name, _ in grammar.preferences(headers.get_all("prefer")):
         if name.removeprefix("odata.") in ("maxpagesize", "track-changes", "return"):
             say(OUTER_PREFERENCE, f"the batch request has the preference {quote(name)}")
 
@@ -768,16 +768,6 @@ def check_outer_response(headers: Headers, say: Say) -> None:
         say(ASYNC_RESULT, f"AsyncResult is {quote(result)}, expected a status code of three digits")
 
 
-def preferences(headers: Headers) -> list[tuple[str, str]]:
-    """Return the preferences of all Prefer fields, names in lower case (RFC 7240, 2)."""
-    found = []
-    for value in headers.get_all("prefer"):
-        for match in grammar.PREFERENCE.finditer(value):
-            text = match[3] if match[2] is None else grammar.QUOTED_PAIR.sub(r"\1", match[2])
-            found.append((match[1].lower(), text or ""))
-    return found
-
-
 PREFERENCE_VALUE = warning("""
     preference-value (prefer): The value of continue-on-error is true, false or absent. [OData
     Protocol, 8.2.8.3]
@@ -789,7 +779,7 @@ def continue_on_error(headers: Headers, say: Say) -> bool | None:
 
     Without a prefix it wins over `odata.continue-on-error`; without a value it is true.
     """
-    found = preferences(headers)
+    found = grammar.preferences(headers.get_all("prefer"))
     for wanted in ("continue-on-error", "odata.continue-on-error"):
         for name, value in found:
             if name != wanted:

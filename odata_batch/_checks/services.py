@@ -14,7 +14,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
-from odata_batch._checks.messages import preferences
 from odata_batch._checks.scope import Say, Scope
 from odata_batch._graph.names import Names, stops_at_error
 from odata_batch._graph.urls import referenced_id
@@ -453,7 +452,7 @@ def check_preference_prefix(headers: Headers, dialect: Dialect, say: Say) -> Non
     """OData Protocol, 8.2.8.3: until 4.0 the preference has its prefix only."""
     if not dialect.preference_prefix:
         return
-    names = [name for name, _ in preferences(headers)]
+    names = [name for name, _ in grammar.preferences(headers.get_all("prefer"))]
     if "continue-on-error" in names and "odata.continue-on-error" not in names:
         message = f"{dialect.name} knows continue-on-error as odata.continue-on-error only"
         say(PREFERENCE_UNPREFIXED, message)

@@ -32,6 +32,7 @@ from odata_batch._model.dialect import METHODS, Format, check_format
 from odata_batch._model.findings import Diagnostic, EncodeError, Rule, quote
 from odata_batch._model.public import of_type
 from odata_batch._model.values import NOT_EXPRESSIBLE, BatchRequest, Operation
+from odata_batch._wire import grammar
 from odata_batch._wire.jsonitem import JSON_RESPONSE_ID_MISSING
 from odata_batch._wire.mime import NO_PARTS
 
@@ -172,7 +173,8 @@ class Requests(Fitting[Operation, BatchRequest]):
         self.fit_multipart(entry)
         item = entry.message
         # OData Protocol, 11.7.7.6: it is not applied to one request of a multipart batch.
-        names = [name.removeprefix("odata.") for name, _ in messages.preferences(item.headers)]
+        preferences = grammar.preferences(item.headers.get_all("prefer"))
+        names = [name.removeprefix("odata.") for name, _ in preferences]
         if "respond-async" in names:
             message = (
                 "the preference respond-async has no effect in one request of a multipart batch"

@@ -146,6 +146,17 @@ SURROGATE_ESCAPE = re.compile(r"\\u[dD][89A-Fa-f]")
 # A status code that is not spelt as a number of three digits       OData JSON, 19.5
 STATUS_SPELLING = re.compile(r"([1-5][0-9][0-9])(?:\.0+)?")
 
+
+def preferences(fields: Iterable[str]) -> list[tuple[str, str]]:
+    """Return the preferences of all Prefer fields, names in lower case (RFC 7240, 2)."""
+    found = []
+    for value in fields:
+        for match in PREFERENCE.finditer(value):
+            text = match[3] if match[2] is None else QUOTED_PAIR.sub(r"\1", match[2])
+            found.append((match[1].lower(), text or ""))
+    return found
+
+
 # What is left out where names are compared that people have typed
 _JOINTS = re.compile(r"[-_.= ]|^odata(?=[-_.])")
 _SHORT = 3
