@@ -19,7 +19,8 @@ from odata_batch._graph.expressions import references_outside_body
 from odata_batch._graph.names import Names, key_of, may_depend
 from odata_batch._graph.urls import reference_in
 from odata_batch._model import values
-from odata_batch._model.findings import Diagnostic, Rule, error, exceed, note, quote, warning
+from odata_batch._model.findings import Diagnostic, Rule, error, note, quote, warning
+from odata_batch._model.limits import exceed
 from odata_batch._model.values import Operation, OperationResponse, Unreadable
 from odata_batch._wire import grammar
 from odata_batch._wire.jsonitem import JSON_MISSING_MEMBER

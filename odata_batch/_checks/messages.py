@@ -19,19 +19,19 @@ from odata_batch._checks import urls
 from odata_batch._checks.scope import Kind, Say, Scope
 from odata_batch._graph.expressions import reserved_names
 from odata_batch._graph.urls import referenced_id
-from odata_batch._model import findings, values
+from odata_batch._model import values
 from odata_batch._model.findings import (
     Diagnostic,
     Rule,
     Severity,
     Stop,
     error,
-    exceed,
     note,
     quote,
     warning,
 )
 from odata_batch._model.headers import Headers, Pair, by_lower_name, names_of
+from odata_batch._model.limits import check_sizes, exceed
 from odata_batch._model.values import ChangeSet, ChangeSetResponse, Operation, OperationResponse
 from odata_batch._wire import grammar, http, sections
 from odata_batch._wire.http import METHOD_SYNTAX
@@ -379,7 +379,7 @@ def check_header_syntax(item: Operation | OperationResponse, scope: Scope, say: 
     lines = [len(name) + len(value) + 2 for name, value in item.headers.pairs]
     if item.id_in_message and scope.format == "multipart":
         lines.append(len(f"Content-ID: {item.id}"))
-    findings.check_sizes(scope.report, scope.limits, sections.sizes_of(lines), item.position)
+    check_sizes(scope.report, scope.limits, sections.sizes_of(lines), item.position)
     for pair in item.headers.pairs:
         _check_field(pair, scope, say)
 
@@ -508,7 +508,7 @@ def check_content_id_header(item: Operation | OperationResponse, scope: Scope, s
             say(CONTENT_ID_CONFLICT, message)
 
 
-def check_sizes(item: Operation | OperationResponse, scope: Scope, say: Say) -> None:
+def check_limits(item: Operation | OperationResponse, scope: Scope, say: Say) -> None:
     """What is written can be read back under the same limits."""
     limits = scope.limits
     if len(item.body) > limits.body:
@@ -528,13 +528,13 @@ _Check: TypeAlias = Callable[[_Message, Scope, Say], None]
 OPERATION: tuple[_Check[Operation], ...] = (
     *(*urls.CHECKS, check_method, check_body_expected, check_content_type_present, check_id),
     *(check_method_syntax, check_method_case),
-    *(check_content_length, check_content_id_header, check_sizes, check_forbidden_headers),
+    *(check_content_length, check_content_id_header, check_limits, check_forbidden_headers),
     *(check_transfer_encoding, check_version_header, check_prefer, check_header_names),
     *(check_header_syntax, check_repeated_headers),
 )
 RESPONSE: tuple[_Check[OperationResponse], ...] = (
     *(check_content_type_present, check_body_forbidden, check_location, check_id),
-    *(check_status, check_reason, check_content_length, check_content_id_header, check_sizes),
+    *(check_status, check_reason, check_content_length, check_content_id_header, check_limits),
     *(check_transfer_encoding, check_version_header, check_response_urls, check_async_result),
     check_header_names,
     *(check_header_syntax, check_repeated_headers),
@@ -546,7 +546,7 @@ _SYNTAX: frozenset[_Check[Any]] = frozenset(
 _WRITTEN: frozenset[_Check[Any]] = frozenset(
     (
         *(check_method_case, check_status, check_reason),
-        *(check_content_length, check_content_id_header, check_sizes),
+        *(check_content_length, check_content_id_header, check_limits),
     )
 )
 # What a check reports depends only on the kind of a message, which is its method or status, whether
@@ -554,7 +554,7 @@ _WRITTEN: frozenset[_Check[Any]] = frozenset(
 _EACH: frozenset[_Check[Any]] = frozenset(
     (
         *(*urls.CHECKS, check_id, check_content_type_present),
-        *(check_reason, check_content_length, check_content_id_header, check_sizes),
+        *(check_reason, check_content_length, check_content_id_header, check_limits),
         *(check_header_syntax, check_header_values, check_repeated_headers),
     )
 )
@@ -562,7 +562,7 @@ _EACH: frozenset[_Check[Any]] = frozenset(
 _OF_BODY: frozenset[_Check[Any]] = frozenset(
     (
         *(check_body_expected, check_content_type_present, check_body_forbidden),
-        *(check_content_length, check_sizes),
+        *(check_content_length, check_limits),
     )
 )
 # The checks that never object to plain URLs, which are recognised all at once

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypeVar, ove
 
 from odata_batch._checks import closer, messages, pairs, services
 from odata_batch._checks.batch import Rules, path_of
-from odata_batch._checks.scope import Scope
+from odata_batch._checks.scope import Findings, Scope
 from odata_batch._coding.roles import REQUEST, RESPONSE, Role
 from odata_batch._coding.settings import Settings
 from odata_batch._coding.streaming import Stream
@@ -26,7 +26,7 @@ from odata_batch._model.dialect import ODATA_4_01, Dialect, Format, check_format
 from odata_batch._model.events import RequestEvent, ResponseEvent
 from odata_batch._model.findings import Diagnostic, Reporter, Rule, Severity, Stop, quote
 from odata_batch._model.headers import Headers
-from odata_batch._model.limits import DEFAULT_LIMITS, Limits
+from odata_batch._model.limits import DEFAULT_LIMITS, Limits, exceed
 from odata_batch._model.public import check_called, octets_of, of_type, optional, public
 from odata_batch._wire import mime, multipart, sections
 from odata_batch._wire.http import CONTENT_LENGTH_MISMATCH, LONGEST_METHOD, parse_message
@@ -106,7 +106,7 @@ class _Decoder(ABC, Generic[_Item, _Batch, _Out]):
         settings: Settings,
         content_type: str,
         headers: values.HeadersLike,
-        found: findings.Findings,
+        found: Findings,
         stream: bool | Callable[[Any], bool] = False,
     ) -> None:
         """Read what comes before the payload; what is found goes to `found`."""
@@ -200,14 +200,14 @@ class _Decoder(ABC, Generic[_Item, _Batch, _Out]):
             start_line = limits.url + limits.field_line + LONGEST_METHOD
             if size > start_line + limits.header_section:
                 start = self._head.find(b"\n") + 1
-                findings.exceed(self._findings, limits, "header_section", start)
+                exceed(self._findings, limits, "header_section", start)
             if end >= 0:
                 engine, within = self._enter(end + 4), bytes(self._head[end + 4 :])
                 self._head.clear()
         if engine is not None:
             self._take(engine.receive_data(within))
         if octets > room:
-            findings.exceed(self._findings, self._limits, "message", self._limits.message)
+            exceed(self._findings, self._limits, "message", self._limits.message)
 
     def _receive_end(self) -> None:
         """Add the items that are left, and check the batch as a whole."""
@@ -302,7 +302,7 @@ class _Decoder(ABC, Generic[_Item, _Batch, _Out]):
         """Choose the decoder for what begins at `position`, unless that is a wrapped message."""
         role, limits, report = self._role, self._limits, self._in_headers
         if len(content_type) > limits.field_line:
-            findings.exceed(report, limits, "field_line", position)
+            exceed(report, limits, "field_line", position)
         plain = _PLAIN.fullmatch(content_type)
         boundary = None
         if plain is not None and len(plain[1]) <= limits.boundary:
@@ -352,7 +352,7 @@ class _Decoder(ABC, Generic[_Item, _Batch, _Out]):
             self._in_headers(Diagnostic(rule, message, position))
 
         if max([len(value) for _, value in headers.pairs], default=0) > self._limits.field_line:
-            findings.exceed(self._in_headers, self._limits, "field_line", position)
+            exceed(self._in_headers, self._limits, "field_line", position)
         self._role.check_outer(headers, say)
         preference = messages.continue_on_error(headers, say)
         if self._continue_on_error is None:
@@ -522,11 +522,11 @@ def decoder_of(
     return decoder
 
 
-def _raising(settings: Settings, report: Reporter | None) -> findings.Findings:
+def _raising(settings: Settings, report: Reporter | None) -> Findings:
     check_called(report, "report")
     raise_from = Severity.WARNING if settings.strict else Severity.ERROR
     severities, silent = settings.dialect.severities, settings.dialect.silent
-    return findings.Findings(settings.limits, severities, raise_from, report, silent)
+    return Findings(settings.limits, severities, raise_from, report, silent)
 
 
 # -- whole ---------------------------------------------------------------------------------------
@@ -561,7 +561,7 @@ def check(
         check_format(request_format)
     octets = octets_of(body)
     severities, silent = settings.dialect.severities, settings.dialect.silent
-    found = findings.Findings(settings.limits, severities, None, silent=silent)
+    found = Findings(settings.limits, severities, None, silent=silent)
     decoder = kind.__new__(kind)
     complete = False
     value: _Batch | None = None
@@ -602,7 +602,7 @@ def doubts(found: Iterable[Diagnostic], dialect: Dialect) -> list[Diagnostic]:
     ]
 
 
-def _with_reasons(value: _Batch, found: findings.Findings, dialect: Dialect) -> _Batch:
+def _with_reasons(value: _Batch, found: Findings, dialect: Dialect) -> _Batch:
     """Return the batch in which what is unreadable says why.
 
     A response with other errors may lack its end: nothing is counted in it.

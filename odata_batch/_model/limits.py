@@ -1,8 +1,13 @@
-"""How large a message may be: one value, on by default, each number with its precedent."""
+"""How large a message may be: one value, on by default, each number with its precedent.
 
+Where a limit is exceeded, parsers call `exceed`, which reports and never returns.
+"""
+
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, NoReturn
 
+from odata_batch._model.findings import LIMIT_EXCEEDED, Diagnostic, Reporter, excess, stop
 from odata_batch._model.public import of_type, public
 
 DEEPEST = 32
@@ -87,3 +92,19 @@ def shortest(limits: Limits) -> int:
 
 
 DEFAULT_LIMITS = Limits()
+
+
+def exceed(report: Reporter, limits: Limits, limit: str, position: int | None) -> NoReturn:
+    """Report that `limit`, a field of `Limits`, is exceeded at `position`."""
+    value: int = getattr(limits, limit)
+    found = Diagnostic(LIMIT_EXCEEDED, excess(limit, value), position, limit=(limit, value))
+    stop(report, found)
+
+
+def check_sizes(
+    report: Reporter, limits: Limits, sizes: Mapping[str, int], position: int | None = None
+) -> None:
+    """Report the first limit that is exceeded, given sizes by the names of limits."""
+    for limit, size in sizes.items():
+        if size > getattr(limits, limit):
+            exceed(report, limits, limit, position)

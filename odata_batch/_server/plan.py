@@ -16,7 +16,7 @@ from itertools import islice
 from typing import NamedTuple, TypeAlias, TypeVar
 
 from odata_batch._checks import batch as rules
-from odata_batch._checks.scope import Scope
+from odata_batch._checks.scope import Findings, Scope
 from odata_batch._coding.settings import Settings
 from odata_batch._graph.names import Edge, Names
 from odata_batch._graph.prepare import prepare
@@ -69,7 +69,7 @@ def _index(request: values.BatchRequest, format: Format, dialect: Dialect, limit
         "items": len(request.items),
     }
     check_counts(counts, limits, dialect)
-    report = findings.Findings(limits, dialect.severities, findings.Severity.ERROR)
+    report = Findings(limits, dialect.severities, findings.Severity.ERROR)
     # Values may come from another decoder: they are checked as if nothing had checked them.
     checks = rules.RequestRules(Scope(format, dialect, limits, report, "made"))
     if checks.take(request.items, 0):

@@ -10,16 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple, TypeAlias, TypeVar
 
-from odata_batch._model.findings import (
-    Diagnostic,
-    Rule,
-    Severity,
-    error,
-    exceed,
-    note,
-    quote,
-    warning,
-)
+from odata_batch._model.findings import Diagnostic, Rule, Severity, error, note, quote, warning
+from odata_batch._model.limits import exceed
 from odata_batch._wire import grammar
 from odata_batch._wire.sections import (
     CONTROL_CHARACTER,

@@ -18,7 +18,6 @@ from odata_batch._model.findings import (
     Diagnostic,
     Reporter,
     Stop,
-    exceed,
     fatal,
     note,
     quote,
@@ -26,7 +25,7 @@ from odata_batch._model.findings import (
     warning,
 )
 from odata_batch._model.jsonvalue import JSON_SYNTAX, scan_extent
-from odata_batch._model.limits import Limits
+from odata_batch._model.limits import Limits, exceed
 from odata_batch._wire import jsonitem
 from odata_batch._wire.grammar import nearest, spellings
 from odata_batch._wire.jsonextent import SPACE, Extent, bounds_of, end_of

@@ -19,16 +19,14 @@ from odata_batch._model.findings import (
     Rule,
     Severity,
     Stop,
-    check_sizes,
     error,
-    exceed,
     note,
     quote,
     warning,
 )
 from odata_batch._model.headers import Headers, Pair, Shape, headers_of, shaped
 from odata_batch._model.jsonvalue import scan_extent
-from odata_batch._model.limits import Limits
+from odata_batch._model.limits import Limits, check_sizes, exceed
 from odata_batch._model.values import Annotations, Operation, OperationResponse
 from odata_batch._wire import grammar, jsonbody
 from odata_batch._wire.grammar import nearest, spellings

@@ -13,18 +13,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final, NoReturn, TypeAlias
 
 from odata_batch._model import jsonvalue
-from odata_batch._model.findings import (
-    Diagnostic,
-    Reporter,
-    Rule,
-    exceed,
-    fatal,
-    quote,
-    stop,
-    warning,
-)
+from odata_batch._model.findings import Diagnostic, Reporter, Rule, fatal, quote, stop, warning
 from odata_batch._model.jsonvalue import JSON_SYNTAX
-from odata_batch._model.limits import Limits
+from odata_batch._model.limits import Limits, exceed
 from odata_batch._wire import grammar
 
 Span: TypeAlias = tuple[int, int]

@@ -9,10 +9,10 @@ from json.encoder import encode_basestring as quoted
 
 from odata_batch._model import values
 from odata_batch._model.dialect import Dialect
-from odata_batch._model.findings import Diagnostic, Reporter, Stop, check_sizes, quote
+from odata_batch._model.findings import Diagnostic, Reporter, Stop, quote
 from odata_batch._model.headers import by_lower_name, headers_of, names_of
 from odata_batch._model.jsonvalue import is_surely_json
-from odata_batch._model.limits import Limits
+from odata_batch._model.limits import Limits, check_sizes
 from odata_batch._wire import jsonbody
 from odata_batch._wire.grammar import nearest, spellings
 from odata_batch._wire.heads import Heads, Judge, Message, Unsettled

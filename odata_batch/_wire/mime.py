@@ -24,14 +24,13 @@ from odata_batch._model.findings import (
     Severity,
     Stop,
     error,
-    exceed,
     fatal,
     note,
     quote,
     stop,
     warning,
 )
-from odata_batch._model.limits import Limits, shortest
+from odata_batch._model.limits import Limits, exceed, shortest
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 # What the header section of a part has, and no preamble

@@ -27,7 +27,6 @@ from odata_batch._model.findings import (
     Severity,
     Stop,
     error,
-    exceed,
     fatal,
     note,
     quote,
@@ -35,7 +34,7 @@ from odata_batch._model.findings import (
     warning,
 )
 from odata_batch._model.headers import Headers, without
-from odata_batch._model.limits import Limits
+from odata_batch._model.limits import Limits, exceed
 from odata_batch._model.values import NESTED_CHANGE_SET
 from odata_batch._wire import grammar, http, mime, parthead, sections
 from odata_batch._wire.http import (

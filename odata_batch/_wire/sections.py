@@ -16,14 +16,13 @@ from odata_batch._model.findings import (
     Reporter,
     Rule,
     error,
-    exceed,
     fatal,
     note,
     quote,
     warning,
 )
 from odata_batch._model.headers import Headers, Pair, Pairs, Shape, headers_of, names_of, shaped
-from odata_batch._model.limits import Limits, shortest
+from odata_batch._model.limits import Limits, exceed, shortest
 from odata_batch._wire import grammar
 
 Problem = tuple[Rule, str]

@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import Final, NamedTuple, TypeVar
 
 from odata_batch._model import values
-from odata_batch._model.findings import Diagnostic, exceed
-from odata_batch._model.limits import Limits
+from odata_batch._model.findings import Diagnostic
+from odata_batch._model.limits import Limits, exceed
 from odata_batch._wire import grammar, http, mime, parthead
 from odata_batch._wire.multipart import Boundaries, MultipartDecoder, Role, without_close
 

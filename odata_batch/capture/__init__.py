@@ -16,11 +16,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal, TypeAlias
 
+from odata_batch._checks.scope import Findings
 from odata_batch._graph.urls import is_batch_resource
 from odata_batch._model.findings import (
     BATCH_MEDIA_TYPE,
     Diagnostic,
-    Findings,
     Rule,
     Severity,
     error,
