@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 
-from odata_batch._model.public import of_type
+from odata_batch._model.findings import of_type
 
 # HTTP-date = IMF-fixdate / rfc850-date / asctime-date              RFC 9110, 5.6.7
 _TIME = r"(?P<hour>[0-9]{2}):(?P<minute>[0-9]{2}):(?P<second>[0-9]{2})"

@@ -33,9 +33,8 @@ from odata_batch._client.evidence import (
 from odata_batch._client.outcomes import BatchResult, Outcome, State
 from odata_batch._coding.settings import Settings, known_format
 from odata_batch._model import values
-from odata_batch._model.findings import quote
+from odata_batch._model.findings import of_type, optional, quote
 from odata_batch._model.headers import Headers
-from odata_batch._model.public import of_type, optional
 from odata_batch._model.values import BatchRequest, BatchResponse, OperationResponse
 from odata_batch._wire.http import REASONS
 from odata_batch._wire.sections import parse_media_type

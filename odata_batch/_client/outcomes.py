@@ -12,9 +12,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
-from odata_batch._model.findings import SHOWN, BatchError, DecodeError, fitted, quote
+from odata_batch._model.findings import SHOWN, BatchError, DecodeError, fitted, public, quote
 from odata_batch._model.jsonvalue import FAULTS, value_of
-from odata_batch._model.public import public
 from odata_batch._model.values import BatchResponse, Operation, OperationResponse
 
 MatchedBy: TypeAlias = Literal["id", "position"]

@@ -26,9 +26,8 @@ from odata_batch._graph.names import Edge, Names
 from odata_batch._graph.prepare import prepare
 from odata_batch._model import findings, values
 from odata_batch._model.dialect import Dialect, Format
-from odata_batch._model.findings import UnresolvedReference, quote
+from odata_batch._model.findings import UnresolvedReference, at_least_1, of_type, quote
 from odata_batch._model.headers import Headers
-from odata_batch._model.public import at_least_1, of_type
 from odata_batch._model.values import BatchRequest, Operation
 
 # RFC 6585, 4 and RFC 9110, 15.6.4: later, the same request may succeed.

@@ -28,10 +28,18 @@ from odata_batch._coding.streaming import Size
 from odata_batch._graph.prepare import Preparation, written_preference
 from odata_batch._model import values
 from odata_batch._model.dialect import ODATA_4_01, Dialect, Format
-from odata_batch._model.findings import Diagnostic, EncodeError, Rule, Severity, Stop, quote
+from odata_batch._model.findings import (
+    Diagnostic,
+    EncodeError,
+    Rule,
+    Severity,
+    Stop,
+    of_type,
+    public,
+    quote,
+)
 from odata_batch._model.headers import Headers, headers_of
 from odata_batch._model.limits import DEFAULT_LIMITS, Limits, check_sizes
-from odata_batch._model.public import of_type, public
 from odata_batch._model.values import NESTED_CHANGE_SET
 from odata_batch._wire.heads import Kind, Message, Unsettled
 from odata_batch._wire.http import METHOD_SYNTAX, REQUEST_LINE_SYNTAX, most_claimed

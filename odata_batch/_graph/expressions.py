@@ -13,8 +13,8 @@ from typing import Literal, NamedTuple, TypeAlias
 from odata_batch._graph.urls import SYSTEM_RESOURCES, reference_in, system_resources
 from odata_batch._model import jsonvalue
 from odata_batch._model.dialect import ODATA_4_01, Dialect
+from odata_batch._model.findings import of_type, public
 from odata_batch._model.headers import names_of
-from odata_batch._model.public import of_type, public
 from odata_batch._model.values import Operation
 from odata_batch._wire import grammar
 from odata_batch._wire.sections import parse_media_type

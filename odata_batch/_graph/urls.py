@@ -21,8 +21,7 @@ from types import MappingProxyType
 from typing import Final, Literal, NamedTuple
 
 from odata_batch._model.dialect import ODATA_4_01, Dialect
-from odata_batch._model.findings import UnresolvedReference, quote
-from odata_batch._model.public import of_type, optional
+from odata_batch._model.findings import UnresolvedReference, of_type, optional, quote
 from odata_batch._model.values import OperationResponse
 from odata_batch._wire import grammar
 from odata_batch.dialects import check_dialect

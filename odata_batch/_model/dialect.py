@@ -3,8 +3,7 @@
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Literal, TypeAlias, get_args
 
-from odata_batch._model.findings import Severity
-from odata_batch._model.public import of_type, public
+from odata_batch._model.findings import Severity, of_type, public
 
 Format: TypeAlias = Literal["multipart", "json"]
 

@@ -6,7 +6,7 @@ A message of an item begins, its body comes in pieces, it ends; so does a change
 from dataclasses import dataclass, field
 from typing import Generic, TypeAlias, TypeVar
 
-from odata_batch._model.public import public
+from odata_batch._model.findings import public
 from odata_batch._model.values import Operation, OperationResponse, Unreadable
 
 _Message_co = TypeVar("_Message_co", bound=Operation | OperationResponse, covariant=True)

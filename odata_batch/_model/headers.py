@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, KeysView, Mapping
 from typing import Final, ParamSpec, TypeVar, cast, overload
 
-from odata_batch._model.public import of_type, public
+from odata_batch._model.findings import of_type, public
 
 Pair = tuple[str, str]
 Pairs = tuple[Pair, ...]

@@ -7,8 +7,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, NoReturn
 
-from odata_batch._model.findings import LIMIT_EXCEEDED, Diagnostic, Reporter, excess, stop
-from odata_batch._model.public import of_type, public
+from odata_batch._model.findings import (
+    LIMIT_EXCEEDED,
+    Diagnostic,
+    Reporter,
+    excess,
+    of_type,
+    public,
+    stop,
+)
 
 DEEPEST = 32
 """How deep change sets nest at most: each level takes a few frames of the interpreter's stack."""

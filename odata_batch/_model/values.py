@@ -13,11 +13,19 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal, TypeAlias, TypeVar, cast
 
 from odata_batch._model.dialect import Format
-from odata_batch._model.findings import DecodeError, Diagnostic, error, quote
+from odata_batch._model.findings import (
+    DecodeError,
+    Diagnostic,
+    error,
+    names_in,
+    of_type,
+    optional,
+    public,
+    quote,
+)
 from odata_batch._model.headers import Headers
 from odata_batch._model.jsonvalue import FAULTS, JSON_SYNTAX, value_of
 from odata_batch._model.limits import DEEPEST
-from odata_batch._model.public import names_in, of_type, optional, public
 
 NOT_EXPRESSIBLE = error("""
     not-expressible: A value is written only in a format that can express all of it. [OData

@@ -16,10 +16,21 @@ from odata_batch._graph.urls import ascii_decoded
 from odata_batch._model import values
 from odata_batch._model.dialect import Dialect, Format
 from odata_batch._model.events import ChangeSetEnd, ChangeSetStart, RequestEvent
-from odata_batch._model.findings import BATCH_MEDIA_TYPE, BatchError, DecodeError, Diagnostic, quote
+from odata_batch._model.findings import (
+    BATCH_MEDIA_TYPE,
+    BatchError,
+    DecodeError,
+    Diagnostic,
+    check_called,
+    names_in,
+    octets_of,
+    of_type,
+    optional,
+    public,
+    quote,
+)
 from odata_batch._model.headers import Headers
 from odata_batch._model.limits import Limits
-from odata_batch._model.public import check_called, names_in, octets_of, of_type, optional, public
 from odata_batch._model.values import BatchRequest, HeadersLike, OperationResponse
 from odata_batch._server.execution import Execution
 from odata_batch._server.steps import Begin, Commit, Signal, Step

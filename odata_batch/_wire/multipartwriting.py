@@ -9,9 +9,8 @@ from typing import TypeAlias, cast
 
 from odata_batch._model import values
 from odata_batch._model.dialect import Dialect
-from odata_batch._model.findings import Diagnostic, Reporter, Stop, error, quote
+from odata_batch._model.findings import Diagnostic, Reporter, Stop, error, of_type, quote
 from odata_batch._model.limits import Limits, check_sizes
-from odata_batch._model.public import of_type
 from odata_batch._wire import grammar, http
 from odata_batch._wire.heads import Heads, Judge, Message, Unsettled
 from odata_batch._wire.mime import NO_PARTS

@@ -26,12 +26,12 @@ from odata_batch._model.findings import (
     error,
     fatal,
     note,
+    octets_of,
     quote,
     warning,
 )
 from odata_batch._model.headers import Headers
 from odata_batch._model.limits import Limits
-from odata_batch._model.public import octets_of
 from odata_batch._wire.sections import REPEATED_HEADER
 from odata_batch.capture import _archives, _bodies, _raw
 from odata_batch.capture._raw import Budget, Raw

@@ -22,12 +22,12 @@ from odata_batch._model.findings import (
     excess,
     fatal,
     note,
+    of_type,
     quote,
     warning,
 )
 from odata_batch._model.headers import Headers
 from odata_batch._model.limits import Limits
-from odata_batch._model.public import of_type
 from odata_batch._wire import grammar, sections
 from odata_batch.capture._texts import undone
 
