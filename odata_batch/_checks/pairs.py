@@ -14,9 +14,8 @@ from odata_batch._checks.scope import Scope
 from odata_batch._graph.names import Names, stops_at_error
 from odata_batch._graph.prepare import prepare
 from odata_batch._model import values
-from odata_batch._model.dialect import Format
 from odata_batch._model.findings import Diagnostic, Rule, counted, quote, warning
-from odata_batch._model.values import BatchResponse, OperationResponse
+from odata_batch._model.values import BatchResponse, Format, OperationResponse
 
 
 def check_pair(

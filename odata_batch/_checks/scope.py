@@ -12,7 +12,7 @@ from itertools import chain
 from operator import itemgetter
 from typing import Any, Final, Literal, Protocol, TypeAlias
 
-from odata_batch._model.dialect import Dialect, Format
+from odata_batch._model.dialect import Dialect
 from odata_batch._model.findings import (
     DecodeError,
     Diagnostic,
@@ -22,6 +22,7 @@ from odata_batch._model.findings import (
     Severity,
 )
 from odata_batch._model.limits import Limits
+from odata_batch._model.values import Format
 
 
 class Say(Protocol):

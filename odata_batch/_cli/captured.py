@@ -14,12 +14,12 @@ from dataclasses import dataclass, field, replace
 from typing import Final, Literal, TypeAlias
 
 from odata_batch._codec import Codec
-from odata_batch._model.dialect import Format
 from odata_batch._model.findings import Diagnostic, Report, Severity
 from odata_batch._model.values import (
     BatchRequest,
     BatchResponse,
     ChangeSet,
+    Format,
     Operation,
     Payload,
     RequestItem,

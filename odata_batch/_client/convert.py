@@ -28,9 +28,9 @@ from odata_batch._graph.expressions import bindings_in, references_outside_body
 from odata_batch._graph.names import Names, key_of, stops_at_error
 from odata_batch._graph.urls import percent_encoded, referenced_id
 from odata_batch._model import values
-from odata_batch._model.dialect import METHODS, Format, check_format
+from odata_batch._model.dialect import METHODS
 from odata_batch._model.findings import Diagnostic, EncodeError, Rule, of_type, quote
-from odata_batch._model.values import NOT_EXPRESSIBLE, BatchRequest, Operation
+from odata_batch._model.values import NOT_EXPRESSIBLE, BatchRequest, Format, Operation, check_format
 from odata_batch._wire import grammar
 from odata_batch._wire.jsonitem import JSON_RESPONSE_ID_MISSING
 from odata_batch._wire.mime import NO_PARTS

@@ -26,9 +26,15 @@ from odata_batch._client.outcomes import MatchedBy, State, content_id_in, index_
 from odata_batch._graph.names import Names, stops_at_error
 from odata_batch._graph.prepare import prepare
 from odata_batch._model import values
-from odata_batch._model.dialect import Dialect, Format
+from odata_batch._model.dialect import Dialect
 from odata_batch._model.findings import counted, quote
-from odata_batch._model.values import ChangeSetResponse, OperationResponse, ResponseItem, Unreadable
+from odata_batch._model.values import (
+    ChangeSetResponse,
+    Format,
+    OperationResponse,
+    ResponseItem,
+    Unreadable,
+)
 
 GAP = "its response could not be read"
 _AFTER_GAP = "a response before its own could not be read"

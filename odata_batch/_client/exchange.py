@@ -24,7 +24,7 @@ from odata_batch._graph.names import stops_at_error
 from odata_batch._graph.prepare import prepare, relative
 from odata_batch._graph.urls import followed_url, resolve_url
 from odata_batch._model import values
-from odata_batch._model.dialect import ODATA_4_01, Dialect, Format
+from odata_batch._model.dialect import ODATA_4_01, Dialect
 from odata_batch._model.findings import (
     EncodeError,
     at_least_1,
@@ -35,7 +35,7 @@ from odata_batch._model.findings import (
 )
 from odata_batch._model.headers import Headers
 from odata_batch._model.limits import DEFAULT_LIMITS, Limits
-from odata_batch._model.values import OperationResponse
+from odata_batch._model.values import Format, OperationResponse
 
 # RFC 9110, 15.5.5 and 15.5.11: there is no such result, or not any more.
 _GONE = frozenset((404, 410))

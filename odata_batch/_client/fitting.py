@@ -10,11 +10,11 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from odata_batch._checks.messages import CONTENT_TYPE_MISSING, HEADER_WHITE_SPACE
 from odata_batch._graph.prepare import Preparation
 from odata_batch._model import values
-from odata_batch._model.dialect import Dialect, Format
+from odata_batch._model.dialect import Dialect
 from odata_batch._model.findings import Diagnostic, EncodeError, Rule, Severity, quote
 from odata_batch._model.headers import Headers, Pair, without
 from odata_batch._model.limits import DEFAULT_LIMITS
-from odata_batch._model.values import NOT_EXPRESSIBLE
+from odata_batch._model.values import NOT_EXPRESSIBLE, Format
 from odata_batch._wire import jsonbody, sections
 from odata_batch._wire.http import TRANSFER_ENCODING
 from odata_batch._wire.multipart import CONTENT_ID_CONFLICT, EMPTY_CHANGE_SET

@@ -28,9 +28,8 @@ from odata_batch._graph.expressions import ETAG_FIELDS, KNOWN_BY_URL
 from odata_batch._graph.names import Edge, Names
 from odata_batch._graph.urls import location_of, resolve_url
 from odata_batch._model import findings, values
-from odata_batch._model.dialect import Format
 from odata_batch._model.headers import Headers
-from odata_batch._model.values import BatchRequest, Operation
+from odata_batch._model.values import BatchRequest, Format, Operation
 
 # The rules that a batch may break although its pieces do not, and those for their halves.
 _TOO_LONG = frozenset((services.PAYLOAD_TOO_LARGE, findings.LIMIT_EXCEEDED))

@@ -25,10 +25,10 @@ from odata_batch._graph.expressions import ETAG_FIELDS, KNOWN_BY_URL, references
 from odata_batch._graph.names import Edge, Names
 from odata_batch._graph.prepare import prepare
 from odata_batch._model import findings, values
-from odata_batch._model.dialect import Dialect, Format
+from odata_batch._model.dialect import Dialect
 from odata_batch._model.findings import UnresolvedReference, at_least_1, of_type, quote
 from odata_batch._model.headers import Headers
-from odata_batch._model.values import BatchRequest, Operation
+from odata_batch._model.values import BatchRequest, Format, Operation
 
 # RFC 6585, 4 and RFC 9110, 15.6.4: later, the same request may succeed.
 _THROTTLED = frozenset((429, 503))

@@ -22,7 +22,7 @@ from odata_batch._coding.roles import REQUEST, RESPONSE, Role
 from odata_batch._coding.settings import Settings
 from odata_batch._coding.streaming import Stream
 from odata_batch._model import findings, values
-from odata_batch._model.dialect import ODATA_4_01, Dialect, Format, check_format
+from odata_batch._model.dialect import ODATA_4_01, Dialect
 from odata_batch._model.events import RequestEvent, ResponseEvent
 from odata_batch._model.findings import (
     Diagnostic,
@@ -39,6 +39,7 @@ from odata_batch._model.findings import (
 )
 from odata_batch._model.headers import Headers
 from odata_batch._model.limits import DEFAULT_LIMITS, Limits, exceed
+from odata_batch._model.values import Format, check_format
 from odata_batch._wire import mime, multipart, sections
 from odata_batch._wire.http import CONTENT_LENGTH_MISMATCH, LONGEST_METHOD, parse_message
 from odata_batch._wire.json import JsonDecoder

@@ -27,7 +27,7 @@ from odata_batch._coding.settings import Settings, format_of
 from odata_batch._coding.streaming import Size
 from odata_batch._graph.prepare import Preparation, written_preference
 from odata_batch._model import values
-from odata_batch._model.dialect import ODATA_4_01, Dialect, Format
+from odata_batch._model.dialect import ODATA_4_01, Dialect
 from odata_batch._model.findings import (
     Diagnostic,
     EncodeError,
@@ -40,7 +40,7 @@ from odata_batch._model.findings import (
 )
 from odata_batch._model.headers import Headers, headers_of
 from odata_batch._model.limits import DEFAULT_LIMITS, Limits, check_sizes
-from odata_batch._model.values import NESTED_CHANGE_SET
+from odata_batch._model.values import NESTED_CHANGE_SET, Format
 from odata_batch._wire.heads import Kind, Message, Unsettled
 from odata_batch._wire.http import METHOD_SYNTAX, REQUEST_LINE_SYNTAX, most_claimed
 from odata_batch._wire.jsonbody import TEXT_CHARSET

@@ -12,13 +12,12 @@ from typing import Literal, NamedTuple, TypeAlias
 
 from odata_batch._graph.urls import SYSTEM_RESOURCES, reference_in, system_resources
 from odata_batch._model import jsonvalue
-from odata_batch._model.dialect import ODATA_4_01, Dialect
 from odata_batch._model.findings import of_type, public
 from odata_batch._model.headers import names_of
 from odata_batch._model.values import Operation
 from odata_batch._wire import grammar
 from odata_batch._wire.sections import parse_media_type
-from odata_batch.dialects import check_dialect
+from odata_batch.dialects import ODATA_4_01, Dialect, check_dialect
 
 # OData Protocol, 11.7.6: the literals that expressions begin with in the same way
 _EXPRESSION_LITERALS = frozenset(("it", "root", "this"))

@@ -17,8 +17,15 @@ from itertools import count, pairwise
 from typing import Protocol
 
 from odata_batch._graph import expressions
-from odata_batch._model.dialect import ODATA_4_01, Dialect, Format
-from odata_batch._model.values import BatchRequest, ChangeSet, Operation, RequestItem, Unreadable
+from odata_batch._model.dialect import ODATA_4_01, Dialect
+from odata_batch._model.values import (
+    BatchRequest,
+    ChangeSet,
+    Format,
+    Operation,
+    RequestItem,
+    Unreadable,
+)
 
 
 def stops_at_error(

@@ -13,10 +13,10 @@ from odata_batch._graph.expressions import bindings_in, references_outside_body
 from odata_batch._graph.names import key_of
 from odata_batch._graph.urls import is_within, rebase_url, referenced_id, root_of
 from odata_batch._model import values
-from odata_batch._model.dialect import Dialect, Format, check_format
+from odata_batch._model.dialect import Dialect
 from odata_batch._model.findings import of_type
 from odata_batch._model.headers import Headers, without
-from odata_batch._model.values import Operation
+from odata_batch._model.values import Format, Operation, check_format
 from odata_batch._wire import grammar
 from odata_batch._wire.sections import parse_media_type
 

@@ -20,11 +20,10 @@ from contextlib import suppress
 from types import MappingProxyType
 from typing import Final, Literal, NamedTuple
 
-from odata_batch._model.dialect import ODATA_4_01, Dialect
 from odata_batch._model.findings import UnresolvedReference, of_type, optional, quote
 from odata_batch._model.values import OperationResponse
 from odata_batch._wire import grammar
-from odata_batch.dialects import check_dialect
+from odata_batch.dialects import ODATA_4_01, Dialect, check_dialect
 
 # OData Protocol, 11.7.4: resources directly under the service root, without their dollar sign
 SYSTEM_RESOURCES = frozenset(("all", "batch", "crossjoin", "entity", "id", "metadata", "root"))

@@ -1,11 +1,9 @@
 """How versions and services differ, as one value: `Dialect`."""
 
 from dataclasses import MISSING, dataclass, field, fields
-from typing import Literal, TypeAlias, get_args
+from typing import Literal, get_args
 
 from odata_batch._model.findings import Severity, of_type, public
-
-Format: TypeAlias = Literal["multipart", "json"]
 
 _HTTP_ONLY_OUTSIDE = frozenset(
     ("authorization", "proxy-authorization", "expect", "from", "max-forwards", "range", "te")
@@ -144,9 +142,3 @@ class Dialect:
 
 # What it means is said in `odata_batch.dialects`, with the other presets.
 ODATA_4_01 = Dialect(name="OData 4.01")
-
-
-def check_format(format: str) -> None:
-    """Raise `ValueError` for what is no format."""
-    if format not in ("multipart", "json"):
-        raise ValueError(f"format is 'multipart' or 'json', not {format!r}")

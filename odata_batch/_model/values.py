@@ -12,7 +12,6 @@ from copy import copy
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal, TypeAlias, TypeVar, cast
 
-from odata_batch._model.dialect import Format
 from odata_batch._model.findings import (
     DecodeError,
     Diagnostic,
@@ -36,6 +35,7 @@ NESTED_CHANGE_SET = error("""
     Move the operations of the inner change set into the outer one.""")
 
 
+Format: TypeAlias = Literal["multipart", "json"]
 HeadersLike: TypeAlias = Headers | Mapping[str, str] | Iterable[tuple[str, str]]
 Annotations: TypeAlias = tuple[tuple[str, bytes], ...]
 
@@ -728,3 +728,9 @@ def _parsed(body: bytes, strict: bool) -> Any:
     except FAULTS as error:
         message = f"the body {quote(body)} cannot be read as JSON: {error}"
         raise DecodeError(Diagnostic(JSON_SYNTAX, message)) from None
+
+
+def check_format(format: str) -> None:
+    """Raise `ValueError` for what is no format."""
+    if format not in ("multipart", "json"):
+        raise ValueError(f"format is 'multipart' or 'json', not {format!r}")

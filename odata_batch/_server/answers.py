@@ -14,10 +14,10 @@ from odata_batch._checks.messages import ID_SYNTAX, VERSION_HEADER, carries
 from odata_batch._coding.settings import Settings
 from odata_batch._coding.writing import Judge, ResponseEncoder, write_judged
 from odata_batch._model import values
-from odata_batch._model.dialect import Dialect, Format
+from odata_batch._model.dialect import Dialect
 from odata_batch._model.findings import DecodeError, Diagnostic, Severity, of_type, quote
 from odata_batch._model.headers import Headers, names_of
-from odata_batch._model.values import OperationResponse
+from odata_batch._model.values import Format, OperationResponse
 from odata_batch._wire import grammar
 from odata_batch._wire.http import CONTENT_LENGTH_MISMATCH, REASONS
 

@@ -14,7 +14,7 @@ from odata_batch._coding.settings import Settings
 from odata_batch._coding.writing import ResponseEncoder
 from odata_batch._graph.urls import ascii_decoded
 from odata_batch._model import values
-from odata_batch._model.dialect import Dialect, Format
+from odata_batch._model.dialect import Dialect
 from odata_batch._model.events import ChangeSetEnd, ChangeSetStart, RequestEvent
 from odata_batch._model.findings import (
     BATCH_MEDIA_TYPE,
@@ -31,7 +31,7 @@ from odata_batch._model.findings import (
 )
 from odata_batch._model.headers import Headers
 from odata_batch._model.limits import Limits
-from odata_batch._model.values import BatchRequest, HeadersLike, OperationResponse
+from odata_batch._model.values import BatchRequest, Format, HeadersLike, OperationResponse
 from odata_batch._server.execution import Execution
 from odata_batch._server.steps import Begin, Commit, Signal, Step
 

@@ -14,7 +14,7 @@ from odata_batch._coding.writing import ResponseEncoder
 from odata_batch._graph.names import stops_at_error
 from odata_batch._graph.urls import ServiceUrls
 from odata_batch._model import values
-from odata_batch._model.dialect import ODATA_4_01, Dialect, Format, check_format
+from odata_batch._model.dialect import ODATA_4_01, Dialect
 from odata_batch._model.findings import (
     Diagnostic,
     UnresolvedReference,
@@ -24,7 +24,7 @@ from odata_batch._model.findings import (
 )
 from odata_batch._model.headers import Headers
 from odata_batch._model.limits import DEFAULT_LIMITS, Limits
-from odata_batch._model.values import OperationResponse
+from odata_batch._model.values import Format, OperationResponse, check_format
 from odata_batch._server import steps
 from odata_batch._server.answers import Answers, check_final, mirrored
 from odata_batch._server.feeding import Feed

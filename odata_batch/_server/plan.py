@@ -21,10 +21,10 @@ from odata_batch._coding.settings import Settings
 from odata_batch._graph.names import Edge, Names
 from odata_batch._graph.prepare import prepare
 from odata_batch._model import findings, values
-from odata_batch._model.dialect import Dialect, Format
+from odata_batch._model.dialect import Dialect
 from odata_batch._model.findings import Diagnostic
 from odata_batch._model.limits import Limits
-from odata_batch._model.values import ChangeSet, Operation, RequestItem, Unreadable
+from odata_batch._model.values import ChangeSet, Format, Operation, RequestItem, Unreadable
 
 _T = TypeVar("_T")
 _Pairs = list[tuple[int, int]]

@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import Any, Final, NoReturn, TypeVar
 
 from odata_batch._model import values
-from odata_batch._model.dialect import Dialect, Format
+from odata_batch._model.dialect import Dialect
 from odata_batch._model.findings import (
     Diagnostic,
     Reporter,
@@ -26,6 +26,7 @@ from odata_batch._model.findings import (
 )
 from odata_batch._model.jsonvalue import JSON_SYNTAX, scan_extent
 from odata_batch._model.limits import Limits, exceed
+from odata_batch._model.values import Format
 from odata_batch._wire import jsonitem
 from odata_batch._wire.grammar import nearest, spellings
 from odata_batch._wire.jsonextent import SPACE, Extent, bounds_of, end_of

@@ -18,7 +18,6 @@ from operator import itemgetter
 from typing import Final, Generic, Literal, NamedTuple, TypeAlias, TypeVar
 
 from odata_batch._model import values
-from odata_batch._model.dialect import Format
 from odata_batch._model.findings import (
     LIMIT_EXCEEDED,
     Diagnostic,
@@ -35,7 +34,7 @@ from odata_batch._model.findings import (
 )
 from odata_batch._model.headers import Headers, without
 from odata_batch._model.limits import Limits, exceed
-from odata_batch._model.values import NESTED_CHANGE_SET
+from odata_batch._model.values import NESTED_CHANGE_SET, Format
 from odata_batch._wire import grammar, http, mime, parthead, sections
 from odata_batch._wire.http import (
     CONTENT_LENGTH_CROSSES_DELIMITER,
