@@ -69,6 +69,7 @@ TITLES: Final[Mapping[str, str]] = {
     "Codec": "Reading and writing",
     "RequestEncoder": "Writing in chunks",
     "RequestDecoder": "Reading in chunks",
+    "ItemStart": "Events",
     "Outcome": "Results",
     "Exchange": "Sending",
     "retry_after": "Trying again",

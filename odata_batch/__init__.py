@@ -51,11 +51,7 @@ from odata_batch._codec import (
     split,
 )
 from odata_batch._coding.reading import RequestDecoder, ResponseDecoder
-from odata_batch._coding.writing import RequestEncoder, ResponseEncoder
-from odata_batch._graph.expressions import Reference, find_references
-from odata_batch._graph.urls import is_within, location_of, rebase_url, resolve_url
-from odata_batch._model.dialect import Dialect
-from odata_batch._model.events import (
+from odata_batch._coding.streaming import (
     ChangeSetEnd,
     ChangeSetStart,
     Data,
@@ -64,6 +60,10 @@ from odata_batch._model.events import (
     RequestEvent,
     ResponseEvent,
 )
+from odata_batch._coding.writing import RequestEncoder, ResponseEncoder
+from odata_batch._graph.expressions import Reference, find_references
+from odata_batch._graph.urls import is_within, location_of, rebase_url, resolve_url
+from odata_batch._model.dialect import Dialect
 from odata_batch._model.findings import (
     BatchError,
     DecodeError,

@@ -23,10 +23,10 @@ from odata_batch._coding.reading import (
     ResponseDecoder,
 )
 from odata_batch._coding.settings import Settings, format_of
+from odata_batch._coding.streaming import RequestEvent, ResponseEvent
 from odata_batch._coding.writing import RequestEncoder, ResponseEncoder
 from odata_batch._graph import prepare as preparing
 from odata_batch._model.dialect import ODATA_4_01, Dialect
-from odata_batch._model.events import RequestEvent, ResponseEvent
 from odata_batch._model.findings import Diagnostic, Report, Reporter, public
 from odata_batch._model.limits import DEFAULT_LIMITS, Limits
 from odata_batch._model.values import (

@@ -20,10 +20,9 @@ from odata_batch._checks.batch import Rules, path_of
 from odata_batch._checks.scope import Findings, Scope
 from odata_batch._coding.roles import REQUEST, RESPONSE, Role
 from odata_batch._coding.settings import Settings
-from odata_batch._coding.streaming import Stream
+from odata_batch._coding.streaming import RequestEvent, ResponseEvent, Stream
 from odata_batch._model import findings, values
 from odata_batch._model.dialect import ODATA_4_01, Dialect
-from odata_batch._model.events import RequestEvent, ResponseEvent
 from odata_batch._model.findings import (
     Diagnostic,
     Reporter,
@@ -44,7 +43,7 @@ from odata_batch._wire import mime, multipart, sections
 from odata_batch._wire.http import CONTENT_LENGTH_MISMATCH, LONGEST_METHOD, parse_message
 from odata_batch._wire.json import JsonDecoder
 from odata_batch._wire.multipart import MULTIPART_SUBTYPE, Found, MultipartDecoder, Run
-from odata_batch._wire.places import in_part
+from odata_batch._wire.parthead import in_part
 from odata_batch._wire.streams import StreamDecoder
 
 _Item = TypeVar("_Item", values.RequestItem, values.ResponseItem)

@@ -1,17 +1,90 @@
-"""From what a decoder reads to the events that it hands out where it streams."""
+"""What a decoder hands out of a batch that it streams.
 
-from __future__ import annotations
+A message of an item begins, its body comes in pieces, it ends; so does a change set around its own.
+`Stream` makes these events of what is read.
+"""
 
 import sys
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+from dataclasses import dataclass, field
+from typing import Any, Generic, Self, TypeAlias, TypeVar
 
 from odata_batch._checks.batch import Rules, path_of
-from odata_batch._model import events, values
+from odata_batch._model import values
+from odata_batch._model.findings import public
+from odata_batch._model.values import Operation, OperationResponse, Unreadable
 from odata_batch._wire.multipart import Found, Run
 from odata_batch._wire.streams import END, Head
 
 _Item = TypeVar("_Item", values.RequestItem, values.ResponseItem)
+_Message_co = TypeVar("_Message_co", bound=Operation | OperationResponse, covariant=True)
+
+
+@public
+@dataclass(frozen=True, slots=True)
+class ItemStart(Generic[_Message_co]):
+    """An operation or a response begins: all of it but its body, which comes next."""
+
+    item: _Message_co
+    """The operation or the response; its body is empty."""
+    path: str
+    """Where it is, as in `items[2].items[0]`."""
+
+
+@public
+@dataclass(frozen=True, slots=True)
+class Data:
+    """The next octets of the body of what began last."""
+
+    data: bytes
+    """They are not empty."""
+
+
+@public
+@dataclass(frozen=True, slots=True)
+class ItemEnd:
+    """The operation or the response that began last is complete."""
+
+    path: str
+    """Where it is."""
+
+
+@public
+@dataclass(frozen=True, slots=True)
+class ChangeSetStart:
+    """A change set begins; what comes until its end belongs to it."""
+
+    id: str | None
+    """The name of the atomicity group; multipart does not carry it."""
+    path: str
+    """Where it is."""
+    position: int | None = field(default=None, compare=False)
+    """Offset in bytes at which it was found."""
+
+
+@public
+@dataclass(frozen=True, slots=True)
+class ChangeSetEnd:
+    """The change set that began last is complete."""
+
+    path: str
+    """Where it is."""
+
+
+RequestEvent: TypeAlias = (
+    ItemStart[Operation] | Data | ItemEnd | ChangeSetStart | ChangeSetEnd | Operation | Unreadable
+)
+"""What `RequestDecoder` hands out where it streams; an `Operation` is one that is wanted whole."""
+ResponseEvent: TypeAlias = (
+    ItemStart[OperationResponse]
+    | Data
+    | ItemEnd
+    | ChangeSetStart
+    | ChangeSetEnd
+    | OperationResponse
+    | Unreadable
+)
+"""What `ResponseDecoder` hands out where it streams."""
 
 
 class Size(bytes):
@@ -19,7 +92,7 @@ class Size(bytes):
 
     size: int
 
-    def __new__(cls, size: int) -> Size:
+    def __new__(cls, size: int) -> Self:
         made = super().__new__(cls)
         made.size = min(size, sys.maxsize)  # no more can be the length of anything
         return made
@@ -72,7 +145,7 @@ class Stream(Generic[_Item]):
             if self._is_whole or self._rules.needs_bodies:
                 self._kept.append(step)
             if not self._is_whole:
-                self.out.append(events.Data(step))
+                self.out.append(Data(step))
         elif isinstance(step, Head):
             self._begin(step.item)
         elif step is END:
@@ -90,22 +163,22 @@ class Stream(Generic[_Item]):
     def _tell(self, item: Any) -> None:
         """Add the events of what was read as a whole."""
         if isinstance(item, values.CHANGE_SETS):
-            self.out.append(events.ChangeSetStart(item.id, path_of(self._indexes), item.position))
+            self.out.append(ChangeSetStart(item.id, path_of(self._indexes), item.position))
             self._indexes.append(0)
             for inner in item.items:
                 self._tell(inner)
             self._indexes.pop()
-            self.out.append(events.ChangeSetEnd(path_of(self._indexes)))
-        elif isinstance(item, values.Unreadable):
+            self.out.append(ChangeSetEnd(path_of(self._indexes)))
+        elif isinstance(item, Unreadable):
             self.out.append(item)
         else:
             head = values.changed(item, body=b"")
             if self._wants(head):
                 path = path_of(self._indexes)
-                self.out.append(events.ItemStart(head, path))
+                self.out.append(ItemStart(head, path))
                 if item.body:
-                    self.out.append(events.Data(item.body))
-                self.out.append(events.ItemEnd(path))
+                    self.out.append(Data(item.body))
+                self.out.append(ItemEnd(path))
             else:
                 self.out.append(item)
         if self._sets:
@@ -115,7 +188,7 @@ class Stream(Generic[_Item]):
     def _begin(self, item: Any) -> None:
         path = path_of(self._indexes)
         if isinstance(item, values.CHANGE_SETS):
-            self.out.append(events.ChangeSetStart(item.id, path, item.position))
+            self.out.append(ChangeSetStart(item.id, path, item.position))
             self._sets.append((item, []))
             self._indexes.append(0)
             return
@@ -124,7 +197,7 @@ class Stream(Generic[_Item]):
             self._check(item)
         self._is_whole = not self._wants(item)
         if not self._is_whole:
-            self.out.append(events.ItemStart(item, path))
+            self.out.append(ItemStart(item, path))
 
     def _end(self) -> None:
         """End the message that has begun, or else the last change set."""
@@ -134,14 +207,14 @@ class Stream(Generic[_Item]):
             self._indexes.pop()
             change_set, members = self._sets.pop()
             item = values.changed(change_set, items=tuple(members))
-            event = events.ChangeSetEnd(path_of(self._indexes))
+            event = ChangeSetEnd(path_of(self._indexes))
         else:
             item = values.changed(head, body=Size(self._size)) if self._size else head
             whole = values.changed(head, body=b"".join(self._kept)) if self._kept else head
             self._kept.clear()
             if self._rules.needs_bodies:
                 item = whole
-            event = whole if self._is_whole else events.ItemEnd(path_of(self._indexes))
+            event = whole if self._is_whole else ItemEnd(path_of(self._indexes))
         if self._sets:
             self._sets[-1][1].append(item)
         elif head is None or self._rules.needs_bodies:

@@ -11,11 +11,11 @@ from typing import Any, ClassVar, Final, Literal, TypeAlias
 
 from odata_batch._coding.reading import RequestDecoder, decode, decoder_of
 from odata_batch._coding.settings import Settings
+from odata_batch._coding.streaming import ChangeSetEnd, ChangeSetStart, RequestEvent
 from odata_batch._coding.writing import ResponseEncoder
 from odata_batch._graph.urls import ascii_decoded
 from odata_batch._model import values
 from odata_batch._model.dialect import Dialect
-from odata_batch._model.events import ChangeSetEnd, ChangeSetStart, RequestEvent
 from odata_batch._model.findings import (
     BATCH_MEDIA_TYPE,
     BatchError,

@@ -51,8 +51,8 @@ from odata_batch._wire.parthead import (
     BOUNDARY_REUSED,
     CONTENT_TRANSFER_ENCODING_MISSING,
     PART_CONTENT_TYPE,
+    in_part,
 )
-from odata_batch._wire.places import in_part
 
 _Start = TypeVar("_Start", bound=tuple[object, str])
 _Item = TypeVar("_Item")
