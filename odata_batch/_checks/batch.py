@@ -9,11 +9,12 @@ end. All work is linear in the number of operations and dependencies.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final, Protocol, TypeAlias, TypeVar
+from typing import Any, Final, TypeAlias
 
 from odata_batch._checks import messages, services
-from odata_batch._checks.scope import Scope, Spot
+from odata_batch._checks.scope import Scope, Spot, path_of
 from odata_batch._checks.services import Served, checks_for
+from odata_batch._checks.urls import REFERENCE_ABSOLUTE
 from odata_batch._graph import expressions
 from odata_batch._graph.expressions import references_outside_body
 from odata_batch._graph.names import Names, key_of, may_depend
@@ -25,15 +26,9 @@ from odata_batch._model.values import Operation, OperationResponse, Unreadable
 from odata_batch._wire import grammar
 from odata_batch._wire.jsonitem import JSON_MISSING_MEMBER
 
-_Contra = TypeVar("_Contra", contravariant=True)
 _SHOWN_OF_A_CIRCLE = 8
 # Where a reference is that is in no field
 _MEMBERS: Final[Mapping[str, str]] = {"body": "body", "query": "url"}
-
-
-def path_of(indexes: Sequence[int]) -> str:
-    """Return the path of the item with these indexes, as in `items[2].items[0]`."""
-    return ".".join([f"items[{index}]" for index in indexes])
 
 
 def _inside(
@@ -155,29 +150,6 @@ class _Place:
             exceed(report, limits, "items", item.position)
 
 
-class Rules(Protocol[_Contra]):
-    """The interface of the rules for decoding and encoding, in both roles."""
-
-    forgets: bool
-    """Whether no more is kept of an item than what may be said of others needs."""
-
-    def take(self, items: Sequence[_Contra], index: int) -> bool:
-        """Take items if no rule can object to them; otherwise each has to be checked."""
-
-    def check(self, item: _Contra, index: int) -> None:
-        """Check an item, whose index is given."""
-
-    def check_body(self, item: Any, index: int) -> None:
-        """Check the body of a message that was checked without it."""
-
-    @property
-    def needs_bodies(self) -> bool:
-        """Whether a message cannot be checked without its body, because of what is in it."""
-
-    def finish(self) -> None:
-        """Check what needs the whole batch."""
-
-
 CONTENT_ID_MISSING = warning("""
     content-id-missing (@method): Every operation in a change set has a Content-ID. [OData Protocol,
     11.7.7.1]
@@ -247,10 +219,6 @@ REFERENCE_TARGET = note("""
     reference-target (@url): A reference names a request that returns an entity. [OData Protocol,
     11.7.4]
     Refer to a request that creates an entity or reads one.""")
-REFERENCE_ABSOLUTE = warning("""
-    reference-absolute (@url): A reference is the beginning of a relative URL, not of what follows
-    the service root. [OData Protocol, 11.7.4]
-    Write the reference without the URL of the service before it, as in $1/Orders.""")
 REFERENCE_NOT_FIRST = note("""
     reference-not-first (@url): A reference is the first segment of a relative URL. [OData Protocol,
     11.7.4]

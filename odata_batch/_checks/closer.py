@@ -14,8 +14,8 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
-from odata_batch._checks.batch import REFERENCE_ABSOLUTE
 from odata_batch._checks.scope import Scope, Spot
+from odata_batch._checks.urls import REFERENCE_ABSOLUTE
 from odata_batch._graph.expressions import bindings_in, query_references
 from odata_batch._graph.names import Names
 from odata_batch._graph.urls import ascii_decoded, is_batch_resource, reference_in, resolve_url

@@ -6,11 +6,11 @@ if it is severe enough.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from operator import itemgetter
-from typing import Any, Final, Literal, Protocol, TypeAlias
+from typing import Any, Final, Literal, Protocol, TypeAlias, TypeVar
 
 from odata_batch._model.dialect import Dialect
 from odata_batch._model.findings import (
@@ -23,6 +23,8 @@ from odata_batch._model.findings import (
 )
 from odata_batch._model.limits import Limits
 from odata_batch._model.values import Format
+
+_Contra = TypeVar("_Contra", contravariant=True)
 
 
 class Say(Protocol):
@@ -59,6 +61,34 @@ class Scope:
     sound: dict[Kind, tuple[Check, ...]] = field(default_factory=dict)
     """The kinds of messages to which no check objects, and the checks that are applied to each."""
     locate: Locate = field(default=lambda position, member: (position, 0))
+
+
+class Rules(Protocol[_Contra]):
+    """The interface of the rules for decoding and encoding, in both roles."""
+
+    forgets: bool
+    """Whether no more is kept of an item than what may be said of others needs."""
+
+    def take(self, items: Sequence[_Contra], index: int) -> bool:
+        """Take items if no rule can object to them; otherwise each has to be checked."""
+
+    def check(self, item: _Contra, index: int) -> None:
+        """Check an item, whose index is given."""
+
+    def check_body(self, item: Any, index: int) -> None:
+        """Check the body of a message that was checked without it."""
+
+    @property
+    def needs_bodies(self) -> bool:
+        """Whether a message cannot be checked without its body, because of what is in it."""
+
+    def finish(self) -> None:
+        """Check what needs the whole batch."""
+
+
+def path_of(indexes: Sequence[int]) -> str:
+    """Return the path of the item with these indexes, as in `items[2].items[0]`."""
+    return ".".join([f"items[{index}]" for index in indexes])
 
 
 _NONE: Final = dict.fromkeys(Severity, 0)

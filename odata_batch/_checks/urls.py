@@ -29,6 +29,11 @@ JSON_URL_AUTHORITY = error("""
 JSON_URL_EMPTY = note("""
     json-url-empty (@url): An empty URL names the service root. [OData JSON, 19.1]
     Write the URL of the resource, or the absolute path of the service root if that is meant.""")
+# Whether one is meant, only the other requests of a batch tell.
+REFERENCE_ABSOLUTE = warning("""
+    reference-absolute (@url): A reference is the beginning of a relative URL, not of what follows
+    the service root. [OData Protocol, 11.7.4]
+    Write the reference without the URL of the service before it, as in $1/Orders.""")
 URL_FRAGMENT = note("""
     url-fragment (@url): A request URL has no fragment. [RFC 9110, 7.1]
     Remove the number sign and what follows it, or write %23 if it belongs to the name.""")

@@ -16,9 +16,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypeVar, overload
 
 from odata_batch._checks import closer, messages, pairs, services
-from odata_batch._checks.batch import Rules, path_of
-from odata_batch._checks.scope import Findings, Scope
-from odata_batch._coding.roles import REQUEST, RESPONSE, Role
+from odata_batch._checks.batch import RequestRules, ResponseRules
+from odata_batch._checks.scope import Findings, Rules, Say, Scope, path_of
 from odata_batch._coding.settings import Settings
 from odata_batch._coding.streaming import RequestEvent, ResponseEvent, Stream
 from odata_batch._model import findings, values
@@ -39,7 +38,7 @@ from odata_batch._model.findings import (
 from odata_batch._model.headers import Headers
 from odata_batch._model.limits import DEFAULT_LIMITS, Limits, exceed
 from odata_batch._model.values import Format, check_format
-from odata_batch._wire import mime, multipart, sections
+from odata_batch._wire import jsonitem, mime, multipart, sections
 from odata_batch._wire.http import CONTENT_LENGTH_MISMATCH, LONGEST_METHOD, parse_message
 from odata_batch._wire.json import JsonDecoder
 from odata_batch._wire.multipart import MULTIPART_SUBTYPE, Found, MultipartDecoder, Run
@@ -79,9 +78,12 @@ def _always(head: object) -> bool:
 class _Decoder(ABC, Generic[_Item, _Batch, _Out]):
     """One payload that is being decoded."""
 
-    _role: Role[_Item]
-    # There is none of these until the head of a wrapped message has been read. The start line of a
-    # message has a type of its own, which nothing here sees.
+    # The start line of a message has a type of its own, which nothing here sees.
+    _multipart: multipart.Role[Any, _Item]
+    _json: jsonitem.Role[_Item]
+    _rules_of: Callable[[Scope], Rules[_Item]]
+    _check_fields: Callable[[Headers, Say], None]
+    # There is none of these until the head of a wrapped message has been read.
     _engine: MultipartDecoder[Any, _Item] | JsonDecoder[_Item] | None = None
     _scope: Scope
     _rules: Rules[_Item]
@@ -225,7 +227,7 @@ class _Decoder(ABC, Generic[_Item, _Batch, _Out]):
         engine = self._enter(len(self._head)) if self._engine is None else self._engine
         self._take(engine.receive_eof())
         self._rules.finish()
-        if self._role.name == "request":
+        if self._multipart.name == "request":
 
             def say(rule: Rule, message: str, member: str = "", /) -> None:
                 self._findings(Diagnostic(rule, message, 0))
@@ -296,7 +298,7 @@ class _Decoder(ABC, Generic[_Item, _Batch, _Out]):
         """Return the decoder of the wrapped message whose body begins at `end`."""
         known = sections.Known()
         reader = sections.SectionReader(self._limits, self._findings, known)
-        parse_line = self._role.multipart.parse_line
+        parse_line = self._multipart.parse_line
         message = parse_message(bytes(self._head[:end]), 0, b"\r\n", reader, parse_line)
         if message is None:
             if self._findings.worst is not Severity.ERROR:  # the dialect calls its fault no error
@@ -311,7 +313,7 @@ class _Decoder(ABC, Generic[_Item, _Batch, _Out]):
 
     def _choose(self, content_type: str, position: int) -> None:
         """Choose the decoder for what begins at `position`, unless that is a wrapped message."""
-        role, limits, report = self._role, self._limits, self._in_headers
+        limits, report = self._limits, self._in_headers
         if len(content_type) > limits.field_line:
             exceed(report, limits, "field_line", position)
         plain = _PLAIN.fullmatch(content_type)
@@ -344,17 +346,18 @@ class _Decoder(ABC, Generic[_Item, _Batch, _Out]):
                     report(Diagnostic(MULTIPART_SUBTYPE, message, position))
                 boundary = multipart.boundary_of(media_type, limits, report, position)
         found, dialect, tables = self._findings, self._dialect, self._settings._tables
+        role = self._multipart
         if boundary is None:
-            self._engine = JsonDecoder(role.json, limits, found, position, dialect)
+            self._engine = JsonDecoder(self._json, limits, found, position, dialect)
         else:
             known = tables.of_multipart(role.name, limits)
             kind = MultipartDecoder if self._wants is None else StreamDecoder
-            self._engine = kind(role.multipart, boundary, limits, known, position)
+            self._engine = kind(role, boundary, limits, known, position)
         format = self._engine.format
         sound = tables.sound(role.name, format)
         locate = self._engine.locate
         self._scope = Scope(format, dialect, limits, found, "read", sound, locate)
-        self._rules = role.rules(self._scope)
+        self._rules = self._rules_of(self._scope)
         if self._wants is not None:
             self._stream = Stream(self._rules, self._wants, self._find, self._events)
 
@@ -364,7 +367,7 @@ class _Decoder(ABC, Generic[_Item, _Batch, _Out]):
 
         if max([len(value) for _, value in headers.pairs], default=0) > self._limits.field_line:
             exceed(self._in_headers, self._limits, "field_line", position)
-        self._role.check_outer(headers, say)
+        self._check_fields(headers, say)
         preference = messages.continue_on_error(headers, say)
         if self._continue_on_error is None:
             self._continue_on_error = preference
@@ -417,7 +420,8 @@ class RequestDecoder(
     [Data(data=b', and more'), ItemEnd(path='items[0]')]
     """
 
-    _role = REQUEST
+    _multipart, _json, _rules_of = multipart.REQUEST, jsonitem.REQUEST, RequestRules
+    _check_fields = staticmethod(messages.check_outer_request)
 
     if TYPE_CHECKING:
 
@@ -479,7 +483,8 @@ class ResponseDecoder(
     []
     """
 
-    _role = RESPONSE
+    _multipart, _json, _rules_of = multipart.RESPONSE, jsonitem.RESPONSE, ResponseRules
+    _check_fields = staticmethod(messages.check_outer_response)
 
     if TYPE_CHECKING:
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Generic, Self, TypeAlias, TypeVar
 
-from odata_batch._checks.batch import Rules, path_of
+from odata_batch._checks.scope import Rules, path_of
 from odata_batch._model import values
 from odata_batch._model.findings import public
 from odata_batch._model.values import Operation, OperationResponse, Unreadable

@@ -4,25 +4,24 @@ One-shot encoding writes the octets of the incremental encoder, after all items 
 what must not be written is raised in one error.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from itertools import chain
-from typing import BinaryIO, Final, Generic, TypeVar, cast
+from typing import BinaryIO, Final, Generic, Literal, TypeVar, cast
 
 from odata_batch._checks import messages, services
 from odata_batch._checks.batch import (
     ACCEPTED_NOT_LAST,
     DUPLICATE_ID,
     DUPLICATE_RESPONSE_ID,
-    Rules,
-    path_of,
+    RequestRules,
+    ResponseRules,
 )
 from odata_batch._checks.messages import ACCEPTED_WITHOUT_LOCATION, HEADER_CHARACTERS, ID_SYNTAX
-from odata_batch._checks.scope import Scope
+from odata_batch._checks.scope import Check, Rules, Scope, path_of
 from odata_batch._checks.urls import URL_CHARACTERS, URL_FRAGMENT, URL_WHITE_SPACE
-from odata_batch._coding.roles import REQUEST, RESPONSE, Role
 from odata_batch._coding.settings import Settings, format_of
 from odata_batch._coding.streaming import Size
 from odata_batch._graph.prepare import Preparation, written_preference
@@ -67,7 +66,11 @@ _Kind = TypeVar("_Kind", "RequestEncoder", "ResponseEncoder")
 class _Encoder(Generic[_Item]):
     """One batch that is being encoded; what must not be written is collected and raised at once."""
 
-    _role: Role[_Item]
+    _role: Literal["request", "response"]
+    _kind: type[values.BatchRequest | values.BatchResponse]
+    _items_of: tuple[type, ...]
+    _rules_of: Callable[[Scope], Rules[_Item]]
+    _checks: tuple[Check, ...]
     _engine: MultipartEncoder | JsonEncoder
     _rules: Rules[_Item]
 
@@ -79,7 +82,7 @@ class _Encoder(Generic[_Item]):
         accept: str | None = None,
     ) -> None:
         """Take the batch, whose items may be yet to come; collect what is wrong with the rest."""
-        of_type(batch, self._role.batch, "batch")
+        of_type(batch, self._kind, "batch")
         format, dialect, limits = format_of(settings, batch), settings.dialect, settings.limits
         self._batch = batch
         self._limits = limits
@@ -89,17 +92,15 @@ class _Encoder(Generic[_Item]):
         self._closed = self._streams = False
         self._preparation = Preparation(format, dialect, batch.items)
         self._scope = Scope(format, dialect, limits, self._report, "written")
-        self._rules = self._role.rules(self._scope)
-        if self._role.name == "request":
+        self._rules = self._rules_of(self._scope)
+        if self._role == "request":
             services.check_format_spoken(self._scope, self._say)
         if format == "multipart":
-            self._engine = MultipartEncoder(
-                self._role.name, boundary, dialect, limits, self._report
-            )
+            self._engine = MultipartEncoder(self._role, boundary, dialect, limits, self._report)
         elif boundary is not None:
             raise ValueError("a JSON batch has no boundary")
         else:
-            self._engine = JsonEncoder(self._role.name, dialect, limits, self._report)
+            self._engine = JsonEncoder(self._role, dialect, limits, self._report)
         version = dialect.json_version if format == "json" else dialect.multipart_version
         fields = [(dialect.version_header, version)]
         if isinstance(batch, values.BatchRequest):
@@ -125,8 +126,8 @@ class _Encoder(Generic[_Item]):
     def send(self, item: _Item) -> bytes:
         """Return the octets of an item; `EncodeError` if it cannot be written."""
         self._use()
-        if not isinstance(item, (*self._role.items, values.Unreadable)):
-            names = " or ".join(kind.__name__ for kind in self._role.items)
+        if not isinstance(item, (*self._items_of, values.Unreadable)):
+            names = " or ".join(kind.__name__ for kind in self._items_of)
             raise TypeError(f"an item is {names}, not {type(item).__name__}")
         self._check_depth([item])
         if (name := self._preparation.clash(item)) is not None:
@@ -156,7 +157,7 @@ class _Encoder(Generic[_Item]):
         none is there.
         """
         self._use()
-        of_type(item, self._role.items[0], "an item whose body comes in pieces")
+        of_type(item, self._items_of[0], "an item whose body comes in pieces")
         if item.body:
             raise ValueError("the item has a body, and so has the call")
         pieces = _pieces_of(body)
@@ -226,7 +227,7 @@ class _Encoder(Generic[_Item]):
         if body is None:
             if is_complete:
                 items = self._preparation.items(items)
-            self._rules = self._role.rules(self._scope)  # which have taken nothing
+            self._rules = self._rules_of(self._scope)  # which have taken nothing
             self._check_items(items)
             self._rules.finish()
         self._engine.check_batch(batch, len(items))
@@ -238,7 +239,7 @@ class _Encoder(Generic[_Item]):
     def _judge(self, item: Message, kind: Kind, sound: set[Kind]) -> bool:
         """Apply the checks to one message; their findings are made again when each is checked."""
         with suppress(Stop):
-            for check in self._role.checks:
+            for check in self._checks:
                 check(item, self._scope, self._say)
         if self._found:
             self._found.clear()
@@ -271,7 +272,7 @@ class _Encoder(Generic[_Item]):
     def _count(self, chunk: bytes) -> bytes:
         """Compare the totals with the limits; return the chunk."""
         self._length += len(chunk)
-        if self._role.name == "request":
+        if self._role == "request":
             services.check_payload(self._length, self._scope, self._say)
         engine, fields = self._engine, (("Content-Type", self._engine.content_type), *self._fields)
         sizes = {
@@ -317,7 +318,9 @@ class RequestEncoder(_Encoder[values.RequestItem]):
     >>> body = encoder.send(Operation.get("People")) + encoder.close()
     """
 
-    _role = REQUEST
+    _role, _kind = "request", values.BatchRequest
+    _items_of = (values.Operation, values.ChangeSet)
+    _rules_of, _checks = RequestRules, messages.OPERATION
 
     def __init__(
         self,
@@ -380,7 +383,9 @@ class ResponseEncoder(_Encoder[values.ResponseItem]):
     b'{"responses":[{"id":"1","status":204}]}'
     """
 
-    _role = RESPONSE
+    _role, _kind = "response", values.BatchResponse
+    _items_of = (values.OperationResponse, values.ChangeSetResponse)
+    _rules_of, _checks = ResponseRules, messages.RESPONSE
 
     def __init__(
         self,

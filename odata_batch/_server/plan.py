@@ -15,8 +15,8 @@ from dataclasses import replace
 from itertools import islice
 from typing import NamedTuple, TypeAlias, TypeVar
 
-from odata_batch._checks import batch as rules
-from odata_batch._checks.scope import Findings, Scope
+from odata_batch._checks.batch import RequestRules
+from odata_batch._checks.scope import Findings, Scope, path_of
 from odata_batch._coding.settings import Settings
 from odata_batch._graph.names import Edge, Names
 from odata_batch._graph.prepare import prepare
@@ -71,7 +71,7 @@ def _index(request: values.BatchRequest, format: Format, dialect: Dialect, limit
     check_counts(counts, limits, dialect)
     report = Findings(limits, dialect.severities, findings.Severity.ERROR)
     # Values may come from another decoder: they are checked as if nothing had checked them.
-    checks = rules.RequestRules(Scope(format, dialect, limits, report, "made"))
+    checks = RequestRules(Scope(format, dialect, limits, report, "made"))
     if checks.take(request.items, 0):
         return Names(request.items, dialect=dialect)
     for index, item in enumerate(request.items):
@@ -97,7 +97,7 @@ def check_depth(item: RequestItem, index: int, limits: Limits) -> None:
     """Raise `DecodeError` for a change set that nests deeper than allowed."""
     depth = values.depth_of(item) if isinstance(item, ChangeSet) else 0
     if depth > limits.change_set_depth:
-        message, path = f"found change sets nested {depth} deep", rules.path_of([index])
+        message, path = f"found change sets nested {depth} deep", path_of([index])
         found = Diagnostic(values.NESTED_CHANGE_SET, message, item.position, path)
         raise findings.DecodeError(found)
 
