@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypeVar, ove
 
 from odata_batch._checks import closer, messages, pairs, services
 from odata_batch._checks.batch import RequestRules, ResponseRules
-from odata_batch._checks.scope import Findings, Rules, Say, Scope, path_of
+from odata_batch._checks.scope import Rules, Say, Scope, path_of
 from odata_batch._coding.settings import Settings
 from odata_batch._coding.streaming import RequestEvent, ResponseEvent, Stream
 from odata_batch._model import findings, values
@@ -36,7 +36,7 @@ from odata_batch._model.findings import (
     quote,
 )
 from odata_batch._model.headers import Headers
-from odata_batch._model.limits import DEFAULT_LIMITS, Limits, exceed
+from odata_batch._model.limits import DEFAULT_LIMITS, Findings, Limits, exceed
 from odata_batch._model.values import Format, check_format
 from odata_batch._wire import jsonitem, mime, multipart, sections
 from odata_batch._wire.http import CONTENT_LENGTH_MISMATCH, LONGEST_METHOD, parse_message

@@ -14,21 +14,9 @@ from odata_batch._coding.settings import Settings
 from odata_batch._coding.streaming import ChangeSetEnd, ChangeSetStart, RequestEvent
 from odata_batch._coding.writing import ResponseEncoder
 from odata_batch._graph.urls import ascii_decoded
-from odata_batch._model import values
+from odata_batch._model import findings, values
 from odata_batch._model.dialect import Dialect
-from odata_batch._model.findings import (
-    BATCH_MEDIA_TYPE,
-    BatchError,
-    DecodeError,
-    Diagnostic,
-    check_called,
-    names_in,
-    octets_of,
-    of_type,
-    optional,
-    public,
-    quote,
-)
+from odata_batch._model.findings import BatchError, DecodeError, of_type, public, quote
 from odata_batch._model.headers import Headers
 from odata_batch._model.limits import Limits
 from odata_batch._model.values import BatchRequest, Format, HeadersLike, OperationResponse
@@ -138,10 +126,10 @@ class Endpoint:
             hint = f": Codec({codec!r:.60})" if isinstance(codec, Dialect) else ""
             raise TypeError(f"codec is a Codec, not {type(codec).__name__}{hint}")
         for name in ("begin", "validate", "app"):
-            check_called(getattr(self, name, None), name)
-        names_in(self.handed_on, "handed_on")
+            findings.check_called(getattr(self, name, None), name)
+        findings.names_in(self.handed_on, "handed_on")
         of_type(self.formats, Mapping, "formats")
-        optional(self.stream_from, int, "stream_from")
+        findings.optional(self.stream_from, int, "stream_from")
         if unknown := {*of_type(self.options, Mapping, "options")} - _OPTIONS:
             names = ", ".join(sorted(_OPTIONS))
             raise TypeError(f"options has {sorted(unknown)}, expected some of {names}")
@@ -206,7 +194,7 @@ class Serving:
 
         Nothing is kept of a body that is refused.
         """
-        data = octets_of(data)
+        data = findings.octets_of(data)
         self._received += len(data)
         self._check_length(self._received)
         if not self.wants_data:
@@ -246,7 +234,9 @@ class Serving:
         if own.lower().startswith("multipart/") and own.lower() not in known:
             # Of whatever is wrong with the parts, it is the cause.
             message = f"found {quote(own)}, expected {' or '.join(known)}"
-            error = DecodeError(Diagnostic(BATCH_MEDIA_TYPE, message, 0, "headers"))
+            error = DecodeError(
+                findings.Diagnostic(findings.BATCH_MEDIA_TYPE, message, 0, "headers")
+            )
         # A limit is for the owner of the service to raise.
         remedy = "" if error.diagnostic.limit else f". {error.diagnostic.remedy}"
         return self.refuse(error.http_status, f"{error}{remedy}")

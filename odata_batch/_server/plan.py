@@ -16,14 +16,14 @@ from itertools import islice
 from typing import NamedTuple, TypeAlias, TypeVar
 
 from odata_batch._checks.batch import RequestRules
-from odata_batch._checks.scope import Findings, Scope, path_of
+from odata_batch._checks.scope import Scope, path_of
 from odata_batch._coding.settings import Settings
 from odata_batch._graph.names import Edge, Names
 from odata_batch._graph.prepare import prepare
 from odata_batch._model import findings, values
 from odata_batch._model.dialect import Dialect
 from odata_batch._model.findings import Diagnostic
-from odata_batch._model.limits import Limits
+from odata_batch._model.limits import Findings, Limits
 from odata_batch._model.values import ChangeSet, Format, Operation, RequestItem, Unreadable
 
 _T = TypeVar("_T")

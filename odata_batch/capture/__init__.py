@@ -16,7 +16,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal, TypeAlias
 
-from odata_batch._checks.scope import Findings
 from odata_batch._graph.urls import is_batch_resource
 from odata_batch._model.findings import (
     BATCH_MEDIA_TYPE,
@@ -31,7 +30,7 @@ from odata_batch._model.findings import (
     warning,
 )
 from odata_batch._model.headers import Headers
-from odata_batch._model.limits import Limits
+from odata_batch._model.limits import Findings, Limits
 from odata_batch._wire.sections import REPEATED_HEADER
 from odata_batch.capture import _archives, _bodies, _raw
 from odata_batch.capture._raw import Budget, Raw
