@@ -16,9 +16,8 @@ from odata_batch._checks.scope import Scope, Spot, path_of
 from odata_batch._checks.services import Served, checks_for
 from odata_batch._checks.urls import REFERENCE_ABSOLUTE
 from odata_batch._graph import expressions
-from odata_batch._graph.expressions import references_outside_body
+from odata_batch._graph.expressions import reference_in, references_outside_body
 from odata_batch._graph.names import Names, key_of, may_depend
-from odata_batch._graph.urls import reference_in
 from odata_batch._model import values
 from odata_batch._model.findings import Diagnostic, Rule, error, note, quote, warning
 from odata_batch._model.limits import exceed

@@ -16,9 +16,9 @@ from typing import Any
 
 from odata_batch._checks.scope import Scope, Spot
 from odata_batch._checks.urls import REFERENCE_ABSOLUTE
-from odata_batch._graph.expressions import bindings_in, query_references
+from odata_batch._graph.expressions import bindings_in, query_references, reference_in
 from odata_batch._graph.names import Names
-from odata_batch._graph.urls import ascii_decoded, is_batch_resource, reference_in, resolve_url
+from odata_batch._graph.urls import ascii_decoded, is_batch_resource, resolve_url
 from odata_batch._model import values
 from odata_batch._model.findings import (
     Diagnostic,

@@ -17,8 +17,7 @@ from typing import Any, Final, Generic, NamedTuple, TypeAlias, TypeVar
 
 from odata_batch._checks import urls
 from odata_batch._checks.scope import Kind, Say, Scope
-from odata_batch._graph.expressions import reserved_names
-from odata_batch._graph.urls import referenced_id
+from odata_batch._graph.expressions import referenced_id, reserved_names
 from odata_batch._model import values
 from odata_batch._model.findings import (
     Diagnostic,

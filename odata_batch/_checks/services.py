@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
 from odata_batch._checks.scope import Say, Scope
+from odata_batch._graph.expressions import referenced_id
 from odata_batch._graph.names import Names, stops_at_error
-from odata_batch._graph.urls import referenced_id
 from odata_batch._model.dialect import ODATA_4_01, Dialect
 from odata_batch._model.findings import counted, error, quote, warning
 from odata_batch._model.headers import Headers, by_lower_name

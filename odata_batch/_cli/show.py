@@ -14,8 +14,8 @@ from odata_batch import Dialect, Headers, UnresolvedReference, resolve_url
 from odata_batch._cli import terminal
 from odata_batch._cli.captured import located
 from odata_batch._cli.terminal import Options, Paint, count, indented, visible
+from odata_batch._graph.expressions import reference_in
 from odata_batch._graph.names import Names
-from odata_batch._graph.urls import reference_in
 from odata_batch._model import values
 from odata_batch.capture import Message, parse_message
 

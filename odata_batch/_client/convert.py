@@ -24,9 +24,9 @@ from odata_batch._checks import messages, urls
 from odata_batch._checks.services import REFERENCE_LOOKALIKE
 from odata_batch._client.fitting import WHOLE, Entry, Fitting, Unit
 from odata_batch._coding.settings import Settings, format_of
-from odata_batch._graph.expressions import bindings_in, references_outside_body
+from odata_batch._graph.expressions import bindings_in, referenced_id, references_outside_body
 from odata_batch._graph.names import Names, key_of, stops_at_error
-from odata_batch._graph.urls import percent_encoded, referenced_id
+from odata_batch._graph.urls import percent_encoded
 from odata_batch._model import values
 from odata_batch._model.dialect import METHODS
 from odata_batch._model.findings import Diagnostic, EncodeError, Rule, of_type, quote

@@ -1,5 +1,8 @@
 """What one operation refers to: in its URL, in expressions, in header fields, in JSON.
 
+A reference is a dollar sign and a request identifier, as the whole first segment of a relative URL.
+`$10` does not refer to `1`, and the names of system resources come before identifiers.
+
 OData Protocol, 11.7.4 to 11.7.6. The texts come from anywhere: every pattern is linear, none
 repeats a group, and nothing is parsed that holds no dollar sign.
 """
@@ -10,7 +13,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, TypeAlias
 
-from odata_batch._graph.urls import SYSTEM_RESOURCES, reference_in, system_resources
 from odata_batch._model import jsonvalue
 from odata_batch._model.findings import of_type, public
 from odata_batch._model.headers import names_of
@@ -18,6 +20,15 @@ from odata_batch._model.values import Operation
 from odata_batch._wire import grammar
 from odata_batch._wire.sections import parse_media_type
 from odata_batch.dialects import ODATA_4_01, Dialect, check_dialect
+
+# OData Protocol, 11.7.4: resources directly under the service root, without their dollar sign
+SYSTEM_RESOURCES = frozenset(("all", "batch", "crossjoin", "entity", "id", "metadata", "root"))
+
+# OData v3 URL Conventions, 2 and 3: all that OData 1 to 3 have
+_OLD_SYSTEM_RESOURCES = frozenset(("batch", "metadata"))
+
+# OData URL Conventions, 4.3 to 4.13, and links of OData 2: segments that follow a resource
+_RESOURCE_SUFFIXES = frozenset(("count", "each", "filter", "links", "query", "ref", "value"))
 
 # OData Protocol, 11.7.6: the literals that expressions begin with in the same way
 _EXPRESSION_LITERALS = frozenset(("it", "root", "this"))
@@ -47,6 +58,11 @@ _JSON_ESCAPE = re.compile(rb"\\.", re.DOTALL)
 _REFERENCE_TEXT = re.compile(rf"\$({grammar.REQUEST_ID.pattern})(?:[/?#(].*)?", re.DOTALL)
 _BINDING_NAMES = ("@odata.bind", "@bind", "@odata.id", "@id")
 
+# The first segment that begins with "$", in an absolute URL or an absolute path
+_ROOTED_REFERENCE = re.compile(
+    rf"((?:{grammar.SCHEME.pattern}//[^/?#]*)?/(?:[^$/?#][^/?#]*/)*){grammar.DOLLAR_SEGMENT.pattern}"
+)
+
 
 Place: TypeAlias = Literal["url", "if-match", "if-none-match", "query", "condition", "body"]
 _ETAG_FIELDS: tuple[Literal["if-match", "if-none-match"], ...] = ("if-match", "if-none-match")
@@ -54,6 +70,62 @@ ETAG_FIELDS = frozenset(_ETAG_FIELDS)
 
 # OData Protocol, 11.7.4: what was read or updated by its own URL is what a reference to it means.
 KNOWN_BY_URL = frozenset(("GET", "PUT", "PATCH", "MERGE"))
+
+
+# -- a URL ----------------------------------------------------------------------------------------
+
+
+def system_resources(dialect: Dialect) -> frozenset[str]:
+    """Return the names that come before identifiers in the versions of OData that are supported."""
+    if dialect.version_header == "DataServiceVersion":
+        return _OLD_SYSTEM_RESOURCES
+    return SYSTEM_RESOURCES
+
+
+def referenced_id(url: str, dialect: Dialect = ODATA_4_01) -> str | None:
+    """Return the identifier that the URL begins with, or `None` if it begins with none.
+
+    >>> referenced_id("$1/Orders"), referenced_id("$10(1)"), referenced_id("$metadata")
+    ('1', '10', None)
+    """
+    match = grammar.DOLLAR_SEGMENT.match(url)
+    name = match and match[1]
+    return None if not name or name in system_resources(dialect) else name
+
+
+class UrlReference(NamedTuple):
+    """A URL that begins with a reference, in three pieces; only the dollar sign is lost."""
+
+    before: str
+    """What may come before it: empty, or a service root in a dialect that allows it."""
+    id: str
+    """The request identifier."""
+    after: str
+    """The rest of the URL."""
+
+
+def reference_in(url: str, dialect: Dialect = ODATA_4_01) -> UrlReference | None:
+    """Return the reference that the URL is in this dialect, or `None` if it is not one.
+
+    Which URL the service root has is not known here. Where a reference may follow it, the
+    first segment that begins with a dollar sign is one, unless OData gives its name a meaning.
+
+    >>> from odata_batch.dialects import SAP_BUSINESS_ONE
+    >>> reference_in("/b1s/v1/$1/Lines", SAP_BUSINESS_ONE)
+    UrlReference(before='/b1s/v1/', id='1', after='/Lines')
+    >>> reference_in("/b1s/v1/$1/Lines")
+    """
+    if "$" not in url or dialect.references == "none":
+        return None
+    before = "/" if dialect.paths_from_service_root and url.startswith("/$") else ""
+    id = referenced_id(url[len(before) :], dialect)
+    if id is not None:
+        return UrlReference(before, id, url[len(before) + 1 + len(id) :])
+    found = _ROOTED_REFERENCE.match(url) if dialect.references == "rooted" else None
+    name = "" if found is None else found[3]
+    if found is None or not name or name in _RESOURCE_SUFFIXES or name in system_resources(dialect):
+        return None
+    return UrlReference(found[1], name, url[found.end() :])
 
 
 # -- one operation ---------------------------------------------------------------------------------

@@ -9,9 +9,9 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import TypeVar
 
-from odata_batch._graph.expressions import bindings_in, references_outside_body
+from odata_batch._graph.expressions import bindings_in, referenced_id, references_outside_body
 from odata_batch._graph.names import key_of
-from odata_batch._graph.urls import is_within, rebase_url, referenced_id, root_of
+from odata_batch._graph.urls import is_within, rebase_url, root_of
 from odata_batch._model import values
 from odata_batch._model.dialect import Dialect
 from odata_batch._model.findings import of_type

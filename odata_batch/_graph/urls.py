@@ -1,12 +1,9 @@
-"""The URLs of a batch: what they refer to, and what they are as absolute URLs.
+"""The URLs of a batch: resolved to absolute URLs, and compared with that of the service.
 
 OData Protocol, 11.7.4 and 11.7.7.1, and RFC 3986, section 5, which is followed except for two
 things: only what two slashes follow is a scheme, so that the key in `Notes/a:b` stays a key, and an
 empty URL in a batch is the service root. No percent-encoding is touched, no empty segment is lost,
 no character is checked.
-
-A reference is a dollar sign and a request identifier, as the whole first segment of a relative URL.
-`$10` does not refer to `1`, and the names of system resources come before identifiers.
 
 Resolving, containing and rebasing have to agree about every character of a URL, so that they share
 one reading of it.
@@ -20,19 +17,11 @@ from contextlib import suppress
 from types import MappingProxyType
 from typing import Final, Literal, NamedTuple
 
+from odata_batch._graph.expressions import UrlReference, reference_in, referenced_id
 from odata_batch._model.findings import UnresolvedReference, of_type, optional, quote
 from odata_batch._model.values import OperationResponse
 from odata_batch._wire import grammar
 from odata_batch.dialects import ODATA_4_01, Dialect, check_dialect
-
-# OData Protocol, 11.7.4: resources directly under the service root, without their dollar sign
-SYSTEM_RESOURCES = frozenset(("all", "batch", "crossjoin", "entity", "id", "metadata", "root"))
-
-# OData v3 URL Conventions, 2 and 3: all that OData 1 to 3 have
-_OLD_SYSTEM_RESOURCES = frozenset(("batch", "metadata"))
-
-# OData URL Conventions, 4.3 to 4.13, and links of OData 2: segments that follow a resource
-_RESOURCE_SUFFIXES = frozenset(("count", "each", "filter", "links", "query", "ref", "value"))
 
 # [ scheme ":" ] "//"                                                RFC 3986, 3 and 4.2
 _AUTHORITY_FOLLOWS = re.compile(rf"(?:{grammar.SCHEME.pattern})?//")
@@ -40,10 +29,6 @@ _AUTHORITY_FOLLOWS = re.compile(rf"(?:{grammar.SCHEME.pattern})?//")
 # uri-host [ ":" port ]                                              RFC 9110, 7.2
 _HOST = re.compile(r"([0-9A-Za-z\-._~!$&'()*+,;=%]+|\[[0-9A-Fa-f:.]+\])(?::([0-9]*))?")
 
-# The first segment that begins with "$", in an absolute URL or an absolute path
-_ROOTED_REFERENCE = re.compile(
-    rf"((?:{grammar.SCHEME.pattern}//[^/?#]*)?/(?:[^$/?#][^/?#]*/)*){grammar.DOLLAR_SEGMENT.pattern}"
-)
 # What some readers decode before they look at segments
 _ENCODED_ASCII = re.compile("%([0-7][0-9A-Fa-f])")
 
@@ -63,27 +48,6 @@ _UNCLEAR_ENCODING = re.compile("%(?:[01][0-9a-f]|7f|c[01]|e0%[89]|f0%8|f8%8|fc%8
 
 _DEFAULT_PORTS: Final[Mapping[str, str]] = {"http": "80", "https": "443"}
 _NO_LOCATIONS: Final[Mapping[str, str]] = MappingProxyType({})
-
-
-# -- references ----------------------------------------------------------------------------------
-
-
-def system_resources(dialect: Dialect) -> frozenset[str]:
-    """Return the names that come before identifiers in the versions of OData that are supported."""
-    if dialect.version_header == "DataServiceVersion":
-        return _OLD_SYSTEM_RESOURCES
-    return SYSTEM_RESOURCES
-
-
-def referenced_id(url: str, dialect: Dialect = ODATA_4_01) -> str | None:
-    """Return the identifier that the URL begins with, or `None` if it begins with none.
-
-    >>> referenced_id("$1/Orders"), referenced_id("$10(1)"), referenced_id("$metadata")
-    ('1', '10', None)
-    """
-    match = grammar.DOLLAR_SEGMENT.match(url)
-    name = match and match[1]
-    return None if not name or name in system_resources(dialect) else name
 
 
 def is_batch_resource(url: str) -> bool:
@@ -110,41 +74,6 @@ def is_batch_resource(url: str) -> bool:
         if _decoded(segment).removesuffix("()") == "$batch":
             return True
     return False
-
-
-class UrlReference(NamedTuple):
-    """A URL that begins with a reference, in three pieces; only the dollar sign is lost."""
-
-    before: str
-    """What may come before it: empty, or a service root in a dialect that allows it."""
-    id: str
-    """The request identifier."""
-    after: str
-    """The rest of the URL."""
-
-
-def reference_in(url: str, dialect: Dialect = ODATA_4_01) -> UrlReference | None:
-    """Return the reference that the URL is in this dialect, or `None` if it is not one.
-
-    Which URL the service root has is not known here. Where a reference may follow it, the
-    first segment that begins with a dollar sign is one, unless OData gives its name a meaning.
-
-    >>> from odata_batch.dialects import SAP_BUSINESS_ONE
-    >>> reference_in("/b1s/v1/$1/Lines", SAP_BUSINESS_ONE)
-    UrlReference(before='/b1s/v1/', id='1', after='/Lines')
-    >>> reference_in("/b1s/v1/$1/Lines")
-    """
-    if "$" not in url or dialect.references == "none":
-        return None
-    before = "/" if dialect.paths_from_service_root and url.startswith("/$") else ""
-    id = referenced_id(url[len(before) :], dialect)
-    if id is not None:
-        return UrlReference(before, id, url[len(before) + 1 + len(id) :])
-    found = _ROOTED_REFERENCE.match(url) if dialect.references == "rooted" else None
-    name = "" if found is None else found[3]
-    if found is None or not name or name in _RESOURCE_SUFFIXES or name in system_resources(dialect):
-        return None
-    return UrlReference(found[1], name, url[found.end() :])
 
 
 # -- resolution ----------------------------------------------------------------------------------
