@@ -30,7 +30,7 @@ from odata_batch._wire import grammar
 from odata_batch._wire.sections import HEADER_SYNTAX
 from odata_batch.capture import _raw
 from odata_batch.capture._raw import CAPTURE_CODING, Budget, Entry, Raw, unreadable
-from odata_batch.capture._texts import SURROGATES, UTF_16_MARKS
+from odata_batch.capture._spellings import SURROGATES, UTF_16_MARKS
 
 # -- HAR -------------------------------------------------------------------------------------------
 

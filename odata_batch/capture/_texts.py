@@ -14,23 +14,29 @@ with them. It cannot always be known what the octets were.
 from __future__ import annotations
 
 import re
-from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
-from collections.abc import Callable, Iterator, Mapping
-from html import unescape
+from codecs import BOM_UTF8
+from collections.abc import Callable
 from itertools import chain, islice
-from typing import Final, NamedTuple
-from urllib.parse import unquote
+from typing import NamedTuple
 
 from odata_batch._model.findings import Diagnostic, note, quote
+from odata_batch.capture._spellings import (
+    CURL,
+    DOUBLED,
+    ESCAPES,
+    SPELLINGS,
+    UTF_16_MARKS,
+    VALUE,
+    WIRE,
+    Spelling,
+    octet_of,
+    sent_by_curl,
+)
 
 CAPTURE_TEXT = note("""
     capture-text: A capture holds the octets of the message, not a text that was made of them. [RFC
     9112, 2.2]
     Read places as those in the text as it was undone; capture the octets if they may differ.""")
-
-UTF_16_MARKS = (BOM_UTF16_LE, BOM_UTF16_BE)
-# Surrogates that are no octet of `surrogateescape`
-SURROGATES = re.compile("[\ud800-\udc7f\udd00-\udfff]")
 
 
 def undone(data: bytes) -> tuple[bytes, Diagnostic | None]:
@@ -54,112 +60,7 @@ def undone(data: bytes) -> tuple[bytes, Diagnostic | None]:
     return data, Diagnostic(CAPTURE_TEXT, message, 0) if found else None
 
 
-# -- spellings -------------------------------------------------------------------------------------
-
-_ESCAPED = re.compile(r"\\(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|(.))", re.DOTALL)
-_LETTERS: Final[Mapping[str, str]] = dict(zip("nrtbfvae", "\n\r\t\b\f\v\a\x1b", strict=True))
-_BACKTICK = re.compile(r'`(.)|\$\(\[char\]([0-9]{1,3})\)|"(")', re.DOTALL)
-_WIRE = re.compile(rb'\[\\(r|n)\](?:"?\r?\n|"\Z)?|\[0x([0-9a-f]{2})\]|"\r?\n|"\Z')
-# What differs from JSON in values of Python, JavaScript and Ruby
-_UNLIKE_JSON = re.compile(
-    r"""("[^"\\]*(?:\\.[^"\\]*)*"?) | '([^'\\]*(?:\\.[^'\\]*)*)'?
-    | \b(True|False|None|nil|undefined)\b | (=>) | \b([A-Za-z_]\w*)(?=[ ]?:)""",
-    re.DOTALL | re.VERBOSE,
-)
-_IN_JSON: Final[Mapping[str, str]] = {"True": "true", "False": "false"}
-
-
-def _unescaped(text: str) -> str:
-    """Return the characters that escapes of JSON, C and shells mean."""
-
-    def character(match: re.Match[str]) -> str:
-        digits = match[1] or match[2]
-        return chr(int(digits, 16)) if digits else _LETTERS.get(match[3], match[3])
-
-    text = _ESCAPED.sub(character, text)
-    text = text.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
-    return SURROGATES.sub("\N{REPLACEMENT CHARACTER}", text)
-
-
-def _of_powershell(text: str) -> str:
-    def character(match: re.Match[str]) -> str:
-        letter, number, mark = match.groups()
-        return chr(int(number)) if number else mark or _LETTERS.get(letter, letter)
-
-    return _BACKTICK.sub(character, text)
-
-
-def _of_value(text: str) -> str:
-    def token(match: re.Match[str]) -> str:
-        double, single, word, arrow, name = match.groups()
-        if single is not None:
-            return '"' + single.replace("\\'", "'").replace('"', '\\"') + '"'
-        if name:
-            return f'"{name}"'
-        return double or (":" if arrow else _IN_JSON.get(word, "null"))
-
-    return _UNLIKE_JSON.sub(token, text)
-
-
-def _sent(match: re.Match[bytes]) -> bytes:
-    """Return the octet that a log of what was sent writes in brackets."""
-    letter, digits = match.groups()
-    return bytes([int(digits, 16)]) if digits else {b"r": b"\r", b"n": b"\n"}.get(letter, b"")
-
-
-class _Spelling(NamedTuple):
-    said: str
-    quote: bytes
-    """How it spells a quotation mark of a JSON text, as a pattern."""
-    line_end: bytes
-    inside: bytes
-    """What is between quotation marks, as a pattern; Q is one of them."""
-    undo: Callable[[str], str]
-
-
-_NEVER = rb"(?!)"
-_ESCAPES = _Spelling(
-    "it is an escaped string",
-    rb'(?<!\\)\\{1,31}(?:["\']|u0022)',
-    rb"(?<!\\)\\{1,31}(?:(?:r|u000[dD])\\{1,31})?(?:n|u000[aA])",
-    rb"[^Q\\]*(?:\\.[^Q\\]*)*",
-    _unescaped,
-)
-_DOUBLED = _Spelling(
-    "quotation marks are doubled",
-    rb'""',
-    _NEVER,
-    rb"[^Q]*(?:QQ[^Q]*)*",
-    lambda text: text.replace('""', '"'),
-)
-_VALUE = _Spelling("it is a value that a program has printed", rb"'", _NEVER, rb".*", _of_value)
-_SPELLINGS = (
-    *(_ESCAPES, _DOUBLED, _VALUE),
-    _Spelling(
-        "it is a string of PowerShell",
-        rb'`"',
-        rb"(?:`r)?`n|(?:\$\(\[char\]13\))?\$\(\[char\]10\)",
-        rb"[^Q`]*(?:(?:`.|QQ)[^Q`]*)*",
-        _of_powershell,
-    ),
-    _Spelling(
-        "it is written in HTML",
-        rb"&(?:quot|\#34);",
-        rb"(?:&\#(?:13|x0?D);)?&\#(?:10|x0?A);",
-        rb"[^<Q]*",
-        unescape,
-    ),
-    _Spelling(
-        "it is percent-encoded",
-        rb"%22",
-        rb"(?:%0[dD])?%0[aA]",
-        rb"[^&\sQ]*",
-        lambda text: unquote(text, errors="surrogateescape"),
-    ),
-)
-
-
-def _respelt(text: bytes, mark: bytes, spelling: _Spelling | None) -> tuple[str, bytes, int]:
+def _respelt(text: bytes, mark: bytes, spelling: Spelling | None) -> tuple[str, bytes, int]:
     """Return what was undone, the text that is meant, and how much of what was given it is.
 
     The text begins with the message; `mark` is what is before it.
@@ -167,13 +68,13 @@ def _respelt(text: bytes, mark: bytes, spelling: _Spelling | None) -> tuple[str,
     said = ""
     length = len(text)
     if spelling is None and mark == b'"' and (cell := _CELL.match(text)) and b'""' in cell[0]:
-        spelling = _DOUBLED
+        spelling = DOUBLED
     elif spelling is None and mark == b"'" and _ESCAPED_MARK.search(text):
-        spelling = _ESCAPES
+        spelling = ESCAPES
     level = 0
     while spelling is not None and level < _MOST_LEVELS:
         inside = spelling.inside.replace(b"Q", mark if mark in _QUOTATION_MARKS else b'"')
-        if spelling is _ESCAPES and mark not in _QUOTATION_MARKS:
+        if spelling is ESCAPES and mark not in _QUOTATION_MARKS:
             inside = rb"[^\r\n]*"
         raw = re.match(inside, text, re.DOTALL)
         assert raw is not None  # that all of them match
@@ -193,8 +94,8 @@ def _respelt(text: bytes, mark: bytes, spelling: _Spelling | None) -> tuple[str,
 
 # -- where a message begins ------------------------------------------------------------------------
 
-_QUOTE = b"|".join((b'"', *(each.quote for each in _SPELLINGS)))
-_SPELT_END = b"|".join(each.line_end for each in _SPELLINGS)
+_QUOTE = b"|".join((b'"', *(each.quote for each in SPELLINGS)))
+_SPELT_END = b"|".join(each.line_end for each in SPELLINGS)
 _SPACE = rb"(?:[ \t\r\n>|]|\\{1,31}[rnt]|&\#1[03];|%(?:20|0[ADad]))*"
 _METHOD = rb"(?:GET|HEAD|POST|PUT|PATCH|DELETE|MERGE|OPTIONS)"
 _BEGIN = re.compile(
@@ -241,7 +142,7 @@ class _Place(NamedTuple):
     at: int
     line: int
     kind: str
-    spelling: _Spelling | None = None
+    spelling: Spelling | None = None
     prefix: re.Pattern[bytes] | None = None
     """What is before it on each line."""
     is_wire: bool = False
@@ -264,7 +165,7 @@ def _place(data: bytes, match: re.Match[bytes]) -> _Place | None:
     line = max(data.rfind(b"\n", max(0, at - _LONGEST_PREFIX), at) + 1, at - _LONGEST_PREFIX, 0)
     if match["colon"]:
         is_value = match["colon"] == b"=>" or not match["quote"]
-        spelling = _VALUE if is_value else _spelling(match["quote"], lambda each: each.quote)
+        spelling = VALUE if is_value else _spelling(match["quote"], lambda each: each.quote)
         prefix, next_line = _prefix(data, line, at), data.find(b"\n", at, at + _LONGEST) + 1
         is_repeated = prefix and next_line and prefix.match(data, next_line)
         return _Place(at, line, "json", spelling, prefix if is_repeated else None)
@@ -299,8 +200,8 @@ def _place(data: bytes, match: re.Match[bytes]) -> _Place | None:
     return _Place(at, line, kind, None, prefix, end["wire"] is not None)
 
 
-def _spelling(spelt: bytes, pattern: Callable[[_Spelling], bytes]) -> _Spelling | None:
-    found = (each for each in _SPELLINGS if re.fullmatch(pattern(each), spelt, re.VERBOSE))
+def _spelling(spelt: bytes, pattern: Callable[[Spelling], bytes]) -> Spelling | None:
+    found = (each for each in SPELLINGS if re.fullmatch(pattern(each), spelt, re.VERBOSE))
     return next(found, None)
 
 
@@ -364,10 +265,10 @@ def _unwrapped(data: bytes, found: list[str]) -> bytes:
     first = next(places, None)
     if first is not None and _is_message(data, first):
         return data
-    curl = _CURL.search(data, 0, first.at if first else len(data))
+    curl = CURL.search(data, 0, first.at if first else len(data))
     if curl is not None and (first or not data[: curl.start()].strip()):
         found.append("the text is a command of curl")
-        return _sent_by_curl(data[curl.end() :].decode("utf-8", "surrogateescape"))
+        return sent_by_curl(data[curl.end() :].decode("utf-8", "surrogateescape"))
     if first is None:
         return data
     read = _read(data, first)
@@ -392,7 +293,7 @@ def _read(data: bytes, place: _Place) -> tuple[bytes, list[str]]:
         is_marked = f"is quoted with {mark}" if mark == "'>'" else f"begins with {mark}"
         said.append(f"each line {is_marked}" if before.strip() else "lines are indented")
     if place.is_wire:
-        text = _WIRE.sub(_sent, text)
+        text = WIRE.sub(octet_of, text)
         said.append("it is a log of what was sent")
     what, text, length = _respelt(text, before[-1:], place.spelling)
     said += [what] if what else []
@@ -477,71 +378,3 @@ def _head(data: bytes, place: _Place, end: int) -> bytes:
     line = b"POST %b HTTP/1.1\r\n" % url[url.find(b"http") :] if b"$batch" in url else b""
     field = b'Content-Type: multipart/mixed; boundary="%b"\r\n' % boundary[1] if boundary else b""
     return line + field + b"\r\n" if line or field else b""
-
-
-# -- curl ------------------------------------------------------------------------------------------
-
-_CURL = re.compile(
-    rb"""^[ \t]*(?:[\x24#%>][ \t]*|(?:PS[ ])?[A-Z]:\\[^\n>]*>[ \t]*)?curl(?:\.exe)?[ \t]+
-    (?=[\-'"\x5e/\x24\\]|https?:)""",
-    re.MULTILINE | re.VERBOSE,
-)
-# What a word of a shell is made of, $'...', '...', "...", an escaped character, others, and what is
-# between words
-_PIECE = re.compile(
-    r"""\$'((?:[^'\\]|\\.)*)' | '([^']*)' | "((?:[^"\\]|\\.)*)" | \\([^\r\n])
-    | ((?:[^\s'"\\$]|\$(?!'))+) | ((?:\s|\\\r?\n)+)""",
-    re.DOTALL | re.VERBOSE,
-)
-_ESCAPED_IN_QUOTES = re.compile(r"""\\(["\\$`])""")
-# What Windows escapes, line ends included, and a line end that ends a command
-_CARET = re.compile(r"\^(?:\r?\n(\r?\n)?|(.)|)", re.DOTALL)
-_COMMAND_END = re.compile(r"(?<!\\)\r?\n\s*(?=[^\s\-])")
-_DATA = frozenset(("-d", "--data", "--data-ascii", "--data-binary", "--data-raw", "--json"))
-# The options of curl that are followed by a value, as far as browsers and people write them
-_WITH_VALUE = _DATA | frozenset(
-    """
-    -X --request -H --header --url -A --user-agent -b --cookie -e --referer -m --max-time -o
-    --output -u --user -x --proxy
-    """.split()
-)
-
-
-def _words(command: str) -> Iterator[str]:
-    """Yield the words of a command as a shell reads them."""
-    word: list[str] = []
-    for match in _PIECE.finditer(command):
-        ansi, single, double, escaped, plain, space = match.groups()
-        if space is None:
-            inner = _unescaped(ansi) if ansi else _ESCAPED_IN_QUOTES.sub(r"\1", double or "")
-            word.append(inner or single or escaped or plain or "")
-        elif word:
-            yield "".join(word)
-            word.clear()
-        if space and _COMMAND_END.match(command, match.start()):
-            break
-    if word:
-        yield "".join(word)
-
-
-def _sent_by_curl(command: str) -> bytes:
-    """Return the request that a command of curl sends."""
-    if '^"' in command:
-        command = _CARET.sub(lambda match: match[2] or ("\n" if match[1] else ""), command)
-    method, url, fields, data = "", "", [], []
-    words = _words(command)
-    for word in words:
-        name, equals, value = word.partition("=") if word.startswith("--") else (word, "", "")
-        if word.startswith("-") and name in _WITH_VALUE and not equals:
-            value = next(words, "")
-        if name in ("-X", "--request"):
-            method = value
-        elif name in ("-H", "--header"):
-            fields.append(f"{value}\r\n")
-        elif name in _DATA:
-            data.append(value)
-        elif name == "--url" or not word.startswith("-"):
-            url = value or word
-    method = method or ("POST" if data else "GET")
-    head = f"{method} {url} HTTP/1.1\r\n{''.join(fields)}\r\n"
-    return f"{head}{'&'.join(data)}".encode("utf-8", "surrogateescape")
