@@ -20,7 +20,6 @@ from odata_batch._graph.expressions import reference_in, references_outside_body
 from odata_batch._graph.names import Names, key_of, may_depend
 from odata_batch._model import values
 from odata_batch._model.findings import Diagnostic, Rule, error, note, quote, warning
-from odata_batch._model.limits import exceed
 from odata_batch._model.values import Operation, OperationResponse, Unreadable
 from odata_batch._wire import grammar
 from odata_batch._wire.jsonitem import JSON_MISSING_MEMBER
@@ -138,15 +137,15 @@ class _Place:
         """Go to the next item of the batch, which has this number of operations."""
         self.item, self.indexes = item, (index,)
         self._operations += operations
-        limits, report = self._scope.limits, self._scope.report
+        scope, limits = self._scope, self._scope.limits
         if isinstance(item, values.CHANGE_SETS):
             self._change_sets += 1
             if operations > limits.change_set_operations:
-                exceed(report, limits, "change_set_operations", item.position)
+                scope.exceed("change_set_operations", item.position)
         if self._operations > limits.operations or self._change_sets > limits.operations:
-            exceed(report, limits, "operations", item.position)
+            scope.exceed("operations", item.position)
         if index >= limits.items:
-            exceed(report, limits, "items", item.position)
+            scope.exceed("items", item.position)
 
 
 CONTENT_ID_MISSING = warning("""
@@ -482,7 +481,7 @@ class RequestRules:
     def _check_dependencies(self, item: Operation, source: int) -> None:
         self._dependencies += len(item.depends_on)
         if self._dependencies > self._scope.limits.depends_on:
-            exceed(self._scope.report, self._scope.limits, "depends_on", item.position)
+            self._scope.exceed("depends_on", item.position)
         names = self._names
         depends_on = {names.key(name) for name in item.depends_on}
         own_id = None if item.id is None else names.key(item.id)

@@ -30,7 +30,6 @@ from odata_batch._model.findings import (
     warning,
 )
 from odata_batch._model.headers import Headers, Pair, by_lower_name, names_of
-from odata_batch._model.limits import check_sizes, exceed
 from odata_batch._model.values import ChangeSet, ChangeSetResponse, Operation, OperationResponse
 from odata_batch._wire import grammar, http, sections
 from odata_batch._wire.http import METHOD_SYNTAX
@@ -344,7 +343,7 @@ ID_SYNTAX = warning("""
 def check_identifier(id: str, scope: Scope, position: int | None, say: Say) -> None:
     """OData Protocol, 11.7.3: request-id = 1*( unreserved )."""
     if len(id) > scope.limits.id:
-        exceed(scope.report, scope.limits, "id", position)
+        scope.exceed("id", position)
     if not grammar.REQUEST_ID.fullmatch(id):
         say(ID_SYNTAX, f"found the id {quote(id)}, expected letters, digits and - . _ ~")
         if scope.origin == "written" and not carries(scope.format, id):  # whatever a dialect takes
@@ -378,7 +377,7 @@ def check_header_syntax(item: Operation | OperationResponse, scope: Scope, say: 
     lines = [len(name) + len(value) + 2 for name, value in item.headers.pairs]
     if item.id_in_message and scope.format == "multipart":
         lines.append(len(f"Content-ID: {item.id}"))
-    check_sizes(scope.report, scope.limits, sections.sizes_of(lines), item.position)
+    scope.check_sizes(sections.sizes_of(lines), item.position)
     for pair in item.headers.pairs:
         _check_field(pair, scope, say)
 
@@ -443,7 +442,7 @@ def check_repeated_headers(item: Operation | OperationResponse, scope: Scope, sa
     fields = by_lower_name(item.headers)
     longest = max(len(name) + len(", ".join(values)) + 2 for name, values in fields.items())
     if scope.format == "json" and longest > scope.limits.field_line:
-        exceed(scope.report, scope.limits, "field_line", item.position)
+        scope.exceed("field_line", item.position)
     for name in sorted(sections.SINGLE_FIELDS & fields.keys()):
         values = fields[name]
         if len(set(values)) > 1:
@@ -511,12 +510,12 @@ def check_limits(item: Operation | OperationResponse, scope: Scope, say: Say) ->
     """What is written can be read back under the same limits."""
     limits = scope.limits
     if len(item.body) > limits.body:
-        exceed(scope.report, limits, "body", item.position)
+        scope.exceed("body", item.position)
     if isinstance(item, OperationResponse):
         if scope.format != "json" and len(item.reason or "") > limits.field_line:
-            exceed(scope.report, limits, "field_line", item.position)
+            scope.exceed("field_line", item.position)
     elif len(item.url) > limits.url or len(item.method) > http.LONGEST_METHOD:
-        exceed(scope.report, limits, "url", item.position)
+        scope.exceed("url", item.position)
 
 
 # -- which checks apply ----------------------------------------------------------------------------

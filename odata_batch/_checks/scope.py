@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, TypeAlias, TypeVar
+from typing import Any, Literal, NoReturn, Protocol, TypeAlias, TypeVar
 
 from odata_batch._model.dialect import Dialect
 from odata_batch._model.findings import (
     Reporter,
     Rule,
 )
-from odata_batch._model.limits import Limits
+from odata_batch._model.limits import Limits, check_sizes, exceed
 from odata_batch._model.values import Format
 
 _Contra = TypeVar("_Contra", contravariant=True)
@@ -51,6 +51,14 @@ class Scope:
     sound: dict[Kind, tuple[Check, ...]] = field(default_factory=dict)
     """The kinds of messages to which no check objects, and the checks that are applied to each."""
     locate: Locate = field(default=lambda position, member: (position, 0))
+
+    def exceed(self, limit: str, position: int | None) -> NoReturn:
+        """Report that `limit` is exceeded at `position`; nothing is checked after it."""
+        exceed(self.report, self.limits, limit, position)
+
+    def check_sizes(self, sizes: Mapping[str, int], position: int | None) -> None:
+        """Report the first limit that is exceeded, given sizes by the names of limits."""
+        check_sizes(self.report, self.limits, sizes, position)
 
 
 class Rules(Protocol[_Contra]):
