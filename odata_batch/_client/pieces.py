@@ -14,13 +14,11 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from itertools import chain, groupby, pairwise
 from typing import NamedTuple
 
 from odata_batch._checks import services
 from odata_batch._client import plan
-from odata_batch._client.dates import http_date
 from odata_batch._client.outcomes import VERBS, Answer, Outcome, State
 from odata_batch._coding.settings import Settings
 from odata_batch._coding.writing import RequestEncoder, encode
@@ -28,7 +26,6 @@ from odata_batch._graph.expressions import ETAG_FIELDS, KNOWN_BY_URL
 from odata_batch._graph.names import Edge, Names
 from odata_batch._graph.urls import location_of, resolve_url
 from odata_batch._model import findings, values
-from odata_batch._model.headers import Headers
 from odata_batch._model.values import BatchRequest, Format, Operation
 
 # The rules that a batch may break although its pieces do not, and those for their halves.
@@ -43,7 +40,7 @@ _MENDED = _TOO_LONG | {
 _REWRITTEN = ETAG_FIELDS | {"url", "depends_on"}
 _FIRST_INDEX = re.compile(r"items\[([0-9]+)\]")
 # RFC 9110, 9.2.1: sending them again changes nothing.
-_SAFE = frozenset(("GET", "HEAD"))
+SAFE = frozenset(("GET", "HEAD"))
 _ANSWERED = frozenset((State.SUCCEEDED, State.PENDING))
 # What has not been applied for its own reasons, or may have been
 _OWN = frozenset((State.FAILED, State.UNKNOWN, State.PENDING, State.SUCCEEDED))
@@ -456,7 +453,7 @@ class Attempts:
 
     def _is_asked(self, piece: Piece, outcome: Outcome) -> bool:
         """Tell whether an operation may be sent again because of its own outcome."""
-        is_safe = self._is_repeatable or outcome.operation.method in _SAFE
+        is_safe = self._is_repeatable or outcome.operation.method in SAFE
         is_lost = outcome.state is State.UNKNOWN and is_safe
         if is_lost or piece.is_unsent or plan.is_throttled(outcome):
             return True
@@ -471,31 +468,9 @@ class Attempts:
         self.has_failed = True
         if outcome.state is State.PENDING:
             return
-        if index in self._doubtful and outcome.operation.method not in _SAFE:
+        if index in self._doubtful and outcome.operation.method not in SAFE:
             reason = f"{outcome.reason}; but it may have been applied when it was sent before"
             self.outcomes[index] = replace(outcome, state=State.UNKNOWN, reason=reason)
         elif self._sent[index] > 1:
             reason = f"{outcome.reason}; it was tried {self._sent[index]} times"
             self.outcomes[index] = replace(outcome, reason=reason)
-
-
-def repeatable_batch(batch: BatchRequest, now: Callable[[], datetime] | None) -> BatchRequest:
-    """Return the batch with fields by which a service recognises what is sent again."""
-    if now is None:
-        raise ValueError("repeatable requests need the current time: pass now")
-    first_sent = http_date(now())
-
-    def change(item: values.RequestItem, path: str) -> values.RequestItem:
-        if not isinstance(item, values.Operation) or item.method in _SAFE:
-            return item
-        if "repeatability-request-id" in item.headers:
-            return item
-        # Some services take nothing but a UUID; this is one of version 4. RFC 9562, 5.4
-        import secrets  # when needed, since this loads OpenSSL
-
-        digits = secrets.token_hex(16)
-        id = f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-a{digits[17:20]}-{digits[20:]}"
-        fields = (("Repeatability-Request-ID", id), ("Repeatability-First-Sent", first_sent))
-        return values.changed(item, headers=Headers((*item.headers.pairs, *fields)))
-
-    return values.changed(batch, items=values.rebuilt(batch.items, change))

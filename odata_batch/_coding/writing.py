@@ -318,9 +318,8 @@ class RequestEncoder(_Encoder[values.RequestItem]):
     >>> body = encoder.send(Operation.get("People")) + encoder.close()
     """
 
-    _role, _kind = "request", values.BatchRequest
-    _items_of = (values.Operation, values.ChangeSet)
-    _rules_of, _checks = RequestRules, messages.OPERATION
+    _role, _kind, _rules_of = "request", values.BatchRequest, RequestRules
+    _items_of, _checks = (values.Operation, values.ChangeSet), messages.OPERATION
 
     def __init__(
         self,
@@ -383,9 +382,8 @@ class ResponseEncoder(_Encoder[values.ResponseItem]):
     b'{"responses":[{"id":"1","status":204}]}'
     """
 
-    _role, _kind = "response", values.BatchResponse
-    _items_of = (values.OperationResponse, values.ChangeSetResponse)
-    _rules_of, _checks = ResponseRules, messages.RESPONSE
+    _role, _kind, _rules_of = "response", values.BatchResponse, ResponseRules
+    _items_of, _checks = (values.OperationResponse, values.ChangeSetResponse), messages.RESPONSE
 
     def __init__(
         self,

@@ -12,21 +12,11 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, Final, NoReturn, TypeVar
 
-from odata_batch._model import values
+from odata_batch._model import findings, values
 from odata_batch._model.dialect import Dialect
-from odata_batch._model.findings import (
-    Diagnostic,
-    Reporter,
-    Stop,
-    fatal,
-    note,
-    quote,
-    stop,
-    warning,
-)
+from odata_batch._model.findings import Diagnostic, Stop, fatal, note, quote, stop, warning
 from odata_batch._model.jsonvalue import JSON_SYNTAX, scan_extent
 from odata_batch._model.limits import Limits, exceed
-from odata_batch._model.values import Format
 from odata_batch._wire import jsonitem
 from odata_batch._wire.grammar import nearest, spellings
 from odata_batch._wire.jsonextent import SPACE, Extent, bounds_of, end_of
@@ -101,11 +91,16 @@ class JsonDecoder(jsonitem.Reader[_Item]):
     shows is waited for, so that chunks make no difference.
     """
 
-    format: Format = "json"
+    format: values.Format = "json"
     truncated = False
 
     def __init__(
-        self, role: Role[_Item], limits: Limits, report: Reporter, position: int, dialect: Dialect
+        self,
+        role: Role[_Item],
+        limits: Limits,
+        report: findings.Reporter,
+        position: int,
+        dialect: Dialect,
     ) -> None:
         super().__init__(role, limits, dialect)
         self.annotations: values.Annotations = ()
