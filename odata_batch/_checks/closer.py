@@ -31,7 +31,6 @@ from odata_batch._model.findings import (
 )
 from odata_batch._model.headers import Headers
 from odata_batch._model.jsonvalue import is_surely_json, scan_extent
-from odata_batch._model.limits import Limits
 from odata_batch._wire import grammar
 from odata_batch._wire.jsontext import sound
 from odata_batch._wire.sections import parse_media_type
@@ -106,7 +105,7 @@ def look_closer(
             body, _ = scope.locate(item.position, "body")
             if body is not None and octets.startswith(item.body, body):
                 if bisect_left(taken, body) == bisect_left(taken, body + len(item.body)):
-                    _check_json(item, body, scope.limits, say)
+                    _check_json(item, body, scope, say)
         if names is not None:
             _check_references(item, index, names, body, scope, say)
             _check_strings(item.url, say)
@@ -145,17 +144,17 @@ def _leaves(items: Sequence[Any], parent: str = "") -> Iterator[tuple[str, Any]]
 _Say = Callable[..., None]
 
 
-def _check_json(item: Any, position: int, limits: Limits, say: _Say) -> None:
+def _check_json(item: Any, position: int, scope: Scope, say: _Say) -> None:
     """RFC 8259, 2: a text in UTF-8, without a content coding."""
     media_type = parse_media_type(item.headers.get("content-type", ""))
     charset = (media_type.parameter("charset") or "utf-8").lower()
     if not media_type.is_json or charset != "utf-8" or "content-encoding" in item.headers:
         return
-    if is_surely_json(item.body, limits.json_depth):
+    if is_surely_json(item.body, scope.limits.json_depth):
         return
     found: list[Diagnostic] = []
     with suppress(Stop):
-        text = sound(item.body, limits, found.append, position)
+        text = sound(item.body, scope.limits, found.append, position)
         _, end = text.value(text.skip_space(0), scan_extent)
         if text.skip_space(end) != len(text.text):
             text.refuse(text.skip_space(end), "nothing after the JSON text")

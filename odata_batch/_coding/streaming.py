@@ -1,13 +1,14 @@
 """What a decoder hands out of a batch that it streams.
 
 A message of an item begins, its body comes in pieces, it ends; so does a change set around its own.
-`Stream` makes these events of what is read.
+`Stream` makes these events of what is read; what is written takes a body in pieces, too.
 """
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Generic, Self, TypeAlias, TypeVar
+from functools import partial
+from typing import Any, BinaryIO, Final, Generic, Self, TypeAlias, TypeVar
 
 from odata_batch._checks.scope import Rules, path_of
 from odata_batch._model import values
@@ -99,6 +100,27 @@ class Size(bytes):
 
     def __len__(self) -> int:
         return self.size
+
+
+# As much of a file is read at a time.
+_PIECE: Final = 64 * 1024
+
+
+def pieces_of(body: Iterable[bytes] | BinaryIO) -> Iterator[bytes]:
+    """Yield the octets of a body in pieces, of which none is empty."""
+    kinds = bytes, bytearray, memoryview
+    read = getattr(body, "read", None)
+    pieces: Iterable[object] = (body,)  # what is no octets is refused as a piece
+    if read is not None:
+        pieces = iter(partial(read, _PIECE), b"")
+    elif isinstance(body, Iterable) and not isinstance(body, (str, *kinds)):
+        pieces = body
+    for piece in pieces:
+        if not isinstance(piece, kinds):
+            found = type(piece).__name__
+            raise TypeError(f"a body is bytes in pieces, or a binary file, not {found}")
+        if piece:
+            yield bytes(piece)
 
 
 class Stream(Generic[_Item]):

@@ -7,7 +7,6 @@ what must not be written is raised in one error.
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from functools import partial
 from itertools import chain
 from typing import BinaryIO, Final, Generic, Literal, TypeVar, cast
 
@@ -23,7 +22,7 @@ from odata_batch._checks.messages import ACCEPTED_WITHOUT_LOCATION, HEADER_CHARA
 from odata_batch._checks.scope import Check, Rules, Scope, path_of
 from odata_batch._checks.urls import URL_CHARACTERS, URL_FRAGMENT, URL_WHITE_SPACE
 from odata_batch._coding.settings import Settings, format_of
-from odata_batch._coding.streaming import Size
+from odata_batch._coding.streaming import Size, pieces_of
 from odata_batch._graph.prepare import Preparation, written_preference
 from odata_batch._model import values
 from odata_batch._model.dialect import ODATA_4_01, Dialect
@@ -160,7 +159,7 @@ class _Encoder(Generic[_Item]):
         of_type(item, self._items_of[0], "an item whose body comes in pieces")
         if item.body:
             raise ValueError("the item has a body, and so has the call")
-        pieces = _pieces_of(body)
+        pieces = pieces_of(body)
         first = next(pieces, b"")
         if not first or self._rules.needs_bodies or self._engine.is_whole(item):
             kept, size = [first], len(first)
@@ -447,25 +446,6 @@ def encode(
     return encoder._whole()
 
 
-def _pieces_of(body: Iterable[bytes] | BinaryIO) -> Iterator[bytes]:
-    """Yield the octets of a body in pieces, of which none is empty."""
-    kinds = bytes, bytearray, memoryview
-    read = getattr(body, "read", None)
-    pieces: Iterable[object] = (body,)  # what is no octets is refused as a piece
-    if read is not None:
-        pieces = iter(partial(read, _PIECE), b"")
-    elif isinstance(body, Iterable) and not isinstance(body, (str, *kinds)):
-        pieces = body
-    for piece in pieces:
-        if not isinstance(piece, kinds):
-            found = type(piece).__name__
-            raise TypeError(f"a body is bytes in pieces, or a binary file, not {found}")
-        if piece:
-            yield bytes(piece)
-
-
-# As much of a file is read at a time.
-_PIECE: Final = 64 * 1024
 _ANY = 2**63
 
 
