@@ -462,7 +462,7 @@ def check_method_syntax(item: Operation, scope: Scope, say: Say) -> None:
 def check_method_case(item: Operation, scope: Scope, say: Say) -> None:
     """Decoding reads known methods as upper case, so that is how they are written."""
     upper = item.method.upper()
-    if item.method != upper and upper in http.KNOWN_METHODS:
+    if item.method != upper and upper in grammar.KNOWN_METHODS:
         say(METHOD_SYNTAX, f"found the method {quote(item.method)}, expected {quote(upper)}")
 
 

@@ -17,6 +17,9 @@ CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 # CTL, HTAB included: none has a place in a start line or a URL     RFC 9112, 3
 CONTROL_OR_TAB = re.compile(r"[\x00-\x1f\x7f]")
 
+# Methods that are read as upper case. RFC 9110, 9.3 and RFC 5789; MERGE is OData's own
+KNOWN_METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "MERGE", "DELETE", "OPTIONS"))
+
 # media-type = type "/" subtype parameters                          RFC 9110, 8.3.1
 MEDIA_TYPE = re.compile(rf"[ \t]*({TOKEN.pattern}/{TOKEN.pattern})[ \t]*")
 

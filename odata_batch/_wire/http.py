@@ -26,10 +26,9 @@ TRANSFER_ENCODING = error("""
     Remove Transfer-Encoding, and write the body as it is, without chunks.""")
 
 
-# Methods that are read as upper case. RFC 9110, 9.3 and RFC 5789; MERGE is OData's own
-KNOWN_METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "MERGE", "DELETE", "OPTIONS"))
-
-_METHODS: Final[Mapping[bytes, str]] = {name.encode("ascii"): name for name in KNOWN_METHODS}
+_METHODS: Final[Mapping[bytes, str]] = {
+    name.encode("ascii"): name for name in grammar.KNOWN_METHODS
+}
 
 # The reason phrases that are registered
 _PHRASES = """\
@@ -231,7 +230,7 @@ def parse_request_line(line: bytes, position: int, reader: SectionReader) -> tup
         message = f"found superfluous spaces in {quote(line)}"
         reader.report(Diagnostic(REQUEST_LINE_SPACES, message, position))
     name = method.decode("ascii")
-    if name != name.upper() and name.upper() in KNOWN_METHODS:
+    if name != name.upper() and name.upper() in grammar.KNOWN_METHODS:
         message = f"found the method {quote(name)}; read as {name.upper()}"
         reader.report(Diagnostic(METHOD_LOWER_CASE, message, position, length=len(name)))
         name = name.upper()
@@ -325,7 +324,7 @@ def _is_line_of(line: bytes, kind: bytes, position: int, reader: SectionReader) 
     if line.startswith(b"HTTP/") is (kind == b"response"):
         return True
     first = line.partition(b" ")[0].decode("latin-1").upper()
-    if kind == b"response" and first not in KNOWN_METHODS:
+    if kind == b"response" and first not in grammar.KNOWN_METHODS:
         _refuse(STATUS_LINE_SYNTAX, "a status line", line, position, reader)
     else:
         message = f"found {quote(line)}, expected a {kind.decode()}"

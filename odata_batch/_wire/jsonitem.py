@@ -30,7 +30,6 @@ from odata_batch._model.limits import Limits, check_sizes, exceed
 from odata_batch._model.values import Annotations, Operation, OperationResponse
 from odata_batch._wire import grammar, jsonbody
 from odata_batch._wire.grammar import nearest, spellings
-from odata_batch._wire.http import KNOWN_METHODS
 from odata_batch._wire.jsontext import (
     JSON_ENCODING,
     JSON_SURROGATE,
@@ -499,7 +498,7 @@ def _read_request(reader: Reader[Any], members: Members, span: Span | None) -> O
         return None
     if len(url) > reader.limits.url:
         reader.stop_at("url", "url")
-    if method not in KNOWN_METHODS and method.upper() in KNOWN_METHODS:
+    if method not in grammar.KNOWN_METHODS and method.upper() in grammar.KNOWN_METHODS:
         method = method.upper()
     position = reader.text.origin + reader.start
     return values.operation_of(
