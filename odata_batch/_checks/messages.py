@@ -414,8 +414,8 @@ def _check_field(pair: Pair, scope: Scope, say: Say) -> None:
 
 
 HEADER_CHARACTERS = error("""
-    header-characters (lossy): Field values and reason phrases lie within ISO-8859-1, so that HTTP
-    can carry them. [RFC 9110, 5.5]
+    header-characters (lossy unwritten): Field values and reason phrases lie within ISO-8859-1, so
+    that HTTP can carry them. [RFC 9110, 5.5]
     Encode the value in US-ASCII, as RFC 8187 says for parameters.""")
 
 

@@ -35,7 +35,7 @@ REFERENCE_ABSOLUTE = warning("""
     the service root. [OData Protocol, 11.7.4]
     Write the reference without the URL of the service before it, as in $1/Orders.""")
 URL_FRAGMENT = note("""
-    url-fragment (@url): A request URL has no fragment. [RFC 9110, 7.1]
+    url-fragment (@url unwritten): A request URL has no fragment. [RFC 9110, 7.1]
     Remove the number sign and what follows it, or write %23 if it belongs to the name.""")
 
 
@@ -59,10 +59,11 @@ def check_url(item: Operation, scope: Scope, say: Say) -> None:
 
 
 URL_WHITE_SPACE = warning("""
-    url-white-space (@url): White space in a URL is percent-encoded. [RFC 3986, 2]
+    url-white-space (@url unwritten): White space in a URL is percent-encoded. [RFC 3986, 2]
     Write %20 for each space.""")
 URL_CHARACTERS = warning("""
-    url-characters (@url): Characters that have no place in a URL are percent-encoded. [RFC 3986, 2]
+    url-characters (@url unwritten): Characters that have no place in a URL are percent-encoded.
+    [RFC 3986, 2]
     Percent-encode the characters, as octets of their UTF-8.""")
 URL_BACKSLASH = error("""
     url-backslash (@url): A URL holds no backslash, which some readers take for a slash. [RFC 3986,

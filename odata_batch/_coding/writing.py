@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from itertools import chain
-from typing import BinaryIO, Final, Generic, Literal, TypeVar, cast
+from typing import BinaryIO, Generic, Literal, TypeVar, cast
 
 from odata_batch._checks import messages, services
 from odata_batch._checks.batch import (
@@ -18,9 +18,8 @@ from odata_batch._checks.batch import (
     RequestRules,
     ResponseRules,
 )
-from odata_batch._checks.messages import ACCEPTED_WITHOUT_LOCATION, HEADER_CHARACTERS, ID_SYNTAX
+from odata_batch._checks.messages import ACCEPTED_WITHOUT_LOCATION, ID_SYNTAX
 from odata_batch._checks.scope import Check, Rules, Scope, path_of
-from odata_batch._checks.urls import URL_CHARACTERS, URL_FRAGMENT, URL_WHITE_SPACE
 from odata_batch._coding.settings import Settings, format_of
 from odata_batch._coding.streaming import Size, pieces_of
 from odata_batch._graph.prepare import Preparation, written_preference
@@ -40,23 +39,9 @@ from odata_batch._model.headers import Headers, headers_of
 from odata_batch._model.limits import DEFAULT_LIMITS, Limits, check_sizes
 from odata_batch._model.values import NESTED_CHANGE_SET, Format
 from odata_batch._wire.heads import Kind, Message, Unsettled
-from odata_batch._wire.http import METHOD_SYNTAX, REQUEST_LINE_SYNTAX, most_claimed
-from odata_batch._wire.jsonbody import TEXT_CHARSET
-from odata_batch._wire.jsonitem import JSON_DUPLICATE_MEMBER
+from odata_batch._wire.http import most_claimed
 from odata_batch._wire.jsonwriting import JsonEncoder
-from odata_batch._wire.multipart import BOUNDARY_CHARACTERS
-from odata_batch._wire.multipartwriting import BOUNDARY_IN_CONTENT, MultipartEncoder
-from odata_batch._wire.sections import CONTROL_CHARACTER, HEADER_SYNTAX
-
-# What is not written, even where a dialect has a note on it: some readers take it for something
-# else, or it would not come back as it is.
-_REFUSED: Final = frozenset(
-    (
-        *(URL_WHITE_SPACE, URL_CHARACTERS, URL_FRAGMENT, REQUEST_LINE_SYNTAX, METHOD_SYNTAX),
-        *(HEADER_SYNTAX, HEADER_CHARACTERS, CONTROL_CHARACTER, values.NOT_EXPRESSIBLE),
-        *(JSON_DUPLICATE_MEMBER, TEXT_CHARSET, BOUNDARY_CHARACTERS, BOUNDARY_IN_CONTENT),
-    )
-)
+from odata_batch._wire.multipartwriting import MultipartEncoder
 
 _Item = TypeVar("_Item", values.RequestItem, values.ResponseItem)
 _Kind = TypeVar("_Kind", "RequestEncoder", "ResponseEncoder")
@@ -289,8 +274,9 @@ class _Encoder(Generic[_Item]):
         self._report(Diagnostic(rule, message))
 
     def _report(self, diagnostic: Diagnostic) -> None:
-        severity = self._severities.get(diagnostic.rule, diagnostic.severity)
-        if severity > Severity.NOTE or diagnostic.rule.fatal or diagnostic.rule in _REFUSED:
+        rule = diagnostic.rule
+        severity = self._severities.get(rule, diagnostic.severity)
+        if severity > Severity.NOTE or rule.fatal or "unwritten" in rule.tags:
             self._found.append(replace(diagnostic, severity=severity))
 
     def _raise(self) -> None:

@@ -85,7 +85,9 @@ class Rule(str):
     """More about it: the status to answer with, if not 400; the fields of the outer header section
     that it is about; `check` if decoding does not look for it; `lossy` if octets that a capture has
     lost explain a finding, so that it says nothing about what was sent; `seam` if it means that a
-    delimiter of parts may be missing, or may not be one; `no-batch` if what was read is none."""
+    delimiter of parts may be missing, or may not be one; `no-batch` if what was read is none;
+    `unwritten` if it is not written even where a dialect has a note on it, because some readers
+    take it for something else, or it would not come back as it is."""
 
     def __new__(cls, text: str, severity: Severity, fatal: bool = False) -> Self:
         found = _ROW.fullmatch(" ".join(text.split()))

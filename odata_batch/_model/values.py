@@ -27,8 +27,8 @@ from odata_batch._model.jsonvalue import FAULTS, JSON_SYNTAX, value_of
 from odata_batch._model.limits import DEEPEST
 
 NOT_EXPRESSIBLE = error("""
-    not-expressible: A value is written only in a format that can express all of it. [OData
-    Protocol, 11.7.1]
+    not-expressible (unwritten): A value is written only in a format that can express all of it.
+    [OData Protocol, 11.7.1]
     Choose the other format, or convert the batch and accept what is lost.""")
 NESTED_CHANGE_SET = error("""
     nested-change-set: A change set holds no change set. [OData Protocol, 11.7.2]

@@ -182,14 +182,14 @@ def recall_request_line(line: bytes, longest: int) -> tuple[str, str] | None:
 
 
 REQUEST_LINE_SYNTAX = error("""
-    request-line-syntax: A request line is a method, a space, a URL, a space and the HTTP version.
-    [RFC 9112, 3]
+    request-line-syntax (unwritten): A request line is a method, a space, a URL, a space and the
+    HTTP version. [RFC 9112, 3]
     Write the request line as in GET People HTTP/1.1.""")
 REQUEST_LINE_SPACES = note("""
     request-line-spaces: One space separates the elements of a request line. [RFC 9112, 3]
     Write one space between the elements, and none at the end of the line.""")
 METHOD_SYNTAX = error("""
-    method-syntax: A method is a token. [RFC 9110, 9.1]
+    method-syntax (unwritten): A method is a token. [RFC 9110, 9.1]
     Write a method of letters only, for example GET.""")
 METHOD_LOWER_CASE = note("""
     method-lower-case: The methods of HTTP are written in upper case. [RFC 9110, 9.1]

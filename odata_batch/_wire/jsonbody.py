@@ -108,8 +108,8 @@ JSON_BODY_TEXT = warning("""
     [OData JSON, 19.1]
     Encode the octets as base64url.""")
 TEXT_CHARSET = warning("""
-    text-charset (lossy): The charset of a text body is a well-known one, and can hold the text.
-    [OData JSON, 19.1]
+    text-charset (lossy unwritten): The charset of a text body is a well-known one, and can hold the
+    text. [OData JSON, 19.1]
     Write the text in UTF-8, and say charset=utf-8 in its content-type.""")
 JSON_BODY_NOT_BASE64 = note("""
     json-body-not-base64: A string is the base64 of a JSON body, where the service writes bodies so.

@@ -132,7 +132,8 @@ class Role(NamedTuple, Generic[_Item]):
 
 
 JSON_DUPLICATE_MEMBER = error("""
-    json-duplicate-member: Members that decide what is requested appear once. [RFC 7493, 2.3]
+    json-duplicate-member (unwritten): Members that decide what is requested appear once. [RFC 7493,
+    2.3]
     Keep the one member that is right.""")
 JSON_DUPLICATE_OTHER_MEMBER = warning("""
     json-duplicate-other-member: The names of an object's members are unique. [RFC 7493, 2.3]

@@ -929,8 +929,8 @@ BOUNDARY_SYNTAX = fatal("""
     5.1.1]
     Choose a boundary of letters, digits, hyphens and underscores.""")
 BOUNDARY_CHARACTERS = warning("""
-    boundary-characters: A boundary consists of digits, letters, '()+_,-./:=? and spaces, and ends
-    in no space. [RFC 2046, 5.1.1]
+    boundary-characters (unwritten): A boundary consists of digits, letters, '()+_,-./:=? and
+    spaces, and ends in no space. [RFC 2046, 5.1.1]
     Choose a boundary of letters, digits, hyphens and underscores.""")
 
 

@@ -26,7 +26,7 @@ _ATTEMPTS = 8
 
 
 BOUNDARY_IN_CONTENT = error("""
-    boundary-in-content: A boundary does not occur in what it delimits. [RFC 2046, 5.1]
+    boundary-in-content (unwritten): A boundary does not occur in what it delimits. [RFC 2046, 5.1]
     Choose another boundary, or none, so that one is made up.""")
 
 

@@ -477,8 +477,8 @@ HEADER_NOT_ASCII = note("""
     header-not-ascii: Octets above 127 in a field value are kept, as ISO-8859-1. [RFC 9110, 5.5]
     Encode the value in US-ASCII, as RFC 8187 says for parameters.""")
 CONTROL_CHARACTER = error("""
-    control-character: Field values, start lines and URLs hold no control character, bare CR
-    included. [RFC 9110, 5.5]
+    control-character (unwritten): Field values, start lines and URLs hold no control character,
+    bare CR included. [RFC 9110, 5.5]
     Remove the control character, and find out where it comes from.""")
 
 
@@ -502,7 +502,7 @@ def parse_field_line(line: bytes) -> tuple[Pair | None, Problem | None]:
 
 
 HEADER_SYNTAX = error("""
-    header-syntax: A field line is a name, a colon and a value. [RFC 9112, 5]
+    header-syntax (unwritten): A field line is a name, a colon and a value. [RFC 9112, 5]
     Write the field line as a name, a colon and a value.""")
 HEADER_WHITE_SPACE_BEFORE_COLON = error("""
     header-white-space-before-colon: No white space is between a field name and its colon. [RFC
