@@ -543,7 +543,9 @@ def test_fields_are_inherited_or_left_out(line: str) -> None:
 SPOKEN_FOR = """
     Host Forwarded X-Forwarded-User X-Forwarded-For X-Original-URL X-Rewrite-URL X-Real-IP
     X-Client-IP True-Client-IP CF-Connecting-IP Remote-User X-Remote-User
-    X-Auth-Request-Email X-ARR-LOG-ID
+    X-Auth-Request-Email X-ARR-LOG-ID Remote-Groups X-Remote-Extra-Scopes X-WebAuth-User
+    X-Goog-Authenticated-User-Email X-Amzn-Oidc-Identity Cf-Access-Jwt-Assertion X-Consumer-Username
+    Tailscale-User-Login SSL-Client-Subject-DN Client-Cert X-Client-Cert X-Envoy-External-Address
     X-MS-Client-Principal X-MS-Client-Principal-Id X-SSL-Client-DN Proxy X-HTTP-Method
     X-HTTP-Method-Override Connection Keep-Alive Upgrade TE Trailer
 """.split()

@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any, ClassVar, Final, Literal, TypeAlias
 
 from odata_batch._coding.reading import RequestDecoder, decode, decoder_of
@@ -20,6 +21,7 @@ from odata_batch._model.findings import BatchError, DecodeError, of_type, public
 from odata_batch._model.headers import Headers
 from odata_batch._model.limits import Limits
 from odata_batch._model.values import BatchRequest, Format, HeadersLike, OperationResponse
+from odata_batch._server import steps
 from odata_batch._server.execution import Execution
 from odata_batch._server.steps import Begin, Commit, Signal, Step
 
@@ -36,6 +38,7 @@ _RANGE = re.compile(r"([^,;\s]+)(?:[^,]*?;\s*q=([01](?:\.[0-9]*)?))?[^,]*")
 _REFERENCES: Final = ("keep", "resolve")
 _OPTIONS = frozenset("dropped_headers evaluate locate replaced service_root".split())
 _ANSWERS: Final = ("as asked", "as sent")
+_OWN: Final = frozenset("cookie user-agent traceparent tracestate".split())
 # They speak of a message that is not there, or, Set-Cookie, cannot be said twice in JSON.
 _LEFT_OUT = frozenset("connection content-length keep-alive set-cookie transfer-encoding".split())
 
@@ -63,13 +66,9 @@ class Endpoint:
     200
     """
 
-    HANDED_ON: ClassVar[frozenset[str]] = frozenset(
+    HANDED_ON: ClassVar[frozenset[str]] = steps.WHO_ASKS | frozenset(
         """
-        host authorization cookie origin referer user-agent traceparent tracestate forwarded
-        x-forwarded-for x-forwarded-host x-forwarded-port x-forwarded-prefix x-forwarded-proto
-        x-forwarded-user x-forwarded-email x-forwarded-groups x-forwarded-client-cert x-real-ip
-        x-client-ip true-client-ip cf-connecting-ip remote-user x-remote-user x-auth-request-*
-        x-ms-client-principal* x-ssl-*
+        host authorization cookie origin referer user-agent traceparent tracestate
         """.split()
     )
     """The header fields of the batch request that say who asks, in lower case."""
@@ -106,9 +105,10 @@ class Endpoint:
     """Further formats by media type: what decodes a body, given its Content-Type, and what encodes
     the response. Where a body cannot be read, a `ValueError` is answered with 400."""
     handed_on: frozenset[str] = HANDED_ON
-    """The names, in lower case, of the fields of the batch request that each operation gets unless
-    it has them: who asks for the batch asks for its operations. A name that ends in `*` means all
-    that begin so. What an operation itself claims of these is dropped, see `Execution`."""
+    """The names, in lower case, of the fields of the batch request that each operation gets: who
+    asks for the batch asks for its operations. A name that ends in `*` means all that begin so.
+    What an operation itself says of these is dropped, like what `Execution` drops; but it may have
+    its own Cookie, User-Agent and trace."""
     stream_from: int | None = None
     """Where the body is longer than this many octets, operations are run and answered while it
     arrives, as far as `Execution` does so with `more`; `None` waits for the end. Then nothing is
@@ -173,8 +173,7 @@ class Serving:
         self._answer: OperationResponse | None = None
         # The change sets that have begun in a body that is not complete, and what is in them
         self._sets: list[tuple[str | None, list[Any]]] = []
-        names = "|".join(map(re.escape, endpoint.handed_on)).replace(r"\*", ".*")
-        known = re.compile(names, re.IGNORECASE)
+        known = _pattern_of(frozenset(endpoint.handed_on))
         self._handed_on = [pair for pair in self._headers.pairs if known.fullmatch(pair[0])]
         self._url, _, self._query = url.partition("?")
         length = self._headers.get("content-length", "")
@@ -268,6 +267,11 @@ class Serving:
         more = {**endpoint.options, "ordered": endpoint.ordered, "headers": self._headers}
         more |= {"continue_on_error": endpoint.continue_on_error, "limits": codec.limits}
         more["references"] = endpoint.references
+        dropped = more.get("dropped_headers", steps.DROPPED_HEADERS)
+        more["dropped_headers"] = {
+            *findings.names_in(dropped, "dropped_headers"),
+            *endpoint.handed_on,
+        } - _OWN
         more |= {"dialect": codec.dialect, "response_format": _FORMATS.get(self._type, "multipart")}
         return Execution(batch, batch_url=self._url, **more, **options)
 
@@ -450,6 +454,11 @@ class Serving:
         weights.setdefault(own, weights.get(f"{own.split('/')[0]}/*", weights.get("*/*", 0.0)))
         best = max((name for name in weights if name in types), key=weights.__getitem__)
         return best if weights[best] and endpoint.answer == "as asked" else own
+
+
+@lru_cache
+def _pattern_of(names: frozenset[str]) -> re.Pattern[str]:
+    return re.compile("|".join(map(re.escape, names)).replace(r"\*", ".*"), re.IGNORECASE)
 
 
 class _Entered:

@@ -6,6 +6,7 @@ What the requests of a batch inherit from the batch request is in OData Protocol
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
+from functools import lru_cache
 from operator import itemgetter
 from typing import NamedTuple, TypeAlias
 
@@ -141,14 +142,27 @@ _INHERITED = frozenset(
 )
 _PREFERRED = frozenset(("allow-entityreferences", "include-annotations"))
 
-# Fields by which a proxy or a gateway tells the application who asks, and for what: the operation's
-# own would be believed. A name that ends in "*" means all that begin so. With the hop-by-hop
-# fields of RFC 9110, 7.6.1.
-DROPPED_HEADERS = frozenset(
+# Fields by which a proxy or a gateway tells the application who asks, as those of clouds and meshes
+# do, and what ends TLS with client certificates (RFC 9440). A name that ends in "*" means all that
+# begin so.
+WHO_ASKS = frozenset(
     """
-    host forwarded x-forwarded-* x-original-* x-rewrite-url x-real-ip x-client-ip true-client-ip
-    cf-connecting-ip remote-user x-remote-user x-auth-request-* x-arr-* x-ms-client-principal*
-    x-ssl-* proxy x-http-method* connection keep-alive upgrade te trailer
+    forwarded x-forwarded-for x-forwarded-host x-forwarded-port x-forwarded-prefix x-forwarded-proto
+    x-forwarded-user x-forwarded-email x-forwarded-groups x-forwarded-client-cert
+    x-forwarded-preferred-username x-forwarded-access-token x-real-ip x-client-ip true-client-ip
+    x-cluster-client-ip fastly-client-ip fly-client-ip cf-connecting-* cf-access-*
+    x-envoy-external-address x-azure-* remote-* x-remote-* x-auth-request-* x-authenticated-*
+    x-authentik-* x-webauth-* x-pomerium-* x-vouch-* x-consumer-* x-credential-identifier x-userinfo
+    tailscale-* x-goog-authenticated-user-* x-goog-iap-* x-appengine-* x-amzn-oidc-* x-amzn-mtls-*
+    x-ms-client-principal* x-ms-token-* x-ssl-* ssl-client-* x-client-cert* client-cert*
+    """.split()
+)
+# The operation's own would be believed. So would those that say for what it asks; with the
+# hop-by-hop fields of RFC 9110, 7.6.1.
+DROPPED_HEADERS = WHO_ASKS | frozenset(
+    """
+    host x-forwarded-* x-original-* x-rewrite-url x-arr-* proxy x-http-method* connection keep-alive
+    upgrade te trailer
     """.split()
 )
 _NOTHING = Headers()
@@ -183,8 +197,7 @@ class Inheritance:
         names |= {"content-length", "transfer-encoding"}
         if response_format == "json":
             names.add("accept-encoding")  # JSON carries no body with a content coding
-        self._left_out = {_gateway_name(name) for name in names}
-        self._prefixes = tuple(name[:-1] for name in self._left_out if name.endswith("*"))
+        self._left_out, self._prefixes = _gateway_names(frozenset(names))
         self._fields = []
         for name, value in outer.pairs:
             if name.lower() == "accept":
@@ -274,6 +287,13 @@ def _pick(indexes: list[int]) -> Callable[[Pairs], Pairs]:
         (only,) = indexes
         return lambda pairs: (pairs[only],)
     return itemgetter(*indexes) if indexes else lambda pairs: ()
+
+
+@lru_cache
+def _gateway_names(names: frozenset[str]) -> tuple[frozenset[str], tuple[str, ...]]:
+    """Return the names as a gateway has them, and how those begin that end in `*`."""
+    known = frozenset(map(_gateway_name, names))
+    return known, tuple(name[:-1] for name in known if name.endswith("*"))
 
 
 def _gateway_name(name: str) -> str:
