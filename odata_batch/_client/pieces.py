@@ -118,6 +118,10 @@ class Pieces:
         self._referred = {node for edge, node in edges if edge.place == "url"}
         self._locations: dict[int, str] = {}
         """The absolute URLs that replace references to operations."""
+        self._is_one = False
+        """Whether the batch is sent as it is."""
+        self._payload: values.Payload | None = None
+        """The payload of the batch, until it is asked for."""
 
     def needed(self, indexes: Sequence[int]) -> Iterator[int]:
         """Yield the operations that these need."""
@@ -132,11 +136,16 @@ class Pieces:
 
     def encode(self, batch: BatchRequest) -> values.Payload:
         """Return the payload of a piece."""
+        if batch is self._batch and self._payload is not None:
+            payload, self._payload = self._payload, None
+            return payload
         return encode(RequestEncoder, self._settings, batch, None)
 
     def write(self, indexes: Sequence[int], outcomes: Sequence[Outcome]) -> Written:
         """Return what these operations say, given what has become of all of them."""
         names = self.names
+        if self._is_one and len(indexes) == len(names.operations):
+            return Written(self._batch, [*indexes], {})
         inside = {*indexes, *(~names.item_of[index] for index in indexes)}
         before = {index: (it, ~names.item_of[it]) for it, index in pairwise(indexes)}
         dropped: dict[int, tuple[State, str]] = {}
@@ -234,8 +243,10 @@ class Pieces:
         if not self.names.items:
             return []
         try:
-            self.encode(self._batch)
+            payload = self.encode(self._batch)
             if count <= bound:
+                if dialect.dependencies != "uniform":  # where not all may be named
+                    self._is_one, self._payload = True, payload
                 return [list(range(count))] if count else []
         except findings.EncodeError as error:
             others = [it for it in error.diagnostics if is_unit or it.rule not in _MENDED]
@@ -409,7 +420,8 @@ class Attempts:
         for place, (index, found) in enumerate(zip(piece.indexes, results, strict=True)):
             known = self.outcomes[index]
             outcome = piece.settled.get(place, found)
-            outcome = replace(outcome, operation=known.operation, id=known.id)
+            if outcome.operation is not known.operation or outcome.id != known.id:
+                outcome = replace(outcome, operation=known.operation, id=known.id)
             piece.outcomes[place] = self.outcomes[index] = outcome
 
     def drop(self, index: int, state: State, reason: str) -> None:
