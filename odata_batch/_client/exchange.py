@@ -22,7 +22,7 @@ from odata_batch._client.pieces import SAFE, Attempts, Follow, Piece, Pieces
 from odata_batch._coding.settings import Settings, format_of
 from odata_batch._graph.names import stops_at_error
 from odata_batch._graph.prepare import prepare, relative
-from odata_batch._graph.urls import followed_url, resolve_url
+from odata_batch._graph.urls import followed_url, origin_of, resolve_url
 from odata_batch._model import values
 from odata_batch._model.dialect import ODATA_4_01, Dialect
 from odata_batch._model.findings import (
@@ -49,6 +49,11 @@ class HttpRequest:
     """An HTTP request that is to be sent now, or after a while.
 
     Requests are told apart by identity: two may be equal, and both are sent.
+
+    >>> from odata_batch import BatchRequest, Exchange, Operation
+    >>> request = Exchange(BatchRequest([Operation.get("People")]), "http://host/$batch").next()
+    >>> request.method, request.url, request.delay, request.headers["Accept"]
+    ('POST', 'http://host/$batch', 0.0, 'multipart/mixed')
     """
 
     method: str
@@ -143,7 +148,7 @@ class Exchange:
         self._format = format_of(settings, batch)
         self._settings = replace(settings, format=self._format)
         self._url, self._headers = of_type(url, str, "url"), Headers(headers)
-        self._origin = _origin_of(url)
+        self._origin = _origin_in(url)
         if "content-type" in self._headers:
             raise ValueError("headers must not have a Content-Type: the batch determines it")
         most = 1 if max_operations is None else max_operations
@@ -256,7 +261,7 @@ class Exchange:
             accept = follow.piece.batch.operations()[follow.places[0]].headers.get("accept")
         fields = () if accept is None else (("Accept", accept),)
         # The headers are meant for the service, and not for another origin.
-        own = self._headers.pairs if resolve_url("/", follow.url) == self._origin else ()
+        own = self._headers.pairs if origin_of(follow.url) == self._origin else ()
         headers = Headers((*fields, *own))
         request = HttpRequest(method="GET", url=follow.url, headers=headers, delay=follow.delay)
         self._sent[request] = follow
@@ -305,9 +310,11 @@ class Exchange:
             return
         if sent is None:
             sent = not isinstance(error, ConnectionRefusedError)
-        kind = f"{type(error).__name__}: " if isinstance(error, BaseException) else ""
+        said = str(error)
+        if isinstance(error, BaseException):
+            said = ": ".join(filter(None, (type(error).__name__, said)))
         state = State.UNKNOWN if sent else State.NOT_EXECUTED
-        reason = f"{'there was no answer' if sent else 'nothing was sent'}: {kind}{error}"
+        reason = f"{'there was no answer' if sent else 'nothing was sent'}: {said}"
         task.is_unsent = not sent
         results = [replace(each, state=state, reason=reason) for each in task.outcomes]
         self._attempts.put(task, results)
@@ -461,9 +468,9 @@ class Exchange:
         return min(growing if named is None else named, self._longest)
 
 
-def _origin_of(url: str) -> str:
+def _origin_in(url: str) -> tuple[str, str, str]:
     try:
-        return resolve_url("/", url)
+        return origin_of(resolve_url("/", url))
     except ValueError:
         raise ValueError(f"url is an absolute URL, not {quote(url)}") from None
 

@@ -92,7 +92,14 @@ class ServiceError:
 @public
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What became of one operation, and how that is known."""
+    """What became of one operation, and how that is known.
+
+    >>> from odata_batch import BatchRequest, BatchResponse, match
+    >>> people = BatchRequest([Operation.get("People")])
+    >>> (outcome,) = match(people, BatchResponse([OperationResponse(404)])).outcomes
+    >>> outcome.operation.url, outcome.state.name, outcome.status, outcome.reason
+    ('People', 'FAILED', 404, '404 Not Found')
+    """
 
     operation: Operation
     """The operation as it was given to `match`, the same object."""
@@ -152,7 +159,8 @@ class BatchResult:
 
     `result[operation]` finds an outcome by the object itself, or else by equality; `result["id"]`
     by the identifier that was sent. A key that several operations have is `LookupError`, and one
-    that none has is `KeyError`, a subclass of it.
+    that none has is `KeyError`, a subclass of it. `if result:` is `TypeError`, since it may mean
+    `if result.ok:`.
 
     >>> from odata_batch import BatchRequest, BatchResponse, match
     >>> get = Operation.get("People")
@@ -219,6 +227,9 @@ class BatchResult:
         if len(found) > 1:
             raise LookupError(f"{len(found)} operations match {key!r:.60}; use outcomes")
         return self.outcomes[found[0]]
+
+    def __bool__(self) -> bool:
+        raise TypeError("a result is neither true nor false: ask `result.ok`, or `len(result)`")
 
     def __iter__(self) -> Iterator[Outcome]:
         return iter(self.outcomes)

@@ -24,7 +24,17 @@ _Message_co = TypeVar("_Message_co", bound=Operation | OperationResponse, covari
 @public
 @dataclass(frozen=True, slots=True)
 class ItemStart(Generic[_Message_co]):
-    """An operation or a response begins: all of it but its body, which comes next."""
+    """An operation or a response begins: all of it but its body, which comes next.
+
+    >>> from odata_batch import BatchRequest, RequestDecoder, encode_request
+    >>> payload = encode_request(BatchRequest([Operation.put("Photos(1)", body=b"\\xff\\xd8")]))
+    >>> decoder = RequestDecoder(payload.content_type, stream=True)
+    >>> start, *pieces, end = [*decoder.receive_data(payload.body), *decoder.receive_eof()]
+    >>> start.path, start.item.method, start.item.body
+    ('items[0]', 'PUT', b'')
+    >>> pieces, end
+    ([Data(data=b'\\xff\\xd8')], ItemEnd(path='items[0]'))
+    """
 
     item: _Message_co
     """The operation or the response; its body is empty."""
@@ -35,7 +45,12 @@ class ItemStart(Generic[_Message_co]):
 @public
 @dataclass(frozen=True, slots=True)
 class Data:
-    """The next octets of the body of what began last."""
+    """The next octets of the body of what began last.
+
+    >>> events = [Data(b"one "), Data(b"body"), ItemEnd("items[0]")]
+    >>> b"".join(event.data for event in events if isinstance(event, Data))
+    b'one body'
+    """
 
     data: bytes
     """They are not empty."""
@@ -44,7 +59,11 @@ class Data:
 @public
 @dataclass(frozen=True, slots=True)
 class ItemEnd:
-    """The operation or the response that began last is complete."""
+    """The operation or the response that began last is complete.
+
+    >>> ItemEnd("items[2].items[0]").path
+    'items[2].items[0]'
+    """
 
     path: str
     """Where it is."""
@@ -53,7 +72,18 @@ class ItemEnd:
 @public
 @dataclass(frozen=True, slots=True)
 class ChangeSetStart:
-    """A change set begins; what comes until its end belongs to it."""
+    """A change set begins; what comes until its end belongs to it.
+
+    >>> from odata_batch import BatchRequest, ChangeSet, RequestDecoder, encode_request
+    >>> batch = BatchRequest([ChangeSet([Operation.delete("People(1)")])])
+    >>> payload = encode_request(batch)
+    >>> decoder = RequestDecoder(payload.content_type, stream=lambda head: False)
+    >>> for event in [*decoder.receive_data(payload.body), *decoder.receive_eof()]:
+    ...     print(type(event).__name__, getattr(event, "path", "wanted whole"))
+    ChangeSetStart items[0]
+    Operation wanted whole
+    ChangeSetEnd items[0]
+    """
 
     id: str | None
     """The name of the atomicity group; multipart does not carry it."""
@@ -66,7 +96,11 @@ class ChangeSetStart:
 @public
 @dataclass(frozen=True, slots=True)
 class ChangeSetEnd:
-    """The change set that began last is complete."""
+    """The change set that began last is complete.
+
+    >>> ChangeSetEnd("items[0]").path
+    'items[0]'
+    """
 
     path: str
     """Where it is."""

@@ -135,7 +135,11 @@ def reference_in(url: str, dialect: Dialect = ODATA_4_01) -> UrlReference | None
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reference:
     """A reference to another request of the batch, as an operation makes it; see
-    `find_references`."""
+    `find_references`.
+
+    >>> find_references(Operation.get("$1/Orders"))
+    (Reference(id='1', place='url', text='$1'),)
+    """
 
     id: str
     """The request identifier, without the dollar sign."""

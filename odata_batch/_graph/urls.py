@@ -349,6 +349,17 @@ def _origin(parts: _Parts) -> tuple[str, str, str] | None:
     return scheme, match[1].lower(), match[2] or _DEFAULT_PORTS[scheme]
 
 
+def origin_of(url: str) -> tuple[str, str, str]:
+    """Return scheme, host and port of an absolute URL, in one spelling if it is clear.
+
+    >>> origin_of("https://ann@HOST:443/x") == origin_of("https://host/")
+    True
+    """
+    parts = _split(url)
+    own = parts._replace(authority=(parts.authority or "").rpartition("@")[2])
+    return _origin(own) or (parts.scheme or "", parts.authority or "", "")
+
+
 def names_host(url: str) -> bool:
     """Tell whether an absolute URL has an authority that names a host, maybe for a user.
 

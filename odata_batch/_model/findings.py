@@ -271,7 +271,15 @@ def fitted(message: str) -> str:
 
 @public
 class BatchError(Exception):
-    """Base of all errors that this library raises about the content of a batch."""
+    """Base of all errors that this library raises about the content of a batch.
+
+    >>> from odata_batch import decode_request
+    >>> try:
+    ...     decode_request(b"hello", "text/plain")
+    ... except BatchError as error:
+    ...     print(type(error).__name__, error.http_status)
+    DecodeError 415
+    """
 
     @property
     def http_status(self) -> int:

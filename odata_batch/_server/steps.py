@@ -27,6 +27,12 @@ class Step:
     """An operation that is to be run now, ready for the code that serves single requests.
 
     Steps are told apart by identity: two operations may be equal, and both are run.
+
+    >>> from odata_batch import BatchRequest, Execution
+    >>> batch = BatchRequest([Operation.get("People")])
+    >>> (step,) = Execution(batch, batch_url="http://host/service/$batch").ready()
+    >>> step.method, step.url, step.group
+    ('GET', 'http://host/service/People', None)
     """
 
     operation: Operation
@@ -64,6 +70,20 @@ class Begin(AnySignal):
     """Begin a transaction: the operations of the change set follow.
 
     To `fail` it ends the change set; no `Rollback` follows, since nothing has begun.
+
+    >>> from odata_batch import BatchRequest, Execution, OperationResponse
+    >>> batch = BatchRequest([ChangeSet([Operation.delete("People(1)")])])
+    >>> execution = Execution(batch, batch_url="http://host/service/$batch")
+    >>> while works := execution.ready():
+    ...     for work in works:
+    ...         print(type(work).__name__)
+    ...         if isinstance(work, Step):
+    ...             execution.complete(work, OperationResponse(204))
+    ...         else:  # begin, commit or roll back a transaction
+    ...             execution.done(work)
+    Begin
+    Step
+    Commit
     """
 
     __slots__ = ()
@@ -74,6 +94,16 @@ class Commit(AnySignal):
     """Commit the transaction: all operations of the change set have succeeded.
 
     To `fail` it fails the change set, and a `Rollback` follows.
+
+    >>> from odata_batch import BatchRequest, Execution, OperationResponse
+    >>> batch = BatchRequest([ChangeSet([Operation.delete("People(1)")])])
+    >>> execution = Execution(batch, batch_url="http://host/service/$batch")
+    >>> execution.done(execution.ready()[0])
+    >>> execution.complete(execution.ready()[0], OperationResponse(204))
+    >>> (commit,) = execution.ready()
+    >>> execution.fail(commit, OperationResponse(409))  # what it would write has changed
+    >>> [type(work).__name__ for work in execution.ready()]
+    ['Rollback']
     """
 
     __slots__ = ()
@@ -85,6 +115,16 @@ class Rollback(AnySignal):
 
     Every change set whose `Begin` was done ends in exactly one `Commit` that was done, or in one
     `Rollback`. To `fail` it answers all operations of the change set with that response.
+
+    >>> from odata_batch import BatchRequest, Execution, OperationResponse
+    >>> batch = BatchRequest([ChangeSet([Operation.delete("People(1)")])])
+    >>> execution = Execution(batch, batch_url="http://host/service/$batch")
+    >>> execution.done(execution.ready()[0])
+    >>> execution.complete(execution.ready()[0], OperationResponse(404))
+    >>> (rollback,) = execution.ready()
+    >>> execution.done(rollback)
+    >>> execution.finished
+    True
     """
 
     __slots__ = ()
