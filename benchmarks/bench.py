@@ -26,8 +26,10 @@ import tracemalloc
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import partial
+from io import BytesIO
 from pathlib import Path
 from typing import TypeAlias
+from wsgiref.types import StartResponse
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -37,6 +39,7 @@ from odata_batch import (
     ChangeSet,
     ChangeSetResponse,
     Codec,
+    Exchange,
     Execution,
     Headers,
     Limits,
@@ -49,11 +52,15 @@ from odata_batch import (
     encode_request,
     encode_response,
     match,
+    outcomes,
     split,
 )
+from odata_batch.wsgi import BatchMiddleware
 
 ROOT = Path(__file__).resolve().parent.parent
 BOUNDS = Path(__file__).with_name("bounds.json")
+URL = "http://host/service/$batch"
+JSON_FIELD = [("Content-Type", "application/json")]
 OPERATIONS = 1000
 IN_A_CHANGE_SET = 10
 ROUNDS = 12
@@ -288,7 +295,7 @@ def execute(seed: int) -> tuple[Work, Work]:
     batch, bodies = make_request(seed, UNIQUE)
 
     def work() -> None:
-        execution = Execution(batch, batch_url="http://host/service/$batch")
+        execution = Execution(batch, batch_url=URL)
         while not execution.finished:
             for step in execution.ready():
                 assert isinstance(step, Step)  # no change set is among them
@@ -296,6 +303,57 @@ def execute(seed: int) -> tuple[Work, Work]:
         execution.response()
 
     return work, loads_each(bodies)
+
+
+def exchange(seed: int) -> tuple[Work, Work]:
+    """The floor is the same by hand."""
+    batch, _ = make_request(seed, UNIQUE)
+    payload = encode_response(make_response(seed, UNIQUE)[0])
+    answer = 200, payload.headers, payload.body
+
+    def work() -> None:
+        engine = Exchange(batch, URL)
+        engine.next()
+        engine.receive(*answer)
+        assert engine.finished and len(engine.result) == OPERATIONS
+
+    def by_hand() -> None:
+        encode_request(batch)
+        outcomes(batch, *answer)
+
+    return work, by_hand
+
+
+def middleware(seed: int) -> tuple[Work, Work]:
+    """The floor is the same without an application, by an `Execution`."""
+    payload = encode_request(make_request(seed, UNIQUE)[0])
+    environ = {"REQUEST_METHOD": "POST", "PATH_INFO": "/service/$batch", "wsgi.url_scheme": "http"}
+    environ |= {"SERVER_NAME": "host", "SERVER_PORT": "80", "CONTENT_TYPE": payload.content_type}
+    environ |= {"CONTENT_LENGTH": f"{len(payload.body)}"}
+
+    def app(environ: dict[str, object], start_response: StartResponse) -> list[bytes]:
+        start_response("200 OK", [*JSON_FIELD])
+        return [payload.body[-400:-100]]
+
+    codec = Codec(limits=Limits(operations=OPERATIONS))
+    endpoint = BatchMiddleware(app, path="/service/$batch", codec=codec)
+
+    def work() -> None:
+        asked = {**environ, "wsgi.input": BytesIO(payload.body)}
+        for _ in endpoint(asked, lambda *head: lambda data: None):
+            pass
+
+    def by_hand() -> None:
+        batch = decode_request(payload.body, payload.content_type)
+        execution = Execution(batch, batch_url=URL, headers=payload.headers)
+        while not execution.finished:
+            for step in execution.ready():
+                assert isinstance(step, Step)
+                answer = OperationResponse(200, [*JSON_FIELD], payload.body[-400:-100])
+                execution.complete(step, answer)
+        execution.payload()
+
+    return work, by_hand
 
 
 # Without this field in its head, each part has a note.
@@ -323,6 +381,8 @@ ROWS: dict[str, Prepare] = {
     "match": match_all,
     "split": split_by_hundreds,
     "Execution": execute,
+    "Exchange": exchange,
+    "BatchMiddleware": middleware,
 }
 
 

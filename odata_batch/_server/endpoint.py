@@ -371,7 +371,9 @@ class Serving:
         if isinstance(work, Step):
             of_type(outcome, OperationResponse, "the response to a step")
             pairs = [pair for pair in outcome.headers.pairs if pair[0].lower() not in _LEFT_OUT]
-            self._execution.complete(work, replace(outcome, headers=pairs))
+            if len(pairs) < len(outcome.headers.pairs):
+                outcome = replace(outcome, headers=pairs)
+            self._execution.complete(work, outcome)
         elif work is not None:
             if isinstance(work, Begin):
                 if not (hasattr(outcome, "commit") and hasattr(outcome, "rollback")):
