@@ -27,7 +27,7 @@ from odata_batch._coding.streaming import RequestEvent, ResponseEvent
 from odata_batch._coding.writing import RequestEncoder, ResponseEncoder
 from odata_batch._graph import prepare as preparing
 from odata_batch._model.dialect import ODATA_4_01, Dialect
-from odata_batch._model.findings import Diagnostic, Report, Reporter, public
+from odata_batch._model.findings import Diagnostic, Report, Reporter, octets_of, public
 from odata_batch._model.limits import DEFAULT_LIMITS, Limits
 from odata_batch._model.values import (
     BatchRequest,
@@ -269,7 +269,7 @@ class Codec(Settings):
         request_headers: HeadersLike = (),
     ) -> BatchResult:
         """Return what became of each operation of the batch, by the HTTP answer to it."""
-        message = OperationResponse(status, headers, body)
+        message = OperationResponse(status, headers, octets_of(body))
         return answer.outcomes(self, batch, answer.read(self, message), request_headers)
 
     def split(

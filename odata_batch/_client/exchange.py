@@ -29,6 +29,7 @@ from odata_batch._model.findings import (
     EncodeError,
     at_least_1,
     check_called,
+    octets_of,
     of_type,
     public,
     quote,
@@ -283,7 +284,7 @@ class Exchange:
         - `request`: the request that is answered; by default the only one that waits for its
           answer. `RuntimeError` if there is no such request.
         """
-        message = OperationResponse(status, headers, body)
+        message = OperationResponse(status, headers, octets_of(body))
         task, answer = self._take(request), read(self._settings, message)
         kept = answer.message if answer.response is None else replace(answer.message, body=b"")
         self._answers.append(kept)

@@ -1,7 +1,7 @@
 """Header sections as values: ordered, repeatable, found without regard to case (RFC 9110, 5)."""
 
 from collections.abc import Callable, Iterable, Iterator, KeysView, Mapping
-from typing import Final, ParamSpec, TypeVar, cast, overload
+from typing import Final, ParamSpec, Protocol, TypeVar, cast, overload
 
 from odata_batch._model.findings import of_type, public
 
@@ -13,6 +13,14 @@ _Kind = TypeVar("_Kind")
 _Arguments = ParamSpec("_Arguments")
 _put = object.__setattr__
 _lower = str.lower
+_LISTS = (tuple, list)
+
+
+class HasItems(Protocol):
+    """What tells its fields as a mapping does, such as the headers of `http.client`."""
+
+    def items(self) -> Iterable[tuple[str, str]]:
+        """Return the fields."""
 
 
 class Shape:
@@ -53,13 +61,13 @@ class Headers(Mapping[str, str]):
     _pairs: Pairs
     _shape: Shape
 
-    def __init__(self, fields: Mapping[str, str] | Iterable[tuple[str, str]] = ()) -> None:
+    def __init__(self, fields: HasItems | Iterable[tuple[str, str]] = ()) -> None:
         if isinstance(fields, Headers):
             pairs = fields._pairs
-        elif isinstance(fields, Mapping):
-            pairs = tuple(map(_pair, fields.items()))
         else:
-            pairs = tuple(map(_pair, of_type(fields, Iterable, "headers")))
+            items = getattr(fields, "items", None) if type(fields) not in _LISTS else None
+            found = items() if callable(items) else cast("Iterable[Pair]", fields)
+            pairs = tuple(map(_pair, of_type(found, Iterable, "headers")))
         _put(self, "_pairs", pairs)
         _put(self, "_shape", _UNREAD)
 

@@ -7,7 +7,7 @@ part in it.
 """
 
 import json as _json
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator
 from copy import copy
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal, TypeAlias, TypeVar, cast
@@ -22,7 +22,7 @@ from odata_batch._model.findings import (
     public,
     quote,
 )
-from odata_batch._model.headers import Headers
+from odata_batch._model.headers import HasItems, Headers
 from odata_batch._model.jsonvalue import FAULTS, JSON_SYNTAX, value_of
 from odata_batch._model.limits import DEEPEST
 
@@ -36,7 +36,7 @@ NESTED_CHANGE_SET = error("""
 
 
 Format: TypeAlias = Literal["multipart", "json"]
-HeadersLike: TypeAlias = Headers | Mapping[str, str] | Iterable[tuple[str, str]]
+HeadersLike: TypeAlias = Headers | HasItems | Iterable[tuple[str, str]]
 Annotations: TypeAlias = tuple[tuple[str, bytes], ...]
 
 NO_HEADERS = Headers()
