@@ -172,7 +172,7 @@ class Stream(Generic[_Item]):
     ) -> None:
         self.out = out
         self._rules: Rules[_Item] = rules
-        rules.forgets = True
+        rules.forgets, self._needs_bodies = True, rules.needs_bodies
         self._wants, self._find = wants, find
         # The indexes of what comes next, and what was in the change sets that have begun
         self._indexes = [0]
@@ -198,7 +198,7 @@ class Stream(Generic[_Item]):
     def _add(self, step: Any) -> None:
         if type(step) is bytes:
             self._size += len(step)
-            if self._is_whole or self._rules.needs_bodies:
+            if self._is_whole or self._needs_bodies:
                 self._kept.append(step)
             if not self._is_whole:
                 self.out.append(Data(step))
@@ -249,7 +249,7 @@ class Stream(Generic[_Item]):
             self._indexes.append(0)
             return
         self._head, self._size = item, 0
-        if not self._sets and not self._rules.needs_bodies:
+        if not self._sets and not self._needs_bodies:
             self._check(item)
         self._is_whole = not self._wants(item)
         if not self._is_whole:
@@ -268,12 +268,12 @@ class Stream(Generic[_Item]):
             item = values.changed(head, body=Size(self._size)) if self._size else head
             whole = values.changed(head, body=b"".join(self._kept)) if self._kept else head
             self._kept.clear()
-            if self._rules.needs_bodies:
+            if self._needs_bodies:
                 item = whole
             event = whole if self._is_whole else ItemEnd(path_of(self._indexes))
         if self._sets:
             self._sets[-1][1].append(item)
-        elif head is None or self._rules.needs_bodies:
+        elif head is None or self._needs_bodies:
             self._check(item)
         elif self._size:
             self._rules.check_body(item, self._indexes[0])

@@ -39,6 +39,8 @@ _FIRST = re.compile(rb"^content-type:", re.IGNORECASE | re.MULTILINE)
 _OUTER = re.compile(rb"^--[^\r\n]+", re.MULTILINE)
 # What is longer is no delimiter line with a slip in it.
 _LONGEST_LINE = 120
+# What may be in front of it
+_INDENT = b" \t>"
 # How far from the end of a part such a line begins at most
 TAIL = 512
 # What is taken for the hyphens of a delimiter: dashes and hyphens of Unicode, and quotes of mail
@@ -98,6 +100,8 @@ class Piece(NamedTuple):
 
     content: bytes
     position: int
+    is_free: bool = False
+    """Whether `PartSplitter.inner` would find nothing in it that looks like a delimiter."""
 
 
 class Lookalike(NamedTuple):
@@ -271,7 +275,7 @@ def meant_to_close(
     start = max(text.rfind(b"\n"), text.rfind(b"\r")) + 1
     if before and not start:
         return None
-    start += len(text[start:]) - len(text[start:].lstrip(b" \t>"))
+    start += len(text[start:]) - len(text[start:].lstrip(_INDENT))
     line, expected = text[start:], b"--" + boundary + b"--"
     if len(line) > _LONGEST_LINE:
         return None
@@ -309,6 +313,9 @@ class PartSplitter:
     line_end: bytes | None = None
     closed = False
     """Whether the close delimiter has been read."""
+    inner: PartSplitter | None = None
+    """What splits the part that goes on. It looks for all delimiters that are looked for here, so
+    that one search will do."""
     _looked = 0
     _begun = False
     _is_inner = False
@@ -345,11 +352,11 @@ class PartSplitter:
         self._token = b"\n--" + boundary
         self._line = b"\r\n--" + boundary + b"\r\n"
 
-    def receive_data(self, data: bytes) -> list[Event]:
-        """Take the next octets and return the parts that they complete."""
+    def receive_data(self, data: bytes, is_free: bool = False) -> list[Event]:
+        """Take the next octets and return the parts that they complete; see `Piece.is_free`."""
         self._events = []
-        if self._open and self._pass_through(data):
-            return self._events
+        if self._open and (passed := self._pass_through(data, is_free)) is not None:
+            return passed  # which is not kept
         is_first = self.line_end is None and len(self._buffer) == len(self._boundaries) == 1
         if is_first and data.startswith(self._line[2:]):
             # Nothing has come before, and most often nothing comes after.
@@ -541,13 +548,33 @@ class PartSplitter:
 
     # -- pieces --
 
-    def _pass_through(self, data: bytes) -> bool:
-        """Give out the octets of a part that goes on, if nothing in them looks like a delimiter."""
-        held = self._kept()
-        octets = held + data if held else data
-        if any(dash in octets for dash in self._dashes):
-            return False
-        self._give(octets, self._held_from(octets), 0)
+    def _pass_through(self, data: bytes, is_free: bool) -> list[Event] | None:
+        """Return the octets of a part that goes on, if nothing in them looks like a delimiter."""
+        held, inner = bytes(self._buffer[1:]), self.inner
+        if len(data) < self._reach:
+            held, data = b"", held + data
+        is_free_within = not is_free and inner is not None and inner._is_free(held, data)
+        if not (is_free or is_free_within or self._finds_nothing(held, data)):
+            return None
+        end = self._held_from(data)
+        # What is large is copied once at most.
+        octets = held + memoryview(data)[:end] if held else data[:end]
+        piece = Piece(octets, self._offset + 1, is_free_within)
+        self._buffer = bytearray((octets or self._buffer[:1])[-1:] + data[end:])
+        self._offset += len(octets)
+        self._searched = max(1, self._searched - len(octets))
+        return [piece] if octets else []
+
+    def _is_free(self, held: bytes, data: bytes) -> bool:
+        """Tell whether octets that come after what is kept can pass through."""
+        return self._open and self._finds_nothing(bytes(self._buffer[1:]) + held, data)
+
+    def _finds_nothing(self, held: bytes, data: bytes) -> bool:
+        """Tell whether nothing looks like a delimiter in octets, of which few are `held` so far."""
+        seam = held and held + data[: self._reach]
+        for dash in self._dashes:
+            if dash in data or dash in seam:
+                return False
         return True
 
     def _kept(self) -> bytes:
@@ -570,8 +597,8 @@ class PartSplitter:
                 return
             self._looks = end, number + 1
             assert self.line_end is not None  # a delimiter line begins the part
-            head = self._extent(octets[:end], self.line_end).head
-            if not head:
+            head = self._extent(octets, self.line_end).head
+            if not 0 < head <= end:
                 return
             self._open = True
         given = len(self._events)
@@ -606,8 +633,8 @@ class PartSplitter:
     def _held_from(self, octets: bytes) -> int:
         """Return where a delimiter may begin, or what looks like one, of which the end is missing.
 
-        In an enclosed multipart, that may be any line: the close delimiter may be missing, and the
-        last line what was to be it.
+        In an enclosed multipart, that may be any short line: the close delimiter may be missing,
+        and the last line what was to be it.
         """
         held = len(octets)
         for beginning in self._beginnings.get(octets[-1:], ()):
@@ -617,7 +644,7 @@ class PartSplitter:
         if self._is_enclosed:
             text = octets[-TAIL:].rstrip()
             at = max(text.rfind(b"\n"), text.rfind(b"\r"))
-            if at >= 0:
+            if at >= 0 and len(text[at + 1 :].lstrip(_INDENT)) <= _LONGEST_LINE:
                 at += max(0, len(octets) - TAIL)
                 held = min(held, at - (octets[max(0, at - 1) : at + 1] == b"\r\n"))
         return held
@@ -625,6 +652,11 @@ class PartSplitter:
     @cached_property
     def _dashes(self) -> tuple[bytes, ...]:
         return tuple([b"--" + boundary for boundary in self._boundaries])
+
+    @cached_property
+    def _reach(self) -> int:
+        """How many octets tell where at the end of them a delimiter may begin."""
+        return max(TAIL, *map(len, self._dashes)) + len(b"\r\n")
 
     @cached_property
     def _undecided(self) -> int:

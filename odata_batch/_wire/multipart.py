@@ -510,7 +510,7 @@ class MultipartDecoder(Generic[_Start, _Item]):
 
     def _unreadable(self, part: mime.Part) -> values.Unreadable:
         """Return what keeps the place of a part that could not be read."""
-        head = part.content.partition(b"\r\n\r\n")[0][:_SEARCHED]
+        head = part.content.partition(self._line_end * 2)[0][:_SEARCHED]
         ids = _CONTENT_ID.findall(head)
         id = ids[0].decode("latin-1") if len(ids) == 1 else None
         kind = "change set" if _MULTIPART.search(head) else self._role.kind

@@ -52,9 +52,10 @@ class _Level:
 class _Part:
     """A part that has begun."""
 
-    def __init__(self, head: bytes, position: int) -> None:
+    def __init__(self, head: bytes, position: int, extent: mime.Extent) -> None:
         self.head = head
         self.position = position
+        self.extent = extent
         self.end = head[-_END:]
         """The last octets so far."""
         self.size = 0
@@ -139,12 +140,18 @@ class StreamDecoder(MultipartDecoder[_Start, _Item]):
     # -- a multipart --
 
     def _read_events(self, events: list[mime.Event]) -> None:
+        self._events = []  # what is located is in a part that has begun
         self._read_level(self._batch, events)
 
     def _read_level(self, level: _Level, events: list[mime.Event]) -> None:
         depth = len(level.boundaries)
         for event in events:
-            if isinstance(event, Diagnostic):
+            if isinstance(event, mime.Piece):
+                if level.part is None:
+                    self._begin(level, event.content, event.position, None)
+                else:
+                    self._go_on(level, level.part, event.content, event.is_free)
+            elif isinstance(event, Diagnostic):
                 self._depth = depth - 1
                 (self._pass_on if depth == 1 else self._pass_on_inner)(event)
             elif isinstance(event, mime.Lookalike):
@@ -155,11 +162,6 @@ class StreamDecoder(MultipartDecoder[_Start, _Item]):
                 for content in event.contents:
                     self._read_whole(level, mime.Part(content, position, None, 0))
                     position += len(content) + event.delimiter_length
-            elif isinstance(event, mime.Piece):
-                if level.part is None:
-                    self._begin(level, event.content, event.position, None)
-                else:
-                    self._go_on(level, level.part, event.content)
             else:
                 self._read_last(level, event)
 
@@ -218,7 +220,7 @@ class StreamDecoder(MultipartDecoder[_Start, _Item]):
 
     def _leave_part(self, level: _Level) -> None:
         level.count += 1
-        level.part = None
+        level.part = level.splitter.inner = None
         if len(level.boundaries) == 1:
             self._done = len(self._parts)
 
@@ -227,13 +229,16 @@ class StreamDecoder(MultipartDecoder[_Start, _Item]):
     def _begin(self, level: _Level, head: bytes, position: int, whole: mime.Part | None) -> _Part:
         """Read what comes before the body of a part, which is there as a whole or goes on."""
         self._enter_part(level, position, head)
-        begun = level.part = self._beginning = _Part(head, position)
+        extent = self._extent(head, self._line_end)
+        begun = level.part = self._beginning = _Part(head, position, extent)
         lookalikes = None
         if any(boundary in head for boundary in level.boundaries):
             lookalikes = level.splitter.lookalikes
         part = mime.Part(head, position, lookalikes, 0)
         item = self._read_content(part, level.boundaries)
         self._beginning = None
+        if begun.inner is not None:
+            level.splitter.inner = begun.inner.splitter
         if item is None:
             begun.unreadable = self._unreadable(part)
         else:
@@ -275,7 +280,7 @@ class StreamDecoder(MultipartDecoder[_Start, _Item]):
         self._beginning.inner = self._level_of(boundaries, most, position)
         return []
 
-    def _go_on(self, level: _Level, part: _Part, data: bytes) -> None:
+    def _go_on(self, level: _Level, part: _Part, data: bytes, is_free: bool = False) -> None:
         """Read the next octets of a part."""
         self._depth = len(level.boundaries)
         self._end_lines_in(level.splitter.line_end or _CRLF)
@@ -284,10 +289,11 @@ class StreamDecoder(MultipartDecoder[_Start, _Item]):
         part.size += len(data)
         part.end = data[-_END:] if len(data) >= _END else (part.end + data)[-_END:]
         if part.inner is not None:
-            self._read_inner(part, part.inner, part.inner.splitter.receive_data(data))
+            self._read_inner(part, part.inner, part.inner.splitter.receive_data(data, is_free))
             return
-        if part.size > self._limits.body:
-            exceed(self._report, self._limits, "body", part.position + len(part.head))
+        longest, limit, at, _ = part.extent
+        if len(part.head) + part.size > longest:
+            exceed(self._report, self._limits, limit, part.position + at)
         if part.unreadable is None:
             self._hand_out(part, data)
 
