@@ -392,7 +392,7 @@ def test_a_long_batch_is_run_and_answered_while_it_arrives(
     )
     assert first == second and statuses(first).count(404) == 1
     sent = encode_request(long_batch(), accept=LINES)  # which is written when it is known
-    for settings in ({"validate": lambda batch, headers: None}, {"stream_from": 10**6}, TOY):
+    for settings in ({"stream_from": 10**6}, TOY):
         again = service.send(sent, **{**LONG, "begin": log.begin, **settings})
         assert again.headers["content-length"] == str(len(again.content))
 
@@ -530,6 +530,7 @@ def test_change_sets_without_transactions_are_not_implemented(
     assert [(each.levelname, each.exc_info) for each in caplog.records] == [("WARNING", None)]
 
 
+WHOLE = "validate sees the whole batch before anything runs: leave one out"
 OPTIONS = "dropped_headers, evaluate, locate, replaced, service_root"
 
 
@@ -544,6 +545,7 @@ OPTIONS = "dropped_headers, evaluate, locate, replaced, service_root"
         ({"handed_on": "cookie"}, "handed_on is an iterable of str, not str: 'cookie'"),
         ({"formats": ["a/b"]}, "formats is a Mapping, not list: ['a/b']"),
         ({"stream_from": "1M"}, "stream_from is an int or None, not str: '1M'"),
+        ({"stream_from": 0, "validate": print}, f"stream_from runs what has arrived, and {WHOLE}"),
         ({"options": {"ordered": True}}, f"options has ['ordered'], expected some of {OPTIONS}"),
         ({"validate": True}, "validate is called, and True cannot be"),
         ({"references": "all"}, "references is 'keep' or 'resolve', not 'all'"),

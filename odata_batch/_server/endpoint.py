@@ -113,8 +113,10 @@ class Endpoint:
     """Where the body is longer than this many octets, operations are run and answered while it
     arrives, as far as `Execution` does so with `more`; `None` waits for the end. Then nothing is
     refused as a whole once one has been run: what is wrong with an item is answered in its place,
-    and an answer to what cannot be read, is too long or cut off has no end. Not with `validate`,
-    nor where one of `formats` is sent or answered."""
+    and an answer to what cannot be read, is too long or cut off has no end. Each operation, change
+    set and response is kept as a whole, up to `Limits.body` for a body. What is sent or answered in
+    one of `formats` waits for the end, however long it is. With `validate`, which sees the whole
+    batch before anything runs, it is `ValueError`."""
     options: Mapping[str, Any] = field(default_factory=dict)
     """Further arguments of `Execution`, by name, such as `evaluate` or `service_root`."""
 
@@ -130,6 +132,9 @@ class Endpoint:
         findings.names_in(self.handed_on, "handed_on")
         of_type(self.formats, Mapping, "formats")
         findings.optional(self.stream_from, int, "stream_from")
+        if self.stream_from is not None and self.validate is not None:
+            need = "validate sees the whole batch before anything runs"
+            raise ValueError(f"stream_from runs what has arrived, and {need}: leave one out")
         if unknown := {*of_type(self.options, Mapping, "options")} - _OPTIONS:
             names = ", ".join(sorted(_OPTIONS))
             raise TypeError(f"options has {sorted(unknown)}, expected some of {names}")
@@ -282,7 +287,7 @@ class Serving:
             return False
         own = content_type.partition(";")[0].strip().lower()
         self._type = self._type_of(own)
-        if endpoint.validate or not {own, self._type} <= {*_FORMATS} - {*endpoint.formats}:
+        if not {own, self._type} <= {*_FORMATS} - {*endpoint.formats}:
             return False
         settings = endpoint.codec, content_type, self._headers, None, lambda head: False
         self._decoder = decoder_of(RequestDecoder, *settings)
