@@ -161,12 +161,17 @@ def _send(encoder: Any, item: Any) -> bytes:
 
 
 def stream(encoder: Any, item: Any, size: int = 3) -> bytes:
-    """Return the octets of an item, the body of which, if it has one, comes in such pieces."""
-    if isinstance(item, Set):
-        return _send(encoder, item)
-    pieces = [item.body[at : at + size] for at in range(0, len(item.body), size)]
-    head = replace(item, body=b"") if item.body else item
-    return b"".join(encoder.stream(head, pieces))
+    """Return the octets of an item, the bodies of which, if there are any, come in such pieces."""
+    bodies: list[list[bytes]] = []
+
+    def head_of(each: Any) -> Any:
+        if isinstance(each, Set):
+            return type(each)([*map(head_of, each.items)], id=each.id)
+        bodies.append([each.body[at : at + size] for at in range(0, len(each.body), size)])
+        return replace(each, body=b"") if each.body else each
+
+    head = head_of(item)
+    return b"".join(encoder.stream(head, bodies if isinstance(item, Set) else bodies[0]))
 
 
 def _in_items(codec: Codec, batch: Batch, send: Callable[[Any, Any], bytes] = _send) -> Payload:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from odata_batch import (
     ChangeSet,
+    ChangeSetResponse,
     Codec,
     Dialect,
     EncodeError,
@@ -216,6 +217,31 @@ def test_a_boundary_is_found_wherever_it_is_cut() -> None:
 
 
 @pytest.mark.parametrize("format", FORMATS)
+def test_a_change_set_takes_a_body_for_each_message_that_has_none(format: Format) -> None:
+    own = replace(OK, headers=of_type("application/json"), body=b"[1]", id="4")
+    codec, photo = Codec(format=format), replace(OK, headers=PNG)
+    expected = encoder_for(OK, codec).send(ChangeSetResponse([replace(photo, body=b"01"), own]))
+    encoder = encoder_for(OK, codec)
+    pieces = encoder.stream(ChangeSetResponse([photo, own]), [[b"0", b"1"], None])
+    assert b"".join(pieces) == expected
+    with pytest.raises(EncodeError, match="change sets nested 2 deep"):
+        encoder.stream(ChangeSetResponse([ChangeSetResponse([photo])]), [[b"0"]])
+
+
+def test_a_body_holds_no_boundary_of_its_change_set_and_is_as_long_as_it_says() -> None:
+    change_set = ChangeSet([replace(PUT, headers=PNG), replace(sized(3), id="2")])
+    sent = RequestEncoder(boundary=BOUNDARY).send(ChangeSet([PUT])).decode()
+    boundary = sent.partition("boundary=")[2].partition("\r")[0].encode()
+    for first, second, match in (
+        (b"--" + boundary, b"012", "boundary-in-content"),
+        (b"0--b-b", b"012", "'--b-b' occurs in the content"),
+        (b"0", b"01", "in items[0].items[1]: Content-Length is '3', the body has 2 octets"),
+    ):
+        pieces = RequestEncoder(boundary=BOUNDARY).stream(change_set, [[first], [second]])
+        assert match in str(handed_out(pieces)[1])
+
+
+@pytest.mark.parametrize("format", FORMATS)
 def test_what_passes_is_counted_in_the_message(format: Format) -> None:
     codec = Codec(replace(ODATA_4_01, payload=500), format=format, limits=Limits(message=1000))
     for item, match in ((PUT, "payload-too-large"), (OK, "limit-exceeded")):
@@ -233,7 +259,8 @@ def test_what_passes_is_counted_in_the_message(format: Format) -> None:
         (PUT, None, TypeError, "bytes in pieces, or a binary file, not NoneType"),
         (PUT, [1], TypeError, "bytes in pieces, or a binary file, not int"),
         (OK, [b""], TypeError, "an item whose body comes in pieces is an Operation, not Op"),
-        (ChangeSet([PUT]), [], TypeError, "is an Operation, not ChangeSet"),
+        (ChangeSet([PUT]), [], ValueError, "has 0 bodies, the change set 1 messages: give None wh"),
+        (ChangeSet([PUT]), None, TypeError, "bodies of a change set is an Iterable, not NoneType"),
         (replace(PUT, body=b"0"), [b"0"], ValueError, "the item has a body, and so has the call"),
         (PUT, given_out(OSError("gone")), OSError, "gone"),
     ],

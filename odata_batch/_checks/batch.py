@@ -29,7 +29,7 @@ _SHOWN_OF_A_CIRCLE = 8
 _MEMBERS: Final[Mapping[str, str]] = {"body": "body", "query": "url"}
 
 
-def _inside(
+def inside(
     item: values.Item, indexes: tuple[int, ...]
 ) -> Iterator[tuple[tuple[int, ...], values.Item]]:
     """Yield all that an item holds, in order, with their indexes."""
@@ -37,7 +37,7 @@ def _inside(
         for index, inner in enumerate(item.items):
             yield (*indexes, index), inner
             if isinstance(inner, values.CHANGE_SETS):
-                yield from _inside(inner, (*indexes, index))
+                yield from inside(inner, (*indexes, index))
 
 
 _Survey: TypeAlias = tuple[Sequence[Any], Sequence[Any], int, set[str]]
@@ -74,7 +74,7 @@ class _Place:
 
     def walk(self, item: values.Item, index: int) -> Iterator[Any]:
         """Yield all that a change set holds, each while it is at hand; then it is the set again."""
-        for self.indexes, self.item in _inside(item, (index,)):
+        for self.indexes, self.item in inside(item, (index,)):
             yield self.item
         self.indexes, self.item = (index,), item
 
@@ -334,9 +334,9 @@ class RequestRules:
                 self.pass_by(item, index)
         self._place.unnamed.clear()
 
-    def check_body(self, item: Operation, index: int) -> None:
+    def check_body(self, item: Operation, indexes: tuple[int, ...]) -> None:
         """Check the body of an operation that was checked without it."""
-        self._place.item, self._place.indexes = item, (index,)
+        self._place.item, self._place.indexes = item, indexes
         self._messages.check_body(item)
 
     @property
@@ -398,7 +398,7 @@ class RequestRules:
         for cycle in names.cycles() if self.pending else ():
             item = names.item_of[cycle[0]]
             at = (self._indexes[item],)
-            walk = (at, names.items[item]), *_inside(names.items[item], at)
+            walk = (at, names.items[item]), *inside(names.items[item], at)
             places = [place for place in walk if isinstance(place[1], Operation)]
             self._place.indexes, self._place.item = places[cycle[0] - names.members[item].start]
             operations = [names.operations[node] for node in cycle]
@@ -716,9 +716,9 @@ class ResponseRules:
                     self._ids[self._key(each.id)] = place if is_set else None
         unnamed.clear()
 
-    def check_body(self, item: OperationResponse, index: int) -> None:
+    def check_body(self, item: OperationResponse, indexes: tuple[int, ...]) -> None:
         """Check the body of a response that was checked without it."""
-        self._place.item, self._place.indexes = item, (index,)
+        self._place.item, self._place.indexes = item, indexes
         self._messages.check_body(item)
 
     @property

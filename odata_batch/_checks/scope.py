@@ -73,7 +73,7 @@ class Rules(Protocol[_Contra]):
     def check(self, item: _Contra, index: int) -> None:
         """Check an item, whose index is given."""
 
-    def check_body(self, item: Any, index: int) -> None:
+    def check_body(self, item: Any, indexes: tuple[int, ...]) -> None:
         """Check the body of a message that was checked without it."""
 
     @property

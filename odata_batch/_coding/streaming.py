@@ -127,8 +127,8 @@ class Size(bytes):
 
     size: int
 
-    def __new__(cls, size: int) -> Self:
-        made = super().__new__(cls)
+    def __new__(cls, size: int, octets: bytes = b"") -> Self:
+        made = super().__new__(cls, octets)
         made.size = min(size, sys.maxsize)  # no more can be the length of anything
         return made
 
@@ -136,11 +136,23 @@ class Size(bytes):
         return self.size
 
 
+Pieces: TypeAlias = Iterable[bytes] | BinaryIO
+"""A body in any pieces, or a binary file."""
+
 # As much of a file is read at a time.
 _PIECE: Final = 64 * 1024
 
 
-def pieces_of(body: Iterable[bytes] | BinaryIO) -> Iterator[bytes]:
+def with_messages(made: dict[tuple[int, ...], Any], item: Any, place: tuple[int, ...]) -> Any:
+    """Return an item with what was made of the messages in it."""
+    if isinstance(item, values.CHANGE_SETS):
+        places = [(*place, index) for index in range(len(item.items))]
+        items = tuple(map(partial(with_messages, made), item.items, places))
+        return values.changed(item, items=items)
+    return made.get(place, item)
+
+
+def pieces_of(body: Pieces) -> Iterator[bytes]:
     """Yield the octets of a body in pieces, of which none is empty."""
     kinds = bytes, bytearray, memoryview
     read = getattr(body, "read", None)
@@ -276,6 +288,6 @@ class Stream(Generic[_Item]):
         elif head is None or self._needs_bodies:
             self._check(item)
         elif self._size:
-            self._rules.check_body(item, self._indexes[0])
+            self._rules.check_body(item, (self._indexes[0],))
         self._indexes[-1] += 1
         self.out.append(event)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from itertools import chain
-from typing import BinaryIO, Generic, Literal, TypeVar, cast
+from typing import Any, Generic, Literal, TypeVar, cast
 
 from odata_batch._checks import messages, services
 from odata_batch._checks.batch import (
@@ -17,11 +17,12 @@ from odata_batch._checks.batch import (
     DUPLICATE_RESPONSE_ID,
     RequestRules,
     ResponseRules,
+    inside,
 )
 from odata_batch._checks.messages import ACCEPTED_WITHOUT_LOCATION, ID_SYNTAX
 from odata_batch._checks.scope import Check, Rules, Scope, path_of
 from odata_batch._coding.settings import Settings, format_of
-from odata_batch._coding.streaming import Size, pieces_of
+from odata_batch._coding.streaming import Pieces, Size, pieces_of, with_messages
 from odata_batch._graph.prepare import Preparation, written_preference
 from odata_batch._model import values
 from odata_batch._model.dialect import ODATA_4_01, Dialect
@@ -134,57 +135,95 @@ class _Encoder(Generic[_Item]):
         self._closed = True
         return self._count(self._engine.close(self._batch.annotations, next_link))
 
-    def _stream(self, item: Message, body: Iterable[bytes] | BinaryIO) -> Iterator[bytes]:
-        """Return the octets of an item in pieces; `EncodeError` if its head cannot be written.
+    def _stream(self, item: Any, body: Any) -> Iterator[bytes]:
+        """Return the octets of an item in pieces; `EncodeError` if a head cannot be written.
 
-        What comes before the body and after it is that of a message with as many octets, of which
-        none is there.
+        What comes before bodies and after them is that of messages with as many octets, in which a
+        token appears in place of these.
         """
         self._use()
-        of_type(item, self._items_of[0], "an item whose body comes in pieces")
-        if item.body:
+        place, is_set = (self._items,), isinstance(item, values.CHANGE_SETS)
+        of_type(item, self._items_of[is_set], "an item whose body comes in pieces")
+        messages: list[tuple[tuple[int, ...], Any]] = [(place, item)]
+        bodies = [body]
+        if is_set:
+            self._check_depth([item])
+            bodies = [*of_type(body, Iterable, "what has the bodies of a change set")]
+            kind = self._items_of[0]
+            messages = [each for each in inside(item, place) if isinstance(each[1], kind)]
+        if len(bodies) != len(messages):
+            found = f"the call has {len(bodies)} bodies, the change set {len(messages)} messages"
+            raise ValueError(f"{found}: give None where one has its own")
+        import secrets  # when needed, since this loads OpenSSL
+
+        token = secrets.token_hex(16)
+        streams: list[tuple[Message, Iterator[bytes]]] = []
+        made = {
+            at: self._begun(message, at, given, token, streams)
+            for (at, message), given in zip(messages, bodies, strict=True)
+            if given is not None or not is_set
+        }
+        self._length -= len(token) * len(streams)
+        octets = self.send(with_messages(made, item, place))
+        self._streams = True
+        return self._handed_out(octets.split(token.encode("ascii")), streams)
+
+    def _begun(
+        self,
+        message: Message,
+        place: tuple[int, ...],
+        body: Any,
+        token: str,
+        streams: list[tuple[Message, Iterator[bytes]]],
+    ) -> Message:
+        """Return the message with a token in place of its body, which is added to the streams.
+
+        Where the body has to be known as a whole, it is taken.
+        """
+        if message.body:
             raise ValueError("the item has a body, and so has the call")
         pieces = pieces_of(body)
         first = next(pieces, b"")
-        if not first or self._rules.needs_bodies or self._engine.is_whole(item):
+        if not first or self._rules.needs_bodies or self._engine.is_whole(message):
             kept, size = [first], len(first)
             while size <= self._limits.body and (piece := next(pieces, b"")):
                 kept.append(piece)
                 size += len(piece)
-            item = values.changed(item, body=b"".join(kept))
-            written = self._handed_out((), self.send(cast("_Item", item)))
-        else:
-            claim = 0
-            if self._scope.format == "multipart":  # JSON does not carry it
-                claim = most_claimed(item.headers.get("content-length", ""))
-            marked = values.changed(item, body=Size(max(claim, len(first))))
-            head, last = self.send(cast("_Item", marked)), self._engine.after_body
-            counted = self._counted(item, chain((first,), pieces), claim or self._limits.body)
-            chunks = map(self._count, self._engine.write_pieces(item, counted))
-            written = self._handed_out(chain((head.removesuffix(last),), chunks), last)
-        self._streams = True
-        return written
+            return values.changed(message, body=b"".join(kept))
+        claim = 0
+        if self._scope.format == "multipart":  # JSON does not carry it
+            claim = most_claimed(message.headers.get("content-length", ""))
+        most = claim or self._limits.body
+        streams.append((message, self._counted(message, place, chain((first,), pieces), most)))
+        size = max(claim, len(first))
+        return values.changed(message, body=Size(size, self._engine.mark(message, token)))
 
-    def _handed_out(self, chunks: Iterable[bytes], last: bytes) -> Iterator[bytes]:
-        yield from filter(None, chunks)
-        self._raise()
+    def _handed_out(
+        self, around: list[bytes], streams: list[tuple[Message, Iterator[bytes]]]
+    ) -> Iterator[bytes]:
+        for before, (message, pieces) in zip(around, streams, strict=False):
+            yield before
+            yield from filter(None, map(self._count, self._engine.write_pieces(message, pieces)))
+            self._raise()
         self._streams = False
-        yield last
+        yield around[-1]
 
-    def _counted(self, item: Message, pieces: Iterable[bytes], most: int) -> Iterator[bytes]:
+    def _counted(
+        self, item: Message, place: tuple[int, ...], pieces: Iterable[bytes], most: int
+    ) -> Iterator[bytes]:
         """Yield the pieces of a body, which is checked when it is too long, and at its end."""
         size = 0
         for piece in pieces:
             size += len(piece)
             if size > most:
-                self._check_body(item, size)
+                self._check_body(item, place, size)
             yield piece
-        self._check_body(item, size)
+        self._check_body(item, place, size)
 
-    def _check_body(self, item: Message, size: int) -> None:
-        """Raise what is wrong with the item that was sent last, whose body has this size."""
+    def _check_body(self, item: Message, place: tuple[int, ...], size: int) -> None:
+        """Raise what is wrong with a message that was sent, whose body has this size."""
         with suppress(Stop):  # which is reported
-            self._rules.check_body(values.changed(item, body=Size(size)), self._items - 1)
+            self._rules.check_body(values.changed(item, body=Size(size)), place)
         self._raise()
 
     def _use(self) -> None:
@@ -323,11 +362,16 @@ class RequestEncoder(_Encoder[values.RequestItem]):
         self._begin(Settings(dialect, format=format, limits=limits), batch, boundary, accept)
         self._raise()
 
-    def stream(self, item: values.Operation, body: Iterable[bytes] | BinaryIO) -> Iterator[bytes]:
+    def stream(
+        self,
+        item: values.Operation | values.ChangeSet,
+        body: Pieces | Iterable[Pieces | None],
+    ) -> Iterator[bytes]:
         r"""Return the octets of an operation in pieces, as its body comes in pieces.
 
-        - `item`: the operation, without its body.
-        - `body`: its octets in any pieces, or a binary file, which is read and not closed.
+        - `item`: the operation, without its body, or a change set.
+        - `body`: its octets in any pieces, or a binary file, which is read and not closed. Of a
+          change set, such a body for each of its operations, or `None` where that has its own.
 
         Joined, these are what `send` returns for the operation with that body, of which no more
         than a piece is kept. What is wrong with the head is raised at once; what is wrong with the
@@ -338,7 +382,8 @@ class RequestEncoder(_Encoder[values.RequestItem]):
 
         A body is taken and written as a whole where it is JSON in a JSON batch, where the dialect
         has a Content-Length that the headers have not, and where it has rules about what is in
-        bodies. Otherwise nothing looks for references in it. Change sets go through `send`.
+        bodies; those of a change set before its first octet. Otherwise nothing looks for references
+        in it.
 
         >>> encoder = RequestEncoder(boundary="b")
         >>> photo = Operation.put("Photos(1)/$value", headers={"Content-Type": "image/png"})
@@ -384,7 +429,9 @@ class ResponseEncoder(_Encoder[values.ResponseItem]):
         self._raise()
 
     def stream(
-        self, item: values.OperationResponse, body: Iterable[bytes] | BinaryIO
+        self,
+        item: values.OperationResponse | values.ChangeSetResponse,
+        body: Pieces | Iterable[Pieces | None],
     ) -> Iterator[bytes]:
         """Return the octets of a response in pieces, as its body comes in pieces.
 

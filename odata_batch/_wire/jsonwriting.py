@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from binascii import a2b_base64
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -68,8 +69,6 @@ class JsonEncoder:
 
     content_type = "application/json"
     boundary = ""
-    after_body = b'"}'
-    """What comes after a body that is not JSON."""
 
     def __init__(
         self,
@@ -183,6 +182,11 @@ class JsonEncoder:
         """Tell whether the body has to be known as a whole: JSON is checked so."""
         content = self._contents.of(item.headers)
         return content.form == "json" or (content.form == "text" and content.codec is None)
+
+    def mark(self, item: Message, token: str) -> bytes:
+        """Return the body of a message, which is not JSON, in which this token appears."""
+        content = self._contents.of(item.headers)
+        return a2b_base64(token) if content.codec is None else token.encode(content.codec)
 
     def write_pieces(self, item: Message, pieces: Iterable[bytes]) -> Iterator[bytes]:
         """Yield the octets of a body that arrives in pieces; what is wrong with it is reported."""

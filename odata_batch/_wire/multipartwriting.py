@@ -44,8 +44,6 @@ class MultipartEncoder:
     Without a `boundary` one is made of 128 random bits; with one, everything is reproducible.
     """
 
-    after_body = b"\r\n"
-
     def __init__(
         self,
         role_name: str,
@@ -62,6 +60,8 @@ class MultipartEncoder:
         self._part_head = f"Content-Type: application/http{parameter}\r\n{_CODING}"
         self._suffix = "" if self._is_request else "response"
         self._change_sets = 0
+        # The boundaries in the item that was sent last
+        self._within: list[str] = []
         self._counts = dialect.content_length
         self._heads = Heads(limits, "content-length", _Lengths({None: None}))
         self._judge: Judge | None = None
@@ -126,6 +126,7 @@ class MultipartEncoder:
 
     def send(self, item: values.Item) -> bytes:
         """Return the octets of the item, its delimiter in front."""
+        self._within.clear()
         body, _ = self._joined(self._parts([item]), (self.boundary,))
         return body[: -len(self.close((), None))]
 
@@ -133,21 +134,29 @@ class MultipartEncoder:
         """Tell whether the body has to be known as a whole: where its length has to be."""
         return self._counts and "content-length" not in item.headers
 
-    def write_pieces(self, item: Message, pieces: Iterable[bytes]) -> Iterator[bytes]:
-        """Yield a body that arrives in pieces, but what may be the beginning of the boundary.
+    def mark(self, item: Message, token: str) -> bytes:
+        """Return the body of a message in which this token appears."""
+        return token.encode("ascii")
 
-        After what holds the boundary, which is reported, nothing is read.
+    def write_pieces(self, item: Message, pieces: Iterable[bytes]) -> Iterator[bytes]:
+        """Yield a body that arrives in pieces, but what may be the beginning of a boundary.
+
+        After what holds a boundary, which is reported, nothing is read.
         """
-        token = b"--" + self.boundary.encode("ascii")
+        boundaries = self.boundary, *self._within
+        tokens = [b"--" + each.encode("ascii") for each in boundaries]
+        longest = max(map(len, tokens))
+        starts = {each[:size] for each in tokens for size in range(1, len(each))}
         held = b""
         for piece in pieces:
             octets = held + piece if held else piece
-            if token in octets:
-                self._report(_occurs(self.boundary))
-                return
-            tail = octets[1 - len(token) :]
+            for token, boundary in zip(tokens, boundaries, strict=True):
+                if token in octets:
+                    self._report(_occurs(boundary))
+                    return
+            tail = octets[1 - longest :]
             start = tail.find(b"-")
-            while start >= 0 and not token.startswith(tail[start:]):
+            while start >= 0 and tail[start:] not in starts:
                 start = tail.find(b"-", start + 1)
             held = tail[start:] if start >= 0 else b""
             yield octets[: len(octets) - len(held)]
@@ -182,6 +191,7 @@ class MultipartEncoder:
             if isinstance(item, values.CHANGE_SETS):
                 boundaries = self._boundaries("changeset")
                 content, boundary = self._joined(self._parts(item.items), boundaries)
+                self._within.append(boundary)
                 self._change_sets += 1
                 head = f"{_SET_HEAD}{boundary}\r\n\r\n".encode("ascii")
                 self.headers_total += len(head) - len("\r\n\r\n")
