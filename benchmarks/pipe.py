@@ -61,7 +61,7 @@ ROWS: dict[str, tuple[Format, str, str, str, int]] = {
         '{"requests":[',
         OBJECT,
         '{"id":"x","method":"GET","url":"A"}]}',
-        700,
+        2000,
     ),
 }
 
