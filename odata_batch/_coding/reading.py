@@ -65,8 +65,8 @@ OfResponse: TypeAlias = Callable[[values.OperationResponse], bool]
 """Tells of a head whether it is to be streamed."""
 
 _NO_FIELDS = Headers()
-# How many items are checked at once: where one is odd, each of them is checked.
-_PIECE = 100
+# How many items are checked at once. Where one is odd, each of them is checked, so there are fewer.
+_MANY, _FEW = 1000, 100
 # The Content-Type of most batches: a boundary that is a token, and no other parameter.
 _PLAIN = re.compile(r"multipart/mixed; ?boundary=([0-9A-Za-z'+_\-.]+)")
 
@@ -246,13 +246,17 @@ class _Decoder(ABC, Generic[_Item, _Batch, _Out]):
             return
         ahead = iter(read.found)
         finding = next(ahead, None)
-        for start in range(read.first, read.first + len(read.items), _PIECE):
-            piece = read.items[start - read.first : start - read.first + _PIECE]
-            is_silent = self._rules.take(piece, start)
-            if is_silent and (finding is None or finding.before >= start + len(piece)):
+        start, most = read.first, _MANY
+        while piece := read.items[start - read.first : start - read.first + most]:
+            is_silent = len(piece) > 1 and self._rules.take(piece, start)
+            if not is_silent and len(piece) > _FEW:
+                most = _FEW
+                continue
+            start += len(piece)
+            if is_silent and (finding is None or finding.before >= start):
                 self._items += piece
                 continue
-            for index, each in enumerate(piece, start):
+            for index, each in enumerate(piece, start - len(piece)):
                 while finding is not None and finding.before <= index:
                     self._find(finding)
                     finding = next(ahead, None)
