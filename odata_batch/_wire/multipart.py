@@ -412,36 +412,42 @@ class MultipartDecoder(Generic[_Start, _Item]):
         self._levels.append(items)
         for content in contents[:room]:
             item: _Item | values.Unreadable | None = None
-            pieces = content.split(b"\r\n\r\n", 2)
-            head, size = pieces[0], len(pieces[0])
+            try:
+                head, top, body = content.split(b"\r\n\r\n", 2)
+            except ValueError:
+                head = top = body = b""
+            size, whole = len(head), len(content)
             if tail is None:
                 is_known = head == stem
             else:
                 value = head.removeprefix(stem).removesuffix(tail)
                 is_known = size == own + len(value)
                 is_known = is_known and (value.isalnum() or is_visible(value) is not None)
-            if is_known and len(pieces) == 3:
-                _, top, body = pieces
+            if is_known:
                 octets, found = len(body), None if tops is None else tops.get(top)
                 line, section, headers, claim, length = found or self._recall(top, octets)
                 so_far = total + size + length
-                fits = len(content) <= short or (octets <= largest and max(size, length) <= short)
+                fits = whole <= short or (octets <= largest and max(size, length) <= short)
                 if line is not None and fits and so_far <= most:
                     total, id = so_far, None if tail is None else value.decode()
                     if notes:
                         self._say_notes(notes, content, position, position + size + 4)
+                    if claim is None:
+                        at = position + whole - octets - 4 - length
+                        section = heads.settle(section, top[len(top) - length :], at)
+                        headers, claim = section.headers, section.claim
                     if claim == octets or claim == -1:
                         item = build(line[0], line[1], headers, body, id, position)
                     else:
-                        at = position + len(content) - octets
-                        section = heads.settle(section, top[len(top) - length :], at - 4 - length)
+                        assert section is not None  # what has a claim has been read
+                        at = position + whole - octets
                         item = self._make_item(line, section, body, at, content, position, id)
             if item is None:
                 part, heads.total = mime.Part(content, position, None, step), total
                 item = self._read_part(part, boundaries) or self._unreadable(part)
                 total, (stem, tail, own, notes) = heads.total, known.recent
             items.append(item)
-            position += len(content) + step
+            position += whole + step
         heads.total = total
         self._levels.pop()
         if self._claims:

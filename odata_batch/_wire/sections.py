@@ -196,8 +196,8 @@ class _Shape(Shape):
     __slots__ = ("id", "is_plain", "length")
 
     def __init__(self, pairs: Pairs, kind: object = None) -> None:
-        names = tuple([name.lower() for name, _ in pairs])
-        super().__init__(names, kind)
+        self.names = names = tuple([name.lower() for name, _ in pairs])
+        self.kind = kind
         self.is_plain = "" not in names and len(set(names)) == len(names)
         """Whether all lines are sound, and all names different."""
         self.id = names.index("content-id") if "content-id" in names else None
