@@ -1,7 +1,7 @@
 """Header sections as values: ordered, repeatable, found without regard to case (RFC 9110, 5)."""
 
 from collections.abc import Callable, Iterable, Iterator, KeysView, Mapping
-from typing import Final, ParamSpec, Protocol, TypeVar, cast, overload
+from typing import Any, Final, ParamSpec, Protocol, TypeVar, cast, overload
 
 from odata_batch._model.findings import of_type, public
 
@@ -156,10 +156,6 @@ def _pair(field: object) -> Pair:
     raise TypeError(f"a header field is a pair of str, not {field!r:.60}")
 
 
-# As `type`, since type checkers cannot see that the other class has the same slots.
-_HEADERS: type = Headers
-
-
 class _OpenHeaders(Mapping[str, str]):
     """Headers that are still being made: to set the fields of frozen ones takes longer."""
 
@@ -167,19 +163,20 @@ class _OpenHeaders(Mapping[str, str]):
     # The base must be that of `Headers`, for a class to become another.
     __getitem__ = __iter__ = __len__ = None  # type: ignore[assignment]  # never called
 
-    def __init__(self, pairs: Pairs, shape: Shape = _UNREAD) -> None:
-        self._pairs = pairs
-        self._shape = shape
-        self.__class__ = _HEADERS
-
 
 def becoming(made: type[_Kind], maker: Callable[_Arguments, object]) -> Callable[_Arguments, _Kind]:
     """Return the maker, whose values become those of the other type before they are returned."""
     return cast("Callable[_Arguments, _Kind]", maker)
 
 
-# What decoders call: all types are known to be right.
-shaped = becoming(Headers, _OpenHeaders)
+def shaped(pairs: Pairs, shape: Shape = _UNREAD) -> Headers:
+    """Return the headers that a decoder has read: all types are known to be right."""
+    made: Any = _OpenHeaders()  # type checkers cannot see that both classes have the same slots
+    made._pairs = pairs
+    made._shape = shape
+    made.__class__ = Headers
+    headers: Headers = made
+    return headers
 
 
 def headers_of(pairs: Pairs, names: Iterable[str] | None = None) -> Headers:

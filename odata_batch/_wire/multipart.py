@@ -122,8 +122,9 @@ RESPONSE: Role[tuple[int, str], values.ResponseItem] = Role(
 
 
 _Top: TypeAlias = tuple[_Start | None, sections.Section | None, Headers, int | None, int]
-"""What the start line of a message means, and its header section, `None` where that is not known;
-the fields and the `claim` of that, and how many octets it has."""
+"""What the start line of a message means, and its header section, `None` where that is not known
+or not needed; the fields and the `claim` of that, and how many octets it has."""
+_NOTHING: Final = (None, values.NO_HEADERS, None)
 
 
 class Found(NamedTuple):
@@ -464,11 +465,10 @@ class MultipartDecoder(Generic[_Start, _Item]):
         start, _, octets = top.partition(b"\r\n")
         line = self._role.recall_line(start, self._limits.url)
         known = heads.known.sections.get(octets)
-        section = known or heads.recall(octets, size)
-        if section is None:
-            return line, None, values.NO_HEADERS, None, len(octets)
-        found = line, section, section.headers, section.claim, len(octets)
-        if known and line is not None and self._keeps_tops:
+        if known is None:
+            return line, *(heads.recall(octets, size) or _NOTHING), len(octets)
+        found = line, known, known.headers, known.claim, len(octets)
+        if line is not None and self._keeps_tops:
             sections.keep(heads.known.tops, top, found)
         return found
 

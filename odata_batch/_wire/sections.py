@@ -297,10 +297,13 @@ class SectionReader:
             self.replay(known.findings, position, fold_rule)
         return known
 
-    def recall(self, section: bytes, size: int) -> Section | None:
+    def recall(
+        self, section: bytes, size: int
+    ) -> tuple[Section | None, Headers, int | None] | None:
         """Return what a section says that is known except for the value of one field.
 
-        After it comes a body of that size.
+        After it comes a body of that size. Where nothing is to be said of that, there are the
+        fields and the claim alone.
         """
         if not self.known.gaps:
             return None
@@ -315,7 +318,9 @@ class SectionReader:
         if not text.isprintable() or (refers and "$" in text):
             return None
         headers = shaped((*fields, (own_name, text), *others), shape)
-        return _new(Section, (headers, (), id, length, claim))
+        if claim == size or claim == -1:
+            return None, headers, claim
+        return Section(headers, (), id, length, claim), headers, claim
 
     def _resized(self, key: tuple[bytes, bytes, bytes], size: int) -> _Gap | None:
         """Return what is known of a section that has another Content-Length; remember it."""
