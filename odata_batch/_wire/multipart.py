@@ -56,6 +56,7 @@ from odata_batch._wire.parthead import (
 
 _Start = TypeVar("_Start", bound=tuple[object, str])
 _Item = TypeVar("_Item")
+_Items: TypeAlias = list[_Item | values.Unreadable]
 
 # What is looked for in the head of a part that could not be read, and how far
 _SEARCHED: Final = 4096
@@ -395,9 +396,7 @@ class MultipartDecoder(Generic[_Start, _Item]):
 
     # -- parts --
 
-    def _read_parts(
-        self, parts: mime.Parts, items: list[_Item | values.Unreadable], boundaries: Boundaries
-    ) -> None:
+    def _read_parts(self, parts: mime.Parts, items: _Items[_Item], boundaries: Boundaries) -> None:
         """Add what these parts hold to the items before them.
 
         Of most, all is known of the heads, except for an identifier and what a start line says.
@@ -408,8 +407,7 @@ class MultipartDecoder(Generic[_Start, _Item]):
         total, (stem, tail, own, notes) = heads.total, known.recent
         # The start lines of requests have URLs, which enter no table.
         tops: dict[bytes, _Top[_Start]] | None = known.tops if self._keeps_tops else None
-        depth, is_visible = len(boundaries), grammar.VISIBLE.fullmatch
-        room = self._room(items, depth)
+        is_visible, room = grammar.VISIBLE.fullmatch, self._room(items, len(boundaries))
         self._levels.append(items)
         for content in contents[:room]:
             item: _Item | values.Unreadable | None = None
@@ -422,8 +420,7 @@ class MultipartDecoder(Generic[_Start, _Item]):
                 is_known = head == stem
             else:
                 value = head.removeprefix(stem).removesuffix(tail)
-                is_known = size == own + len(value)
-                is_known = is_known and (value.isalnum() or is_visible(value) is not None)
+                is_known = size == own + len(value) and (value.isalnum() or bool(is_visible(value)))
             if is_known:
                 octets, found = len(body), None if tops is None else tops.get(top)
                 line, section, headers, claim, length = found or self._recall(top, octets)
@@ -440,7 +437,6 @@ class MultipartDecoder(Generic[_Start, _Item]):
                     if claim == octets or claim == -1:
                         item = build(line[0], line[1], headers, body, id, position)
                     else:
-                        assert section is not None  # what has a claim has been read
                         at = position + whole - octets
                         item = self._make_item(line, section, body, at, content, position, id)
             if item is None:
@@ -454,7 +450,7 @@ class MultipartDecoder(Generic[_Start, _Item]):
         if self._claims:
             self._note_openings(parts.position, contents, step, boundaries)
         if len(contents) > room:
-            self._enter(items, depth, position)
+            self._enter(items, len(boundaries), position)
 
     def _recall(self, top: bytes, size: int) -> _Top[_Start]:
         """Return what a start line and the header section after it say, as far as it is known.
@@ -689,7 +685,7 @@ class MultipartDecoder(Generic[_Start, _Item]):
     def _make_item(
         self,
         start: _Start,
-        fields: sections.Section,
+        fields: sections.Section | None,
         body: bytes,
         body_position: int,
         octets: bytes,
@@ -697,6 +693,7 @@ class MultipartDecoder(Generic[_Start, _Item]):
         outer: str | None,
     ) -> _Item:
         """Return what a message and the identifier of its part make, which has these octets."""
+        assert fields is not None  # left out where nothing is to be said of the length
         length = None if start[0] == 304 else fields.length  # RFC 9110, 8.6
         body = self._check_body(body, body_position, length, octets, position)
         id, headers = outer, fields.headers
