@@ -38,7 +38,9 @@ demo: python ## show a captured batch, from the checkout as it is
 	"$(PYTHON)" -m odata_batch show "$(DEMO_FILE)"
 
 # COVERAGE=no takes less time. A process for each core; WORKERS=0 for none but pytest's.
+# What is compiled is kept, whatever the environment says: tests start Python hundreds of times.
 test: $(VENV)/ready ## run the tests; every branch of the package must be covered
+	PYTHONDONTWRITEBYTECODE= PYTHONPYCACHEPREFIX="$$(cd "$(VENV)" && pwd)/pycache" \
 	COVERAGE_FILE="$(VENV)/coverage" "$(VENV)/bin/python" -m pytest --numprocesses=$(WORKERS) \
 		--dist=worksteal $(if $(filter no,$(COVERAGE)),,--cov --cov-report=term-missing)
 

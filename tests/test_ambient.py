@@ -30,7 +30,7 @@ def digest(way: str, *options: str, **environment: str) -> str:
 @pytest.mark.parametrize(
     ("way", "options", "environment"),
     [
-        ("audit", [], {"LC_ALL": "C", "TZ": "UTC"}),
+        ("audit", ["-B"], {"LC_ALL": "C", "TZ": "UTC"}),
         ("reversed", ["-OO"], {"LC_ALL": "tr_TR.UTF-8", "PYTHONHASHSEED": "1"}),
         ("deep", ["-O"], {"TZ": "Pacific/Kiritimati", "PYTHONHASHSEED": "2"}),
         ("threads", [], {"PYTHONUTF8": "0", "LC_ALL": "de_DE.ISO-8859-1"}),
