@@ -209,6 +209,12 @@ def decoded(codec: Codec, batch: Batch, payload: Payload) -> Batch:
     return codec.decode_response(payload.body, payload.content_type, headers=fields)
 
 
+def written_and_read(batch: Batch, format: Format) -> Batch:
+    """Return what a batch is after encoding and decoding it strictly."""
+    codec = Codec(format=format, strict=True)
+    return decoded(codec, batch, _as_a_whole(codec, batch))
+
+
 def _quoted(text: str) -> bytes:
     return json.dumps(text).encode()
 
