@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import pytest
 
@@ -27,6 +27,9 @@ from odata_batch import (
     check_request,
     check_response,
 )
+
+if TYPE_CHECKING:
+    from _typeshed import TraceFunction
 
 PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "default")
 """How much is tried, of generated examples and of splits: quick, default or thorough."""
@@ -73,11 +76,13 @@ def member(message: bytes, id: bytes | None = b"1", *, boundary: bytes = b"c") -
 
 
 @contextmanager
-def untraced() -> Iterator[None]:
+def untraced(
+    main: TraceFunction | None = None, threads: TraceFunction | None = None
+) -> Iterator[None]:
     """Run what is tried over and over without what measures coverage, which takes twice as long."""
     tracers = sys.gettrace(), threading.gettrace()
-    sys.settrace(None)
-    threading.settrace(None)
+    sys.settrace(main)
+    threading.settrace(threads)
     try:
         yield
     finally:

@@ -200,7 +200,6 @@ def test_a_content_length_is_written_where_it_is_wanted(dialect: Dialect) -> Non
 AS_BASE64 = replace(ODATA_4_01, json_bodies="base64", base64_padding=False)
 
 
-@pytest.mark.untraced
 @given(batch_requests("json"), batch_responses("json"))
 def test_what_has_json_bodies_in_base64_is_read_back(
     asked: BatchRequest, answered: BatchResponse

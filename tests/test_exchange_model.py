@@ -43,8 +43,6 @@ from odata_batch.dialects import GRAPH, ODATA_4_01, PRESETS
 
 from .helpers import FORMATS, Format
 
-pytestmark = pytest.mark.untraced
-
 ROOT = "http://host/service/"
 URL = f"{ROOT}$batch"
 NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)

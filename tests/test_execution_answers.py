@@ -302,7 +302,6 @@ RESPONSES = st.builds(
 )
 
 
-@pytest.mark.untraced
 @given(st.data(), st.sampled_from(FORMATS), st.sampled_from(FORMATS))
 def test_whatever_a_service_answers_can_be_written_and_read(
     data: st.DataObject, format: Format, response_format: Format

@@ -89,7 +89,6 @@ OCTETS = st.lists(st.sampled_from(FRAGMENTS), max_size=20).map(b"".join)
 MIXED = st.lists(st.sampled_from((*FRAGMENTS, HEAD)), max_size=20).map(b"".join)
 
 
-@pytest.mark.untraced
 @given(MIXED | st.binary(max_size=40), st.lists(st.integers(0, 300), max_size=5))
 def test_chunking_does_not_matter(body: bytes, cuts: list[int]) -> None:
     places = [0, *sorted(min(cut, len(body)) for cut in cuts), len(body)]

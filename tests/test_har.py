@@ -316,7 +316,6 @@ values = st.recursive(
 halves = st.dictionaries(st.sampled_from(NAMES), values | st.just("POST") | st.just(200))
 
 
-@pytest.mark.untraced
 @given(
     st.lists(st.fixed_dictionaries({"request": halves, "response": halves}) | values, max_size=3)
 )

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from itertools import pairwise
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -34,8 +33,6 @@ from odata_batch.dialects import ODATA_2, ODATA_4_01, Dialect
 from odata_batch.strategies import batch_requests, batch_responses
 
 from .helpers import FORMATS, Format
-
-pytestmark = pytest.mark.untraced
 
 Item = OperationResponse | ChangeSetResponse
 

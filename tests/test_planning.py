@@ -210,7 +210,6 @@ def served(batch: BatchRequest, busy: Callable[[], bool]) -> dict[str, int]:
     return statuses
 
 
-@pytest.mark.untraced
 @given(st.data(), batch_requests("json"))
 def test_sending_the_rest_until_none_is_left_executes_everything_once(
     data: st.DataObject, batch: BatchRequest

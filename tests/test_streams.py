@@ -126,7 +126,7 @@ def agree(case: Case, body: bytes, dialect: Dialect, cut: list[list[bytes]], str
     for number, chunks in enumerate(cut):
         streaming = kind(case.content_type, stream=stream, **settings)
         try:
-            with untraced() if number else nullcontext():
+            with untraced() if number > 1 else nullcontext():
                 compare(case, expected, streaming, chunks)
         except Exception as failure:
             failure.add_note(f"{body!r} in {[*map(len, chunks)][:9]}, {dialect.name}")
@@ -166,9 +166,10 @@ def test_a_stream_has_what_is_read_without(case: Case) -> None:
     for number, body in enumerate(bodies):
         is_whole = PROFILE == "thorough" and not number and len(body) < 600
         cut = [*cuts(body, is_whole, source)]
-        agree(case, body, case.dialect, cut, wants[number % 2])
-        if number or case.expectation["default"] == "reject":
-            agree(case, body, lenient, cut if is_whole else cut[1:3], wants[number % 2])
+        with untraced() if number else nullcontext():
+            agree(case, body, case.dialect, cut, wants[number % 2])
+            if number or case.expectation["default"] == "reject":
+                agree(case, body, lenient, cut if is_whole else cut[1:3], wants[number % 2])
 
 
 # What ends where it is not expected to
@@ -189,6 +190,11 @@ SEAMS = {
     "CRLF among lines that end in LF": batch(part(SIZED.replace(b": 5", b": 6")))
     .replace(CRLF, b"\n")
     .replace(b"12345", b"1\r\n2\n"),
+    "a field that begins as a delimiter does": batch(part(PUT, head=PART_HEAD + b"--bX: 1\r\n")),
+    "a length of what is encoded": batch(
+        part(PUT, head=PART_HEAD.replace(b"binary", b"base64\r\nContent-Length: 5"))
+    ),
+    "what looks like the delimiter that is missing": batch(SET.replace(b"--c--", b"--cx\r\n")),
 }
 
 

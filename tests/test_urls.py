@@ -158,7 +158,6 @@ def relative_urls(draw: st.DrawFn) -> str:
     return f"{beginning}{path}{draw(ENDS)}"
 
 
-@pytest.mark.untraced
 @settings(max_examples=1000)
 @given(url=relative_urls(), base=bases())
 def test_a_thousand_urls_resolve_as_an_independent_implementation_says(url: str, base: str) -> None:

@@ -159,6 +159,7 @@ def check(format: Literal["multipart", "json"], item: Any, kind: Any, other: Any
         assert found == first
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("format", ["multipart", "json"])
 @pytest.mark.parametrize("changes", REQUESTS)
 def test_an_operation_among_others_is_judged_as_alone(
