@@ -37,7 +37,7 @@ BASE = settings(
     suppress_health_check=[HealthCheck.too_slow],
 )
 
-settings.register_profile("default", BASE, max_examples=30)
+settings.register_profile("default", BASE, max_examples=20)
 settings.register_profile("quick", BASE, max_examples=10)
 settings.register_profile("thorough", BASE, max_examples=10_000)
 settings.load_profile(PROFILE)
