@@ -14,27 +14,7 @@ from typing import Any
 
 import pytest
 
-from odata_batch import (
-    BatchResult,
-    ChangeSet,
-    EncodeError,
-    Operation,
-    OperationResponse,
-    Unreadable,
-    UnresolvedReference,
-    convert_request,
-    convert_response,
-    encode_request,
-    encode_response,
-    find_references,
-    is_within,
-    location_of,
-    match,
-    rebase_url,
-    remaining,
-    resolve_url,
-    split,
-)
+import odata_batch as ob
 from odata_batch.dialects import ODATA_4_01
 
 from . import corpora
@@ -46,38 +26,38 @@ def resolved(row: Row) -> object:
     options: dict[str, Any] = {name: row[name] for name in names if name in row}
     options["dialect"] = replace(ODATA_4_01, **row.get("options", {}))
     try:
-        return {"result": resolve_url(row["url"], row["base"], **options)}
-    except UnresolvedReference as error:
+        return {"result": ob.resolve_url(row["url"], row["base"], **options)}
+    except ob.UnresolvedReference as error:
         return {"error": "host" if "Host" in str(error) else "unresolved-reference"}
 
 
 def location(row: Row) -> object:
-    response = OperationResponse(row["status"], map(tuple, row["headers"]))
-    return {"result": location_of(row["url"], response)}
+    response = ob.OperationResponse(row["status"], map(tuple, row["headers"]))
+    return {"result": ob.location_of(row["url"], response)}
 
 
 def within(row: Row) -> object:
-    return {"result": is_within(row["url"], row["service_root"])}
+    return {"result": ob.is_within(row["url"], row["service_root"])}
 
 
 def rebased(row: Row) -> object:
     options = {name: row[name] for name in ("url", "source", "target", "form") if name in row}
     try:
-        return {"result": rebase_url(**options)}
+        return {"result": ob.rebase_url(**options)}
     except ValueError as error:
         return {"error": "outside" if "is not within" in str(error) else str(error)}
 
 
 def references(row: Row) -> object:
     body, fields = row.get("body", "").encode(), map(tuple, row.get("headers", ()))
-    operation = Operation("POST", row["url"], fields, body, condition=row.get("condition"))
-    return {"references": [[each.id, each.place] for each in find_references(operation)]}
+    operation = ob.Operation("POST", row["url"], fields, body, condition=row.get("condition"))
+    return {"references": [[each.id, each.place] for each in ob.find_references(operation)]}
 
 
 def outcomes(row: Row) -> object:
     request = corpora.request(row["request"])
     response = None if row["response"] is None else corpora.response(row["response"])
-    result = match(
+    result = ob.match(
         request,
         response,
         format=row.get("format"),
@@ -102,39 +82,41 @@ def outcomes(row: Row) -> object:
     return {"outcomes": [{k: v for k, v in each.items() if v is not None} for each in told]}
 
 
-def ids(items: tuple[Operation | ChangeSet | Unreadable, ...]) -> list[Any]:
+def ids(items: tuple[ob.Operation | ob.ChangeSet | ob.Unreadable, ...]) -> list[Any]:
     """Return the identifiers of the operations, those of a change set in a list of their own."""
-    return [ids(item.items) if isinstance(item, ChangeSet) else item.id for item in items]
+    return [ids(item.items) if isinstance(item, ob.ChangeSet) else item.id for item in items]
 
 
 def pieces(row: Row) -> object:
     batch, most = corpora.request(row["batch"]), row.get("max_operations")
     dialect, format = corpora.dialect(row), row["format"]
     try:
-        found = split(batch, max_operations=most, format=format, dialect=dialect)
-    except EncodeError as error:
+        found = ob.split(batch, max_operations=most, format=format, dialect=dialect)
+    except ob.EncodeError as error:
         return {"error": corpora.listed(error.diagnostics)}
     return {"pieces": [ids(piece.items) for piece in found]}
 
 
 def rest(row: Row) -> object:
     batch, dialect, format = corpora.request(row["batch"]), corpora.dialect(row), row["format"]
-    results: BatchResult | dict[str, int]
+    results: ob.BatchResult | dict[str, int]
     if "statuses" in row:
         results = row["statuses"]
     else:
         response = None if row["response"] is None else corpora.response(row["response"])
-        results = match(batch, response, format=format, dialect=dialect, status=row.get("status"))
+        results = ob.match(
+            batch, response, format=format, dialect=dialect, status=row.get("status")
+        )
     try:
-        rest = remaining(batch, results, format=format, dialect=dialect)
-    except UnresolvedReference as error:
+        rest = ob.remaining(batch, results, format=format, dialect=dialect)
+    except ob.UnresolvedReference as error:
         return {"error": str(error)}
     return {"rest": corpora.batch_as_json(rest)}
 
 
 ROLES: dict[str, tuple[Any, Any, Any]] = {
-    "requests": (corpora.request, convert_request, encode_request),
-    "responses": (corpora.response, convert_response, encode_response),
+    "requests": (corpora.request, ob.convert_request, ob.encode_request),
+    "responses": (corpora.response, ob.convert_response, ob.encode_response),
 }
 
 
@@ -146,7 +128,7 @@ def converted(role: str) -> Callable[[Row], object]:
         try:
             batch = read(row["batch"])
             value, losses = convert(batch, source=source, target=target, dialect=dialect)
-        except EncodeError as error:
+        except ob.EncodeError as error:
             return {"error": corpora.listed(error.diagnostics)}
         if source != target:
             encode(value, dialect=dialect)
