@@ -11,6 +11,7 @@ import hashlib
 import json
 import locale
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -27,6 +28,9 @@ sys.path[:0] = [str(HERE.parent), str(HERE.parent / "spec-fixtures")]
 message = import_module("run").message
 CASES = json.loads((HERE.parent / "spec-fixtures" / "manifest.json").read_bytes())["cases"]
 QUESTIONS: list[dict[str, Any]] = [each for each in map(message, CASES) if len(each["body"]) < 4000]
+for each in QUESTIONS[::9]:  # with each field twice: findings that belong to one place
+    octets = re.sub(rb"(?m)^([\w-]+:.*\n)", rb"\1\1", base64.b64decode(each["body"]))
+    QUESTIONS.append({**each, "slug": "2x " + each["slug"], "body": base64.b64encode(octets)})
 # Events of what asks the system for files, processes, threads and sockets
 REACHING = ("open", "os.", "socket.", "subprocess.", "_thread.", "signal.", "shutil.", "tempfile.")
 LOADING = ("os.listdir", "os.scandir")  # the folders that modules are in
