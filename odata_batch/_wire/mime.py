@@ -363,7 +363,7 @@ class PartSplitter:
             used = self._cut_at_once(data, len(self._line) - 2)
             self._offset += used
             data = data[used:]
-            if self.closed and not data:
+            if not data:
                 return self._events
         self._buffer += data
         if not self._begun and self._buffer.startswith(b"\n" + _BYTE_ORDER_MARK):
@@ -413,7 +413,7 @@ class PartSplitter:
             # Tried once for each chunk, and only where a part ends for sure: what is copied then
             # has been given out before the next chunk comes, so the work remains linear.
             if at_once and self._begun and not self._open and self.line_end == b"\r\n":
-                if start > self._content and self._buffer.startswith(self._line, start - 1):
+                if self._buffer.startswith(self._line, start - 1):
                     at_once = False
                     with memoryview(self._buffer) as view, view[self._content :] as rest:
                         used = self._cut_at_once(rest.tobytes(), 0)
@@ -775,7 +775,7 @@ class PartSplitter:
         if spoiled < 0 and field is None:
             return False
         at = spoiled if field is None or spoiled >= 0 else field.start()
-        line = max(1, buffer.rfind(b"\n", 0, at - 1) + 1) if spoiled < 0 else at
+        line = buffer.rfind(b"\n", 0, at - 1) + 1 if spoiled < 0 else at
         at = line if buffer[line:at].strip() else at
         text = bytes(buffer[at : buffer.find(b"\n", at)]).rstrip(b"\r")
         whole = bytes(buffer[buffer.rfind(b"\n", 0, at) + 1 : at]) + text
