@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import email
 import email.policy
+import sys
 from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import assume, given
@@ -79,6 +81,38 @@ def test_a_close_delimiter_after_many_near_ones_is_found_wherever_it_is_cut(half
     assert result.operations()[0].body == half * 20_000
 
 
+PUT = part(b"PUT x HTTP/1.1\r\nContent-Type: image/png\r\n\r\n%b")
+# What is read in chunks of so many octets, and the calls that takes at most, also where it streams:
+# more of them would be a search that is lost or made twice.
+CALLS = {
+    "one part": (batch(part()), 9000, 105, 160),
+    "parts": (batch(*[part()] * 100), 1000, 800, 8800),
+    "a long part": (batch(PUT % (b"x" * 10**6)), 1000, 18_000, 30_000),
+    "many near delimiters": (batch(PUT % (b"\r\n--bx" * 12_000)), 10**6, 200, 290),
+    "few near delimiters": (batch(PUT % (b"\r\n--bx" * 100)), 10**6, 600, 700),
+}
+
+
+@pytest.mark.untraced
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(("data", "step", "most", "most_of_stream"), CALLS.values(), ids=CALLS)
+def test_reading_takes_few_calls(
+    data: bytes, step: int, most: int, most_of_stream: int, stream: Any
+) -> None:
+    def count(_: object, event: str, __: object) -> None:
+        calls.append(event)
+
+    for _ in range(2):  # what is compiled once is there then
+        decoder = RequestDecoder(MULTIPART, dialect=CALM, stream=stream)
+        calls: list[str] = []
+        sys.setprofile(count)
+        try:
+            fed(decoder, pieces(data, step))
+        finally:
+            sys.setprofile(None)
+    assert calls.count("call") <= (most_of_stream if stream else most)
+
+
 # -- properties --
 
 FRAGMENTS = (
@@ -125,3 +159,4 @@ def test_the_standard_library_sees_the_same_parts(contents: list[bytes]) -> None
     payloads = [part.get_payload(decode=True) for part in message.iter_parts()]
     found = bodies(check_request(body, MULTIPART))
     assert [HEAD[len(PART_HEAD) + 2 :] + each for each in found] == payloads
+    assert not message.defects

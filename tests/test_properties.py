@@ -6,11 +6,9 @@ documented errors escape; bytes are left alone; nothing in a value gets out of i
 
 from __future__ import annotations
 
-import email
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
-from email.policy import HTTP
 from functools import partial
 from typing import Any
 
@@ -39,7 +37,7 @@ from odata_batch.dialects import GRAPH, ODATA_4_01, Dialect
 from odata_batch.rules import RULES
 from odata_batch.strategies import batch_requests, batch_responses
 
-from .batches import WRITERS, Batch, Writer, decoded, request, written_and_read
+from .batches import WRITERS, Batch, Writer, decoded, written_and_read
 from .corpora import CORPUS
 from .helpers import FORMATS, JSON, MULTIPART, Format
 
@@ -223,23 +221,6 @@ def test_a_body_survives_multipart_and_json_and_multipart_again(
     for format in (*FORMATS, FORMATS[0]):
         request, response = (written_and_read(each, format) for each in (request, response))
         assert [_leaves(each)[0][-1] for each in (request, response)] == [body, body]
-
-
-def test_the_standard_library_reads_the_same_parts() -> None:
-    payload = encode_request(
-        request(
-            "1: GET People [Accept: text/plain]; "
-            "{ POST People [Content-Type: application/json] = {}; DELETE People(1) }"
-        )
-    )
-    head = f"Content-Type: {payload.content_type}\r\n\r\n".encode("ascii")
-    message = email.message_from_bytes(head + payload.body, policy=HTTP)
-    single, change_set = message.iter_parts()
-    assert (single.get_content_type(), single["Content-ID"]) == ("application/http", "1")
-    assert single.get_payload(decode=True) == b"GET People HTTP/1.1\r\nAccept: text/plain\r\n\r\n"
-    assert change_set.get_content_type() == "multipart/mixed"
-    assert [part["Content-ID"] for part in change_set.iter_parts()] == ["2", "3"]
-    assert not message.defects
 
 
 # -- no injection --
