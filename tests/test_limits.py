@@ -287,7 +287,7 @@ def test_what_is_too_long_in_json_is_refused_as_it_arrives(
     assert (found.limit, found.position) == ((name, limits[name]), position)
 
 
-SMALL = {"body": 100, "header_section": 100, "url": 100, "field_line": 100}
+SMALL = {"body": 100, "header_section": 100, "url": 100, "field_line": 100, "operations": 9}
 SET = "--b\r\nContent-Type: multipart/mixed; boundary=c\r\n\r\n"
 INNER_PART = HEAD.replace("--b", "--c") + "{start}\r\n{body}\r\n"
 CODED = HEAD.replace("binary", "base64")
@@ -300,6 +300,7 @@ CODED = HEAD.replace("binary", "base64")
     [
         HEAD + "{start}\r\n{body}\r\n--b--\r\n",
         SET + INNER_PART * 9 + "--c--\r\n--b--\r\n",
+        (HEAD.replace("\r", " \r", 1) + "{start}\r\n{body}\r\n") * 9 + "--b--\r\n",
         CODED + "{coded}\r\n--b--\r\n",
     ],
 )

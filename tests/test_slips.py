@@ -50,7 +50,8 @@ def read(row: Row) -> dict[str, Json]:
         return said
     position, first = found[0]
     length = {"length": first.length} if first.length else {}
-    return said | {"first": {"rule": first.rule.slug, "position": position, **length}}
+    place = {"rule": first.rule.slug, "position": position, **length}
+    return said | {"first": {**place, "message": first.message}}
 
 
 @pytest.mark.parametrize("row", SLIPS, ids=corpora.about)

@@ -187,6 +187,9 @@ SEAMS = {
     "a line end after the length": batch(part(SIZED + CRLF)),
     "LF before the delimiter after a change set": batch(SET).replace(b"\r\n--b--", b"\n--b--"),
     "LF after what follows a change set": batch(SET + b"x\n"),
+    "two lookalikes": batch(part(PUT + (b"--b\r" + b"x" * 600) * 2)),
+    "what goes on like no lookalike": batch(part(PUT + b"y--bx" * 200)),
+    "a lookalike in a head": batch(part(PUT.replace(CRLF * 2, b"\r\nX: --b\r\n\r\n") + b"x" * 99)),
     "CRLF among lines that end in LF": batch(part(SIZED.replace(b": 5", b": 6")))
     .replace(CRLF, b"\n")
     .replace(b"12345", b"1\r\n2\n"),
@@ -209,7 +212,9 @@ def test_a_stream_ends_where_what_is_read_without_ends(body: bytes) -> None:
 def test_a_body_is_handed_out_as_it_arrives() -> None:
     limits = Limits(message=10**9, body=10**9)
     decoder = RequestDecoder(MULTIPART, limits=limits, stream=True)
-    (start,) = decoder.receive_data(b"--b" + CRLF + PART_HEAD + CRLF + PUT + b"x")[:1]
+    head = b"--b" + CRLF + PART_HEAD + CRLF + PUT
+    assert [decoder.receive_data(head[at : at + 1]) for at in range(len(head) - 1)][-1] == []
+    (start,) = decoder.receive_data(head[-1:] + b"x")[:1]
     assert isinstance(start, ItemStart)
     assert (start.item.url, start.item.body, start.path) == ("Photo", b"", "items[0]")
     chunk = b"some octets, --and a few more" * 1000
@@ -224,6 +229,10 @@ def test_an_error_in_a_head_is_raised_before_the_body_and_a_limit_within_it() ->
     decoder = RequestDecoder(MULTIPART, stream=True)
     with pytest.raises(DecodeError, match="method-syntax"):
         decoder.receive_data(b"--b" + CRLF + PART_HEAD + CRLF + PUT.replace(b"P", b"(", 1) + b"x")
+    one = RequestDecoder(MULTIPART, limits=Limits(operations=1), stream=True)
+    one.receive_data(part(PUT) + part(PUT))
+    with pytest.raises(LimitExceeded):
+        one.receive_data(b"x")
     small = Codec(limits=Limits(body=10)).request_decoder(MULTIPART, stream=True)
     events = small.receive_data(b"--b" + CRLF + PART_HEAD + CRLF + PUT + b"0123456789")
     assert events[1:] == [Data(b"0123456789")]
