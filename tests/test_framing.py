@@ -99,13 +99,11 @@ CALLS = {
 def test_reading_takes_few_calls(
     data: bytes, step: int, most: int, most_of_stream: int, stream: Any
 ) -> None:
-    def count(_: object, event: str, __: object) -> None:
-        calls.append(event)
-
+    calls: list[str] = []
     for _ in range(2):  # what is compiled once is there then
         decoder = RequestDecoder(MULTIPART, dialect=CALM, stream=stream)
-        calls: list[str] = []
-        sys.setprofile(count)
+        calls.clear()
+        sys.setprofile(lambda _, event, __: calls.append(event))
         try:
             fed(decoder, pieces(data, step))
         finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 
 import pytest
 
@@ -22,6 +23,7 @@ from odata_batch import (
     encode_response,
 )
 
+from .batches import request, response
 from .helpers import CRLF, MULTIPART, PART_HEAD, batch, change_set, member, part
 
 A_B = {"Content-Type": "a/b"}
@@ -187,30 +189,17 @@ def test_a_boundary_is_no_longer_than_the_limit() -> None:
 
 NO = "a multipart batch cannot carry"
 NOTE = [("@a", b"1")]
+NOTED = replace(request("DELETE z if $1").operations()[0], annotations=NOTE)
 
 
 @pytest.mark.parametrize(
     ("value", "expected"),
     [
-        (BatchRequest([]), ["a multipart batch has at least one item"]),
-        (
-            BatchRequest([Operation.get("x")], annotations=[("@a", b"1"), ("@b", b"2")]),
-            [f"{NO} the annotation '@{name}'" for name in "ab"],
-        ),
-        (
-            BatchRequest(
-                [
-                    Operation.get("x", id="1"),
-                    ChangeSet([Operation.delete("y", id="2", depends_on=["1"])]),
-                    Operation("DELETE", "z", id="3", condition="$1", annotations=NOTE),
-                ]
-            ),
-            [f"{NO} depends_on", f"{NO} the annotation '@a'", f"{NO} condition"],
-        ),
-        (
-            BatchResponse([OperationResponse(204)], next_link="x", truncated=True),
-            [f"{NO} next_link", f"{NO} truncated"],
-        ),
+        (request(""), ["a multipart batch has at least one item"]),
+        (request("GET x", annotations=NOTE), [f"{NO} the annotation '@a'"]),
+        (request("1: GET x; { 2: DELETE y after 1 }"), [f"{NO} depends_on"]),
+        (BatchRequest([NOTED]), [f"{NO} the annotation '@a'", f"{NO} condition"]),
+        (response("204", next_link="x", truncated=True), [f"{NO} next_link", f"{NO} truncated"]),
         (
             BatchResponse([ChangeSetResponse([OperationResponse(204, annotations=NOTE)])]),
             [f"{NO} the annotation '@a'"],
