@@ -22,7 +22,7 @@ from odata_batch import (
 from odata_batch.dialects import PRESETS
 
 from .batches import Case, cases, places, read, refused, request
-from .helpers import JSON, MULTIPART, batch, change_set, member, part
+from .helpers import FORMATS, JSON, MULTIPART, Format, batch, change_set, member, part
 
 # The shape of a case is told in `batches`.
 
@@ -111,9 +111,8 @@ def test_dependencies_are_bounded() -> None:
 
 def test_work_is_linear_in_operations_and_dependencies() -> None:
     count = 2_000
-    circle = [
-        Operation.get("a", id=f"{n}", depends_on=[f"{(n + 1) % count}"]) for n in range(count)
-    ]
+    ids = [str(number) for number in range(count)]
+    circle = [Operation.get("a", id=ids[n], depends_on=[ids[n - 1]]) for n in range(count)]
     for items in (circle, [ChangeSet(circle)]):
         limits = Limits(operations=count, change_set_operations=count)
         assert "depends-on-forward" in read(BatchRequest(items), "json", limits=limits)[0]
@@ -139,19 +138,17 @@ def test_dependencies_that_differ_in_case_are_each_pointed_to() -> None:
     assert (places, found[0].position) == ([b'"x"', b'"X"'], data.index(b'"x"'))
 
 
-@pytest.mark.parametrize("format", [MULTIPART, JSON])
+@pytest.mark.parametrize("format", FORMATS)
 @pytest.mark.parametrize("name", ["0", "150", "g0", "g150"])
-def test_a_name_of_a_long_batch_is_used_once(name: str, format: str) -> None:
+def test_a_name_of_a_long_batch_is_used_once(name: str, format: Format) -> None:
     """However many items nothing had to be said of before."""
     sets = [ChangeSet([Operation.delete("a", id=str(n))], id=f"g{n}") for n in range(200)]
-    written = encode_request(
-        BatchRequest([*sets, Operation.get("b", id="last")]),
-        format="json" if format == JSON else "multipart",
-    )
+    items = [*sets, Operation.get("b", id="last")]
+    written = encode_request(BatchRequest(items), format=format)
     body = written.body.replace(b"last", name.encode())
     found = check_request(body, written.content_type).diagnostics
     slug = "id-equals-group" if "g" in name else "duplicate-id"
-    is_used = format == JSON or name.isdecimal()
+    is_used = format == "json" or name.isdecimal()
     assert [(each.rule.slug, each.path) for each in found] == [(slug, "items[200]")] * is_used
 
 

@@ -278,11 +278,8 @@ def test_a_text_is_read_as_the_message_that_it_stands_for(what: str, text: bytes
 
 _, *SECTIONS = (Path(__file__).parent / "data" / "texts.txt").read_text("utf-8").split("\n=== ")
 MEANT = dict(each[8:].split("\n", 1) for each in SECTIONS if each.startswith("message "))
-COPIES = [
-    (*head.split(" | "), text)
-    for head, text in (each.split("\n", 1) for each in SECTIONS)
-    if not head.startswith("message ")
-]
+TEXTS = [each.split("\n", 1) for each in SECTIONS if not each.startswith("message ")]
+COPIES = [(*head.split(" | "), text) for head, text in TEXTS]
 
 
 @pytest.mark.parametrize(("about", "name", "said", "text"), COPIES)

@@ -24,6 +24,7 @@ from odata_batch import (
     OperationResponse,
     RequestDecoder,
     ResponseDecoder,
+    ResponseEncoder,
     check_request,
     check_response,
     decode_request,
@@ -328,6 +329,8 @@ def test_a_start_line_that_would_not_be_read_is_not_written() -> None:
     answer = BatchResponse([OperationResponse(200, reason="x" * 101)])
     with pytest.raises(EncodeError, match=r"Limits\.field_line"):
         encode_response(answer, limits=limits)
+    with pytest.raises(EncodeError, match=r"Limits\.field_line"):
+        ResponseEncoder(limits=limits).send(answer.responses()[0])
     encode_response(answer, limits=limits, format="json")
     with pytest.raises(EncodeError, match=r"Limits\.url"):
         encode_request(BatchRequest([Operation("M" * 1001, "A")]))

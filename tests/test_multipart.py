@@ -28,12 +28,9 @@ from .helpers import CRLF, MULTIPART, PART_HEAD, batch, change_set, member, part
 
 A_B = {"Content-Type": "a/b"}
 WITH_ID = PART_HEAD + b"Content-ID: 2\r\n"
+NUL = Operation("POST", "People", A_B, b"\x00\r\n", id="1")
 REQUEST = BatchRequest(
-    [
-        Operation("GET", "People", {"Accept": "a/b"}),
-        ChangeSet([Operation("POST", "People", A_B, b"\x00\r\n", id="1")]),
-        Operation.delete("x", id="2"),
-    ]
+    [*request("GET People [Accept: a/b]").items, ChangeSet([NUL]), Operation.delete("x", id="2")]
 )
 RESPONSE = BatchResponse([ChangeSetResponse([OperationResponse(204, id="1")])])
 
@@ -88,8 +85,7 @@ def test_a_content_id_is_written_where_it_was_found() -> None:
 
 
 def test_change_sets_nest_as_deep_as_the_limit() -> None:
-    inner = ChangeSet([Operation.delete("x", id="2")])
-    value = BatchRequest([ChangeSet([Operation.delete("x", id="1"), inner])])
+    value = request("{ 1: DELETE x; { 2: DELETE x } }")
     limits = Limits(change_set_depth=2)
     payload = encode_request(value, format="multipart", limits=limits)
     assert decode_request(payload.body, payload.content_type, limits=limits) == value
@@ -121,8 +117,7 @@ def test_boundaries_are_random_unless_one_is_given() -> None:
 
 
 def test_every_change_set_has_a_boundary_of_its_own() -> None:
-    items = [ChangeSet([Operation.delete("x", id=id)]) for id in "123"]
-    body = written(BatchRequest(items))
+    body = written(request("{ 1: DELETE x }; { 2: DELETE x }; { 3: DELETE x }"))
     assert all(f"boundary={derived('b', index, 0)}".encode() in body for index in range(3))
 
 
