@@ -99,7 +99,7 @@ import asyncio, sys
 
 inside, how, database = sys.argv[1:]
 from examples import server_django
-from odata_batch.django import change_set
+from odata_batch.django import *
 from odata_batch import BatchRequest, ChangeSet, Operation, decode_response, encode_request
 from asgiref.sync import sync_to_async
 from django.conf import settings
