@@ -82,8 +82,7 @@ PUT = part(b"PUT x HTTP/1.1\r\nContent-Type: image/png\r\n\r\n%b")
 PATCH = b"PATCH A HTTP/1.1\r\nETag: %d\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n\r\n"
 NAMED = PART_HEAD + b"Content-ID: %d\r\n"
 VARIED = [part(PATCH % (n, n) + b"x" * n, head=NAMED % n) for n in range(100)]
-# What is read in chunks of so many octets, and the calls that takes at most, also where it streams:
-# more of them would be a search that is lost or made twice.
+# What is read, in chunks of how many octets, and how many calls that takes at most, also streamed
 CALLS = {
     "one part": (batch(part()), 9000, 115, 200),
     "parts": (batch(*[part()] * 100), 1000, 760, 8800),

@@ -144,6 +144,7 @@ def test_a_result_has_the_statuses_of_what_is_refused_or_left_for_later() -> Non
     batch = request("1: GET A; { 2: POST B }")
     assert match(batch, None, status=413).statuses == {"1": 413, "2": 413}
     assert match(batch, None, status=500).statuses == {}
+    assert {each.refusal for each in match(batch, None, status=500)} == {None}
     later = BatchResponse([], next_link="more")
     assert match(request("1: GET A"), later, format="json").statuses == {"1": 202}
 
