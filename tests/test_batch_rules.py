@@ -143,8 +143,8 @@ def test_dependencies_that_differ_in_case_are_each_pointed_to() -> None:
 def test_a_name_of_a_long_batch_is_used_once(name: str, format: Format) -> None:
     """However many items nothing had to be said of before."""
     sets = [ChangeSet([Operation.delete("a", id=str(n))], id=f"g{n}") for n in range(200)]
-    items = [*sets, Operation.get("b", id="last")]
-    written = encode_request(BatchRequest(items), format=format)
+    batch = BatchRequest([*sets, Operation.get("b", id="last")])
+    written = encode_request(batch, format=format)
     body = written.body.replace(b"last", name.encode())
     found = check_request(body, written.content_type).diagnostics
     slug = "id-equals-group" if "g" in name else "duplicate-id"

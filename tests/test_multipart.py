@@ -184,7 +184,7 @@ def test_a_boundary_is_no_longer_than_the_limit() -> None:
 
 NO = "a multipart batch cannot carry"
 NOTE = [("@a", b"1")]
-NOTED = replace(request("DELETE z if $1").operations()[0], annotations=NOTE)
+NOTED = replace(request("DELETE z if $1").operations()[0], annotations=(*NOTE,))
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,7 @@ def read(row: Row) -> dict[str, Json]:
         return said
     position, first = found[0]
     length = {"length": first.length} if first.length else {}
-    place = {"rule": first.rule.slug, "position": position, **length}
+    place: dict[str, Json] = {"rule": first.rule.slug, "position": position, **length}
     return said | {"first": {**place, "message": first.message}}
 
 
