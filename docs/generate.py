@@ -150,7 +150,12 @@ SUBJECTS = {
     "One operation or response": ("_checks.messages",),
     "URLs": ("_checks.urls",),
     "JSON batches": ("_model.jsonvalue", "_wire.json"),
-    "The batch as a whole": ("_model.values", "_checks.batch"),
+    "The batch as a whole": (
+        "_model.values",
+        "_checks.batch",
+        "_checks.requests",
+        "_checks.responses",
+    ),
     "What checking looks at more closely": ("_checks.closer",),
     "A response and its request": ("_checks.pairs",),
     "What one service refuses": ("_checks.services",),

@@ -19,8 +19,7 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import Any, Final, TypeVar
 
-from odata_batch._checks import batch as rules
-from odata_batch._checks import messages, urls
+from odata_batch._checks import messages, requests, responses, urls
 from odata_batch._checks.services import REFERENCE_LOOKALIKE
 from odata_batch._client.fitting import WHOLE, Entry, Fitting, Unit
 from odata_batch._coding.settings import Settings, format_of
@@ -247,7 +246,7 @@ class Requests(Fitting[Operation, BatchRequest]):
             return None
         if names.item_of[found] > number:
             return f"it refers to {quote(name)}, which comes later"
-        if names.item_of[found] < number and self.refuses(rules.REFERENCE_ACROSS_CHANGE_SETS):
+        if names.item_of[found] < number and self.refuses(requests.REFERENCE_ACROSS_CHANGE_SETS):
             return f"it refers to {quote(name)}, which is not in its change set"
         return None
 
@@ -310,7 +309,7 @@ class Requests(Fitting[Operation, BatchRequest]):
         sent after it, and so is one that comes after a member that is not GET, unless a member
         refers to it.
         """
-        if not unit.is_set or not self.refuses(rules.GET_IN_CHANGE_SET):
+        if not unit.is_set or not self.refuses(requests.GET_IN_CHANGE_SET):
             yield unit
             return
         key = key_of(self.dialect)
@@ -329,7 +328,7 @@ class Requests(Fitting[Operation, BatchRequest]):
             side = "after" if is_after else "before"
             message = f"GET {quote(item.url)} is moved out of its change set, {side} it; "
             message += "neither fails with the other"
-            self.lose(rules.GET_IN_CHANGE_SET, message, entry.place)
+            self.lose(requests.GET_IN_CHANGE_SET, message, entry.place)
             if is_after:
                 after.append(Unit([entry]))
                 late.add(id)
@@ -383,7 +382,7 @@ class Responses(Fitting[values.OperationResponse, values.BatchResponse]):
 
     def _leave_one_tail(self) -> None:
         """Leave out each 202 before others: it would answer them (OData Protocol, 11.7.7.6)."""
-        if not self.refuses(rules.ACCEPTED_NOT_LAST):
+        if not self.refuses(responses.ACCEPTED_NOT_LAST):
             return
         kept = []
         for unit in self.units:
@@ -393,7 +392,7 @@ class Responses(Fitting[values.OperationResponse, values.BatchResponse]):
             else:
                 id = quote(entry.message.id or "")
                 message = f"the response 202 to {id} is dropped, it is not the last"
-                self.lose(rules.ACCEPTED_NOT_LAST, message, entry.place)
+                self.lose(responses.ACCEPTED_NOT_LAST, message, entry.place)
         self.units = kept
 
     def _one_failure(self, unit: Unit[values.OperationResponse]) -> Unit[values.OperationResponse]:
@@ -408,5 +407,5 @@ class Responses(Fitting[values.OperationResponse, values.BatchResponse]):
                 message = f"the response {entry.message.status} is dropped; the change set that "
                 message += "failed is answered with one response, that to "
                 message += quote(chosen.message.id or "")
-                self.lose(rules.CHANGE_SET_ERROR_NESTED, message, entry.place)
+                self.lose(responses.CHANGE_SET_ERROR_NESTED, message, entry.place)
         return Unit([chosen])

@@ -16,7 +16,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypeVar, overload
 
 from odata_batch._checks import closer, messages, pairs, services
-from odata_batch._checks.batch import RequestRules, ResponseRules
+from odata_batch._checks.requests import RequestRules
+from odata_batch._checks.responses import ResponseRules
 from odata_batch._checks.scope import Rules, Say, Scope, path_of
 from odata_batch._coding.settings import Settings
 from odata_batch._coding.streaming import RequestEvent, ResponseEvent, Stream

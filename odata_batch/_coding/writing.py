@@ -11,15 +11,10 @@ from itertools import chain
 from typing import Any, Generic, Literal, TypeVar, cast
 
 from odata_batch._checks import messages, services
-from odata_batch._checks.batch import (
-    ACCEPTED_NOT_LAST,
-    DUPLICATE_ID,
-    DUPLICATE_RESPONSE_ID,
-    RequestRules,
-    ResponseRules,
-    inside,
-)
+from odata_batch._checks.batch import DUPLICATE_ID, inside
 from odata_batch._checks.messages import ACCEPTED_WITHOUT_LOCATION, ID_SYNTAX
+from odata_batch._checks.requests import RequestRules
+from odata_batch._checks.responses import ACCEPTED_NOT_LAST, DUPLICATE_RESPONSE_ID, ResponseRules
 from odata_batch._checks.scope import Check, Rules, Scope, path_of
 from odata_batch._coding.settings import Settings, format_of
 from odata_batch._coding.streaming import Pieces, Size, pieces_of, with_messages

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Any, ClassVar, Literal, TypeAlias
 
-from odata_batch._checks.batch import ACCEPTED_IN_CHANGE_SET
+from odata_batch._checks.responses import ACCEPTED_IN_CHANGE_SET
 from odata_batch._coding.settings import Settings, format_of
 from odata_batch._coding.writing import ResponseEncoder
 from odata_batch._graph.names import stops_at_error

@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import NamedTuple
 
-from odata_batch._checks.batch import RequestRules
+from odata_batch._checks.requests import RequestRules
 from odata_batch._checks.scope import Scope
 from odata_batch._graph.expressions import ETAG_FIELDS
 from odata_batch._graph.names import Edge, Names, bindings_of, edges_of, key_of, may_depend

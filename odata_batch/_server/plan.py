@@ -15,7 +15,7 @@ from dataclasses import replace
 from itertools import islice
 from typing import NamedTuple, TypeAlias, TypeVar
 
-from odata_batch._checks.batch import RequestRules
+from odata_batch._checks.requests import RequestRules
 from odata_batch._checks.scope import Scope, path_of
 from odata_batch._coding.settings import Settings
 from odata_batch._graph.names import Edge, Names
