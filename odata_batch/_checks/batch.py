@@ -1,9 +1,10 @@
-"""What the rules for requests and those for responses share: where in a batch they are."""
+"""What the rules for requests and those for responses share, and where in a batch they are."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from typing import Any, TypeAlias
+from typing import Any, Generic, TypeAlias, TypeVar
 
 from odata_batch._checks.scope import Scope, Spot, path_of
 from odata_batch._graph import expressions
@@ -11,6 +12,8 @@ from odata_batch._model import values
 from odata_batch._model.findings import Diagnostic, Rule, error
 from odata_batch._model.values import Operation, OperationResponse
 from odata_batch._wire import grammar
+
+_Item = TypeVar("_Item", values.RequestItem, values.ResponseItem)
 
 DUPLICATE_ID = error("""
     duplicate-id (@id): Request identifiers are unique. [OData Protocol, 11.7.3]
@@ -28,7 +31,10 @@ def inside(
                 yield from inside(inner, (*indexes, index))
 
 
-_Survey: TypeAlias = tuple[Sequence[Any], Sequence[Any], int, set[str]]
+Found: TypeAlias = tuple[tuple[int, ...], Spot]
+"""The indexes of an item, and a place in it."""
+
+Survey: TypeAlias = tuple[Sequence[Any], Sequence[Any], int, set[str]]
 """What a run of items contains: the messages, those in change sets, how many change sets, and the
 names in lower case."""
 
@@ -51,14 +57,14 @@ class Place:
         """Report a finding about the current item."""
         self.tell(rule, message, self.find(rule, member))
 
-    def find(self, rule: Rule, member: str = "") -> Spot:
+    def find(self, rule: Rule, member: str = "") -> Found:
         """Return the place in the current item that a rule is about."""
-        return self._scope.locate(self.item.position, member or rule.member)
+        return self.indexes, self._scope.locate(self.item.position, member or rule.member)
 
-    def tell(self, rule: Rule, message: str, place: Spot) -> None:
-        """Report a finding about the current item, whose place is known."""
-        path = path_of(self.indexes)
-        self._scope.report(Diagnostic(rule, message, place[0], path, length=place[1]))
+    def tell(self, rule: Rule, message: str, place: Found) -> None:
+        """Report a finding whose place is known, maybe since an earlier item."""
+        path, (position, length) = path_of(place[0]), place[1]
+        self._scope.report(Diagnostic(rule, message, position, path, length=length))
 
     def walk(self, item: values.Item, index: int) -> Iterator[Any]:
         """Yield all that a change set holds, each while it is at hand; then it is the set again."""
@@ -66,7 +72,7 @@ class Place:
             yield self.item
         self.indexes, self.item = (index,), item
 
-    def survey(self, items: Sequence[values.Item], index: int) -> _Survey | None:
+    def survey(self, items: Sequence[values.Item], index: int) -> Survey | None:
         """Return what these items contain; `None` if a rule may object to their number or names.
 
         Their names are plain, and differ even in lower case, also from those before.
@@ -105,7 +111,7 @@ class Place:
             return None
         return messages, members, len(change_sets), spellings
 
-    def pass_by(self, items: Sequence[values.Item], index: int, found: _Survey) -> None:
+    def pass_by(self, items: Sequence[values.Item], index: int, found: Survey) -> None:
         """Pass items by that hold what was found."""
         messages, _, change_sets, spellings = found
         self._operations += len(messages)
@@ -134,3 +140,39 @@ class Place:
             scope.exceed("operations", item.position)
         if index >= limits.items:
             scope.exceed("items", item.position)
+
+
+class BatchRules(ABC, Generic[_Item]):
+    """Applies the rules to the items of one batch, in order."""
+
+    forgets = False
+
+    def __init__(self, scope: Scope) -> None:
+        self._scope = scope
+        self._place = Place(scope)
+        self._say = self._place.say
+
+    def take(self, items: Sequence[_Item], index: int) -> bool:
+        """Take items if no rule can object to them; otherwise each has to be checked."""
+        found = self._place.survey(items, index)
+        if found is None or not self._is_sound(*found[:2]):
+            return False
+        self._place.pass_by(items, index, found)
+        if self.forgets:
+            self._name()
+        return True
+
+    @abstractmethod
+    def _is_sound(self, messages: Sequence[Any], members: Sequence[Any]) -> bool:
+        """Tell whether no rule objects to these messages, and members of change sets."""
+
+    def _name(self) -> None:
+        """Learn the names of the items that were taken; few batches need any."""
+        for first, items in self._place.unnamed:
+            for index, item in enumerate(items, first):
+                self.pass_by(item, index)
+        self._place.unnamed.clear()
+
+    @abstractmethod
+    def pass_by(self, item: _Item, index: int) -> None:
+        """Take note of the names in an item that is not checked."""

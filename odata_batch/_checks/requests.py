@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from odata_batch._checks import messages, services
-from odata_batch._checks.batch import DUPLICATE_ID, Place, inside
-from odata_batch._checks.scope import Scope, Spot
+from odata_batch._checks.batch import DUPLICATE_ID, BatchRules, Found, inside
+from odata_batch._checks.scope import Scope
 from odata_batch._checks.services import Served, checks_for
 from odata_batch._checks.urls import REFERENCE_ABSOLUTE
 from odata_batch._graph import expressions
@@ -112,15 +112,11 @@ ID_CASE_IGNORED = error("""
     Choose identifiers that differ in more than the case of letters.""")
 
 
-class RequestRules:
+class RequestRules(BatchRules[values.RequestItem]):
     """Applies the rules to the items of one batch request, in order."""
 
-    forgets = False
-
     def __init__(self, scope: Scope) -> None:
-        self._scope = scope
-        self._place = Place(scope)
-        self._say = self._place.say
+        super().__init__(scope)
         self._messages = messages.Messages(messages.OPERATION, scope, self._say)
         self.names = self._names = Names(dialect=scope.dialect)
         # The identifiers, each as it was first spelt, by their spelling in lower case; the names of
@@ -129,9 +125,9 @@ class RequestRules:
         self._groups: set[str] = set()
         self._dependencies = 0
         self._named: tuple[Operation | None, frozenset[str]] = None, frozenset()
-        self.pending: list[tuple[Rule, str, str, int, tuple[int, ...], Spot]] = []
+        self.pending: list[tuple[Rule, str, str, int, Found]] = []
         """Names that were not known when they were used: the rule that is broken if they stay
-        unknown, the name, its use in words, the operation, its indexes, and where the name is."""
+        unknown, the name, its use in words, the operation, and where the name is."""
         self._service_checks = checks_for(scope.dialect)
         self._served = Served(scope, self._say, self._names)
         # For each item in the index of names, its index in the batch; and whether one without a
@@ -176,12 +172,9 @@ class RequestRules:
                 message = f"the group name {quote(item.id)} is also an id"
                 self._say(ID_EQUALS_GROUP, message, "group")
 
-    def take(self, items: Sequence[values.RequestItem], index: int) -> bool:
-        """Take items if no rule can object to them; otherwise each has to be checked."""
-        found = self._place.survey(items, index)
-        if found is None or self._service_checks:
+    def _is_sound(self, operations: Sequence[Operation], members: Sequence[Operation]) -> bool:
+        if self._service_checks:
             return False
-        operations, members, _, _ = found
         if [x for x in operations if x.depends_on or x.condition is not None]:
             return False
         if members and self._scope.format == "multipart":
@@ -198,19 +191,8 @@ class RequestRules:
             # There are many quotes, and few dollar signs; `in` takes twice as long as `find`.
             bodies = [x.body for x in operations]
             bodies = [x for x in bodies if x.find(b"$") >= 0 or x.find(b"\\u0024") >= 0]
-            if [x for x in bodies if b'"$' in x or b'"\\u0024' in x]:
-                return False
-        self._place.pass_by(items, index, found)
-        if self.forgets:
-            self._name()
+            return not [x for x in bodies if b'"$' in x or b'"\\u0024' in x]
         return True
-
-    def _name(self) -> None:
-        """Index the names of the items that were taken; few batches need any."""
-        for first, items in self._place.unnamed:
-            for index, item in enumerate(items, first):
-                self.pass_by(item, index)
-        self._place.unnamed.clear()
 
     def check_body(self, item: Operation, indexes: tuple[int, ...]) -> None:
         """Check the body of an operation that was checked without it."""
@@ -224,7 +206,6 @@ class RequestRules:
         return refers_not or not services.OF_BODIES.isdisjoint(self._service_checks)
 
     def pass_by(self, item: values.RequestItem, index: int) -> None:
-        """Take note of the names in an item that is not checked."""
         self._names.add(item)
         self._indexes.append(index)
         self._learn(item)
@@ -259,28 +240,27 @@ class RequestRules:
         may_be_meant = may_be_meant and (
             self._has_unnamed or None in {each.id for each in names.operations}
         )
-        for unknown, name, use, source, indexes, spot in self.pending:
-            self._place.item, self._place.indexes = names.operations[source], indexes
+        for unknown, name, use, source, place in self.pending:
             target = names.find(name, names.item_of[source])
             is_dependency = unknown is DEPENDS_ON_UNKNOWN
             is_group = is_dependency and names.group(name) is not None
             if target is None and not is_group:
                 unknown = JSON_MISSING_MEMBER if may_be_meant else unknown
-                self._place.tell(unknown, f"{use}, which no request has as its id", spot)
+                self._place.tell(unknown, f"{use}, which no request has as its id", place)
             elif not self._comes_before(
                 _last_of(names, name) if target is None else target, source
             ):
                 rule = DEPENDS_ON_FORWARD if is_dependency else REFERENCE_FORWARD
-                self._place.tell(rule, f"{use}, which comes later in the batch", spot)
+                self._place.tell(rule, f"{use}, which comes later in the batch", place)
         # Where everything refers backward there is no circle, so few batches come here.
         for cycle in names.cycles() if self.pending else ():
             item = names.item_of[cycle[0]]
             at = (self._indexes[item],)
             walk = (at, names.items[item]), *inside(names.items[item], at)
-            places = [place for place in walk if isinstance(place[1], Operation)]
-            self._place.indexes, self._place.item = places[cycle[0] - names.members[item].start]
+            places = [each for each in walk if isinstance(each[1], Operation)]
+            indexes, first = places[cycle[0] - names.members[item].start]
             operations = [names.operations[node] for node in cycle]
-            self._place.tell(DEPENDS_ON_CYCLE, _circle(operations), (self._place.item.position, 0))
+            self._place.tell(DEPENDS_ON_CYCLE, _circle(operations), (indexes, (first.position, 0)))
 
     def _comes_before(self, target: int, source: int) -> bool:
         """Tell whether the target comes before the source in the payload.
@@ -388,8 +368,7 @@ class RequestRules:
 
     def _wait(self, rule: Rule, name: str, use: str, source: int, member: str = "") -> None:
         """Take note of a name that is not known yet."""
-        place = self._place
-        self.pending.append((rule, name, use, source, place.indexes, place.find(rule, member)))
+        self.pending.append((rule, name, use, source, self._place.find(rule, member)))
 
     def _check_url(self, item: Operation, source: int) -> None:
         reference = reference_in(item.url, self._scope.dialect)

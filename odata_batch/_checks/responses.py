@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from odata_batch._checks import messages
-from odata_batch._checks.batch import DUPLICATE_ID, Place
-from odata_batch._checks.scope import Scope, Spot
+from odata_batch._checks.batch import DUPLICATE_ID, BatchRules, Found
+from odata_batch._checks.scope import Scope
 from odata_batch._graph.names import key_of
 from odata_batch._model import values
 from odata_batch._model.findings import note, quote, warning
@@ -33,28 +33,24 @@ GROUP_STATUS_MIXED = note("""
     Treat all requests of the group as failed; a service answers the others with 424.""")
 
 
-class ResponseRules:
+class ResponseRules(BatchRules[values.ResponseItem]):
     """Applies the rules to the items of one batch response, in order."""
 
-    forgets = False
-
     def __init__(self, scope: Scope) -> None:
-        self._scope = scope
-        self._place = Place(scope)
-        self._say = self._place.say
+        super().__init__(scope)
         self._messages = messages.Messages(messages.RESPONSE, scope, self._say)
         self._key = key_of(scope.dialect)
         self._ids: dict[str, int | None] = {}
         self._groups: set[str] = set()
-        self._accepted: tuple[tuple[int, ...], OperationResponse, Spot] | None = None
+        self._accepted: Found | None = None
 
     def check(self, item: values.ResponseItem, index: int) -> None:
         """Check the item, whose index among the items of the batch is given."""
         self._name()
         if self._accepted is not None:
-            self._place.indexes, self._place.item, spot = self._accepted
+            message = "the response 202 is followed by others"
+            self._place.tell(ACCEPTED_NOT_LAST, message, self._accepted)
             self._accepted = None
-            self._place.tell(ACCEPTED_NOT_LAST, "the response 202 is followed by others", spot)
         if not isinstance(item, values.ChangeSetResponse):
             self._place.enter(item, index, 1)
             self._check_response(item, None)
@@ -74,32 +70,21 @@ class ResponseRules:
         elif 0 < failed < len(responses):
             self._say(GROUP_STATUS_MIXED, f"{found} of a group are errors, so all failed")
 
-    def take(self, items: Sequence[values.ResponseItem], index: int) -> bool:
-        """Take items if no rule can object to them; otherwise each has to be checked."""
-        found = self._place.survey(items, index)
-        if found is None or self._accepted is not None:
+    def _is_sound(
+        self, responses: Sequence[OperationResponse], members: Sequence[OperationResponse]
+    ) -> bool:
+        if self._accepted is not None or 202 in {x.status for x in responses}:
             return False
-        responses, members, _, _ = found
-        if 202 in {x.status for x in responses} or [x for x in members if x.status >= 400]:
-            return False
-        if not self._messages.are_sound(responses, ()):
-            return False
-        self._place.pass_by(items, index, found)
-        if self.forgets:
-            self._name()
-        return True
+        is_sound = max([x.status for x in members], default=0) < 400
+        return is_sound and self._messages.are_sound(responses, ())
 
-    def _name(self) -> None:
-        """Learn the names of what was taken."""
-        unnamed = self._place.unnamed
-        for place, item in [each for first, items in unnamed for each in enumerate(items, first)]:
-            is_set = isinstance(item, values.ChangeSetResponse)
-            if is_set and item.id is not None:
-                self._groups.add(self._key(item.id))
-            for each in values.leaves((item,)):
-                if each.id is not None:
-                    self._ids[self._key(each.id)] = place if is_set else None
-        unnamed.clear()
+    def pass_by(self, item: values.ResponseItem, index: int) -> None:
+        is_set = isinstance(item, values.ChangeSetResponse)
+        if is_set and item.id is not None:
+            self._groups.add(self._key(item.id))
+        for each in values.leaves((item,)):
+            if each.id is not None:
+                self._ids[self._key(each.id)] = index if is_set else None
 
     def check_body(self, item: OperationResponse, indexes: tuple[int, ...]) -> None:
         """Check the body of a response that was checked without it."""
@@ -143,4 +128,4 @@ class ResponseRules:
         if item.status == 202 and change_set is not None:
             self._say(ACCEPTED_IN_CHANGE_SET, "found the response 202 in a change set")
         elif item.status == 202 and self._scope.format == "multipart":
-            self._accepted = self._place.indexes, item, self._place.find(ACCEPTED_NOT_LAST)
+            self._accepted = self._place.find(ACCEPTED_NOT_LAST)
