@@ -147,7 +147,7 @@ SUBJECTS = {
     "MIME framing": ("_wire.mime", "_wire.part", "_wire.multipart"),
     "Header sections": ("_wire.sections",),
     "HTTP messages": ("_wire.http",),
-    "One operation or response": ("_checks.messages",),
+    "One operation or response": ("_checks.fields", "_checks.messages"),
     "URLs": ("_checks.urls",),
     "JSON batches": ("_model.jsonvalue", "_wire.json"),
     "The batch as a whole": (

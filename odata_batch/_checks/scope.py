@@ -7,10 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NoReturn, Protocol, TypeAlias, TypeVar
 
 from odata_batch._model.dialect import Dialect
-from odata_batch._model.findings import (
-    Reporter,
-    Rule,
-)
+from odata_batch._model.findings import Reporter, Rule
 from odata_batch._model.limits import Limits, check_sizes, exceed
 from odata_batch._model.values import Format
 

@@ -19,7 +19,7 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import Any, Final, TypeVar
 
-from odata_batch._checks import messages, requests, responses, urls
+from odata_batch._checks import fields, messages, requests, responses, urls
 from odata_batch._checks.services import REFERENCE_LOOKALIKE
 from odata_batch._client.fitting import WHOLE, Entry, Fitting, Unit
 from odata_batch._coding.settings import Settings, format_of
@@ -177,7 +177,7 @@ class Requests(Fitting[Operation, BatchRequest]):
             message = (
                 "the preference respond-async has no effect in one request of a multipart batch"
             )
-            self.lose(messages.RESPOND_ASYNC_INSIDE, message, entry.place)
+            self.lose(fields.RESPOND_ASYNC_INSIDE, message, entry.place)
         if item.condition is not None:
             message = f"the condition {quote(item.condition)} is dropped; "
             message += "the request is executed without it"

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from odata_batch._checks.messages import CONTENT_TYPE_MISSING, HEADER_WHITE_SPACE
+from odata_batch._checks.fields import CONTENT_TYPE_MISSING, HEADER_WHITE_SPACE
 from odata_batch._graph.prepare import Preparation
 from odata_batch._model import values
 from odata_batch._model.dialect import Dialect

@@ -15,7 +15,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypeVar, overload
 
-from odata_batch._checks import closer, messages, pairs, services
+from odata_batch._checks import closer, fields, pairs, services
 from odata_batch._checks.requests import RequestRules
 from odata_batch._checks.responses import ResponseRules
 from odata_batch._checks.scope import Rules, Say, Scope, path_of
@@ -373,7 +373,7 @@ class _Decoder(ABC, Generic[_Item, _Batch, _Out]):
         if max([len(value) for _, value in headers.pairs], default=0) > self._limits.field_line:
             exceed(self._in_headers, self._limits, "field_line", position)
         self._check_fields(headers, say)
-        preference = messages.continue_on_error(headers, say)
+        preference = fields.continue_on_error(headers, say)
         if self._continue_on_error is None:
             self._continue_on_error = preference
 
@@ -426,7 +426,7 @@ class RequestDecoder(
     """
 
     _multipart, _json, _rules_of = multipart.REQUEST, jsonitem.REQUEST, RequestRules
-    _check_fields = staticmethod(messages.check_outer_request)
+    _check_fields = staticmethod(fields.check_outer_request)
 
     if TYPE_CHECKING:
 
@@ -489,7 +489,7 @@ class ResponseDecoder(
     """
 
     _multipart, _json, _rules_of = multipart.RESPONSE, jsonitem.RESPONSE, ResponseRules
-    _check_fields = staticmethod(messages.check_outer_response)
+    _check_fields = staticmethod(fields.check_outer_response)
 
     if TYPE_CHECKING:
 

@@ -12,7 +12,7 @@ from typing import Any, Generic, Literal, TypeVar, cast
 
 from odata_batch._checks import messages, services
 from odata_batch._checks.batch import DUPLICATE_ID, inside
-from odata_batch._checks.messages import ACCEPTED_WITHOUT_LOCATION, ID_SYNTAX
+from odata_batch._checks.fields import ACCEPTED_WITHOUT_LOCATION, ID_SYNTAX, field_problems
 from odata_batch._checks.requests import RequestRules
 from odata_batch._checks.responses import ACCEPTED_NOT_LAST, DUPLICATE_RESPONSE_ID, ResponseRules
 from odata_batch._checks.scope import Check, Rules, Scope, path_of
@@ -95,7 +95,7 @@ class _Encoder(Generic[_Item]):
                 fields.append(("Prefer", f"odata.continue-on-error{value}"))
         self._fields = tuple(fields)
         for name, value in fields:
-            for problem in messages.field_problems(name, value):
+            for problem in field_problems(name, value):
                 self._say(*problem)
 
     @property

@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from odata_batch._checks.messages import ID_SYNTAX, VERSION_HEADER, carries
+from odata_batch._checks.fields import ID_SYNTAX, VERSION_HEADER, carries
 from odata_batch._coding.settings import Settings
 from odata_batch._coding.writing import Judge, ResponseEncoder, write_judged
 from odata_batch._model import values
