@@ -15,11 +15,9 @@ A boundary of your own may occur in the content, which `encode_*` refuses; a ran
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import replace
-from functools import partial
-from itertools import compress
 from typing import Any, Literal, NamedTuple, TypeAlias, TypeVar  # a body is any JSON value
 
 from hypothesis import reject
@@ -38,6 +36,7 @@ from odata_batch import (
     OperationResponse,
 )
 from odata_batch.dialects import ODATA_4_01, check_dialect
+from odata_batch.strategies import _content
 
 Format: TypeAlias = Literal["multipart", "json", "both"]
 _Message = TypeVar("_Message", Operation, OperationResponse)
@@ -46,38 +45,11 @@ _Item = TypeVar("_Item", Operation, BatchRequest)
 Values: TypeAlias = Collection[_Value] | st.SearchStrategy[_Value]
 """Some values, or a strategy that gives them."""
 
-_ALPHANUMERICS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-_JSON_SPACES = st.sampled_from(("", " ", "\n", "\r\n\t "))
+_MOST_TRIES = 20
+_MEMBERS = st.integers(1, 3)
 
 
-def _texts(
-    characters: str | st.SearchStrategy[str], min_size: int = 0, max_size: int = 8
-) -> st.SearchStrategy[str]:
-    # Not `text`, which has Hypothesis read all of Unicode: the first time on a machine that takes a
-    # second, which is more than its health checks allow.
-    each = st.sampled_from(characters) if isinstance(characters, str) else characters
-    return st.lists(each, min_size=min_size, max_size=max_size).map("".join)
-
-
-_ASCII_CHARACTERS = "".join(map(chr, range(0x80)))
-_LATIN_1 = "".join(chr(each) for each in range(0x20, 0x100) if each != 0x7F)
-_CHARACTERS = st.one_of(
-    st.sampled_from(_ASCII_CHARACTERS),
-    st.integers(0x80, 0xD7FF).map(chr),
-    st.integers(0xE000, 0x10FFFF).map(chr),
-)
-_TEXT = _texts(_CHARACTERS)
-_DIGITS = _texts("0123456789", 1, 5)
-
-# Octets that end lines, look like delimiters or begin messages
-_TRAPS = (
-    *(b"\r\n", b"\n", b"\r", b"\0", b"\r\n\r\n", b"\xff\xfe", b"\xef\xbb\xbf", b"$1", b"null"),
-    *(b"--", b"\r\n--b", b"\r\n--b--\r\n", b"\n--batch_", b"--changeset_0--", b"x--b\r\n"),
-    *(b"GET People HTTP/1.1\r\n", b"HTTP/1.1 200 OK\r\n\r\n", b"Content-Length: 3\r\n", b"{", b'"'),
-)
-
-
-# -- identifiers and URLs ------------------------------------------------------------------------
+# -- what messages are made of -------------------------------------------------------------------
 
 
 def ids() -> st.SearchStrategy[str]:
@@ -87,36 +59,7 @@ def ids() -> st.SearchStrategy[str]:
     >>> find(ids(), lambda id: "~" in id)
     '~'
     """
-    return _IDS
-
-
-_IDS = st.one_of(
-    st.sampled_from(("1", "2", "10", "01", "g1", "g2", "~", ".", "metadata", "batch", "i" * 256)),
-    _texts(f"{_ALPHANUMERICS}-._~", 1),
-)
-_MAYBE_IDS = st.none() | _IDS
-
-# What follows these cannot make the URL a scheme, an authority or a reference.
-_URL_STARTS = (
-    *("People/", "People(1)?", "/odata/People", "./", "?", "*", "%20", "'"),
-    *("http://host/odata/People", "HTTPS://host:8080/", "$metadata?", "$all/", "$crossjoin("),
-)
-_URL_PIECES = (*_ALPHANUMERICS, *"!$&'()*+,-./:;=?@[]_~", "%25", "%2f")
-_URL_REST = st.lists(st.sampled_from(_URL_PIECES), max_size=12).map("".join)
-
-
-def _urls_of(dialect: Dialect) -> st.SearchStrategy[str]:
-    """Give URLs of the forms that are understood."""
-    starts = []
-    for start in _URL_STARTS:
-        form = "absolute" if "//" in start else "path" if start[0] == "/" else "relative"
-        if form in dialect.url_forms and (start[0] != "$" or dialect.dollar_segments):
-            starts.append(start)
-    urls = st.builds(str.__add__, st.sampled_from(starts), _URL_REST)
-    return urls.filter(lambda url: "batch" not in url)
-
-
-# -- header fields -------------------------------------------------------------------------------
+    return _content.IDS
 
 
 def headers(format: Format = "multipart") -> st.SearchStrategy[Headers]:
@@ -128,41 +71,7 @@ def headers(format: Format = "multipart") -> st.SearchStrategy[Headers]:
     """
     if format not in ("multipart", "json", "both"):
         raise ValueError(f"format is 'multipart', 'json' or 'both', not {format!r}")
-    return _HEADERS if format == "multipart" else _JOINED_HEADERS
-
-
-_SINGLE_FIELDS = frozenset(("host", "content-transfer-encoding"))
-_OTHER_FIELDS = ODATA_4_01.forbidden_headers | {
-    *("transfer-encoding", "content-type", "content-length", "content-id")
-}
-_TOKENS = _texts(f"{_ALPHANUMERICS}!#$%&'*+-.^_`|~", 1)
-_NAMES = st.one_of(
-    st.sampled_from(("Accept", "If-Match", "etag", "Prefer", "OData-VERSION", "Host", "Location")),
-    st.sampled_from(("Set-Cookie", "set-cookie", "Content-Transfer-Encoding", "Content-Language")),
-    _TOKENS.filter(lambda name: name.lower() not in _OTHER_FIELDS),
-)
-_VALUES = st.one_of(
-    st.sampled_from(
-        ("", "4.0", 'W/"1"', "$1", "return=minimal", "a, b", "a\tb", ":", "=?utf-8?q?")
-    ),
-    _texts(f"{_LATIN_1}\t", 0, 12).map(lambda value: value.strip(" \t")),
-)
-_Field: TypeAlias = tuple[str, str]
-_FIELDS: st.SearchStrategy[_Field] = st.tuples(_NAMES, _VALUES)
-
-
-def _without_repetition(single: frozenset[str], fields: list[_Field]) -> Headers:
-    names = [name.lower() for name, _ in fields]
-    first = [name not in names[:index] or name not in single for index, name in enumerate(names)]
-    return Headers(list(compress(fields, first)))
-
-
-_LISTS = st.lists(_FIELDS, max_size=4)
-_HEADERS = _LISTS.map(partial(_without_repetition, _SINGLE_FIELDS))
-_JOINED_HEADERS = _LISTS.map(partial(_without_repetition, _SINGLE_FIELDS | {"set-cookie"}))
-
-
-# -- bodies --------------------------------------------------------------------------------------
+    return _content.HEADERS if format == "multipart" else _content.JOINED_HEADERS
 
 
 def json_texts() -> st.SearchStrategy[bytes]:
@@ -172,91 +81,15 @@ def json_texts() -> st.SearchStrategy[bytes]:
     >>> find(json_texts(), lambda text: text[:1].isdigit() and b"." in text)
     b'1.10'
     """
-    return _JSON_TEXTS.map(str.encode)
+    return _content.JSON_TEXTS.map(str.encode)
 
 
-_JSON_NUMBERS = st.one_of(
-    st.sampled_from(("1.10", "12345678901234567.89", "1e400", "-0", "-0.0E+00", "9" * 40)),
-    st.builds(
-        "{}{}{}{}".format,
-        st.sampled_from(("", "-")),
-        st.integers(0, 9_999_999_999),
-        st.just("") | _DIGITS.map(".{}".format),
-        st.just("") | st.builds(str.__add__, st.sampled_from(("e", "E", "e-", "E+")), _DIGITS),
-    ),
-)
-_JSON_STRINGS = st.one_of(
-    st.sampled_from((r'"\/\b\f\u0041"', r'"\ud83d\ude00"', r'"\\\" [{"', '"\x7f\u2028\ufeff"')),
-    st.builds(json.dumps, _TEXT, ensure_ascii=st.booleans()),
-)
-
-
-def _json_collections(values: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
-    members = st.builds("{}{}:{}".format, _JSON_STRINGS, _JSON_SPACES, values)
-    return st.one_of(
-        st.builds("[{}{}]".format, _JSON_SPACES, st.lists(values, max_size=3).map(",".join)),
-        st.builds("{{{}{}}}".format, _JSON_SPACES, st.lists(members, max_size=3).map(", ".join)),
-    )
-
-
-_JSON_TEXTS = st.recursive(
-    st.one_of(st.sampled_from(("null", "true", "false")), _JSON_NUMBERS, _JSON_STRINGS),
-    _json_collections,
-    max_leaves=6,
-)
-
-
-def _pieces(
-    others: st.SearchStrategy[bytes], traps: Sequence[bytes] = _TRAPS
-) -> st.SearchStrategy[bytes]:
-    return st.lists(st.sampled_from(traps) | others, min_size=1, max_size=5).map(b"".join)
-
-
-_OCTETS = _pieces(st.binary(max_size=8))
-_UTF_8 = _pieces(_TEXT.map(str.encode), [it for it in _TRAPS if b"\xff" not in it])
-_ASCII = _pieces(_texts(_ASCII_CHARACTERS).map(str.encode), [it for it in _TRAPS if it.isascii()])
-
-_JSON_TYPES = (
-    *("application/json", "APPLICATION/json;odata.metadata=minimal; charset=UTF-8"),
-    *("application/vnd.example+json", "application/problem+json;a=b"),
-)
-_UTF_8_TYPES = ("text/plain", "text/html; charset=utf-8", 'TEXT/CSV;Charset="UTF8"')
-_ASCII_TYPES = ("text/plain; charset=us-ascii", "text/plain;charset=ASCII")
-_LATIN_1_TYPES = ("text/plain;charset=ISO-8859-1", "text/x-odd;a=b; charset=latin1")
-_BINARY_TYPES = ("application/octet-stream", "image/png", "multipart/mixed;boundary=b", "nonsense")
-
-_Content: TypeAlias = tuple[str | None, bytes]
-
-
-_TYPED_JSON = st.builds("{}{}{}".format, _JSON_SPACES, _JSON_TEXTS, _JSON_SPACES).map(str.encode)
-_ANY_TYPES = st.sampled_from(
-    (None, *_JSON_TYPES, *_UTF_8_TYPES, *_ASCII_TYPES, *_LATIN_1_TYPES, *_BINARY_TYPES)
-)
-_NO_CONTENT: st.SearchStrategy[_Content] = st.tuples(_ANY_TYPES, st.just(b""))
-_TYPED_CONTENT: st.SearchStrategy[_Content] = st.one_of(
-    st.tuples(st.sampled_from((None, *_JSON_TYPES)), _TYPED_JSON).filter(
-        lambda content: content[1].strip() != b"null"
-    ),
-    st.tuples(st.sampled_from(_UTF_8_TYPES), _UTF_8),
-    st.tuples(st.sampled_from(_ASCII_TYPES), _ASCII),
-    st.tuples(st.sampled_from(_LATIN_1_TYPES), _OCTETS),
-    st.tuples(st.sampled_from(_BINARY_TYPES), _OCTETS),
-)
-
-
-_OBJECTS = st.builds("{}:{}".format, _JSON_STRINGS, _JSON_TEXTS).map(
-    lambda member: ("application/json", f"{{{member}}}".encode())
-)
-_CONTENT = _NO_CONTENT | _TYPED_CONTENT
-_ANY_CONTENT = _CONTENT | st.tuples(_ANY_TYPES, _OCTETS)
-
-
-def _contents(format: Format) -> st.SearchStrategy[_Content]:
+def _contents(format: Format) -> st.SearchStrategy[_content.Content]:
     """Give Content-Types, or none, with bodies that may be empty."""
-    return _ANY_CONTENT if format == "multipart" else _CONTENT
+    return _content.ANY_CONTENT if format == "multipart" else _content.CONTENT
 
 
-def _fields_of_content(content: _Content, with_length: bool) -> list[tuple[str, str]]:
+def _fields_of_content(content: _content.Content, with_length: bool) -> list[tuple[str, str]]:
     content_type, body = content
     fields = [] if content_type is None else [("Content-Type", content_type)]
     return [*fields, ("content-length", str(len(body)))] if with_length else fields
@@ -275,7 +108,7 @@ class _Target(NamedTuple):
     """The methods of operations outside of change sets, if there are such operations."""
     inside: st.SearchStrategy[str]
     """Those in change sets, if there are change sets."""
-    bodies: st.SearchStrategy[_Content]
+    bodies: st.SearchStrategy[_content.Content]
     """The bodies of methods that write."""
     reference_ends: tuple[str, ...]
     """What may follow a reference; none if URLs refer to nothing."""
@@ -316,10 +149,10 @@ def _target(
     if not dialect.formats.issuperset(("multipart", "json") if format == "both" else (format,)):
         raise ValueError(f"{dialect.name} does not have the format {format!r}")
     is_default, is_optional = dialect == ODATA_4_01, dialect.transactions == "optional"
-    own_urls = _urls_of(dialect)
+    own_urls = _content.urls_of(dialect)
     if format == "json" and is_default:
         own_urls = st.just("") | own_urls
-    outside = _METHODS if format == "multipart" else _JSON_METHODS
+    outside = _content.METHODS if format == "multipart" else _content.JSON_METHODS
     inside = outside.map(
         lambda method: "DELETE" if method == "GET" and format != "json" else method
     )
@@ -329,7 +162,7 @@ def _target(
         may_group = dialect.atomicity_groups or not is_optional
         may_read = format == "json" and is_optional
         inside = _any_of([name for name in names if may_group and (may_read or name != "GET")])
-    contents = _contents(format) if is_default else _OBJECTS
+    contents = _contents(format) if is_default else _content.OBJECTS
     return _Target(
         format,
         dialect,
@@ -337,7 +170,7 @@ def _target(
         outside,
         inside,
         contents if bodies is None else _any_of(bodies).map(_json_content),
-        () if dialect.references == "none" else ("",) if urls else _REFERENCE_ENDS,
+        () if dialect.references == "none" else ("",) if urls else _content.REFERENCE_ENDS,
     )
 
 
@@ -347,7 +180,7 @@ def _any_of(values: Values[_Value]) -> st.SearchStrategy[_Value]:
     return st.sampled_from([*values]) if values else st.nothing()
 
 
-def _json_content(value: object) -> _Content:
+def _json_content(value: object) -> _content.Content:
     return "application/json", json.dumps(value, ensure_ascii=False).encode()
 
 
@@ -383,59 +216,26 @@ def _member(draw: st.DrawFn, target: _Target) -> Operation:
 
 
 def _any_operation(draw: st.DrawFn, target: _Target, method: str) -> Operation:
-    format, is_write = target.format, method in _WRITES
+    format, is_write = target.format, method in _content.WRITES
     is_empty = method == "GET" or (format != "multipart" and method == "DELETE")
     if target.is_default and target.bodies is _contents(format):
         is_write = not is_empty
-    content = draw(target.bodies if is_write else _NO_CONTENT)
+    content = draw(target.bodies if is_write else _content.NO_CONTENT)
     fields = draw(headers(format)).pairs
     operation = Operation(
         method,
         draw(target.urls),
         [*_fields_of_content(content, draw(st.booleans())), *fields],
         content[1],
-        id=draw(_MAYBE_IDS),
+        id=draw(_content.MAYBE_IDS),
     )
     if format != "json" or not target.is_default:
         return operation
-    return replace(operation, condition=draw(_MAYBE_TEXT), annotations=draw(_REQUEST_ANNOTATIONS))
-
-
-_MOST_TRIES = 20
-_WRITES = ("POST", "PATCH", "PUT", "MERGE")
-_COMMON_METHODS = ("GET", "POST", "PATCH", "PUT", "DELETE")
-_UPPER_METHODS = (*_COMMON_METHODS, "MERGE", "HEAD", "OPTIONS")
-
-
-_JSON_METHODS = st.sampled_from(_COMMON_METHODS)
-_METHODS = st.one_of(
-    st.sampled_from(_UPPER_METHODS),
-    _TOKENS.map(
-        # Methods that the standards know are read in any case.
-        lambda method: method.upper() if method.upper() in _UPPER_METHODS else method
-    ),
-)
-_REQUEST_MEMBERS = frozenset(
-    "id atomicityGroup dependsOn if method url headers body requests responses".split()
-)
-_RESPONSE_MEMBERS = frozenset(
-    """
-    id atomicityGroup status headers body requests responses error @nextLink @odata.nextLink
-    """.split()
-)
-
-
-def _annotations(members: frozenset[str]) -> st.SearchStrategy[tuple[tuple[str, bytes], ...]]:
-    names = st.sampled_from(("@odata.context", "@example.note", "x", "")) | _TEXT
-    annotation = st.tuples(names.filter(lambda name: name not in members), json_texts())
-    return st.lists(annotation, max_size=2, unique_by=lambda annotation: annotation[0]).map(tuple)
-
-
-_REQUEST_ANNOTATIONS = _annotations(_REQUEST_MEMBERS)
-_RESPONSE_ANNOTATIONS = _annotations(_RESPONSE_MEMBERS)
-_MEMBERS = st.integers(1, 3)
-_PREFERENCES = st.sampled_from((None, True, False))
-_MAYBE_TEXT = st.none() | _TEXT
+    return replace(
+        operation,
+        condition=draw(_content.MAYBE_TEXT),
+        annotations=draw(_content.REQUEST_ANNOTATIONS),
+    )
 
 
 class _Names:
@@ -450,7 +250,7 @@ class _Names:
     def unused(self, name: str | None) -> str | None:
         """Return the name, or another one if it has been used, in whatever case."""
         if name is not None and name.lower() in self._used:
-            name = self._draw(_IDS.filter(lambda name: name.lower() not in self._used))
+            name = self._draw(_content.IDS.filter(lambda name: name.lower() not in self._used))
         if name is not None:
             self._used.add(name.lower())
         return name
@@ -468,7 +268,7 @@ class _Names:
         """Return the operation as a change set may hold it."""
         if operation.id is None and target.format == "both":
             # Both formats generate one, but not the same one.
-            operation = replace(operation, id=self._draw(_IDS))
+            operation = replace(operation, id=self._draw(_content.IDS))
         return self.connect(operation, target)
 
     def connect(self, operation: Operation, target: _Target) -> Operation:
@@ -490,9 +290,6 @@ class _Names:
         name = self.unused(name)
         self._groups += [] if name is None else [name]
         return name
-
-
-_REFERENCE_ENDS = ("", "/Orders", "(1)", "?$expand=Orders", "/$1", "/")
 
 
 def change_sets(
@@ -518,7 +315,7 @@ def _change_set(draw: st.DrawFn, target: _Target, names: _Names | None = None) -
     number = draw(_MEMBERS) if may_be_many and target.dialect.change_set_operations != 1 else 1
     found = [_member(draw, target) for _ in range(number)]
     items = [names.member(operation, target) for operation in found]
-    name = None if target.format == "both" else draw(_MAYBE_IDS)
+    name = None if target.format == "both" else draw(_content.MAYBE_IDS)
     return ChangeSet(items, id=names.group(name))
 
 
@@ -587,8 +384,8 @@ def _any_batch(draw: st.DrawFn, target: _Target, max_items: int) -> BatchRequest
     has_preference = dialect.preferences and dialect.continue_on_error
     return BatchRequest(
         items,
-        continue_on_error=draw(_PREFERENCES) if has_preference else None,
-        annotations=draw(_REQUEST_ANNOTATIONS) if is_wide else (),
+        continue_on_error=draw(_content.PREFERENCES) if has_preference else None,
+        annotations=draw(_content.REQUEST_ANNOTATIONS) if is_wide else (),
     )
 
 
@@ -606,23 +403,19 @@ def operation_responses(format: Format = "multipart") -> st.SearchStrategy[Opera
 
 
 def _operation_response(draw: st.DrawFn, format: Format) -> OperationResponse:
-    status = draw(_STATUSES)
+    status = draw(_content.STATUSES)
     empty = status < 200 or status in (204, 304)
-    content = draw(_NO_CONTENT if empty else _contents(format))
+    content = draw(_content.NO_CONTENT if empty else _contents(format))
     location = [("Location", "/monitor/1")] if status == 202 else []
     fields = [*_fields_of_content(content, draw(st.booleans())), *location]
     return OperationResponse(
         status,
         [*fields, *draw(headers(format)).pairs],
         content[1],
-        id=draw(_MAYBE_IDS),
-        reason=draw(_REASONS),
-        annotations=draw(_RESPONSE_ANNOTATIONS) if format == "json" else (),
+        id=draw(_content.MAYBE_IDS),
+        reason=draw(_content.REASONS),
+        annotations=draw(_content.RESPONSE_ANNOTATIONS) if format == "json" else (),
     )
-
-
-_STATUSES = st.sampled_from((200, 201, 202, 204, 304, 404)) | st.integers(100, 599)
-_REASONS = st.none() | _texts(_LATIN_1)
 
 
 def change_set_responses(format: Format = "multipart") -> st.SearchStrategy[ChangeSetResponse]:
@@ -643,7 +436,7 @@ def _change_set_response(
     for response in [_operation_response(draw, format) for _ in range(draw(_MEMBERS))]:
         unwanted = response.status == 202 or (response.status >= 400 and format != "json")
         items.append(names.identify(replace(response, status=200) if unwanted else response))
-    name = None if format == "both" else draw(_MAYBE_IDS)
+    name = None if format == "both" else draw(_content.MAYBE_IDS)
     return ChangeSetResponse(items, id=names.group(name))
 
 
@@ -677,6 +470,6 @@ def _batch_response(draw: st.DrawFn, format: Format, max_items: int) -> BatchRes
             items[index] = replace(item, status=200)
     return BatchResponse(
         items,
-        next_link=draw(_MAYBE_TEXT) if json else None,
-        annotations=draw(_RESPONSE_ANNOTATIONS) if json else (),
+        next_link=draw(_content.MAYBE_TEXT) if json else None,
+        annotations=draw(_content.RESPONSE_ANNOTATIONS) if json else (),
     )
