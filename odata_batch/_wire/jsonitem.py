@@ -24,11 +24,11 @@ from odata_batch._model.findings import (
     quote,
     warning,
 )
-from odata_batch._model.headers import Headers, Pair, Shape, headers_of, shaped
+from odata_batch._model.headers import Headers, Shape, shaped
 from odata_batch._model.jsonvalue import scan_extent
 from odata_batch._model.limits import Limits, check_sizes, exceed
 from odata_batch._model.values import Annotations, Operation, OperationResponse
-from odata_batch._wire import grammar, jsonbody
+from odata_batch._wire import grammar, jsonbody, jsonheaders
 from odata_batch._wire.grammar import nearest, spellings
 from odata_batch._wire.jsontext import (
     JSON_ENCODING,
@@ -38,11 +38,10 @@ from odata_batch._wire.jsontext import (
     Members,
     Span,
 )
-from odata_batch._wire.sections import REFERRING, TELLING, remember
+from odata_batch._wire.sections import remember
 
 _Item = TypeVar("_Item")
 Message: TypeAlias = Operation | OperationResponse
-_Pairs: TypeAlias = tuple[tuple[str, Any], ...]
 
 _EXPECTED: Final[Mapping[type, str]] = {
     str: "a string",
@@ -78,43 +77,6 @@ class Element(NamedTuple, Generic[_Item]):
     item: _Item | values.Unreadable
     found: Sequence[Diagnostic]
     """Without paths, which are not known before the array has been read."""
-
-
-# Of fields with the same names, rules and readers look into the values of these.
-_DECISIVE: Final = TELLING | {"content-type"}
-
-
-class _Layout:
-    """What the objects `headers` whose members have these names have in common."""
-
-    def __init__(self, names: tuple[str, ...], limits: Limits) -> None:
-        lower = tuple([name.lower() for name in names])
-        self.is_sound = lower == names and len({*names}) == len(names) > 0
-        """Whether the names are different and in lower case."""
-        self.shape = Shape(lower)
-        self.size = len("".join(names)) + 5 * len(names) + 2
-        """How many octets are in such an object beside the values, joined by bars."""
-        self.content_type = names.index("content-type") if "content-type" in names else None
-        decisive = [index for index, name in enumerate(names) if name in _DECISIVE]
-        # Twice, so that there is a tuple of one, too
-        self.pick = itemgetter(*decisive, *decisive) if decisive else _nothing_of
-        self.known: dict[object, tuple[Shape, jsonbody.Content | None]] = {}
-        """By the values that decide: what rules can tell of such fields, and what the body is."""
-        room = min(limits.field_line, limits.header_section) - len("".join(names)) - 4 * len(names)
-        self.room = room if grammar.TOKEN.fullmatch("".join(names)) and "" not in names else -1
-        self._may_refer = not REFERRING.isdisjoint(names)
-
-    def is_plain(self, text: str) -> bool:
-        """Tell whether rules can tell no more of these values, joined by bars."""
-        if not text.isascii() or not text.isprintable() or len(text) > self.room:
-            return False
-        if " " in text and (" " in text[0] + text[-1] or "| " in text or " |" in text):
-            return False
-        return "$" not in text or not self._may_refer
-
-
-def _nothing_of(values: object) -> None:
-    """Return that no value decides."""
 
 
 class Role(NamedTuple, Generic[_Item]):
@@ -160,12 +122,6 @@ JSON_MISSING_MEMBER = error("""
 JSON_ID_MISSING = warning("""
     json-id-missing: A request of a JSON batch has an id. [OData JSON, 19.1]
     Give each request an id, for example its number.""")
-JSON_TYPE = error("""
-    json-type: Every member has the JSON type that the standard gives it. [OData JSON, 19.1]
-    Give the member the type that the message names.""")
-JSON_NULL_MEMBER = warning("""
-    json-null-member: Only a body may be null; other members are left out. [OData JSON, 19.1]
-    Leave the member out.""")
 JSON_ID_NUMBER = warning("""
     json-id-number: An id is a string. [OData JSON, 19.1]
     Put the id between double quotes.""")
@@ -199,7 +155,7 @@ class Reader(Generic[_Item]):
         self._contents = jsonbody.Contents(dialect)
         self._reads_base64 = dialect.json_bodies == "base64"
         self._nothing = Headers(), self._content(None)
-        self._layouts: dict[tuple[str, ...], _Layout] = {}
+        self._layouts: dict[tuple[str, ...], jsonheaders.Layout] = {}
 
     def unreadable(self, start: int) -> values.Unreadable:
         """Return what keeps the place of an element that could not be read."""
@@ -270,7 +226,7 @@ class Reader(Generic[_Item]):
         offset = self.text.spans(self.start)[name][0]
         exceed(self.found.append, self.limits, limit, self.text.place(offset))
 
-    def refuse(self, name: str, expected: str, rule: Rule = JSON_TYPE) -> None:
+    def refuse(self, name: str, expected: str, rule: Rule = jsonheaders.JSON_TYPE) -> None:
         """Note that a member is not what was expected."""
         start, end = self.text.spans(self.start)[name]
         found = quote(self.text.characters(start, min(end, start + _SHOWN)))
@@ -334,7 +290,7 @@ class Reader(Generic[_Item]):
             self._say_missing(members, name, missing)
         elif parsed is None and missing is not JSON_MISSING_MEMBER:
             message = f"{name} is null, expected that it is left out"
-            self.say_of(name, JSON_NULL_MEMBER, message)
+            self.say_of(name, jsonheaders.JSON_NULL_MEMBER, message)
         elif name == "id" and type(parsed) is bytes:
             number = parsed.decode()
             message = f"id is the number {quote(number)}, expected a string"
@@ -401,7 +357,7 @@ class Reader(Generic[_Item]):
         if layout is None:
             if len(names) > self.limits.fields:
                 self.stop_at("fields", "headers")
-            layout = remember(self._layouts, names, _Layout(names, self.limits))
+            layout = remember(self._layouts, names, jsonheaders.Layout(names, self.limits))
         try:
             text = "|".join(found)  # which only strings can be
         except TypeError:
@@ -422,11 +378,11 @@ class Reader(Generic[_Item]):
             if (is_odd or "$" in text or " " in text) and not layout.is_plain(text):
                 shape = layout.shape
             return shaped(fields, shape), content
-        headers, problems = read_headers(fields)
+        headers, problems = jsonheaders.read_headers(fields)
         start = self.text.spans(self.start)["headers"][0]
         spans = self.text.spans(start)
         for rule, message, name in problems:
-            is_name = rule not in (JSON_HEADER_VALUE, JSON_NULL_MEMBER)
+            is_name = rule not in (jsonheaders.JSON_HEADER_VALUE, jsonheaders.JSON_NULL_MEMBER)
             place = self.text.name_at(spans[name][0]) if is_name else spans[name]
             self.say(rule, message, *place)
         return headers, self._content(headers.get("content-type"))
@@ -435,54 +391,6 @@ class Reader(Generic[_Item]):
         """Return the content of such bodies, `None` for JSON as it is."""
         content = self._contents[content_type]
         return None if content.form == "json" and not self._reads_base64 else content
-
-
-JSON_HEADER_VALUE = warning("""
-    json-header-value: Header values are strings. [OData JSON, 19.1]
-    Put the value between double quotes.""")
-JSON_HEADER_CASE = note("""
-    json-header-case: Header names of a JSON batch are written in lower case. [OData JSON, 19.1]
-    Write the name of the header in lower case.""")
-JSON_HEADER_COLLISION = error("""
-    json-header-collision: Header names differ by more than their case. [OData JSON, 19.1]
-    Keep the one header that is right.""")
-JSON_HEADER_COLLISION_EQUAL = warning("""
-    json-header-collision-equal: Header names differ by more than their case, even if their values
-    are equal. [OData JSON, 19.1]
-    Write the header once, in lower case.""")
-
-
-def read_headers(members: _Pairs) -> tuple[Headers, list[tuple[Rule, str, str]]]:
-    """Return the fields of an object `headers`, and what is wrong with them, with their names."""
-    problems: list[tuple[Rule, str, str]] = []
-    fields: dict[str, Pair] = {}
-    cased = None
-    for name, value in members:
-        text = value
-        if value is None:
-            message = f"header {quote(name)} is null, expected that it is left out"
-            problems.append((JSON_NULL_MEMBER, message, name))
-            continue
-        if type(value) is not str:
-            if not isinstance(value, bytes | bool):
-                message = f"header {quote(name)} is neither a string, a number nor a boolean"
-                problems.append((JSON_TYPE, message, name))
-                continue
-            text = value.decode() if isinstance(value, bytes) else str(value).lower()
-            message = f"header {quote(name)} is {text:.60}, expected a string"
-            problems.append((JSON_HEADER_VALUE, message, name))
-        key = name.lower()
-        if key in fields and text == fields[key][1]:
-            message = f"header {quote(name)} appears twice with the same value"
-            problems.append((JSON_HEADER_COLLISION_EQUAL, message, name))
-        elif key in fields:
-            message = f"header {quote(name)} is both {quote(fields[key][1])} and {quote(text)}"
-            problems.append((JSON_HEADER_COLLISION, message, name))
-        fields[key] = (name, text)
-        cased = cased or (name if key != name else None)
-    if cased is not None:
-        problems.append((JSON_HEADER_CASE, f"header {quote(cased)} is not in lower case", cased))
-    return headers_of(tuple(fields.values())), problems
 
 
 def _read_request(reader: Reader[Any], members: Members, span: Span | None) -> Operation | None:
