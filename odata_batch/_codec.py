@@ -16,12 +16,7 @@ from odata_batch._client.exchange import Exchange
 from odata_batch._client.outcomes import BatchResult, Outcome
 from odata_batch._client.plan import is_throttled
 from odata_batch._coding import reading, writing
-from odata_batch._coding.reading import (
-    OfRequest,
-    OfResponse,
-    RequestDecoder,
-    ResponseDecoder,
-)
+from odata_batch._coding.reading import OfRequest, OfResponse, RequestDecoder, ResponseDecoder
 from odata_batch._coding.settings import Settings, format_of
 from odata_batch._coding.streaming import RequestEvent, ResponseEvent
 from odata_batch._coding.writing import RequestEncoder, ResponseEncoder

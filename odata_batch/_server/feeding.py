@@ -18,15 +18,7 @@ from odata_batch._graph.names import Edge, Names, bindings_of, edges_of, key_of,
 from odata_batch._graph.prepare import Preparation
 from odata_batch._model.findings import DecodeError, Diagnostic, LimitExceeded, Severity, Stop
 from odata_batch._model.values import ChangeSet, Operation, RequestItem, Unreadable, parts_of
-from odata_batch._server.plan import (
-    Plan,
-    Schedule,
-    Unit,
-    Way,
-    arranged,
-    check_counts,
-    check_depth,
-)
+from odata_batch._server.plan import Plan, Schedule, Unit, Way, arranged, check_counts, check_depth
 
 _OVER = Unit(-1, range(0))
 _OVER.settled = True

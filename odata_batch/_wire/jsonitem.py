@@ -1,7 +1,7 @@
 """The objects of a JSON batch (OData JSON, 19.1 and 19.5): requests and responses as their members.
 
 What is read is complete in syntax; what is wrong with a member is reported, and the documented
-reading of it is taken. What is written has been checked by `check_message`.
+reading of it is taken.
 """
 
 from __future__ import annotations
