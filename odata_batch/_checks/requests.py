@@ -18,7 +18,7 @@ from odata_batch._checks.services import Served, checks_for
 from odata_batch._checks.urls import REFERENCE_ABSOLUTE
 from odata_batch._graph import expressions
 from odata_batch._graph.expressions import reference_in, references_outside_body
-from odata_batch._graph.names import Names, may_depend
+from odata_batch._graph.names import Names, shortened
 from odata_batch._model import values
 from odata_batch._model.findings import Rule, error, note, quote, warning
 from odata_batch._model.values import Operation, Unreadable
@@ -224,7 +224,7 @@ class RequestRules(BatchRules[values.RequestItem]):
         members = self._names.members[-1]
         waits = bool(self.pending) and self.pending[-1][3] >= members.start
         if names or waits or self._service_checks:  # these count all operations
-            self._names.replace(_shortened(item))
+            self._names.replace(shortened(item))
         else:
             self._has_unnamed = self._has_unnamed or bool(members)
             self._names.replace(None)
@@ -451,20 +451,6 @@ class RequestRules(BatchRules[values.RequestItem]):
         target = self._names.find(name, 0) if not self._scope.dialect.depends_on_members else None
         group = None if target is None else self._names.group_of(target)
         return group is not None and self._names.key(group) in self._named[1]
-
-
-def _shortened(item: values.RequestItem) -> values.RequestItem:
-    """Return what is asked of an item when others are checked."""
-    if isinstance(item, values.ChangeSet):
-        return values.changed(item, items=tuple(map(_shortened, item.items)))
-    if isinstance(item, Unreadable):
-        return item
-    url, headers = "", values.NO_HEADERS
-    rest: tuple[bool, tuple[str, ...], str | None, tuple[()]] = False, (), None, ()
-    if may_depend(item):
-        url, headers = item.url, item.headers
-        rest = False, item.depends_on, item.condition, ()
-    return values.operation_of(item.method, url, headers, b"", item.id, item.position, *rest)
 
 
 def _last_of(names: Names, group: str) -> int:

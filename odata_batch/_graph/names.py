@@ -17,6 +17,7 @@ from itertools import count, pairwise
 from typing import Protocol
 
 from odata_batch._graph import expressions
+from odata_batch._model import values
 from odata_batch._model.dialect import ODATA_4_01, Dialect
 from odata_batch._model.values import (
     BatchRequest,
@@ -89,6 +90,20 @@ def may_depend(operation: Operation) -> bool:
         or "$" in operation.url
         or expressions.may_refer_outside_url(operation)
     )
+
+
+def shortened(item: RequestItem) -> RequestItem:
+    """Return what is asked of an item when others are checked."""
+    if isinstance(item, ChangeSet):
+        return values.changed(item, items=tuple(map(shortened, item.items)))
+    if isinstance(item, Unreadable):
+        return item
+    url, headers = "", values.NO_HEADERS
+    rest: tuple[bool, tuple[str, ...], str | None, tuple[()]] = False, (), None, ()
+    if may_depend(item):
+        url, headers = item.url, item.headers
+        rest = False, item.depends_on, item.condition, ()
+    return values.operation_of(item.method, url, headers, b"", item.id, item.position, *rest)
 
 
 def edges_of(operation: Operation, source: int, item: int, names: Lookup) -> Iterator[Edge]:
