@@ -24,6 +24,7 @@ from odata_batch._model.values import BatchRequest, Format, HeadersLike, Operati
 from odata_batch._server import steps
 from odata_batch._server.execution import Execution
 from odata_batch._server.steps import Begin, Commit, Signal, Step
+from odata_batch._server.transactions import Entered, begun
 
 Decode: TypeAlias = Callable[[bytes, str], BatchRequest]
 Encode: TypeAlias = Callable[[values.BatchResponse], values.Payload]
@@ -357,11 +358,11 @@ class Serving:
         """
         transaction = self.transactions.get(work.group)
         if isinstance(work, Step):
-            return call(work, transaction.value if type(transaction) is _Entered else transaction)
+            return call(work, transaction.value if type(transaction) is Entered else transaction)
         if isinstance(work, Begin):
             if self._endpoint.begin is None:
                 raise RuntimeError("there is no `begin` for change sets")
-            return _begun(self._endpoint.begin())
+            return begun(self._endpoint.begin())
         if transaction is None:
             raise RuntimeError("the transaction is over")
         if isinstance(work, Commit):
@@ -466,44 +467,6 @@ class Serving:
 @lru_cache
 def _pattern_of(names: frozenset[str]) -> re.Pattern[str]:
     return re.compile("|".join(map(re.escape, names)).replace(r"\*", ".*"), re.IGNORECASE)
-
-
-class _Entered:
-    """A transaction that is a context manager, which is left once, with an error to roll back."""
-
-    def __init__(self, value: object, leave: Callable[..., Any]) -> None:
-        self.value, self._leave = value, leave
-
-    def commit(self) -> Any:
-        return self._left(None, None, None)
-
-    def rollback(self) -> Any:
-        error = RuntimeError("the change set has failed")
-        return self._left(type(error), error, None)
-
-    def _left(self, *how: object) -> Any:
-        leave, self._leave = self._leave, lambda *_: None
-        return leave(*how)
-
-
-def _begun(given: Any) -> Any:
-    """Return the transaction that `begin` gave, or what is to be awaited for it."""
-    if hasattr(given, "commit"):
-        return given
-    if hasattr(given, "__enter__"):
-        return _Entered(given.__enter__(), given.__exit__)
-    if hasattr(given, "__aenter__"):
-        return _entered(given)
-    return _awaited(given) if hasattr(given, "__await__") else given
-
-
-async def _awaited(given: Any) -> Any:
-    begun = _begun(await given)
-    return await begun if hasattr(begun, "__await__") and not hasattr(begun, "commit") else begun
-
-
-async def _entered(manager: Any) -> _Entered:
-    return _Entered(await manager.__aenter__(), manager.__aexit__)
 
 
 def _error(status: int, message: str) -> OperationResponse:
