@@ -16,9 +16,10 @@ from typing import Any
 
 from odata_batch._client import plan
 from odata_batch._client.answer import completed, outcomes, read
-from odata_batch._client.dates import check_now, date_of, http_date
+from odata_batch._client.dates import check_now, date_of
 from odata_batch._client.outcomes import Answer, BatchResult, Outcome, State
-from odata_batch._client.pieces import SAFE, Attempts, Follow, Piece, Pieces
+from odata_batch._client.pieces import Attempts, Follow, Piece, Pieces
+from odata_batch._client.repeating import made_repeatable
 from odata_batch._coding.settings import Settings, format_of
 from odata_batch._graph.names import stops_at_error
 from odata_batch._graph.prepare import prepare, relative
@@ -36,7 +37,7 @@ from odata_batch._model.findings import (
 )
 from odata_batch._model.headers import Headers
 from odata_batch._model.limits import DEFAULT_LIMITS, Limits
-from odata_batch._model.values import BatchRequest, Format, OperationResponse
+from odata_batch._model.values import Format, OperationResponse
 
 # RFC 9110, 15.5.5 and 15.5.11: there is no such result, or not any more.
 _GONE = frozenset((404, 410))
@@ -160,7 +161,7 @@ class Exchange:
         self._most_attempts, self._longest, self._now = attempts, longest_delay, now
         check_now(None if now is None else now())
         own = batch.operations()
-        asked = _repeatable(batch, now) if repeatable else batch
+        asked = made_repeatable(batch, now) if repeatable else batch
         prepared = prepare(relative(asked, relative_to), format=self._format, dialect=dialect)
         self._pieces = Pieces(self._settings, prepared, url)
         isolation = self._headers.get("isolation", "").lower()
@@ -483,25 +484,3 @@ def _check(counts: dict[str, int], longest_delay: float, **functions: object) ->
         check_called(function, name)
     if not isinstance(longest_delay, int | float) or not longest_delay >= 0:
         raise ValueError(f"longest_delay is a number of seconds, not {longest_delay!r:.60}")
-
-
-def _repeatable(batch: BatchRequest, now: Callable[[], datetime] | None) -> BatchRequest:
-    """Return the batch with fields by which a service recognises what is sent again."""
-    if now is None:
-        raise ValueError("repeatable requests need the current time: pass now")
-    first_sent = http_date(now())
-
-    def change(item: values.RequestItem, path: str) -> values.RequestItem:
-        if not isinstance(item, values.Operation) or item.method in SAFE:
-            return item
-        if "repeatability-request-id" in item.headers:
-            return item
-        # Some services take nothing but a UUID; this is one of version 4. RFC 9562, 5.4
-        import secrets  # when needed, since this loads OpenSSL
-
-        digits = secrets.token_hex(16)
-        id = f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-a{digits[17:20]}-{digits[20:]}"
-        fields = (("Repeatability-Request-ID", id), ("Repeatability-First-Sent", first_sent))
-        return values.changed(item, headers=Headers((*item.headers.pairs, *fields)))
-
-    return values.changed(batch, items=values.rebuilt(batch.items, change))

@@ -20,6 +20,7 @@ from typing import NamedTuple
 from odata_batch._checks import services
 from odata_batch._client import plan
 from odata_batch._client.outcomes import VERBS, Answer, Outcome, State
+from odata_batch._client.repeating import SAFE
 from odata_batch._coding.settings import Settings
 from odata_batch._coding.writing import RequestEncoder, encode
 from odata_batch._graph.expressions import ETAG_FIELDS, KNOWN_BY_URL
@@ -39,8 +40,6 @@ _MENDED = _TOO_LONG | {
 }
 _REWRITTEN = ETAG_FIELDS | {"url", "depends_on"}
 _FIRST_INDEX = re.compile(r"items\[([0-9]+)\]")
-# RFC 9110, 9.2.1: sending them again changes nothing.
-SAFE = frozenset(("GET", "HEAD"))
 _ANSWERED = frozenset((State.SUCCEEDED, State.PENDING))
 # What has not been applied for its own reasons, or may have been
 _OWN = frozenset((State.FAILED, State.UNKNOWN, State.PENDING, State.SUCCEEDED))
