@@ -145,7 +145,7 @@ def reference() -> str:
 SUBJECTS = {
     "Limits and the media type": ("_model.findings", "_coding"),
     "MIME framing": ("_wire.mime", "_wire.part", "_wire.multipart"),
-    "Header sections": ("_wire.sections",),
+    "Header sections": ("_wire.sections", "_wire.mediatype"),
     "HTTP messages": ("_wire.http",),
     "One operation or response": ("_checks.fields", "_checks.messages"),
     "URLs": ("_checks.urls",),

@@ -33,7 +33,7 @@ from odata_batch._model.headers import Headers
 from odata_batch._model.jsonvalue import is_surely_json, scan_extent
 from odata_batch._wire import grammar
 from odata_batch._wire.jsontext import sound
-from odata_batch._wire.sections import parse_media_type
+from odata_batch._wire.mediatype import parse_media_type
 
 JSON_BODY_SYNTAX = warning("""
     json-body-syntax (check): A body that is said to be JSON is one JSON text. [RFC 8259, 2]

@@ -12,8 +12,9 @@ from itertools import chain
 from odata_batch._checks.scope import Say, Scope
 from odata_batch._graph.expressions import referenced_id, reserved_names
 from odata_batch._model import values
-from odata_batch._model.findings import Severity, error, note, quote, warning
+from odata_batch._model.findings import Problem, Severity, error, note, quote, warning
 from odata_batch._model.headers import Headers, Pair, by_lower_name, names_of
+from odata_batch._model.limits import sizes_of
 from odata_batch._model.values import Operation, OperationResponse
 from odata_batch._wire import grammar, sections
 
@@ -260,7 +261,7 @@ def check_header_syntax(item: Operation | OperationResponse, scope: Scope, say: 
     lines = [len(name) + len(value) + 2 for name, value in item.headers.pairs]
     if item.id_in_message and scope.format == "multipart":
         lines.append(len(f"Content-ID: {item.id}"))
-    scope.check_sizes(sections.sizes_of(lines), item.position)
+    scope.check_sizes(sizes_of(lines), item.position)
     for pair in item.headers.pairs:
         _check_field(pair, scope, say)
 
@@ -302,7 +303,7 @@ HEADER_CHARACTERS = error("""
     Encode the value in US-ASCII, as RFC 8187 says for parameters.""")
 
 
-def field_problems(name: str, value: str) -> Iterator[sections.Problem]:
+def field_problems(name: str, value: str) -> Iterator[Problem]:
     """RFC 9110, 5: names are tokens, values are ISO-8859-1 and have no controls."""
     if not grammar.TOKEN.fullmatch(name):
         yield sections.HEADER_SYNTAX, f"found the header name {quote(name)}, expected a token"

@@ -17,10 +17,12 @@ from odata_batch._checks import fields, urls
 from odata_batch._checks.scope import Kind, Say, Scope
 from odata_batch._model.findings import Diagnostic, Rule, Stop, note, quote, warning
 from odata_batch._model.headers import names_of
+from odata_batch._model.limits import keep
 from odata_batch._model.values import ChangeSet, ChangeSetResponse, Operation, OperationResponse
 from odata_batch._wire import grammar, http, sections
 from odata_batch._wire.http import METHOD_SYNTAX
 from odata_batch._wire.jsonitem import JSON_STATUS
+from odata_batch._wire.mediatype import parse_media_type
 from odata_batch._wire.multipart import CONTENT_ID_CONFLICT, EMPTY_CHANGE_SET
 
 # -- one message, read or to be written -----------------------------------------------------------
@@ -91,7 +93,7 @@ def check_transfer_encoding(item: Operation | OperationResponse, scope: Scope, s
 
 def has_octets(item: Operation | OperationResponse) -> bool:
     """Tell whether a JSON batch has the body in base64, being neither JSON nor text."""
-    content_type = sections.parse_media_type(item.headers.get("content-type", "application/json"))
+    content_type = parse_media_type(item.headers.get("content-type", "application/json"))
     return bool(item.body) and not (content_type.is_json or content_type.is_text)
 
 
@@ -368,7 +370,7 @@ class Messages(Generic[_Message]):
                 each[each.index(fields.check_header_syntax)] = fields.check_header_values
         if type(kind[2]) is tuple and None in kind[2]:
             return tuple(each)
-        return sections.keep(self._sound, kind, tuple(each))
+        return keep(self._sound, kind, tuple(each))
 
     def _object(self, rule: Rule, message: str, member: str = "", /) -> None:
         self._objected = True

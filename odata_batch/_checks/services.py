@@ -23,7 +23,7 @@ from odata_batch._model.headers import Headers, by_lower_name
 from odata_batch._model.values import BatchRequest, Operation
 from odata_batch._wire import grammar
 from odata_batch._wire.jsonbody import decode_base64
-from odata_batch._wire.sections import parse_media_type
+from odata_batch._wire.mediatype import parse_media_type
 
 _READING = frozenset(("GET", "HEAD"))
 

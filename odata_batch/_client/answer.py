@@ -19,6 +19,7 @@ from odata_batch._coding.settings import Settings
 from odata_batch._model import values
 from odata_batch._model.findings import Report, Severity, Stop
 from odata_batch._wire.http import parse_message, parse_status_line
+from odata_batch._wire.mediatype import parse_media_type
 from odata_batch._wire.mime import (
     BOUNDARY_OF_CHANGE_SET,
     DELIMITER_LOOKALIKE,
@@ -27,7 +28,7 @@ from odata_batch._wire.mime import (
     PREAMBLE,
 )
 from odata_batch._wire.multipart import CONTENT_ID_CONFLICT
-from odata_batch._wire.sections import Known, SectionReader, parse_media_type
+from odata_batch._wire.sections import Known, SectionReader
 
 _STATUS = re.compile(r"[1-5][0-9]{2}")
 _CUT = values.BatchResponse((), truncated=True)

@@ -37,7 +37,7 @@ from odata_batch._model.findings import of_type, optional, quote
 from odata_batch._model.headers import Headers
 from odata_batch._model.values import BatchRequest, BatchResponse, OperationResponse
 from odata_batch._wire.http import REASONS
-from odata_batch._wire.sections import parse_media_type
+from odata_batch._wire.mediatype import parse_media_type
 
 _LOOSE = "its change set was answered, but not every response tells which operation it is for"
 

@@ -42,6 +42,7 @@ from odata_batch._model.values import Format, check_format
 from odata_batch._wire import jsonitem, mime, multipart, sections
 from odata_batch._wire.http import CONTENT_LENGTH_MISMATCH, LONGEST_METHOD, parse_message
 from odata_batch._wire.json import JsonDecoder
+from odata_batch._wire.mediatype import parse_media_type
 from odata_batch._wire.multipart import MULTIPART_SUBTYPE, Found, MultipartDecoder, Run
 from odata_batch._wire.parthead import in_part
 from odata_batch._wire.streams import StreamDecoder
@@ -326,7 +327,7 @@ class _Decoder(ABC, Generic[_Item, _Batch, _Out]):
         if plain is not None and len(plain[1]) <= limits.boundary:
             boundary = plain[1].encode("ascii")
         else:
-            media_type = sections.parse_media_type(content_type)
+            media_type = parse_media_type(content_type)
             for rule, message in media_type.problems:
                 report(Diagnostic(rule, message, position))
                 if rule.fatal:

@@ -4,10 +4,9 @@ from dataclasses import dataclass, field
 
 from odata_batch._checks.scope import Check, Kind
 from odata_batch._model.findings import of_type
-from odata_batch._model.limits import DEFAULT_LIMITS, Limits
+from odata_batch._model.limits import DEFAULT_LIMITS, Limits, is_full
 from odata_batch._model.values import BatchRequest, BatchResponse, Format, check_format
 from odata_batch._wire import parthead
-from odata_batch._wire.sections import is_full
 from odata_batch.dialects import ODATA_4_01, Dialect, check_dialect
 
 

@@ -18,7 +18,7 @@ from odata_batch._model.findings import of_type, public
 from odata_batch._model.headers import names_of
 from odata_batch._model.values import Operation
 from odata_batch._wire import grammar
-from odata_batch._wire.sections import parse_media_type
+from odata_batch._wire.mediatype import parse_media_type
 from odata_batch.dialects import ODATA_4_01, Dialect, check_dialect
 
 # OData Protocol, 11.7.4: resources directly under the service root, without their dollar sign

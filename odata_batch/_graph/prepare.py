@@ -18,7 +18,7 @@ from odata_batch._model.findings import of_type
 from odata_batch._model.headers import Headers, without
 from odata_batch._model.values import Format, Operation, check_format
 from odata_batch._wire import grammar
-from odata_batch._wire.sections import parse_media_type
+from odata_batch._wire.mediatype import parse_media_type
 
 _Batch = TypeVar("_Batch", values.BatchRequest, values.BatchResponse)
 _Item = TypeVar("_Item", values.RequestItem, values.ResponseItem)

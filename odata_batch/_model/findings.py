@@ -199,6 +199,8 @@ class Diagnostic:
 
 
 Reporter = Callable[[Diagnostic], None]
+Problem = tuple[Rule, str]
+"""A rule that is broken, and how."""
 """Called by parsers with each finding; it decides whether to raise."""
 
 

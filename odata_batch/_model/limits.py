@@ -2,14 +2,14 @@
 
 Where a limit is exceeded, parsers call `exceed`, which reports and never returns. `Findings` is the
 reporter that they are handed: it records a finding, as many as the limits allow, and raises it if
-it is severe enough.
+it is severe enough. Tables of what was learned have their bound here, too.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence, Sized
 from dataclasses import dataclass, fields, replace
 from itertools import chain
 from operator import itemgetter
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, TypeVar
 
 from odata_batch._model.findings import (
     LIMIT_EXCEEDED,
@@ -116,6 +116,16 @@ def exceed(report: Reporter, limits: Limits, limit: str, position: int | None) -
     stop(report, found)
 
 
+def sizes_of(lines: Sequence[int]) -> dict[str, int]:
+    """Return the sizes that are limited of a section whose field lines have these lengths."""
+    section = sum(lines) + 2 * len(lines) - 2
+    return {
+        "fields": len(lines),
+        "field_line": max(lines, default=0),
+        "header_section": section,
+    }
+
+
 def check_sizes(
     report: Reporter, limits: Limits, sizes: Mapping[str, int], position: int | None = None
 ) -> None:
@@ -219,3 +229,33 @@ class Findings:
             raise (LimitExceeded if diagnostic.limit else DecodeError)(diagnostic)
         if self._forward is not None:
             self._forward(diagnostic)
+
+
+# -- tables --------------------------------------------------------------------------------------
+
+REMEMBERED = 1024
+"""How many entries a table of what was learned has. A batch of 10 000 operations with a unique ETag
+each must not make one grow without bound."""
+
+_Key = TypeVar("_Key")
+_Value = TypeVar("_Value")
+
+
+def remember(table: dict[_Key, _Value], key: _Key, value: _Value) -> _Value:
+    """Put what was learned into a table, which begins anew when it is full; return it."""
+    if len(table) >= REMEMBERED:
+        table.clear()
+    table[key] = value
+    return value
+
+
+def keep(table: dict[_Key, _Value], key: _Key, value: _Value) -> _Value:
+    """Put what was learned into a table, unless it is full; return it."""
+    if len(table) < REMEMBERED:
+        table[key] = value
+    return value
+
+
+def is_full(table: Sized) -> bool:
+    """Tell whether nothing more is kept in a table."""
+    return len(table) >= REMEMBERED

@@ -16,7 +16,7 @@ from odata_batch._model.findings import quote
 from odata_batch._model.jsonvalue import FAULTS, value_of
 from odata_batch._model.values import OperationResponse
 from odata_batch._server.steps import Refused
-from odata_batch._wire.sections import parse_media_type
+from odata_batch._wire.mediatype import parse_media_type
 
 Lookup: TypeAlias = Callable[[str, str], object]
 """Returns what an identifier and a path after it mean; `Refused` if they mean nothing."""

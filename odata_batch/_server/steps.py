@@ -16,9 +16,9 @@ from odata_batch._graph.expressions import ETAG_FIELDS
 from odata_batch._model import headers as sections
 from odata_batch._model.findings import names_in, public, quote
 from odata_batch._model.headers import Headers, Pairs, names_of
+from odata_batch._model.limits import remember
 from odata_batch._model.values import ChangeSet, Format, Operation
 from odata_batch._wire import grammar
-from odata_batch._wire.sections import remember
 
 
 @public

@@ -203,3 +203,22 @@ def _is_one_step(one: str, other: str) -> bool:
     if rest[:2] == expected[1::-1] and rest[2:] == expected[2:]:
         return True
     return rest[1:] in (expected[1:], expected) or rest == expected[1:]
+
+
+def unfolded(section: bytes, line_end: bytes) -> tuple[list[int], list[bytes]]:
+    """Return where each field line begins, and the line, with what continues it after a space.
+
+    RFC 5322, 2.2.3. A line that ends in LF may end in CRLF, too.
+    """
+    starts: list[int] = []
+    lines: list[list[bytes]] = []
+    offset = 0
+    for line in section.split(line_end):
+        text = line.removesuffix(b"\r") if line_end == b"\n" else line
+        if starts and line[:1] in (b" ", b"\t"):
+            lines[-1].append(text.strip(b" \t"))
+        else:
+            starts.append(offset)
+            lines.append([text])
+        offset += len(line) + len(line_end)
+    return starts, [b" ".join(pieces) for pieces in lines]

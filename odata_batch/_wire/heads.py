@@ -7,10 +7,10 @@ from operator import itemgetter
 from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
 
 from odata_batch._model.headers import Headers
-from odata_batch._model.limits import Limits
+from odata_batch._model.limits import Limits, remember
 from odata_batch._model.values import Operation, OperationResponse
 from odata_batch._wire import grammar
-from odata_batch._wire.sections import REFERRING, TELLING, remember
+from odata_batch._wire.sections import REFERRING, TELLING
 
 Kind: TypeAlias = tuple[str | int, bool]
 """The method or status of a message, and whether it has a body."""

@@ -14,13 +14,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from itertools import chain
 from json.encoder import encode_basestring as quoted
-from typing import Final, Literal, NamedTuple, TypeAlias
+from typing import Final, Literal, NamedTuple
 
 from odata_batch._model.dialect import Dialect
 from odata_batch._model.findings import (
     Diagnostic,
+    Problem,
     Reporter,
-    Rule,
     Stop,
     error,
     note,
@@ -29,12 +29,10 @@ from odata_batch._model.findings import (
 )
 from odata_batch._model.headers import Headers
 from odata_batch._model.jsonvalue import is_surely_json, scan_extent, scan_value
-from odata_batch._model.limits import Limits
+from odata_batch._model.limits import Limits, remember
 from odata_batch._model.values import NOT_EXPRESSIBLE
 from odata_batch._wire.jsontext import JSON_SURROGATE, sound
-from odata_batch._wire.sections import parse_media_type, remember
-
-Problem: TypeAlias = tuple[Rule, str]
+from odata_batch._wire.mediatype import parse_media_type
 
 # How many arrays and objects are around the members of an item: its own, the array, the batch's
 DEPTH: Final = 3

@@ -26,7 +26,7 @@ from odata_batch._model.findings import (
 )
 from odata_batch._model.headers import Headers, Shape, shaped
 from odata_batch._model.jsonvalue import scan_extent
-from odata_batch._model.limits import Limits, check_sizes, exceed
+from odata_batch._model.limits import Limits, check_sizes, exceed, remember
 from odata_batch._model.values import Annotations, Operation, OperationResponse
 from odata_batch._wire import grammar, jsonbody, jsonheaders
 from odata_batch._wire.grammar import nearest, spellings
@@ -38,7 +38,6 @@ from odata_batch._wire.jsontext import (
     Members,
     Span,
 )
-from odata_batch._wire.sections import remember
 
 _Item = TypeVar("_Item")
 Message: TypeAlias = Operation | OperationResponse

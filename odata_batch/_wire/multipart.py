@@ -33,7 +33,7 @@ from odata_batch._model.findings import (
     warning,
 )
 from odata_batch._model.headers import Headers, without
-from odata_batch._model.limits import Limits, exceed
+from odata_batch._model.limits import Limits, exceed, keep
 from odata_batch._model.values import NESTED_CHANGE_SET, Format
 from odata_batch._wire import grammar, http, mime, parthead, sections
 from odata_batch._wire.http import (
@@ -41,6 +41,7 @@ from odata_batch._wire.http import (
     CONTENT_LENGTH_MISMATCH,
     CONTENT_LENGTH_TRAILING_CRLF,
 )
+from odata_batch._wire.mediatype import MediaType, parse_media_type
 from odata_batch._wire.mime import (
     DELIMITER_LOOKALIKE,
     EPILOGUE_DELIMITER,
@@ -465,7 +466,7 @@ class MultipartDecoder(Generic[_Start, _Item]):
             return line, *(heads.recall(octets, size) or _NOTHING), len(octets)
         found = line, known, known.headers, known.claim, len(octets)
         if line is not None and self._keeps_tops:
-            sections.keep(heads.known.tops, top, found)
+            keep(heads.known.tops, top, found)
         return found
 
     def _add_part(
@@ -618,7 +619,7 @@ class MultipartDecoder(Generic[_Start, _Item]):
         place = part.content, part.position
         self._say_of(*place, PART_CONTENT_LENGTH, message, "part=content-length", severity)
 
-    def _assumed_type(self, found: str, content: bytes, position: int) -> sections.MediaType | None:
+    def _assumed_type(self, found: str, content: bytes, position: int) -> MediaType | None:
         if parthead.start_line_of(content.lstrip(b"\r\n")) is None:
             message = f"{found}, expected application/http or multipart/mixed"
             self._say(PART_CONTENT_TYPE, message, position)
@@ -799,7 +800,7 @@ class MultipartDecoder(Generic[_Start, _Item]):
         return values.change_set_of(self._role.change_set, tuple(items), position)
 
     def _check_change_set_head(
-        self, head: parthead.Head, media_type: sections.MediaType, id: str | None, part: mime.Part
+        self, head: parthead.Head, media_type: MediaType, id: str | None, part: mime.Part
     ) -> None:
         place = part.content, part.position
         if media_type.name != "multipart/mixed":
@@ -905,7 +906,7 @@ def without_close(content: bytes, boundary: bytes, heads: bytes | None = None) -
     return content if meant is None else re.sub(rb"\r?\n[ \t>]*\Z", b"", content[: meant[0]])
 
 
-_APPLICATION_HTTP = sections.parse_media_type("application/http")
+_APPLICATION_HTTP = parse_media_type("application/http")
 # Members of a part, as `in_part` calls them
 _CODING, _TYPE, _INNER_ID = (
     "part=content-transfer-encoding",
@@ -938,7 +939,7 @@ BOUNDARY_CHARACTERS = warning("""
 
 
 def boundary_of(
-    media_type: sections.MediaType, limits: Limits, report: Reporter, position: int, length: int = 0
+    media_type: MediaType, limits: Limits, report: Reporter, position: int, length: int = 0
 ) -> bytes:
     """Return the boundary parameter (RFC 2046, 5.1.1), or stop if there is none to be used."""
 

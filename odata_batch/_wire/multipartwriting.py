@@ -10,12 +10,11 @@ from typing import TypeAlias, cast
 from odata_batch._model import values
 from odata_batch._model.dialect import Dialect
 from odata_batch._model.findings import Diagnostic, Reporter, Stop, error, of_type, quote
-from odata_batch._model.limits import Limits, check_sizes
+from odata_batch._model.limits import Limits, check_sizes, remember, sizes_of
 from odata_batch._wire import grammar, http
 from odata_batch._wire.heads import Heads, Judge, Message, Unsettled
 from odata_batch._wire.mime import NO_PARTS
 from odata_batch._wire.multipart import BOUNDARY_CHARACTERS
-from odata_batch._wire.sections import remember, sizes_of
 
 _Parts: TypeAlias = tuple[list[bytes], list[bytes]]
 """The head of each part, and what follows it."""

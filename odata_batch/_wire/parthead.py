@@ -13,9 +13,10 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 from odata_batch._model.findings import Diagnostic, Reporter, Rule, error, note, quote, warning
 from odata_batch._model.headers import by_lower_name
-from odata_batch._model.limits import DEFAULT_LIMITS, Limits
+from odata_batch._model.limits import DEFAULT_LIMITS, Limits, keep
 from odata_batch._wire import grammar, http, mime, sections
 from odata_batch._wire.http import TRANSFER_ENCODING
+from odata_batch._wire.mediatype import MediaType, parse_media_type
 from odata_batch._wire.sections import EMPTY_LINE_WHITE_SPACE
 
 IDENTITY_ENCODINGS = frozenset(("7bit", "8bit", "binary"))
@@ -61,7 +62,7 @@ class Head(NamedTuple):
 
     section: sections.Section
     findings: tuple[Note, ...]
-    media_type: sections.MediaType | None
+    media_type: MediaType | None
     type_findings: tuple[Note, ...]
     assumed: str | None
     """What was found in place of a media type, where the content decides what it is."""
@@ -115,7 +116,7 @@ def _head_of(section: sections.Section, role_name: str) -> Head:
     head = Head(section, tuple(findings), None, (), None, coding, None, False)
     if text is None:
         return head._replace(assumed="the part has no Content-Type")
-    media_type = sections.parse_media_type(text)
+    media_type = parse_media_type(text)
     if media_type.name == "message/http":
         return head._replace(assumed=f"found {quote(text)}")
     multipart = media_type.name.startswith("multipart/")
@@ -275,7 +276,7 @@ class HeadReader(sections.SectionReader):
         head = _head_of(read, self._role_name)
         if not read.findings and _is_cut(head, before, name, value):
             if sections.may_be_kept(read, before + after):
-                sections.keep(self.known.heads, (before, name, after), head)
+                keep(self.known.heads, (before, name, after), head)
         return head, read.id, None, content
 
     def _is_plain(self, name: bytes, value: bytes) -> bool:
@@ -344,7 +345,7 @@ def _declares(head: bytes, boundary: bytes, line_end: bytes) -> bool:
     for line in head[:_LONGEST_LOOK].split(line_end):
         field, _ = sections.parse_field_line(line)
         if field is not None and field[0].lower() == "content-type":
-            declared = sections.parse_media_type(field[1]).parameter("boundary")
+            declared = parse_media_type(field[1]).parameter("boundary")
             return declared == boundary.decode("ascii")
     return False
 

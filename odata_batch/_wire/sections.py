@@ -1,4 +1,4 @@
-"""Header sections (RFC 9110, 5) as values and as lines, and media types (RFC 9110, 8.3.1).
+"""Header sections (RFC 9110, 5) as values and as lines.
 
 A batch repeats itself, so a `SectionReader` recalls what it knows: from the octets of a section, or
 of a field line, to what they say and what is wrong with them, relative to where they begin. What
@@ -7,31 +7,22 @@ it does not know it reads, and remembers, in tables that are bounded.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence, Sized
-from typing import Final, NamedTuple, TypeAlias, TypeVar
+from collections.abc import Mapping, Sized
+from typing import Final, NamedTuple, TypeAlias
 
 from odata_batch._model.findings import (
     Diagnostic,
+    Problem,
     Reporter,
     Rule,
     error,
-    fatal,
     note,
     quote,
     warning,
 )
 from odata_batch._model.headers import Headers, Pair, Pairs, Shape, headers_of, names_of, shaped
-from odata_batch._model.limits import Limits, exceed, shortest
+from odata_batch._model.limits import REMEMBERED, Limits, exceed, is_full, keep, shortest
 from odata_batch._wire import grammar
-
-Problem = tuple[Rule, str]
-
-_Key = TypeVar("_Key")
-_Value = TypeVar("_Value")
-
-
-# -- header sections -----------------------------------------------------------------------------
 
 # Fields that frame a message or say what it is: two values, and two readers disagree. RFC 9110, 5.3
 SINGLE_FIELDS = frozenset(
@@ -53,35 +44,13 @@ REFERRING = _URLS | {"if-match", "if-none-match"}
 # What may be secret, or is a URL, is kept in no table.
 _UNKEPT = _URLS | {"authorization", "proxy-authorization", "cookie", "set-cookie"}
 
-# How many entries a table has, and how many octets one of its keys. A batch of 10 000 operations
-# with a unique ETag each must not make one grow without bound.
-_REMEMBERED = 1024
+# How many octets are kept as the key of a table, and how many in a mark
 _LONGEST_REMEMBERED = 1024
 _LONGEST_MARK = 64
 # No content has so long a Content-Length.
 _LONGEST_LENGTH = 20
 
 Mark: TypeAlias = str | Pair | None
-
-
-def remember(table: dict[_Key, _Value], key: _Key, value: _Value) -> _Value:
-    """Put what was learned into a table, which begins anew when it is full; return it."""
-    if len(table) >= _REMEMBERED:
-        table.clear()
-    table[key] = value
-    return value
-
-
-def keep(table: dict[_Key, _Value], key: _Key, value: _Value) -> _Value:
-    """Put what was learned into a table, unless it is full; return it."""
-    if len(table) < _REMEMBERED:
-        table[key] = value
-    return value
-
-
-def is_full(table: Sized) -> bool:
-    """Tell whether nothing more is kept in a table."""
-    return len(table) >= _REMEMBERED
 
 
 def mark_of(field: Pair) -> Mark:
@@ -93,16 +62,6 @@ def mark_of(field: Pair) -> Mark:
     if name in TELLING:
         return (name, value) if len(value) <= _LONGEST_MARK else None
     return None if name in REFERRING and "$" in value else name
-
-
-def sizes_of(lines: Sequence[int]) -> dict[str, int]:
-    """Return the sizes that are limited of a section whose field lines have these lengths."""
-    section = sum(lines) + 2 * len(lines) - 2
-    return {
-        "fields": len(lines),
-        "field_line": max(lines, default=0),
-        "header_section": section,
-    }
 
 
 class Finding(NamedTuple):
@@ -173,7 +132,7 @@ class _Lines(dict[bytes, tuple[Pair, Mark]]):
                 if mark is None or b"$" in line:
                     return self._keep(line, (name, value))
                 known = (name, value), mark
-                if len(self) < _REMEMBERED and len(line) <= _LONGEST_REMEMBERED:
+                if len(self) < REMEMBERED and len(line) <= _LONGEST_REMEMBERED:
                     self[line] = known
                 return known
         pair, problem = parse_field_line(line)
@@ -392,7 +351,7 @@ class SectionReader:
             message = "a field line is folded; it is read unfolded"
             start = section.rfind(b"\n", 0, fold.start()) + 1
             findings = (Finding(HEADER_FOLDED, message, start), *findings)
-        starts, lines = unfolded(section, line_end) if section else ([], [])
+        starts, lines = grammar.unfolded(section, line_end) if section else ([], [])
         limits = self.limits
         limit = "fields" if len(lines) > limits.fields else "field_line"
         if limit == "fields" or max(map(len, lines), default=0) > limits.field_line:
@@ -521,111 +480,3 @@ def _broken_field_line(line: bytes, name: bytes, colon: bytes) -> tuple[Pair | N
         message = f"field line {quote(line)} has white space before its colon"
         return pair, (HEADER_WHITE_SPACE_BEFORE_COLON, message)
     return None, (HEADER_SYNTAX, f"found {quote(line)}, expected a name, a colon and a value")
-
-
-def unfolded(section: bytes, line_end: bytes) -> tuple[list[int], list[bytes]]:
-    """Return where each field line begins, and the line, with what continues it after a space.
-
-    RFC 5322, 2.2.3. A line that ends in LF may end in CRLF, too.
-    """
-    starts: list[int] = []
-    lines: list[list[bytes]] = []
-    offset = 0
-    for line in section.split(line_end):
-        text = line.removesuffix(b"\r") if line_end == b"\n" else line
-        if starts and line[:1] in (b" ", b"\t"):
-            lines[-1].append(text.strip(b" \t"))
-        else:
-            starts.append(offset)
-            lines.append([text])
-        offset += len(line) + len(line_end)
-    return starts, [b" ".join(pieces) for pieces in lines]
-
-
-# -- media types ---------------------------------------------------------------------------------
-
-
-CONTENT_TYPE_SYNTAX = fatal("""
-    content-type-syntax: A media type is type/subtype, followed by parameters after semicolons. [RFC
-    9110, 8.3.1]
-    Write the Content-Type as in multipart/mixed; boundary=batch_1.""")
-
-
-class MediaType(NamedTuple):
-    """A media type, read: `name` is `type/subtype` in lower case."""
-
-    name: str
-    parameters: Pairs
-    problems: tuple[Problem, ...]
-
-    @property
-    def broken(self) -> bool:
-        """Whether it could not be read to its end."""
-        return any(rule is CONTENT_TYPE_SYNTAX for rule, _ in self.problems)
-
-    def parameter(self, name: str) -> str | None:
-        """Return the first value of a parameter, without regard to the case of its name."""
-        return next((value for key, value in self.parameters if key == name), None)
-
-    @property
-    def is_json(self) -> bool:
-        """Whether the content is JSON: `application/json`, or a suffix `+json` (RFC 6839)."""
-        top, _, subtype = self.name.partition("/")
-        return top == "application" and (subtype == "json" or subtype.endswith("+json"))
-
-    @property
-    def is_text(self) -> bool:
-        """Whether the content is text, which a JSON batch carries as a string."""
-        return self.name.startswith("text/")
-
-
-def parse_media_type(text: str) -> MediaType:
-    """Return the media type that `text` spells, with the problems found in it.
-
-    A `CONTENT_TYPE_SYNTAX` among the problems means that nothing after it was read.
-    """
-    match = grammar.MEDIA_TYPE.match(text)
-    if match is None:
-        return MediaType("", (), ((CONTENT_TYPE_SYNTAX, _not_a_media_type(text)),))
-    parameters: list[Pair] = []
-    problems: list[Problem] = []
-    position = match.end()
-    while position < len(text):
-        parameter = grammar.PARAMETER.match(text, position)
-        if parameter is None or not _read_parameter(parameter, parameters, problems):
-            problems.append((CONTENT_TYPE_SYNTAX, _not_a_media_type(text)))
-            break
-        position = parameter.end()
-    return MediaType(match[1].lower(), tuple(parameters), tuple(problems))
-
-
-def _not_a_media_type(text: str) -> str:
-    return f"found {quote(text)}, expected type/subtype and parameters"
-
-
-BOUNDARY_UNQUOTED = warning("""
-    boundary-unquoted: A boundary that is not a token is written between double quotes. [RFC 2046,
-    5.1.1]
-    Put the boundary between double quotes in the Content-Type, but not in the delimiter lines.""")
-PARAMETER_WHITE_SPACE = warning("""
-    parameter-white-space: No white space is around the equals sign of a parameter. [RFC 9110,
-    5.6.6]
-    Remove the white space around the equals sign.""")
-
-
-def _read_parameter(match: re.Match[str], parameters: list[Pair], problems: list[Problem]) -> bool:
-    """Add the parameter of `match`, if it is not an empty one; return whether it can be read."""
-    name, before, after, quoted, bare = match.groups()
-    if name is None:
-        return True
-    name = name.lower()
-    if before or after:
-        problems.append((PARAMETER_WHITE_SPACE, f"white space around the = of parameter {name}"))
-    value = bare if quoted is None else grammar.QUOTED_PAIR.sub(r"\1", quoted)
-    parameters.append((name, value))
-    if quoted is None and not grammar.TOKEN.fullmatch(bare):
-        if name != "boundary":
-            return False
-        if bare:
-            problems.append((BOUNDARY_UNQUOTED, f"boundary {quote(bare)} is not quoted"))
-    return True

@@ -147,7 +147,7 @@ def _fields(section: bytes, position: int, found: list[Diagnostic]) -> list[Fiel
     if not section:
         return []
     section = section.removesuffix(b"\n")
-    starts, lines = sections.unfolded(section, b"\n")
+    starts, lines = grammar.unfolded(section, b"\n")
     for start, stop in pairwise((*starts, len(section) + 1)):
         if b"\n" in section[start : stop - 1]:
             message = "a field line is folded; it is read unfolded"
