@@ -12,9 +12,9 @@ from typing import Any, Generic, Literal, TypeVar, cast
 
 from odata_batch._checks import messages, services
 from odata_batch._checks.batch import DUPLICATE_ID, inside
-from odata_batch._checks.fields import ACCEPTED_WITHOUT_LOCATION, ID_SYNTAX, field_problems
+from odata_batch._checks.fields import field_problems
 from odata_batch._checks.requests import RequestRules
-from odata_batch._checks.responses import ACCEPTED_NOT_LAST, DUPLICATE_RESPONSE_ID, ResponseRules
+from odata_batch._checks.responses import ResponseRules
 from odata_batch._checks.scope import Check, Rules, Scope, path_of
 from odata_batch._coding.settings import Settings, format_of
 from odata_batch._coding.streaming import Pieces, Size, pieces_of, with_messages
@@ -453,10 +453,15 @@ def encoder_of(
     batch: values.BatchRequest | values.BatchResponse,
     boundary: str | None,
     accept: str | None = None,
+    tail: str = "",
 ) -> _Kind:
-    """Return an encoder with these settings for what the batch says beside its items."""
+    """Return an encoder with these settings for what the batch says beside its items.
+
+    Names that it generates end in `tail`.
+    """
     encoder = kind.__new__(kind)
     encoder._begin(settings, batch, boundary, accept)
+    encoder._preparation.tail = tail
     encoder._raise()
     return encoder
 
@@ -474,39 +479,10 @@ def encode(
     return encoder._whole()
 
 
-_ANY = 2**63
-
-
-class Judge:
-    """Tells whether a batch response can carry a response."""
-
-    def __init__(self, settings: Settings) -> None:
-        # How many there are is known, and where they will be is not; their names are those of
-        # requests. 202 without a Location may say less than it should, but it is an answer.
-        rules = ACCEPTED_NOT_LAST, ACCEPTED_WITHOUT_LOCATION, ID_SYNTAX, DUPLICATE_RESPONSE_ID
-        severities = tuple((rule, Severity.NOTE) for rule in rules)
-        dialect = replace(settings.dialect, severities=settings.dialect.severities + severities)
-        counts = dict.fromkeys(("items", "operations", "message", "headers_total"), _ANY)
-        limits = replace(settings.limits, **counts)
-        self._settings = Settings(dialect, format=settings.format, limits=limits)
-        self._encoder = self.encoder()
-
-    def encoder(self) -> ResponseEncoder:
-        """Return what writes any number of such responses, whatever they are named."""
-        import secrets
-
-        encoder = encoder_of(ResponseEncoder, self._settings, values.BatchResponse(()), None)
-        encoder._preparation.tail = secrets.token_hex(8)
-        return encoder
-
-    def __call__(self, item: values.OperationResponse) -> tuple[Diagnostic, ...]:
-        """Return why the response cannot be written."""
-        encoder = self._encoder
-        encoder._check_items([encoder._preparation.item(item)])
-        found = tuple(encoder._found)
-        if found:
-            self._encoder = self.encoder()
-        return found
+def problems_of(encoder: ResponseEncoder, item: values.OperationResponse) -> tuple[Diagnostic, ...]:
+    """Return why the encoder, to which nothing is sent, cannot write a response."""
+    encoder._check_items([encoder._preparation.item(item)])
+    return tuple(encoder._found)
 
 
 def write_judged(settings: Settings, batch: values.BatchResponse) -> values.Payload:

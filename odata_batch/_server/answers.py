@@ -10,9 +10,10 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from odata_batch._checks.fields import ID_SYNTAX, VERSION_HEADER, carries
+from odata_batch._checks.fields import ACCEPTED_WITHOUT_LOCATION, ID_SYNTAX, VERSION_HEADER, carries
+from odata_batch._checks.responses import ACCEPTED_NOT_LAST, DUPLICATE_RESPONSE_ID
 from odata_batch._coding.settings import Settings
-from odata_batch._coding.writing import Judge, ResponseEncoder, write_judged
+from odata_batch._coding.writing import ResponseEncoder, encoder_of, problems_of, write_judged
 from odata_batch._model import values
 from odata_batch._model.dialect import Dialect
 from odata_batch._model.findings import DecodeError, Diagnostic, Severity, of_type, quote
@@ -26,6 +27,36 @@ _READING = frozenset(("GET", "HEAD"))
 _ENTITY_FIELDS = frozenset(("location", "odata-entityid", "etag"))
 # All versions in which a batch has a response; a dialect may have one of its own.
 _VERSIONS = ("1.0", "2.0", "3.0", "4.0", "4.01")
+_ANY = 2**63
+
+
+class _Judge:
+    """Tells whether a batch response can carry a response."""
+
+    def __init__(self, settings: Settings) -> None:
+        # How many there are is known, and where they will be is not; their names are those of
+        # requests. 202 without a Location may say less than it should, but it is an answer.
+        rules = ACCEPTED_NOT_LAST, ACCEPTED_WITHOUT_LOCATION, ID_SYNTAX, DUPLICATE_RESPONSE_ID
+        severities = tuple((rule, Severity.NOTE) for rule in rules)
+        dialect = replace(settings.dialect, severities=settings.dialect.severities + severities)
+        counts = dict.fromkeys(("items", "operations", "message", "headers_total"), _ANY)
+        limits = replace(settings.limits, **counts)
+        self._settings = Settings(dialect, format=settings.format, limits=limits)
+        self._encoder = self.encoder()
+
+    def encoder(self) -> ResponseEncoder:
+        """Return what writes any number of such responses, whatever they are named."""
+        import secrets
+
+        batch, tail = values.BatchResponse(()), secrets.token_hex(8)
+        return encoder_of(ResponseEncoder, self._settings, batch, None, tail=tail)
+
+    def __call__(self, item: values.OperationResponse) -> tuple[Diagnostic, ...]:
+        """Return why the response cannot be written."""
+        found = problems_of(self._encoder, item)
+        if found:
+            self._encoder = self.encoder()
+        return found
 
 
 class Answers:
@@ -38,7 +69,7 @@ class Answers:
             dialect = replace(dialect, json_version=version, multipart_version=version)
         self._format = format
         self._settings = Settings(dialect, format=format, limits=settings.limits)
-        self._judge = Judge(self._settings)
+        self._judge = _Judge(self._settings)
         self._fields = ((dialect.version_header, version), ("Vary", _greatest_field(dialect)))
 
     def error(self, status: int, message: str) -> OperationResponse:
