@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from functools import cache
-from typing import Any, Final, Generic, NamedTuple, TypeAlias, TypeVar
+from functools import cache, lru_cache
+from itertools import chain
+from typing import Any, Final, Generic, TypeAlias, TypeVar
 
 from odata_batch._checks import fields, urls
 from odata_batch._checks.scope import Kind, Say, Scope
@@ -195,6 +196,7 @@ def check_limits(item: Operation | OperationResponse, scope: Scope, say: Say) ->
 
 _Message = TypeVar("_Message", Operation, OperationResponse)
 _Check: TypeAlias = Callable[[_Message, Scope, Say], None]
+_Checks: TypeAlias = tuple[_Check[Any], ...]
 
 OPERATION: tuple[_Check[Operation], ...] = (
     *(*urls.CHECKS, check_method, check_body_expected, fields.check_content_type_present),
@@ -250,38 +252,40 @@ _OF_FIELDS: Final[Mapping[_Check[Any], Collection[str]]] = {
     fields.check_async_result: ("asyncresult",),
 }
 """Checks that say nothing where these fields are missing."""
-
-
-class _Applied(NamedTuple):
-    """The checks that apply."""
-
-    all: tuple[_Check[Any], ...]
-    of_each: tuple[_Check[Any], ...]
-    """Those about each message."""
-    of_kinds: tuple[_Check[Any], ...]
-    """The others, but for those about fields."""
-    of_fields: dict[str, _Check[Any]]
-    """Those by the names of the fields."""
+_NAMES: Final = frozenset(("content-type", *chain.from_iterable(_OF_FIELDS.values())))
 
 
 @cache
-def _applied(checks: tuple[_Check[Any], ...], origin: str, format: str) -> _Applied:
+def _applied(checks: _Checks, origin: str, format: str) -> _Checks:
     left_out = set() if origin == "written" else {*_WRITTEN}
     if origin == "read" and format == "multipart":
         left_out |= _SYNTAX
-    applied = [check for check in checks if check not in left_out]
-    of_each = [check for check in applied if check in _EACH]
-    others = [check for check in applied if check not in _EACH]
-    of_fields = {name: check for check in others for name in _OF_FIELDS.get(check, ())}
-    of_kinds = [check for check in others if check not in _OF_FIELDS]
-    return _Applied(tuple(applied), tuple(of_each), tuple(of_kinds), of_fields)
+    return tuple([check for check in checks if check not in left_out])
+
+
+@lru_cache(1000)
+def _asked(
+    applied: _Checks, names: frozenset[str], is_read: bool, is_empty: bool
+) -> tuple[_Checks, _Checks]:
+    """Return the checks that a kind of messages asks for, and those that each message does.
+
+    Of the names in `_NAMES` they have these; a reader has checked their fields, or none has.
+    """
+    silent = {check for check, own in _OF_FIELDS.items() if names.isdisjoint(own)}
+    if is_empty or "content-type" in names:
+        silent.add(fields.check_content_type_present)
+    if is_read:
+        silent |= {fields.check_header_syntax, fields.check_repeated_headers}
+    asked = [check for check in applied if check not in silent]
+    of_kind = tuple([check for check in asked if check not in _EACH])
+    return of_kind, tuple([check for check in asked if check in _EACH])
 
 
 class Messages(Generic[_Message]):
     """Applies the checks to the messages of one batch, and knows the kinds that are sound."""
 
     def __init__(self, checks: tuple[_Check[_Message], ...], scope: Scope, say: Say) -> None:
-        self._applied: _Applied = _applied(checks, scope.origin, scope.format)
+        self._applied = _applied(checks, scope.origin, scope.format)
         self._scope, self._say = scope, say
         self._objected = False
         self._sound = scope.sound
@@ -294,7 +298,7 @@ class Messages(Generic[_Message]):
 
     def check_body(self, item: _Message) -> None:
         """Report what is wrong with the body of a message that was checked without it."""
-        for check in self._applied.all:
+        for check in self._applied:
             if check in _OF_BODY:
                 check(item, self._scope, self._say)
 
@@ -322,7 +326,7 @@ class Messages(Generic[_Message]):
             asked.clear()
             for kind, item in kinds.items():
                 each = self._sound.get(kind) or self._checks_of(item, kind)
-                if each is self._applied.all:
+                if each is self._applied:
                     return False
                 asked.update(each)
         if not asked.isdisjoint(_OF_URLS) and urls.are_plain(texts):
@@ -341,36 +345,29 @@ class Messages(Generic[_Message]):
         """Return the checks to apply to messages of a new kind: all, where one objects."""
         self._objected = False
         names = names_of(item.headers)
-        own = set(names)
-        silent: set[_Check[Any]] = set()
-        if "content-type" in own or not item.body:
-            silent.add(fields.check_content_type_present)
         # A reader that knows the kind of fields has checked their syntax.
-        if self._scope.origin == "read" and item.headers._shape.kind is not None:
-            silent |= {fields.check_header_syntax, fields.check_repeated_headers}
-        elif len(own) == len(names):
-            silent.add(fields.check_repeated_headers)
-        applied: _Applied = self._applied
-        asked = {*applied.of_kinds}
-        asked.update([applied.of_fields[name] for name in applied.of_fields.keys() & own])
-        if own <= fields.ALL_KNOWN:
-            asked.discard(fields.check_header_names)
-        for check in asked:
+        is_read = self._scope.origin == "read" and item.headers._shape.kind is not None
+        own = _NAMES.intersection(names)
+        of_kind, each = _asked(self._applied, own, is_read, not item.body)
+        for check in of_kind:
             check(item, self._scope, self._object)
         if self._objected:
-            return applied.all
-        each = [
-            check
-            for check in applied.of_each
-            if check not in silent
-            and (check not in _OF_FIELDS or not own.isdisjoint(_OF_FIELDS[check]))
-        ]
-        if fields.check_header_syntax in each and "" not in own:
-            if grammar.TOKEN.fullmatch("".join(names)):
-                each[each.index(fields.check_header_syntax)] = fields.check_header_values
+            return self._applied
+        if not is_read:
+            each = self._of_sound_names(each, names)
         if type(kind[2]) is tuple and None in kind[2]:
-            return tuple(each)
-        return keep(self._sound, kind, tuple(each))
+            return each
+        return keep(self._sound, kind, each)
+
+    def _of_sound_names(self, each: _Checks, names: tuple[str, ...]) -> _Checks:
+        """Return these checks, less those that object to no such names."""
+        checks = [*each]
+        if len({*names}) == len(names) and fields.check_repeated_headers in checks:
+            checks.remove(fields.check_repeated_headers)
+        if fields.check_header_syntax in checks and "" not in names:
+            if grammar.TOKEN.fullmatch("".join(names)):
+                checks[checks.index(fields.check_header_syntax)] = fields.check_header_values
+        return tuple(checks)
 
     def _object(self, rule: Rule, message: str, member: str = "", /) -> None:
         self._objected = True
