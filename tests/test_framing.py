@@ -85,7 +85,7 @@ VARIED = [part(PATCH % (n, n) + b"x" * n, head=NAMED % n) for n in range(100)]
 # What is read, in chunks of how many octets, and how many calls that takes at most, also streamed
 CALLS = {
     "one part": (batch(part()), 9000, 115, 200),
-    "parts": (batch(*[part()] * 100), 1000, 760, 8800),
+    "parts": (batch(*[part()] * 100), 1000, 760, 9500),
     "heads of their own": (batch(*VARIED), 10**6, 640, 16_000),
     "a long part": (batch(PUT % (b"x" * 10**6)), 1000, 18_000, 30_000),
     "many near delimiters": (batch(PUT % (b"\r\n--bx" * 12_000)), 10**6, 240, 330),

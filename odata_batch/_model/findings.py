@@ -469,6 +469,8 @@ def names_in(values: Iterable[str], name: str) -> Iterable[str]:
 
 def octets_of(data: bytes) -> bytes:
     """Return the octets of `bytes` or of what is like them, else `TypeError`."""
+    if type(data) is bytes:  # nearly always, and what else it may be takes longer to ask
+        return data
     is_like = isinstance(data, bytearray | memoryview)
     return bytes(data) if is_like else of_type(data, bytes, "data")
 

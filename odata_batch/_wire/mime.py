@@ -317,6 +317,12 @@ class PartSplitter:
     """What splits the part that goes on. It looks for all delimiters that are looked for here, so
     that one search will do."""
     _looked = 0
+    _looks = 0, 0
+    """How much of a part was there when its head was looked for, and how often it was."""
+    _open = False
+    """Whether the first piece of a part has been given out."""
+    _seen = False
+    """Whether a lookalike in it has been."""
     _begun = False
     _is_inner = False
     _content = 1
@@ -335,10 +341,6 @@ class PartSplitter:
         streams: bool = False,
     ) -> None:
         self._streams = streams
-        # Whether the first piece of a part has been given out, and a lookalike in it
-        self._open = self._seen = False
-        # How much of a part was there when its head was looked for, and how often it was
-        self._looks = 0, 0
         self._extent = extent
         self._boundary = boundary
         self._boundaries = (boundary, *(outer or ()))
