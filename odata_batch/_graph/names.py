@@ -294,14 +294,19 @@ class Names:
 
         Each operation depends on the next one and the last on the first, or on the change set that
         holds it, or on another operation of that change set, because change sets are executed as
-        one. What depends on itself or on its own change set makes no circle. Where circles have
-        operations or change sets in common, one of them is returned. Each begins with the first of
-        its operations, and so do they as a whole.
+        one. What depends on itself or on its own change set makes no circle, nor does a tag, a
+        query or a condition with the name of what comes later. Where circles have operations or
+        change sets in common, one of them is returned. Each begins with the first of its
+        operations, and so do they as a whole.
 
         >>> Names([Operation.get("$2/A", id="1"), Operation.get("$1/B", id="2")]).cycles()
         ((0, 1),)
         """
-        inner, outer = self._targets(self.edges)
+        inner, outer = self._targets(
+            edge
+            for edge in self.edges
+            if edge.place in ("url", "depends_on") or self._begin(edge) < edge.source
+        )
         found = [_circle(each, inner) for each in _components(inner) if len(each) > 1]
         for component in _components(outer):
             if len(component) > 1:
@@ -309,6 +314,11 @@ class Names:
                 ends = pairwise((*circle, *circle[:1]))
                 found.append(tuple(outer[item][other] for item, other in ends))
         return tuple(sorted(found))
+
+    def _begin(self, edge: Edge) -> int:
+        """Return the first operation that an edge to something leads to."""
+        assert edge.target is not None  # only the other places have edges to nothing
+        return edge.target if edge.target >= 0 else self.members[~edge.target].start
 
     def _targets(self, edges: Iterable[Edge]) -> tuple[list[list[int]], list[dict[int, int]]]:
         """Return what each operation depends on within its item, and each item outside of it.
