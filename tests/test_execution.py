@@ -222,12 +222,14 @@ def test_a_batch_without_items_is_finished() -> None:
     assert execution.response() == BatchResponse(())
 
 
+@pytest.mark.parametrize("more", [False, True])
 @scripts("turns")
-def test_what_is_handed_out_after_what_has_come_back(words: str, batch: str, script: str) -> None:
+def test_what_is_handed_out_and_when(words: str, batch: str, script: str, more: bool) -> None:
     """`> A + B` fetches, `A` or `A=404` answers, `! A` is too late, `abandon` says what it returns,
     and `==` are the statuses of the response in the end, which can be written and read."""
     format: Format = "json" if "json" in words.split() else "multipart"
-    execution = start(batch, format, **options_of(words.split()))
+    execution = start(batch, format, more=more, **options_of(words.split()))
+    execution.feed_eof() if more else None
     out: dict[str, Ready] = {}
     for said in re.split(r"; |    ", script.strip()):
         kind, _, text = said.partition(" ")
@@ -262,16 +264,14 @@ def test_a_step_of_a_change_set_names_the_item_that_it_belongs_to() -> None:
     wanted = ChangeSet([post("B", id="1")])
     execution = start([get("A"), wanted], "json")
     step, begin = execution.ready()
-    assert isinstance(begin, Begin)
-    assert begin.group == 1 and begin.change_set is wanted
+    assert isinstance(begin, Begin) and begin.group == 1 and begin.change_set is wanted
     execution.done(begin)
     (step,) = steps(execution)
     assert (step.group, step.index) == (1, 1)
 
 
 def test_equal_change_sets_are_told_apart() -> None:
-    execution = start([ChangeSet([post("A")])] * 2, "json")
-    first, second = execution.ready()
+    first, second = start([ChangeSet([post("A")])] * 2, "json").ready()
     assert first != second and names([first, second]) == ["Begin 0", "Begin 1"]
 
 

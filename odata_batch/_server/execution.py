@@ -73,11 +73,13 @@ class Execution:
     started has no response.
 
     **Dependencies.** What depends on something that did not end with 2xx is answered with 424 and
-    not handed out, nor is its change set begun; a change set depended on has to be committed. With
-    a condition (`if`) it is the condition that decides: `evaluate` is called with it and with the
-    responses to what it depends on, by id, in which a group is a 200, or the response that failed
-    it. Where it raises an `Exception`, the operation is answered with 424. Without `evaluate`, and
-    unless references are resolved, the operation and its whole change set are answered with 424.
+    not handed out, nor is its change set begun; a change set depended on has to be committed.
+    Nothing waits for what comes later: who needs that gets a 424, too, however soon it is over.
+    With a condition (`if`) it is the condition that decides: `evaluate` is called with it and with
+    the responses to what it depends on, by id, in which a group is a 200, or the response that
+    failed it. Where it raises an `Exception`, the operation is answered with 424. Without
+    `evaluate`, and unless references are resolved, the operation and its whole change set are
+    answered with 424.
 
     **Change sets** come with the signals `Begin`, `Commit` and `Rollback`. Each `Begin` that was
     done ends in one `Commit` that was done, or in one `Rollback`, whatever is raised and in

@@ -222,23 +222,26 @@ class Feed(Plan):
             return
         names = Names([each.item for each in taken], dialect=self.dialect)
         base, start = taken[0].unit, taken[0].members.start
+        edges: list[Edge] = []
+        # The same, without what is beyond these units
         own: list[Edge] = []
         others: list[set[int]] = [set() for _ in taken]
         for at, each in enumerate(taken):
             for edge in self._edges(each):
-                if edge.target is None:
-                    self._note([edge] if edge.place in ("url", "depends_on", "body") else [])
-                    continue
-                self._note([edge])
-                other = self._item(edge.target)
-                if other >= base + len(taken):
-                    continue  # nothing waits for what comes later
-                if other >= base:
-                    target = edge.target + base if edge.target < 0 else edge.target - start
-                    own.append(replace(edge, source=edge.source - start, target=target))
+                target = edge.target
+                other = -1 if target is None else self._item(target)
+                is_unknown = target is None and edge.place not in ("url", "depends_on", "body")
+                if is_unknown or other >= base + len(taken):
+                    continue  # what comes later decides nothing
+                edges.append(edge)
+                if target is not None and other >= base:
+                    target += base if target < 0 else -start
                 else:
                     others[at].add(other)
+                    target = None
+                own.append(replace(edge, source=edge.source - start, target=target))
         turns = arranged(names, own)
+        self._note(edges, turns.forward)
         for first, second in turns.between:
             others[second].add(first + base)
         for at in turns.items:

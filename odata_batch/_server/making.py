@@ -116,14 +116,18 @@ class Making:
         return self._location(name, self._succeeded(name, node, unit))
 
     def _check_edges(self, unit: Unit, index: int, *, outside: bool) -> None:
-        """Refuse what depends on something that failed; `outside` looks beyond its unit only."""
-        conditional = self._operations[index].condition is not None
+        """Refuse what depends on something that failed, or that does not come before.
+
+        `outside` does not look at the others of its unit.
+        """
+        conditional, unit_of = self._operations[index].condition is not None, self._plan.unit_of
         for edge in self._plan.edges.get(index, ()):
             if edge.place in self._unchecked or (conditional and edge.place == "depends_on"):
                 continue
-            if outside and edge.target is not None and self._plan.unit_of(edge.target) is unit:
+            node = edge.target
+            if outside and node is not None and node != index and unit_of(node) is unit:
                 continue
-            self._succeeded(edge.name, edge.target, unit)
+            self._succeeded(edge.name, node, unit)
 
     def _check_condition(self, unit: Unit, index: int, condition: str) -> None:
         if not self._evaluates:

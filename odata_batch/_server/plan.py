@@ -194,6 +194,8 @@ class Turns(NamedTuple):
     """The place of each operation."""
     within: Mapping[int, _Pairs]
     """For an item, the operations of which the second waits for the first."""
+    forward: Collection[int]
+    """The indexes of the edges to what does not come before, which nothing waits for."""
 
     def unit(
         self,
@@ -218,8 +220,9 @@ def arranged(names: Names, edges: Sequence[Edge]) -> Turns:
     """Return in which order items are run that have these edges, and what waits for what."""
     within: dict[int, _Pairs] = {}
     between: _Pairs = []
+    forward: set[int] = set()
     if not edges:
-        return Turns(range(len(names.items)), between, range(len(names.operations)), within)
+        return Turns(range(len(names.items)), between, range(len(names.operations)), within, ())
     # Only a group that was split on the wire may depend on what now comes later; other
     # references than these two do not change the order.
     order = names.order(edge for edge in edges if edge.place in ("depends_on", "url"))
@@ -229,7 +232,7 @@ def arranged(names: Names, edges: Sequence[Edge]) -> Turns:
     for members in names.members:
         before = unit_ranks[-1] if unit_ranks else -1
         unit_ranks.append(ranks[members[0]] if members else before)
-    for edge in edges:
+    for at, edge in enumerate(edges):
         if edge.target is None:
             continue
         unit, other = names.item_of[edge.source], names.item(edge.target)
@@ -238,8 +241,10 @@ def arranged(names: Names, edges: Sequence[Edge]) -> Turns:
             between.append((other, unit))
         elif unit == other and ranks[edge.target] < ranks[edge.source]:
             within.setdefault(unit, []).append((edge.target, edge.source))
+        else:
+            forward.add(at)
     items = sorted(range(len(unit_ranks)), key=unit_ranks.__getitem__)
-    return Turns(items, between, ranks, within)
+    return Turns(items, between, ranks, within, forward)
 
 
 class Plan:
@@ -283,24 +288,30 @@ class Plan:
         found = (*names.edges, *names.bindings()) if way.resolves else names.edges
         # Nothing waits for its own change set.
         edges = [it for it in found if it.target != ~names.item_of[it.source]]
-        self._note(edges)
         self._turns = arranged(names, edges)
+        self._note(edges, self._turns.forward)
         self.schedule = Schedule(self._turns.items, self._turns.between, way.in_turn)
 
     def _begin(self, way: Way) -> None:
         self._members_in_turn, self.resolves = way.members_in_turn, way.resolves
         self.edges: dict[int, list[Edge]] = {}
-        """For each operation that depends on something, on what, its own change set left out."""
+        """For each operation that depends on something, on what, its own change set left out.
+
+        In place of what does not come before, it depends on itself: whether that has been answered
+        is chance, and it never has when it is asked.
+        """
         self.depended_on: set[int] = set()
         """The nodes that something depends on."""
         self.units: dict[int, Unit] = {}
         """Those that have been looked up, by their index."""
 
-    def _note(self, edges: Iterable[Edge]) -> None:
-        for edge in edges:
-            self.edges.setdefault(edge.source, []).append(edge)
-            if edge.target is not None:
+    def _note(self, edges: Iterable[Edge], forward: Collection[int]) -> None:
+        for at, edge in enumerate(edges):
+            if at in forward:
+                edge = replace(edge, target=edge.source)
+            elif edge.target is not None:
                 self.depended_on.add(edge.target)
+            self.edges.setdefault(edge.source, []).append(edge)
 
     def unit(self, index: int) -> Unit:
         """Return the unit of an item."""
